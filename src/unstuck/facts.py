@@ -1,0 +1,207 @@
+"""Facts of a training program: what exists, not how it behaves. Numbers over time are signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLocation:
+    """An expression of the user's program. Lines and columns are 1-based, in code points.
+
+    `end_column` is one past the last character. `text` is the first source line, kept so that a
+    record can be read where the program is not; it is None when the user asked for no program text.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str | None = None
+
+
+class LayerRole(StrEnum):
+    """What a layer is, so that it is judged by what it is."""
+
+    LINEAR = "linear"
+    CONVOLUTION = "convolution"
+    RECURRENT = "recurrent"
+    ATTENTION = "attention"
+    EMBEDDING = "embedding"
+    NORMALISATION = "normalisation"
+    ACTIVATION = "activation"
+    DROPOUT = "dropout"
+    POOLING = "pooling"
+    LOSS = "loss"
+    CONTAINER = "container"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One tensor that may be trained. `name` is qualified by its model where there are several."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    trainable: bool
+    loaded: bool = False  # its values came from a checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One module of a model's tree. `feeds_on` names the layer with parameters called before it."""
+
+    name: str
+    kind: str
+    role: LayerRole
+    location: SourceLocation | None
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A module that the program calls from outside any other module.
+
+    `location` is where it is constructed, `call_location` where it is first called in training.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    call_location: SourceLocation | None
+    layers: tuple[Layer, ...]
+    parameters: tuple[Parameter, ...]
+    compiled: bool = False
+    first_layer: str | None = None  # the first layer with parameters that a forward reaches
+    input_shape: tuple[int, ...] = ()
+    input_dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer and the parameters that it holds, by name ("?" for one of no known model)."""
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    learning_rate: float | None
+    momentum: float | None
+    weight_decay: float | None
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One place where the program computes a loss that reaches `backward`.
+
+    Shapes are those of the first call. `function` is a name of `torch.nn.functional`, or the name
+    of the recognised formula ("mean squared error") for a hand-written one.
+    `input_operations` are the autograd operations that produced the loss's input, nearest first,
+    reshapes left out, e.g. ("SoftmaxBackward0", "AddmmBackward0").
+    `broadcast_shape` is set if input and target were stretched to a shape larger than both.
+    """
+
+    name: str
+    function: str
+    hand_written: bool
+    location: SourceLocation | None
+    input_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    target_dtype: str
+    reduction: str
+    input_operations: tuple[str, ...] = ()
+    broadcast_shape: tuple[int, ...] | None = None
+    softmax_dimension: int | None = None  # of the nearest softmax in `input_operations`
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """A line of the program that starts a backward pass."""
+
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """A line of the program that clips gradients."""
+
+    function: str
+    location: SourceLocation | None
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """A data loader of the program."""
+
+    name: str
+    location: SourceLocation | None
+    batch_size: int | None
+    sampler: str
+    samples: int | None
+    workers: int
+
+
+class NonFiniteStage(StrEnum):
+    """Where the first non-finite number of a run was found."""
+
+    PARAMETER = "parameter"  # the last update made a weight non-finite
+    INPUT = "input"  # the data held it
+    TARGET = "target"  # the targets held it
+    OPERATION = "operation"  # an operation of the forward made it
+    GRADIENT = "gradient"  # a finite loss had a non-finite gradient
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class NonFinite:
+    """The first non-finite number of a run: the step, where, and which operation made it."""
+
+    step: int
+    stage: NonFiniteStage
+    operation: str | None
+    layer: str | None
+    location: SourceLocation | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The program under watch and the world around it."""
+
+    argv: tuple[str, ...]
+    python: str
+    torch: str
+    platform: str
+    devices: tuple[str, ...]
+
+
+class EndKind(StrEnum):
+    """How the watching ended."""
+
+    FINISHED = "finished"  # the program ran to its end, or sys.exit(0)
+    EXCEPTION = "exception"  # an uncaught exception
+    EXIT = "exit"  # a status other than 0
+    INTERRUPTED = "interrupted"  # Ctrl-C
+    STOPPED = "stopped"  # by --max-steps
+    KILLED = "killed"  # no farewell was written: a signal, os._exit, out of memory
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the run ended. `message` is the exception's one line, `location` the user's line of it."""
+
+    kind: EndKind
+    status: int = 0
+    exception: str | None = None
+    message: str | None = None
+    location: SourceLocation | None = None
+    max_steps: int | None = None
+
+
+Fact = (
+    Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
+)

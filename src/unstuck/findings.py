@@ -1,0 +1,144 @@
+"""The nouns of a diagnosis: evidence, findings, verdicts. Pure data, standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.edits import Remedy
+from unstuck.facts import SourceLocation
+
+
+class Severity(StrEnum):
+    """How much a finding matters to this run; worst first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class OutcomeKind(StrEnum):
+    """What the curves say, before any cause."""
+
+    LEARNING = "learning"
+    OVERFITTING = "overfitting"
+    DATA_PROBLEM = "data-problem"
+    BOTTLENECK = "bottleneck"
+    BROKEN = "broken"
+    NOT_LEARNING = "not-learning"
+    DIVERGED = "diverged"
+    CONVERGED = "converged"
+    TOO_SHORT = "too-short-to-tell"
+    CRASHED = "crashed"
+    NO_TRAINING = "no-training"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the run. `skill` is 1 - loss / loss of the best constant, None if unknown."""
+
+    kind: OutcomeKind
+    confidence: float
+    says: str
+    since_step: int = 0
+    skill: float | None = None
+    more_points: int | None = None  # how many more it needs, where it is too short to tell
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One measurement that speaks for a finding. It can always be drawn.
+
+    `signal` is a signal's name. `steps` are the steps of `observed`. `bound` is the limit that a
+    healthy run keeps to. `where` is a layer, parameter, class or loss, "" for the whole run.
+    """
+
+    signal: str
+    where: str
+    steps: tuple[int, ...]
+    observed: tuple[float, ...]
+    bound: float | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The cause is there. `strength` is a probability. The title carries the numbers."""
+
+    strength: float
+    title: str
+    since_step: int
+    location: SourceLocation | None
+    label: str  # the few words after the caret
+    evidence: tuple[Evidence, ...]
+    remedies: tuple[Remedy, ...] = ()
+    one_of: tuple[str, ...] = ()
+    separated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The cause was looked for and is not there."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It could not be told. `needs` names the signals, or the experiment, that would tell."""
+
+    reason: str
+    needs: tuple[str, ...] = ()
+
+
+Verdict = Present | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a trial of one remedy on the program itself showed."""
+
+    verdict: str
+    control: tuple[float, ...]
+    treated: tuple[float, ...]
+    seeds: tuple[int, ...]
+    doses: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause that is present, weighed against the rest of the diagnosis."""
+
+    slug: str
+    code: str
+    severity: Severity
+    present: Present
+    explained_by: str | None = None
+    trial: TrialResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that is said about one record. Findings come with roots first."""
+
+    version: str
+    record: str
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    verdicts: tuple[tuple[str, Verdict], ...]
+    steps: int
+    remarks: tuple[str, ...] = ()  # what limited the watching, one sentence each
+
+    def counted(self) -> tuple[Finding, ...]:
+        """Findings that are more than a note."""
+        return tuple(f for f in self.findings if f.severity is not Severity.NOTE)
+
+    def not_assessed(self) -> tuple[tuple[str, Unknown], ...]:
+        """Causes that could not be judged, with the reason."""
+        return tuple((slug, v) for slug, v in self.verdicts if isinstance(v, Unknown))
