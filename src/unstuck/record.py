@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, TypeVar, Union, get_args, get_origin
+from typing import IO, Any, Union, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ FLUSH_SECONDS = 0.25
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-T = TypeVar("T")
+Rows = dict[tuple[str, str], list[tuple[int, float]]]
 
 FACT_TYPES: dict[str, type] = {
     kind.__name__.lower(): kind
@@ -138,7 +138,7 @@ class RecordWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._file: IO[str] | None = (folder / EVENTS).open("x", encoding="utf-8")
-        self._rows: dict[str, list[tuple[int, float]]] = {}
+        self._rows: Rows = {}
         self._pending: list[str] = []
         self._flushed = 0.0
         self._write({"type": "header", "schema": SCHEMA, "version": version,
@@ -150,10 +150,14 @@ class RecordWriter:
         self._write({"type": "fact", "fact": type(fact).__name__.lower(), "step": step,
                      "data": to_json(fact)})
 
-    def row(self, signal: StepSignal, step: int, value: float) -> None:
-        """Adds one number of a signal that is known at every step."""
+    def row(self, signal: StepSignal, step: int, value: float, track: str = "") -> None:
+        """Adds one number of a signal that is known at every step.
+
+        `track` keeps apart what must not be joined into one curve: the losses of two phases, or of
+        a generator and its discriminator.
+        """
         with self._lock:
-            self._rows.setdefault(signal.name, []).append((step, value))
+            self._rows.setdefault((signal.name, track), []).append((step, value))
 
     def sample(self, signal: PlaceSignal, step: int, places: Mapping[str, float]) -> None:
         """Adds the numbers of a sampled step, a place each."""
@@ -182,8 +186,9 @@ class RecordWriter:
             if self._file is None:
                 return
             rows, self._rows = self._rows, {}
-            for name, values in rows.items():
-                self._pending.append(_line({"type": "step", "signal": name, "rows": to_json(values)}))
+            for (name, track), values in rows.items():
+                event = {"type": "step", "signal": name, "track": track, "rows": to_json(values)}
+                self._pending.append(_line(event))
             pending, self._pending = self._pending, []
             if pending:
                 self._file.write("".join(pending))
@@ -241,6 +246,7 @@ class Record:
     oddities: tuple[Oddity, ...] = ()
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
     torn: bool = False  # the last line was incomplete
+    tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
 
     @typing.overload
@@ -293,7 +299,7 @@ def read_record(path: str | Path) -> Record:
         )
     record = Record(header["record"], str(header.get("version")))
     named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
-    rows: dict[str, list[tuple[int, float]]] = {}
+    rows: Rows = {}
     places: dict[str, dict[str, list[tuple[int, float]]]] = {}
     oddities = []
     for event, torn in events:
@@ -311,18 +317,32 @@ def read_record(path: str | Path) -> Record:
     record.non_finite = next(iter(named["nonfinite"].values()), None)
     record.end = next(iter(named["end"].values()), record.end)
     record.oddities = tuple(oddities)
-    record._series = {name: _series(values) for name, values in rows.items()}
+    record.tracks = {
+        track: _series(values) for (name, track), values in rows.items() if name == "train-loss"
+    }
+    main = main_track(record.tracks)
+    record._series = {
+        name: _series(values) for (name, track), values in rows.items() if track in ("", main)
+    }
     for name, by_place in places.items():
         record._series[name] = {place: _series(values) for place, values in by_place.items()}
-    train = record._series.get("train-loss")
-    record.steps = int(train.steps[-1]) + 1 if isinstance(train, Series) else 0
+    record.steps = max((int(track.steps[-1]) + 1 for track in record.tracks.values()), default=0)
     return record
+
+
+def main_track(tracks: Mapping[str, Series]) -> str:
+    """The loss that a run is judged by: of those trained to the end, the one trained most often."""
+    if not tracks:
+        return ""
+    last = max(int(track.steps[-1]) for track in tracks.values())
+    lasting = {n: t for n, t in tracks.items() if int(t.steps[-1]) >= last - max(2, 0.05 * last)}
+    return max(lasting, key=lambda name: len(lasting[name]))
 
 
 def _take(
     event: dict[str, Any],
     named: dict[str, dict[Any, Any]],
-    rows: dict[str, list[tuple[int, float]]],
+    rows: Rows,
     places: dict[str, dict[str, list[tuple[int, float]]]],
     oddities: list[Oddity],
 ) -> None:
@@ -337,7 +357,7 @@ def _take(
         named[event["fact"]][key] = fact
     elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
         pairs = [(int(step), float(value)) for step, value in event["rows"]]
-        rows.setdefault(event["signal"], []).extend(pairs)
+        rows.setdefault((event["signal"], str(event.get("track", ""))), []).extend(pairs)
     elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
         step = int(event["step"])
         by_place = places.setdefault(event["signal"], {})

@@ -46,6 +46,10 @@ HELD_OUT_LOSS = StepSignal(
     "held-out-loss", "", Cost.EVERY_STEP,
     "mean loss of a pass over data from which nothing is learned",
 )
+SEEN_LOSS = StepSignal(
+    "seen-loss", "", Cost.EVERY_STEP,
+    "mean loss of a pass that learns nothing over data that were trained on",
+)
 CONSTANT_LOSS = StepSignal(
     "constant-loss", "", Cost.SAMPLED,
     "loss of the best prediction that ignores the input, from the targets seen so far",

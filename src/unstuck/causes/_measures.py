@@ -1,0 +1,186 @@
+"""What several causes ask of a record: does the run suffer, how far do updates move the weights.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import View
+from unstuck.edits import Edit, OptimizerArgument, number
+from unstuck.facts import LayerRole, Optimizer, SourceLocation
+from unstuck.findings import Outcome, OutcomeKind
+from unstuck.record import Floats, Integers, Series
+from unstuck.signals import TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+
+FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
+UNSURE = 0.5  # an outcome less sure than this convicts nobody
+POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
+GOOD_SKILL = 0.9  # of the best constant's loss is gone
+MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
+
+
+def failed(outcome: Outcome) -> bool:
+    """Whether the run surely came to nothing."""
+    return outcome.kind in FAILED and outcome.confidence >= UNSURE
+
+
+def learned_little(outcome: Outcome) -> bool:
+    """Whether the run failed or is known to have gained less than half of what there was."""
+    if failed(outcome):
+        return True
+    return outcome.skill is not None and outcome.skill < POOR_SKILL
+
+
+# Updates -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Update over weight norm: `ratios` has shape (matrices, sampled steps), NaN where unknown.
+
+    A non-finite update of a finite matrix is infinite.
+    """
+
+    names: tuple[str, ...]
+    steps: Integers
+    ratios: Floats
+
+    def only(self, names: Iterable[str]) -> Updates:
+        """The rows of some matrices."""
+        wanted = set(names)
+        rows = [i for i, name in enumerate(self.names) if name in wanted]
+        return Updates(tuple(self.names[i] for i in rows), self.steps, self.ratios[rows])
+
+    def typical(self) -> Floats:
+        """Per sampled step the median over matrices; NaN where none is known."""
+        return nan_median(self.ratios, axis=0)
+
+
+def weight_updates(view: View) -> Updates:
+    """How far each step moved each weight matrix, relative to the matrix.
+
+    Left out are vectors (biases, norms), embeddings (most rows rest in a step), loaded weights,
+    and matrices at or near zero, which any step moves far.
+    """
+    moved, sizes = view[UPDATE_NORM], view[WEIGHT_NORM]
+    layers = view.facts.layers()
+    names = [
+        p.name
+        for p in view.facts.parameters().values()
+        if p.trainable and not p.loaded and len(p.shape) >= 2 and math.prod(p.shape) > 0
+        and p.name in moved and p.name in sizes
+        and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
+    ]
+    parameters = view.facts.parameters()
+    steps = np.unique(np.concatenate([moved[n].steps for n in names] or [np.zeros(0, np.int64)]))
+    ratios = np.full((len(names), len(steps)), np.nan)
+    for row, name in enumerate(names):
+        shape = parameters[name].shape
+        floor = MATRIX_SHARE * math.sqrt(math.prod(shape) / (3 * math.prod(shape[1:])))
+        size = dict(zip(sizes[name].steps.tolist(), sizes[name].values.tolist(), strict=True))
+        for step, change in zip(moved[name].steps, moved[name].values, strict=True):
+            weight = size.get(int(step), math.nan)
+            if not weight > floor or math.isinf(weight):
+                continue
+            ratio = float(change) / weight if math.isfinite(change) else math.inf
+            ratios[row, int(np.searchsorted(steps, step))] = ratio
+    known = ~np.all(np.isnan(ratios), axis=1) if len(names) else np.zeros(0, dtype=bool)
+    return Updates(tuple(n for n, k in zip(names, known, strict=True) if k), steps, ratios[known])
+
+
+def nan_median(values: Floats, axis: int) -> Floats:
+    """The median over what is not NaN; NaN without a warning where nothing is. Keeps infinities."""
+    if not values.shape[axis]:
+        return np.full(np.delete(values.shape, axis), np.nan)
+    ordered = np.sort(values, axis=axis)  # NaN last
+    count = np.sum(~np.isnan(values), axis=axis)
+    low = np.take_along_axis(ordered, np.expand_dims(np.maximum(count - 1, 0) // 2, axis), axis)
+    high = np.take_along_axis(ordered, np.expand_dims(count // 2 * (count > 1), axis), axis)
+    middle = np.squeeze(np.where(np.isinf(high), low, (low + high) / 2), axis)
+    return np.where(count > 0, middle, np.nan)
+
+
+def level(series: Series) -> float:
+    """The median of the finite values, NaN if there are none."""
+    values = series.finite.values
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def thinned(
+    steps: Integers, values: Floats, most: int = 200
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Points for an evidence, at most `most`, evenly picked, the first and last among them."""
+    picked = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).astype(int))
+    return tuple(int(steps[i]) for i in picked), tuple(float(values[i]) for i in picked)
+
+
+def loss_points(view: View) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The train loss as points for an evidence."""
+    series = view[TRAIN_LOSS]
+    return thinned(series.steps, series.values)
+
+
+# Optimizers --------------------------------------------------------------------------------------
+def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
+    """The optimizer that holds most of the named parameters; the first of several."""
+    wanted = set(names)
+    best = max(view.facts.optimizers, key=lambda o: len(wanted & set(o.parameters)), default=None)
+    return best if best is not None and wanted & set(best.parameters) else None
+
+
+def rates(optimizer: Optimizer, values: Iterable[float]) -> tuple[Edit, ...]:
+    """A ladder of rates, each rounded to what one would type, each once."""
+    typed = dict.fromkeys(float(f"{value:.1g}") for value in values)
+    return tuple(
+        OptimizerArgument(optimizer.name, "lr", value)
+        for value in typed
+        if value > 0 and math.isfinite(value)
+    )
+
+
+def expression(location: SourceLocation | None) -> str | None:
+    """The source text under a location, if it is one line and was kept."""
+    if location is None or location.text is None or location.line != location.end_line:
+        return None
+    return location.text[location.column - 1 : location.end_column - 1]
+
+
+def rate_code(optimizer: Optimizer, rate: float) -> str:
+    """The construction of an optimizer, as the user wrote it, with another rate."""
+    written = expression(optimizer.location)
+    if written is not None:
+        changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={number(rate)}", written)
+        if count == 1:
+            return changed
+    return f"{optimizer.kind}(model.parameters(), lr={number(rate)})"
+
+
+def percent(share: float) -> str:
+    """A share as one would say it: 40 %, 0.003 %."""
+    if math.isinf(share):
+        return "infinitely many times"
+    return f"{100 * share:.2g} %" if share < 10 else f"{share:.3g} times"
+
+
+def joined(names: Iterable[str], most: int = 3) -> str:
+    """Names in a sentence: a, b, c and 4 more."""
+    listed = list(names)
+    if len(listed) <= most:
+        return " and ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))
+    return f"{', '.join(listed[:most])} and {len(listed) - most} more"
+
+
+def last_good_step(view: View) -> float:
+    """The last step before the run's first non-finite number, infinite if all are finite."""
+    found = view.facts.non_finite
+    return math.inf if found is None else found.step - 1
+
+
+def with_call_order(places: Mapping[str, Series]) -> tuple[str, ...]:
+    """The places of a signal in the order of the forward pass."""
+    return tuple(places)

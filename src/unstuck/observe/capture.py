@@ -1,0 +1,248 @@
+"""Where torch's objects come into being and are called: installs the hooks, removes them again.
+
+Nothing is judged or measured here. Every event goes to the watcher through one border that lets
+no error of ours reach the program.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.compiler import is_compiling
+from torch.nn import functional
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import DataLoader
+
+from unstuck.observe.swap import Original, swap
+
+if TYPE_CHECKING:
+    from unstuck.observe.watcher import Watcher
+
+LOSSES = (
+    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss",
+    "gaussian_nll_loss", "hinge_embedding_loss", "soft_margin_loss", "multi_margin_loss",
+    "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
+    "margin_ranking_loss", "triplet_margin_loss", "ctc_loss",
+)
+
+
+class Capture:
+    """The hooks of one watching. While it is not `active` every hook is a plain pass-through."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._undo: list[Callable[[], Any]] = []
+        self._leaf_hook: Any = None
+        self._depth = 0  # of module calls
+        self._in_backward = False
+        self._in_loss = False
+        self.active = False
+        self.compiled = False
+
+    # Installing ---------------------------------------------------------------------------------
+    def install(self) -> None:
+        """Installs every hook. One that this torch does not allow is noted and left out."""
+        self.active = True
+        self._swap(nn.Module.__init__, self._module_init)
+        self._swap(nn.Module._wrapped_call_impl, self._module_call)
+        self._swap(nn.Module.load_state_dict, self._load_state_dict)
+        self._swap(Optimizer.__init__, self._optimizer_init)
+        self._swap(DataLoader.__init__, self._loader_init)
+        self._swap(torch.autograd.backward, self._backward)
+        self._swap(torch.compile, self._compile)
+        for name in LOSSES:
+            if hasattr(functional, name):
+                self._swap(getattr(functional, name), self._loss(name))
+        for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
+            self._swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
+        if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
+            self._swap(torch.amp.GradScaler.scale, self._scale)
+        self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
+        self._undo.append(register_optimizer_step_post_hook(self._after_step).remove)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._in_forked_child)
+
+    def remove(self) -> None:
+        """Takes every hook away, in reverse order."""
+        self.active = False
+        self.sample(False)
+        while self._undo:
+            self._undo.pop()()
+
+    def sample(self, on: bool) -> None:
+        """Turns the hook on every layer's call on or off.
+
+        The hook is global: hooks inside modules would be pickled and copied with them. It is never
+        toggled around compiled code, which would be compiled again.
+        """
+        if on and self._leaf_hook is None and not self.compiled and self.active:
+            self._leaf_hook = nn.modules.module.register_module_forward_hook(self._layer)
+        elif not on and self._leaf_hook is not None:
+            self._leaf_hook.remove()
+            self._leaf_hook = None
+
+    def _swap(self, function: Any, make: Callable[[Original], Callable[..., Any]]) -> None:
+        name = getattr(function, "__qualname__", repr(function))
+        if not isinstance(function, FunctionType):
+            self._watcher.limited(f"{name} of this torch cannot be watched")
+            return
+        try:
+            self._undo.append(swap(function, make))
+        except (ValueError, TypeError, SyntaxError) as error:
+            self._watcher.limited(f"{name} of this torch cannot be watched: {error}")
+
+    def _in_forked_child(self) -> None:
+        self.active = False
+        self._watcher.forked()
+
+    def _tell(self, handler: Callable[..., None], *arguments: Any) -> None:
+        """The border: an error of ours ends the watching, never the program."""
+        try:
+            handler(*arguments)
+        except Exception as error:
+            self._watcher.failed(error)
+
+    # Construction -------------------------------------------------------------------------------
+    def _module_init(self, original: Original) -> Callable[..., Any]:
+        def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            if self.active and not is_compiling():
+                self._tell(self._watcher.module_built, module)
+            original(module, *args, **kwargs)
+
+        return init
+
+    def _optimizer_init(self, original: Original) -> Callable[..., Any]:
+        def init(optimizer: Optimizer, params: Any, defaults: Any) -> None:
+            original(optimizer, params, defaults)
+            if self.active:
+                self._tell(self._watcher.optimizer_built, optimizer)
+
+        return init
+
+    def _loader_init(self, original: Original) -> Callable[..., Any]:
+        def init(loader: Any, *args: Any, **kwargs: Any) -> None:
+            original(loader, *args, **kwargs)
+            if self.active:
+                self._tell(self._watcher.loader_built, loader)
+
+        return init
+
+    def _load_state_dict(self, original: Original) -> Callable[..., Any]:
+        def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            result = original(module, *args, **kwargs)
+            if self.active:
+                self._tell(self._watcher.state_loaded, module)
+            return result
+
+        return load
+
+    def _compile(self, original: Original) -> Callable[..., Any]:
+        def compile_(*args: Any, **kwargs: Any) -> Any:
+            if self.active:
+                self.compiled = True
+                self.sample(False)
+                self._tell(self._watcher.compiling)
+            return original(*args, **kwargs)
+
+        return compile_
+
+    # Calls --------------------------------------------------------------------------------------
+    def _module_call(self, original: Original) -> Callable[..., Any]:
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if self._depth or self._in_backward or not self.active or is_compiling():
+                return original(module, *args, **kwargs)
+            self._depth = 1
+            if module._compiled_call_impl is not None and not self.compiled:
+                self.compiled = True
+                self.sample(False)
+            self._tell(self._watcher.before_forward, module)
+            try:
+                output = original(module, *args, **kwargs)
+            finally:
+                self._depth = 0
+            self._tell(self._watcher.after_forward, module, args, kwargs, output)
+            return output
+
+        return call
+
+    def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
+        if is_compiling():
+            return
+        if self.active and not self._in_backward and self._depth:
+            self._tell(self._watcher.layer_called, module, args, output)
+
+    def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def loss(*args: Any, **kwargs: Any) -> Any:
+                if is_compiling() or not self.active or self._in_loss or self._in_backward:
+                    return original(*args, **kwargs)
+                self._in_loss = True
+                try:
+                    result = original(*args, **kwargs)
+                except BaseException:
+                    # The call that raises is worth a record: a loss refuses what does not fit it.
+                    self._tell(self._watcher.loss_computed, name, original, args, kwargs, None)
+                    raise
+                finally:
+                    self._in_loss = False
+                self._tell(self._watcher.loss_computed, name, original, args, kwargs, result)
+                return result
+
+            return loss
+
+        return make
+
+    def _backward(self, original: Original) -> Callable[..., Any]:
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.active or self._in_backward or is_compiling():
+                return original(tensors, *args, **kwargs)
+            self._tell(self._watcher.before_backward, tensors)
+            self._in_backward = True
+            try:
+                return original(tensors, *args, **kwargs)
+            finally:
+                self._in_backward = False
+
+        return backward
+
+    def _scale(self, original: Original) -> Callable[..., Any]:
+        def scale(scaler: Any, outputs: Any) -> Any:
+            result = original(scaler, outputs)
+            if self.active and isinstance(outputs, torch.Tensor):
+                self._tell(self._watcher.loss_scaled, outputs, result)
+            return result
+
+        return scale
+
+    def _clip(self, name: str) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(parameters, limit, *args, **kwargs)
+                if self.active and not is_compiling():
+                    self._tell(self._watcher.clipped, name, limit, result)
+                return result
+
+            return clip
+
+        return make
+
+    # Steps --------------------------------------------------------------------------------------
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.active:
+            closure = bool(args) or "closure" in kwargs
+            self._tell(self._watcher.before_step, optimizer, closure)
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.active:
+            self._tell(self._watcher.after_step, optimizer)
+            self._watcher.maybe_stop()

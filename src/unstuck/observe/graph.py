@@ -1,0 +1,144 @@
+"""Reads the autograd graph behind a loss, without changing it and before it is freed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+# Operations that only change a tensor's shape or dtype.
+RESHAPES = frozenset({
+    "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
+    "SqueezeBackward1", "SqueezeBackward2", "UnsqueezeBackward0", "TransposeBackward0",
+    "PermuteBackward0", "TBackward0", "CloneBackward0", "ToCopyBackward0", "AliasBackward0",
+    "ExpandBackward0", "SelectBackward0", "SliceBackward0",
+})
+NODE_LIMIT = 20_000
+
+
+def parents(node: Any) -> list[Any]:
+    """The nodes that a node's inputs come from."""
+    return [parent for parent, _ in node.next_functions if parent is not None]
+
+
+def walk(root: Any, limit: int = NODE_LIMIT) -> Iterator[Any]:
+    """Every node behind `root`, itself first, breadth first, each once, at most `limit`."""
+    seen = {root}
+    level = [root]
+    count = 0
+    while level:
+        following = []
+        for node in level:
+            yield node
+            count += 1
+            if count >= limit:
+                return
+            for parent in parents(node):
+                if parent not in seen:
+                    seen.add(parent)
+                    following.append(parent)
+        level = following
+
+
+def variable(node: Any) -> torch.Tensor | None:
+    """The leaf tensor of an AccumulateGrad node, else None."""
+    return getattr(node, "variable", None) if node.name().endswith("AccumulateGrad") else None
+
+
+def sequence(node: Any) -> int:
+    """The creation number of a node; later nodes of a thread have higher ones. Leaves: huge."""
+    return int(node._sequence_nr())
+
+
+def shape(node: Any) -> tuple[int, ...] | None:
+    """The shape of what a node produced."""
+    try:
+        return tuple(node._input_metadata[0].shape)
+    except (AttributeError, IndexError, RuntimeError):
+        return None
+
+
+def saved(node: Any, name: str) -> Any:
+    """A value that a node saved for backward, None if there is none or it cannot be read safely.
+
+    Under `torch.utils.checkpoint` reading a saved tensor would run the forward again, which moves
+    buffers and random states: such tensors have an unpack hook and are left alone.
+    """
+    raw = getattr(node, f"_raw_saved_{name}", None)
+    if raw is not None and getattr(raw, "unpack_hook", None) is not None:
+        return None
+    try:
+        value = getattr(node, f"_saved_{name}", None)
+    except RuntimeError:  # modified in place since it was saved, or freed
+        return None
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
+def saved_names(node: Any) -> list[str]:
+    """The names of all tensors that a node saved."""
+    return [n.removeprefix("_raw_saved_") for n in dir(node) if n.startswith("_raw_saved_")]
+
+
+def producers(node: Any, limit: int = 8) -> list[Any]:
+    """The chain of nodes that a tensor comes from, nearest first, reshapes left out.
+
+    Follows the first input that has a graph; ends at the first layer's matrix product.
+    """
+    chain: list[Any] = []
+    while node is not None and len(chain) < limit:
+        name = node.name()
+        if name not in RESHAPES:
+            chain.append(node)
+        behind = [p for p in parents(node) if variable(p) is None]
+        if name in _PRODUCTS or not behind:
+            break
+        node = behind[0]
+    return chain
+
+
+_PRODUCTS = frozenset({
+    "AddmmBackward0", "MmBackward0", "BmmBackward0", "ConvolutionBackward0", "BaddbmmBackward0",
+})
+
+
+def find(root: Any, wanted: set[int], limit: int = 64) -> tuple[set[int], bool]:
+    """Which of the creation numbers `wanted` are reached from `root`.
+
+    Nodes older than the oldest wanted one cannot lead to it and are pruned, so this costs a few
+    microseconds at every backward.
+
+    Returns:
+        The numbers found, and whether the one found is reached through nothing but a
+        multiplication or division by a constant (a loss divided for accumulation, or scaled).
+    """
+    oldest = min(wanted)
+    found: set[int] = set()
+    plain = True
+    level = [root]
+    seen = {root}
+    visited = 0
+    while level and visited < limit:
+        following = []
+        for node in level:
+            visited += 1
+            number = sequence(node)
+            if number in wanted:
+                found.add(number)
+                continue
+            name = node.name()
+            behind = [p for p in parents(node) if variable(p) is None]
+            if name not in _SCALINGS or len(behind) != 1:
+                plain = False
+            for parent in behind:
+                if parent not in seen and sequence(parent) >= oldest:
+                    seen.add(parent)
+                    following.append(parent)
+        level = following
+    return found, plain and len(found) == 1
+
+
+_SCALINGS = frozenset({
+    "DivBackward0", "MulBackward0", "ToCopyBackward0", "MeanBackward0", "ViewBackward0",
+    "SqueezeBackward0", "AliasBackward0",
+})

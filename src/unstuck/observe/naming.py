@@ -1,0 +1,189 @@
+"""Names for models, layers and parameters, so that a record can speak of them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.facts import Layer, LayerRole, Model, Parameter
+from unstuck.observe.sites import Site, Sites
+
+_WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
+             "OptimizedModule": "_orig_mod", "FullyShardedDataParallel": "module"}
+
+_ROLES: tuple[tuple[LayerRole, tuple[type, ...]], ...] = (
+    (LayerRole.LINEAR, (nn.Linear, nn.LazyLinear, nn.Bilinear)),
+    (LayerRole.CONVOLUTION, (nn.modules.conv._ConvNd,)),
+    (LayerRole.RECURRENT, (nn.RNNBase, nn.RNNCellBase)),
+    (LayerRole.ATTENTION, (nn.MultiheadAttention,)),
+    (LayerRole.EMBEDDING, (nn.Embedding, nn.EmbeddingBag)),
+    (LayerRole.NORMALISATION, (
+        nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm,
+    )),
+    (LayerRole.DROPOUT, (nn.modules.dropout._DropoutNd,)),
+    (LayerRole.POOLING, (
+        nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd,
+        nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd,
+    )),
+    (LayerRole.LOSS, (nn.modules.loss._Loss,)),
+    (LayerRole.CONTAINER, (nn.Sequential, nn.ModuleList, nn.ModuleDict)),
+)
+_CONTAINERS_IN_ACTIVATION = {"MultiheadAttention"}
+
+
+def role(module: nn.Module) -> LayerRole:
+    """What a module is."""
+    for found, kinds in _ROLES:
+        if isinstance(module, kinds):
+            return found
+    if type(module).__name__ == "RMSNorm":
+        return LayerRole.NORMALISATION
+    if (type(module).__module__ == "torch.nn.modules.activation"
+            and type(module).__name__ not in _CONTAINERS_IN_ACTIVATION):
+        return LayerRole.ACTIVATION
+    if next(module.children(), None) is not None:
+        return LayerRole.CONTAINER
+    return LayerRole.OTHER
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The user's module inside a parallel or compiled wrapper."""
+    while (attribute := _WRAPPERS.get(type(module).__name__)) is not None:
+        module = getattr(module, attribute)
+    return module
+
+
+class Names:
+    """All models seen so far and the names of their parts.
+
+    Everything is kept by identity with weak references: a tensor cannot be a weak key, and a
+    module may compare as it likes.
+    """
+
+    def __init__(self, sites: Sites) -> None:
+        self._sites = sites
+        self._built: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
+        self._loaded: set[int] = set()
+        self._layers: dict[int, tuple[weakref.ref[nn.Module], str, LayerRole]] = {}
+        self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._models: dict[int, tuple[weakref.ref[nn.Module], str]] = {}
+        self._used: set[str] = set()
+
+    # What was built -----------------------------------------------------------------------------
+    def built(self, module: nn.Module) -> None:
+        """Notes where a module is constructed; called at the start of its constructor."""
+        key = id(module)
+        here = self._sites.here(module)
+        self._built[key] = (weakref.ref(module, lambda _, k=key: self._built.pop(k, None)), here)
+
+    def loaded(self, module: nn.Module) -> None:
+        """Notes that a module's values came from a checkpoint."""
+        self._loaded.update(id(p) for p in module.parameters())
+
+    # Names --------------------------------------------------------------------------------------
+    def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
+        """Name and role of a layer of a known model."""
+        entry = self._layers.get(id(module))
+        return (entry[1], entry[2]) if entry is not None and entry[0]() is module else None
+
+    def parameter(self, tensor: torch.Tensor) -> str | None:
+        """Name of a parameter of a known model."""
+        entry = self._parameters.get(id(tensor))
+        return entry[1] if entry is not None and entry[0]() is tensor else None
+
+    def knows(self, module: nn.Module) -> bool:
+        """Whether a module is part of a known model, or one itself."""
+        entry = self._layers.get(id(module))
+        return entry is not None and entry[0]() is module
+
+    def models(self) -> list[tuple[nn.Module, str]]:
+        """The known models that are alive, with their names."""
+        return [(m, name) for ref, name in self._models.values() if (m := ref()) is not None]
+
+    def parameters(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """All living parameters of the known models."""
+        for ref, name in list(self._parameters.values()):
+            if (tensor := ref()) is not None:
+                yield name, tensor
+
+    # Models -------------------------------------------------------------------------------------
+    def register(self, called: nn.Module, hint: str | None) -> tuple[nn.Module, str] | None:
+        """Makes the model that a called module belongs to known.
+
+        The model is the outermost module that holds `called`: a program may call parts of its
+        model only. Returns the model and its name, None if it has no parameters.
+        """
+        model = self._outermost(unwrapped(called))
+        if next(model.parameters(), None) is None:
+            return None
+        known = self._models.get(id(model))
+        if known is not None and known[0]() is model:
+            self._name_parts(model, known[1])
+            return model, known[1]
+        name = hint or type(model).__name__
+        number = 2
+        base = name
+        while name in self._used:
+            name = f"{base}-{number}"
+            number += 1
+        self._used.add(name)
+        self._models[id(model)] = (weakref.ref(model), name)
+        self._name_parts(model, name)
+        return model, name
+
+    def _name_parts(self, model: nn.Module, name: str) -> None:
+        prefix = "" if next(iter(self._models.values()))[1] == name else f"{name}."
+        for path, module in model.named_modules():
+            label = f"{prefix}{path}" if path else name
+            self._layers[id(module)] = (weakref.ref(module), label, role(module))
+        for path, parameter in model.named_parameters():
+            self._parameters[id(parameter)] = (weakref.ref(parameter), f"{prefix}{path}")
+
+    def _outermost(self, module: nn.Module) -> nn.Module:
+        alive = [m for ref, _ in list(self._built.values()) if (m := ref()) is not None]
+        holders: dict[int, nn.Module] = {}
+        for candidate in alive:
+            for child in getattr(candidate, "_modules", {}).values():
+                if child is not None:
+                    holders.setdefault(id(child), candidate)
+        seen = {id(module)}
+        while (holder := holders.get(id(module))) is not None and id(holder) not in seen:
+            if type(holder).__name__ in _WRAPPERS:
+                break
+            seen.add(id(holder))
+            module = holder
+        return module
+
+    def model_fact(self, model: nn.Module, name: str, **known: Any) -> Model:
+        """Everything about a model's tree."""
+        layers = []
+        for _, module in model.named_modules():
+            label, kind = self.layer(module) or (name, LayerRole.OTHER)
+            entry = self._built.get(id(module))
+            own = tuple(
+                found for p in module.parameters(recurse=False)
+                if (found := self.parameter(p)) is not None
+            )
+            layers.append(Layer(
+                label, type(module).__name__, kind,
+                self._sites.location(entry[1]) if entry else None, own,
+            ))
+        owner = {p: layer.name for layer in layers for p in layer.parameters}
+        parameters = tuple(
+            Parameter(
+                label, owner.get(label, name), tuple(p.shape), p.requires_grad,
+                id(p) in self._loaded,
+            )
+            for p in model.parameters()
+            if (label := self.parameter(p)) is not None
+        )
+        site = self._built.get(id(model))
+        return Model(
+            name, type(model).__name__,
+            location=self._sites.location(site[1]) if site else None,
+            layers=tuple(layers), parameters=parameters, **known,
+        )

@@ -1,0 +1,128 @@
+"""What the best prediction that ignores the input would cost, from the targets seen so far."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from unstuck.observe.moments import Moments
+
+CLASS_LIMIT = 10_000
+COLUMN_LIMIT = 65_536
+
+_BY_FREQUENCY = ("cross_entropy", "nll_loss")
+_BY_COLUMN_FREQUENCY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+_BY_MEAN = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+# Arguments that make the constant's loss another one than computed here.
+_PLAIN = {"weight": None, "pos_weight": None, "size_average": None, "reduce": None}
+
+
+class ConstantLoss:
+    """Collects target statistics of one loss.
+
+    For classes the best constant is their frequencies and costs their entropy (in nats); for
+    values it is the mean of each column and costs what the loss function itself says, which for
+    an absolute error is slightly more than the median would cost.
+    """
+
+    def __init__(
+        self, function: str, original: Callable[..., Any] | None = None, args: Any = (),
+        kwargs: Any = None,
+    ) -> None:
+        self._function = function
+        self._original = original
+        self._options = _options(original, args, kwargs or {})
+        self.reduction = str(self._options.get("reduction", "mean"))
+        self._known = function in (*_BY_FREQUENCY, *_BY_COLUMN_FREQUENCY, *_BY_MEAN) and all(
+            self._options.get(name) is value for name, value in _PLAIN.items()
+        )
+        self._counts: torch.Tensor | None = None
+        self._moments = Moments()
+        self._costs: list[float] = []
+        self._batch_size = 1
+        self._numel = 1
+
+    def add(self, args: Any) -> None:
+        """Takes in the target of one call."""
+        if not self._known or len(args) < 2 or not isinstance(args[1], torch.Tensor):
+            return
+        given, target = args[0], args[1].detach()
+        if target.numel() == 0:
+            return
+        with torch.no_grad():
+            self._batch_size = target.shape[0] if target.ndim else 1
+            self._numel = target.numel()
+            if self._function in _BY_FREQUENCY:
+                self._add_classes(given, target)
+            else:
+                self._add_values(target)
+
+    def _add_classes(self, given: torch.Tensor, target: torch.Tensor) -> None:
+        classes = given.shape[1] if given.ndim > 1 else given.shape[0]
+        if classes > CLASS_LIMIT:
+            return
+        if target.is_floating_point():
+            counts = target.double().movedim(1 if target.ndim > 1 else 0, -1)
+            counts = counts.reshape(-1, classes).sum(0)
+            self._numel = target.numel() // classes
+        else:
+            ignored = self._options.get("ignore_index", -100)
+            flat = target.reshape(-1)
+            flat = flat[(flat != ignored) & (flat >= 0) & (flat < classes)]
+            counts = torch.bincount(flat, minlength=classes).double()
+        same = self._counts is not None and self._counts.shape == counts.shape
+        self._counts = self._counts + counts if same and self._counts is not None else counts
+
+    def _add_values(self, target: torch.Tensor) -> None:
+        columns = target.reshape(target.shape[0], -1) if target.ndim > 1 else target.reshape(-1, 1)
+        if columns.shape[1] > COLUMN_LIMIT:
+            columns = target.reshape(-1, 1)
+        self._moments.add(columns)
+        mean = self._moments.mean_tensor()
+        if self._function in ("l1_loss", "smooth_l1_loss", "huber_loss") and mean is not None:
+            constant = mean.to(columns.dtype).expand_as(columns)
+            options = {k: v for k, v in self._options.items() if k in ("beta", "delta")}
+            if self._original is not None:
+                self._costs.append(float(self._original(constant, columns, **options)))
+
+    def value(self) -> float | None:
+        """The loss of the best constant as the program reduces it; None if unknown."""
+        if not self._known:
+            return None
+        mean = self._mean_cost()
+        if mean is None or self.reduction == "none":
+            return mean
+        if self.reduction == "sum":
+            return mean * self._numel
+        return mean
+
+    def _mean_cost(self) -> float | None:
+        if self._function in _BY_FREQUENCY:
+            if self._counts is None or not float(self._counts.sum()) > 0:
+                return None
+            share = self._counts / self._counts.sum()
+            smoothing = self._options.get("label_smoothing", 0.0)
+            if isinstance(smoothing, float) and smoothing > 0:
+                share = share * (1 - smoothing) + smoothing / len(share)
+            return float(-torch.special.xlogy(share, share).sum())
+        mean = self._moments.mean_tensor()
+        if mean is None:
+            return None
+        if self._function in _BY_COLUMN_FREQUENCY:
+            p = mean.clamp(0, 1)
+            return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean())
+        if self._function == "mse_loss":
+            return self._moments.variance()
+        return sum(self._costs) / len(self._costs) if self._costs else None
+
+
+def _options(original: Callable[..., Any] | None, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of a loss call by name, tensors of data left out."""
+    if original is None:
+        return {}
+    names = list(inspect.signature(original).parameters)
+    return {name: value for name, value in [*zip(names, args, strict=False), *kwargs.items()]
+            if name not in ("input", "target")}

@@ -1,0 +1,168 @@
+"""Finds the first non-finite number of a run: a weight, the data, or the operation that made it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.sites import Sites
+from unstuck.record import RecordWriter
+
+_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+# Operations with an infinite slope somewhere in their domain, so that a finite loss can have a
+# non-finite gradient.
+_STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
+          "NormBackward1", "StdBackward0", "RsqrtBackward0", "AcosBackward0", "AsinBackward0",
+          "LogBackward0", "DivBackward0", "CdistBackward0")
+
+
+class FiniteProbe:
+    """Looks for the origin once a loss is found to be non-finite."""
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self.found = False
+        self._lines: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def remember_lines(self, root: Any) -> None:
+        """Keeps the user's line of each operation behind `root`, where torch noted it."""
+        if self._lines:
+            return
+        ordinals: dict[str, int] = {}
+        for node in sorted(graph.walk(root, 2_000), key=graph.sequence):
+            name = node.name()
+            ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+            line = self.line_of(node)
+            if line is not None:
+                self._lines[name, ordinal] = line
+
+    def line_of(self, node: Any) -> tuple[str, int] | None:
+        """File and line of the user's innermost frame when the node was made, if torch noted it."""
+        for text in reversed(node.metadata.get("traceback_") or []):
+            match = _LINE.search(text)
+            if match and self._sites.is_user(match["file"]):
+                return match["file"], int(match["line"])
+        return None
+
+    def location_of(self, name: str, ordinal: int) -> SourceLocation | None:
+        """Where the n-th operation of a name stands in the program."""
+        line = self._lines.get((name, ordinal))
+        return self._sites.operation(*line, name) if line else None
+
+    def non_finite(self, root: Any, step: int) -> None:
+        """Names the origin of a non-finite loss; called before its backward."""
+        if self.found:
+            return
+        self.found = True
+        for name, parameter in self._names.parameters():
+            if not _finite(parameter):
+                self._in_parameter(name, parameter, root, step)
+                return
+        nodes = sorted(graph.walk(root), key=graph.sequence)
+        ordinals: dict[str, int] = {}
+        for node in nodes:
+            name = node.name()
+            ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+            detail = _makes_non_finite(node, name)
+            if detail is None:
+                continue
+            stage = NonFiniteStage.INPUT if detail == "input" else NonFiniteStage.OPERATION
+            if stage is NonFiniteStage.INPUT:
+                detail = "the values that reach it from outside the graph are not finite"
+            self._write(step, stage, name, node, ordinal, detail)
+            return
+        self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
+                    "no operation kept the values that would show where it arose")
+
+    def _in_parameter(self, name: str, parameter: torch.Tensor, root: Any, step: int) -> None:
+        # The loss of the step before was finite, so its gradient, or the update, was not. The
+        # graph has the same operations at every step: those with an infinite slope are suspects.
+        ordinals: dict[str, int] = {}
+        suspects = []
+        for node in sorted(graph.walk(root), key=graph.sequence) if root is not None else []:
+            kind = node.name()
+            ordinal = ordinals[kind] = ordinals.get(kind, -1) + 1
+            if _is_steep(node, kind):
+                suspects.append((kind, ordinal))
+        operation = suspects[-1][0] if len({kind for kind, _ in suspects}) == 1 else None
+        location = self.location_of(*suspects[-1]) if operation else None
+        self._writer.fact(NonFinite(
+            step, NonFiniteStage.PARAMETER, operation, name, location,
+            f"{name} is not finite after the update of step {max(0, step - 1)}",
+        ), step)
+        self._writer.flush()
+
+    def _write(
+        self, step: int, stage: NonFiniteStage, name: str | None, node: Any, ordinal: int,
+        detail: str,
+    ) -> None:
+        layer = self._layer(node) if node is not None else None
+        location = self.location_of(name, ordinal) if name is not None else None
+        self._writer.fact(NonFinite(step, stage, name, layer, location, detail), step)
+        self._writer.flush()
+
+    def _layer(self, node: Any) -> str | None:
+        """The nearest layer with parameters behind a node."""
+        for behind in graph.walk(node, 200):
+            tensor = graph.variable(behind)
+            name = self._names.parameter(tensor) if tensor is not None else None
+            if name is not None:
+                return name.rpartition(".")[0] or name
+        return None
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    with torch.no_grad():
+        return bool(torch.isfinite(tensor.detach()).all())
+
+
+def _is_steep(node: Any, name: str) -> bool:
+    if name == "PowBackward0":
+        exponent = graph.saved(node, "exponent")
+        return isinstance(exponent, int | float) and exponent < 1
+    return name in _STEEP
+
+
+def _makes_non_finite(node: Any, name: str) -> str | None:
+    """What shows that this operation made a non-finite number; "input" if it received one."""
+    values = {key: graph.saved(node, key) for key in graph.saved_names(node)}
+    tensors = {k: v for k, v in values.items()
+               if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    with torch.no_grad():
+        own = tensors.get("self")
+        if name.startswith("Log") and name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):
+            if own is not None and bool((own <= 0).any()):
+                return f"the logarithm of {float(own.min()):.3g}"
+            return None
+        if name == "DivBackward0":
+            other = tensors.get("other")
+            if other is not None and bool((other == 0).any()):
+                return "a division by 0"
+        if name == "SqrtBackward0":
+            result = tensors.get("result")
+            return "the square root of a negative number" if (
+                result is not None and bool(result.isnan().any())) else None
+        if name in ("ExpBackward0", "Expm1Backward0"):
+            result = tensors.get("result")
+            return "the exponential overflows" if (
+                result is not None and not _finite(result)) else None
+        if name == "PowBackward0" and own is not None and _finite(own):
+            exponent = values.get("exponent")
+            if isinstance(exponent, int | float) and not _finite(own.pow(exponent)):
+                return f"the power {exponent:g} of {float(own.abs().max()):.3g} overflows"
+            return None
+        for key, tensor in tensors.items():
+            if not _finite(tensor):
+                if key == "result":
+                    return "its result is the first that is not finite"
+                return "input" if all(
+                    graph.variable(p) is not None for p in graph.parents(node)
+                ) else "its operands are the first that are not finite"
+    return None

@@ -1,0 +1,145 @@
+"""Reads a hand-written loss from its autograd graph: the formula, its shapes, its target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from unstuck.observe import graph
+
+_REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
+CHAIN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """What a hand-written loss computes, as far as its graph shows.
+
+    `root` is the node of the expression to point at. `prediction` and `target` are known for a
+    difference that is squared: the graph keeps the difference, the model's output is at hand.
+    """
+
+    function: str
+    operations: tuple[str, ...]
+    input_shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    stretched: tuple[int, ...] | None = None
+    softmax_dimension: int | None = None
+    root: Any = None
+    prediction: torch.Tensor | None = None
+    target: torch.Tensor | None = None
+
+
+def read_formula(root: Any, output: torch.Tensor | None) -> Formula:
+    """Recognises mean squared and absolute errors; names the operations of anything else."""
+    chain = _chain(root)
+    names = tuple(node.name() for node in chain)
+    body = [n for n in chain if not n.name().startswith(_REDUCTIONS)]
+    difference = _difference(chain)
+    softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
+    dimension = graph.saved(softmax, "dim") if softmax is not None else None
+    if isinstance(dimension, int) and dimension >= 2**63:
+        dimension -= 2**64
+    if difference is None:
+        return Formula("hand-written", names, root=body[0] if body else root,
+                       softmax_dimension=dimension if isinstance(dimension, int) else None)
+    above = names[: chain.index(difference)]
+    squared = "PowBackward0" in above or _squares(chain, difference)
+    function = "mse_loss" if squared else "l1_loss" if "AbsBackward0" in above else "hand-written"
+    shape = graph.shape(difference) or ()
+    inner = [p for p in graph.parents(difference) if graph.variable(p) is None]
+    given = graph.shape(inner[0]) or () if inner else ()
+    target = _target(chain, difference, inner, output) if function != "hand-written" else None
+    return Formula(
+        function, names, given, tuple(target.shape) if target is not None else (),
+        stretched=_stretched(shape, given, inner), root=difference,
+        prediction=output if target is not None else None, target=target,
+    )
+
+
+def _chain(root: Any) -> list[Any]:
+    chain: list[Any] = []
+    node = root
+    while node is not None and len(chain) < CHAIN:
+        chain.append(node)
+        behind = [p for p in graph.parents(node) if graph.variable(p) is None]
+        node = behind[0] if behind else None
+    return chain
+
+
+def _difference(chain: list[Any]) -> Any:
+    """The subtraction that the loss reduces, if only a power, a modulus and sums stand above it."""
+    for node in chain:
+        name = node.name()
+        if name in ("SubBackward0", "RsubBackward1", "RsubBackward0"):
+            return node
+        if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward")) and (
+            name not in graph.RESHAPES
+        ):
+            return None
+    return None
+
+
+def _squares(chain: list[Any], difference: Any) -> bool:
+    """Whether the difference is multiplied by itself."""
+    above = chain[chain.index(difference) - 1] if chain.index(difference) else None
+    return (above is not None and above.name() == "MulBackward0"
+            and all(p is difference for p in graph.parents(above)))
+
+
+def _stretched(
+    shape: tuple[int, ...], given: tuple[int, ...], inner: list[Any]
+) -> tuple[int, ...] | None:
+    """The N × N shape that a difference of N predictions and N targets was stretched to.
+
+    Only one side may come from the model: a difference between its own outputs is a pairwise loss.
+    An explicit unsqueeze or expand just before it is on purpose.
+    """
+    if len(inner) != 1 or inner[0].name() in ("UnsqueezeBackward0", "ExpandBackward0"):
+        return None
+    count = max(given, default=0)
+    if count < 2 or count != _numel(given) or len(shape) != 2:
+        return None
+    return shape if shape == (count, count) else None
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def _target(
+    chain: list[Any], difference: Any, inner: list[Any], output: torch.Tensor | None
+) -> torch.Tensor | None:
+    """The target, from the saved difference and the model's output."""
+    if output is None or output.grad_fn is None or len(inner) != 1:
+        return None
+    above = chain[chain.index(difference) - 1]
+    residual = graph.saved(above, "self")
+    if not isinstance(residual, torch.Tensor):
+        return None
+    node = inner[0]
+    while node.name() in graph.RESHAPES and node is not output.grad_fn:
+        behind = graph.parents(node)
+        if not behind:
+            return None
+        node = behind[0]
+    if graph.sequence(node) != graph.sequence(output.grad_fn):
+        return None
+    with torch.no_grad():
+        prediction = output.detach()
+        if prediction.numel() != residual.numel():
+            return None
+        prediction = prediction.reshape(residual.shape)
+        sign = -1.0 if difference.name() == "SubBackward0" and _model_first(difference) else 1.0
+        return prediction + sign * residual
+
+
+def _model_first(difference: Any) -> bool:
+    """Whether the model's side stands left of the minus."""
+    first = difference.next_functions[0][0]
+    return first is not None

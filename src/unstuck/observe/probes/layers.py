@@ -1,0 +1,281 @@
+"""What flows through the layers at sampled steps: inputs, outputs, and gradients at outputs."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.facts import LayerRole
+from unstuck.observe import graph
+from unstuck.observe.moments import Moments
+from unstuck.observe.naming import Names
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    BATCH_SIZE,
+    INPUT_DEVIATION,
+    INPUT_MEAN,
+    OUTPUT_DEVIATION,
+    OUTPUT_GRADIENT,
+    OUTPUT_MEAN,
+    SATURATED_SHARE,
+    SILENT_SHARE,
+)
+
+ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
+FEATURE_LIMIT = 256  # features of the input that are looked at
+BATCHES = 3  # a unit is silent if it was so in this many sampled batches in a row
+SATURATION = 0.03  # share of the range that counts as its end
+
+_RECTIFIERS = (nn.ReLU, nn.ReLU6)
+_NOT_MEASURED = (LayerRole.NORMALISATION, LayerRole.EMBEDDING)
+_WEIGHTED = (
+    LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION,
+    LayerRole.EMBEDDING, LayerRole.NORMALISATION, LayerRole.OTHER,
+)
+
+
+class LayerProbe:
+    """Collects tensors on their device during a sampled step; one transfer at its end."""
+
+    def __init__(self, writer: RecordWriter, names: Names) -> None:
+        self._writer = writer
+        self._names = names
+        self.first_layer: str | None = None
+        self.nodes = 0  # of the last graph that was walked
+        self._fed_by = ""
+        self._fed_role = LayerRole.OTHER
+        self._inputs = Moments()
+        self._input_done = False
+        self._input_samples = 0
+        self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._gradients: dict[str, list[torch.Tensor]] = {}
+        self._order: list[str] = []
+        self._alive: dict[str, torch.Tensor] = {}
+        self._recent: dict[str, deque[torch.Tensor]] = {}
+        self._saturated: dict[str, list[torch.Tensor]] = {}
+        self._by_module: set[int] = set()  # creation numbers of activations seen as modules
+        self._places: dict[int, str] = {}
+        self._batch: int | None = None
+
+    # Forward ------------------------------------------------------------------------------------
+    def begin(self) -> None:
+        """A model is called from outside."""
+        self._fed_by, self._fed_role = "", LayerRole.OTHER
+        self._places.clear()
+
+    def called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A layer was called within the model."""
+        if next(module.children(), None) is not None and not isinstance(
+            module, nn.MultiheadAttention
+        ):
+            return
+        tensor = output[0] if isinstance(output, tuple | list) and output else output
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            return
+        known = self._names.layer(module)
+        if known is not None:
+            self._measure(module, args, tensor, *known)
+
+    def _measure(
+        self, module: nn.Module, args: Any, tensor: torch.Tensor, name: str, kind: LayerRole
+    ) -> None:
+        with torch.no_grad():
+            own = kind in _WEIGHTED and next(module.parameters(recurse=False), None) is not None
+            if own and not self._input_done:
+                self._input(args[0] if args else None, name, kind)
+            values = _part(tensor)
+            deviation, mean = torch.std_mean(values.float(), correction=0)
+            if name not in self._statistics:
+                self._order.append(name)
+            self._statistics.setdefault(name, []).append((mean, deviation))
+            if kind is LayerRole.ACTIVATION:
+                self._activation(module, tensor, name)
+        if own:
+            self._hook(tensor, name)
+            self._fed_by, self._fed_role = name, kind
+
+    def _input(self, given: Any, name: str, kind: LayerRole) -> None:
+        self._input_done = True
+        self.first_layer = name
+        if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
+            return
+        if given.is_floating_point() and given.ndim > 0:
+            axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
+            features = given.detach().movedim(axis, -1).reshape(-1, given.shape[axis])
+            if features.shape[1] > FEATURE_LIMIT:
+                keep = torch.linspace(0, features.shape[1] - 1, FEATURE_LIMIT).long()
+                features = features[:, keep.to(features.device)]
+            self._inputs.add(features)
+
+    def _hook(self, tensor: torch.Tensor, name: str) -> None:
+        if not tensor.requires_grad:
+            return
+
+        def note(gradient: torch.Tensor) -> None:
+            try:
+                if not gradient.is_sparse:
+                    norm = torch.linalg.vector_norm(gradient.detach().float())
+                    self._gradients.setdefault(name, []).append(norm)
+            except Exception:
+                # Runs inside the program's backward, where nothing of ours may surface; the layer
+                # is then missing from this sample.
+                return
+
+        tensor.register_hook(note)
+
+    def _activation(self, module: nn.Module, tensor: torch.Tensor, name: str) -> None:
+        place = self._places.get(id(module))
+        if place is None:
+            place = self._places[id(module)] = name
+            self._places[-id(module)] = self._fed_by
+        elif self._places.get(-id(module)) != self._fed_by and self._fed_by:
+            # One module after several layers: each is a place of its own.
+            place = f"{self._fed_by} > {type(module).__name__.lower()}"
+        if tensor.grad_fn is not None:
+            self._by_module.add(graph.sequence(tensor.grad_fn))
+        values = tensor.detach()
+        if isinstance(module, _RECTIFIERS):
+            self._rectifier(place, values, self._fed_role)
+        elif isinstance(module, nn.Sigmoid | nn.Tanh):
+            self._saturation(place, values, 0.0 if isinstance(module, nn.Sigmoid) else -1.0)
+
+    def _rectifier(self, place: str, values: torch.Tensor, fed: LayerRole) -> None:
+        if values.ndim < 2:
+            return
+        axis = 1 if values.ndim == 4 or fed is LayerRole.CONVOLUTION else values.ndim - 1
+        rest = [i for i in range(values.ndim) if i != axis]
+        alive = (values > 0).any(rest[0]) if len(rest) == 1 else (values > 0).amax(rest)
+        before = self._alive.get(place)
+        if before is not None and before.shape == alive.shape:
+            alive = alive | before
+        self._alive[place] = alive
+
+    def _saturation(self, place: str, values: torch.Tensor, low: float) -> None:
+        margin = SATURATION * (1.0 - low)
+        part = _part(values)
+        ends = (part < low + margin) | (part > 1.0 - margin)
+        self._saturated.setdefault(place, []).append(ends.float().mean())
+
+    def end(self, args: Any, kwargs: Any) -> None:
+        """A call of a model from outside has ended."""
+        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
+        if first is not None and first.ndim > 0 and self._batch is None:
+            self._batch = first.shape[0]
+
+    # Backward -----------------------------------------------------------------------------------
+    def graph(self, root: Any) -> None:
+        """Finds activations that are functions, not modules, in the graph of a loss."""
+        count = 0
+        with torch.no_grad():
+            for node in graph.walk(root):
+                count += 1
+                name = node.name()
+                if name not in _FUNCTIONAL or graph.sequence(node) in self._by_module:
+                    continue
+                values = graph.saved(node, "result")
+                if not isinstance(values, torch.Tensor):
+                    continue
+                layer, kind = self._nearest_layer(node)
+                if layer is None:
+                    continue
+                place = f"{layer} > {_FUNCTIONAL[name]}"
+                if name == "ReluBackward0":
+                    self._rectifier(place, values, kind)
+                else:
+                    self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
+        self.nodes = count
+
+    def _nearest_layer(self, node: Any) -> tuple[str | None, LayerRole]:
+        for behind in graph.walk(node, 100):
+            tensor = graph.variable(behind)
+            name = self._names.parameter(tensor) if tensor is not None else None
+            if name is not None:
+                layer = name.rpartition(".")[0]
+                kind = LayerRole.CONVOLUTION if tensor is not None and tensor.ndim > 2 else (
+                    LayerRole.OTHER)
+                return layer or name, kind
+        return None, LayerRole.OTHER
+
+    # End of the step ----------------------------------------------------------------------------
+    def flush(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        with torch.no_grad():
+            self._write_statistics(step)
+            self._write_gradients(step)
+            self._write_silent(step)
+            self._write_inputs(step)
+        if self._batch is not None:
+            self._writer.row(BATCH_SIZE, step, float(self._batch))
+        self._batch = None
+        self._input_done = False
+        self._by_module.clear()
+
+    def _write_statistics(self, step: int) -> None:
+        names = [n for n in self._order if n in self._statistics]
+        tensors = []
+        for name in names:
+            pairs = self._statistics[name]
+            tensors += [torch.stack([m for m, _ in pairs]).mean(),
+                        torch.stack([d for _, d in pairs]).mean()]
+        values = _transfer(tensors)
+        self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
+        self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
+        self._statistics, self._order = {}, []
+        places = list(self._saturated)
+        shares = _transfer([torch.stack(self._saturated[p]).mean() for p in places])
+        self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))
+        self._saturated = {}
+
+    def _write_gradients(self, step: int) -> None:
+        # Backward meets the layers last to first.
+        names = list(reversed(self._gradients))
+        norms = _transfer([
+            torch.linalg.vector_norm(torch.stack(self._gradients[n])) for n in names])
+        self._writer.sample(OUTPUT_GRADIENT, step, dict(zip(names, norms, strict=True)))
+        self._gradients = {}
+
+    def _write_silent(self, step: int) -> None:
+        places, shares = [], []
+        for place, alive in self._alive.items():
+            recent = self._recent.setdefault(place, deque(maxlen=BATCHES))
+            if recent and recent[-1].shape != alive.shape:
+                recent.clear()
+            recent.append(alive)
+            silent = ~torch.stack(list(recent)).any(0)
+            places.append(place)
+            shares.append(silent.float().mean())
+        self._writer.sample(
+            SILENT_SHARE, step, dict(zip(places, _transfer(shares), strict=True)))
+        self._alive = {}
+
+    def _write_inputs(self, step: int) -> None:
+        count = self._inputs.batches
+        if count <= self._input_samples or (count > 5 and count & (count - 1)):
+            return  # after the first batches only when their number has doubled
+        self._input_samples = count
+        self._writer.sample(INPUT_MEAN, step, _numbered(self._inputs.mean()))
+        self._writer.sample(INPUT_DEVIATION, step, _numbered(self._inputs.deviation()))
+
+
+_FUNCTIONAL = {"ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
+
+
+def _part(tensor: torch.Tensor) -> torch.Tensor:
+    values = tensor.detach()
+    return values if values.numel() <= ELEMENT_LIMIT else values.reshape(-1)[:ELEMENT_LIMIT]
+
+
+def _numbered(values: list[float]) -> dict[str, float]:
+    return {str(index): value for index, value in enumerate(values)}
+
+
+def _transfer(tensors: list[torch.Tensor]) -> list[float]:
+    """Scalars of any devices as numbers, one transfer where all are on one device."""
+    if not tensors:
+        return []
+    if len({t.device for t in tensors}) == 1:
+        return [float(v) for v in torch.stack([t.float() for t in tensors]).tolist()]
+    return [float(t) for t in tensors]

@@ -1,0 +1,349 @@
+"""Losses by the role that data flow gives them, what they receive, and what a constant would cost."""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.probes.constant import ConstantLoss
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.formula import Formula, read_formula
+from unstuck.observe.probes.samples import Role, SampleProbe
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    BATCH_SUM_ERROR,
+    CLASS_SUM_ERROR,
+    CLIP_NORM,
+    CONSTANT_LOSS,
+    HELD_OUT_LOSS,
+    LOSS_INPUT_MAXIMUM,
+    LOSS_INPUT_MINIMUM,
+    SEEN_LOSS,
+    TARGET_DEVIATION,
+    TARGET_MEAN,
+    TRAIN_LOSS,
+)
+
+PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
+DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
+
+
+@dataclass(slots=True)
+class _Known:
+    """A place that computes a loss."""
+
+    name: str
+    fact: facts.Loss
+    constant: ConstantLoss
+    written: bool = False
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A loss that may yet reach backward."""
+
+    value: torch.Tensor
+    known: _Known
+    weight: int
+    role: Role
+    age: int = 0
+
+
+class LossProbe:
+    """Follows every loss from its computation to backward, or to where it is only looked at."""
+
+    def __init__(
+        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe
+    ) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._samples = samples
+        self._finite = finite
+        self._known: dict[tuple[str, Site | None], _Known] = {}
+        self._names: dict[str, int] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._scaled: dict[int, torch.Tensor] = {}
+        self._passes: dict[Role, list[tuple[torch.Tensor, int]]] = {}
+        self._later: list[tuple[int, str, torch.Tensor]] = []
+        self._drained = time.monotonic()
+        self._backwards: set[Site | None] = set()
+        self._clips: set[Site | None] = set()
+        self._output: weakref.ref[torch.Tensor] | None = None
+
+    # Forward ------------------------------------------------------------------------------------
+    def model_output(self, output: Any) -> None:
+        """Remembers, weakly, what the model put out last: a hand-written loss may be about it."""
+        tensor = output[0] if isinstance(output, tuple | list) and output else output
+        self._output = weakref.ref(tensor) if isinstance(tensor, torch.Tensor) else None
+
+    def computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any,
+        step: int, sampled: bool,
+    ) -> None:
+        """A loss function returned `result`, or raised (None)."""
+        if not args or not isinstance(args[0], torch.Tensor):
+            return
+        site = self._sites.here()
+        known = self._known.get((function, site))
+        if known is None:
+            known = self._know(function, original, site, args, kwargs)
+        if not isinstance(result, torch.Tensor):
+            if args[0].requires_grad:
+                self._write(known, step)
+                self._measure(known, args, step)
+            return
+        weight = int(args[1].shape[0]) if (
+            len(args) > 1 and isinstance(args[1], torch.Tensor) and args[1].ndim) else 1
+        if result.grad_fn is None:
+            value = result.detach()
+            self._looked_at(value if value.numel() == 1 else value.mean(), weight,
+                            self._samples.role)
+            return
+        if sampled:
+            self._measure(known, args, step)
+            known.constant.add(args)
+        pending = _Pending(result.detach(), known, weight, Role.HELD_OUT)
+        self._pending[graph.sequence(result.grad_fn)] = pending
+
+    def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
+        """A gradient scaler multiplied a loss: the record holds the loss itself."""
+        if isinstance(result, torch.Tensor) and result.grad_fn is not None:
+            self._scaled = {graph.sequence(result.grad_fn): unscaled.detach()}
+
+    def _looked_at(self, value: torch.Tensor, weight: int, role: Role) -> None:
+        self._passes.setdefault(role, []).append((value, max(1, weight)))
+
+    def _end_pass(self, step: int) -> None:
+        """Training goes on: what was only looked at since the last backward is one pass."""
+        passes, self._passes = self._passes, {}
+        for role, values in passes.items():
+            total = sum(weight for _, weight in values)
+            with torch.no_grad():
+                mean = float(sum(v.reshape(()).double() * w for v, w in values)) / total
+            signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
+            self._writer.row(signal, step, mean)
+
+    # Backward -----------------------------------------------------------------------------------
+    def before_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> None:
+        """A tensor is about to be differentiated."""
+        if self._passes:
+            self._end_pass(step)
+        root = loss.grad_fn
+        value = loss.detach()
+        if root is None:
+            return
+        if self._scaled:
+            value = self._scaled.pop(graph.sequence(root), value)
+        known = None
+        if self._pending:
+            found, plain = graph.find(root, set(self._pending))
+            for number in found:
+                self._write(self._pending[number].known, step)
+            if len(found) == 1:
+                pending = self._pending[next(iter(found))]
+                if plain:
+                    known = pending.known
+                    if pending.value.numel() == 1:
+                        value = pending.value
+            self._forget(found, step)
+            if not found:
+                known = self._hand_written(root, sampled, step)
+        else:
+            known = self._hand_written(root, sampled, step)
+        if sampled:
+            self._finite.remember_lines(root)
+            self._backward_site(step)
+        self._emit(value, known, root, step, sampled)
+
+    def _forget(self, found: set[int], step: int) -> None:
+        for number in found:
+            del self._pending[number]
+        for number in list(self._pending):
+            pending = self._pending[number]
+            pending.age += 1
+            if pending.age >= PATIENCE:
+                del self._pending[number]
+                self._looked_at(pending.value.mean(), pending.weight, Role.HELD_OUT)
+
+    def _emit(
+        self, value: torch.Tensor, known: _Known | None, root: Any, step: int, sampled: bool
+    ) -> None:
+        track = known.name if known else "combined loss"
+        if value.numel() != 1:
+            value = value.sum()
+        if value.device.type == "cpu":
+            number = value.item()
+            self._writer.row(TRAIN_LOSS, step, number, track)
+            if not math.isfinite(number):
+                self._finite.non_finite(root, step)
+        else:
+            # Reading a number waits for the device: several are read at once, now and then.
+            self._later.append((step, track, value))
+            if sampled or time.monotonic() - self._drained > DRAIN_SECONDS:
+                self._drain(root)
+        if sampled and known is not None:
+            constant = known.constant.value()
+            if constant is not None:
+                self._writer.row(CONSTANT_LOSS, step, constant, track)
+
+    def _drain(self, root: Any) -> None:
+        self._drained = time.monotonic()
+        later, self._later = self._later, []
+        if not later:
+            return
+        numbers = torch.stack([value.reshape(()).double() for *_, value in later]).tolist()
+        for (step, track, _), number in zip(later, numbers, strict=True):
+            self._writer.row(TRAIN_LOSS, step, number, track)
+            if not math.isfinite(number) and root is not None:
+                self._finite.non_finite(root, step)
+
+    def finish(self, step: int) -> None:
+        """The run has ended: everything that waits is written."""
+        for pending in self._pending.values():
+            if pending.age:
+                self._looked_at(pending.value.mean(), pending.weight, Role.HELD_OUT)
+        self._end_pass(step)
+        self._drain(None)
+
+    # Facts --------------------------------------------------------------------------------------
+    def _know(
+        self, function: str, original: Callable[..., Any], site: Site | None, args: Any,
+        kwargs: Any,
+    ) -> _Known:
+        given = args[0]
+        target = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else None
+        constant = ConstantLoss(function, original, args, kwargs)
+        chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
+        softmax = next((n for n in chain if "oftmax" in n.name()), None)
+        fact = facts.Loss(
+            self._name(function), function, False, self._sites.location(site),
+            tuple(given.shape), tuple(target.shape) if target is not None else (),
+            _dtype(target), constant.reduction, tuple(n.name() for n in chain),
+            _stretched(function, given, target), _dimension(softmax),
+        )
+        known = self._known[function, site] = _Known(fact.name, fact, constant)
+        return known
+
+    def _name(self, function: str) -> str:
+        number = self._names[function] = self._names.get(function, 0) + 1
+        return function if number == 1 else f"{function}-{number}"
+
+    def _write(self, known: _Known, step: int) -> None:
+        if not known.written:
+            known.written = True
+            self._writer.fact(known.fact, step)
+
+    def _hand_written(self, root: Any, sampled: bool, step: int) -> _Known | None:
+        """The loss of a program that uses no loss function, by its graph."""
+        key = ("", self._sites.here())
+        known = self._known.get(key)
+        if not sampled:
+            return known
+        output = self._output() if self._output is not None else None
+        formula = read_formula(root, output)
+        if known is None:
+            name = self._name("hand-written loss")
+            fact = _hand_written_fact(name, formula, None)
+            known = self._known[key] = _Known(name, fact, ConstantLoss(formula.function))
+        if known.fact.location is None and formula.root is not None:
+            line = self._finite.line_of(formula.root)
+            location = self._sites.operation(*line, formula.root.name()) if line else None
+            fact = _hand_written_fact(known.name, formula, location)
+            if location is not None or not known.written:
+                known.fact, known.written = fact, False
+        self._write(known, step)
+        if formula.target is not None:
+            known.constant.add((formula.prediction, formula.target))
+            self._target(known, formula.target, step)
+        return known
+
+    def _backward_site(self, step: int) -> None:
+        site = self._sites.here()
+        if site not in self._backwards:
+            self._backwards.add(site)
+            self._writer.fact(facts.Backward(self._sites.location(site)), step)
+
+    def clipped(self, function: str, limit: Any, norm: Any, step: int) -> None:
+        """The program clipped gradients."""
+        site = self._sites.here()
+        if site not in self._clips:
+            self._clips.add(site)
+            self._writer.fact(
+                facts.Clipping(function, self._sites.location(site), float(limit)), step)
+        if isinstance(norm, torch.Tensor) and norm.device.type == "cpu":
+            self._writer.row(CLIP_NORM, step, float(norm))
+
+    # What a loss receives -----------------------------------------------------------------------
+    def _measure(self, known: _Known, args: Any, step: int) -> None:
+        with torch.no_grad():
+            given = args[0].detach()
+            if not given.is_floating_point() or given.numel() == 0:
+                return
+            name = known.name
+            low, high = torch.aminmax(given)
+            self._writer.sample(LOSS_INPUT_MINIMUM, step, {name: float(low)})
+            self._writer.sample(LOSS_INPUT_MAXIMUM, step, {name: float(high)})
+            if given.ndim >= 2:
+                by_class = (given.sum(1) - 1).abs().max()
+                by_batch = (given.sum(0) - 1).abs().max()
+                self._writer.sample(CLASS_SUM_ERROR, step, {name: float(by_class)})
+                self._writer.sample(BATCH_SUM_ERROR, step, {name: float(by_batch)})
+            if len(args) > 1 and isinstance(args[1], torch.Tensor):
+                self._target(known, args[1], step)
+
+    def _target(self, known: _Known, target: torch.Tensor, step: int) -> None:
+        with torch.no_grad():
+            values = target.detach()
+            if values.numel() == 0 or values.is_complex():
+                return
+            deviation, mean = torch.std_mean(values.float(), correction=0)
+            self._writer.sample(TARGET_MEAN, step, {known.name: float(mean)})
+            self._writer.sample(TARGET_DEVIATION, step, {known.name: float(deviation)})
+
+
+def _hand_written_fact(
+    name: str, formula: Formula, location: facts.SourceLocation | None
+) -> facts.Loss:
+    return facts.Loss(
+        name, formula.function, True, location, formula.input_shape, formula.target_shape, "",
+        "mean", formula.operations, formula.stretched, formula.softmax_dimension,
+    )
+
+
+def _dtype(tensor: torch.Tensor | None) -> str:
+    return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
+
+
+def _dimension(softmax: Any) -> int | None:
+    if softmax is None:
+        return None
+    value = graph.saved(softmax, "dim")
+    if not isinstance(value, int):
+        return None
+    return value - 2**64 if value >= 2**63 else value
+
+
+_ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
+                "kl_div", "soft_margin_loss")
+
+
+def _stretched(
+    function: str, given: torch.Tensor, target: torch.Tensor | None
+) -> tuple[int, ...] | None:
+    """The shape that both are stretched to, if it is larger than either."""
+    if target is None or function not in _ELEMENTWISE or given.shape == target.shape:
+        return None
+    try:
+        both = torch.broadcast_shapes(given.shape, target.shape)
+    except RuntimeError:
+        return None
+    return tuple(both) if math.prod(both) > max(given.numel(), target.numel()) else None

@@ -1,0 +1,250 @@
+"""Gradients, weights and their real change over a step; which parameters the loss reaches."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    CARRIED_GRADIENT,
+    GRADIENT_NORM,
+    HELD,
+    LEARNING_RATE,
+    REACHED,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
+
+ELEMENT_LIMIT = 1_000_000  # elements of a tensor that are looked at
+PARAMETER_LIMIT = 2_000  # parameters of a program that are looked at
+
+
+class _Known:
+    """An optimizer that was seen, and the name that the record gives it."""
+
+    def __init__(self, optimizer: Optimizer, name: str, site: Site | None) -> None:
+        self.ref = weakref.ref(optimizer)
+        self.name = name
+        self.site = site
+        self.written: tuple[int, ...] | None = None
+        self.rates: list[float] = []
+        self.carried: list[torch.Tensor] | None = None  # nonzero gradients left after its step
+        self.backwards = 0  # since that step
+
+
+class ParameterProbe:
+    """Measures parameters around optimizer steps."""
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._optimizers: dict[int, _Known] = {}
+        self._count: dict[str, int] = {}
+        self._held: set[int] = set()
+        self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        self.has_optimizer = False
+
+    # Optimizers ---------------------------------------------------------------------------------
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        """Notes a new optimizer and where it was built."""
+        self._know(optimizer, self._sites.here(optimizer))
+
+    def _know(self, optimizer: Optimizer, site: Site | None) -> _Known:
+        known = self._optimizers.get(id(optimizer))
+        if known is None or known.ref() is not optimizer:
+            kind = type(optimizer).__name__
+            self._count[kind] = number = self._count.get(kind, 0) + 1
+            name = kind if number == 1 else f"{kind}-{number}"
+            known = self._optimizers[id(optimizer)] = _Known(optimizer, name, site)
+            self.has_optimizer = True
+        return known
+
+    def _describe(self, optimizer: Optimizer, known: _Known, step: int) -> None:
+        """Writes the optimizer's facts once it is used, and again when its parameters change."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        ids = tuple(map(id, parameters))
+        self._held.update(ids)
+        if ids == known.written:
+            return
+        known.written = ids
+        group = optimizer.param_groups[0]
+        momentum = group.get("momentum", (group.get("betas") or (None,))[0])
+        self._writer.fact(facts.Optimizer(
+            known.name, type(optimizer).__name__, self._sites.location(known.site),
+            _number(group.get("lr")), _number(momentum), _number(group.get("weight_decay")),
+            tuple(self._names.parameter(p) or "?" for p in parameters),
+        ), step)
+
+    def _rates(self, optimizer: Optimizer, known: _Known, step: int) -> None:
+        rates = [group.get("lr") for group in optimizer.param_groups]
+        if rates != known.rates:
+            known.rates = list(rates)
+            self._writer.sample(LEARNING_RATE, step, {
+                f"{known.name}.{index}": value for index, rate in enumerate(rates)
+                if (value := _number(rate)) is not None
+            })
+
+    # Around a step ------------------------------------------------------------------------------
+    def before_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
+        """Keeps the weights of a sampled step; None stands for a program that updates by hand."""
+        if optimizer is not None:
+            known = self._know(optimizer, None)
+            self._rates(optimizer, known, step)
+            if sampled or known.written is None:
+                self._describe(optimizer, known, step)
+        self._before = []
+        if not sampled:
+            return
+        chosen = self._of(optimizer)
+        with torch.no_grad():
+            self._before = [(name, p, _slice(p).clone()) for name, p in chosen]
+
+    def after_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
+        """Measures a sampled step."""
+        before, self._before = self._before, []
+        if before:
+            with torch.no_grad():
+                self._measure(optimizer, before, step)
+        if optimizer is not None:
+            known = self._know(optimizer, None)
+            self._write_carried(known, step)
+            known.carried = self._nonzero(optimizer) if sampled else None
+            known.backwards = 0
+
+    def _measure(
+        self, optimizer: Optimizer | None,
+        before: Sequence[tuple[str, torch.Tensor, torch.Tensor]], step: int,
+    ) -> None:
+        changes = [_slice(p) - old for _, p, old in before]
+        gradients = [(name, g) for name, p, _ in before if (g := _gradient(p)) is not None]
+        scale = getattr(optimizer, "grad_scale", None)
+        numbers = _norms([*(old for *_, old in before), *changes, *(g for _, g in gradients)])
+        names = [name for name, *_ in before]
+        shares = [_share(p) for _, p, _ in before]
+        count = len(names)
+        self._writer.sample(WEIGHT_NORM, step, {
+            n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
+        self._writer.sample(UPDATE_NORM, step, {
+            n: v * s for n, v, s in zip(names, numbers[count:2 * count], shares, strict=True)})
+        factor = 1.0 / float(scale) if isinstance(scale, torch.Tensor) else 1.0
+        self._writer.sample(GRADIENT_NORM, step, {
+            name: value * factor
+            for (name, _), value in zip(gradients, numbers[2 * count:], strict=True)})
+        self._write_held(step)
+
+    def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
+        if optimizer is None:
+            named = [(n, p) for n, p in self._names.parameters() if p.requires_grad]
+        else:
+            named = [
+                (name, p) for group in optimizer.param_groups for p in group["params"]
+                if (name := self._names.parameter(p)) is not None
+            ]
+        return named[:PARAMETER_LIMIT]
+
+    def _write_held(self, step: int) -> None:
+        held: dict[str, float] = {}
+        for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
+            if not parameter.requires_grad:
+                continue
+            key = id(parameter)
+            if key in self._held:
+                held[name] = 1.0
+                continue
+            mark = float(parameter.detach().reshape(-1)[:1000].sum())
+            first = self._first.get(key)
+            if first is None or first[0]() is not parameter:
+                self._first[key] = (weakref.ref(parameter), mark)
+                held[name] = 0.0
+            else:
+                held[name] = 0.0 if mark == first[1] else 1.0
+        self._writer.sample(HELD, step, held)
+
+    # Gradients that are carried over ------------------------------------------------------------
+    def _nonzero(self, optimizer: Optimizer) -> list[torch.Tensor]:
+        with torch.no_grad():
+            return [
+                p for group in optimizer.param_groups for p in group["params"]
+                if p.grad is not None and not p.grad.is_sparse and bool(p.grad.any())
+            ]
+
+    def before_backward(self, step: int) -> None:
+        """Takes note of gradients that were cleared since their optimizer's step.
+
+        Done at every backward, for a later one fills them again (a generator's backward fills its
+        discriminator's gradients).
+        """
+        for known in self._optimizers.values():
+            known.backwards += 1
+            if known.carried:
+                known.carried = [
+                    p for p in known.carried if p.grad is not None and bool(p.grad.any())
+                ]
+
+    def _write_carried(self, known: _Known, step: int) -> None:
+        """Writes the share of parameters whose gradient still held that of the step before.
+
+        Called after the step: a closure clears the gradients within it.
+        """
+        if known.carried is not None and known.written and known.backwards:
+            share = len(known.carried) / len(known.written)
+            self._writer.sample(CARRIED_GRADIENT, step, {known.name: share})
+
+    # Reached ------------------------------------------------------------------------------------
+    def graph(self, root: Any, step: int) -> None:
+        """Notes which parameters the loss reaches."""
+        reached = {
+            id(tensor) for node in graph.walk(root) if (tensor := graph.variable(node)) is not None
+        }
+        self._writer.sample(REACHED, step, {
+            name: float(id(p) in reached)
+            for name, p in list(self._names.parameters())[:PARAMETER_LIMIT] if p.requires_grad
+        })
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float | torch.Tensor) else None
+
+
+def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:
+    gradient = parameter.grad
+    if gradient is None:
+        return None
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def _slice(parameter: torch.Tensor) -> torch.Tensor:
+    """The part of a parameter that is looked at, without a graph."""
+    flat = parameter.detach()
+    return flat if flat.numel() <= ELEMENT_LIMIT else flat.reshape(-1)[:ELEMENT_LIMIT]
+
+
+def _share(parameter: torch.Tensor) -> float:
+    """What a norm over the part must be multiplied by for the whole."""
+    return max(1.0, parameter.numel() / ELEMENT_LIMIT) ** 0.5
+
+
+def _norms(tensors: list[torch.Tensor]) -> list[float]:
+    """L2 norms of all tensors with one transfer per device."""
+    if not tensors:
+        return []
+    by_device: dict[torch.device, list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        by_device.setdefault(tensor.device, []).append(index)
+    result = [0.0] * len(tensors)
+    for indices in by_device.values():
+        norms = torch._foreach_norm([tensors[i] for i in indices])
+        for i, value in zip(indices, torch.stack([n.float() for n in norms]).tolist(), strict=True):
+            result[i] = value
+    return result

@@ -1,0 +1,443 @@
+"""The child process: runs the user's program as `__main__`, watched from its own `import torch` on.
+
+Started as `python program.py CONFIG script args…` or `python program.py CONFIG -m module args…`.
+Until the program imports torch, nothing is imported here that the interpreter has not imported
+itself: a module loaded early would shadow one of the program's own, or cost it time. What is
+measured, and how, lives in `session`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import sys
+
+TYPE_CHECKING = False  # the name that type checkers know; importing `typing` is too early here
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, ModuleType, TracebackType
+    from typing import Any
+
+    from unstuck.facts import End, SourceLocation
+    from unstuck.observe.session import Session
+
+REFUSED = "refused"  # a file that the child leaves in the record's folder: why nothing was run
+UNWATCHED = "unwatched"  # the same: why a program was run but not watched
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_ROOT = os.path.dirname(os.path.dirname(_HERE))
+
+
+class Refused(Exception):
+    """The program cannot be started; the message is one sentence for the user."""
+
+
+class TorchFinder:
+    """Calls `then` when the program's first import of torch is complete; otherwise never there."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+
+    def install(self) -> None:
+        """Starts to notice."""
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def remove(self) -> None:
+        """Stops to notice; safe to call twice."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)  # type: ignore[arg-type]
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What the other finders find; torch's loader tells us when it is done."""
+        if name != "torch":
+            return None
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec: ModuleSpec | None = find(name, path, target)
+            if spec is not None:
+                self._follow(spec.loader)
+                return spec
+        return None
+
+    def _follow(self, loader: Any) -> None:
+        original = getattr(loader, "exec_module", None)
+        # A class as loader is shared by all its modules; a plain folder named torch has none.
+        if original is None or isinstance(loader, type) or not hasattr(loader, "__dict__"):
+            return
+
+        def exec_module(module: ModuleType) -> None:
+            if module.__name__ != "torch":  # a zip archive's loader serves many modules
+                original(module)
+                return
+            loader.__dict__.pop("exec_module", None)
+            original(module)
+            self.remove()
+            self._then()
+
+        # On the instance: `torch.__loader__` stays the very object that it would have been.
+        loader.exec_module = exec_module
+
+
+class Child:
+    """One run of one program."""
+
+    def __init__(self, config: str, target: list[str]) -> None:
+        self._config = config  # JSON, read only once torch is there: it imports json itself
+        self._target = target
+        self._process = os.getpid()
+        self._finder = TorchFinder(self._start)
+        self._session: Session | None = None
+        self._stop: type[BaseException] | None = None
+        self._text = True
+        self._unwatched = False
+        self._spec: ModuleSpec | None = None
+        self._ended: dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Runs the program as plain Python would; raises whatever it raises."""
+        atexit.register(self._finish)  # first in, last out: after the program's own farewells
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+        main = type(sys)("__main__")
+        main.__dict__["__builtins__"] = sys.modules["builtins"]
+        if sys.version_info < (3, 14):  # later ones make it when it is asked for
+            main.__dict__["__annotations__"] = {}
+        sys.modules["__main__"] = main
+        try:
+            code = self._module(main) if self._target[0] == "-m" else self._script(main)
+            exec(code, main.__dict__)
+        except BaseException as error:
+            self._mark(error)
+            self._finish_if_alone()
+            if self._stop is not None and isinstance(error, self._stop):
+                return
+            sys.excepthook = _without_our_frames(sys.excepthook)
+            raise
+        self._mark(None)
+        self._finish_if_alone()
+
+    # The two ways to name a program ---------------------------------------------------------------
+    def _script(self, main: ModuleType) -> CodeType:
+        path, *arguments = self._target
+        sys.argv = [path, *arguments]
+        _forge_original_arguments(self._target)
+        # As the interpreter does it: no normalisation beyond a leading "./".
+        short = path[2:] if path.startswith("./") else path
+        absolute = os.path.join(os.getcwd(), short)
+        if os.path.isdir(absolute):
+            return self._folder(main, absolute)
+        if not sys.flags.safe_path:
+            sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+        loader = sys.modules["_frozen_importlib_external"].SourceFileLoader("__main__", absolute)
+        main.__dict__.update(
+            __file__=absolute, __spec__=None, __cached__=None, __loader__=loader, __package__=None
+        )
+        self._finder.install()
+        with io.open_code(absolute) as file:
+            source = file.read()
+        return compile(source, absolute, "exec", dont_inherit=True)
+
+    def _folder(self, main: ModuleType, folder: str) -> CodeType:
+        import runpy
+
+        sys.path.insert(0, folder)
+        self._finder.install()
+        try:
+            _, spec, code = runpy._get_main_module_details()  # type: ignore[attr-defined]
+        except runpy._Error as error:  # type: ignore[attr-defined]
+            raise Refused(f"{self._target[0]} is a folder without __main__.py: {error}") from None
+        self._become(main, spec)
+        return code  # type: ignore[no-any-return]
+
+    def _module(self, main: ModuleType) -> CodeType:
+        import runpy
+
+        _, name, *arguments = self._target
+        if not sys.flags.safe_path:
+            sys.path.insert(0, os.getcwd())
+        sys.argv = ["-m", *arguments]  # what a package's __init__ sees while it is looked up
+        _forge_original_arguments(self._target)
+        self._finder.install()
+        try:
+            _, spec, code = runpy._get_module_details(name)  # type: ignore[attr-defined]
+        except runpy._Error as error:  # type: ignore[attr-defined]
+            raise Refused(str(error)) from None
+        sys.argv[0] = spec.origin
+        self._become(main, spec)
+        return code  # type: ignore[no-any-return]
+
+    def _become(self, main: ModuleType, spec: ModuleSpec) -> None:
+        self._spec = spec
+        main.__dict__.update(
+            __file__=spec.origin, __spec__=spec, __cached__=spec.cached, __loader__=spec.loader,
+            __package__=spec.parent,
+        )
+
+    # Watching -------------------------------------------------------------------------------------
+    def _start(self) -> None:
+        try:
+            import json
+
+            options = json.loads(self._config)
+            self._text = bool(options["program_text"])
+            sys.path.append(_ROOT)  # at the end: only where the program cleared its path
+            try:
+                from unstuck.observe import session
+            finally:
+                sys.path.remove(_ROOT)
+            from pathlib import Path
+
+            self._session = session.Session.start(session.Options(
+                folder=Path(options["folder"]),
+                max_steps=options["max_steps"],
+                overhead=options["overhead"],
+                program_text=self._text,
+                argv=tuple(self._target) if self._text else (),
+                program_folder=self._program_folder(),
+            ))
+            self._stop = session.StopTraining
+        except Exception as error:
+            self._say_unwatched(f"{type(error).__name__}: {_first_line(error)}")
+            if os.environ.get("UNSTUCK_DEBUG"):
+                import traceback
+
+                traceback.print_exc()
+
+    def _say_unwatched(self, why: str) -> None:
+        self._unwatched = True
+        _say(f"could not watch: {why}; the program goes on unwatched")
+        _leave(self._config, UNWATCHED, why)
+
+    def _program_folder(self) -> str | None:
+        """Where the user's own code lives, even if that is inside site-packages."""
+        if self._target[0] != "-m":
+            path = os.path.realpath(self._target[0])
+            return path if os.path.isdir(path) else os.path.dirname(path)
+        package = sys.modules.get(self._target[1].partition(".")[0])
+        folders = list(getattr(package, "__path__", ()))
+        if folders:  # the package may import torch before the module itself is found
+            return os.path.realpath(folders[0])
+        if self._spec is None or not self._spec.origin:
+            return None
+        folder = os.path.dirname(os.path.realpath(self._spec.origin))
+        # A lone module beside every installed package: the folder says nothing.
+        return None if os.path.basename(folder) in _LIBRARY_FOLDERS else folder
+
+    def _forget(self) -> None:
+        """In a forked child: it is not watched and never writes."""
+        self._finder.remove()
+        self._session = None
+
+    # The end --------------------------------------------------------------------------------------
+    def _mark(self, error: BaseException | None) -> None:
+        """Notes how the program's main module ended."""
+        if os.getpid() != self._process or self._session is None:
+            return
+        kind, status = "finished", 0
+        if isinstance(error, SystemExit):
+            status = _status(error.code)
+            kind = "exit" if status else "finished"
+        elif isinstance(error, KeyboardInterrupt):
+            kind, status = "interrupted", 130
+        elif error is not None:
+            kind, status = "exception", 1
+        self._ended = {"kind": kind, "status": status}
+        if self._stop is not None and isinstance(error, self._stop):
+            self._ended = {"kind": "stopped", "status": 0}
+        elif self._session.stopped:
+            self._ended["kind"] = "stopped"
+        elif kind == "exception" and error is not None:
+            self._ended["exception"] = type(error).__name__
+            try:
+                self._ended["message"] = _first_line(error) if self._text else None
+                self._ended["location"] = self._location(error)
+            except Exception:  # a diagnosis without a line is better than a lost traceback
+                self._ended.pop("location", None)
+
+    def _finish_if_alone(self) -> None:
+        """Finishes now unless another thread may still train.
+
+        An atexit callback that calls os._exit must not cost the record its last line.
+        """
+        threading = sys.modules.get("threading")
+        if threading is None or not any(
+            thread is not threading.main_thread() and not thread.daemon
+            for thread in threading.enumerate()
+        ):
+            self._finish()
+
+    def _finish(self) -> None:
+        if os.getpid() != self._process:
+            return
+        if self._session is None:
+            if "torch" in sys.modules and not self._unwatched and self._finder in sys.meta_path:
+                self._say_unwatched("torch was imported in a way that could not be noticed")
+            return
+        session, self._session = self._session, None
+        try:
+            session.finish(self._end())
+        except Exception as error:
+            _say(f"the end of the run was not recorded: {type(error).__name__}: {error}")
+
+    def _end(self) -> End:
+        from unstuck.facts import End, EndKind
+
+        ended = dict(self._ended) or {"kind": "finished"}
+        return End(kind=EndKind(ended.pop("kind")), **ended)
+
+    def _location(self, error: BaseException) -> SourceLocation | None:
+        """The user's innermost expression of a traceback."""
+        import sysconfig
+
+        libraries = tuple(
+            os.path.realpath(path) + os.sep
+            for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")} | {_HERE}
+        )
+        home = self._program_folder()
+        found = None
+        traceback = error.__traceback__
+        while traceback is not None:
+            if _is_users(traceback.tb_frame.f_code.co_filename, home, libraries):
+                found = traceback
+            traceback = traceback.tb_next
+        return _expression(found, self._text) if found is not None else None
+
+
+_LIBRARY_FOLDERS = ("site-packages", "dist-packages")
+
+
+def _is_users(file: str, home: str | None, libraries: tuple[str, ...]) -> bool:
+    if file.startswith("<"):
+        return False
+    file = os.path.realpath(file)
+    within = file
+    if home is not None and file.startswith(home + os.sep):
+        within = file[len(home):]  # a project may live in a library folder, or hold one (.venv)
+        libraries = tuple(path for path in libraries if not home.startswith(path))
+    parts = within.split(os.sep)
+    return not file.startswith(libraries) and not any(part in parts for part in _LIBRARY_FOLDERS)
+
+
+def _expression(traceback: TracebackType, text: bool) -> SourceLocation:
+    import linecache
+    from itertools import islice
+
+    from unstuck.facts import SourceLocation
+
+    code = traceback.tb_frame.f_code
+    here = next(islice(code.co_positions(), max(traceback.tb_lasti, 0) // 2, None), None)
+    line, end_line, start, end = here or (None, None, None, None)
+    if line is None or end_line is None or start is None or end is None:  # -X no_debug_ranges
+        line = end_line = traceback.tb_lineno
+        source = linecache.getline(code.co_filename, line)
+        first, last = len(source) - len(source.lstrip()), len(source.rstrip())
+    else:
+        source = linecache.getline(code.co_filename, line)
+        first = _points(source, start)
+        last = _points(linecache.getline(code.co_filename, end_line), end)
+    return SourceLocation(
+        code.co_filename, line, first + 1, end_line, last + 1,
+        source.rstrip("\n") if text and source else None,
+    )
+
+
+def _points(line: str, offset: int) -> int:
+    """A UTF-8 byte offset as a number of code points."""
+    return len(line.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
+
+
+def _status(code: object) -> int:
+    """The exit status of `SystemExit(code)`."""
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        return str(error).strip().partition("\n")[0]
+    except Exception:  # an exception whose own str() fails
+        return ""
+
+
+def _without_our_frames(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """An excepthook that shows the traceback which the program would have had alone."""
+
+    def excepthook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> Any:
+        seen: set[int] = set()
+        chain: list[BaseException | None] = [error]
+        while chain:
+            link = chain.pop()
+            if link is None or id(link) in seen:
+                continue
+            seen.add(id(link))
+            link.__traceback__ = _clean(traceback if link is error else link.__traceback__)
+            chain += [link.__cause__, link.__context__]
+        return hook(kind, error, error.__traceback__)
+
+    return excepthook
+
+
+def _clean(traceback: TracebackType | None) -> TracebackType | None:
+    kept: list[TracebackType] = []
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.startswith(_HERE + os.sep):
+            # The interpreter hides the import system's frames by itself, but not around ours.
+            while kept and kept[-1].tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+                kept.pop()
+        elif kept or not file.startswith("<frozen runpy"):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    for index, link in enumerate(kept):
+        link.tb_next = kept[index + 1] if index + 1 < len(kept) else None
+    return kept[0] if kept else None
+
+
+def _forge_original_arguments(target: list[str]) -> None:
+    """`sys.orig_argv` as if the interpreter had been started on the program itself."""
+    original = sys.orig_argv
+    if len(original) > len(target) + 1:
+        sys.orig_argv = [*original[: len(original) - len(target) - 2], *target]
+
+
+def _say(sentence: str) -> None:
+    try:
+        sys.stderr.write(f"unstuck: {sentence}\n")
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):  # no standard error, or a closed one
+        pass
+
+
+def _leave(config: str, name: str, why: str) -> None:
+    """Tells the parent by a file in the record's folder."""
+    import json
+
+    try:
+        with open(os.path.join(json.loads(config)["folder"], name), "w", encoding="utf-8") as file:
+            file.write(why)
+    except OSError:
+        pass
+
+
+def main() -> None:
+    """Takes over from the interpreter: `sys.argv` is [this file, CONFIG, target, args…]."""
+    if not sys.flags.safe_path:
+        del sys.path[0]  # our own folder, which holds modules of common names
+    _, config, *target = sys.argv
+    try:
+        Child(config, target).run()
+    except Refused as error:
+        _leave(config, REFUSED, str(error))
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Starts and ends a watching: what `with unstuck.watch()` and the child process both use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from unstuck import facts
+from unstuck.facts import End, EndKind
+from unstuck.observe.sites import Sites, locate
+from unstuck.record import RecordWriter
+
+if TYPE_CHECKING:
+    from unstuck.findings import Diagnosis
+    from unstuck.observe.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to watch.
+
+    `folder` must not hold a record yet. `overhead` is the share of the run's time that sampling
+    may cost. `program_folder` is the folder of the program's script or top package.
+    """
+
+    folder: Path
+    max_steps: int | None = None
+    overhead: float = 0.03
+    program_text: bool = True
+    argv: tuple[str, ...] = ()
+    program_folder: str | None = None
+
+
+class Session:
+    """One watching of this process, from `start` to `finish`."""
+
+    def __init__(self, watcher: Watcher, sites: Sites) -> None:
+        self._watcher = watcher
+        self._finished = False
+        self.sites = sites
+
+    @classmethod
+    def start(cls, options: Options) -> Session:
+        """Installs the hooks on torch, which is imported here if it is not yet.
+
+        Raises:
+            FileExistsError: the folder holds a record already.
+            OSError: the record cannot be written.
+        """
+        import torch
+
+        from unstuck import __version__
+        from unstuck.observe.watcher import Watcher
+
+        writer = RecordWriter(options.folder, __version__)
+        devices = tuple(
+            torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
+        ) if torch.cuda.is_initialized() else ()
+        writer.fact(facts.Program(
+            options.argv if options.program_text else (), platform.python_version(),
+            str(torch.__version__), platform.platform(), devices,
+        ), 0)
+        sites = Sites(options.program_folder, options.program_text)
+        watcher = Watcher(writer, sites, options.overhead, options.max_steps)
+        watcher.start()
+        writer.flush()
+        return cls(watcher, sites)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether training was ended by --max-steps."""
+        return self._watcher.stopped
+
+    def finish(self, end: End) -> None:
+        """Removes the hooks and writes how the run ended. Later calls do nothing."""
+        if not self._finished:
+            self._finished = True
+            self._watcher.finish(end)
+
+
+def end_of(error: BaseException | None, sites: Sites | None, keep_text: bool = True) -> End:
+    """How a run ended that was left by this exception, or by none."""
+    from unstuck.observe.watcher import StopTraining
+
+    if error is None:
+        return End(EndKind.FINISHED)
+    if isinstance(error, StopTraining):
+        return End(EndKind.STOPPED)
+    if isinstance(error, KeyboardInterrupt):
+        return End(EndKind.INTERRUPTED, 130)
+    if isinstance(error, SystemExit):
+        code = error.code
+        status = code if isinstance(code, int) else 0 if code is None else 1
+        return End(EndKind.EXIT, status) if status else End(EndKind.FINISHED)
+    message = "".join(traceback.format_exception_only(type(error), error)).strip()
+    location = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if sites is None or sites.is_user(frame.f_code.co_filename):
+            location = frame
+    tb = error.__traceback__
+    found = None
+    while tb is not None:
+        if tb.tb_frame is location:
+            found = locate(tb.tb_frame.f_code, tb.tb_lasti, keep_text)
+        tb = tb.tb_next
+    lines = message.splitlines()
+    return End(EndKind.EXCEPTION, 1, type(error).__name__,
+               lines[0] if lines and keep_text else None, found)
+
+
+@dataclass
+class Watch:
+    """A watching around a block of code; `folder` holds its record.
+
+    Example:
+        with unstuck.watch() as watch:
+            train(model)
+        watch.diagnose()
+    """
+
+    folder: Path
+    overhead: float = 0.03
+    max_steps: int | None = None
+    _session: Session | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Watch:
+        program = os.path.dirname(os.path.abspath(sys.argv[0])) if sys.argv and sys.argv[0] else None
+        self._session = Session.start(Options(
+            self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
+            program_folder=program,
+        ))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        from unstuck.observe.watcher import StopTraining
+
+        if self._session is not None:
+            self._session.finish(end_of(error, self._session.sites))
+        return isinstance(error, StopTraining)
+
+    def diagnose(self, **options: Any) -> Diagnosis:
+        """Judges what was seen, during the block or after it.
+
+        Keyword arguments are those of `unstuck.diagnose`.
+        """
+        import unstuck
+
+        if self._session is not None:
+            self._session._watcher.writer.flush()
+        return unstuck.diagnose(self.folder, **options)
+
+
+def watch(
+    out: str | Path | None = None, *, overhead: float = 0.03, max_steps: int | None = None
+) -> Watch:
+    """Watches the training inside a `with` block.
+
+    Args:
+        out: folder for the record, made if missing; a temporary one by default.
+        overhead: share of the block's time that looking closely may cost.
+        max_steps: leave the block after so many optimizer steps.
+    """
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="unstuck-"))
+    return Watch(folder, overhead, max_steps)

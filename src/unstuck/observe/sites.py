@@ -1,0 +1,175 @@
+"""Where in the user's program something happens: the frame walk and exact source positions."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import site
+import sys
+import sysconfig
+from itertools import islice
+from types import CodeType, FrameType
+
+from unstuck.facts import SourceLocation
+
+# A call site: the code object and the offset of the instruction that was running.
+Site = tuple[CodeType, int]
+
+_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def library_folders() -> tuple[str, ...]:
+    """Folders whose code is never the user's: the standard library and installed packages."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    found = {path for name in names if (path := sysconfig.get_paths().get(name))}
+    found.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
+    found.add(site.getusersitepackages())
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.__file__:
+        found.add(os.path.dirname(torch.__file__))
+    real = {os.path.realpath(path) for path in found}
+    return tuple(sorted({path.rstrip(os.sep) + os.sep for path in found | real}))
+
+
+class Sites:
+    """Finds the user's innermost frame and turns call sites into source locations.
+
+    Args:
+        program_folder: the folder of the program, which counts as the user's even if it lies
+            inside an installed package (`python -m package.train`).
+        keep_text: whether locations carry the source line.
+    """
+
+    def __init__(self, program_folder: str | None, keep_text: bool) -> None:
+        self._libraries = library_folders()
+        self._program = None
+        if program_folder and program_folder.startswith(self._libraries):
+            self._program = program_folder.rstrip(os.sep) + os.sep
+        self._keep_text = keep_text
+        self._user: dict[str, bool] = {}
+        self._locations: dict[Site, SourceLocation] = {}
+
+    def here(self, built: object | None = None) -> Site | None:
+        """The call site of the user's innermost frame, None if there is none.
+
+        With `built`, frames of that object's own constructors are passed over, so that the site
+        is where the user asked for the object.
+        """
+        frame: FrameType | None = sys._getframe(1)
+        user = self._user
+        while frame is not None:
+            code = frame.f_code
+            known = user.get(code.co_filename)
+            if known is None:
+                known = user[code.co_filename] = self.is_user(code.co_filename)
+            if known and not (built is not None and _constructs(frame, built)):
+                return code, frame.f_lasti
+            frame = frame.f_back
+        return None
+
+    def is_user(self, file: str) -> bool:
+        """Whether code of this file is the user's."""
+        if file.startswith("<"):
+            return file.startswith(("<ipython-input", "<stdin>"))
+        if file.startswith(_OWN_FOLDER):
+            return False
+        if self._program is not None and file.startswith(self._program):
+            return True
+        return not file.startswith(self._libraries)
+
+    def location(self, found: Site | None) -> SourceLocation | None:
+        """The source location of a call site."""
+        if found is None:
+            return None
+        known = self._locations.get(found)
+        if known is None:
+            known = self._locations[found] = locate(*found, self._keep_text)
+        return known
+
+    def operation(self, file: str, line: int, operation: str) -> SourceLocation | None:
+        """The expression on a line that an autograd operation ("LogBackward0") comes from."""
+        return find_operation(file, line, operation, self._keep_text)
+
+
+def _constructs(frame: FrameType, built: object) -> bool:
+    code = frame.f_code
+    if code.co_name != "__init__" or not code.co_varnames:
+        return False
+    return frame.f_locals.get(code.co_varnames[0]) is built
+
+
+def locate(code: CodeType, instruction: int, keep_text: bool = True) -> SourceLocation:
+    """The source location of an instruction; the whole line where Python kept no columns."""
+    position = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    line, end_line, column, end_column = position
+    line = line or code.co_firstlineno
+    end_line = end_line or line
+    file = code.co_filename
+    text = linecache.getline(file, line).rstrip("\r\n")
+    if column is None or end_column is None:
+        first = len(text) - len(text.lstrip()) + 1
+        return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
+    end_text = linecache.getline(file, end_line)
+    return SourceLocation(
+        file, line, _code_points(text, column) + 1,
+        end_line, _code_points(end_text, end_column) + 1,
+        text if keep_text else None,
+    )
+
+
+def _code_points(text: str, column: int) -> int:
+    """A UTF-8 byte offset, as Python keeps it, as a number of code points."""
+    return len(text.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore"))
+
+
+# What an autograd operation looks like in source: a call or method of one of these names, or an
+# operator.
+_OPERATORS: dict[str, type[ast.AST]] = {
+    "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
+    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult,
+}
+_CALLS: dict[str, tuple[str, ...]] = {
+    "sub": ("sub", "subtract", "rsub"), "div": ("div", "divide", "true_divide", "reciprocal"),
+    "pow": ("pow", "square", "rsqrt", "sqrt"), "mul": ("mul", "multiply"),
+    "linalgvectornorm": ("norm", "vector_norm"),
+    "norm": ("norm",), "std": ("std",), "var": ("var", "std"),
+}
+
+
+def find_operation(
+    file: str, line: int, operation: str, keep_text: bool = True
+) -> SourceLocation | None:
+    """Finds the innermost expression of a line that computes an autograd operation."""
+    name = operation.removesuffix("0").removesuffix("1").removesuffix("2")
+    name = name.removesuffix("Backward").lower()
+    source = "".join(linecache.getlines(file))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+    names = _CALLS.get(name, (name,))
+    operator = _OPERATORS.get(name)
+    best: ast.expr | None = None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr) or node.lineno != line:
+            continue
+        if isinstance(node, ast.BinOp) and operator is not None and isinstance(node.op, operator):
+            best = node
+        elif isinstance(node, ast.Call):
+            function = node.func
+            called = function.attr if isinstance(function, ast.Attribute) else (
+                function.id if isinstance(function, ast.Name) else "")
+            if called.rstrip("_") in names:
+                best = node
+    text = linecache.getline(file, line).rstrip("\r\n")
+    if best is None:
+        first = len(text) - len(text.lstrip()) + 1
+        return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
+    end_line = best.end_lineno or best.lineno
+    end_text = linecache.getline(file, end_line)
+    return SourceLocation(
+        file, best.lineno, _code_points(text, best.col_offset) + 1,
+        end_line, _code_points(end_text, best.end_col_offset or 0) + 1,
+        text if keep_text else None,
+    )

@@ -1,0 +1,87 @@
+"""Replaces what a function does without replacing the function: its code object is exchanged.
+
+Early `from ... import`, identity, pickling, `inspect.signature` and `torch.jit.script` (which reads
+the source) keep working, because the function object stays the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any
+
+Original = Callable[..., Any]
+
+
+def swap(
+    function: FunctionType, make: Callable[[Original], Callable[..., Any]]
+) -> Callable[[], None]:
+    """Lets `function` run `make(original)` instead of its own code.
+
+    Args:
+        function: a plain Python function; it may have free variables.
+        make: gets a copy of the function with its old behaviour, returns the new behaviour, which
+            receives the arguments as declared (defaults filled in, by position; keyword-only ones
+            by keyword).
+
+    Returns:
+        A function that restores the old code.
+    """
+    old = function.__code__
+    original = FunctionType(
+        old, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    original.__kwdefaults__ = function.__kwdefaults__
+    original.__qualname__ = function.__qualname__
+    original.__module__ = function.__module__
+    key = f"__unstuck_{function.__qualname__.replace('.', '_').replace('<', '').replace('>', '')}"
+    function.__globals__[key] = make(original)
+    function.__code__ = _shim(function, old, key)
+
+    def restore() -> None:
+        function.__code__ = old
+        function.__globals__.pop(key, None)
+
+    return restore
+
+
+def _shim(function: FunctionType, old: CodeType, key: str) -> CodeType:
+    parameters: list[str] = []
+    arguments: list[str] = []
+    seen_star = False
+    for parameter in inspect.signature(function, follow_wrapped=False).parameters.values():
+        name = parameter.name
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            parameters.append(f"*{name}")
+            arguments.append(f"*{name}")
+            seen_star = True
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            parameters.append(f"**{name}")
+            arguments.append(f"**{name}")
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            if not seen_star:
+                parameters.append("*")
+                seen_star = True
+            parameters.append(f"{name}=None")
+            arguments.append(f"{name}={name}")
+        else:
+            # The defaults live in the function object; these only keep the shim compilable.
+            parameters.append(f"{name}=None")
+            arguments.append(name)
+    # The exchanged code must close over the same names, whether it reads them or not.
+    closed = ", ".join(old.co_freevars)
+    touch = f"        ({closed},)\n" if closed else ""
+    source = (
+        f"def outer({closed}):\n"
+        f"    def shim({', '.join(parameters)}):\n"
+        f"        return {key}({', '.join(arguments)})\n"
+        f"{touch}"
+        f"    return shim\n"
+    )
+    outer = compile(source, old.co_filename, "exec").co_consts[0]
+    shim = next(constant for constant in outer.co_consts if isinstance(constant, CodeType))
+    return shim.replace(
+        co_filename=old.co_filename, co_firstlineno=old.co_firstlineno,
+        co_name=old.co_name, co_qualname=old.co_qualname,
+    )

@@ -1,0 +1,314 @@
+"""Keeps track of steps and hands every event to the probes. Measures nothing itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from unstuck import facts
+from unstuck.observe.budget import Budget
+from unstuck.observe.capture import Capture
+from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.sites import Sites
+from unstuck.record import RecordWriter
+
+# So many backward passes without a step are no accumulation any more: each counts as a step.
+LONGEST_ACCUMULATION = 64
+# A program that catches everything may go on after it was told to stop: so often is it told again.
+STOPS_BEFORE_EXIT = 20
+
+
+class StopTraining(BaseException):
+    """Ends the program's training at --max-steps; no error, so `except Exception` lets it pass."""
+
+
+class Watcher:
+    """One watching of one process.
+
+    `step` is the number of optimizer steps so far, or of backward passes in a program that updates
+    its weights by hand. `sampled` says whether the step under way is looked at closely.
+    """
+
+    def __init__(
+        self, writer: RecordWriter, sites: Sites, overhead: float, max_steps: int | None
+    ) -> None:
+        self.writer = writer
+        self.sites = sites
+        self.names = Names(sites)
+        self.capture = Capture(self)
+        self.step = 0
+        self.sampled = True
+        self.stopped = False
+        self._max_steps = max_steps
+        self._stops = 0
+        self._budget = Budget(overhead)
+        self._backwards_since_step = 0
+        self._stepped = False
+        self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
+        self._backwards_in_step = 0
+        self._recent: list[int] = []  # optimizers of the last steps
+        self._window = 0  # sampled steps left, so that each optimizer gets one
+        self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
+        self._described: set[str] = set()
+        self._tracing = False
+        self.samples = SampleProbe()
+        self.finite = FiniteProbe(writer, self.names, sites)
+        self.layers = LayerProbe(writer, self.names)
+        self.losses = LossProbe(writer, sites, self.samples, self.finite)
+        self.parameters = ParameterProbe(writer, self.names, sites)
+
+    def start(self) -> None:
+        """Installs the hooks; the first steps are sampled."""
+        self.capture.install()
+        self.capture.sample(True)
+
+    # What limits the watching -------------------------------------------------------------------
+    def limited(self, says: str) -> None:
+        """Notes that something cannot be seen."""
+        self.writer.odd("limited", self.step, says)
+
+    def failed(self, error: Exception) -> None:
+        """Ends the watching after an error of ours; the program goes on as if alone."""
+        self.capture.remove()
+        self._trace(False)
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        at = f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})" if (
+            place is not None) else ""
+        says = f"the watcher failed at step {self.step}: {type(error).__name__}: {error}{at}"
+        self.writer.odd("watcher-failed", self.step, says)
+        if os.environ.get("UNSTUCK_DEBUG"):
+            raise error
+        print(f"unstuck: {says}; the program goes on unwatched", file=sys.stderr)
+
+    def forked(self) -> None:
+        """In a forked child nothing is watched and nothing written."""
+        self.writer.abandon()
+
+    def maybe_stop(self) -> None:
+        """Raises StopTraining once --max-steps is reached, again and again if it is swallowed."""
+        if self._max_steps is None or self.step < self._max_steps:
+            return
+        if not self.stopped:
+            self.stopped = True
+            self.writer.flush()
+        self._stops += 1
+        if self._stops > STOPS_BEFORE_EXIT:
+            end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
+            self.finish(end)
+            sys.stdout.flush()
+            os._exit(0)
+        raise StopTraining
+
+    def finish(self, end: facts.End) -> None:
+        """Removes the hooks, writes what is still held back and how the run ended."""
+        self.capture.remove()
+        self._trace(False)
+        try:
+            self.losses.finish(self.step)
+        except Exception as error:
+            self.failed(error)
+        self.writer.end(end, self.step)
+        self.writer.close()
+
+    # Construction -------------------------------------------------------------------------------
+    def module_built(self, module: nn.Module) -> None:
+        self.names.built(module)
+        if type(module).__name__ == "OptimizedModule":
+            self.compiling()
+
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        self.parameters.optimizer_built(optimizer)
+
+    def loader_built(self, loader: Any) -> None:
+        dataset = getattr(loader, "dataset", None)
+        try:
+            samples = len(dataset) if dataset is not None else None
+        except (TypeError, NotImplementedError):
+            samples = None
+        location = self.sites.location(self.sites.here(loader))
+        where = f"{location.line}" if location else "?"
+        self.writer.fact(facts.Loader(
+            f"loader at line {where}", location, getattr(loader, "batch_size", None),
+            type(getattr(loader, "sampler", None)).__name__, samples,
+            int(getattr(loader, "num_workers", 0)),
+        ), self.step)
+
+    def state_loaded(self, module: nn.Module) -> None:
+        self.names.loaded(module)
+
+    def compiling(self) -> None:
+        if not self.capture.compiled or "compiled" not in self._described:
+            self.capture.compiled = True
+            self._described.add("compiled")
+            self.capture.sample(False)
+            self._trace(False)
+            self.limited("a model is compiled: its layers were not looked into")
+
+    # Forward ------------------------------------------------------------------------------------
+    def before_forward(self, module: nn.Module) -> None:
+        if self.sampled and torch.is_grad_enabled() and self._is_model(module):
+            self.names.register(module, self._variable(module))
+            self.layers.begin()
+
+    def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if not self._is_model(module):
+            return
+        learns = torch.is_grad_enabled()
+        self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        if self.sampled and learns:
+            self.losses.model_output(output)
+            self.layers.end(args, kwargs)
+            self._describe(module, args, kwargs)
+
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.is_grad_enabled():
+            self.layers.called(module, args, output)
+
+    def _is_model(self, module: nn.Module) -> bool:
+        """Whether a module that was called from outside is a model: it can learn, and is no loss."""
+        entry = self._roots.get(id(module))
+        if entry is None or entry[0]() is not module:
+            inner = unwrapped(module)
+            found = (role(inner) is not facts.LayerRole.LOSS
+                     and next(inner.parameters(), None) is not None)
+            entry = self._roots[id(module)] = (weakref.ref(module), found)
+        return entry[1]
+
+    def _variable(self, module: nn.Module) -> str | None:
+        """The user's own name for a module, from the frame that calls it."""
+        frame = sys._getframe(1)
+        while frame is not None and not self.sites.is_user(frame.f_code.co_filename):
+            frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:
+            return None
+        for scope in (frame.f_locals, frame.f_globals):
+            for name, value in list(scope.items()):
+                if value is module and name != "self":
+                    return name
+        owner = frame.f_locals.get("self")
+        attributes = getattr(owner, "__dict__", None)
+        if isinstance(attributes, dict) and not isinstance(owner, nn.Module):
+            return next((n for n, value in attributes.items() if value is module), None)
+        return None
+
+    def _describe(self, called: nn.Module, args: Any, kwargs: Any) -> None:
+        """Writes a model's facts at its first call, and again when parts are frozen or freed."""
+        known = self.names.register(called, None)
+        if known is None:
+            return
+        model, name = known
+        flags = f"{name}:{[p.requires_grad for p in model.parameters()]}"
+        if flags in self._described:
+            return
+        self._described.add(flags)
+        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
+        self.writer.fact(self.names.model_fact(
+            model, name, call_location=self.sites.location(self.sites.here()),
+            compiled=self.capture.compiled,
+            first_layer=self.layers.first_layer,
+            input_shape=tuple(first.shape) if first is not None else (),
+            input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
+        ), self.step)
+
+    # Loss and backward --------------------------------------------------------------------------
+    def loss_computed(
+        self, name: str, original: Any, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
+
+    def loss_scaled(self, unscaled: torch.Tensor, scaled: Any) -> None:
+        self.losses.scaled(unscaled, scaled)
+
+    def before_backward(self, tensors: Any) -> None:
+        self._trace(False)
+        if not self._stepping:
+            self._count_backward()
+        else:
+            self._backwards_in_step += 1
+        self.parameters.before_backward(self.step)
+        if isinstance(tensors, torch.Tensor):
+            self.losses.before_backward(tensors, self.step, self.sampled)
+            if self.sampled and tensors.grad_fn is not None:
+                self.layers.graph(tensors.grad_fn)
+                self.parameters.graph(tensors.grad_fn, self.step)
+        self.writer.tick()
+
+    def _count_backward(self) -> None:
+        by_hand = not self._stepped and (
+            not self.parameters.has_optimizer
+            or self._backwards_since_step >= LONGEST_ACCUMULATION
+        )
+        if by_hand and self._backwards_since_step:
+            self.parameters.after_step(None, self.step, self.sampled)
+            self._step_ended()
+            self.maybe_stop()
+        if by_hand and self.sampled:
+            self.parameters.before_step(None, self.step, self.sampled)
+        self._backwards_since_step += 1
+
+    def clipped(self, function: str, limit: Any, norm: Any) -> None:
+        self.losses.clipped(function, limit, norm, self.step)
+
+    # Steps --------------------------------------------------------------------------------------
+    def before_step(self, optimizer: Optimizer, closure: bool) -> None:
+        key = id(optimizer)
+        if self._stepping and key in self._stepping and self._backwards_in_step:
+            self._stepping.clear()  # an earlier step raised and never came back
+        self._stepping.append(key)
+        if len(self._stepping) == 1:
+            self._backwards_in_step = 0
+            self.parameters.before_step(optimizer, self.step, self.sampled)
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        if self._stepping:
+            self._stepping.pop()
+        if self._stepping:
+            return
+        self._stepped = True
+        self.parameters.after_step(optimizer, self.step, self.sampled)
+        self._recent = [*self._recent[-7:], id(optimizer)]
+        self._step_ended()
+
+    def _step_ended(self) -> None:
+        if self.sampled:
+            self.layers.flush(self.step)
+        self._budget.step_ended(self.sampled)
+        self.step += 1
+        self._backwards_since_step = 0
+        if self._window > 1:
+            self._window -= 1
+            self.sampled = True
+        else:
+            self.sampled = self._budget.sampled(self.step)
+            self._window = len(set(self._recent)) if self.sampled else 0
+        self.capture.sample(self.sampled)
+        if self.step == 1:
+            self._trace(True)
+        self.writer.tick()
+
+    def _trace(self, on: bool) -> None:
+        """Lets torch note the source line of each operation, for the second step's forward only.
+
+        The flag changes nothing that is computed; it is off again before backward reads it.
+        """
+        if on and not self.capture.compiled and not torch.is_anomaly_enabled() and (
+            self.layers.nodes < 1_000
+        ):
+            torch.autograd.set_detect_anomaly(True, check_nan=False)
+            self._tracing = True
+        elif not on and self._tracing:
+            torch.autograd.set_detect_anomaly(False)
+            self._tracing = False

@@ -1,0 +1,250 @@
+"""A diagnosis as JSON, and the JSON Schema that such a report keeps to.
+
+`python -m unstuck.report.schema > docs/diagnosis.schema.json` writes the published schema.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unstuck.edits import Safety
+from unstuck.facts import SourceLocation
+from unstuck.findings import (
+    Absent,
+    Diagnosis,
+    Evidence,
+    Finding,
+    OutcomeKind,
+    Present,
+    Severity,
+    TrialResult,
+    Unknown,
+    Verdict,
+)
+
+SCHEMA = 1
+_NON_FINITE = ("inf", "-inf", "nan")
+
+
+def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as plain JSON values; non-finite numbers are strings."""
+    return {
+        "schema": SCHEMA,
+        "version": diagnosis.version,
+        "record": diagnosis.record,
+        "outcome": diagnosis.outcome.kind.value,
+        "outcome_confidence": _number(diagnosis.outcome.confidence),
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "verdicts": {slug: _verdict(verdict) for slug, verdict in diagnosis.verdicts},
+    }
+
+
+def to_text(diagnosis: Diagnosis) -> str:
+    """A diagnosis as a JSON document that ends with a newline."""
+    return json.dumps(to_dict(diagnosis), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(diagnosis: Diagnosis, path: str | Path) -> None:
+    """Writes a diagnosis as JSON; OSError if the file cannot be written."""
+    # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
+    Path(path).write_text(to_text(diagnosis), encoding="utf-8", errors="backslashreplace")
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    present = finding.present
+    return {
+        "cause": finding.slug,
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "strength": _number(present.strength),
+        "since_step": int(present.since_step),
+        "title": present.title,
+        "location": _location(present.location),
+        "evidence": [_evidence(evidence) for evidence in present.evidence],
+        "one_of": list(present.one_of),
+        "separated_by": present.separated_by,
+        "explained_by": finding.explained_by,
+        "remedies": [
+            {"name": remedy.name, "safety": remedy.safety.value, "code": remedy.code()}
+            for remedy in present.remedies
+        ],
+        "trial": _trial(finding.trial),
+    }
+
+
+def _location(location: SourceLocation | None) -> dict[str, Any] | None:
+    if location is None:
+        return None
+    return {
+        "file": location.file,
+        "line": location.line,
+        "column": location.column,
+        "end_line": location.end_line,
+        "end_column": location.end_column,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "signal": evidence.signal,
+        "where": evidence.where,
+        "steps": [int(step) for step in evidence.steps],
+        "observed": _numbers(evidence.observed),
+        "bound": None if evidence.bound is None else _number(evidence.bound),
+        "says": evidence.says,
+    }
+
+
+def _trial(trial: TrialResult | None) -> dict[str, Any] | None:
+    if trial is None:
+        return None
+    return {
+        "verdict": trial.verdict,
+        "control": _numbers(trial.control),
+        "treated": _numbers(trial.treated),
+        "seeds": [int(seed) for seed in trial.seeds],
+        "doses": _numbers(trial.doses),
+        "seconds": _number(trial.seconds),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    match verdict:
+        case Present():
+            return {"verdict": "present", "reason": verdict.title, "needs": []}
+        case Absent():
+            return {"verdict": "absent", "reason": verdict.reason, "needs": []}
+        case Unknown():
+            return {"verdict": "unknown", "reason": verdict.reason, "needs": list(verdict.needs)}
+
+
+def _number(value: float) -> float | str:
+    value = float(value)  # numpy's own numbers are no JSON
+    return value if math.isfinite(value) else repr(value)
+
+
+def _numbers(values: Sequence[float]) -> list[float | str]:
+    return [_number(value) for value in values]
+
+
+# The schema --------------------------------------------------------------------------------------
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `to_dict` returns."""
+    text = {"type": "string"}
+    step = {"type": "integer", "minimum": 0}
+    number = {"$ref": "#/$defs/number"}
+    evidence = _object(
+        "A measurement that speaks for a finding.",
+        signal=text,
+        where=_described(text, "A layer, parameter, class or loss; empty for the whole run."),
+        steps=_list(step),
+        observed=_list(number),
+        bound=_described(_or_null(number), "The limit that a healthy run keeps to."),
+        says=text,
+    )
+    remedy = _object(
+        "A treatment.",
+        name=text,
+        safety={"enum": [safety.value for safety in Safety]},
+        code=_described(text, "Code that a user could write; words where no code can do it."),
+    )
+    trial = _object(
+        "What a trial of the first remedy on the program itself showed.",
+        verdict=text,
+        control=_list(number),
+        treated=_list(number),
+        seeds=_list({"type": "integer"}),
+        doses=_list(number),
+        seconds=number,
+    )
+    finding = _object(
+        "A cause that is present.",
+        cause=_described(text, "Its slug: `unstuck explain` tells more."),
+        code=text,
+        severity={"enum": [severity.value for severity in Severity]},
+        strength={"type": "number", "minimum": 0, "maximum": 1},
+        since_step=step,
+        title=text,
+        location=_or_null({"$ref": "#/$defs/location"}),
+        evidence=_list({"$ref": "#/$defs/evidence"}),
+        one_of=_described(_list(text), "Slugs from which this run cannot tell it."),
+        separated_by=_described(_or_null(text), "The experiment that would tell."),
+        explained_by=_described(_or_null(text), "The slug of its root, if it is a symptom."),
+        remedies=_list({"$ref": "#/$defs/remedy"}),
+        trial=_or_null({"$ref": "#/$defs/trial"}),
+    )
+    verdict = _object(
+        "What was found out about one cause.",
+        verdict={"enum": ["present", "absent", "unknown"]},
+        reason=text,
+        needs=_described(_list(text), "Signals, or the experiment, that would tell."),
+    )
+    line = {"type": "integer", "minimum": 1}
+    location = _object(
+        "An expression of the program; 1-based, columns in code points, the end is exclusive.",
+        file=text, line=line, column=line, end_line=line, end_column=line,
+    )
+    report = _object(
+        "What unstuck says about one record of a training run.",
+        schema={"const": SCHEMA},
+        version=_described(text, "The version of unstuck."),
+        record=_described(text, "The record's id."),
+        outcome={"enum": [kind.value for kind in OutcomeKind]},
+        outcome_confidence={"type": "number", "minimum": 0, "maximum": 1},
+        findings=_described(
+            _list({"$ref": "#/$defs/finding"}), "The first is the root that matters most."
+        ),
+        verdicts=_described(
+            {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},
+            "The verdict on every cause, by slug.",
+        ),
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "unstuck diagnosis",
+        **report,
+        "$defs": {
+            "number": {"anyOf": [{"type": "number"}, {"enum": list(_NON_FINITE)}]},
+            "location": location,
+            "evidence": evidence,
+            "remedy": remedy,
+            "trial": trial,
+            "finding": finding,
+            "verdict": verdict,
+        },
+    }
+
+
+def _object(description: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, **schema}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def schema_text() -> str:
+    """The schema as it is published."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")
