@@ -327,11 +327,11 @@ def test_anything_gets_a_valid_outcome(train, other, constant, end):
         smooth(data, 7)
 
 
-@pytest.mark.parametrize("n", [8, 30, 100, 1000])
+@pytest.mark.parametrize("n", [15, 30, 100, 1000])
 def test_few_flat_curves_have_a_trend(n):
     g = np.random.default_rng(0)
     lines = [trend(series(1 + 0.1 * g.standard_normal(n))) for _ in range(60)]
-    assert np.mean([line is not None and abs(line.score) > 1.5 for line in lines]) <= 0.1
+    assert np.mean([line is not None and (line.falling or line.rising) for line in lines]) <= 0.12
 
 
 def test_trend_finds_the_slope_and_repeats():

@@ -48,9 +48,9 @@ def main():
 
     model = MultiTaskNet()
     ce_fn, mse_fn = nn.CrossEntropyLoss(), nn.MSELoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-3)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.85)
-    for epoch in range(12):
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.8)
+    for epoch in range(15):
         model.train()
         sums = torch.zeros(2)
         for x, target in train_loader:
@@ -67,7 +67,7 @@ def main():
             out = model(x)
             acc = (out["digit"].argmax(1) == target["digit"]).float().mean()
             val_ce, val_mse = ce_fn(out["digit"], target["digit"]), mse_fn(out["ink"], target["ink"])
-        if epoch % 2:
+        if epoch % 2 == 0:
             sums /= len(train_loader)
             print(f"{epoch}: ce {sums[0]:.4f} mse {sums[1]:.4f} | val ce {val_ce:.4f} acc {acc:.3f} mse {val_mse:.4f}")
     return model, optimizer

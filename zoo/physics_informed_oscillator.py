@@ -43,9 +43,9 @@ def main():
     torch.manual_seed(123)
     model = PINN()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1200, eta_min=1e-4)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1100, eta_min=1e-4)
     t_test = torch.linspace(0, 4, 200).unsqueeze(1)
-    for step in range(1200):
+    for step in range(1100):
         optimizer.zero_grad()
         t = torch.rand(64, 1) * 4
         physics = residual(model, t).square().mean()

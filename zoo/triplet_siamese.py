@@ -12,14 +12,14 @@ def draw(kind, gen):
     """A closed outline of 24 points: ellipse, star, square or bean, rotated and noisy."""
     t = torch.arange(24) * (2 * math.pi / 24)
     radius = {
-        0: 1 + 0.35 * torch.cos(2 * t),
-        1: 1 + 0.35 * torch.cos(5 * t),
+        0: 1 + 0.25 * torch.cos(2 * t),
+        1: 1 + 0.25 * torch.cos(3 * t),
         2: 1 / torch.maximum(t.cos().abs(), t.sin().abs()),
-        3: 1 + 0.5 * torch.cos(t),
+        3: 1 + 0.3 * torch.cos(t),
     }[kind]
-    shift = torch.rand(1, generator=gen) * 0.5
+    shift = torch.rand(1, generator=gen) * 1.5
     pts = torch.stack([radius * torch.cos(t + shift), radius * torch.sin(t + shift)])
-    pts = (pts + 0.12 * torch.randn(2, 24, generator=gen)) / 0.75
+    pts = (pts + 0.2 * torch.randn(2, 24, generator=gen)) / 0.75
     return pts.flatten()
 
 
@@ -65,7 +65,7 @@ def main():
     test_loader = DataLoader(TripletSet(60, 2), batch_size=60)
     net = SiameseNetwork()
     criterion = nn.TripletMarginLoss(margin=1.0)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.03, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
     print("before: right order", round(ranked_right(net, test_loader), 3))
     for epoch in range(12):
         net.train()

@@ -32,7 +32,7 @@ NO_BETTER = 0.96  # of the constant's loss: a level above this is no better than
 SKILLED = 0.9  # skill from which a flat curve has converged
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
-SURE = 1.5  # a trend counts if its slope is so many half widths of its interval
+SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
 DIVERGED = 3.0  # times the start and the constant
 
 
@@ -286,7 +286,9 @@ def _by_level(curve: _Curve, held: Series | None) -> Outcome:
     fallen, seen = _fallen(curve)
     learned = level + 3 * curve.end_error < 0.9 * (curve.constant or 0.0)
     fell = seen or (skill is not None and learned)  # or it was too fast to be seen
-    scale = max(abs(level), 1e-3 * curve.reference) if curve.positive else float(np.ptp(curve.y)) / 2
+    scale = float(np.ptp(curve.y)) / 2
+    if curve.positive:
+        scale = max(abs(level), 1e-3 * curve.reference)
     gain = _gain(quarter, half, whole, scale)
     falling = gain > MATERIAL or _dropping(curve)
     done = curve.positive and fell and level <= NEAR_ZERO * curve.reference
@@ -296,7 +298,8 @@ def _by_level(curve: _Curve, held: Series | None) -> Outcome:
     since = int(curve.points.steps[n // 2 if flat is half else 0])
     other = trend(held.since(since)) if held is not None else None
     if (not falling and other is not None and other.score < -SURE and other.fall > 0.1
-            and _slack(flat, scale) < other.fall / 3):
+            and _slack(flat, scale) < other.fall / 3 and not done
+            and other.start - other.end > 0.1 * curve.reference):
         return curve.outcome(
             OutcomeKind.DATA_PROBLEM, 0.7 if flat is whole else 0.5,
             f"The train loss stays at {level:.3g} while the held-out loss fell by "
@@ -311,7 +314,7 @@ def _by_level(curve: _Curve, held: Series | None) -> Outcome:
         unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))
         if skill is not None and no_better:
             unsure = min(unsure, 2 * ratio(curve.end_error, level))
-        if not unsure < 0.15 or curve.cut_short:
+        if not unsure < 0.2 or curve.cut_short:
             return _too_short(curve, unsure)
         sure = 0.5 + 0.4 * n / (n + 150)
         if skill is not None and no_better:
@@ -330,8 +333,8 @@ def _by_level(curve: _Curve, held: Series | None) -> Outcome:
         return curve.outcome(OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
                              f"The loss fell from {curve.start:.3g} to {level:.3g}, {left}, and is "
                              f"flat.", flat_from)
-    maybe = half is None or not half.score > -1
-    if curve.cut_short or not slack < (0.1 if maybe else 0.4):
+    maybe = half is None or not half.score > -0.7
+    if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.4,
             f"The loss fell from {curve.start:.3g} to {level:.3g}; whether it still falls cannot "
@@ -352,7 +355,7 @@ def _gain(quarter: Trend | None, half: Trend | None, whole: Trend | None, scale:
     if quarter is None or half is None or whole is None or not max(quarter.slope, whole.slope) < 0:
         return 0.0
     last = ratio(quarter.start - quarter.end, scale)
-    if quarter.score < -SURE and half.score < -1:
+    if quarter.score < -SURE and half.score < -0.7:
         return last
     return ratio(half.start - half.end, scale) if half.score < -SURE and last > MATERIAL else 0.0
 

@@ -31,7 +31,7 @@ _FROM_TERMINAL = ("SIGINT", "SIGQUIT")  # the terminal sends them to the child a
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", *_FROM_TERMINAL)
 
 
-class UnusableFolder(Exception):
+class UnusableFolderError(Exception):
     """The folder cannot take a record; the message is one sentence for the user."""
 
 
@@ -71,17 +71,17 @@ def asked_folder(folder: Path) -> Path:
     """Makes the folder that the user asked for.
 
     Raises:
-        UnusableFolder: it holds a record already, or cannot be made or written.
+        UnusableFolderError: it holds a record already, or cannot be made or written.
     """
     if (folder / EVENTS).exists():
-        raise UnusableFolder(f"{folder} holds a record already: choose a new folder for --out")
+        raise UnusableFolderError(f"{folder} holds a record already: choose a new folder for --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = "it is a file" if folder.is_file() else error.strerror
-        raise UnusableFolder(f"--out {folder} cannot be used: {reason}") from None
+        raise UnusableFolderError(f"--out {folder} cannot be used: {reason}") from None
     if not os.access(folder, os.W_OK):
-        raise UnusableFolder(f"--out {folder} cannot be used: it is not writable")
+        raise UnusableFolderError(f"--out {folder} cannot be used: it is not writable")
     return folder
 
 
@@ -89,7 +89,7 @@ def new_folder(script: str, runs: Path | None = None, keep: int = KEPT) -> Path:
     """Makes a folder for one run and removes the oldest records beyond `keep`.
 
     Raises:
-        UnusableFolder: it cannot be made.
+        UnusableFolderError: it cannot be made.
     """
     runs = runs_folder() if runs is None else runs
     stem = re.sub(r"[^\w.-]", "_", Path(script).stem if script.endswith(".py") else script)
@@ -104,10 +104,10 @@ def new_folder(script: str, runs: Path | None = None, keep: int = KEPT) -> Path:
                 folder.mkdir()
                 return folder
     except OSError as error:
-        raise UnusableFolder(
+        raise UnusableFolderError(
             f"no record can be kept in {runs} ({error.strerror}): name a folder with --out"
         ) from None
-    raise UnusableFolder(f"no record can be kept in {runs}: name a folder with --out")
+    raise UnusableFolderError(f"no record can be kept in {runs}: name a folder with --out")
 
 
 def past_runs(runs: Path | None = None) -> list[Path]:
@@ -269,3 +269,31 @@ def _handlers(note: Callable[[int, FrameType | None], Any]) -> Iterator[set[int]
         for number, handler in before.items():
             with contextlib.suppress(ValueError, OSError, TypeError):
                 signal.signal(number, handler)
+
+
+# What to say --------------------------------------------------------------------------------------
+def nothing_recorded(result: RunResult) -> str:
+    """Why a program left no record, in a sentence."""
+    if result.unwatched is not None:
+        return f"nothing was recorded, for the program ran unwatched ({result.unwatched})"
+    if result.signal is not None:
+        name = signal_name(result.signal)
+        return f"the program was ended by {name} before it imported torch: nothing was recorded"
+    if result.status:
+        return (
+            f"the program ended with status {result.status} before it imported torch: nothing was "
+            "recorded, and its own message above says why"
+        )
+    return (
+        "the program ended without importing torch, so there was nothing to watch (processes that "
+        "it starts are not watched)"
+    )
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, with what it often means."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name} (often: out of memory)" if name == "SIGKILL" else name

@@ -92,7 +92,8 @@ def trend(series: Series) -> Trend | None:
     picks = ((starts[..., None] + np.arange(length)) % n).reshape(200, -1)[:, :n]
     drawn = rest[picks]
     wiggle = np.median((drawn[:, j] - drawn[:, i]) / (x[j] - x[i]), axis=1)
-    wiggle *= math.sqrt(n / max(n - length, 1))  # residuals are smaller than errors
+    # Residuals are smaller than errors; 1.4 is what simulated white noise asks for beyond that.
+    wiggle *= 1.4 * math.sqrt(n / max(n - length, 1))
     low, high = np.percentile(wiggle, [2.5, 97.5])
     end = at_zero + slope * float(x[-1])
     return Trend(slope, slope - float(high), slope - float(low), at_zero, end,
@@ -200,7 +201,7 @@ def early_fall(values: Floats) -> tuple[float, float]:
     last half: a fall of a few steps shows in a long run.
     """
     n = len(values)
-    half, tail = values[n // 2:], middle_mean(values[-max(n // 4, 5):])
+    half, tail = values[n // 2:], steady_mean(values[-max(n // 4, 5):])[0]
     score, most, spread, k = 0.0, 0.0, math.inf, 2
     while k <= n // 4:
         if len(half) // k >= 8:

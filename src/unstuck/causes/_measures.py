@@ -164,7 +164,9 @@ def percent(share: float) -> str:
     """A share as one would say it: 40 %, 0.003 %."""
     if math.isinf(share):
         return "infinitely many times"
-    return f"{100 * share:.2g} %" if share < 10 else f"{share:.3g} times"
+    if share >= 10:
+        return f"{share:.2g} times" if share < 1e4 else "over 10000 times"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def joined(names: Iterable[str], most: int = 3) -> str:

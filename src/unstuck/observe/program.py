@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType, TracebackType
     from typing import Any
 
-    from unstuck.facts import End, SourceLocation
+    from unstuck.facts import End
     from unstuck.observe.session import Session
 
 REFUSED = "refused"  # a file that the child leaves in the record's folder: why nothing was run
@@ -29,7 +29,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _ROOT = os.path.dirname(os.path.dirname(_HERE))
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The program cannot be started; the message is one sentence for the user."""
 
 
@@ -41,12 +41,12 @@ class TorchFinder:
 
     def install(self) -> None:
         """Starts to notice."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
         """Stops to notice; safe to call twice."""
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -94,9 +94,10 @@ class Child:
         self._session: Session | None = None
         self._stop: type[BaseException] | None = None
         self._text = True
+        self._max_steps: int | None = None
         self._unwatched = False
         self._spec: ModuleSpec | None = None
-        self._ended: dict[str, Any] = {}
+        self._end: End | None = None
 
     def run(self) -> None:
         """Runs the program as plain Python would; raises whatever it raises."""
@@ -106,7 +107,7 @@ class Child:
         main = type(sys)("__main__")
         main.__dict__["__builtins__"] = sys.modules["builtins"]
         if sys.version_info < (3, 14):  # later ones make it when it is asked for
-            main.__dict__["__annotations__"] = {}
+            main.__annotations__ = {}
         sys.modules["__main__"] = main
         try:
             code = self._module(main) if self._target[0] == "-m" else self._script(main)
@@ -126,9 +127,7 @@ class Child:
         path, *arguments = self._target
         sys.argv = [path, *arguments]
         _forge_original_arguments(self._target)
-        # As the interpreter does it: no normalisation beyond a leading "./".
-        short = path[2:] if path.startswith("./") else path
-        absolute = os.path.join(os.getcwd(), short)
+        absolute = os.path.join(os.getcwd(), path)  # not normalised: the interpreter does neither
         if os.path.isdir(absolute):
             return self._folder(main, absolute)
         if not sys.flags.safe_path:
@@ -147,10 +146,8 @@ class Child:
 
         sys.path.insert(0, folder)
         self._finder.install()
-        try:
-            _, spec, code = runpy._get_main_module_details()  # type: ignore[attr-defined]
-        except runpy._Error as error:  # type: ignore[attr-defined]
-            raise Refused(f"{self._target[0]} is a folder without __main__.py: {error}") from None
+        details = runpy._get_main_module_details(RefusedError)  # type: ignore[attr-defined]
+        _, spec, code = details
         self._become(main, spec)
         return code  # type: ignore[no-any-return]
 
@@ -163,10 +160,8 @@ class Child:
         sys.argv = ["-m", *arguments]  # what a package's __init__ sees while it is looked up
         _forge_original_arguments(self._target)
         self._finder.install()
-        try:
-            _, spec, code = runpy._get_module_details(name)  # type: ignore[attr-defined]
-        except runpy._Error as error:  # type: ignore[attr-defined]
-            raise Refused(str(error)) from None
+        details = runpy._get_module_details(name, RefusedError)  # type: ignore[attr-defined]
+        _, spec, code = details
         sys.argv[0] = spec.origin
         self._become(main, spec)
         return code  # type: ignore[no-any-return]
@@ -184,23 +179,23 @@ class Child:
             import json
 
             options = json.loads(self._config)
-            self._text = bool(options["program_text"])
+            self._text, self._max_steps = options["program_text"], options["max_steps"]
             sys.path.append(_ROOT)  # at the end: only where the program cleared its path
             try:
-                from unstuck.observe import session
+                from unstuck.observe import session, watcher
             finally:
                 sys.path.remove(_ROOT)
             from pathlib import Path
 
             self._session = session.Session.start(session.Options(
                 folder=Path(options["folder"]),
-                max_steps=options["max_steps"],
+                max_steps=self._max_steps,
                 overhead=options["overhead"],
                 program_text=self._text,
                 argv=tuple(self._target) if self._text else (),
                 program_folder=self._program_folder(),
             ))
-            self._stop = session.StopTraining
+            self._stop = watcher.StopTraining
         except Exception as error:
             self._say_unwatched(f"{type(error).__name__}: {_first_line(error)}")
             if os.environ.get("UNSTUCK_DEBUG"):
@@ -219,7 +214,7 @@ class Child:
             path = os.path.realpath(self._target[0])
             return path if os.path.isdir(path) else os.path.dirname(path)
         package = sys.modules.get(self._target[1].partition(".")[0])
-        folders = list(getattr(package, "__path__", ()))
+        folders: list[str] = list(getattr(package, "__path__", ()))
         if folders:  # the package may import torch before the module itself is found
             return os.path.realpath(folders[0])
         if self._spec is None or not self._spec.origin:
@@ -238,26 +233,21 @@ class Child:
         """Notes how the program's main module ended."""
         if os.getpid() != self._process or self._session is None:
             return
-        kind, status = "finished", 0
-        if isinstance(error, SystemExit):
-            status = _status(error.code)
-            kind = "exit" if status else "finished"
-        elif isinstance(error, KeyboardInterrupt):
-            kind, status = "interrupted", 130
-        elif error is not None:
-            kind, status = "exception", 1
-        self._ended = {"kind": kind, "status": status}
-        if self._stop is not None and isinstance(error, self._stop):
-            self._ended = {"kind": "stopped", "status": 0}
-        elif self._session.stopped:
-            self._ended["kind"] = "stopped"
-        elif kind == "exception" and error is not None:
-            self._ended["exception"] = type(error).__name__
-            try:
-                self._ended["message"] = _first_line(error) if self._text else None
-                self._ended["location"] = self._location(error)
-            except Exception:  # a diagnosis without a line is better than a lost traceback
-                self._ended.pop("location", None)
+        try:
+            from dataclasses import replace
+
+            from unstuck.facts import EndKind
+            from unstuck.observe.session import end_of
+
+            end = end_of(error, self._session.sites, self._text)
+            end = replace(end, status=end.status & 0xFF)  # all that the system keeps of it
+            if end.kind is EndKind.EXIT and not end.status:
+                end = replace(end, kind=EndKind.FINISHED)
+            if self._session.stopped:  # even where the program made another error of it
+                end = replace(end, kind=EndKind.STOPPED, max_steps=self._max_steps)
+            self._end = end
+        except Exception as failure:  # the program's own traceback must come first
+            _say(f"the end of the run was not recorded: {type(failure).__name__}: {failure}")
 
     def _finish_if_alone(self) -> None:
         """Finishes now unless another thread may still train.
@@ -275,87 +265,20 @@ class Child:
         if os.getpid() != self._process:
             return
         if self._session is None:
-            if "torch" in sys.modules and not self._unwatched and self._finder in sys.meta_path:
+            torch = getattr(sys.modules.get("torch"), "__file__", None)
+            if torch and not self._unwatched and self._finder in sys.meta_path:
                 self._say_unwatched("torch was imported in a way that could not be noticed")
             return
         session, self._session = self._session, None
         try:
-            session.finish(self._end())
+            from unstuck.facts import End, EndKind
+
+            session.finish(self._end or End(EndKind.FINISHED))
         except Exception as error:
             _say(f"the end of the run was not recorded: {type(error).__name__}: {error}")
 
-    def _end(self) -> End:
-        from unstuck.facts import End, EndKind
-
-        ended = dict(self._ended) or {"kind": "finished"}
-        return End(kind=EndKind(ended.pop("kind")), **ended)
-
-    def _location(self, error: BaseException) -> SourceLocation | None:
-        """The user's innermost expression of a traceback."""
-        import sysconfig
-
-        libraries = tuple(
-            os.path.realpath(path) + os.sep
-            for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")} | {_HERE}
-        )
-        home = self._program_folder()
-        found = None
-        traceback = error.__traceback__
-        while traceback is not None:
-            if _is_users(traceback.tb_frame.f_code.co_filename, home, libraries):
-                found = traceback
-            traceback = traceback.tb_next
-        return _expression(found, self._text) if found is not None else None
-
 
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
-
-
-def _is_users(file: str, home: str | None, libraries: tuple[str, ...]) -> bool:
-    if file.startswith("<"):
-        return False
-    file = os.path.realpath(file)
-    within = file
-    if home is not None and file.startswith(home + os.sep):
-        within = file[len(home):]  # a project may live in a library folder, or hold one (.venv)
-        libraries = tuple(path for path in libraries if not home.startswith(path))
-    parts = within.split(os.sep)
-    return not file.startswith(libraries) and not any(part in parts for part in _LIBRARY_FOLDERS)
-
-
-def _expression(traceback: TracebackType, text: bool) -> SourceLocation:
-    import linecache
-    from itertools import islice
-
-    from unstuck.facts import SourceLocation
-
-    code = traceback.tb_frame.f_code
-    here = next(islice(code.co_positions(), max(traceback.tb_lasti, 0) // 2, None), None)
-    line, end_line, start, end = here or (None, None, None, None)
-    if line is None or end_line is None or start is None or end is None:  # -X no_debug_ranges
-        line = end_line = traceback.tb_lineno
-        source = linecache.getline(code.co_filename, line)
-        first, last = len(source) - len(source.lstrip()), len(source.rstrip())
-    else:
-        source = linecache.getline(code.co_filename, line)
-        first = _points(source, start)
-        last = _points(linecache.getline(code.co_filename, end_line), end)
-    return SourceLocation(
-        code.co_filename, line, first + 1, end_line, last + 1,
-        source.rstrip("\n") if text and source else None,
-    )
-
-
-def _points(line: str, offset: int) -> int:
-    """A UTF-8 byte offset as a number of code points."""
-    return len(line.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
-
-
-def _status(code: object) -> int:
-    """The exit status of `SystemExit(code)`."""
-    if code is None:
-        return 0
-    return code & 0xFF if isinstance(code, int) else 1
 
 
 def _first_line(error: BaseException) -> str:
@@ -434,7 +357,7 @@ def main() -> None:
     _, config, *target = sys.argv
     try:
         Child(config, target).run()
-    except Refused as error:
+    except RefusedError as error:
         _leave(config, REFUSED, str(error))
         raise SystemExit(2) from None
 

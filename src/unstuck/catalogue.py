@@ -1,0 +1,96 @@
+"""Finds the causes, in this package and in installed plugins, and checks that they are sound.
+
+No cause is named here: a file in `unstuck/causes` or an entry point of the group is all it takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from unstuck import causes as home
+from unstuck.cause import Cause
+
+GROUP = "unstuck.causes"
+
+
+class BadCatalogue(Exception):  # noqa: N818  named as a sentence reads it
+    """A cause, or a plugin with one, cannot be used; the message is one sentence for its author."""
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    """Every cause, in the order of the codes.
+
+    Raises:
+        BadCatalogue: a module or plugin holds no cause, or slugs, codes or thresholds clash.
+    """
+    found = [_of_module(name) for name in _modules()]
+    found += [_of_plugin(point) for point in sorted(entry_points(group=GROUP))]
+    return checked(found)
+
+
+def find(name: str) -> Cause:
+    """The cause with this slug or code; capitals do not matter.
+
+    Raises:
+        KeyError: there is none.
+    """
+    wanted = name.strip().lower()
+    for cause in causes():
+        if wanted in (cause.slug, cause.code.lower()):
+            return cause
+    raise KeyError(name)
+
+
+def checked(found: list[Cause]) -> tuple[Cause, ...]:
+    """The causes in the order of their codes, if none claims what another one has.
+
+    Raises:
+        BadCatalogue: two share a slug, a code or the name of a threshold.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    for cause in found:
+        claims = [("slug", cause.slug), ("code", cause.code)]
+        claims += [("threshold", threshold.name) for threshold in cause.thresholds]
+        for what, name in claims:
+            if (what, name) in taken:
+                raise BadCatalogue(
+                    f"{cause.slug} claims the {what} {name}, which {taken[what, name]} has")
+            taken[what, name] = cause.slug
+    return tuple(sorted(found, key=lambda cause: cause.code))
+
+
+def _modules() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(home.__path__) if m.name[0] != "_")
+
+
+def _of_module(name: str) -> Cause:
+    module = importlib.import_module(f"{home.__name__}.{name}")
+    cause = getattr(module, "CAUSE", None)
+    if not isinstance(cause, Cause):
+        raise BadCatalogue(f"{module.__name__} exports no CAUSE of type unstuck.cause.Cause")
+    if cause.slug != name.replace("_", "-"):
+        raise BadCatalogue(f"{module.__name__} holds {cause.slug}; the file is named by the slug")
+    return cause
+
+
+def _of_plugin(point: EntryPoint) -> Cause:
+    package = point.dist.name if point.dist is not None else point.value
+    try:
+        cause = point.load()
+    except Exception as error:
+        raise BadCatalogue(
+            f"the plugin {package} cannot be loaded from {point.value}: "
+            f"{type(error).__name__}: {error}") from error
+    cause = getattr(cause, "CAUSE", cause)
+    if not isinstance(cause, Cause):
+        raise BadCatalogue(
+            f"the entry point {point.name} of {package} is a {type(cause).__name__}, no Cause")
+    if cause.slug != point.name:
+        raise BadCatalogue(
+            f"the entry point {point.name} of {package} holds {cause.slug}; "
+            "an entry point is named by the slug")
+    return cause

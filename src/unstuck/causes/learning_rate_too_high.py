@@ -1,0 +1,206 @@
+"""Learning rate too high: updates rewrite the weights faster than the loss surface allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import (
+    Updates,
+    failed,
+    last_good_step,
+    learned_little,
+    loss_points,
+    optimizer_of,
+    percent,
+    rate_code,
+    rates,
+    thinned,
+    weight_updates,
+)
+from unstuck.edits import Clip, Remedy, Safety, Schedule, number
+from unstuck.facts import Optimizer
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+
+HEALTHY = 1e-3
+LARGE = Threshold(
+    "large-update", 0.05,
+    "An update that moves the typical weight matrix by a twentieth of its size, step after step, "
+    "renews the whole matrix within some tens of steps; trained networks sit near 0.001.",
+    "CS231n; Bottou in Goodfellow et al. ch. 11; torchmortem's limit of 0.1 had no false alarm on "
+    "72 healthy runs",
+)
+GIANT = Threshold(
+    "giant-update", 0.5,
+    "One update that changes the typical weight matrix by half of its size leaves nothing of the "
+    "point at which the gradient was measured.",
+    "Bottou: about one per cent, not fifty",
+)
+JUMP = Threshold(
+    "loss-jump", 2.0,
+    "A loss that goes to twice its start after an update was thrown there; a healthy loss varies "
+    "less from batch to batch before anything is learned.",
+    "TheDeepChecker calls twice the best loss a divergence",
+)
+WORSE = Threshold(
+    "worse-than-constant", 1.1,
+    "A network that ends a tenth above the best constant prediction is kept there by its own "
+    "steps: standing still would be better.",
+    "calibrated on the zoo",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What the updates and the loss show."""
+
+    typical: float  # median over matrices and sampled steps
+    peak: float  # largest typical update of a step
+    peak_step: int
+    since: int  # first step with a large update
+    jump: float  # highest loss over the loss before the first update
+    excess: float  # last level over the constant's loss, NaN if unknown
+    updates: Updates
+
+
+def _signs(view: View, updates: Updates) -> _Signs | None:
+    typical = updates.typical()
+    good = (updates.steps <= last_good_step(view)) & ~np.isnan(typical)
+    if not good.any():
+        return None
+    steps, values = updates.steps[good], typical[good]
+    top = int(np.argmax(values))
+    large = np.flatnonzero(values >= min(view.limit(LARGE), values[top]))
+    loss = view[TRAIN_LOSS]
+    finite = loss.finite.values
+    start = float(np.max(finite[:2])) if len(finite) else math.nan
+    highest = math.inf if len(finite) < len(loss) else float(np.max(finite))
+    tail = finite[-max(len(finite) // 10, 3) :]
+    constant = math.nan
+    if view.has(CONSTANT_LOSS) and len(view[CONSTANT_LOSS].finite):
+        constant = float(view[CONSTANT_LOSS].finite.values[-1])
+    return _Signs(
+        float(np.median(values)), float(values[top]), int(steps[top]), int(steps[large[0]]),
+        highest / start if start > 0 else math.nan,
+        float(np.mean(tail)) / constant if constant > 0 and len(tail) else math.nan, updates,
+    )
+
+
+def _detect(view: View) -> Verdict:
+    updates = weight_updates(view)
+    signs = _signs(view, updates)
+    if signs is None:
+        return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    sustained = signs.typical >= view.limit(LARGE)
+    giant = signs.peak >= view.limit(GIANT)
+    size = f"typical update {percent(signs.typical)} of the weights, at most {percent(signs.peak)}"
+    if not (sustained or giant):
+        return Absent(f"the updates are small enough: {size}")
+    jumped = signs.jump >= view.limit(JUMP)
+    worse = signs.excess >= view.limit(WORSE)
+    if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN) and failed(view.outcome):
+        strength = 0.95 if giant else 0.85
+    elif failed(view.outcome) and (giant or jumped or worse):
+        strength = 0.6 + 0.1 * (giant + jumped + worse)
+    elif learned_little(view.outcome) and (worse or (jumped and giant)):
+        strength = 0.5 + 0.1 * (giant + jumped + worse)
+    elif view.outcome.kind is OutcomeKind.TOO_SHORT and jumped and giant:
+        return Unknown(f"{size} and the loss jumped, but the run is too short to see it settle",
+                       ("a run of more steps",))
+    else:
+        return Absent(f"the updates are large ({size}) yet the run bears them")
+    return _present(view, signs, strength)
+
+
+def _present(view: View, signs: _Signs, strength: float) -> Verdict:
+    optimizer = optimizer_of(view, signs.updates.names)
+    size = signs.peak if signs.peak >= view.limit(GIANT) else signs.typical
+    moved = percent(size)
+    steps, values = thinned(signs.updates.steps, signs.updates.typical())
+    loss_steps, losses = loss_points(view)
+    before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
+    end = "non-finite" if not math.isfinite(losses[-1]) else number(losses[-1])
+    rate = "" if optimizer is None or optimizer.learning_rate is None else (
+        f" {number(optimizer.learning_rate)}")
+    return Present(
+        strength=strength,
+        title=f"the learning rate{rate} is too high: one update moves the weights by {moved} of "
+        f"their size and the loss went from {number(before)} to {end}",
+        since_step=signs.since + 1,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"one update moves the weights by {moved} of their size (healthy: about 0.1 %)",
+        evidence=(
+            Evidence(UPDATE_NORM.name, "", steps, values, view.limit(LARGE),
+                     f"the update of the typical weight matrix, relative to it: {moved} at step "
+                     f"{signs.peak_step}; about {percent(HEALTHY)} is usual"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss started at {number(before)}, reached {number(after)} and ended at "
+                     f"{end}"),
+        ),
+        remedies=_remedies(optimizer, size),
+    )
+
+
+def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
+    if optimizer is None or optimizer.learning_rate is None:
+        return (Remedy("lower the learning rate", Safety.ADVICE,
+                       advice="Divide the step size by ten until the loss falls steadily."),)
+    now = optimizer.learning_rate
+    # The update is proportional to the rate: this one would move the weights by about 1 %.
+    fitting = now * min(0.01 / size, 0.5) if math.isfinite(size) else now / 100
+    walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
+    ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
+    best = float(f"{fitting:.1g}")
+    return (
+        Remedy("lower the learning rate", Safety.SAFE, ladder,
+               code_text=rate_code(optimizer, best)),
+        Remedy("warm up", Safety.SAFE, (Schedule("linear warm-up", 100),),
+               code_text="scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, 1.0, 100)"
+               "  # scheduler.step() after each optimizer.step()"),
+        Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1))),
+    )
+
+
+CAUSE = Cause(
+    slug="learning-rate-too-high",
+    code="O001",
+    title="Learning rate too high",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss jumps after the first updates, oscillates, stays above that of a "
+        "constant prediction, or becomes NaN.",
+        consequence="Every step overshoots. Units saturate or die on the way, weights may "
+        "overflow, and more training does not help.",
+        why="A gradient describes the loss near the present weights only. If an update is longer "
+        "than the valley is wide, it lands on the other side, higher up, where the gradient is "
+        "larger still. An update of about a thousandth of the weights is usual; Adam moves each "
+        "weight by about the rate itself, however small the gradient, so that its rate must be "
+        "small against the weights.",
+        how_we_tell="The real change of each weight matrix over a step is compared with the "
+        "matrix; the rate itself is never judged. Large updates count only where the run suffers "
+        "from them: it diverged, its loss jumped above its start, or it ends above a constant "
+        "prediction. Inputs on a large scale and gradients that pile up make updates large too: "
+        "where those are present they are named as the root.",
+        known_problems="A rate that is only slightly too high costs accuracy without a visible "
+        "jump and is not found. Networks with batch normalisation bear large updates and are "
+        "left alone while they learn. A badly scaled initialisation can look the same.",
+        references=(
+            "CS231n, Learning and evaluation: ratio of weights to updates",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 8.3 and 11.4",
+            "Smith 2017: Cyclical learning rates for training neural networks (arXiv 1506.01186)",
+        ),
+    ),
+    needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
+    uses=(CONSTANT_LOSS,),
+    thresholds=(LARGE, GIANT, JUMP, WORSE),
+    explains=(
+        "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
+        "vanishing-gradients", "bottleneck", "outliers",
+    ),
+    detect=_detect,
+)

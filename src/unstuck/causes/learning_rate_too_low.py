@@ -1,0 +1,187 @@
+"""Learning rate too low: all updates of the run together hardly move the weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import (
+    POOR_SKILL,
+    Updates,
+    learned_little,
+    level,
+    loss_points,
+    nan_median,
+    optimizer_of,
+    percent,
+    rate_code,
+    rates,
+    thinned,
+    weight_updates,
+)
+from unstuck.edits import MoreSteps, Remedy, Safety, number
+from unstuck.facts import Optimizer
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.trends import relative_fall
+
+HEALTHY = 1e-3
+SMALL = Threshold(
+    "small-update", 3e-4,
+    "The typical update of every weight matrix, the last layer's included, stays well below the "
+    "usual thousandth of the weights.",
+    "CS231n: about 1e-3; medians below 1e-4 were seen in 2 of 72 healthy runs, which learned",
+)
+TRAVEL = Threshold(
+    "little-travel", 0.05,
+    "The updates of the whole run, laid end to end, are no longer than a twentieth of the weights: "
+    "the network is still the one that it was at its initialisation.",
+    "the sum of update ratios bounds how far a matrix can have moved",
+)
+FALL = Threshold(
+    "small-fall", 0.5,
+    "Where the loss of the best constant is unknown, a loss that lost half of its start has learnt "
+    "something.",
+    "half of the loss, as for skill",
+)
+GRADIENT_ALIVE = Threshold(
+    "gradient-alive", 1e-7,
+    "A gradient below this is not held back by the rate: it is missing.",
+    "DeepDiagnosis and SageMaker Debugger call a mean gradient below 1e-7 vanished",
+)
+
+
+def travel(updates: Updates, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Per matrix the sum of all update ratios of a run, steps between samples interpolated."""
+    total = np.zeros(len(updates.names))
+    for row, ratios in enumerate(updates.ratios):
+        known = ~np.isnan(ratios)
+        if known.any():
+            every = np.interp(np.arange(max(steps, 1)), updates.steps[known], ratios[known])
+            total[row] = float(np.sum(every))
+    return total
+
+
+def _detect(view: View) -> Verdict:
+    if not learned_little(view.outcome) and not _hardly_fell(view):
+        return Absent("the loss fell well")
+    if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.CONVERGED,
+                             OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
+        return Absent(f"the outcome is {view.outcome.kind}, which no small step brings about")
+    updates = weight_updates(view)
+    if any(p.loaded for p in view.facts.parameters().values()):
+        return Absent("some weights were loaded: small steps are usual in a fine-tuning")
+    if not updates.names:
+        return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    gradients = view[GRADIENT_NORM]
+    alive = [
+        name for name in updates.names
+        if name in gradients and level(gradients[name]) >= view.limit(GRADIENT_ALIVE)
+    ]
+    if not alive:
+        return Absent("no gradient reaches the weights, so the rate does not hold them back")
+    updates = updates.only(alive)
+    ratios = nan_median(updates.ratios, axis=1)
+    fastest = float(np.nanmax(ratios))
+    far = float(np.max(travel(updates, view.facts.steps)))
+    size = f"{percent(fastest)} of the weights per step, {percent(far)} over the whole run"
+    if not fastest > 0:
+        return Absent("the weights do not move at all: that is no matter of the rate")
+    if not (fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL)):
+        return Absent(f"the weights move enough: {size}")
+    return _present(view, updates, fastest, far)
+
+
+def _hardly_fell(view: View) -> bool:
+    """Whether skill is unknown and the loss has not lost half of its start."""
+    if view.outcome.skill is not None or len(view.facts.backwards) > 1:
+        return False
+    fall = relative_fall(view[TRAIN_LOSS])
+    return fall is not None and fall < view.limit(FALL)
+
+
+def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdict:
+    optimizer = optimizer_of(view, updates.names)
+    steps, values = thinned(updates.steps, updates.typical())
+    loss_steps, losses = loss_points(view)
+    skill = view.outcome.skill
+    strength = 0.9 if far <= view.limit(TRAVEL) / 3 else 0.75
+    if skill is None:
+        strength -= 0.15
+    learnt = "" if skill is None or skill >= POOR_SKILL else (
+        f"; the loss is {percent(max(skill, 0.0))} better than a constant prediction's")
+    rate = "" if optimizer is None or optimizer.learning_rate is None else (
+        f" {number(optimizer.learning_rate)}")
+    return Present(
+        strength=strength,
+        title=f"the learning rate{rate} is too low: in {view.facts.steps} steps the weights could "
+        f"move by {percent(far)} of their size at most{learnt}",
+        since_step=0,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"one update moves the weights by {percent(fastest)} of their size (healthy: about "
+        "0.1 %)",
+        evidence=(
+            Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
+                     f"the update of the typical weight matrix, relative to it: "
+                     f"{percent(fastest)} in the fastest; about {percent(HEALTHY)} is usual"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
+                     f"{view.facts.steps} steps"),
+        ),
+        remedies=_remedies(optimizer, fastest),
+    )
+
+
+def _remedies(optimizer: Optimizer | None, fastest: float) -> tuple[Remedy, ...]:
+    longer = Remedy("train longer", Safety.SAFE, (MoreSteps(10.0), MoreSteps(100.0)))
+    if optimizer is None or optimizer.learning_rate is None:
+        advice = "Multiply the step size by ten until the loss falls fast without jumping."
+        return (Remedy("raise the learning rate", Safety.ADVICE, advice=advice), longer)
+    now = optimizer.learning_rate
+    # The update is proportional to the rate: this one moves the weights by about 0.3 %.
+    fitting = now * max(3 * HEALTHY / fastest, 3.0)
+    powers = [now * 10.0**k for k in range(1, 7) if 10.0**k <= 30 * fitting / now]
+    near = sorted(powers, key=lambda rate: abs(math.log(rate / fitting)))
+    return (
+        Remedy("raise the learning rate", Safety.SAFE,
+               rates(optimizer, [fitting, *near, fitting * 3, fitting / 3]),
+               code_text=rate_code(optimizer, float(f"{fitting:.1g}"))),
+        longer,
+    )
+
+
+CAUSE = Cause(
+    slug="learning-rate-too-low",
+    code="O002",
+    title="Learning rate too low",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss falls in an almost straight, almost level line, and training ends "
+        "before anything is learned.",
+        consequence="The time that the run would need is ten to thousands of times what it was "
+        "given.",
+        why="The weights have to travel a distance of about their own size from a random start. "
+        "If each update is a hundred-thousandth of them, hundreds of steps cover a fraction of "
+        "one per cent.",
+        how_we_tell="The real change of each weight matrix is added up over the run. The verdict "
+        "needs all of: small updates in every matrix, the last layer's too (where only early "
+        "layers stand still, gradients vanish); a gradient that is alive; hardly any way covered; "
+        "and a loss that hardly fell. Schedules that end near zero after learning have covered "
+        "their way and are not meant.",
+        known_problems="Fine-tuning of loaded weights is left out, for there small steps are the "
+        "rule. A rate that is low by a factor of three cannot be told from slow learning; a trial "
+        "with a higher rate can.",
+        references=(
+            "CS231n, Learning and evaluation: ratio of weights to updates",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 11.4.1",
+        ),
+    ),
+    needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE),
+    explains=("too-few-steps",),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,93 @@
+"""Loss broadcast: predictions (N, 1) against targets (N,) make a loss over N × N pairs."""
+
+from __future__ import annotations
+
+from unstuck.cause import Cause, Harm, View, Words
+from unstuck.causes._measures import loss_points
+from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.facts import Loss
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.losses:
+        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+    stretched = [loss for loss in view.facts.losses if loss.broadcast_shape is not None]
+    if not stretched:
+        return Absent("predictions and targets of every loss have shapes that fit")
+    return _present(view, stretched[0])
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    inner = ", ".join(map(str, shape))
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def _present(view: View, loss: Loss) -> Verdict:
+    given, target = _shape(loss.input_shape), _shape(loss.target_shape)
+    both = _shape(loss.broadcast_shape or ())
+    against = f"predictions {given} against targets {target}" if loss.target_shape else (
+        f"predictions {given} against targets of another shape")
+    steps, values = loss_points(view)
+    constant = None
+    if view.has(CONSTANT_LOSS) and len(view[CONSTANT_LOSS].finite):
+        constant = float(view[CONSTANT_LOSS].finite.values[-1])
+    than = "" if constant is None else f"; the best constant prediction costs {number(constant)}"
+    return Present(
+        strength=0.98,
+        title=f"{loss.function} is taken over {both} pairs: {against}",
+        since_step=0,
+        location=loss.location,
+        label=f"{given} against {target} is stretched to {both}" if loss.target_shape
+        else f"stretched to {both}",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, loss.name, steps, values, constant,
+                     f"the loss went from {number(values[0])} to {number(values[-1])}{than}"),
+        ),
+        remedies=_remedies(loss),
+    )
+
+
+def _remedies(loss: Loss) -> tuple[Remedy, ...]:
+    given, target = loss.input_shape, loss.target_shape
+    if len(given) == len(target) + 1 and given[-1] == 1:
+        code, words = "prediction.squeeze(-1)", "drop the last axis of the prediction"
+    elif len(target) == len(given) + 1 and target[-1] == 1:
+        code, words = "target.squeeze(-1)", "drop the last axis of the target"
+    elif not target and given and given[-1] == 1:
+        code, words = "prediction.squeeze(-1)", "drop the last axis of the prediction"
+    else:
+        code, words = "target.view_as(prediction)", "give the target the prediction's shape"
+    return (Remedy(words, Safety.SAFE, (LossForm(code, words),)),)
+
+
+CAUSE = Cause(
+    slug="loss-broadcast",
+    code="P007",
+    title="Loss broadcast",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="A regression settles at the variance of its targets and predicts about the same "
+        "number for every sample; PyTorch prints a warning, or nothing.",
+        consequence="The network learns the mean of the targets and nothing else, whatever its "
+        "size, rate or data.",
+        why="Shapes (N, 1) and (N,) are stretched to (N, N): each prediction is compared with the "
+        "target of every sample. The best answer to all targets at once is their mean.",
+        how_we_tell="The shapes of both sides are read where the loss is computed, in library "
+        "losses and in differences written by hand. Only a result larger than both sides counts: "
+        "broadcasting one target over many predictions makes no larger result.",
+        known_problems="Pairwise losses that stretch on purpose, with an explicit unsqueeze or "
+        "between outputs of the network, are left alone, and so are hand-written losses other "
+        "than a difference.",
+        references=(
+            "Tobin: Troubleshooting deep neural networks (FSDL), the most common bugs",
+            "PyTorch: broadcasting semantics",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(CONSTANT_LOSS,),
+    explains=("too-shallow", "too-narrow", "bottleneck", "labels-unrelated-to-inputs"),
+    detect=_detect,
+)

@@ -1,0 +1,219 @@
+"""Vanishing gradients: the gradient shrinks from layer to layer on its way to the input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import learned_little, thinned
+from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety, number
+from unstuck.facts import Layer, LayerRole
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.record import Floats
+from unstuck.signals import OUTPUT_GRADIENT, SATURATED_SHARE
+
+LAYERS = Threshold(
+    "fewest-layers", 4.0,
+    "A slope over depth needs layers; three points are too few to tell one from scatter.",
+    "a line through fewer points fits anything",
+)
+DECAY = Threshold(
+    "decay-per-layer", 1 / 3,
+    "A decade lost in three layers. A sigmoid passes at most a quarter, 0.6 decades; rectifiers "
+    "under He's initialisation lose nearly nothing.",
+    "He et al. 2015; SCIENCE.md 2.4",
+)
+TOTAL = Threshold(
+    "first-over-last", 1e-3,
+    "The first layers get less than a thousandth of the last layer's gradient, so that at a rate "
+    "fit for the last they stand still.",
+    "AutoTrainer; no false alarm on 72 healthy runs",
+)
+WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
+UNDERFLOW = 1e-25  # a gradient after this small a one may be zero for want of digits alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """Gradients of one model's layers in call order: shape (layers, steps), all above 0."""
+
+    layers: tuple[Layer, ...]
+    steps: tuple[int, ...]
+    norms: Floats
+    dead: bool  # some layer got exactly none
+
+    @property
+    def decay(self) -> float:
+        """Decades per layer lost from output to input: the median of all pairs and steps."""
+        depth = np.arange(len(self.layers), dtype=np.float64)
+        i, j = np.triu_indices(len(depth), 1)
+        logs = np.log10(self.norms)
+        slopes = (logs[j] - logs[i]) / (depth[j] - depth[i])[:, None]
+        return float(np.median(np.median(slopes, axis=0)))
+
+    @property
+    def ratio(self) -> float:
+        """The first layer's gradient over the last one's, the median over steps."""
+        return float(np.median(self.norms[0] / self.norms[-1]))
+
+
+def _flow(view: View, layers: list[Layer]) -> _Flow | None:
+    """What is known of the gradient along some layers, None if nothing."""
+    gradients = view[OUTPUT_GRADIENT]
+    steps = sorted(set.intersection(*(set(gradients[x.name].steps.tolist()) for x in layers)))
+    table = np.array([
+        [dict(zip(gradients[x.name].steps.tolist(), gradients[x.name].values, strict=True))[s]
+         for s in steps]
+        for x in layers
+    ], dtype=np.float64).reshape(len(layers), len(steps))
+    whole = np.flatnonzero(np.isfinite(table).all(axis=0))
+    table, steps = table[:, whole], [steps[i] for i in whole]
+    if not steps:
+        return None
+    # A zero before a number at the edge of the digits is a number that was lost.
+    after = np.vstack([table[1:], np.ones((1, table.shape[1]))])
+    table = np.where((table == 0) & (after < UNDERFLOW) & (after > 0), UNDERFLOW * 1e-5, table)
+    flowing = np.flatnonzero((table > 0).all(axis=0))
+    dead = len(flowing) < len(steps) / 2
+    kept = tuple(steps[i] for i in flowing)
+    return _Flow(tuple(layers), kept, table[:, flowing], dead)
+
+
+def _detect(view: View) -> Verdict:
+    gradients = view[OUTPUT_GRADIENT]
+    flows = []
+    for model in view.facts.models:
+        known = {layer.name: layer for layer in model.layers}
+        order = [known[p] for p in gradients if p in known and known[p].role in WEIGHTED]
+        if len(order) >= view.limit(LAYERS) and (flow := _flow(view, order)) is not None:
+            flows.append(flow)
+    if not flows:
+        return Absent(f"no model has {view.limit(LAYERS):.0f} layers with weights in a row")
+    flowing = [f for f in flows if not f.dead and len(f.steps) >= 2]
+    if not flowing:
+        if any(f.dead for f in flows):
+            return Absent("some layer gets no gradient at all: that is a dead layer, no decay")
+        return Unknown("gradients were seen at fewer than two sampled steps",
+                       (OUTPUT_GRADIENT.name, "a run of more steps"))
+    worst = max(flowing, key=lambda f: f.decay)
+    says = (f"the gradient changes by {number(worst.decay)} decades per layer towards the input, "
+            f"{number(worst.ratio)} from last to first")
+    if not (worst.decay >= view.limit(DECAY) and worst.ratio <= view.limit(TOTAL)):
+        return Absent(says)
+    return _present(view, worst)
+
+
+def _present(view: View, flow: _Flow) -> Verdict:
+    first, last = flow.layers[0], flow.layers[-1]
+    strength = 0.7 + 0.1 * (flow.ratio <= view.limit(TOTAL) / 10)
+    strength += 0.1 * learned_little(view.outcome)
+    times = number(1 / flow.ratio) if flow.ratio > 0 else "infinitely many"
+    says = f"{times} times smaller than at {last.name}"
+    evidence = [
+        Evidence(OUTPUT_GRADIENT.name, layer.name, *thinned(np.array(flow.steps), norms), None,
+                 f"gradient at the output of {layer.name}: {number(float(np.median(norms)))}")
+        for layer, norms in ((first, flow.norms[0]), (last, flow.norms[-1]))
+    ]
+    saturated = _saturated(view)
+    if saturated is not None:
+        evidence.append(saturated)
+    return Present(
+        strength=strength,
+        title=f"the gradient vanishes: over {len(flow.layers)} layers it loses "
+        f"{number(flow.decay)} decades per layer and reaches {first.name} {says}",
+        since_step=flow.steps[0],
+        location=first.location,
+        label=f"its gradient is {says}",
+        evidence=tuple(evidence),
+        remedies=_remedies(view, flow),
+    )
+
+
+def _saturated(view: View) -> Evidence | None:
+    if not view.has(SATURATED_SHARE):
+        return None
+    series = view[SATURATED_SHARE]
+    shares = {place: float(np.median(points.values)) for place, points in series.items()}
+    place = max(shares, key=lambda p: shares[p] if math.isfinite(shares[p]) else -1.0)
+    if not shares[place] >= 0.5:
+        return None
+    return Evidence(SATURATED_SHARE.name, place,
+                    *thinned(series[place].steps, series[place].values), 0.5,
+                    f"{shares[place]:.0%} of the outputs of {place} sit on its flat parts")
+
+
+def _squashing(view: View) -> str | None:
+    kinds = [layer.kind for layer in view.facts.layers().values()]
+    return next((kind for kind in ("Sigmoid", "Tanh", "Softsign", "Hardsigmoid")
+                 if kind in kinds), None)
+
+
+def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
+    squashing = _squashing(view)
+    remedies = []
+    if squashing is not None:
+        remedies.append(Remedy(
+            "rectifiers", Safety.CHANGES_EXPERIMENT,
+            (ReplaceLayer(squashing, "ReLU()"), ReplaceLayer(squashing, "ELU()")),
+            code_text="nn.ReLU()",
+        ))
+    scheme = "xavier_normal_" if squashing else "kaiming_normal_"
+    convolution = any(x.role is LayerRole.CONVOLUTION for x in flow.layers)
+    width = _width(view, flow.layers[0])
+    norm = f"BatchNorm2d({width})" if convolution else f"LayerNorm({width})"
+    remedies += [
+        Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
+               tuple(InsertLayer(layer.name, norm) for layer in flow.layers[:-1]),
+               code_text=f"nn.{norm}  # after each hidden layer"),
+        Remedy("initialise to keep the scale", Safety.CHANGES_EXPERIMENT,
+               tuple(InitialiseLayer(layer.name, scheme) for layer in flow.layers),
+               code_text=f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
+        Remedy("skip connections", Safety.ADVICE,
+               advice="Add each block's input to its output (x = x + block(x)), so that the "
+               "gradient has a way past the layers; or use fewer layers."),
+    ]
+    return tuple(remedies)
+
+
+def _width(view: View, layer: Layer) -> int:
+    shapes = [p.shape for p in view.facts.parameters().values()
+              if p.layer == layer.name and len(p.shape) >= 2]
+    return shapes[0][0] if shapes else 0
+
+
+CAUSE = Cause(
+    slug="vanishing-gradients",
+    code="G002",
+    title="Vanishing gradients",
+    family="Signal flow",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="A deep network does not learn, or only its last layers do; the first layers' "
+        "weights stay as they were born.",
+        consequence="The last layers work on random features. A higher rate wrecks them before it "
+        "moves the first ones.",
+        why="Each layer multiplies the gradient by its weights and by the slope of its activation. "
+        "A sigmoid's slope is at most a quarter, and weights below the right scale shrink it "
+        "further: the product falls exponentially with depth.",
+        how_we_tell="The norm of the gradient at the output of each layer with weights is fitted "
+        "over depth, at every sampled step, and the median slope counts. A run near its optimum "
+        "has small gradients in all layers alike, which is no slope. A layer that gets exactly "
+        "none is a dead one, which is another cause.",
+        known_problems="Networks with several paths are judged in the order of their calls, which "
+        "is not their depth. Gradients within a recurrent layer, over time, are not seen. "
+        "Optimizers that rescale each weight's gradient (Adam) bear some decay.",
+        references=(
+            "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
+            "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
+            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
+        ),
+    ),
+    needs=(OUTPUT_GRADIENT,),
+    uses=(SATURATED_SHARE,),
+    thresholds=(LAYERS, DECAY, TOTAL),
+    explains=("learning-rate-too-low", "too-deep"),
+    detect=_detect,
+)

@@ -1,0 +1,347 @@
+"""The command line: reads arguments, calls the parts, turns what they say into an exit status.
+
+Whatever is heavy is imported by the command that needs it. While a program runs, standard output
+is the program's alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from unstuck import __version__
+
+if TYPE_CHECKING:
+    from unstuck.cause import Cause
+    from unstuck.findings import Diagnosis
+    from unstuck.record import Record
+
+UNUSABLE = 2
+
+
+class FailOn(StrEnum):
+    """From which severity on a finding makes the exit status 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NEVER = "never"
+
+
+class TargetCommand(TyperCommand):
+    """A command whose own options end where the program's name begins."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keeps everything from the script, or from `-m`, away from our own options."""
+        takes_value = {
+            name
+            for parameter in self.params
+            if not getattr(parameter, "is_flag", True)
+            for name in parameter.opts
+        }
+        index = 0
+        while index < len(args) and args[index].startswith("-") and args[index] != "--":
+            word = args[index]
+            if word.startswith("-m"):
+                module = [word[2:]] if len(word) > 2 else []
+                args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
+                break
+            index += 2 if word in takes_value else 1
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Tells why a PyTorch network is not learning, at the line, and what fixes it.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis as JSON.")
+]
+NotesOption = Annotated[
+    bool, typer.Option("--notes", help="Show what is true but harmless here, too.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", help="Print errors and warnings only, nothing without them.")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unstuck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_version
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    cls=TargetCommand, no_args_is_help=True, context_settings={"allow_interspersed_args": False}
+)
+def run(
+    target: Annotated[
+        list[str], typer.Argument(metavar="SCRIPT [ARGS]… | -m MODULE [ARGS]…", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Keep the record in DIR.")
+    ] = None,
+    json_file: JsonOption = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", min=1, metavar="N", help="Stop after N optimizer steps."),
+    ] = None,
+    overhead: Annotated[
+        float,
+        typer.Option(
+            "--overhead", min=0.0, max=1.0, metavar="F", help="Share of time to watch with."
+        ),
+    ] = 0.03,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
+    ] = FailOn.NEVER,
+    notes: NotesOption = False,
+    quiet: QuietOption = False,
+    no_program_text: Annotated[
+        bool,
+        typer.Option("--no-program-text", help="Keep no argv, traceback and source in the record."),
+    ] = False,
+) -> None:
+    """Run a program as it is, watch it train, and say why it does not learn.
+
+    Options after the script, or after -m MODULE, are the program's own.
+    """
+    from unstuck import supervise
+
+    if json_file == "-":
+        _refuse("run --json - is refused, for standard output is the program's: name a file")
+    _check_json(json_file)
+    _check_target(target)
+    try:
+        name = target[1] if target[0] == "-m" else target[0]
+        folder = supervise.asked_folder(out) if out else supervise.new_folder(name)
+    except supervise.UnusableFolderError as error:
+        _refuse(str(error))
+    options = supervise.RunOptions(folder, max_steps, overhead, not no_program_text)
+    result = supervise.supervise(target, options)
+    if result.refused is not None:
+        _refuse(result.refused)
+    failed = False
+    if result.record is None:
+        if not quiet:
+            _say(supervise.nothing_recorded(result))
+    else:
+        if result.signal is not None and not quiet:
+            _say(f"the program was ended by {supervise.signal_name(result.signal)}")
+        try:
+            _, diagnosis = _report(
+                result.record, sys.stderr, json_file=json_file, notes=notes, quiet=quiet
+            )
+            failed = _met(diagnosis, fail_on)
+            if not quiet:
+                _say(f"the record is in {result.record}; unstuck diagnose reads it again")
+        except Exception as error:
+            _say(_sorry(error, result.record))
+    if result.signal is not None:
+        supervise.die_of(result.signal)
+    raise typer.Exit(result.status or int(failed))
+
+
+@app.command()
+def diagnose(
+    record: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RECORD]", help="A record's folder; by default the last run's."),
+    ] = None,
+    json_file: JsonOption = None,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
+    ] = FailOn.ERROR,
+    notes: NotesOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Diagnose a recorded run again. `--json -` prints JSON in place of the report."""
+    _check_json(json_file)
+    if record is None:
+        from unstuck.supervise import past_runs, runs_folder
+
+        runs = past_runs()
+        if not runs:
+            _refuse(f"there is no record in {runs_folder()}: name one")
+        record = runs[-1]
+    try:
+        _, diagnosis = _report(record, sys.stdout, json_file=json_file, notes=notes, quiet=quiet)
+    except Exception as error:
+        _refuse(_sorry(error, record))
+    raise typer.Exit(int(_met(diagnosis, fail_on)))
+
+
+@app.command()
+def explain(
+    cause: Annotated[str, typer.Argument(metavar="SLUG|CODE", show_default=False)],
+) -> None:
+    """Print everything about a cause: what one sees, why, how it is told, where it errs."""
+    from unstuck.report import terminal
+
+    try:
+        text = terminal.explain(cause)
+    except KeyError:
+        from unstuck.catalogue import causes
+
+        names = [name for known in causes() for name in (known.slug, known.code)]
+        near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.5)
+        close = [name for low in near for name in names if name.lower() == low]
+        hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
+        _refuse(f"there is no cause {cause!r}: {hint}")
+    typer.echo(text, nl=False)
+
+
+@app.command("list")
+def list_causes() -> None:
+    """Print all causes that can be told, by family."""
+    from unstuck.catalogue import causes
+
+    families: dict[str, list[Cause]] = {}
+    for cause in sorted(causes(), key=lambda cause: cause.code):
+        families.setdefault(cause.family, []).append(cause)
+    known = [cause for family in families.values() for cause in family]
+    wide = max((len(cause.slug) for cause in known), default=0)
+    long = max((len(cause.code) for cause in known), default=0)
+    for index, (family, members) in enumerate(families.items()):
+        typer.echo(f"{'' if index == 0 else chr(10)}{family}")
+        for cause in members:
+            typer.echo(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}")
+
+
+# Judging a record --------------------------------------------------------------------------------
+def _report(
+    folder: Path, file: IO[str], *, json_file: str | None, notes: bool, quiet: bool
+) -> tuple[Record, Diagnosis]:
+    """Diagnoses a record and prints what there is to say about it."""
+    from unstuck.diagnosis import diagnose
+    from unstuck.findings import OutcomeKind
+    from unstuck.record import read_record
+    from unstuck.report import terminal
+
+    record = read_record(folder)
+    diagnosis = diagnose(record)
+    if json_file is not None:
+        from unstuck.report import schema
+
+        if json_file == "-":
+            typer.echo(schema.to_text(diagnosis), nl=False)
+            return record, diagnosis
+        try:
+            schema.write_json(diagnosis, json_file)
+        except OSError as error:
+            _say(f"{json_file} could not be written: {error.strerror}")
+    untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
+    if untrained and not quiet:
+        print(f"unstuck: {terminal.nothing_trained(record)}", file=file)
+        for remark in diagnosis.remarks:
+            print(f"note: {remark}", file=file)
+    elif not untrained:
+        terminal.render(diagnosis, notes=notes, quiet=quiet, file=file)
+    file.flush()
+    return record, diagnosis
+
+
+def _met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
+    """Whether a finding is at least as bad as was asked for."""
+    if fail_on is FailOn.NEVER:
+        return False
+    from unstuck.findings import Severity
+
+    limit = Severity(fail_on.value).rank
+    return any(finding.severity.rank <= limit for finding in diagnosis.findings)
+
+
+# Arguments and messages --------------------------------------------------------------------------
+def _check_target(target: list[str]) -> None:
+    """Refuses a program that cannot be there, before anything is started."""
+    name = target[0]
+    if name == "-m":
+        if len(target) < 2:
+            _refuse("-m needs the name of a module")
+        return
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "__main__.py").is_file():
+            _refuse(f"{name} is a folder without __main__.py: name a script")
+    elif not path.exists():
+        if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
+            _refuse(f"there is no script {name}: name the script itself (unstuck run train.py)")
+        folder = path.parent
+        scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
+        near = difflib.get_close_matches(path.name, scripts, 1)
+        hint = f"; did you mean {folder / near[0]}?" if near else ""
+        _refuse(f"there is no script {name}{hint}")
+    elif not os.access(path, os.R_OK):
+        _refuse(f"{name} cannot be read")
+
+
+def _check_json(json_file: str | None) -> None:
+    """Refuses a file that cannot be written before hours are spent on a run."""
+    if json_file in (None, "-"):
+        return
+    path = Path(str(json_file))
+    if path.is_dir():
+        _refuse(f"--json {path} is a folder: name a file")
+    if not path.parent.is_dir():
+        _refuse(f"--json {path} cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        _refuse(f"--json {path} cannot be written: permission denied")
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"unstuck: {sentence}", err=True)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    _say(sentence)
+    raise typer.Exit(UNUSABLE)
+
+
+def _sorry(error: Exception, record: Path) -> str:
+    """A sentence about an error, expected or our own."""
+    from unstuck.record import UnusableRecord
+
+    if isinstance(error, UnusableRecord):
+        return str(error)
+    if os.environ.get("UNSTUCK_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    says = str(error).partition("\n")[0]
+    return (
+        f"the diagnosis failed, which is a fault of unstuck ({type(error).__name__}: {says}); the "
+        f"record is kept in {record}, and UNSTUCK_DEBUG=1 shows where"
+    )
+
+
+def main() -> None:
+    """The entry point."""
+    call: Callable[..., Any] = app
+    call(prog_name="unstuck", windows_expand_args=False)  # the program's arguments stay as typed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Record → Diagnosis: the verdict of every cause, severity, roots before their symptoms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from unstuck import __version__
+from unstuck.catalogue import causes
+from unstuck.cause import Cause, Harm, View
+from unstuck.causes._measures import failed, learned_little
+from unstuck.curves import judge
+from unstuck.findings import (
+    Diagnosis,
+    Finding,
+    Outcome,
+    OutcomeKind,
+    Present,
+    Severity,
+    Unknown,
+    Verdict,
+)
+from unstuck.record import NotMeasured, Record, read_record
+
+ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
+SURE = 0.5  # a finding less sure than this is no ground for an alarm
+SAMPLING = 1.25  # sampled steps lie up to a quarter of the run so far apart
+
+
+def diagnose(
+    record: Record | str | Path, overrides: Mapping[str, float] | None = None
+) -> Diagnosis:
+    """Judges a record, or the record in a folder. Same record, same version: same diagnosis.
+
+    Args:
+        record: what to judge.
+        overrides: other values for thresholds, by name.
+
+    Raises:
+        UnusableRecord: there is no record that can be read.
+        ValueError: no cause has a threshold of an overridden name.
+        BadCatalogue: a plugin with a cause cannot be used.
+    """
+    if not isinstance(record, Record):
+        record = read_record(record)
+    catalogue = causes()
+    overrides = dict(overrides or {})
+    known = {threshold.name for cause in catalogue for threshold in cause.thresholds}
+    for name in overrides:
+        if name not in known:
+            raise ValueError(f"no cause has a threshold {name!r}")
+    outcome = judge(record)
+    remarks = [odd.says for odd in record.oddities]
+    if record.torn:
+        remarks.append("The record is torn: some of its lines could not be read.")
+    verdicts: list[tuple[Cause, Verdict]] = []
+    for cause in catalogue:
+        verdict, trouble = verdict_of(record, cause, outcome, overrides)
+        verdicts.append((cause, verdict))
+        remarks += trouble
+    present = [(c, v) for c, v in verdicts if isinstance(v, Present)]
+    return Diagnosis(
+        version=__version__,
+        record=record.id,
+        outcome=outcome,
+        findings=weigh(present, outcome),
+        verdicts=tuple((cause.slug, verdict) for cause, verdict in verdicts),
+        steps=record.steps,
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def verdict_of(
+    record: Record, cause: Cause, outcome: Outcome, overrides: Mapping[str, float]
+) -> tuple[Verdict, list[str]]:
+    """What one cause says of a record, and remarks on trouble. Never raises."""
+    missing = tuple(s.name for s in cause.needs if not record.measured(s))
+    if missing:
+        return Unknown(f"{' and '.join(missing)} {_was(missing)} not measured", missing), []
+    if cause.needs_trend and outcome.kind in ENDED_EARLY:
+        says = f"the run is too short to tell: {outcome.says}"
+        return Unknown(says, ("a run of more steps",)), []
+    try:
+        return cause.detect(View(record, cause, outcome, overrides)), []
+    except NotMeasured as error:
+        return Unknown(str(error), (error.signal.name,)), []
+    except Exception as error:
+        # A cause that fails must not cost the user the verdicts of all others.
+        says = f"internal error in {cause.slug}: {type(error).__name__}: {error}"
+        return Unknown(says), [says]
+
+
+def _was(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"
+
+
+# Severity ----------------------------------------------------------------------------------------
+def severity_of(cause: Cause, present: Present, outcome: Outcome) -> Severity:
+    """How much a finding matters, taken by itself."""
+    if present.strength < SURE:
+        return Severity.NOTE
+    crashed = outcome.kind is OutcomeKind.CRASHED
+    if cause.harm in (Harm.DISTRUST, Harm.LEAK):
+        return Severity.WARNING
+    if cause.harm is Harm.MISTAKE:
+        return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
+    if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
+        return Severity.ERROR
+    return Severity.WARNING if learned_little(outcome) else Severity.NOTE
+
+
+# Roots and symptoms ------------------------------------------------------------------------------
+def weigh(present: Sequence[tuple[Cause, Present]], outcome: Outcome) -> tuple[Finding, ...]:
+    """Findings with their severity and root, roots first, the one that matters most at the top."""
+    by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
+    severities = {c.slug: severity_of(c, v, outcome) for c, v in present}
+    parents = {slug: _parent(slug, by_slug) for slug in by_slug}
+    roots = {slug: _root(slug, parents) for slug in by_slug}
+    for slug, root in roots.items():
+        severities[root] = min(severities[root], severities[slug], key=lambda s: s.rank)
+    findings = [
+        Finding(slug, cause.code, severities[slug], verdict,
+                explained_by=None if roots[slug] == slug else roots[slug])
+        for slug, (cause, verdict) in by_slug.items()
+    ]
+
+    def order(finding: Finding) -> tuple[bool, int, bool, float, str]:
+        cause, verdict = by_slug[finding.slug]
+        return (finding.explained_by is not None, finding.severity.rank,
+                cause.harm is not Harm.MISTAKE, -verdict.strength, cause.code)
+
+    return tuple(sorted(findings, key=order))
+
+
+def began_before(root: Present, symptom: Present) -> bool:
+    """Whether a root began no later than a symptom, as far as sampled steps can tell.
+
+    What shows in the very first forward pass no update has caused.
+    """
+    if symptom.since_step == 0:
+        return root.since_step == 0
+    return root.since_step <= SAMPLING * symptom.since_step + 1
+
+
+def _parent(slug: str, by_slug: Mapping[str, tuple[Cause, Present]]) -> str | None:
+    """The finding that explains another best: mistakes first, then the strongest."""
+    symptom = by_slug[slug][1]
+    able = [
+        (cause, verdict) for other, (cause, verdict) in by_slug.items()
+        if other != slug and slug in cause.explains and verdict.strength >= SURE
+        and began_before(verdict, symptom)
+    ]
+    if not able:
+        return None
+    best = min(able, key=lambda x: (x[0].harm is not Harm.MISTAKE, -x[1].strength, x[0].code))
+    return best[0].slug
+
+
+def _root(slug: str, parents: Mapping[str, str | None]) -> str:
+    """The end of a chain of explanations; of causes that explain each other, the first met."""
+    seen = [slug]
+    while (parent := parents[seen[-1]]) is not None and parent not in seen:
+        seen.append(parent)
+    if parent is not None:  # a circle: all of its members must name the same root
+        circle = seen[seen.index(parent):]
+        return min(circle)
+    return seen[-1]

@@ -1,0 +1,312 @@
+"""What the terminal shows, to the character."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+import unstuck
+from unstuck import catalogue
+from unstuck.edits import OptimizerArgument, Remedy, Safety
+from unstuck.facts import (
+    End,
+    EndKind,
+    Model,
+    Optimizer,
+    SourceLocation,
+)
+from unstuck.findings import (
+    Absent,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Outcome,
+    OutcomeKind,
+    Present,
+    Severity,
+    TrialResult,
+    Unknown,
+    Verdict,
+)
+from unstuck.record import Record
+from unstuck.report import terminal
+
+_SOURCE = "opt = SGD(model.parameters(), lr=10)"
+_RATE = Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),))
+
+
+@pytest.fixture(autouse=True)
+def _plain_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _at(text: str | None = _SOURCE, column: int = 7, end: int = 37, **more: Any) -> SourceLocation:
+    fields = {"file": str(Path.cwd() / "train.py"), "line": 37, "end_line": 37, **more}
+    return SourceLocation(column=column, end_column=end, text=text, **fields)
+
+
+def _present(location: SourceLocation | None, label: str = "far too high", **more: Any) -> Present:
+    fields: dict[str, Any] = {"evidence": (), "remedies": (_RATE,), **more}
+    return Present(0.9, "the loss diverged at step 14 (2.31 → inf)", 14, location, label, **fields)
+
+
+def _finding(
+    present: Present, slug: str = "learning-rate-too-high",
+    severity: Severity = Severity.ERROR, root: str | None = None,
+) -> Finding:
+    return Finding(slug, "O001", severity, present, root)
+
+
+def _diagnosis(
+    *findings: Finding, kind: OutcomeKind = OutcomeKind.DIVERGED,
+    verdicts: tuple[tuple[str, Verdict], ...] = (), remarks: tuple[str, ...] = (),
+) -> Diagnosis:
+    outcome = Outcome(kind, 0.97, "The loss is inf from step 14 on.")
+    return Diagnosis("0.1.0", "abc", outcome, findings, verdicts, 120, remarks)
+
+
+def _shown(diagnosis: Diagnosis, **options: Any) -> str:
+    file = io.StringIO()
+    terminal.render(diagnosis, file=file, **options)
+    return file.getvalue()
+
+
+def _lines(location: SourceLocation, label: str = "far too high", **options: Any) -> list[str]:
+    shown = _shown(_diagnosis(_finding(_present(location, label))), quiet=True, **options)
+    return shown.splitlines()
+
+
+def test_a_finding_looks_as_promised() -> None:
+    evidence = Evidence("train-loss", "", (0, 1, 2, 3), (1, 2, 3, 8.0), 1.0, "the loss grew")
+    other = Remedy("clip", Safety.CHANGES_EXPERIMENT, code_text="clip(\n    model)")
+    present = _present(_at(), evidence=(evidence,), remedies=(_RATE, other), one_of=("a", "b"),
+                       separated_by="a lower rate")
+    shown = _shown(_diagnosis(replace(
+        _finding(present), trial=TrialResult("cured", (2.3, 2.4), (0.1, 0.2), (1, 2), (0.1,), 3.0)
+    )))
+    assert shown == """\
+outcome: diverged (confidence 97%): The loss is inf from step 14 on.
+
+error[learning-rate-too-high]: the loss diverged at step 14 (2.31 → inf)
+   ┌─ train.py:37:7
+37 │ opt = SGD(model.parameters(), lr=10)
+   │       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ far too high
+   = seen   the loss grew  ▁▂▃█
+   = tried  cured: 0.1, 0.2 with the fix, 2.3, 2.4 as it is, on 2 seeds
+   = fix    SGD(..., lr=0.08)
+   = or     clip(
+                model) (changes the experiment)
+   = note   cannot be told from a or b by this run; would be separated by a lower rate
+   = why    unstuck explain learning-rate-too-high
+unstuck: 1 error
+"""
+
+
+def test_symptoms_stand_under_their_root() -> None:
+    root = _finding(_present(None, "", remedies=()))
+    symptom = _finding(_present(_at()), "dead-relu", Severity.WARNING, root.slug)
+    second = _finding(_present(None), "vanishing-gradients", Severity.NOTE, symptom.slug)
+    lines = _shown(_diagnosis(root, symptom, second), notes=True, quiet=True).splitlines()
+    assert lines[-3:] == [
+        "   = which also explains:",
+        "     warning[dead-relu]: the loss diverged at step 14 (2.31 → inf) (train.py:37:7)",
+        "       note[vanishing-gradients]: the loss diverged at step 14 (2.31 → inf)",
+    ]
+    assert "vanishing" not in _shown(_diagnosis(root, symptom, second))
+
+
+def test_nothing_gets_lost_where_roots_are_hidden_or_go_round() -> None:
+    hidden = _finding(_present(None), "a", Severity.NOTE)
+    below = _finding(_present(None), "b", Severity.WARNING, "a")
+    one = _finding(_present(None), "c", root="d")
+    other = _finding(_present(None), "d", root="c")
+    shown = _shown(_diagnosis(hidden, below, one, other))
+    assert all(f"[{slug}]" in shown for slug in "bcd")
+    assert "unstuck: 2 errors, 1 warning; 1 note not shown (--notes)" in shown
+
+
+def test_a_healthy_run_gets_one_sentence() -> None:
+    verdicts = (("a", Absent("no")), ("b", Absent("no")))
+    assert _shown(_diagnosis(kind=OutcomeKind.LEARNING, verdicts=verdicts)) == (
+        "unstuck: no fault found, 2 causes checked over 120 steps; outcome: learning (confidence "
+        "97%): The\n  loss is inf from step 14 on.\n"
+    )
+    assert "none of the causes known" in _shown(_diagnosis(verdicts=verdicts))
+    assert _shown(_diagnosis(kind=OutcomeKind.LEARNING), quiet=True) == ""
+
+
+def test_what_was_not_assessed_takes_a_line() -> None:
+    short = Unknown("The run is too short.", ("more steps",))
+    unknown = (("a", short), ("b", short), ("c", Unknown("SGD was not seen")), ("d", Absent("")))
+    shown = _shown(_diagnosis(verdicts=unknown, remarks=("It is compiled.",)), width=200)
+    assert (
+        "not assessed: 3 causes (a, b, c), 2 because the run is too short, 1 because SGD was not "
+        "seen;\n  needed: more steps\nnote: It is compiled.\n"
+    ) in shown
+
+
+# The caret ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("source", "expression"), [
+    ("\tx = f(1)", "f(1)"),
+    ("模型 = f(数据)", "f(数据)"),
+    ("e\u0301 = f('e\u0301')", "f('e\u0301')"),
+    ("x = f(1); \ty = g(\t2)", "g(\t2)"),
+    ("🙂 = '👩‍👩‍👧'; f(1)", "f(1)"),
+])
+def test_the_caret_stands_under_the_expression(source: str, expression: str) -> None:
+    column = source.index(expression) + 1
+    lines = _lines(_at(source, column, column + len(expression)))
+    prefix = source[: column - 1].replace("\t", "    ")
+    carets = lines[3].removeprefix("   │ ").removesuffix(" far too high")
+    assert lines[2] == f"37 │ {source}".replace("\t", "    ")
+    assert carets == " " * cell_len(prefix) + "^" * cell_len(expression.replace("\t", "    "))
+
+
+def test_of_several_lines_the_first_is_marked_to_its_end() -> None:
+    lines = _lines(_at("    x = f(  # why", 9, 3, end_line=39))
+    assert lines[2:4] == ["37 │     x = f(  # why", "   │         ^^^^^^^^^ far too high"]
+
+
+@pytest.mark.parametrize("location", [_at("x", 40, 90), _at("", 1, 1), _at("x = 1", 3, 3)])
+def test_columns_that_do_not_fit_do_no_harm(location: SourceLocation) -> None:
+    assert "^ far too high" in "\n".join(_lines(location))
+
+
+def test_without_program_text_the_label_stays() -> None:
+    assert _lines(_at(None))[1:3] == ["   ┌─ train.py:37:7", "   │ far too high"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_narrow_terminal_shows_the_part_that_matters(width: int) -> None:
+    source = "    result = first(some, thing) + optimizer(model.parameters(), lr=0.1) + other(one)"
+    column = source.index("optimizer(") + 1
+    lines = _lines(_at(source, column, column + 37), "much too high", width=width)
+    shown, carets = lines[-4:-2] if "^ much" in lines[-3] else lines[-5:-3]
+    assert cell_len(shown) <= width
+    assert cell_len(carets) <= width
+    at = carets.index("^")
+    assert shown[at:].startswith("optimizer(")
+    assert "…" in shown
+    assert "much" in "\n".join(lines)
+
+
+def test_a_long_label_goes_below() -> None:
+    lines = _lines(_at(), "the update is far larger than the weights", width=60)
+    assert lines[4:7] == [
+        "   │       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "   │       the update is far larger than the weights",
+        "   = fix    SGD(..., lr=0.08)",
+    ]
+
+
+def test_paths_are_relative_only_below_here(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "train.py"
+    assert _lines(_at(file=str(elsewhere)))[1] == f"   ┌─ {elsewhere}:37:7"
+
+
+# The terminal ------------------------------------------------------------------------------------
+class _File(io.TextIOWrapper):
+    def __init__(self, encoding: str = "utf-8", terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("environment", "color", "colored"), [
+    ({}, None, True),
+    ({"NO_COLOR": "1"}, None, False),
+    ({"TERM": "dumb"}, None, False),
+    ({"FORCE_COLOR": "1", "TERM": "dumb"}, None, True),
+    ({}, False, False),
+    ({"NO_COLOR": "1"}, True, True),
+])
+def test_color_is_as_asked(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], color: bool | None, colored: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    file = _File(terminal=True)
+    terminal.render(_diagnosis(_finding(_present(_at()))), file=file, color=color)
+    assert ("\x1b[" in file.text()) is colored
+
+
+def test_a_pipe_gets_no_color() -> None:
+    assert "\x1b" not in _shown(_diagnosis(_finding(_present(_at()))))
+    assert "\x1b" in _shown(_diagnosis(_finding(_present(_at()))), color=True)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_other_encodings_get_what_they_can_show(encoding: str) -> None:
+    file = _File(encoding)
+    evidence = Evidence("train-loss", "", (0, 1, 2), (1, 2, 9.0), None, "it grew — “a lot”")
+    present = _present(_at("模 = SGD(lr=10)", 5, 15), evidence=(evidence,))
+    terminal.render(_diagnosis(_finding(present)), file=file, quiet=True)
+    lines = file.text().splitlines()
+    assert lines[0] == "error[learning-rate-too-high]: the loss diverged at step 14 (2.31 -> inf)"
+    assert lines[1:4] == [
+        "   --> train.py:37:5", "37 | ? = SGD(lr=10)", "   |     ^^^^^^^^^^ far too high"
+    ]
+    assert lines[4].endswith("_.#")
+
+
+def test_no_escape_sequence_reaches_the_terminal() -> None:
+    shown = "\n".join(_lines(_at("x = '\x1b[2J\u202e'", 5, 9), "a\x1b]0;title\x07"))
+    assert not set(shown) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_numbers_that_are_not_finite_are_drawn_as_such() -> None:
+    inf = float("inf")
+    evidence = Evidence("train-loss", "", (0, 1, 2, 3, 4), (1, 2, 1e9, inf, inf), None, "it grew")
+    shown = _shown(_diagnosis(_finding(_present(None, evidence=(evidence,)))))
+    assert "it grew  ▁▁█!! (log scale)" in shown
+
+
+def test_many_points_are_drawn_in_few_characters() -> None:
+    evidence = Evidence("x", "", tuple(range(500)), tuple(map(float, range(500))), None, "it grew")
+    shown = _shown(_diagnosis(_finding(_present(None, evidence=(evidence,)))))
+    spark = shown.partition("it grew  ")[2].splitlines()[0]
+    assert (len(spark), spark[0], spark[-1]) == (24, "▁", "█")
+
+
+# Words -------------------------------------------------------------------------------------------
+def test_a_causes_text_has_all_its_parts() -> None:
+    cause = catalogue.causes()[0]
+    text = unstuck.explain(cause.slug)
+    assert text == unstuck.explain(cause.code)
+    assert text.startswith(f"{cause.slug} ({cause.code}): {cause.title}\n")
+    headings = [line for line in text.splitlines()[1:] if line and not line.startswith(" ")]
+    assert headings == ["What you see", "What follows", "Why", "How we tell",
+                        *(["Thresholds"] if cause.thresholds else []),
+                        "Known problems", "References"]
+    with pytest.raises(KeyError):
+        unstuck.explain("no-such-cause")
+
+
+_MODEL = Model("net", "Net", None, None, (), ())
+_OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
+
+
+@pytest.mark.parametrize(("record", "words"), [
+    (Record("a", "1", end=End(EndKind.FINISHED)), "called no model in this process"),
+    (Record("a", "1"), "; it was ended from outside before that"),
+    (Record("a", "1", models=(_MODEL,), end=End(EndKind.EXIT, 3)),
+     "no optimizer was built and no loss reached backward()"),
+    (Record("a", "1", models=(_MODEL,), optimizers=(_OPTIMIZER,), end=End(EndKind.FINISHED)),
+     "Net was called and an optimizer built, but no loss reached backward()"),
+    (Record("a", "1", end=End(EndKind.EXCEPTION, 1, "ValueError", "x", _at())),
+     "ended in ValueError at train.py:37:7 before its first backward pass"),
+])
+def test_a_run_without_training_is_told_apart(record: Record, words: str) -> None:
+    assert words in terminal.nothing_trained(record)

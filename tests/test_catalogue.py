@@ -1,0 +1,329 @@
+"""Tests every cause against every case and every healthy program. No cause is named here."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.running import CASES, ZOO, record_of
+from unstuck import catalogue
+from unstuck.cause import Cause, View
+from unstuck.curves import judge
+from unstuck.diagnosis import diagnose, verdict_of
+from unstuck.facts import SourceLocation
+from unstuck.findings import Diagnosis, Finding, Present
+from unstuck.record import Record, read_record, to_json
+from unstuck.signals import BY_NAME
+
+CAUSES = catalogue.causes()
+OWN = [c for c in CAUSES if c.detect.__module__.startswith("unstuck.")]
+each_cause = pytest.mark.parametrize("cause", CAUSES, ids=lambda c: c.slug)
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)
+
+
+def slug_of(case: Path) -> str:
+    return case.stem.replace("_", "-")
+
+
+@cache
+def diagnosed(program: Path, function: str) -> Diagnosis:
+    return diagnose(record_of(program, function))
+
+
+@cache
+def recorded(program: Path, function: str) -> Record:
+    return read_record(record_of(program, function))
+
+
+def everything() -> Iterator[tuple[Path, str]]:
+    for case in CASES:
+        yield case, "sick"
+        yield case, "well"
+    for program in ZOO:
+        yield program, "main"
+
+
+def said(findings: tuple[Finding, ...]) -> list[str]:
+    return [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in findings]
+
+
+# The pairs of a cause and its case ---------------------------------------------------------------
+def test_causes_and_cases_come_in_pairs() -> None:
+    assert {c.slug for c in OWN} == {slug_of(case) for case in CASES}
+
+
+@each_case
+def test_the_sick_program_has_the_cause_first(case: Path) -> None:
+    diagnosis = diagnosed(case, "sick")
+    assert diagnosis.counted(), f"nothing was found; {diagnosis.outcome.says}"
+    first = diagnosis.findings[0]
+    assert first.slug == slug_of(case), said(diagnosis.findings)
+    assert first.explained_by is None
+    assert first.present.strength >= 0.7
+
+
+@each_case
+def test_all_else_in_the_sick_program_is_explained_by_the_cause(case: Path) -> None:
+    others = [f for f in diagnosed(case, "sick").counted() if f.slug != slug_of(case)]
+    unexplained = tuple(f for f in others if f.explained_by != slug_of(case))
+    assert not unexplained, said(unexplained)
+
+
+@each_case
+def test_the_caret_is_under_the_expression_to_blame(case: Path) -> None:
+    caret = re.search(r'^CARET(?:: str)? = (?P<text>".*"|\'.*\')$', case.read_text(), re.MULTILINE)
+    assert caret, f"{case.name} has no CARET"
+    location = diagnosed(case, "sick").findings[0].present.location
+    assert location is not None
+    assert Path(location.file).name == case.name
+    assert squeezed(source(location)) == squeezed(json_string(caret["text"]))
+
+
+def source(location: SourceLocation) -> str:
+    lines = Path(location.file).read_text().splitlines()[location.line - 1 : location.end_line]
+    lines[-1] = lines[-1][: location.end_column - 1]
+    lines[0] = lines[0][location.column - 1 :]
+    return "\n".join(lines)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def json_string(literal: str) -> str:
+    return str(json.loads(literal)) if literal.startswith('"') else literal[1:-1]
+
+
+@each_case
+def test_the_well_program_is_silent(case: Path) -> None:
+    diagnosis = diagnosed(case, "well")
+    assert not diagnosis.counted(), said(diagnosis.counted())
+
+
+@pytest.mark.parametrize("program", ZOO, ids=lambda p: p.stem)
+def test_healthy_programs_are_silent(program: Path) -> None:
+    diagnosis = diagnosed(program, "main")
+    assert not diagnosis.counted(), said(diagnosis.counted())
+
+
+# What a finding must hold ------------------------------------------------------------------------
+@each_case
+def test_findings_are_well_formed(case: Path) -> None:
+    for function in ("sick", "well"):
+        diagnosis = diagnosed(case, function)
+        for finding in diagnosis.findings:
+            present = finding.present
+            assert 0 < present.strength <= 1
+            assert 0 <= present.since_step <= max(diagnosis.steps, 1)
+            assert re.search(r"\d", present.title), "a title has numbers"
+            assert not present.title.endswith(".")
+            assert len(present.title) <= 240
+            assert present.label
+            assert len(present.label) <= 110, present.label
+            assert present.evidence
+            assert present.remedies
+            for evidence in present.evidence:
+                assert evidence.signal in BY_NAME
+                assert len(evidence.steps) == len(evidence.observed) > 0
+                assert evidence.says
+            for remedy in present.remedies:
+                assert remedy.ladder or remedy.advice
+                assert remedy.code()
+        slugs = {f.slug for f in diagnosis.findings}
+        assert {f.explained_by for f in diagnosis.findings} <= slugs | {None}
+
+
+@each_case
+def test_the_same_record_gives_the_same_diagnosis(case: Path) -> None:
+    again = diagnose(read_record(record_of(case, "sick")))
+    assert to_json(again) == to_json(diagnosed(case, "sick"))
+
+
+# What a cause must hold --------------------------------------------------------------------------
+@each_cause
+def test_words_are_complete(cause: Cause) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", cause.slug)
+    assert re.fullmatch(r"[A-Z]\d{3}", cause.code)
+    assert cause.title[0].isupper()
+    assert cause.family
+    for text in (f.name for f in fields(cause.words) if f.name != "references"):
+        words = getattr(cause.words, text)
+        assert len(words) >= 60, f"{text} says too little"
+        assert words.endswith("."), f"{text} is no sentence"
+        assert words[0].isupper() or not words[0].isalpha() or "_" in words.split()[0], text
+        assert not re.search(r"`|\*\*|  ", words), f"{text} has markup"
+    assert cause.words.references
+    for threshold in cause.thresholds:
+        assert threshold.reason.endswith(".")
+        assert threshold.source
+        assert math.isfinite(threshold.value)
+    assert cause.slug not in cause.explains
+    assert len(set(cause.explains)) == len(cause.explains)
+
+
+@dataclass(slots=True)
+class _Spy(View):
+    """A view that notes which thresholds are compared with."""
+
+    compared: set[str] = field(default_factory=set)
+
+    def limit(self, threshold) -> float:  # type: ignore[no-untyped-def]
+        self.compared.add(threshold.name)
+        return View.limit(self, threshold)
+
+
+@each_cause
+def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> None:
+    read: set[str] = set()
+    compared: set[str] = set()
+    for program, function in everything():
+        record = recorded(program, function)
+        if not all(record.measured(signal) for signal in cause.needs):
+            continue
+        spy = _Spy(record, cause, judge(record))
+        cause.detect(spy)  # an undeclared read raises
+        read |= spy.read
+        compared |= spy.compared
+    assert read == {s.name for s in (*cause.needs, *cause.uses)}
+    assert compared == {t.name for t in cause.thresholds}
+
+
+# Records that no one would wish for --------------------------------------------------------------
+def lines_of(case: Path) -> list[str]:
+    return (record_of(case, "sick") / "events.jsonl").read_text().splitlines(keepends=True)
+
+
+def first_step_only(lines: list[str]) -> list[str]:
+    kept = []
+    for line in lines:
+        event = json.loads(line)
+        if event["type"] == "step":
+            event["rows"] = [row for row in event["rows"] if row[0] == 0]
+        if event.get("step", 0) == 0 and event.get("rows", [1]):
+            kept.append(json.dumps(event) + "\n")
+    return kept
+
+
+def not_finite(lines: list[str], number: str) -> list[str]:
+    changed = []
+    for line in lines:
+        event = json.loads(line)
+        if event["type"] == "step":
+            event["rows"] = [[step, number] for step, _ in event["rows"]]
+        if event["type"] == "sample":
+            event["places"] = dict.fromkeys(event["places"], number)
+        changed.append(json.dumps(event) + "\n")
+    return changed
+
+
+def without_facts(lines: list[str]) -> list[str]:
+    return [line for line in lines if json.loads(line)["type"] != "fact"]
+
+
+SPOILT = {
+    "header only": lambda lines: lines[:1],
+    "one step": first_step_only,
+    "all nan": lambda lines: not_finite(lines, "nan"),
+    "all inf": lambda lines: not_finite(lines, "inf"),
+    "all zero": lambda lines: not_finite(lines, "0.0"),
+    "no facts": without_facts,
+    "torn": lambda lines: [*lines[: len(lines) // 2], lines[len(lines) // 2][:20]],
+    "every third line": lambda lines: [x for i, x in enumerate(lines) if i == 0 or i % 3 == 0],
+}
+
+
+@each_case
+@pytest.mark.parametrize("how", SPOILT)
+def test_spoilt_records_are_judged_without_a_crash(case: Path, how: str, tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("".join(SPOILT[how](lines_of(case))))
+    diagnosis = diagnose(tmp_path)
+    assert len(diagnosis.verdicts) == len(CAUSES)
+    assert not [r for r in diagnosis.remarks if "internal error" in r]
+
+
+@each_case
+def test_records_that_lack_a_signal_are_judged_without_a_crash(case: Path) -> None:
+    whole = recorded(case, "sick")
+    for name in list(whole._series):
+        record = read_record(record_of(case, "sick"))
+        del record._series[name]
+        outcome = judge(record)
+        for cause in CAUSES:
+            _, trouble = verdict_of(record, cause, outcome, {})
+            assert not trouble, f"without {name}: {trouble}"
+
+
+def test_too_little_is_never_a_finding(tmp_path: Path) -> None:
+    """One step proves nothing but what is wrong in itself."""
+    for case in CASES:
+        folder = tmp_path / case.stem
+        folder.mkdir()
+        (folder / "events.jsonl").write_text("".join(first_step_only(lines_of(case))))
+        trend = [f for f in diagnose(folder).findings
+                 if catalogue.find(f.slug).needs_trend]
+        assert not trend, said(tuple(trend))
+
+
+# The catalogue itself ----------------------------------------------------------------------------
+def test_find_takes_slugs_and_codes() -> None:
+    for cause in CAUSES:
+        assert catalogue.find(cause.slug) is cause
+        assert catalogue.find(cause.code.lower()) is cause
+    with pytest.raises(KeyError):
+        catalogue.find("no-such-cause")
+
+
+def test_clashes_are_refused() -> None:
+    first = CAUSES[0]
+    with pytest.raises(catalogue.BadCatalogue, match="slug"):
+        catalogue.checked([first, first])
+
+
+class _Point:
+    """An entry point of a plugin."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name, self.value, self.dist, self._loads = name, "plugin:thing", None, value
+
+    def load(self) -> object:
+        if isinstance(self._loads, Exception):
+            raise self._loads
+        return self._loads
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, no Cause"),
+     ("x", CAUSES[0], "named by the slug")],
+)
+def test_bad_plugins_are_named(name: str, value: object, words: str) -> None:
+    with pytest.raises(catalogue.BadCatalogue, match=words):
+        catalogue._of_plugin(_Point(name, value))  # type: ignore[arg-type]
+
+
+def test_a_plugin_may_point_at_the_cause_or_its_module() -> None:
+    cause = CAUSES[0]
+    assert catalogue._of_plugin(_Point(cause.slug, cause)) is cause  # type: ignore[arg-type]
+    module = __import__(cause.detect.__module__, fromlist=["CAUSE"])
+    assert catalogue._of_plugin(_Point(cause.slug, module)) is cause  # type: ignore[arg-type]
+
+
+def test_presents_survive_an_unwritable_program_text(tmp_path: Path) -> None:
+    """Records without program text (--no-program-text) give findings all the same."""
+    for case in CASES:
+        folder = tmp_path / case.stem
+        shutil.copytree(record_of(case, "sick"), folder)
+        file = folder / "events.jsonl"
+        file.write_text(re.sub(r'"text":"(?:[^"\\]|\\.)*"', '"text":null', file.read_text()))
+        found = diagnose(folder).findings[0]
+        assert found.slug == slug_of(case)
+        assert isinstance(found.present, Present)
+        assert all(remedy.code() for remedy in found.present.remedies)

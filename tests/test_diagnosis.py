@@ -1,0 +1,254 @@
+"""Tests severity, roots and symptoms, and what happens when a cause cannot be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from unstuck import diagnosis
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.diagnosis import diagnose
+from unstuck.facts import End, EndKind
+from unstuck.findings import (
+    Absent,
+    Evidence,
+    OutcomeKind,
+    Present,
+    Severity,
+    Unknown,
+    Verdict,
+)
+from unstuck.record import Oddity, Record, Series
+from unstuck.signals import CONSTANT_LOSS, SILENT_SHARE, TRAIN_LOSS
+
+WORDS = Words("s", "c", "w", "h", "k", ("r",))
+
+
+def loss_record(values: np.ndarray, constant: float | None = None) -> Record:
+    record = Record("id", "0", end=End(EndKind.FINISHED), steps=len(values))
+    record._series["train-loss"] = Series(np.arange(len(values)), values.astype(float))
+    if constant is not None:
+        record._series[CONSTANT_LOSS.name] = Series(np.array([0]), np.array([constant]))
+    return record
+
+
+def flat(count: int = 400) -> Record:
+    """A run that learned nothing."""
+    return loss_record(2.3 + 0.05 * np.random.default_rng(0).standard_normal(count), 2.3)
+
+
+def solved(count: int = 400) -> Record:
+    """A run that learned everything."""
+    return loss_record(2.3 * np.exp(-np.arange(count) / 30) + 0.01, 2.3)
+
+
+def short() -> Record:
+    return loss_record(np.array([2.3, 2.2, 2.25]))
+
+
+def present(strength: float = 0.9, since: int = 0) -> Present:
+    evidence = Evidence(TRAIN_LOSS.name, "", (0,), (1.0,), None, "says")
+    return Present(strength, "1 title", since, None, "label", (evidence,))
+
+
+def cause(
+    slug: str, verdict: Verdict | Callable[[View], Verdict], harm: Harm = Harm.CONDITION,
+    explains: tuple[str, ...] = (), code: str | None = None, **more: object,
+) -> Cause:
+    detect = verdict if callable(verdict) else lambda view: verdict
+    code = code or f"X{sum(map(ord, slug)) % 1000:03}"
+    return Cause(slug, code, slug.title(), "Test", harm, WORDS, more.pop("needs", ()),  # type: ignore[arg-type]
+                 detect, explains=explains, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., diagnosis.Diagnosis]:
+    def run(record: Record, *causes: Cause, **options: object) -> diagnosis.Diagnosis:
+        monkeypatch.setattr(diagnosis, "causes", lambda: causes)
+        return diagnose(record, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+# Severity ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("harm", "record", "expected"),
+    [
+        (Harm.MISTAKE, flat(), Severity.ERROR),
+        (Harm.MISTAKE, solved(), Severity.WARNING),
+        (Harm.MISTAKE, short(), Severity.WARNING),
+        (Harm.CONDITION, flat(), Severity.ERROR),
+        (Harm.CONDITION, solved(), Severity.NOTE),
+        (Harm.CONDITION, short(), Severity.NOTE),
+        (Harm.DISTRUST, flat(), Severity.WARNING),
+        (Harm.DISTRUST, solved(), Severity.WARNING),
+        (Harm.LEAK, solved(), Severity.WARNING),
+    ],
+)
+def test_severity_follows_from_harm_and_outcome(judged, harm, record, expected):
+    (finding,) = judged(record, cause("a", present(), harm)).findings
+    assert finding.severity is expected
+
+
+def test_a_condition_is_a_warning_where_little_was_gained(judged):
+    values = 2.3 - 0.5 * (1 - np.exp(-np.arange(400) / 20)) + 0.01 * np.sin(np.arange(400))
+    diagnosed = judged(loss_record(values, 2.3), cause("a", present()))
+    assert diagnosed.outcome.kind is OutcomeKind.BOTTLENECK
+    assert diagnosed.findings[0].severity is Severity.WARNING
+
+
+def test_a_mistake_is_an_error_where_the_program_crashed(judged):
+    record = solved()
+    record.end = End(EndKind.EXCEPTION, 1, "ValueError", "no")
+    found = judged(record, cause("a", present(), Harm.MISTAKE), cause("b", present())).findings
+    assert [f.severity for f in found] == [Severity.ERROR, Severity.NOTE]
+
+
+def test_what_is_more_unlikely_than_not_is_a_note(judged):
+    (finding,) = judged(flat(), cause("a", present(0.49), Harm.MISTAKE)).findings
+    assert finding.severity is Severity.NOTE
+    assert not judged(flat(), cause("a", present(0.49), Harm.MISTAKE)).counted()
+
+
+# Roots and symptoms ------------------------------------------------------------------------------
+def roots(diagnosed: diagnosis.Diagnosis) -> dict[str, str | None]:
+    return {f.slug: f.explained_by for f in diagnosed.findings}
+
+
+def test_roots_come_before_their_symptoms(judged):
+    found = judged(flat(), cause("a", present(0.99, since=9)),
+                   cause("b", present(0.6, since=4), explains=("a",)))
+    assert roots(found) == {"b": None, "a": "b"}
+    assert [f.slug for f in found.findings] == ["b", "a"]
+
+
+def test_a_chain_leads_to_its_end(judged):
+    found = judged(flat(), cause("a", present(since=9)),
+                   cause("b", present(since=5), explains=("a",)),
+                   cause("c", present(since=0), explains=("b",)))
+    assert roots(found) == {"c": None, "a": "c", "b": "c"}
+
+
+def test_a_root_that_began_later_explains_nothing(judged):
+    late = cause("b", present(since=40), explains=("a",))
+    assert roots(judged(flat(), cause("a", present(since=20)), late))["a"] is None
+    assert roots(judged(flat(), cause("a", present(since=35)), late))["a"] == "b"
+
+
+def test_what_shows_before_any_update_was_caused_by_none(judged):
+    found = judged(flat(), cause("a", present(since=0)),
+                   cause("b", present(since=1), explains=("a",)))
+    assert roots(found) == {"a": None, "b": None}
+
+
+def test_mistakes_explain_rather_than_conditions(judged):
+    found = judged(flat(), cause("a", present(since=3)),
+                   cause("b", present(0.95), explains=("a",)),
+                   cause("c", present(0.7), Harm.MISTAKE, explains=("a",)))
+    assert roots(found)["a"] == "c"
+
+
+def test_the_stronger_of_two_roots_explains(judged):
+    found = judged(flat(), cause("a", present(since=3)),
+                   cause("b", present(0.7), explains=("a",)),
+                   cause("c", present(0.8), explains=("a",)))
+    assert roots(found)["a"] == "c"
+
+
+def test_causes_that_explain_each_other_have_one_root(judged):
+    found = judged(flat(), cause("a", present(), explains=("b",)),
+                   cause("b", present(), explains=("c",)),
+                   cause("c", present(), explains=("a",)))
+    assert sorted(map(str, roots(found).values())) == ["None", "a", "a"]
+    assert roots(found)["a"] is None
+
+
+def test_a_root_inherits_the_worst_that_it_explains(judged):
+    found = judged(solved(), cause("a", present(), Harm.MISTAKE),
+                   cause("b", present(), explains=("a",)))
+    assert {f.slug: f.severity for f in found.findings} == {
+        "b": Severity.WARNING, "a": Severity.WARNING}
+
+
+def test_a_doubtful_root_explains_nothing(judged):
+    found = judged(flat(), cause("a", present()), cause("b", present(0.4), explains=("a",)))
+    assert roots(found)["a"] is None
+
+
+def test_the_order_does_not_depend_on_the_catalogue(judged):
+    several = [cause("a", present(0.8), code="X001"), cause("b", present(0.8), code="X002"),
+               cause("c", present(0.9), code="X003"),
+               cause("d", present(0.6), Harm.MISTAKE, code="X004")]
+    forwards = judged(flat(), *several).findings
+    assert [f.slug for f in forwards] == ["d", "c", "a", "b"]
+    assert judged(flat(), *reversed(several)).findings == forwards
+
+
+# What cannot be judged ---------------------------------------------------------------------------
+def test_a_missing_signal_makes_unknown(judged):
+    asks = cause("a", present(), needs=(SILENT_SHARE,))
+    found = judged(flat(), asks)
+    assert not found.findings
+    ((slug, unknown),) = found.not_assessed()
+    assert slug == "a"
+    assert unknown.needs == (SILENT_SHARE.name,)
+
+
+def test_a_signal_found_missing_on_the_way_makes_unknown(judged):
+    def detect(view: View) -> Verdict:
+        view[SILENT_SHARE]
+        return Absent("never reached")
+
+    ((_, unknown),) = judged(flat(), cause("a", detect, uses=(SILENT_SHARE,))).not_assessed()
+    assert unknown.needs == (SILENT_SHARE.name,)
+
+
+def test_a_detector_that_raises_costs_only_its_own_verdict(judged):
+    def detect(view: View) -> Verdict:
+        raise ZeroDivisionError("by hand")
+
+    found = judged(flat(), cause("a", detect), cause("b", present()))
+    assert [f.slug for f in found.findings] == ["b"]
+    ((_, unknown),) = found.not_assessed()
+    assert "internal error in a: ZeroDivisionError: by hand" in unknown.reason
+    assert unknown.reason in found.remarks
+
+
+def test_an_undeclared_read_is_an_internal_error(judged):
+    def detect(view: View) -> Verdict:
+        return Absent(str(view[TRAIN_LOSS]))
+
+    ((_, unknown),) = judged(flat(), cause("a", detect)).not_assessed()
+    assert "undeclared" in unknown.reason
+
+
+def test_a_trend_is_not_judged_in_a_short_run(judged):
+    asks = cause("a", present(), needs_trend=True)
+    ((_, verdict),) = judged(short(), asks).verdicts
+    assert isinstance(verdict, Unknown)
+    assert judged(flat(), asks).findings
+
+
+def test_oddities_become_remarks_once(judged):
+    record = flat()
+    record.oddities = (Oddity("limited", 1, "one thing"), Oddity("limited", 2, "one thing"))
+    record.torn = True
+    found = judged(record)
+    assert found.remarks[0] == "one thing"
+    assert len(found.remarks) == 2
+
+
+# Thresholds --------------------------------------------------------------------------------------
+def test_thresholds_can_be_set_by_name(judged):
+    limit = Threshold("limit", 1.0, "Because.", "here")
+
+    def detect(view: View) -> Verdict:
+        return present() if view.limit(limit) < 0.5 else Absent("no")
+
+    asks = cause("a", detect, thresholds=(limit,))
+    assert not judged(flat(), asks).findings
+    assert judged(flat(), asks, overrides={"limit": 0.1}).findings
+    with pytest.raises(ValueError, match="no cause has a threshold 'limits'"):
+        judged(flat(), asks, overrides={"limits": 0.1})
