@@ -21,17 +21,13 @@ ENDS = {
     "exit message": "import sys; sys.exit('no data here')",
     "raise": "def f(x):\n    return 1 / x\n\nf(0)",
     "raise chained": "try:\n    {}['a']\nexcept KeyError as e:\n    raise ValueError('é') from e",
-    "exception group": "raise ExceptionGroup('both', [ValueError(1), TypeError(2)])",
+    "group": "raise ExceptionGroup('both', [ValueError(1), TypeError(2)])",
     "bad str": "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E",
     "syntax error": "x = 1\ny = = 2\n",
     "own excepthook": """
-        import sys, traceback
-        def hook(kind, error, tb):
-            traceback.print_exception(error)
-            print('hook', len(traceback.extract_tb(tb)))
-        sys.excepthook = hook
-        def g(): raise OSError('x')
-        g()
+        import sys, traceback as t
+        sys.excepthook = lambda kind, e, tb: (t.print_exception(e), print(len(t.extract_tb(tb))))
+        raise OSError('x')
         """,
     "interrupted": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('after')",
     "interrupted, caught": "try:\n    raise KeyboardInterrupt\nexcept: print('saved')",
@@ -382,6 +378,13 @@ def test_a_broken_torch_fails_as_in_plain_python(tmp_path: Path) -> None:
     _files(tmp_path, **{"torch/__init__.py": "def f(): raise OSError('libtorch.so')\nf()",
                         "train.py": "import torch"})
     assert _child(tmp_path, "train.py") == _plain(tmp_path, "train.py")
+
+
+def test_frames_of_ours_within_torch_are_left_out(tmp_path: Path) -> None:
+    source = "__unstuck_f = lambda: int('x')\ndef f(): return __unstuck_f()\nf()"
+    _files(tmp_path, **{"train.py": source})
+    assert "in f\n" in _plain(tmp_path, "train.py")[2]
+    assert "in f\n" not in _child(tmp_path, "train.py")[2]
 
 
 def test_a_folder_named_torch_is_no_torch(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 class AttentionMIL(nn.Module):
     def __init__(self, dim=32):
         super().__init__()
-        self.features = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, dim), nn.ReLU())
+        self.features = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, dim), nn.LayerNorm(dim))
         self.V = nn.Linear(dim, 16)
         self.U = nn.Linear(dim, 16)
         self.w = nn.Linear(16, 1)

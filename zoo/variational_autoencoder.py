@@ -12,9 +12,9 @@ from torch.nn import functional as F
 class VAE(nn.Module):
     def __init__(self):
         super(VAE, self).__init__()
-        self.fc1 = nn.Linear(64, 100)
-        self.fc21 = nn.Linear(100, 6)
-        self.fc22 = nn.Linear(100, 6)
+        self.fc1 = nn.Linear(64, 64)
+        self.fc21 = nn.Linear(64, 6)
+        self.fc22 = nn.Linear(64, 6)
         self.fc3 = nn.Linear(6, 100)
         self.fc4 = nn.Linear(100, 64)
 
@@ -45,8 +45,8 @@ def loss_function(recon_x, x, mu, logvar):
 
 def main():
     parser = argparse.ArgumentParser(description='VAE')
-    parser.add_argument('--batch-size', type=int, default=64)
-    parser.add_argument('--epochs', type=int, default=30)
+    parser.add_argument('--batch-size', type=int, default=50)
+    parser.add_argument('--epochs', type=int, default=36)
     parser.add_argument('--seed', type=int, default=1)
     args = parser.parse_args([])
     torch.manual_seed(args.seed)
@@ -57,7 +57,7 @@ def main():
     test_loader = torch.utils.data.DataLoader(test_images, batch_size=args.batch_size)
 
     model = VAE()
-    optimizer = optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
     for epoch in range(1, args.epochs + 1):
         model.train()
         train_loss = 0

@@ -10,6 +10,7 @@ from unstuck.catalogue import causes
 from unstuck.cause import Cause, Harm, View
 from unstuck.causes._measures import failed, learned_little
 from unstuck.curves import judge
+from unstuck.facts import EndKind
 from unstuck.findings import (
     Diagnosis,
     Finding,
@@ -63,7 +64,7 @@ def diagnose(
         version=__version__,
         record=record.id,
         outcome=outcome,
-        findings=weigh(present, outcome),
+        findings=weigh(present, outcome, record.end.kind is EndKind.EXCEPTION),
         verdicts=tuple((cause.slug, verdict) for cause, verdict in verdicts),
         steps=record.steps,
         remarks=tuple(dict.fromkeys(remarks)),
@@ -95,11 +96,12 @@ def _was(names: Sequence[str]) -> str:
 
 
 # Severity ----------------------------------------------------------------------------------------
-def severity_of(cause: Cause, present: Present, outcome: Outcome) -> Severity:
+def severity_of(
+    cause: Cause, present: Present, outcome: Outcome, crashed: bool = False
+) -> Severity:
     """How much a finding matters, taken by itself."""
     if present.strength < SURE:
         return Severity.NOTE
-    crashed = outcome.kind is OutcomeKind.CRASHED
     if cause.harm in (Harm.DISTRUST, Harm.LEAK):
         return Severity.WARNING
     if cause.harm is Harm.MISTAKE:
@@ -110,10 +112,12 @@ def severity_of(cause: Cause, present: Present, outcome: Outcome) -> Severity:
 
 
 # Roots and symptoms ------------------------------------------------------------------------------
-def weigh(present: Sequence[tuple[Cause, Present]], outcome: Outcome) -> tuple[Finding, ...]:
+def weigh(
+    present: Sequence[tuple[Cause, Present]], outcome: Outcome, crashed: bool = False
+) -> tuple[Finding, ...]:
     """Findings with their severity and root, roots first, the one that matters most at the top."""
     by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
-    severities = {c.slug: severity_of(c, v, outcome) for c, v in present}
+    severities = {c.slug: severity_of(c, v, outcome, crashed) for c, v in present}
     parents = {slug: _parent(slug, by_slug) for slug in by_slug}
     roots = {slug: _root(slug, parents) for slug in by_slug}
     for slug, root in roots.items():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ def learned_little(outcome: Outcome) -> bool:
 class Updates:
     """Update over weight norm: `ratios` has shape (matrices, sampled steps), NaN where unknown.
 
-    A non-finite update of a finite matrix is infinite.
+    A non-finite update is unknown too: a NaN gradient makes one at any rate.
     """
 
     names: tuple[str, ...]
@@ -87,22 +88,18 @@ def weight_updates(view: View) -> Updates:
             weight = size.get(int(step), math.nan)
             if not weight > floor or math.isinf(weight):
                 continue
-            ratio = float(change) / weight if math.isfinite(change) else math.inf
-            ratios[row, int(np.searchsorted(steps, step))] = ratio
+            if math.isfinite(change):
+                ratios[row, int(np.searchsorted(steps, step))] = float(change) / weight
     known = ~np.all(np.isnan(ratios), axis=1) if len(names) else np.zeros(0, dtype=bool)
     return Updates(tuple(n for n, k in zip(names, known, strict=True) if k), steps, ratios[known])
 
 
 def nan_median(values: Floats, axis: int) -> Floats:
-    """The median over what is not NaN; NaN without a warning where nothing is. Keeps infinities."""
+    """The median over what is not NaN; NaN, without a warning, where nothing is."""
     if not values.shape[axis]:
         return np.full(np.delete(values.shape, axis), np.nan)
-    ordered = np.sort(values, axis=axis)  # NaN last
-    count = np.sum(~np.isnan(values), axis=axis)
-    low = np.take_along_axis(ordered, np.expand_dims(np.maximum(count - 1, 0) // 2, axis), axis)
-    high = np.take_along_axis(ordered, np.expand_dims(count // 2 * (count > 1), axis), axis)
-    middle = np.squeeze(np.where(np.isinf(high), low, (low + high) / 2), axis)
-    return np.where(count > 0, middle, np.nan)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        return np.asarray(np.nanmedian(values, axis=axis), dtype=np.float64)
 
 
 def level(series: Series) -> float:
@@ -162,8 +159,6 @@ def rate_code(optimizer: Optimizer, rate: float) -> str:
 
 def percent(share: float) -> str:
     """A share as one would say it: 40 %, 0.003 %."""
-    if math.isinf(share):
-        return "infinitely many times"
     if share >= 10:
         return f"{share:.2g} times" if share < 1e4 else "over 10000 times"
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
@@ -177,12 +172,12 @@ def joined(names: Iterable[str], most: int = 3) -> str:
     return f"{', '.join(listed[:most])} and {len(listed) - most} more"
 
 
+def called(name: str) -> str:
+    """A layer's name in a sentence: a bare number of a Sequential reads as "layer 3"."""
+    return f"layer {name}" if name[:1].isdigit() else name
+
+
 def last_good_step(view: View) -> float:
     """The last step before the run's first non-finite number, infinite if all are finite."""
     found = view.facts.non_finite
     return math.inf if found is None else found.step - 1
-
-
-def with_call_order(places: Mapping[str, Series]) -> tuple[str, ...]:
-    """The places of a signal in the order of the forward pass."""
-    return tuple(places)

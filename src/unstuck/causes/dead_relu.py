@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
+    called,
     failed,
     last_good_step,
     learned_little,
@@ -94,11 +95,12 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
     more = f", in {len(dead)} layers in all" if len(dead) > 1 else ""
     strength = 0.6 + 0.3 * (first.share >= view.limit(NEARLY_ALL))
     strength += 0.05 * learned_little(view.outcome)
-    what = "every unit" if first.share >= 0.999 else f"{percent(first.share)} of the units"
+    name = called(first.name)
+    what = f"every unit of {name} is" if first.share >= 0.999 else (
+        f"{percent(first.share)} of the units of {name} are")
     return Present(
         strength=strength,
-        title=f"{what} of {first.name} {'is' if first.share >= 0.999 else 'are'} dead {when}{more}"
-        " (healthy: under 50 %)",
+        title=f"{what} dead {when}{more} (healthy: under 50 %)",
         since_step=first.since,
         location=first.layer.location if first.layer is not None else None,
         label=f"{percent(first.share)} of its units put out zero for every sample, {when}",
@@ -107,8 +109,8 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
                      *((steps, values) if place is first
                        else thinned(place.series.steps, place.series.values)),
                      view.limit(HALF),
-                     f"{percent(place.share)} of the units of {place.name} were zero for every "
-                     "sample of the last sampled batches")
+                     f"{percent(place.share)} of the units of {called(place.name)} were zero for "
+                     "every sample of the last sampled batches")
             for place in dead[:5]
         ),
         remedies=_remedies(view, first),

@@ -22,11 +22,13 @@ from unstuck.causes._measures import (
     weight_updates,
 )
 from unstuck.edits import Clip, Remedy, Safety, Schedule, number
-from unstuck.facts import Optimizer
+from unstuck.facts import NonFiniteStage, Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.trends import smooth
 
 HEALTHY = 1e-3
+DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 LARGE = Threshold(
     "large-update", 0.05,
     "An update that moves the typical weight matrix by a twentieth of its size, step after step, "
@@ -52,6 +54,12 @@ WORSE = Threshold(
     "steps: standing still would be better.",
     "calibrated on the zoo",
 )
+LOST = Threshold(
+    "ground-lost", 1.25,
+    "A run that ends a quarter above the level that it had reached was thrown out of its valley "
+    "again.",
+    "calibrated on zoo programs at thirty times their rate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class _Signs:
     since: int  # first step with a large update
     jump: float  # highest loss over the loss before the first update
     excess: float  # last level over the constant's loss, NaN if unknown
+    lost: float  # last level over the best level, NaN if unknown
     updates: Updates
 
 
@@ -78,15 +87,19 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     loss = view[TRAIN_LOSS]
     finite = loss.finite.values
     start = float(np.max(finite[:2])) if len(finite) else math.nan
-    highest = math.inf if len(finite) < len(loss) else float(np.max(finite))
+    highest = float(np.max(finite)) if len(finite) else math.nan
     tail = finite[-max(len(finite) // 10, 3) :]
+    last = float(np.mean(tail)) if len(tail) else math.nan
+    levels = smooth(loss, max(len(loss) // 20, 5)).values
+    best = float(np.min(levels)) if len(levels) else math.nan
     constant = math.nan
     if view.has(CONSTANT_LOSS) and len(view[CONSTANT_LOSS].finite):
         constant = float(view[CONSTANT_LOSS].finite.values[-1])
     return _Signs(
         float(np.median(values)), float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
-        float(np.mean(tail)) / constant if constant > 0 and len(tail) else math.nan, updates,
+        last / constant if constant > 0 else math.nan,
+        last / best if best > 0 else math.nan, updates,
     )
 
 
@@ -102,15 +115,23 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the updates are small enough: {size}")
     jumped = signs.jump >= view.limit(JUMP)
     worse = signs.excess >= view.limit(WORSE)
-    if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN) and failed(view.outcome):
-        strength = 0.95 if giant else 0.85
-    elif failed(view.outcome) and (giant or jumped or worse):
-        strength = 0.6 + 0.1 * (giant + jumped + worse)
+    lost = signs.lost >= view.limit(LOST)
+    found = view.facts.non_finite
+    if found is not None and found.stage in DATA and not jumped:
+        return Absent("the data are not finite, and the loss had not risen before it met them")
+    if failed(view.outcome) and (giant or jumped or worse or lost):
+        strength = 0.6 + 0.1 * (giant + jumped + worse + lost)
+        if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN):
+            strength = max(strength, 0.95 if giant else 0.85)
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
     elif view.outcome.kind is OutcomeKind.TOO_SHORT and jumped and giant:
         return Unknown(f"{size} and the loss jumped, but the run is too short to see it settle",
                        ("a run of more steps",))
+    elif learned_little(view.outcome) and giant:
+        return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
+                       "neither jumped nor ends above a constant prediction's",
+                       ("a trial with a tenth of the rate",))
     else:
         return Absent(f"the updates are large ({size}) yet the run bears them")
     return _present(view, signs, strength)
@@ -151,7 +172,7 @@ def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
                        advice="Divide the step size by ten until the loss falls steadily."),)
     now = optimizer.learning_rate
     # The update is proportional to the rate: this one would move the weights by about 1 %.
-    fitting = now * min(0.01 / size, 0.5) if math.isfinite(size) else now / 100
+    fitting = now * min(0.01 / size, 0.5)
     walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
     ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
     best = float(f"{fitting:.1g}")
@@ -184,8 +205,9 @@ CAUSE = Cause(
         how_we_tell="The real change of each weight matrix over a step is compared with the "
         "matrix; the rate itself is never judged. Large updates count only where the run suffers "
         "from them: it diverged, its loss jumped above its start, or it ends above a constant "
-        "prediction. Inputs on a large scale and gradients that pile up make updates large too: "
-        "where those are present they are named as the root.",
+        "prediction or well above the best that it had reached. Inputs on a large scale and "
+        "gradients that pile up make updates large too: where those are present they are named as "
+        "the root.",
         known_problems="A rate that is only slightly too high costs accuracy without a visible "
         "jump and is not found. Networks with batch normalisation bear large updates and are "
         "left alone while they learn. A badly scaled initialisation can look the same.",
@@ -197,7 +219,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS,),
-    thresholds=(LARGE, GIANT, JUMP, WORSE),
+    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST),
     explains=(
         "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
         "vanishing-gradients", "bottleneck", "outliers",

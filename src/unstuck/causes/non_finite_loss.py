@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import loss_points, optimizer_of, rate_code, rates
+from unstuck.causes._measures import called, loss_points, optimizer_of, rate_code, rates
 from unstuck.edits import Clip, LossForm, Remedy, Safety, number
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Verdict
@@ -65,7 +65,7 @@ def _origin(found: NonFinite | None, value: str) -> tuple[str, str]:
     if found is None or found.stage is NonFiniteStage.UNKNOWN:
         return "the operation could not be told", f"the loss is {value} here"
     name = operation_name(found.operation)
-    layer = f" in {found.layer}" if found.layer else ""
+    layer = f" in {called(found.layer)}" if found.layer else ""
     match found.stage:
         case NonFiniteStage.INPUT:
             return "the data hold it", "the data that arrive here are not finite"
@@ -125,12 +125,16 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         case "Acos" | "Asin":
             return (_form("torch.acos(x.clamp(-1 + 1e-6, 1 - 1e-6))",
                           "keep the argument inside -1..1"),)
+    look = (Remedy("look at what it receives", Safety.ADVICE,
+                   advice="assert torch.isfinite(x).all() before the model's call tells whether "
+                   "the data hold it."),) if stage is NonFiniteStage.OPERATION else ()
     optimizer = optimizer_of(view, view.facts.parameters())
     clip = Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1)))
     if optimizer is None or not optimizer.learning_rate:
-        return (clip,)
+        return (*look, clip)
     now = optimizer.learning_rate
     return (
+        *look,
         Remedy("lower the learning rate", Safety.SAFE,
                rates(optimizer, [now / 10, now / 100, now / 2]),
                code_text=rate_code(optimizer, now / 10)),

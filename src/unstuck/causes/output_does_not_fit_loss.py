@@ -99,7 +99,7 @@ def _without(view: View, kind: str) -> Remedy:
     layer = modules[-1] if modules else f"torch.{kind.lower()}"
     what = f"remove the {kind.lower()} before the loss"
     return Remedy(what, Safety.SAFE, (RemoveLayer(layer),),
-                  code_text=f"return logits  # without {layer}; apply it for predictions only")
+                  code_text=f"return logits  # without the {kind}; apply it for predictions only")
 
 
 def _axis(loss: Loss) -> str | None:
@@ -123,8 +123,11 @@ def _nearest(loss: Loss) -> str:
 def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     slack, near = view.limit(RANGE), view.limit(SUM)
     operation = _nearest(loss)
-    single = loss.input_shape[-1:] == (1,) and len(loss.input_shape) == 2
-    if operation in ("Softmax", "LogSoftmax") and single and loss.softmax_dimension in (1, -1):
+    many = values.count >= view.limit(SAMPLES)
+    single = loss.input_shape[-1:] == (1,) and loss.softmax_dimension in (1, -1)
+    constant = 1.0 if operation == "Softmax" else 0.0
+    still = abs(values.low - constant) <= slack and abs(values.high - constant) <= slack
+    if operation in ("Softmax", "LogSoftmax") and (single or (still and many)):
         return _Fault(
             "a softmax over one output", "more than one class, or a sigmoid",
             "a softmax over a single output is 1 for every sample",
@@ -138,7 +141,6 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
             f"the softmax runs over {axis}: samples compete with each other",
             (_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes"),),
             0.95)
-    many = values.count >= view.limit(SAMPLES)
     summed = values.probabilities(slack) and values.class_sum <= near
     across = values.probabilities(slack) and values.batch_sum <= near and not (
         values.class_sum <= 0.01)

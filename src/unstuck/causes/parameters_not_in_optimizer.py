@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, failed, joined, percent, thinned
+from unstuck.causes._measures import GOOD_SKILL, called, failed, joined, percent, thinned
 from unstuck.edits import ParametersToOptimizer, Remedy, Safety
 from unstuck.facts import Model, Optimizer, Parameter, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -55,6 +55,14 @@ def _useless(view: View) -> Optimizer | None:
 def _detect(view: View) -> Verdict:
     if not view.facts.optimizers:
         return Unknown("the program has no optimizer of torch.optim", ("a torch optimizer",))
+    if not view.has(HELD):
+        # Written at steps of an optimizer that holds a parameter of a known model.
+        strange = _useless(view)
+        every = [p for p in view.facts.parameters().values() if p.trainable]
+        missing = [p for p in every if _times_reached(view, p) >= view.limit(STEPS)]
+        if strange is None or len(view.facts.optimizers) > 1 or not missing:
+            return Unknown(f"{HELD.name} was not measured", (HELD.name,))
+        return _present(view, missing)
     missing = _never_held(view)
     if not missing:
         steps = max((len(series) for series in view[HELD].values()), default=0)
@@ -62,6 +70,11 @@ def _detect(view: View) -> Verdict:
             return Unknown(f"only {steps} step was looked at", ("a run of more steps",))
         return Absent("every trainable parameter that the loss reaches is held by an optimizer")
     return _present(view, missing)
+
+
+def _times_reached(view: View, parameter: Parameter) -> int:
+    series = view[REACHED].get(parameter.name)
+    return 0 if series is None else len(np.unique(series.steps[series.values == 1]))
 
 
 def _size(parameters: list[Parameter]) -> int:
@@ -115,7 +128,7 @@ def _expression(name: str, model: Model, whole: bool) -> str:
 
 def _present(view: View, missing: list[Parameter]) -> Verdict:
     units = _units(view, missing)
-    names = [name for name, _ in units]
+    names = [called(name) for name, _ in units]
     every = [p for model in view.facts.models for p in model.parameters if p.trainable]
     count = _size(missing)
     share = percent(count / max(_size(every), 1))
@@ -125,9 +138,11 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
     # Fixed random features are a method too: where the run succeeds, nothing proves a mistake.
     strength = 0.95 if len(missing) == len(every) or useless else 0.45 if fine else 0.85
-    held = view[HELD]
+    signal = HELD if view.has(HELD) else REACHED
+    series = view[signal]
     evidence = tuple(
-        Evidence(HELD.name, p.name, *thinned(held[p.name].steps, held[p.name].values), 1.0,
+        Evidence(signal.name, p.name, *thinned(series[p.name].steps, series[p.name].values),
+                 1.0 if signal is HELD else None,
                  f"{p.name} {p.shape} is reached by the loss but never held nor changed")
         for p in missing[:5]
     )
@@ -137,7 +152,7 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     return Present(
         strength=strength,
         title=f"{holds}: {count} of {_size(every)} trainable parameters ({share}) never change",
-        since_step=int(held[missing[0].name].steps[0]),
+        since_step=int(series[missing[0].name].steps[0]),
         location=_location(optimizer, units),
         label=f"does not hold {joined(names)} ({share} of all parameters)",
         evidence=evidence,
@@ -177,7 +192,7 @@ def _remedies(
     freeze = Remedy(
         "freeze them on purpose", Safety.ADVICE,
         advice=f"If they are meant to stay as they are, say so: call requires_grad_(False) on "
-        f"{joined([name for name, _ in units])}.",
+        f"{joined([called(name) for name, _ in units])}.",
     )
     return (Remedy("pass them to the optimizer", Safety.SAFE, (edit,)), freeze)
 
@@ -207,7 +222,8 @@ CAUSE = Cause(
             "TrainCheck (OSDI 2025): silent errors in training",
         ),
     ),
-    needs=(REACHED, HELD),
+    needs=(REACHED,),
+    uses=(HELD,),
     thresholds=(STEPS,),
     explains=("too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low"),
     detect=_detect,

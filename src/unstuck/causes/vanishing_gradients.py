@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import learned_little, thinned
+from unstuck.causes._measures import called, learned_little, thinned
 from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety, number
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -33,7 +33,7 @@ TOTAL = Threshold(
     "AutoTrainer; no false alarm on 72 healthy runs",
 )
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
-UNDERFLOW = 1e-25  # a gradient after this small a one may be zero for want of digits alone
+UNDERFLOW = 1e-17  # squares of less are lost in single precision, and the norm with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,9 @@ def _flow(view: View, layers: list[Layer]) -> _Flow | None:
     if not steps:
         return None
     # A zero before a number at the edge of the digits is a number that was lost.
-    after = np.vstack([table[1:], np.ones((1, table.shape[1]))])
-    table = np.where((table == 0) & (after < UNDERFLOW) & (after > 0), UNDERFLOW * 1e-5, table)
+    for row in range(len(layers) - 2, -1, -1):
+        lost = (table[row] == 0) & (table[row + 1] > 0) & (table[row + 1] < UNDERFLOW)
+        table[row, lost] = table[row + 1, lost] / 2
     flowing = np.flatnonzero((table > 0).all(axis=0))
     dead = len(flowing) < len(steps) / 2
     kept = tuple(steps[i] for i in flowing)
@@ -111,10 +112,11 @@ def _present(view: View, flow: _Flow) -> Verdict:
     strength = 0.7 + 0.1 * (flow.ratio <= view.limit(TOTAL) / 10)
     strength += 0.1 * learned_little(view.outcome)
     times = number(1 / flow.ratio) if flow.ratio > 0 else "infinitely many"
-    says = f"{times} times smaller than at {last.name}"
+    says = f"{times} times smaller than at {called(last.name)}"
     evidence = [
         Evidence(OUTPUT_GRADIENT.name, layer.name, *thinned(np.array(flow.steps), norms), None,
-                 f"gradient at the output of {layer.name}: {number(float(np.median(norms)))}")
+                 f"gradient at the output of {called(layer.name)}: "
+                 f"{number(float(np.median(norms)))}")
         for layer, norms in ((first, flow.norms[0]), (last, flow.norms[-1]))
     ]
     saturated = _saturated(view)
@@ -123,7 +125,7 @@ def _present(view: View, flow: _Flow) -> Verdict:
     return Present(
         strength=strength,
         title=f"the gradient vanishes: over {len(flow.layers)} layers it loses "
-        f"{number(flow.decay)} decades per layer and reaches {first.name} {says}",
+        f"{number(flow.decay)} decades per layer and reaches {called(first.name)} {says}",
         since_step=flow.steps[0],
         location=first.location,
         label=f"its gradient is {says}",

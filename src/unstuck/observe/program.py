@@ -311,8 +311,11 @@ def _without_our_frames(hook: Callable[..., Any]) -> Callable[..., Any]:
 def _clean(traceback: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
     while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if file.startswith(_HERE + os.sep):
+        code = traceback.tb_frame.f_code
+        file = code.co_filename
+        # Ours, or a function of torch whose code `swap` exchanged for a call of ours.
+        shim = any(name.startswith("__unstuck_") for name in code.co_names)
+        if shim or file.startswith(_HERE + os.sep):
             # The interpreter hides the import system's frames by itself, but not around ours.
             while kept and kept[-1].tb_frame.f_code.co_filename.startswith("<frozen importlib"):
                 kept.pop()

@@ -1,0 +1,286 @@
+"""Whether watching changes a program: every case and zoo program bare and watched, bit for bit.
+
+    python -m benchmarks.non_interference [--jobs N] [--only WORD]
+
+Compared are what the program returns (weights, buffers, gradients, modes, optimizer state), the
+random states of torch, `random` and numpy, and what it printed. Exit status 1 on a difference, and
+also where the watcher gave up, for then nothing was compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import multiprocessing
+import os
+import random
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 600.0  # seconds for one run of one program
+PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A function of a program."""
+
+    file: Path
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file.parent.name}/{self.file.stem}:{self.function}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a bare and a watched run of the same function ended with.
+
+    `differences` names what is not the same. `tensors` counts what was compared, `steps` how many
+    steps the record holds. `trouble` says why nothing could be compared.
+    """
+
+    run: Run
+    differences: tuple[str, ...] = ()
+    tensors: int = 0
+    steps: int = 0
+    trouble: str | None = None
+
+    @property
+    def same(self) -> bool:
+        """Whether everything was compared and nothing differs."""
+        return not self.differences and self.trouble is None
+
+
+def every_run() -> list[Run]:
+    """All cases, sick and well, and all zoo programs."""
+    cases = sorted((ROOT / "cases").glob("[!_]*.py"))
+    zoo = sorted((ROOT / "zoo").glob("[!_]*.py"))
+    return [*(Run(file, name) for file in cases for name in ("sick", "well")),
+            *(Run(file, "main") for file in zoo)]
+
+
+def compare(run: Run) -> Comparison:
+    """Runs a function bare and watched, each in a fresh process."""
+    with tempfile.TemporaryDirectory(prefix="unstuck-same-") as folder:
+        bare = _end_state(run, Path(folder, "bare"), watched=False)
+        watched = _end_state(run, Path(folder, "watched"), watched=True)
+    for state in (bare, watched):
+        if "trouble" in state:
+            return Comparison(run, trouble=state["trouble"])
+    parts, others = bare["parts"], watched["parts"]
+    differences = tuple(
+        name for name in sorted({*parts, *others}) if parts.get(name) != others.get(name))
+    return Comparison(run, differences, bare["tensors"], watched["steps"])
+
+
+# In this process ---------------------------------------------------------------------------------
+@cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
+    return context
+
+
+def _end_state(run: Run, folder: Path, *, watched: bool) -> dict[str, Any]:
+    folder.mkdir()
+    ours, theirs = _context().Pipe(duplex=False)
+    process = _context().Process(
+        target=run_here, args=(str(run.file), run.function, str(folder), watched, theirs))
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(TIMEOUT):
+            return {"trouble": f"no end after {TIMEOUT:.0f} s"}
+        return ours.recv()
+    except EOFError:
+        return {"trouble": f"the process died: {_tail(folder)}"}
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _tail(folder: Path) -> str:
+    output = folder / "output.txt"
+    lines = output.read_text(errors="replace").strip().splitlines() if output.exists() else []
+    return lines[-1] if lines else "silently"
+
+
+# In the child ------------------------------------------------------------------------------------
+def run_here(file: str, function: str, folder: str, watched: bool, pipe: Connection) -> None:
+    """Runs a function in this process and sends what it ended with; for the child only."""
+    output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.chdir(folder)
+    os.environ["UNSTUCK_DEBUG"] = ""
+    sys.argv = [file]
+    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
+    try:
+        pipe.send(_run(Path(file), function, Path(folder), watched))
+    except Exception as error:
+        traceback.print_exc()
+        pipe.send({"trouble": f"{type(error).__name__}: {error}"})
+    finally:
+        pipe.close()
+
+
+def _run(file: Path, function: str, folder: Path, watched: bool) -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    import unstuck
+
+    torch.set_num_threads(1)
+    torch.manual_seed(20)
+    random.seed(20)
+    np.random.seed(20)  # noqa: NPY002  the state that programs share
+    returned: Any = None
+    failure = ""
+    record = folder / "record"
+    with unstuck.watch(record) if watched else nullcontext():
+        spec = importlib.util.spec_from_file_location(f"program_{file.stem}", file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        try:
+            returned = getattr(module, function)()
+        except Exception as error:  # part of what the program does
+            failure = f"{type(error).__name__}: {error}"
+    parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
+             "torch's random state": _tensor(torch.get_rng_state()),
+             "numpy's random state": _digest(repr(np.random.get_state()).encode())}  # noqa: NPY002
+    sys.stdout.flush()
+    parts["what was printed"] = _digest((folder / "output.txt").read_bytes())
+    tensors = 0
+    for name, value in _parts("returned", returned, set()):
+        parts[name] = value
+        tensors += value.startswith("tensor")
+    result: dict[str, Any] = {"parts": parts, "tensors": tensors, "steps": 0}
+    if watched:
+        seen = unstuck.read_record(record)
+        result["steps"] = seen.steps
+        gave_up = [odd.says for odd in seen.oddities if odd.what == "watcher-failed"]
+        if gave_up:
+            result["trouble"] = gave_up[0]
+    elif not tensors and not failure:
+        result["trouble"] = "the function returns nothing to compare"
+    return result
+
+
+def _parts(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, str]]:
+    """Everything a value holds, by name, as something short that is equal if and only if it is."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield name, _tensor(value)
+    elif isinstance(value, bool | int | float | str | bytes | None):
+        yield name, repr(value)
+    elif id(value) in seen:
+        return
+    else:
+        seen.add(id(value))
+        for key, part in _inside(value):
+            yield from _parts(f"{name}.{key}", part, seen)
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.nn.Module):
+        for key, tensor in value.named_parameters(remove_duplicate=False):
+            yield key, tensor.detach()
+            yield f"{key}.grad", tensor.grad
+            yield f"{key}.requires_grad", tensor.requires_grad
+        yield from value.named_buffers(remove_duplicate=False)
+        for key, module in value.named_modules():
+            yield f"{key}.training", module.training
+    elif isinstance(value, np.ndarray):
+        yield "array", torch.from_numpy(value) if value.dtype != object else repr(value)
+    elif isinstance(value, Mapping):
+        yield from ((str(key), part) for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((str(index), part) for index, part in enumerate(value))
+    elif callable(getattr(value, "state_dict", None)):  # optimizers, schedulers, scalers
+        yield "state", value.state_dict()
+
+
+def _tensor(tensor: Any) -> str:
+    """A digest of shape, dtype and bits; NaNs count by their bits too."""
+    import torch
+
+    plain = tensor.detach()
+    if plain.is_sparse:
+        plain = plain.coalesce()
+        return f"{_tensor(plain.indices())} {_tensor(plain.values())} {tuple(plain.shape)}"
+    bits = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return f"tensor {tuple(plain.shape)} {plain.dtype} {_digest(bits)}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+# The benchmark -----------------------------------------------------------------------------------
+def compare_all(runs: list[Run], jobs: int, tick: Callable[[Run], None]) -> list[Comparison]:
+    """Compares all, `jobs` at a time, in the order given."""
+    results: dict[Run, Comparison] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(compare, run): run for run in runs}
+        for done in as_completed(waiting):
+            run = waiting[done]
+            results[run] = done.result()
+            tick(run)
+    return [results[run] for run in runs]
+
+
+def main() -> int:
+    """Runs the benchmark; 1 if a program differs or could not be compared."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2))
+    parser.add_argument("--only", default="", help="only programs whose name holds this word")
+    options = parser.parse_args()
+    runs = [run for run in every_run() if options.only in str(run)]
+    console = Console()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("comparing", total=len(runs))
+        _context()
+        results = compare_all(runs, options.jobs, lambda run: progress.advance(task))
+    table = Table("program", "tensors", "steps", "result", title="bare against watched")
+    for result in results:
+        says = "same" if result.same else result.trouble or ", ".join(result.differences[:6])
+        table.add_row(str(result.run), f"{result.tensors:,}", f"{result.steps:,}", says,
+                      style=None if result.same else "bold")
+    console.print(table)
+    wrong = [result for result in results if not result.same]
+    console.print(f"{len(results) - len(wrong)} of {len(results)} the same")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+"""What is written is read again; what was never a record is refused in one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unstuck import facts, signals
+from unstuck.facts import End, EndKind, SourceLocation
+from unstuck.record import (
+    EVENTS,
+    FACT_TYPES,
+    SCHEMA,
+    NotMeasured,
+    Record,
+    RecordWriter,
+    UnusableRecord,
+    from_json,
+    read_record,
+    to_json,
+)
+from unstuck.signals import PlaceSignal, StepSignal
+
+# Deterministic: a change of the code, not a lucky draw, makes these tests fail.
+QUICK = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+HEADER = json.dumps({"type": "header", "schema": SCHEMA, "version": "0", "record": "abc"})
+
+ATTRIBUTES = {
+    facts.Model: "models", facts.Optimizer: "optimizers", facts.Loss: "losses",
+    facts.Backward: "backwards", facts.Clipping: "clippings", facts.Loader: "loaders",
+    facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
+}
+
+
+def strategy(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type hint as facts use them."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return st.one_of(*(st.none() if a is type(None) else strategy(a) for a in arguments))
+    if typing.get_origin(hint) is tuple:
+        return st.lists(strategy(arguments[0]), max_size=3).map(tuple)
+    if dataclasses.is_dataclass(hint):
+        hints = typing.get_type_hints(hint)
+        return st.builds(hint, **{f.name: strategy(hints[f.name])
+                                  for f in dataclasses.fields(hint)})
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return st.sampled_from(list(hint))
+    return {
+        str: st.text(max_size=12), bool: st.booleans(), float: st.floats(),
+        int: st.integers(-(2**63), 2**63 - 1),
+    }[hint]
+
+
+def write(folder: Path, *lines: str | bytes) -> Path:
+    """A record of these lines, the last one as it is."""
+    folder.mkdir(exist_ok=True)
+    data = b"\n".join(x.encode("utf-8", "surrogatepass") if isinstance(x, str) else x
+                      for x in lines)
+    (folder / EVENTS).write_bytes(data)
+    return folder
+
+
+def read_or_refuse(folder: Path) -> Record | None:
+    """Reads; whatever cannot be read is to be refused with one sentence."""
+    try:
+        record = read_record(folder)
+    except UnusableRecord as error:
+        assert str(error)
+        assert "\n" not in str(error)
+        return None
+    for signal in signals.ALL:
+        if record.measured(signal):
+            series = record.series(signal)
+            for one in series.values() if isinstance(signal, PlaceSignal) else [series]:
+                assert len(one.steps) == len(one.values) >= 1
+        else:
+            with pytest.raises(NotMeasured):
+                record.series(signal)
+    return record
+
+
+# Round trips -------------------------------------------------------------------------------------
+def test_the_attributes_cover_every_fact() -> None:
+    assert set(ATTRIBUTES) == set(FACT_TYPES.values()) == set(typing.get_args(facts.Fact))
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTES, ids=lambda kind: kind.__name__)
+def test_every_fact_is_read_as_it_was_written(kind: type, tmp_path: Path) -> None:
+    count = 0
+
+    @QUICK
+    @given(strategy(kind), st.integers(0, 10**12))
+    def check(fact: Any, step: int) -> None:
+        nonlocal count
+        count += 1
+        folder = tmp_path / str(count)
+        writer = RecordWriter(folder, "1.2.3")
+        writer.fact(fact, step)
+        writer.close()
+        record = read_record(folder)
+        found = getattr(record, ATTRIBUTES[kind])
+        assert repr(found) == repr((fact,) if isinstance(found, tuple) else fact)  # NaN too
+        assert not record.torn
+        assert record.version == "1.2.3"
+
+    check()
+
+
+@QUICK
+@given(st.one_of(*(strategy(kind) for kind in ATTRIBUTES)))
+def test_json_of_a_fact_is_standard_json(fact: Any) -> None:
+    text = json.dumps(to_json(fact), allow_nan=False)
+    assert repr(from_json(type(fact), json.loads(text))) == repr(fact)
+
+
+VALUES = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
+
+
+def test_series_are_read_as_they_were_written(tmp_path: Path) -> None:
+    count = 0
+
+    @QUICK
+    @given(st.lists(VALUES, min_size=1, max_size=6), st.dictionaries(
+        st.text(max_size=6), VALUES, min_size=1, max_size=4))
+    def check(values: list[float], places: dict[str, float]) -> None:
+        nonlocal count
+        count += 1
+        folder = tmp_path / str(count)
+        writer = RecordWriter(folder, "0")
+        for step, value in enumerate(values):
+            for signal in signals.ALL:
+                if isinstance(signal, StepSignal):
+                    writer.row(signal, step, value)
+                elif isinstance(signal, PlaceSignal):
+                    writer.sample(signal, step, places)
+        writer.close()
+        record = read_record(folder)
+        assert record.steps == len(values)
+        for signal in signals.ALL:
+            if isinstance(signal, StepSignal):
+                series = record.series(signal)
+                assert series.steps.tolist() == list(range(len(values)))
+                assert series.steps.dtype == np.int64
+                np.testing.assert_array_equal(series.values, np.array(values))
+                assert np.isfinite(series.finite.values).all()
+            else:
+                found = record.series(signal)
+                assert list(found) == list(places)
+                for place, value in places.items():
+                    np.testing.assert_array_equal(found[place].values, [value] * len(values))
+
+    check()
+
+
+def test_a_file_name_that_is_no_unicode_does_not_stop_the_writer(tmp_path: Path) -> None:
+    location = SourceLocation("caf\udce9.py", 1, 1, 1, 2, "print('\udce9')")
+    writer = RecordWriter(tmp_path, "0")
+    writer.fact(facts.Program(("caf\udce9.py",), "3", "2", "linux", ()), 0)
+    writer.fact(facts.Backward(location), 0)
+    writer.close()
+    record = read_record(tmp_path)
+    assert record.program is not None
+    assert record.program.argv[0].startswith("caf")
+    assert len(record.backwards) == 1
+
+
+def test_line_separators_in_text_do_not_tear_the_record(tmp_path: Path) -> None:
+    text = "a\u2028b\u2029c\x85d\ne\rf\x00g"
+    writer = RecordWriter(tmp_path, "0")
+    writer.fact(facts.Backward(SourceLocation(text, 1, 1, 1, 2, text)), 0)
+    writer.odd("odd", 3, text)
+    writer.close()
+    record = read_record(tmp_path)
+    assert not record.torn
+    assert record.backwards[0].location is not None
+    assert record.backwards[0].location.text == text
+    assert [(o.what, o.step, o.says) for o in record.oddities] == [("odd", 3, text)]
+
+
+# What the writer and the reader promise ----------------------------------------------------------
+def loss_fact(name: str, function: str = "mse_loss") -> facts.Loss:
+    return facts.Loss(name, function, False, None, (4,), (4,), "float32", "mean")
+
+
+def test_a_later_fact_replaces_one_of_the_same_name(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, "0")
+    writer.fact(loss_fact("a"), 0)
+    writer.fact(loss_fact("b"), 0)
+    writer.fact(loss_fact("a", "l1_loss"), 7)
+    writer.close()
+    assert [(x.name, x.function) for x in read_record(tmp_path).losses] == [
+        ("a", "l1_loss"), ("b", "mse_loss")]
+
+
+def test_the_first_non_finite_number_is_kept_and_the_last_end(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, "0")
+    for step in (3, 5):
+        stage = facts.NonFiniteStage.INPUT
+        writer.fact(facts.NonFinite(step, stage, None, None, None, ""), step)
+        writer.end(End(EndKind.EXIT, status=step), step)
+    writer.close()
+    record = read_record(tmp_path)
+    assert record.non_finite is not None
+    assert record.non_finite.step == 3
+    assert record.end.status == 5
+
+
+def test_a_record_without_an_end_was_killed(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, "0")
+    writer.close()
+    assert read_record(tmp_path).end.kind is EndKind.KILLED
+
+
+def test_a_folder_with_a_record_is_not_written_over(tmp_path: Path) -> None:
+    RecordWriter(tmp_path, "0").close()
+    before = (tmp_path / EVENTS).read_bytes()
+    with pytest.raises(FileExistsError):
+        RecordWriter(tmp_path, "0")
+    assert (tmp_path / EVENTS).read_bytes() == before
+
+
+def test_after_close_and_abandon_nothing_is_written(tmp_path: Path) -> None:
+    for name, leave in (("a", RecordWriter.close), ("b", RecordWriter.abandon)):
+        writer = RecordWriter(tmp_path / name, "0")
+        writer.row(signals.TRAIN_LOSS, 0, 1.0)
+        leave(writer)  # an abandoned file must not warn that it was left open either
+        before = (tmp_path / name / EVENTS).read_bytes()
+        assert (b"train-loss" in before) == (leave is RecordWriter.close)
+        writer.fact(loss_fact("late"), 0)
+        writer.row(signals.TRAIN_LOSS, 0, 1.0)
+        writer.odd("late", 0, "late")
+        writer.tick()
+        writer.end(End(EndKind.FINISHED), 0)
+        writer.close()
+        assert (tmp_path / name / EVENTS).read_bytes() == before
+
+
+def test_odd_and_end_are_on_disk_at_once(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, "0")
+    writer.row(signals.TRAIN_LOSS, 0, 2.0)
+    writer.odd("limited", 1, "something")
+    record = read_record(tmp_path)
+    assert record.oddities[0].says == "something"
+    assert record.series(signals.TRAIN_LOSS).values.tolist() == [2.0]
+    writer.end(End(EndKind.FINISHED), 1)
+    assert read_record(tmp_path).end.kind is EndKind.FINISHED
+    writer.close()
+
+
+def test_unknown_types_signals_and_fields_are_passed_over(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path, HEADER,
+        '{"type":"telepathy","x":1}',
+        '{"type":"fact","fact":"oracle","data":{}}',
+        '{"type":"step","signal":"aura","rows":[[0,1]]}',
+        '{"type":"sample","signal":"aura","step":0,"places":{"a":1}}',
+        '{"type":"fact","fact":"backward","step":0,"data":{"location":null,"colour":"red"}}',
+        "",
+    )
+    record = read_record(folder)
+    assert record.backwards == (facts.Backward(None),)
+    assert not record.torn
+
+
+def test_the_main_track_is_the_one_trained_to_the_end_most_often(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, "0")
+    for step in range(100):
+        if step < 80:
+            writer.row(signals.TRAIN_LOSS, step, 1.0, "pretraining")
+        else:
+            writer.row(signals.TRAIN_LOSS, step, 2.0, "fine-tuning")
+        if step % 10 == 9:
+            writer.row(signals.TRAIN_LOSS, step, 3.0, "now and then")
+    writer.close()
+    record = read_record(tmp_path)
+    assert set(record.tracks) == {"pretraining", "fine-tuning", "now and then"}
+    assert set(record.series(signals.TRAIN_LOSS).values.tolist()) == {2.0}
+    assert record.steps == 100
+
+
+# Broken records ----------------------------------------------------------------------------------
+GOOD = [
+    '{"type":"step","signal":"train-loss","track":"a","rows":[[0,1.5],[1,"nan"],[2,"-inf"]]}',
+    '{"type":"sample","signal":"weight-norm","step":1,"places":{"w":1.0,"b":"inf"}}',
+    '{"type":"odd","what":"limited","step":2,"says":"é"}',
+    '{"type":"fact","fact":"end","step":2,"data":{"kind":"finished","status":0}}',
+]
+
+
+def test_a_torn_last_line_is_dropped_at_every_byte(tmp_path: Path) -> None:
+    whole = "\n".join([HEADER, *GOOD, ""]).encode()
+    start = len(HEADER) + 1
+    for end in range(start, len(whole)):
+        write(tmp_path, whole[:end])
+        record = read_record(tmp_path)
+        # Cut just before its line feed, a line is still whole.
+        assert record.torn == (whole[end - 1:end] != b"\n" and whole[end:end + 1] != b"\n")
+    write(tmp_path, whole)
+    assert not read_record(tmp_path).torn
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\n", b"\x00" * 100, b"\xff\xfe\x00\x01", b"\x89PNG\r\n\x1a\n", b"null", b"[]", b"{}",
+    b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b'{"type":"header"}',
+    b'{"type":"header","schema":1}', b'{"type":"header","schema":1,"record":7}',
+    b'{"type":"header","schema":999,"record":"x"}', b'{"type":"header","schema":"1","record":"x"}',
+    b'{"type":"header","schema":null,"record":"x"}',
+    b'{"type":["header"],"schema":1,"record":"x"}',
+    HEADER[:20].encode(), b'\xef\xbb\xbf"x"',
+], ids=lambda content: repr(content[:24]))
+def test_what_is_no_record_is_refused(content: bytes, tmp_path: Path) -> None:
+    write(tmp_path, content)
+    with pytest.raises(UnusableRecord) as caught:
+        read_record(tmp_path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnusableRecord):
+        read_record(tmp_path / EVENTS)
+
+
+def test_paths_that_hold_no_record_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder" / EVENTS).mkdir(parents=True)
+    (tmp_path / "file").write_text("not a record")
+    for path in ("", "missing", "folder", "file", "file/inside"):
+        with pytest.raises(UnusableRecord):
+            read_record(tmp_path / path)
+        with pytest.raises(UnusableRecord):
+            read_record(str(tmp_path / path))
+
+
+WRONG_EVENTS = {
+    "no rows": '{"type":"step","signal":"train-loss","rows":[]}',
+    "rows are no pairs": '{"type":"step","signal":"train-loss","rows":[[1,2,3]]}',
+    "rows is null": '{"type":"step","signal":"train-loss","rows":null}',
+    "rows missing": '{"type":"step","signal":"train-loss"}',
+    "infinite step": '{"type":"step","signal":"train-loss","rows":[[Infinity,1]]}',
+    "huge step": '{"type":"step","signal":"train-loss","rows":[[1' + "0" * 30 + ",1]]}",
+    "huge value": '{"type":"step","signal":"train-loss","rows":[[1,1' + "0" * 400 + "]]}",
+    "value is no number": '{"type":"step","signal":"train-loss","rows":[[1,"x"]]}',
+    "signal is a list": '{"type":"step","signal":["train-loss"],"rows":[[1,1]]}',
+    "a step signal as sample": '{"type":"sample","signal":"train-loss","step":1,"places":{"a":1}}',
+    "a place signal as step": '{"type":"step","signal":"weight-norm","rows":[[1,1]]}',
+    "no places": '{"type":"sample","signal":"weight-norm","step":1,"places":{}}',
+    "place without number": '{"type":"sample","signal":"weight-norm","step":1,"places":{"q":"x"}}',
+    "place is null": '{"type":"sample","signal":"weight-norm","step":1,"places":{"q":null}}',
+    "places is a list": '{"type":"sample","signal":"weight-norm","step":1,"places":[1]}',
+    "huge sample step": '{"type":"sample","signal":"weight-norm","step":1' + "0" * 30
+                        + ',"places":{"q":1}}',
+    "infinite sample step": '{"type":"sample","signal":"weight-norm","step":Infinity,'
+                            '"places":{"q":1}}',
+    "fact is a list": '{"type":"fact","fact":["end"],"data":{}}',
+    "fact without data": '{"type":"fact","fact":"end"}',
+    "fact with a list": '{"type":"fact","fact":"end","data":[]}',
+    "unknown end": '{"type":"fact","fact":"end","data":{"kind":"evaporated"}}',
+    "huge float": '{"type":"fact","fact":"clipping","data":{"function":"f","location":null,'
+                  '"limit":1' + "0" * 400 + "}}",
+    "float is null": '{"type":"fact","fact":"clipping","data":{"function":"f","location":null,'
+                     '"limit":null}}',
+    "name is a list": '{"type":"fact","fact":"loader","data":{"name":[],"location":null,'
+                      '"batch_size":1,"sampler":"","samples":1,"workers":0}}',
+    "location is a string": '{"type":"fact","fact":"backward","data":{"location":"x"}}',
+    "location is empty": '{"type":"fact","fact":"backward","data":{"location":{}}}',
+    "odd without step": '{"type":"odd","what":"limited","says":"x"}',
+    "odd with an infinite step": '{"type":"odd","what":"x","says":"x","step":Infinity}',
+    "odd with a nan step": '{"type":"odd","what":"x","says":"x","step":NaN}',
+    "no type": "{}",
+    "type is a list": '{"type":[]}',
+    "a second header": HEADER,
+    "deep": "[" * 100_000,
+    "deep object": '{"type":' * 100_000,
+    "binary": "\x00\x01\x02",
+    "a number": "17",
+    "a string": '"fact"',
+}
+
+
+@pytest.mark.parametrize("event", WRONG_EVENTS.values(), ids=WRONG_EVENTS.keys())
+def test_a_wrong_event_costs_no_more_than_itself(event: str, tmp_path: Path) -> None:
+    record = read_or_refuse(write(tmp_path, HEADER, event, *GOOD, ""))
+    assert record is not None
+    assert record.series(signals.TRAIN_LOSS).steps.tolist()[-3:] == [0, 1, 2]
+    assert {"w", "b"} <= set(record.series(signals.WEIGHT_NORM))
+    assert record.oddities[-1].says == "é"
+    assert record.end.kind is EndKind.FINISHED
+
+
+@QUICK
+@given(st.lists(st.binary(max_size=60), max_size=5), st.booleans())
+def test_bytes_never_break_the_reader(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], header: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    read_or_refuse(write(folder, *([HEADER] if header else []), *lines))
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["nan", "inf", "train-loss", "weight-norm", "fact", "end", 10**400]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.text(max_size=5) | st.sampled_from(["type", "rows", "places", "step"]), inner,
+        max_size=3),
+    max_leaves=8,
+)
+EVENT = st.fixed_dictionaries({}, optional={
+    "type": st.sampled_from(["fact", "step", "sample", "odd", "header"]) | ANY_JSON,
+    "fact": st.sampled_from(sorted(FACT_TYPES)) | ANY_JSON,
+    "signal": st.sampled_from(sorted(signals.BY_NAME)) | ANY_JSON,
+    "step": st.integers() | ANY_JSON, "track": st.text(max_size=3) | ANY_JSON,
+    "rows": st.lists(st.tuples(st.integers(), st.floats()), max_size=3) | ANY_JSON,
+    "places": st.dictionaries(st.text(max_size=3), ANY_JSON, max_size=3) | ANY_JSON,
+    "data": st.fixed_dictionaries({}, optional={
+        "name": ANY_JSON, "location": ANY_JSON, "kind": ANY_JSON, "step": ANY_JSON,
+        "layers": ANY_JSON, "parameters": ANY_JSON, "limit": ANY_JSON}) | ANY_JSON,
+    "what": ANY_JSON, "says": ANY_JSON,
+})
+
+
+@settings(QUICK, max_examples=250)
+@given(st.lists(EVENT, max_size=4))
+def test_events_never_break_the_reader(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    record = read_or_refuse(write(folder, HEADER, *(json.dumps(event) for event in events), ""))
+    assert record is not None
+
+
+@settings(QUICK, max_examples=150)
+@given(st.data())
+def test_a_fact_with_one_wrong_value_never_breaks_the_reader(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    kind = data.draw(st.sampled_from(sorted(FACT_TYPES)))
+    plain = to_json(data.draw(strategy(FACT_TYPES[kind])))
+    plain[data.draw(st.sampled_from(sorted(plain)))] = data.draw(ANY_JSON)
+    event = json.dumps({"type": "fact", "fact": kind, "step": 0, "data": plain})
+    folder = tmp_path_factory.mktemp("fuzz")
+    assert read_or_refuse(write(folder, HEADER, event, "")) is not None
+
+
+def test_numbers_that_are_not_finite_are_read(tmp_path: Path) -> None:
+    record = read_record(write(
+        tmp_path, HEADER, '{"type":"step","signal":"train-loss","rows":'
+        '[[0,"nan"],[1,"inf"],[2,"-inf"],[3,NaN],[4,Infinity],[5,1]]}', ""))
+    series = record.series(signals.TRAIN_LOSS)
+    np.testing.assert_array_equal(
+        series.values, [math.nan, math.inf, -math.inf, math.nan, math.inf, 1])
+    assert series.finite.steps.tolist() == [5]
