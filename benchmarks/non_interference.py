@@ -5,6 +5,9 @@
 Compared are what the program returns (weights, buffers, gradients, modes, optimizer state), the
 random states of torch, `random` and numpy, and what it printed. Exit status 1 on a difference, and
 also where the watcher gave up, for then nothing was compared.
+
+The tests end each program after some optimizer steps, in both arms alike, and compare the local
+variables of its functions instead.
 """
 
 from __future__ import annotations
@@ -36,10 +39,11 @@ PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.sessio
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A function of a program."""
+    """A function of a program, to its end or for so many optimizer steps."""
 
     file: Path
     function: str
+    steps: int | None = None
 
     def __str__(self) -> str:
         return f"{self.file.parent.name}/{self.file.stem}:{self.function}"
@@ -65,12 +69,16 @@ class Comparison:
         return not self.differences and self.trouble is None
 
 
-def every_run() -> list[Run]:
+class Enough(BaseException):  # noqa: N818  it is no error
+    """Ends a program after the steps that are to be compared."""
+
+
+def every_run(steps: int | None = None) -> list[Run]:
     """All cases, sick and well, and all zoo programs."""
     cases = sorted((ROOT / "cases").glob("[!_]*.py"))
     zoo = sorted((ROOT / "zoo").glob("[!_]*.py"))
-    return [*(Run(file, name) for file in cases for name in ("sick", "well")),
-            *(Run(file, "main") for file in zoo)]
+    return [*(Run(file, name, steps) for file in cases for name in ("sick", "well")),
+            *(Run(file, "main", steps) for file in zoo)]
 
 
 def compare(run: Run) -> Comparison:
@@ -99,7 +107,7 @@ def _end_state(run: Run, folder: Path, *, watched: bool) -> dict[str, Any]:
     folder.mkdir()
     ours, theirs = _context().Pipe(duplex=False)
     process = _context().Process(
-        target=run_here, args=(str(run.file), run.function, str(folder), watched, theirs))
+        target=run_here, args=(run, str(folder), watched, theirs))
     process.start()
     theirs.close()
     try:
@@ -121,7 +129,7 @@ def _tail(folder: Path) -> str:
 
 
 # In the child ------------------------------------------------------------------------------------
-def run_here(file: str, function: str, folder: str, watched: bool, pipe: Connection) -> None:
+def run_here(run: Run, folder: str, watched: bool, pipe: Connection) -> None:
     """Runs a function in this process and sends what it ended with; for the child only."""
     output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
@@ -130,12 +138,12 @@ def run_here(file: str, function: str, folder: str, watched: bool, pipe: Connect
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     os.chdir(folder)
     os.environ["UNSTUCK_DEBUG"] = ""
-    sys.argv = [file]
+    sys.argv = [str(run.file)]
     multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
     try:
-        pipe.send(_run(Path(file), function, Path(folder), watched))
+        pipe.send(_run(run, Path(folder), watched))
     except Exception as error:
         traceback.print_exc()
         pipe.send({"trouble": f"{type(error).__name__}: {error}"})
@@ -143,7 +151,7 @@ def run_here(file: str, function: str, folder: str, watched: bool, pipe: Connect
         pipe.close()
 
 
-def _run(file: Path, function: str, folder: Path, watched: bool) -> dict[str, Any]:
+def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
     import numpy as np
     import torch
 
@@ -156,6 +164,9 @@ def _run(file: Path, function: str, folder: Path, watched: bool) -> dict[str, An
     returned: Any = None
     failure = ""
     record = folder / "record"
+    file = run.file
+    if run.steps is not None:
+        _end_after(run.steps)
     with unstuck.watch(record) if watched else nullcontext():
         spec = importlib.util.spec_from_file_location(f"program_{file.stem}", file)
         assert spec is not None
@@ -164,7 +175,9 @@ def _run(file: Path, function: str, folder: Path, watched: bool) -> dict[str, An
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         try:
-            returned = getattr(module, function)()
+            returned = getattr(module, run.function)()
+        except Enough as error:
+            returned = _locals(error, str(file))
         except Exception as error:  # part of what the program does
             failure = f"{type(error).__name__}: {error}"
     parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
@@ -186,6 +199,30 @@ def _run(file: Path, function: str, folder: Path, watched: bool) -> dict[str, An
     elif not tensors and not failure:
         result["trouble"] = "the function returns nothing to compare"
     return result
+
+
+def _end_after(steps: int) -> None:
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    done = 0
+
+    def count(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if done >= steps:
+            raise Enough
+
+    register_optimizer_step_post_hook(count)
+
+
+def _locals(error: BaseException, file: str) -> dict[str, Any]:
+    """The variables of the program's functions that an exception has left."""
+    return {
+        f"{frame.f_code.co_name}.{name}": value
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == file
+        for name, value in frame.f_locals.items() if not name.startswith("__")
+    }
 
 
 def _parts(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from sklearn.datasets import make_moons
 
 
 class Coupling(nn.Module):
-    def __init__(self, flip, hidden=48):
+    def __init__(self, flip, hidden=40):
         super().__init__()
         self.flip = flip
         self.net = nn.Sequential(nn.Linear(1, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 2))
@@ -27,7 +27,7 @@ class Coupling(nn.Module):
 
 
 class RealNVP(nn.Module):
-    def __init__(self, n_layers=6):
+    def __init__(self, n_layers=4):
         super().__init__()
         self.layers = nn.ModuleList([Coupling(flip=bool(i % 2)) for i in range(n_layers)])
 

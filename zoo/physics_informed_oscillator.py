@@ -43,9 +43,9 @@ def main():
     torch.manual_seed(123)
     model = PINN()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1100, eta_min=1e-4)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=950, eta_min=1e-4)
     t_test = torch.linspace(0, 4, 200).unsqueeze(1)
-    for step in range(1100):
+    for step in range(950):
         optimizer.zero_grad()
         t = torch.rand(64, 1) * 4
         physics = residual(model, t).square().mean()
@@ -54,7 +54,7 @@ def main():
         loss.backward()
         optimizer.step()
         scheduler.step()
-        if step % 200 == 199:
+        if step % 190 == 189:
             with torch.no_grad():
                 error = (model(t_test) - exact(t_test)).square().mean().sqrt().item()
             print(f"step {step + 1}: physics {physics.item():.5f} start {start.item():.6f} rms error {error:.4f}")

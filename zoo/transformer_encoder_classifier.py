@@ -43,11 +43,11 @@ def accuracy(model, loader):
 
 def main():
     torch.manual_seed(11)
-    train_loader = DataLoader(make_data(2400, 1), batch_size=64, shuffle=True)
+    train_loader = DataLoader(make_data(1920, 1), batch_size=64, shuffle=True)
     test_loader = DataLoader(make_data(500, 2), batch_size=250)
     model = Classifier()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
-    num_epochs, warmup = 5, 20
+    num_epochs, warmup = 4, 20
     total_steps = num_epochs * len(train_loader)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min((s + 1) / warmup, (total_steps - s) / (total_steps - warmup))

@@ -152,9 +152,9 @@ CAUSE = Cause(
         symptom="From one step on the loss is nan or inf, and stays so for ever after.",
         consequence="One backward pass through a NaN makes every weight NaN. Nothing that was "
         "learned is left, and no further step can help.",
-        why="log(0) is minus infinity, 0 times infinity is NaN, exp overflows beyond 88 in single "
-        "precision, and sqrt has an infinite slope at 0. Any of these in one sample of one batch "
-        "is enough.",
+        why="The log of 0 is minus infinity, 0 times infinity is NaN, exp overflows beyond 88 in "
+        "single precision, and sqrt has an infinite slope at 0. Any of these in one sample of one "
+        "batch is enough.",
         how_we_tell="When a loss is first not finite, its graph is still whole: the weights are "
         "looked at, then the data, then each operation in the order of the forward pass, and the "
         "first that made a non-finite number out of finite ones is named. If a weight was lost to "
