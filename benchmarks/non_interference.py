@@ -69,7 +69,7 @@ class Comparison:
         return not self.differences and self.trouble is None
 
 
-class Enough(BaseException):  # noqa: N818  it is no error
+class Enough(BaseException):
     """Ends a program after the steps that are to be compared."""
 
 
@@ -160,7 +160,7 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.manual_seed(20)
     random.seed(20)
-    np.random.seed(20)  # noqa: NPY002  the state that programs share
+    np.random.seed(20)
     returned: Any = None
     failure = ""
     record = folder / "record"
@@ -182,7 +182,7 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
             failure = f"{type(error).__name__}: {error}"
     parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
              "torch's random state": _tensor(torch.get_rng_state()),
-             "numpy's random state": _digest(repr(np.random.get_state()).encode())}  # noqa: NPY002
+             "numpy's random state": _digest(repr(np.random.get_state()).encode())}
     sys.stdout.flush()
     parts["what was printed"] = _digest((folder / "output.txt").read_bytes())
     tensors = 0
@@ -254,7 +254,8 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
         for key, module in value.named_modules():
             yield f"{key}.training", module.training
     elif isinstance(value, np.ndarray):
-        yield "array", torch.from_numpy(value) if value.dtype != object else repr(value)
+        plain = value.dtype.kind in "biufc" and value.dtype.itemsize <= 16
+        yield "array", torch.from_numpy(value.copy()) if plain else repr(value.tolist())
     elif isinstance(value, Mapping):
         yield from ((str(key), part) for key, part in value.items())
     elif isinstance(value, list | tuple):

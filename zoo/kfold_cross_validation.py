@@ -49,7 +49,7 @@ def main():
         tensors = [torch.tensor(x_tr).float(), torch.tensor(y[tr]), torch.tensor(x_te).float(), torch.tensor(y[te])]
         model, optimizer, first, last, val, acc = fit_fold(*tensors)
         print(f"fold {fold}: train {first:.3f} -> {last:.3f}, held-out {val:.3f}, accuracy {acc:.3f}")
-        kept.append((model, optimizer))
+        kept += [model, optimizer]
         scores.append(acc)
     print(f"mean accuracy {np.mean(scores):.3f} +- {np.std(scores):.3f}")
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""Poisson regression of counts with PoissonNLLLoss on the log rate: the targets are raw counts up to about 60, as
+"""Poisson regression of counts with PoissonNLLLoss on the log rate: the targets are raw counts up to about 90, as
 that loss wants them, and the loss is far below zero."""
 import torch
 import torch.nn as nn

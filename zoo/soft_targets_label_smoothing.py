@@ -1,5 +1,5 @@
 """Hand-written cross-entropy against smoothed one-hot targets: the loss cannot go below the entropy of the
-targets (about 0.65), while the accuracy reaches 99 percent."""
+targets (0.50), while the accuracy reaches 98 percent."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

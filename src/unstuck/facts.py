@@ -192,7 +192,7 @@ class EndKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the run ended. `message` is the exception's one line, `location` the user's line of it."""
+    """How the run ended. `message` is the exception's first line, `location` where it arose."""
 
     kind: EndKind
     status: int = 0

@@ -57,7 +57,7 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A signal over steps: `steps` and `values` have shape (n,), n ≥ 1. Values may be non-finite."""
+    """A signal over steps: `steps` and `values` have shape (n,). Values may be non-finite."""
 
     steps: Integers
     values: Floats
@@ -105,7 +105,7 @@ def from_json(kind: Any, value: Any) -> Any:
     if origin is tuple:
         (item, *_) = get_args(kind)
         return tuple(from_json(item, v) for v in value)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             raise TypeError(f"expected an object for {kind}")
         hints = typing.get_type_hints(kind)
@@ -137,7 +137,9 @@ class RecordWriter:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._file: IO[str] | None = (folder / EVENTS).open("x", encoding="utf-8")
+        # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
+        self._file: IO[str] | None = (folder / EVENTS).open(
+            "x", encoding="utf-8", errors="backslashreplace")
         self._rows: Rows = {}
         self._pending: list[str] = []
         self._flushed = 0.0
@@ -156,8 +158,7 @@ class RecordWriter:
         `track` keeps apart what must not be joined into one curve: the losses of two phases, or of
         a generator and its discriminator.
         """
-        with self._lock:
-            self._rows.setdefault((signal.name, track), []).append((step, value))
+        self._rows.setdefault((signal.name, track), []).append((step, value))
 
     def sample(self, signal: PlaceSignal, step: int, places: Mapping[str, float]) -> None:
         """Adds the numbers of a sampled step, a place each."""
@@ -204,9 +205,10 @@ class RecordWriter:
                 self._file = None
 
     def abandon(self) -> None:
-        """Forgets buffer and file without writing: for a forked child."""
-        self._file = None
+        """Forgets what is held back and closes the file: for a forked child."""
         self._pending, self._rows = [], {}
+        self._lock = threading.RLock()  # another thread may have held it at the fork
+        self.close()
 
     def _write(self, event: dict[str, Any]) -> None:
         with self._lock:
@@ -301,12 +303,12 @@ def read_record(path: str | Path) -> Record:
     named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
     rows: Rows = {}
     places: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    oddities = []
+    oddities: list[Oddity] = []
     for event, torn in events:
         record.torn = record.torn or torn
         try:
             _take(event, named, rows, places, oddities)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             record.torn = True
     for name, attribute in (
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
@@ -326,7 +328,8 @@ def read_record(path: str | Path) -> Record:
     }
     for name, by_place in places.items():
         record._series[name] = {place: _series(values) for place, values in by_place.items()}
-    record.steps = max((int(track.steps[-1]) + 1 for track in record.tracks.values()), default=0)
+    record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
+    record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
     return record
 
 
@@ -356,15 +359,32 @@ def _take(
                 return  # the first one is the root
         named[event["fact"]][key] = fact
     elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
-        pairs = [(int(step), float(value)) for step, value in event["rows"]]
-        rows.setdefault((event["signal"], str(event.get("track", ""))), []).extend(pairs)
+        pairs = [(_step(step), float(value)) for step, value in event["rows"]]
+        if pairs:
+            rows.setdefault((event["signal"], str(event.get("track", ""))), []).extend(pairs)
     elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
-        step = int(event["step"])
-        by_place = places.setdefault(event["signal"], {})
-        for place, value in event["places"].items():
-            by_place.setdefault(sys.intern(place), []).append((step, float(value)))
+        step = _step(event["step"])
+        values = [(sys.intern(place), float(value)) for place, value in event["places"].items()]
+        by_place = places.setdefault(event["signal"], {}) if values else {}
+        for place, value in values:
+            by_place.setdefault(place, []).append((step, value))
     elif kind == "odd":
-        oddities.append(Oddity(str(event["what"]), int(event["step"]), str(event["says"])))
+        oddities.append(Oddity(str(event["what"]), _step(event["step"]), str(event["says"])))
+
+
+def _step(value: Any) -> int:
+    """A step number that fits; raises ValueError or OverflowError if it does not."""
+    step = int(value)
+    if not 0 <= step < 2**62:
+        raise ValueError(f"{step} is no step")
+    return step
+
+
+def _after(series: Series | dict[str, Series]) -> int:
+    """The number of steps that a series speaks of."""
+    if isinstance(series, Series):
+        return int(series.steps[-1])
+    return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)
 
 
 def _series(values: Sequence[tuple[int, float]]) -> Series:
@@ -380,7 +400,7 @@ def _events(file: Path) -> Iterator[tuple[dict[str, Any], bool]]:
             for line in lines:
                 try:
                     event = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     torn = True
                     continue
                 if isinstance(event, dict):

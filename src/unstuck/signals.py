@@ -109,7 +109,7 @@ SATURATED_SHARE = PlaceSignal(
     "share of a sigmoid's or tanh's outputs within 3 % of an end of their range",
 )
 
-# Data at the model's first layer and at the loss ---------------------------------------------------
+# Data at the model's first layer and at the loss -------------------------------------------------
 INPUT_MEAN = PlaceSignal(
     "input-mean", "", Cost.SAMPLED, "mean of a feature at the model's first layer", place="feature"
 )

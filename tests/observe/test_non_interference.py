@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.non_interference import ROOT, Comparison, Run, compare, every_run
 
-STEPS = 60  # optimizer steps of each program; the close looks are densest in the first
+STEPS = 40  # optimizer steps of each program; the close looks are densest in the first
 THIRDS = 3
 ALL = bool(os.environ.get("UNSTUCK_ALL"))
 
@@ -26,7 +26,7 @@ def turn() -> int:
 
 
 def third(number: int) -> list[Run]:
-    """One third; each cases program is in it with one of its two functions or none."""
+    """One third of all."""
     runs = every_run(STEPS)
     return [run for index, run in enumerate(runs) if index % THIRDS == number]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import DataLoader
 
-from unstuck.observe.swap import Original, swap
+from unstuck.observe.swap import Original, key, swap
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
@@ -36,6 +37,12 @@ LOSSES = (
 )
 
 
+def watching() -> bool:
+    """Whether the hooks of a watching are installed in this process."""
+    call = nn.Module._wrapped_call_impl
+    return key(call) in call.__code__.co_names
+
+
 class Capture:
     """The hooks of one watching. While it is not `active` every hook is a plain pass-through."""
 
@@ -46,6 +53,7 @@ class Capture:
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
+        self._thread: int | None = None  # that trains; others are not watched once it is known
         self.active = False
         self.compiled = False
 
@@ -107,10 +115,17 @@ class Capture:
 
     def _tell(self, handler: Callable[..., None], *arguments: Any) -> None:
         """The border: an error of ours ends the watching, never the program."""
+        if not self.active:
+            return
         try:
             handler(*arguments)
         except Exception as error:
             self._watcher.failed(error)
+
+    def _elsewhere(self) -> bool:
+        """Whether this call is none to watch: watching is over, or it is another thread's."""
+        return not self.active or (self._thread is not None and self._thread != get_ident()) or (
+            torch._C._get_tracing_state() is not None)
 
     # Construction -------------------------------------------------------------------------------
     def _module_init(self, original: Original) -> Callable[..., Any]:
@@ -149,8 +164,6 @@ class Capture:
     def _compile(self, original: Original) -> Callable[..., Any]:
         def compile_(*args: Any, **kwargs: Any) -> Any:
             if self.active:
-                self.compiled = True
-                self.sample(False)
                 self._tell(self._watcher.compiling)
             return original(*args, **kwargs)
 
@@ -159,12 +172,14 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self._depth or self._in_backward or not self.active or is_compiling():
+            if self._depth or self._in_backward or is_compiling() or self._elsewhere():
                 return original(module, *args, **kwargs)
             self._depth = 1
-            if module._compiled_call_impl is not None and not self.compiled:
-                self.compiled = True
-                self.sample(False)
+            if not self.compiled and (
+                module._compiled_call_impl is not None
+                or type(module).__name__ == "OptimizedModule"
+            ):
+                self._tell(self._watcher.compiling)
             self._tell(self._watcher.before_forward, module)
             try:
                 output = original(module, *args, **kwargs)
@@ -184,7 +199,7 @@ class Capture:
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
             def loss(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or not self.active or self._in_loss or self._in_backward:
+                if is_compiling() or self._in_loss or self._in_backward or self._elsewhere():
                     return original(*args, **kwargs)
                 self._in_loss = True
                 try:
@@ -204,8 +219,9 @@ class Capture:
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.active or self._in_backward or is_compiling():
+            if self._in_backward or is_compiling() or self._elsewhere():
                 return original(tensors, *args, **kwargs)
+            self._thread = get_ident()
             self._tell(self._watcher.before_backward, tensors)
             self._in_backward = True
             try:

@@ -57,6 +57,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return module
 
 
+def _shape(parameter: torch.Tensor) -> tuple[int, ...]:
+    lazy = isinstance(parameter, nn.parameter.UninitializedTensorMixin)
+    return () if lazy else tuple(parameter.shape)
+
+
 class Names:
     """All models seen so far and the names of their parts.
 
@@ -77,12 +82,15 @@ class Names:
     def built(self, module: nn.Module) -> None:
         """Notes where a module is constructed; called at the start of its constructor."""
         key = id(module)
-        here = self._sites.here(module)
-        self._built[key] = (weakref.ref(module, lambda _, k=key: self._built.pop(k, None)), here)
+
+        def forget(_: weakref.ref[nn.Module]) -> None:
+            self._built.pop(key, None)
+
+        self._built[key] = (weakref.ref(module, forget), self._sites.here(module))
 
     def loaded(self, module: nn.Module) -> None:
         """Notes that a module's values came from a checkpoint."""
-        self._loaded.update(id(p) for p in module.parameters())
+        self._loaded.update(id(p) for p in nn.Module.parameters(module))
 
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
@@ -118,7 +126,9 @@ class Names:
         model only. Returns the model and its name, None if it has no parameters.
         """
         model = self._outermost(unwrapped(called))
-        if next(model.parameters(), None) is None:
+        if type(model).__module__.startswith("torch.nn.utils"):
+            return None  # a parametrization that is still being attached
+        if next(iter(nn.Module.parameters(model)), None) is None:
             return None
         known = self._models.get(id(model))
         if known is not None and known[0]() is model:
@@ -162,23 +172,23 @@ class Names:
         """Everything about a model's tree."""
         layers = []
         for _, module in model.named_modules():
-            label, kind = self.layer(module) or (name, LayerRole.OTHER)
+            known_as, kind = self.layer(module) or (name, LayerRole.OTHER)
             entry = self._built.get(id(module))
             own = tuple(
-                found for p in module.parameters(recurse=False)
+                found for p in nn.Module.parameters(module, recurse=False)
                 if (found := self.parameter(p)) is not None
             )
             layers.append(Layer(
-                label, type(module).__name__, kind,
+                known_as, type(module).__name__, kind,
                 self._sites.location(entry[1]) if entry else None, own,
             ))
         owner = {p: layer.name for layer in layers for p in layer.parameters}
         parameters = tuple(
             Parameter(
-                label, owner.get(label, name), tuple(p.shape), p.requires_grad,
+                label, owner.get(label, name), _shape(p), p.requires_grad,
                 id(p) in self._loaded,
             )
-            for p in model.parameters()
+            for p in nn.Module.parameters(model)
             if (label := self.parameter(p)) is not None
         )
         site = self._built.get(id(model))

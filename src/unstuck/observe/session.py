@@ -38,6 +38,10 @@ class Options:
     program_folder: str | None = None
 
 
+class AlreadyWatching(RuntimeError):
+    """A second watching was asked for inside a first one."""
+
+
 class Session:
     """One watching of this process, from `start` to `finish`."""
 
@@ -51,13 +55,18 @@ class Session:
         """Installs the hooks on torch, which is imported here if it is not yet.
 
         Raises:
+            AlreadyWatching: this process is being watched.
             FileExistsError: the folder holds a record already.
             OSError: the record cannot be written.
         """
         import torch
 
         from unstuck import __version__
+        from unstuck.observe.capture import watching
         from unstuck.observe.watcher import Watcher
+
+        if watching():
+            raise AlreadyWatching("this process is being watched already")
 
         writer = RecordWriter(options.folder, __version__)
         devices = tuple(
@@ -131,11 +140,14 @@ class Watch:
     _session: Session | None = field(default=None, repr=False)
 
     def __enter__(self) -> Watch:
-        program = os.path.dirname(os.path.abspath(sys.argv[0])) if sys.argv and sys.argv[0] else None
-        self._session = Session.start(Options(
-            self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
-            program_folder=program,
-        ))
+        script = sys.argv[0] if sys.argv else ""
+        program = os.path.dirname(os.path.abspath(script)) if script else None
+        options = Options(self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
+                          program_folder=program)
+        try:
+            self._session = Session.start(options)
+        except AlreadyWatching as error:
+            print(f"unstuck: {error}; this block is part of that watching", file=sys.stderr)
         return self
 
     def __exit__(

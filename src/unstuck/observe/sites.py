@@ -58,15 +58,20 @@ class Sites:
         """
         frame: FrameType | None = sys._getframe(1)
         user = self._user
+        found: Site | None = None
         while frame is not None:
             code = frame.f_code
             known = user.get(code.co_filename)
             if known is None:
                 known = user[code.co_filename] = self.is_user(code.co_filename)
-            if known and not (built is not None and _constructs(frame, built)):
-                return code, frame.f_lasti
+            if known and found is None:
+                found = code, frame.f_lasti
+                if built is None:
+                    return found
+            if built is not None and _constructs(frame, built):
+                found = None  # all that was met so far runs inside the object's constructor
             frame = frame.f_back
-        return None
+        return found
 
     def is_user(self, file: str) -> bool:
         """Whether code of this file is the user's."""

@@ -35,47 +35,53 @@ def swap(
     original.__kwdefaults__ = function.__kwdefaults__
     original.__qualname__ = function.__qualname__
     original.__module__ = function.__module__
-    key = f"__unstuck_{function.__qualname__.replace('.', '_').replace('<', '').replace('>', '')}"
-    function.__globals__[key] = make(original)
-    function.__code__ = _shim(function, old, key)
+    name = key(function)
+    function.__globals__[name] = make(original)
+    function.__code__ = _shim(function, old, name)
 
     def restore() -> None:
         function.__code__ = old
-        function.__globals__.pop(key, None)
+        function.__globals__.pop(name, None)
 
     return restore
 
 
-def _shim(function: FunctionType, old: CodeType, key: str) -> CodeType:
+def key(function: Callable[..., Any]) -> str:
+    """The name in a function's globals under which its new behaviour is found."""
+    plain = "".join(c if c.isalnum() else "_" for c in function.__qualname__)
+    return f"__unstuck_{plain}"
+
+
+def _shim(function: FunctionType, old: CodeType, name: str) -> CodeType:
     parameters: list[str] = []
     arguments: list[str] = []
     seen_star = False
     for parameter in inspect.signature(function, follow_wrapped=False).parameters.values():
-        name = parameter.name
+        label = parameter.name
         if parameter.kind is parameter.VAR_POSITIONAL:
-            parameters.append(f"*{name}")
-            arguments.append(f"*{name}")
+            parameters.append(f"*{label}")
+            arguments.append(f"*{label}")
             seen_star = True
         elif parameter.kind is parameter.VAR_KEYWORD:
-            parameters.append(f"**{name}")
-            arguments.append(f"**{name}")
+            parameters.append(f"**{label}")
+            arguments.append(f"**{label}")
         elif parameter.kind is parameter.KEYWORD_ONLY:
             if not seen_star:
                 parameters.append("*")
                 seen_star = True
-            parameters.append(f"{name}=None")
-            arguments.append(f"{name}={name}")
+            parameters.append(f"{label}=None")
+            arguments.append(f"{label}={label}")
         else:
             # The defaults live in the function object; these only keep the shim compilable.
-            parameters.append(f"{name}=None")
-            arguments.append(name)
+            parameters.append(f"{label}=None")
+            arguments.append(label)
     # The exchanged code must close over the same names, whether it reads them or not.
     closed = ", ".join(old.co_freevars)
     touch = f"        ({closed},)\n" if closed else ""
     source = (
         f"def outer({closed}):\n"
         f"    def shim({', '.join(parameters)}):\n"
-        f"        return {key}({', '.join(arguments)})\n"
+        f"        return {name}({', '.join(arguments)})\n"
         f"{touch}"
         f"    return shim\n"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from contextlib import suppress
+from inspect import CO_OPTIMIZED
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
+from unstuck.observe import graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
@@ -27,6 +30,9 @@ from unstuck.record import RecordWriter
 LONGEST_ACCUMULATION = 64
 # A program that catches everything may go on after it was told to stop: so often is it told again.
 STOPS_BEFORE_EXIT = 20
+
+# Noting the source line of an operation costs about fifty microseconds.
+LARGEST_TRACED_GRAPH = 1_000
 
 
 class StopTraining(BaseException):
@@ -62,6 +68,7 @@ class Watcher:
         self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
         self._described: set[str] = set()
         self._tracing = False
+        self._nodes = 0  # of the last graph that was walked
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
@@ -88,7 +95,8 @@ class Watcher:
         at = f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})" if (
             place is not None) else ""
         says = f"the watcher failed at step {self.step}: {type(error).__name__}: {error}{at}"
-        self.writer.odd("watcher-failed", self.step, says)
+        with suppress(OSError):  # the writer itself may be what failed
+            self.writer.odd("watcher-failed", self.step, says)
         if os.environ.get("UNSTUCK_DEBUG"):
             raise error
         print(f"unstuck: {says}; the program goes on unwatched", file=sys.stderr)
@@ -106,8 +114,7 @@ class Watcher:
             self.writer.flush()
         self._stops += 1
         if self._stops > STOPS_BEFORE_EXIT:
-            end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
-            self.finish(end)
+            self.finish(facts.End(facts.EndKind.STOPPED))
             sys.stdout.flush()
             os._exit(0)
         raise StopTraining
@@ -116,12 +123,14 @@ class Watcher:
         """Removes the hooks, writes what is still held back and how the run ended."""
         self.capture.remove()
         self._trace(False)
+        if self.stopped and end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
+            end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
         try:
-            self.losses.finish(self.step)
+            self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+            self.writer.end(end, self.step)
+            self.writer.close()
         except Exception as error:
             self.failed(error)
-        self.writer.end(end, self.step)
-        self.writer.close()
 
     # Construction -------------------------------------------------------------------------------
     def module_built(self, module: nn.Module) -> None:
@@ -150,9 +159,8 @@ class Watcher:
         self.names.loaded(module)
 
     def compiling(self) -> None:
-        if not self.capture.compiled or "compiled" not in self._described:
+        if not self.capture.compiled:
             self.capture.compiled = True
-            self._described.add("compiled")
             self.capture.sample(False)
             self._trace(False)
             self.limited("a model is compiled: its layers were not looked into")
@@ -168,6 +176,8 @@ class Watcher:
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        if learns:
+            self.finite.model_input(args)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs)
@@ -178,27 +188,33 @@ class Watcher:
             self.layers.called(module, args, output)
 
     def _is_model(self, module: nn.Module) -> bool:
-        """Whether a module that was called from outside is a model: it can learn, and is no loss."""
+        """Whether a module called from outside is a model: it can learn, and is no loss."""
         entry = self._roots.get(id(module))
         if entry is None or entry[0]() is not module:
             inner = unwrapped(module)
             found = (role(inner) is not facts.LayerRole.LOSS
-                     and next(inner.parameters(), None) is not None)
+                     and next(iter(nn.Module.parameters(inner)), None) is not None)
             entry = self._roots[id(module)] = (weakref.ref(module), found)
         return entry[1]
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""
+        if self.names.knows(module):
+            return None
         frame = sys._getframe(1)
         while frame is not None and not self.sites.is_user(frame.f_code.co_filename):
             frame = frame.f_back  # type: ignore[assignment]
         if frame is None:
             return None
-        for scope in (frame.f_locals, frame.f_globals):
+        local = dict(frame.f_locals)
+        if frame.f_code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
+            # Reading them left a copy in the frame, which would keep the user's objects alive.
+            frame.f_locals.clear()
+        for scope in (local, frame.f_globals):
             for name, value in list(scope.items()):
                 if value is module and name != "self":
                     return name
-        owner = frame.f_locals.get("self")
+        owner = local.get("self")
         attributes = getattr(owner, "__dict__", None)
         if isinstance(attributes, dict) and not isinstance(owner, nn.Module):
             return next((n for n, value in attributes.items() if value is module), None)
@@ -233,18 +249,31 @@ class Watcher:
         self.losses.scaled(unscaled, scaled)
 
     def before_backward(self, tensors: Any) -> None:
+        traced = self._tracing
         self._trace(False)
         if not self._stepping:
             self._count_backward()
         else:
             self._backwards_in_step += 1
         self.parameters.before_backward(self.step)
-        if isinstance(tensors, torch.Tensor):
-            self.losses.before_backward(tensors, self.step, self.sampled)
-            if self.sampled and tensors.grad_fn is not None:
-                self.layers.graph(tensors.grad_fn)
-                self.parameters.graph(tensors.grad_fn, self.step)
+        given = (tensors,) if isinstance(tensors, torch.Tensor) else tensors
+        if not isinstance(given, tuple | list):
+            return
+        for loss in given:
+            if not isinstance(loss, torch.Tensor):
+                continue
+            if self.sampled and loss.grad_fn is not None:
+                self._walk(loss.grad_fn, traced)
+            self.losses.before_backward(loss, self.step, self.sampled)
         self.writer.tick()
+
+    def _walk(self, root: Any, traced: bool) -> None:
+        nodes = list(graph.walk(root))
+        self._nodes = len(nodes)
+        if traced:
+            self.finite.remember_lines(nodes)
+        self.layers.graph(nodes)
+        self.parameters.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
@@ -278,6 +307,8 @@ class Watcher:
         if self._stepping:
             return
         self._stepped = True
+        if not self._backwards_since_step and not self._backwards_in_step:
+            self.losses.without_backward(self.step)
         self.parameters.after_step(optimizer, self.step, self.sampled)
         self._recent = [*self._recent[-7:], id(optimizer)]
         self._step_ended()
@@ -297,6 +328,11 @@ class Watcher:
         self.capture.sample(self.sampled)
         if self.step == 1:
             self._trace(True)
+        elif self.step < 4 and torch.is_anomaly_enabled() and (
+            not torch.is_anomaly_check_nan_enabled()
+        ):
+            # The program's own detection, begun while ours was on, has restored ours.
+            torch.autograd.set_detect_anomaly(False)
         self.writer.tick()
 
     def _trace(self, on: bool) -> None:
@@ -305,10 +341,11 @@ class Watcher:
         The flag changes nothing that is computed; it is off again before backward reads it.
         """
         if on and not self.capture.compiled and not torch.is_anomaly_enabled() and (
-            self.layers.nodes < 1_000
+            self._nodes < LARGEST_TRACED_GRAPH
         ):
             torch.autograd.set_detect_anomaly(True, check_nan=False)
             self._tracing = True
         elif not on and self._tracing:
-            torch.autograd.set_detect_anomaly(False)
             self._tracing = False
+            if not torch.is_anomaly_check_nan_enabled():  # else the program's own is on
+                torch.autograd.set_detect_anomaly(False)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.moments import Moments
+from unstuck.observe.tensors import observable
 
 CLASS_LIMIT = 10_000
 COLUMN_LIMIT = 65_536
@@ -50,7 +51,7 @@ class ConstantLoss:
         if not self._known or len(args) < 2 or not isinstance(args[1], torch.Tensor):
             return
         given, target = args[0], args[1].detach()
-        if target.numel() == 0:
+        if not observable(target):
             return
         with torch.no_grad():
             self._batch_size = target.shape[0] if target.ndim else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
+from unstuck.observe.tensors import observable
 from unstuck.record import RecordWriter
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -19,6 +21,8 @@ _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
           "NormBackward1", "StdBackward0", "RsqrtBackward0", "AcosBackward0", "AsinBackward0",
           "LogBackward0", "DivBackward0", "CdistBackward0")
+# A weight beyond this squares to infinity in single precision.
+HUGE = 1e18
 
 
 class FiniteProbe:
@@ -30,13 +34,17 @@ class FiniteProbe:
         self._sites = sites
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
+        self._input: weakref.ref[torch.Tensor] | None = None
 
-    def remember_lines(self, root: Any) -> None:
-        """Keeps the user's line of each operation behind `root`, where torch noted it."""
-        if self._lines:
-            return
+    def model_input(self, args: Any) -> None:
+        """Remembers, weakly, what the model was last called with."""
+        if args and isinstance(args[0], torch.Tensor):
+            self._input = weakref.ref(args[0])
+
+    def remember_lines(self, nodes: list[Any]) -> None:
+        """Keeps the user's line of each operation of a graph that torch noted the lines of."""
         ordinals: dict[str, int] = {}
-        for node in sorted(graph.walk(root, 2_000), key=graph.sequence):
+        for node in sorted(nodes, key=graph.sequence):
             name = node.name()
             ordinal = ordinals[name] = ordinals.get(name, -1) + 1
             line = self.line_of(node)
@@ -65,6 +73,11 @@ class FiniteProbe:
             if not _finite(parameter):
                 self._in_parameter(name, parameter, root, step)
                 return
+        given = self._input() if self._input is not None else None
+        if given is not None and observable(given) and not _finite(given):
+            self._write(step, NonFiniteStage.INPUT, None, None, 0,
+                        f"a share of {_share(given)} of the model's input is not finite")
+            return
         nodes = sorted(graph.walk(root), key=graph.sequence)
         ordinals: dict[str, int] = {}
         for node in nodes:
@@ -73,15 +86,24 @@ class FiniteProbe:
             detail = _makes_non_finite(node, name)
             if detail is None:
                 continue
-            stage = NonFiniteStage.INPUT if detail == "input" else NonFiniteStage.OPERATION
-            if stage is NonFiniteStage.INPUT:
+            stage = {"input": NonFiniteStage.INPUT, "target": NonFiniteStage.TARGET}.get(
+                detail, NonFiniteStage.OPERATION)
+            if stage is not NonFiniteStage.OPERATION:
                 detail = "the values that reach it from outside the graph are not finite"
             self._write(step, stage, name, node, ordinal, detail)
             return
+        for name, parameter in self._names.parameters():
+            largest = float(parameter.detach().abs().max()) if parameter.numel() else 0.0
+            if largest > HUGE:
+                self._in_parameter(name, parameter, None, step, f"has grown to {largest:.2g}")
+                return
         self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
                     "no operation kept the values that would show where it arose")
 
-    def _in_parameter(self, name: str, parameter: torch.Tensor, root: Any, step: int) -> None:
+    def _in_parameter(
+        self, name: str, parameter: torch.Tensor, root: Any, step: int,
+        says: str = "is not finite",
+    ) -> None:
         # The loss of the step before was finite, so its gradient, or the update, was not. The
         # graph has the same operations at every step: those with an infinite slope are suspects.
         ordinals: dict[str, int] = {}
@@ -95,7 +117,7 @@ class FiniteProbe:
         location = self.location_of(*suspects[-1]) if operation else None
         self._writer.fact(NonFinite(
             step, NonFiniteStage.PARAMETER, operation, name, location,
-            f"{name} is not finite after the update of step {max(0, step - 1)}",
+            f"{name} {says} after the update of step {max(0, step - 1)}",
         ), step)
         self._writer.flush()
 
@@ -121,6 +143,18 @@ class FiniteProbe:
 def _finite(tensor: torch.Tensor) -> bool:
     with torch.no_grad():
         return bool(torch.isfinite(tensor.detach()).all())
+
+
+def _share(tensor: torch.Tensor) -> str:
+    bad = 1 - float(torch.isfinite(tensor.detach()).float().mean())
+    return f"{bad:.2g}"
+
+
+def _from_outside(node: Any) -> bool:
+    """Whether a node is a parameter, or one that is only reshaped."""
+    if graph.variable(node) is not None:
+        return True
+    return node.name() in graph.RESHAPES and all(map(_from_outside, graph.parents(node)))
 
 
 def _is_steep(node: Any, name: str) -> bool:
@@ -162,7 +196,9 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
             if not _finite(tensor):
                 if key == "result":
                     return "its result is the first that is not finite"
-                return "input" if all(
-                    graph.variable(p) is not None for p in graph.parents(node)
-                ) else "its operands are the first that are not finite"
+                if key == "target":
+                    return "target"
+                if all(map(_from_outside, graph.parents(node))):
+                    return "input"
+                return "its operands are the first that are not finite"
     return None

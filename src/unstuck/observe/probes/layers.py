@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import unserializable_hook
 
 from unstuck.facts import LayerRole
 from unstuck.observe import graph
 from unstuck.observe.moments import Moments
 from unstuck.observe.naming import Names
+from unstuck.observe.tensors import observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SIZE,
@@ -44,7 +46,6 @@ class LayerProbe:
         self._writer = writer
         self._names = names
         self.first_layer: str | None = None
-        self.nodes = 0  # of the last graph that was walked
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
@@ -73,7 +74,9 @@ class LayerProbe:
         ):
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
-        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or (
+            not observable(tensor)
+        ):
             return
         known = self._names.layer(module)
         if known is not None:
@@ -102,7 +105,7 @@ class LayerProbe:
         self.first_layer = name
         if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
             return
-        if given.is_floating_point() and given.ndim > 0:
+        if given.is_floating_point() and given.ndim > 0 and observable(given):
             axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
             features = given.detach().movedim(axis, -1).reshape(-1, given.shape[axis])
             if features.shape[1] > FEATURE_LIMIT:
@@ -124,7 +127,8 @@ class LayerProbe:
                 # is then missing from this sample.
                 return
 
-        tensor.register_hook(note)
+        # A program that saves the tensor gets no warning for a hook that is marked so.
+        tensor.register_hook(unserializable_hook(note))
 
     def _activation(self, module: nn.Module, tensor: torch.Tensor, name: str) -> None:
         place = self._places.get(id(module))
@@ -166,12 +170,10 @@ class LayerProbe:
             self._batch = first.shape[0]
 
     # Backward -----------------------------------------------------------------------------------
-    def graph(self, root: Any) -> None:
+    def graph(self, nodes: list[Any]) -> None:
         """Finds activations that are functions, not modules, in the graph of a loss."""
-        count = 0
         with torch.no_grad():
-            for node in graph.walk(root):
-                count += 1
+            for node in nodes:
                 name = node.name()
                 if name not in _FUNCTIONAL or graph.sequence(node) in self._by_module:
                     continue
@@ -186,7 +188,6 @@ class LayerProbe:
                     self._rectifier(place, values, kind)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
-        self.nodes = count
 
     def _nearest_layer(self, node: Any) -> tuple[str | None, LayerRole]:
         for behind in graph.walk(node, 100):
@@ -220,19 +221,19 @@ class LayerProbe:
             pairs = self._statistics[name]
             tensors += [torch.stack([m for m, _ in pairs]).mean(),
                         torch.stack([d for _, d in pairs]).mean()]
-        values = _transfer(tensors)
+        values = transfer(tensors)
         self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
         self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
         self._statistics, self._order = {}, []
         places = list(self._saturated)
-        shares = _transfer([torch.stack(self._saturated[p]).mean() for p in places])
+        shares = transfer([torch.stack(self._saturated[p]).mean() for p in places])
         self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))
         self._saturated = {}
 
     def _write_gradients(self, step: int) -> None:
         # Backward meets the layers last to first.
         names = list(reversed(self._gradients))
-        norms = _transfer([
+        norms = transfer([
             torch.linalg.vector_norm(torch.stack(self._gradients[n])) for n in names])
         self._writer.sample(OUTPUT_GRADIENT, step, dict(zip(names, norms, strict=True)))
         self._gradients = {}
@@ -248,7 +249,7 @@ class LayerProbe:
             places.append(place)
             shares.append(silent.float().mean())
         self._writer.sample(
-            SILENT_SHARE, step, dict(zip(places, _transfer(shares), strict=True)))
+            SILENT_SHARE, step, dict(zip(places, transfer(shares), strict=True)))
         self._alive = {}
 
     def _write_inputs(self, step: int) -> None:
@@ -270,12 +271,3 @@ def _part(tensor: torch.Tensor) -> torch.Tensor:
 
 def _numbered(values: list[float]) -> dict[str, float]:
     return {str(index): value for index, value in enumerate(values)}
-
-
-def _transfer(tensors: list[torch.Tensor]) -> list[float]:
-    """Scalars of any devices as numbers, one transfer where all are on one device."""
-    if not tensors:
-        return []
-    if len({t.device for t in tensors}) == 1:
-        return [float(v) for v in torch.stack([t.float() for t in tensors]).tolist()]
-    return [float(t) for t in tensors]

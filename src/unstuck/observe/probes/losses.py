@@ -1,4 +1,4 @@
-"""Losses by the role that data flow gives them, what they receive, and what a constant would cost."""
+"""Losses by the role that data flow gives them, what they receive and what a constant costs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from unstuck.observe import graph
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Formula, read_formula
-from unstuck.observe.probes.samples import Role, SampleProbe
+from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import observable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SUM_ERROR,
@@ -53,8 +54,7 @@ class _Pending:
 
     value: torch.Tensor
     known: _Known
-    weight: int
-    role: Role
+    batch: Batch | None
     age: int = 0
 
 
@@ -101,18 +101,17 @@ class LossProbe:
                 self._write(known, step)
                 self._measure(known, args, step)
             return
-        weight = int(args[1].shape[0]) if (
-            len(args) > 1 and isinstance(args[1], torch.Tensor) and args[1].ndim) else 1
-        if result.grad_fn is None:
+        node = result.grad_fn
+        if node is None:
             value = result.detach()
-            self._looked_at(value if value.numel() == 1 else value.mean(), weight,
+            self._looked_at(value if value.numel() == 1 else value.mean(), _samples(args),
                             self._samples.role)
             return
         if sampled:
             self._measure(known, args, step)
             known.constant.add(args)
-        pending = _Pending(result.detach(), known, weight, Role.HELD_OUT)
-        self._pending[graph.sequence(result.grad_fn)] = pending
+        # Only the number is kept: the graph must be able to go.
+        self._pending[node._sequence_nr()] = _Pending(result.detach(), known, self._samples.batch)
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
@@ -138,16 +137,27 @@ class LossProbe:
         if self._passes:
             self._end_pass(step)
         root = loss.grad_fn
-        value = loss.detach()
         if root is None:
             return
+        known = None
+        direct = self._pending.get(root._sequence_nr())
+        if direct is not None and len(self._pending) == 1 and direct.known.written:
+            # The plain case, kept cheap: this very loss, and nothing else is waiting.
+            known = direct.known
+            self._pending.clear()
+            self._samples.trained(direct.batch)
+            self._emit(direct.value, known, root, step, sampled)
+            if sampled:
+                self._backward_site(step)
+            return
+        value = loss.detach()
         if self._scaled:
             value = self._scaled.pop(graph.sequence(root), value)
-        known = None
         if self._pending:
             found, plain = graph.find(root, set(self._pending))
             for number in found:
                 self._write(self._pending[number].known, step)
+                self._samples.trained(self._pending[number].batch)
             if len(found) == 1:
                 pending = self._pending[next(iter(found))]
                 if plain:
@@ -160,19 +170,31 @@ class LossProbe:
         else:
             known = self._hand_written(root, sampled, step)
         if sampled:
-            self._finite.remember_lines(root)
             self._backward_site(step)
         self._emit(value, known, root, step, sampled)
 
     def _forget(self, found: set[int], step: int) -> None:
         for number in found:
-            del self._pending[number]
-        for number in list(self._pending):
-            pending = self._pending[number]
+            self._pending.pop(number, None)
+        for number, pending in list(self._pending.items()):
             pending.age += 1
             if pending.age >= PATIENCE:
-                del self._pending[number]
-                self._looked_at(pending.value.mean(), pending.weight, Role.HELD_OUT)
+                self._pending.pop(number, None)
+                self._only_looked_at(pending)
+
+    def _only_looked_at(self, pending: _Pending) -> None:
+        role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
+        self._looked_at(pending.value.mean(), 1, role)
+
+    def without_backward(self, step: int) -> None:
+        """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""
+        if self._pending:
+            number = max(self._pending)
+            pending = self._pending.pop(number)
+            self._write(pending.known, step)
+            self._samples.trained(pending.batch)
+            self._emit(pending.value, pending.known, None, step, False)
+            self._forget(set(), step)
 
     def _emit(
         self, value: torch.Tensor, known: _Known | None, root: Any, step: int, sampled: bool
@@ -180,10 +202,10 @@ class LossProbe:
         track = known.name if known else "combined loss"
         if value.numel() != 1:
             value = value.sum()
-        if value.device.type == "cpu":
+        if value.is_cpu:
             number = value.item()
             self._writer.row(TRAIN_LOSS, step, number, track)
-            if not math.isfinite(number):
+            if root is not None and not math.isfinite(number):
                 self._finite.non_finite(root, step)
         else:
             # Reading a number waits for the device: several are read at once, now and then.
@@ -206,11 +228,15 @@ class LossProbe:
             if not math.isfinite(number) and root is not None:
                 self._finite.non_finite(root, step)
 
-    def finish(self, step: int) -> None:
-        """The run has ended: everything that waits is written."""
+    def finish(self, step: int, whole: bool) -> None:
+        """The run has ended: everything that waits is written.
+
+        A loss that waited for no backward yet counts only in a run that came to its `whole` end.
+        """
         for pending in self._pending.values():
-            if pending.age:
-                self._looked_at(pending.value.mean(), pending.weight, Role.HELD_OUT)
+            if pending.age or whole:
+                self._only_looked_at(pending)
+        self._pending.clear()
         self._end_pass(step)
         self._drain(None)
 
@@ -244,6 +270,7 @@ class LossProbe:
 
     def _hand_written(self, root: Any, sampled: bool, step: int) -> _Known | None:
         """The loss of a program that uses no loss function, by its graph."""
+        self._samples.trained(self._samples.batch)
         key = ("", self._sites.here())
         known = self._known.get(key)
         if not sampled:
@@ -286,7 +313,7 @@ class LossProbe:
     def _measure(self, known: _Known, args: Any, step: int) -> None:
         with torch.no_grad():
             given = args[0].detach()
-            if not given.is_floating_point() or given.numel() == 0:
+            if not given.is_floating_point() or not observable(given):
                 return
             name = known.name
             low, high = torch.aminmax(given)
@@ -303,11 +330,17 @@ class LossProbe:
     def _target(self, known: _Known, target: torch.Tensor, step: int) -> None:
         with torch.no_grad():
             values = target.detach()
-            if values.numel() == 0 or values.is_complex():
+            if not observable(values):
                 return
             deviation, mean = torch.std_mean(values.float(), correction=0)
             self._writer.sample(TARGET_MEAN, step, {known.name: float(mean)})
             self._writer.sample(TARGET_DEVIATION, step, {known.name: float(deviation)})
+
+
+def _samples(args: Any) -> int:
+    """How many samples a loss is about."""
+    target = args[1] if len(args) > 1 else None
+    return len(target) if isinstance(target, torch.Tensor) and target.ndim else 1
 
 
 def _hand_written_fact(

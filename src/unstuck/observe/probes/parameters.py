@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -36,8 +37,9 @@ class _Known:
         self.name = name
         self.site = site
         self.written: tuple[int, ...] | None = None
-        self.rates: list[float] = []
-        self.carried: list[torch.Tensor] | None = None  # nonzero gradients left after its step
+        self.rates: list[float | None] = []
+        # Parameters with a nonzero gradient after its step; weakly, so that a finished model can go.
+        self.carried: list[weakref.ref[torch.Tensor]] | None = None
         self.backwards = 0  # since that step
 
 
@@ -86,13 +88,17 @@ class ParameterProbe:
             tuple(self._names.parameter(p) or "?" for p in parameters),
         ), step)
 
-    def _rates(self, optimizer: Optimizer, known: _Known, step: int) -> None:
+    def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:
         rates = [group.get("lr") for group in optimizer.param_groups]
+        if any(isinstance(rate, torch.Tensor) for rate in rates):
+            if not sampled:
+                return  # reading it may wait for a device
+            rates = [_number(rate) for rate in rates]
         if rates != known.rates:
-            known.rates = list(rates)
+            known.rates = rates
             self._writer.sample(LEARNING_RATE, step, {
-                f"{known.name}.{index}": value for index, rate in enumerate(rates)
-                if (value := _number(rate)) is not None
+                f"{known.name}.{index}": float(rate) for index, rate in enumerate(rates)
+                if rate is not None
             })
 
     # Around a step ------------------------------------------------------------------------------
@@ -100,7 +106,7 @@ class ParameterProbe:
         """Keeps the weights of a sampled step; None stands for a program that updates by hand."""
         if optimizer is not None:
             known = self._know(optimizer, None)
-            self._rates(optimizer, known, step)
+            self._rates(optimizer, known, step, sampled)
             if sampled or known.written is None:
                 self._describe(optimizer, known, step)
         self._before = []
@@ -113,9 +119,11 @@ class ParameterProbe:
     def after_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
         """Measures a sampled step."""
         before, self._before = self._before, []
-        if before:
+        if sampled:
             with torch.no_grad():
-                self._measure(optimizer, before, step)
+                if before:
+                    self._measure(optimizer, before, step)
+                self._write_held(step)
         if optimizer is not None:
             known = self._know(optimizer, None)
             self._write_carried(known, step)
@@ -141,7 +149,6 @@ class ParameterProbe:
         self._writer.sample(GRADIENT_NORM, step, {
             name: value * factor
             for (name, _), value in zip(gradients, numbers[2 * count:], strict=True)})
-        self._write_held(step)
 
     def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
         if optimizer is None:
@@ -156,7 +163,7 @@ class ParameterProbe:
     def _write_held(self, step: int) -> None:
         held: dict[str, float] = {}
         for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
-            if not parameter.requires_grad:
+            if not parameter.requires_grad or parameter.is_meta:
                 continue
             key = id(parameter)
             if key in self._held:
@@ -172,10 +179,10 @@ class ParameterProbe:
         self._writer.sample(HELD, step, held)
 
     # Gradients that are carried over ------------------------------------------------------------
-    def _nonzero(self, optimizer: Optimizer) -> list[torch.Tensor]:
+    def _nonzero(self, optimizer: Optimizer) -> list[weakref.ref[torch.Tensor]]:
         with torch.no_grad():
             return [
-                p for group in optimizer.param_groups for p in group["params"]
+                weakref.ref(p) for group in optimizer.param_groups for p in group["params"]
                 if p.grad is not None and not p.grad.is_sparse and bool(p.grad.any())
             ]
 
@@ -185,11 +192,14 @@ class ParameterProbe:
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
-        for known in self._optimizers.values():
+        for key, known in list(self._optimizers.items()):
+            if known.ref() is None:
+                del self._optimizers[key]
             known.backwards += 1
             if known.carried:
                 known.carried = [
-                    p for p in known.carried if p.grad is not None and bool(p.grad.any())
+                    ref for ref in known.carried
+                    if (p := ref()) is not None and p.grad is not None and bool(p.grad.any())
                 ]
 
     def _write_carried(self, known: _Known, step: int) -> None:
@@ -202,10 +212,10 @@ class ParameterProbe:
             self._writer.sample(CARRIED_GRADIENT, step, {known.name: share})
 
     # Reached ------------------------------------------------------------------------------------
-    def graph(self, root: Any, step: int) -> None:
+    def graph(self, nodes: list[Any], step: int) -> None:
         """Notes which parameters the loss reaches."""
         reached = {
-            id(tensor) for node in graph.walk(root) if (tensor := graph.variable(node)) is not None
+            id(tensor) for node in nodes if (tensor := graph.variable(node)) is not None
         }
         self._writer.sample(REACHED, step, {
             name: float(id(p) in reached)
@@ -232,7 +242,7 @@ def _slice(parameter: torch.Tensor) -> torch.Tensor:
 
 def _share(parameter: torch.Tensor) -> float:
     """What a norm over the part must be multiplied by for the whole."""
-    return max(1.0, parameter.numel() / ELEMENT_LIMIT) ** 0.5
+    return math.sqrt(max(1.0, parameter.numel() / ELEMENT_LIMIT))
 
 
 def _norms(tensors: list[torch.Tensor]) -> list[float]:
@@ -246,5 +256,5 @@ def _norms(tensors: list[torch.Tensor]) -> list[float]:
     for indices in by_device.values():
         norms = torch._foreach_norm([tensors[i] for i in indices])
         for i, value in zip(indices, torch.stack([n.float() for n in norms]).tolist(), strict=True):
-            result[i] = value
+            result[i] = float(value)
     return result
