@@ -12,9 +12,9 @@ from unstuck.record import Series
 from unstuck.signals import CARRIED_GRADIENT
 
 SHARE = Threshold(
-    "carried-share", 0.5,
-    "Clearing is done for all of an optimizer's parameters or for none; a part that keeps its "
-    "gradient may be a choice.",
+    "carried-share", 0.1,
+    "A part that is never cleared, such as a second model of the same optimizer, is the same "
+    "mistake; a lone parameter may be a choice.",
     "definition; a run that clears its gradients carries none",
 )
 TIMES = Threshold(

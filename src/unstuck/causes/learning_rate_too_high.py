@@ -62,6 +62,14 @@ LOST = Threshold(
 )
 
 
+SUSPECT = Threshold(
+    "suspect-update", 0.02,
+    "Twenty times the usual update at every step: too much for a run that learns nothing at all, "
+    "and no evidence against one that does.",
+    "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Signs:
     """What the updates and the loss show."""
@@ -108,7 +116,7 @@ def _detect(view: View) -> Verdict:
     signs = _signs(view, updates)
     if signs is None:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
-    sustained = signs.typical >= view.limit(LARGE)
+    sustained = signs.typical >= view.limit(SUSPECT)
     giant = signs.peak >= view.limit(GIANT)
     size = f"typical update {percent(signs.typical)} of the weights, at most {percent(signs.peak)}"
     if not (sustained or giant):
@@ -120,7 +128,8 @@ def _detect(view: View) -> Verdict:
     if found is not None and found.stage in DATA and not jumped:
         return Absent("the data are not finite, and the loss had not risen before it met them")
     if failed(view.outcome) and (giant or jumped or worse or lost):
-        strength = 0.6 + 0.1 * (giant + jumped + worse + lost)
+        strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
+        strength += 0.1 * (signs.typical >= view.limit(LARGE))
         if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN):
             strength = max(strength, 0.95 if giant else 0.85)
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
@@ -128,7 +137,9 @@ def _detect(view: View) -> Verdict:
     elif view.outcome.kind is OutcomeKind.TOO_SHORT and jumped and giant:
         return Unknown(f"{size} and the loss jumped, but the run is too short to see it settle",
                        ("a run of more steps",))
-    elif learned_little(view.outcome) and giant:
+    elif failed(view.outcome) and sustained:
+        strength = 0.5
+    elif learned_little(view.outcome) and (giant or sustained):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
                        "neither jumped nor ends above a constant prediction's",
                        ("a trial with a tenth of the rate",))
@@ -219,7 +230,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS,),
-    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST),
+    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
     explains=(
         "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
         "vanishing-gradients", "bottleneck", "outliers",

@@ -24,13 +24,23 @@ DECAY = Threshold(
     "decay-per-layer", 1 / 3,
     "A decade lost in three layers. A sigmoid passes at most a quarter, 0.6 decades; rectifiers "
     "under He's initialisation lose nearly nothing.",
-    "He et al. 2015; SCIENCE.md 2.4",
+    "He et al. 2015: Delving deep into rectifiers",
 )
 TOTAL = Threshold(
     "first-over-last", 1e-3,
     "The first layers get less than a thousandth of the last layer's gradient, so that at a rate "
     "fit for the last they stand still.",
     "AutoTrainer; no false alarm on 72 healthy runs",
+)
+MILD = Threshold(
+    "mild-decay-per-layer", 0.15,
+    "In a deep network a milder decay adds up; it is still a decay from layer to layer.",
+    "half of the decade in three layers, rounded down",
+)
+FAR = Threshold(
+    "first-over-last-of-many", 1e-4,
+    "Over many mild layers the first ones must get less than a ten-thousandth.",
+    "a tenth of the limit for a steep decay",
 )
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
 UNDERFLOW = 1e-17  # squares of less are lost in single precision, and the norm with them
@@ -102,7 +112,9 @@ def _detect(view: View) -> Verdict:
     worst = max(flowing, key=lambda f: f.decay)
     says = (f"the gradient changes by {number(worst.decay)} decades per layer towards the input, "
             f"{number(worst.ratio)} from last to first")
-    if not (worst.decay >= view.limit(DECAY) and worst.ratio <= view.limit(TOTAL)):
+    steep = worst.decay >= view.limit(DECAY) and worst.ratio <= view.limit(TOTAL)
+    long = worst.decay >= view.limit(MILD) and worst.ratio <= view.limit(FAR)
+    if not (steep or long):
         return Absent(says)
     return _present(view, worst)
 
@@ -215,7 +227,7 @@ CAUSE = Cause(
     ),
     needs=(OUTPUT_GRADIENT,),
     uses=(SATURATED_SHARE,),
-    thresholds=(LAYERS, DECAY, TOTAL),
+    thresholds=(LAYERS, DECAY, TOTAL, MILD, FAR),
     explains=("learning-rate-too-low", "too-deep"),
     detect=_detect,
 )

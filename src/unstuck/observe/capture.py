@@ -7,6 +7,7 @@ no error of ours reach the program.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from threading import get_ident
 from types import FunctionType
@@ -181,10 +182,15 @@ class Capture:
             ):
                 self._tell(self._watcher.compiling)
             self._tell(self._watcher.before_forward, module)
+            # Each nested call takes five frames where it took three: the program gets as many more.
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(2 * limit)
             try:
                 output = original(module, *args, **kwargs)
             finally:
                 self._depth = 0
+                if sys.getrecursionlimit() == 2 * limit:
+                    sys.setrecursionlimit(limit)
             self._tell(self._watcher.after_forward, module, args, kwargs, output)
             return output
 

@@ -8,6 +8,7 @@ import os
 import site
 import sys
 import sysconfig
+from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType
 
@@ -99,9 +100,14 @@ class Sites:
 
 def _constructs(frame: FrameType, built: object) -> bool:
     code = frame.f_code
-    if code.co_name != "__init__" or not code.co_varnames:
+    name = code.co_varnames[0] if code.co_varnames else ""
+    if name != "self" and code.co_name != "__init__":
         return False
-    return frame.f_locals.get(code.co_varnames[0]) is built
+    found = frame.f_locals.get(name) is built
+    if code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
+        # Reading them left a copy in the frame, which would keep the user's objects alive.
+        frame.f_locals.clear()
+    return found
 
 
 def locate(code: CodeType, instruction: int, keep_text: bool = True) -> SourceLocation:

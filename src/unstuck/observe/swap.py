@@ -27,8 +27,13 @@ def swap(
 
     Returns:
         A function that restores the old code.
+
+    Raises:
+        RuntimeError: the function is swapped already.
     """
     old = function.__code__
+    if key(function) in old.co_names:
+        raise RuntimeError(f"{function.__qualname__} is swapped already")
     original = FunctionType(
         old, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )

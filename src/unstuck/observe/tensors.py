@@ -21,6 +21,12 @@ def observable(tensor: torch.Tensor) -> bool:
     )
 
 
+def readable(parameter: torch.Tensor) -> bool:
+    """Whether a parameter has values: a lazy one has none before its first call."""
+    lazy = isinstance(parameter, torch.nn.parameter.UninitializedTensorMixin)
+    return not lazy and observable(parameter)
+
+
 def transfer(tensors: list[torch.Tensor]) -> list[float]:
     """Scalars of any devices as numbers, one transfer where all are on one device."""
     if not tensors:

@@ -68,6 +68,7 @@ class Watcher:
         self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
         self._described: set[str] = set()
         self._tracing = False
+        self._failed = False
         self._nodes = 0  # of the last graph that was walked
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
@@ -88,6 +89,9 @@ class Watcher:
     def failed(self, error: Exception) -> None:
         """Ends the watching after an error of ours; the program goes on as if alone."""
         self.capture.remove()
+        if self._failed:
+            return
+        self._failed = True
         self._trace(False)
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
@@ -127,9 +131,12 @@ class Watcher:
             end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+        except Exception as error:
+            self.failed(error)
+        try:
             self.writer.end(end, self.step)
             self.writer.close()
-        except Exception as error:
+        except OSError as error:
             self.failed(error)
 
     # Construction -------------------------------------------------------------------------------
@@ -177,7 +184,7 @@ class Watcher:
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
         if learns:
-            self.finite.model_input(args)
+            self.finite.model_called(args, output)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs)

@@ -23,6 +23,7 @@ _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBac
           "LogBackward0", "DivBackward0", "CdistBackward0")
 # A weight beyond this squares to infinity in single precision.
 HUGE = 1e18
+OPERANDS = "its operands are the first that are not finite"
 
 
 class FiniteProbe:
@@ -35,11 +36,14 @@ class FiniteProbe:
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self._input: weakref.ref[torch.Tensor] | None = None
+        self._output: weakref.ref[torch.Tensor] | None = None
 
-    def model_input(self, args: Any) -> None:
-        """Remembers, weakly, what the model was last called with."""
+    def model_called(self, args: Any, output: Any) -> None:
+        """Remembers, weakly, what the model was last called with and what it returned."""
         if args and isinstance(args[0], torch.Tensor):
             self._input = weakref.ref(args[0])
+        if isinstance(output, torch.Tensor):
+            self._output = weakref.ref(output)
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
@@ -88,6 +92,8 @@ class FiniteProbe:
                 continue
             stage = {"input": NonFiniteStage.INPUT, "target": NonFiniteStage.TARGET}.get(
                 detail, NonFiniteStage.OPERATION)
+            if detail == OPERANDS and self._behind_output(node):
+                stage = NonFiniteStage.TARGET
             if stage is not NonFiniteStage.OPERATION:
                 detail = "the values that reach it from outside the graph are not finite"
             self._write(step, stage, name, node, ordinal, detail)
@@ -99,6 +105,12 @@ class FiniteProbe:
                 return
         self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
                     "no operation kept the values that would show where it arose")
+
+    def _behind_output(self, node: Any) -> bool:
+        """Whether an operation of the loss got something non-finite though the model did not."""
+        output = self._output() if self._output is not None else None
+        return (output is not None and output.grad_fn is not None and _finite(output)
+                and graph.sequence(node) > graph.sequence(output.grad_fn))
 
     def _in_parameter(
         self, name: str, parameter: torch.Tensor, root: Any, step: int,
@@ -200,5 +212,5 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
                     return "target"
                 if all(map(_from_outside, graph.parents(node))):
                     return "input"
-                return "its operands are the first that are not finite"
+                return OPERANDS
     return None

@@ -38,12 +38,16 @@ def read_formula(root: Any, output: torch.Tensor | None) -> Formula:
     names = tuple(node.name() for node in chain)
     body = [n for n in chain if not n.name().startswith(_REDUCTIONS)]
     difference = _difference(chain)
+    stretch = _accidental(root, output)
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
     dimension = graph.saved(softmax, "dim") if softmax is not None else None
     if isinstance(dimension, int) and dimension >= 2**63:
         dimension -= 2**64
     if difference is None:
-        return Formula("hand-written", names, root=body[0] if body else root,
+        given = graph.parents(stretch)[0] if stretch is not None else None
+        return Formula("hand-written", names, root=stretch or (body[0] if body else root),
+                       input_shape=(graph.shape(given) or ()) if given is not None else (),
+                       stretched=graph.shape(stretch) if stretch is not None else None,
                        softmax_dimension=dimension if isinstance(dimension, int) else None)
     above = names[: chain.index(difference)]
     squared = "PowBackward0" in above or _squares(chain, difference)
@@ -103,6 +107,32 @@ def _stretched(
     if count < 2 or count != _numel(given) or len(shape) != 2:
         return None
     return shape if shape == (count, count) else None
+
+
+_ELEMENTWISE = frozenset({
+    "SubBackward0", "RsubBackward0", "RsubBackward1", "AddBackward0", "MulBackward0",
+    "DivBackward0",
+})
+
+
+def _accidental(root: Any, output: torch.Tensor | None) -> Any:
+    """The first operation between output and loss that stretches N predictions to N × N."""
+    if output is None or output.grad_fn is None or output.ndim == 0:
+        return None
+    first, count = graph.sequence(output.grad_fn), output.shape[0]
+    found = None
+    for node in graph.walk(root, 500):
+        if node.name() not in _ELEMENTWISE or graph.sequence(node) <= first:
+            continue
+        inner = [p for p in graph.parents(node) if graph.variable(p) is None]
+        given = graph.shape(inner[0]) if inner else None
+        if given is None or max(given, default=0) != count:
+            continue
+        if _stretched(graph.shape(node) or (), given, inner) and (
+            found is None or graph.sequence(node) < graph.sequence(found)
+        ):
+            found = node
+    return found
 
 
 def _numel(shape: tuple[int, ...]) -> int:

@@ -164,7 +164,9 @@ class LossProbe:
                     known = pending.known
                     if pending.value.numel() == 1:
                         value = pending.value
-            self._forget(found, step)
+            self._forget(found)
+            if self._passes:
+                self._end_pass(step)
             if not found:
                 known = self._hand_written(root, sampled, step)
         else:
@@ -173,12 +175,13 @@ class LossProbe:
             self._backward_site(step)
         self._emit(value, known, root, step, sampled)
 
-    def _forget(self, found: set[int], step: int) -> None:
-        for number in found:
-            self._pending.pop(number, None)
+    def _forget(self, found: set[int]) -> None:
+        trained = [self._pending.pop(number) for number in found]
         for number, pending in list(self._pending.items()):
             pending.age += 1
-            if pending.age >= PATIENCE:
+            # An earlier loss of the same line was passed over: it was a validation with gradients.
+            passed = any(pending.known is t.known for t in trained) and number < min(found)
+            if passed or pending.age >= PATIENCE:
                 self._pending.pop(number, None)
                 self._only_looked_at(pending)
 
@@ -194,7 +197,7 @@ class LossProbe:
             self._write(pending.known, step)
             self._samples.trained(pending.batch)
             self._emit(pending.value, pending.known, None, step, False)
-            self._forget(set(), step)
+            self._forget(set())
 
     def _emit(
         self, value: torch.Tensor, known: _Known | None, root: Any, step: int, sampled: bool

@@ -14,6 +14,7 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import readable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CARRIED_GRADIENT,
@@ -27,6 +28,7 @@ from unstuck.signals import (
 
 ELEMENT_LIMIT = 1_000_000  # elements of a tensor that are looked at
 PARAMETER_LIMIT = 2_000  # parameters of a program that are looked at
+BY_HAND = "the hand-written update"
 
 
 class _Known:
@@ -54,6 +56,7 @@ class ParameterProbe:
         self._count: dict[str, int] = {}
         self._held: set[int] = set()
         self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self.has_optimizer = False
 
@@ -158,12 +161,12 @@ class ParameterProbe:
                 (name, p) for group in optimizer.param_groups for p in group["params"]
                 if (name := self._names.parameter(p)) is not None
             ]
-        return named[:PARAMETER_LIMIT]
+        return [(n, p) for n, p in named if readable(p)][:PARAMETER_LIMIT]
 
     def _write_held(self, step: int) -> None:
         held: dict[str, float] = {}
         for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
-            if not parameter.requires_grad or parameter.is_meta:
+            if not parameter.requires_grad or not readable(parameter):
                 continue
             key = id(parameter)
             if key in self._held:
@@ -211,9 +214,33 @@ class ParameterProbe:
             share = len(known.carried) / len(known.written)
             self._writer.sample(CARRIED_GRADIENT, step, {known.name: share})
 
+    def _carried_by_hand(self, nodes: list[Any], step: int) -> None:
+        """The same for a program that updates its weights itself, seen from the next backward.
+
+        A gradient that is there before backward was carried over if its weight has changed since
+        the backward before: until then it may accumulate on purpose.
+        """
+        carried = known = 0
+        for node in nodes:
+            tensor = graph.variable(node)
+            if tensor is None or not readable(tensor):
+                continue
+            with torch.no_grad():
+                mark = float(tensor.detach().reshape(-1)[:1000].double().sum())
+                before = self._marks.get(id(tensor))
+                self._marks[id(tensor)] = (weakref.ref(tensor), mark)
+                if before is None or before[0]() is not tensor or before[1] == mark:
+                    continue
+                known += 1
+                carried += int(tensor.grad is not None and bool(tensor.grad.any()))
+        if known:
+            self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
+
     # Reached ------------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], step: int) -> None:
         """Notes which parameters the loss reaches."""
+        if not self.has_optimizer:
+            self._carried_by_hand(nodes, step)
         reached = {
             id(tensor) for node in nodes if (tensor := graph.variable(node)) is not None
         }
