@@ -8,6 +8,7 @@ import inspect
 import io
 import multiprocessing
 import pickle
+import re
 import random
 import runpy
 import sys
@@ -531,7 +532,9 @@ def test_tracing_sees_the_model_alone(tmp_path: Path) -> None:
         traced = torch.jit.trace(model, x)
         train(traced, optimizer, 3)
         loss = torch.jit.trace(lambda a, b: F.cross_entropy(a, b), (model(x).detach(), y))
-        return str(traced.inlined_graph), str(loss.inlined_graph), model
+        # torch numbers the traces of a process; the number is no difference.
+        graphs = [re.sub(r"___torch_mangle_\d+\.", "", str(t.inlined_graph)) for t in (traced, loss)]
+        return *graphs, model
 
     same(program, tmp_path)
 
@@ -1392,26 +1395,19 @@ def test_two_watches_one_after_another(tmp_path: Path) -> None:
     assert read_record(tmp_path / "a").id != read_record(tmp_path / "b").id
 
 
-def test_a_nested_watch_is_refused_clearly_or_works(tmp_path: Path) -> None:
+def test_a_nested_watch_is_part_of_the_outer_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     seed()
     bare = plain()
     seed()
     with unstuck.watch(tmp_path / "outer", overhead=ALWAYS):
-        refused = None
-        try:
-            with unstuck.watch(tmp_path / "inner", overhead=ALWAYS):
-                result = plain()
-        except RecursionError:
-            pytest.fail("a nested watch runs into the recursion limit")
-        except Exception as error:
-            refused = str(error)
+        with unstuck.watch(tmp_path / "inner", overhead=ALWAYS):
             result = plain()
     assert_clean()
     assert_equal(bare, result)
-    if refused is None:
-        assert healthy(tmp_path / "inner").steps == 7
-    else:
-        assert "watch" in refused
+    assert "being watched already" in capsys.readouterr().err
+    assert not (tmp_path / "inner").exists()
     assert healthy(tmp_path / "outer").steps == 7
 
 

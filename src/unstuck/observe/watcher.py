@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import weakref
@@ -79,6 +80,10 @@ class Watcher:
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
         self.capture.install()
+        if "torch._dynamo" in sys.modules and any(
+            type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects()
+        ):
+            self.compiling()  # before the watching began
         self.capture.sample(True)
 
     # What limits the watching -------------------------------------------------------------------

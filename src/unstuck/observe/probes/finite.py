@@ -36,14 +36,14 @@ class FiniteProbe:
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self._input: weakref.ref[torch.Tensor] | None = None
-        self._output: weakref.ref[torch.Tensor] | None = None
+        self._output: int | None = None  # creation number of the model's output
 
     def model_called(self, args: Any, output: Any) -> None:
         """Remembers, weakly, what the model was last called with and what it returned."""
         if args and isinstance(args[0], torch.Tensor):
             self._input = weakref.ref(args[0])
-        if isinstance(output, torch.Tensor):
-            self._output = weakref.ref(output)
+        node = output.grad_fn if isinstance(output, torch.Tensor) else None
+        self._output = graph.sequence(node) if node is not None else None
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
@@ -108,9 +108,11 @@ class FiniteProbe:
 
     def _behind_output(self, node: Any) -> bool:
         """Whether an operation of the loss got something non-finite though the model did not."""
-        output = self._output() if self._output is not None else None
-        return (output is not None and output.grad_fn is not None and _finite(output)
-                and graph.sequence(node) > graph.sequence(output.grad_fn))
+        if self._output is None or graph.sequence(node) <= self._output:
+            return False
+        # Weights that are too large make an output infinite before it is NaN.
+        own = graph.saved(node, "self")
+        return isinstance(own, torch.Tensor) and not bool(own.isinf().any())
 
     def _in_parameter(
         self, name: str, parameter: torch.Tensor, root: Any, step: int,

@@ -46,6 +46,7 @@ class _Known:
     fact: facts.Loss
     constant: ConstantLoss
     written: bool = False
+    reached: int = 0  # how often backward came to it
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class _Pending:
     value: torch.Tensor
     known: _Known
     batch: Batch | None
+    weight: int
     age: int = 0
 
 
@@ -90,7 +92,9 @@ class LossProbe:
         step: int, sampled: bool,
     ) -> None:
         """A loss function returned `result`, or raised (None)."""
-        if not args or not isinstance(args[0], torch.Tensor):
+        if not args or not isinstance(args[0], torch.Tensor) or (
+            torch._C._functorch.is_functorch_wrapped_tensor(args[0])
+        ):
             return
         site = self._sites.here()
         known = self._known.get((function, site))
@@ -111,7 +115,8 @@ class LossProbe:
             self._measure(known, args, step)
             known.constant.add(args)
         # Only the number is kept: the graph must be able to go.
-        self._pending[node._sequence_nr()] = _Pending(result.detach(), known, self._samples.batch)
+        self._pending[node._sequence_nr()] = _Pending(
+            result.detach(), known, self._samples.batch, _samples(args))
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
@@ -144,6 +149,7 @@ class LossProbe:
         if direct is not None and len(self._pending) == 1 and direct.known.written:
             # The plain case, kept cheap: this very loss, and nothing else is waiting.
             known = direct.known
+            known.reached += 1
             self._pending.clear()
             self._samples.trained(direct.batch)
             self._emit(direct.value, known, root, step, sampled)
@@ -176,18 +182,21 @@ class LossProbe:
         self._emit(value, known, root, step, sampled)
 
     def _forget(self, found: set[int]) -> None:
-        trained = [self._pending.pop(number) for number in found]
+        usual = False
+        for number in found:
+            known = self._pending.pop(number).known
+            known.reached += 1
+            usual = usual or known.reached > 2
         for number, pending in list(self._pending.items()):
             pending.age += 1
-            # An earlier loss of the same line was passed over: it was a validation with gradients.
-            passed = any(pending.known is t.known for t in trained) and number < min(found)
-            if passed or pending.age >= PATIENCE:
+            # A line that training has passed by so far is a validation with gradients on.
+            if (usual and not pending.known.reached) or pending.age >= PATIENCE:
                 self._pending.pop(number, None)
                 self._only_looked_at(pending)
 
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
-        self._looked_at(pending.value.mean(), 1, role)
+        self._looked_at(pending.value.mean(), pending.weight, role)
 
     def without_backward(self, step: int) -> None:
         """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""

@@ -40,7 +40,7 @@ class _Known:
         self.site = site
         self.written: tuple[int, ...] | None = None
         self.rates: list[float | None] = []
-        # Parameters with a nonzero gradient after its step; weakly, so that a finished model can go.
+        # Parameters with a nonzero gradient after its step; weakly, so that a model can go.
         self.carried: list[weakref.ref[torch.Tensor]] | None = None
         self.backwards = 0  # since that step
 
@@ -232,7 +232,8 @@ class ParameterProbe:
                 if before is None or before[0]() is not tensor or before[1] == mark:
                     continue
                 known += 1
-                carried += int(tensor.grad is not None and bool(tensor.grad.any()))
+                gradient = tensor.grad
+                carried += int(gradient is not None and bool(gradient.any()))
         if known:
             self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
 
