@@ -34,7 +34,7 @@ STALE = 24 * 3600.0  # seconds after which another session's records are leftove
 PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
 
 
-class ProgramFailed(Exception):  # noqa: N818  named as a sentence reads it
+class ProgramFailed(Exception):
     """A program under watch left no record in time."""
 
 

@@ -20,7 +20,8 @@ from unstuck.curves import judge
 from unstuck.diagnosis import diagnose, verdict_of
 from unstuck.facts import SourceLocation
 from unstuck.findings import Diagnosis, Finding, Present
-from unstuck.record import Record, read_record, to_json
+from unstuck.plain import to_json
+from unstuck.record import Record, read_record
 from unstuck.signals import BY_NAME
 
 CAUSES = catalogue.causes()

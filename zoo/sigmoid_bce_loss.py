@@ -6,6 +6,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+
 # 1) model
 class LogisticRegression(nn.Module):
     def __init__(self, n_input_features):

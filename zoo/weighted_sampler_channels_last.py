@@ -55,7 +55,7 @@ def main():
             out = model(x_val)
         recall = [(out[y_val == c].argmax(1) == c).float().mean().item() for c in range(3)]
         print(f"{epoch}: train {sum(losses) / len(losses):.4f} val {criterion(out, y_val).item():.4f} "
-              + "recall " + " ".join(f"{r:.2f}" for r in recall))
+               "recall " + " ".join(f"{r:.2f}" for r in recall))
     return model, optimizer
 
 

@@ -16,7 +16,7 @@ from unstuck.cause import Cause
 GROUP = "unstuck.causes"
 
 
-class BadCatalogue(Exception):  # noqa: N818  named as a sentence reads it
+class BadCatalogue(Exception):
     """A cause, or a plugin with one, cannot be used; the message is one sentence for its author."""
 
 

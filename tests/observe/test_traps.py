@@ -8,8 +8,8 @@ import inspect
 import io
 import multiprocessing
 import pickle
-import re
 import random
+import re
 import runpy
 import sys
 import textwrap
@@ -533,8 +533,8 @@ def test_tracing_sees_the_model_alone(tmp_path: Path) -> None:
         train(traced, optimizer, 3)
         loss = torch.jit.trace(lambda a, b: F.cross_entropy(a, b), (model(x).detach(), y))
         # torch numbers the traces of a process; the number is no difference.
-        graphs = [re.sub(r"___torch_mangle_\d+\.", "", str(t.inlined_graph)) for t in (traced, loss)]
-        return *graphs, model
+        mangled = re.compile(r"___torch_mangle_\d+\.")
+        return *(mangled.sub("", str(t.inlined_graph)) for t in (traced, loss)), model
 
     same(program, tmp_path)
 
@@ -1091,7 +1091,7 @@ def test_deep_recursion_is_as_deep_as_before(tmp_path: Path) -> None:
 # Exceptions and ends ------------------------------------------------------------------------------
 @pytest.mark.parametrize("where", ["forward", "loss", "backward", "step", "between", "loader"])
 def test_the_programs_exceptions_pass_unchanged(where: str, tmp_path: Path) -> None:
-    class Own(ValueError):  # noqa: N818
+    class Own(ValueError):
         pass
 
     error = Own("mine")
@@ -1401,9 +1401,9 @@ def test_a_nested_watch_is_part_of_the_outer_one(
     seed()
     bare = plain()
     seed()
-    with unstuck.watch(tmp_path / "outer", overhead=ALWAYS):
-        with unstuck.watch(tmp_path / "inner", overhead=ALWAYS):
-            result = plain()
+    outer = unstuck.watch(tmp_path / "outer", overhead=ALWAYS)
+    with outer, unstuck.watch(tmp_path / "inner", overhead=ALWAYS):
+        result = plain()
     assert_clean()
     assert_equal(bare, result)
     assert "being watched already" in capsys.readouterr().err

@@ -202,7 +202,7 @@ class ParameterProbe:
             if known.carried:
                 known.carried = [
                     ref for ref in known.carried
-                    if (p := ref()) is not None and p.grad is not None and bool(p.grad.any())
+                    if (p := ref()) is not None and _is_nonzero(p.grad)
                 ]
 
     def _write_carried(self, known: _Known, step: int) -> None:
@@ -232,8 +232,7 @@ class ParameterProbe:
                 if before is None or before[0]() is not tensor or before[1] == mark:
                     continue
                 known += 1
-                gradient = tensor.grad
-                carried += int(gradient is not None and bool(gradient.any()))
+                carried += int(_is_nonzero(tensor.grad))
         if known:
             self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
 
@@ -249,6 +248,10 @@ class ParameterProbe:
             name: float(id(p) in reached)
             for name, p in list(self._names.parameters())[:PARAMETER_LIMIT] if p.requires_grad
         })
+
+
+def _is_nonzero(gradient: torch.Tensor | None) -> bool:
+    return gradient is not None and bool(gradient.any())
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,39 @@
+# Needs Python 3.11 or newer with pip, and make. Everything is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test lint overhead non-interference clean
+
+# torch comes first and by its exact version: left to itself, pip would take a CUDA build of
+# several gigabytes.
+$(BIN)/demo-ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch scikit-learn
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(BIN)/test-ready: $(BIN)/demo-ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(BIN)/demo-ready
+	$(BIN)/unstuck run examples/cancer.py
+
+test: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+lint: $(BIN)/test-ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+overhead: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.overhead
+
+non-interference: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.non_interference
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,50 @@
+"""Dataclasses as plain JSON values, and back by their type hints."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any, Union, get_args, get_origin
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, enums, tuples and non-finite numbers as plain JSON values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(v) for v in value]
+    return value
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """The inverse of `to_json` for a type hint; raises ValueError or TypeError if it cannot be."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        options = [o for o in get_args(kind) if o is not type(None)]
+        return None if value is None else from_json(options[0], value)
+    if origin is tuple:
+        (item, *_) = get_args(kind)
+        return tuple(from_json(item, v) for v in value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object for {kind}")
+        hints = typing.get_type_hints(kind)
+        known = {f.name for f in fields(kind)}
+        return kind(**{k: from_json(hints[k], v) for k, v in value.items() if k in known})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    if kind is float:
+        return float(value)
+    if kind in (int, str, bool) and not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return value
