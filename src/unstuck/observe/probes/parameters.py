@@ -227,9 +227,9 @@ class ParameterProbe:
                 continue
             with torch.no_grad():
                 mark = float(tensor.detach().reshape(-1)[:1000].double().sum())
-                before = self._marks.get(id(tensor))
+                ref, old = self._marks.get(id(tensor), (None, mark))
                 self._marks[id(tensor)] = (weakref.ref(tensor), mark)
-                if before is None or before[0]() is not tensor or before[1] == mark:
+                if old == mark or ref is None or ref() is None:
                     continue
                 known += 1
                 carried += int(_is_nonzero(tensor.grad))
