@@ -1425,7 +1425,7 @@ FAILING = [
     ("unstuck.observe.naming", "Names", "model_fact"),
     ("unstuck.observe.sites", "Sites", "here"),
     ("unstuck.observe.sites", "Sites", "location"),
-    ("unstuck.observe.budget", "Budget", "step_ended"),
+    ("unstuck.observe.budget", "Budget", "sampled_step_ended"),
     ("unstuck.observe.probes.samples", "SampleProbe", "forward"),
     ("unstuck.observe.probes.layers", "LayerProbe", "begin"),
     ("unstuck.observe.probes.layers", "LayerProbe", "called"),

@@ -64,7 +64,7 @@ class Watcher:
         self._stepped = False
         self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
         self._backwards_in_step = 0
-        self._recent: list[int] = []  # optimizers of the last steps
+        self._recent: list[int] = [0]  # optimizers of the last steps
         self._window = 0  # sampled steps left, so that each optimizer gets one
         self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
         self._described: set[str] = set()
@@ -189,7 +189,7 @@ class Watcher:
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
         if learns:
-            self.finite.model_called(args, output)
+            self.finite.model_called(args)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs)
@@ -277,7 +277,6 @@ class Watcher:
             if self.sampled and loss.grad_fn is not None:
                 self._walk(loss.grad_fn, traced)
             self.losses.before_backward(loss, self.step, self.sampled)
-        self.writer.tick()
 
     def _walk(self, root: Any, traced: bool) -> None:
         nodes = list(graph.walk(root))
@@ -322,22 +321,26 @@ class Watcher:
         if not self._backwards_since_step and not self._backwards_in_step:
             self.losses.without_backward(self.step)
         self.parameters.after_step(optimizer, self.step, self.sampled)
-        self._recent = [*self._recent[-7:], id(optimizer)]
+        if id(optimizer) != self._recent[-1]:
+            self._recent = [*self._recent[-7:], id(optimizer)]
+        elif len(set(self._recent)) > 1 and self.step % 64 == 0:
+            self._recent = self._recent[-1:]  # the others may have ended
         self._step_ended()
 
     def _step_ended(self) -> None:
-        if self.sampled:
+        was_sampled = self.sampled
+        if was_sampled:
             self.layers.flush(self.step)
-        self._budget.step_ended(self.sampled)
+            self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
         if self._window > 1:
             self._window -= 1
-            self.sampled = True
         else:
             self.sampled = self._budget.sampled(self.step)
-            self._window = len(set(self._recent)) if self.sampled else 0
-        self.capture.sample(self.sampled)
+            self._window = max(1, len(set(self._recent) - {0})) if self.sampled else 0
+        if self.sampled is not was_sampled:
+            self.capture.sample(self.sampled)
         if self.step == 1:
             self._trace(True)
         elif self.step < 4 and torch.is_anomaly_enabled() and (

@@ -36,14 +36,11 @@ class FiniteProbe:
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self._input: weakref.ref[torch.Tensor] | None = None
-        self._output: int | None = None  # creation number of the model's output
 
-    def model_called(self, args: Any, output: Any) -> None:
-        """Remembers, weakly, what the model was last called with and what it returned."""
+    def model_called(self, args: Any) -> None:
+        """Remembers, weakly, what the model was last called with."""
         if args and isinstance(args[0], torch.Tensor):
             self._input = weakref.ref(args[0])
-        node = output.grad_fn if isinstance(output, torch.Tensor) else None
-        self._output = graph.sequence(node) if node is not None else None
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
@@ -92,7 +89,7 @@ class FiniteProbe:
                 continue
             stage = {"input": NonFiniteStage.INPUT, "target": NonFiniteStage.TARGET}.get(
                 detail, NonFiniteStage.OPERATION)
-            if detail == OPERANDS and self._behind_output(node):
+            if detail == OPERANDS and _is_residual(node):
                 stage = NonFiniteStage.TARGET
             if stage is not NonFiniteStage.OPERATION:
                 detail = "the values that reach it from outside the graph are not finite"
@@ -105,14 +102,6 @@ class FiniteProbe:
                 return
         self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
                     "no operation kept the values that would show where it arose")
-
-    def _behind_output(self, node: Any) -> bool:
-        """Whether an operation of the loss got something non-finite though the model did not."""
-        if self._output is None or graph.sequence(node) <= self._output:
-            return False
-        # Weights that are too large make an output infinite before it is NaN.
-        own = graph.saved(node, "self")
-        return isinstance(own, torch.Tensor) and not bool(own.isinf().any())
 
     def _in_parameter(
         self, name: str, parameter: torch.Tensor, root: Any, step: int,
@@ -169,6 +158,20 @@ def _from_outside(node: Any) -> bool:
     if graph.variable(node) is not None:
         return True
     return node.name() in graph.RESHAPES and all(map(_from_outside, graph.parents(node)))
+
+
+def _is_residual(node: Any) -> bool:
+    """Whether this is the power or modulus of a difference that is NaN.
+
+    Everything before it was finite, the prediction included: the target is not. Weights that are
+    too large make a prediction infinite before it is NaN.
+    """
+    own = graph.saved(node, "self")
+    return (
+        node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0")
+        and any(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
+        and isinstance(own, torch.Tensor) and not bool(own.isinf().any())
+    )
 
 
 def _is_steep(node: Any, name: str) -> bool:
