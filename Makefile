@@ -1,4 +1,5 @@
-# Needs Python 3.11 or newer with pip, and make. Everything is installed into .venv.
+# Needs Python 3.11 or newer with pip, and make. Everything is installed into .venv; setting up
+# again is only done when pyproject.toml or constraints.txt change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,6 +10,8 @@ JOBS ?= 2
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
 $(BIN)/demo-ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch scikit-learn
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
@@ -21,6 +24,8 @@ $(BIN)/test-ready: $(BIN)/demo-ready
 demo: $(BIN)/demo-ready
 	$(BIN)/unstuck run examples/cancer.py
 
+# Workers share the records of cases and zoo programs (tests/running.py). Stealing begins with the
+# halves of the list, so one worker makes most of the records while the other tests the watching.
 test: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 

@@ -1,4 +1,4 @@
-"""Every command and snippet of the README, on the real thing."""
+"""Every command, snippet and table of the README, on the real thing."""
 
 from __future__ import annotations
 
@@ -10,77 +10,158 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from unstuck import catalogue, cli
+
 ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "examples" / "cancer.py"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line.removeprefix("$ ").split("  #")[0].strip()
     for kind, text in BLOCKS if kind == "console" for line in text.splitlines()
 ]
+OURS = [command for command in COMMANDS if command.startswith("unstuck ")]
 UNSTUCK = Path(sys.executable).parent / "unstuck"
+NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
+
+
+def block(kind: str) -> str:
+    """The only fenced block of a kind."""
+    (text,) = (text for k, text in BLOCKS if k == kind)
+    return str(text)
 
 
 def call(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "unstuck"
+    keep = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "UNSTUCK_DEBUG")}
     return subprocess.run(
-        [UNSTUCK, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "COLUMNS": "100", "XDG_STATE_HOME": str(folder / "state")},
+        [UNSTUCK, *words[1:]], cwd=folder, capture_output=True, encoding="utf-8", timeout=300,
+        check=False, env={**keep, "COLUMNS": "100", "XDG_STATE_HOME": str(folder / "state")},
     )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("readme")
-    shutil.copy(ROOT / "examples" / "cancer.py", place / "train.py")
-    return place
-
-
-def test_every_unstuck_command_does_what_it_says(folder: Path) -> None:
-    ours = [command for command in COMMANDS if command.startswith("unstuck")]
-    assert len(ours) >= 6
-    for command in ours:
-        done = call(command, folder)
+# Commands ----------------------------------------------------------------------------------------
+def test_every_command_does_what_it_says(tmp_path: Path) -> None:
+    shutil.copy(DEMO, tmp_path / "train.py")
+    assert {command.split()[1] for command in OURS} == {"run", "diagnose", "explain", "list"}
+    for command in OURS:
+        done = call(command, tmp_path)
         assert "Traceback" not in done.stderr, done.stderr
         # A record with an error makes `diagnose` exit with 1; everything else succeeds.
-        assert done.returncode == (1 if "diagnose" in command else 0), (command, done.stderr)
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    assert report["findings"][0]["cause"] == "inputs-not-normalised"
+        assert done.returncode == int("diagnose" in command), (command, done.stderr)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    holds(report, json.loads(block("json")))
+    assert (tmp_path / "run1" / "events.jsonl").is_file()
+
+
+def holds(whole: Any, part: Any) -> None:
+    """Everything that `part` shows is so in `whole`; a list may go on, an object have more keys."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            holds(whole[key], value)
+    elif isinstance(part, list):
+        for index, value in enumerate(part):
+            holds(whole[index], value)
+    else:
+        assert whole == part
 
 
 def test_other_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for command in COMMANDS:
+    in_prose = re.findall(r"`make ([\w-]+)`", README)
+    for command in [*COMMANDS, *(f"make {target}" for target in in_prose)]:
         words = shlex.split(command)
         if words[0] == "make":
-            assert f"\n{words[1]}: " in makefile
+            assert f"\n{words[1]}: " in makefile, command
         else:
-            assert words[0] == "unstuck" or words == ["pip", "install", "."]
+            assert words[0] == "unstuck" or words == ["pip", "install", "."], command
 
 
+def test_files_that_are_linked_exist() -> None:
+    for file in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / file).exists(), file
+
+
+# The finding -------------------------------------------------------------------------------------
 def test_the_first_screen_is_what_the_demo_prints(tmp_path: Path) -> None:
-    (shown,) = (text for kind, text in BLOCKS if kind == "text")
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    printed = call("unstuck run examples/cancer.py", tmp_path).stderr
-    start = printed.index("error[")
-    # Digits depend on the machine's arithmetic; words, lines and carets do not.
-    plain = re.compile(r"[\d.e+]+")
-    expected = [plain.sub("#", line) for line in shown.splitlines()]
-    found = [plain.sub("#", line) for line in printed[start:].splitlines()]
-    marks = ("error[", "┌─", "│", "fix", "why", "which also explains")
-    assert [e for e in expected if any(m in e for m in marks)] == [
-        f for f in found[: len(expected)] if any(m in f for m in marks)
-    ]
+    command, _, shown = block("text").partition("\n")
+    shutil.copytree(DEMO.parent, tmp_path / "examples", ignore=shutil.ignore_patterns("__*"))
+    done = call(command.removeprefix("$ "), tmp_path)
+    report, separator, _ = done.stderr.partition("unstuck: the record is in ")
+    assert separator, done.stderr
+    printed = done.stdout + report
+    assert fixed_lines(printed) == fixed_lines(shown)
+    assert len(fixed_lines(shown)) >= 5, "location, source, caret, fix, why"
+    assert words(printed) == words(shown)
 
 
-def test_the_notebook_snippet_runs(tmp_path: Path) -> None:
-    (snippet,) = (text for kind, text in BLOCKS if kind == "python")
-    script = tmp_path / "notebook.py"
-    script.write_text(snippet, encoding="utf-8")
+def fixed_lines(text: str) -> list[str]:
+    """Lines that hold no measurement: where, the source, the caret, fixes, why."""
+    kept = []
+    for line in text.splitlines():
+        if "^" in line:
+            kept.append(line[: line.rindex("^") + 1])
+        elif re.match(r" *(┌─|\d+ │|= (fix|or|why) )", line):
+            kept.append(line)
+    return kept + re.findall(r"\(\S+\.py:\d+:\d+\)", text)
+
+
+def words(text: str) -> list[str]:
+    """All words, however they are wrapped; digits of measurements depend on the machine."""
+    return NUMBER.sub("#", text.replace("│", " ")).split()
+
+
+def test_the_fix_cures_the_demo(tmp_path: Path) -> None:
+    fix = re.search(r"= fix    x = \(x - (.*)\) / (.*)$", block("text"), re.MULTILINE)
+    assert fix
+    cure = (f"mean, deviation = {fix[1]}, {fix[2]}\n"
+            "x_train, x_test = (x_train - mean) / deviation, (x_test - mean) / deviation\n")
+    source = DEMO.read_text(encoding="utf-8")
+    assert source.count("\nmodel = ") == 1
+    cured = source.replace("\nmodel = ", f"\n{cure}model = ")
+    (tmp_path / "train.py").write_text(cured, encoding="utf-8")
+    done = call("unstuck run --quiet --fail-on warning train.py", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    accuracy = re.search(r"accuracy\s+of (0\.\d+)", README)
+    assert accuracy
+    assert float(done.stdout.split()[-1]) == pytest.approx(float(accuracy[1]), abs=0.03)
+
+
+def test_the_snippet_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    snippet = block("python")
+    (tmp_path / "notebook.py").write_text(snippet, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "loss" in done.stdout
-    assert "error" not in done.stdout
+        [sys.executable, "notebook.py"], cwd=tmp_path, capture_output=True, encoding="utf-8",
+        timeout=300, check=True,
+    )
+    promised = snippet.rpartition("# ")[2].partition(":")[0]
+    assert promised.startswith("error[")
+    assert promised in done.stderr
+    line = 1 + next(i for i, text in enumerate(snippet.splitlines()) if "mse_loss" in text)
+    assert f"┌─ notebook.py:{line}:" in done.stderr
+
+
+# Tables ------------------------------------------------------------------------------------------
+def first_column(heading: str) -> set[str]:
+    """The first word in code of each row of the table whose head begins so."""
+    table = README.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `([\w-]+)", table, re.MULTILINE))
+
+
+def test_every_cause_is_listed() -> None:
+    own = {c.slug for c in catalogue.causes() if c.detect.__module__.startswith("unstuck.")}
+    assert first_column("cause") == own
+    assert f"\n- {len(own)} causes." in README
+
+
+def test_every_option_of_run_is_listed() -> None:
+    from typer.main import get_command
+
+    command = get_command(cli.app).commands["run"]  # type: ignore[attr-defined]
+    options = {name for p in command.params for name in p.opts if name.startswith("--")}
+    assert first_column("option of `run`") == options - {"--help"}
