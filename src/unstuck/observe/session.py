@@ -140,7 +140,8 @@ class Watch:
     _session: Session | None = field(default=None, repr=False)
 
     def __enter__(self) -> Watch:
-        script = sys.argv[0] if sys.argv else ""
+        # In a notebook there is no script, and what argv names is the kernel.
+        script = getattr(sys.modules.get("__main__"), "__file__", None)
         program = os.path.dirname(os.path.abspath(script)) if script else None
         options = Options(self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
                           program_folder=program)
