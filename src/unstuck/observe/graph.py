@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -78,6 +78,23 @@ def saved(node: Any, name: str) -> Any:
 def saved_names(node: Any) -> list[str]:
     """The names of all tensors that a node saved."""
     return [n.removeprefix("_raw_saved_") for n in dir(node) if n.startswith("_raw_saved_")]
+
+
+def numbered(nodes: Iterable[Any]) -> Iterator[tuple[Any, str, int]]:
+    """Nodes in the order of their creation, with name and ordinal among those of the name."""
+    ordinals: dict[str, int] = {}
+    for node in sorted(nodes, key=sequence):
+        name = node.name()
+        ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+        yield node, name, ordinal
+
+
+def dimension(softmax: Any) -> int | None:
+    """The dimension that a softmax node runs over; torch keeps a negative one unsigned."""
+    value = saved(softmax, "dim") if softmax is not None else None
+    if not isinstance(value, int):
+        return None
+    return value - 2**64 if value >= 2**63 else value
 
 
 def producers(node: Any, limit: int = 8) -> list[Any]:

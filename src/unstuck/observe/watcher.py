@@ -267,7 +267,7 @@ class Watcher:
             self._count_backward()
         else:
             self._backwards_in_step += 1
-        self.parameters.before_backward(self.step)
+        self.parameters.before_backward()
         given = (tensors,) if isinstance(tensors, torch.Tensor) else tensors
         if not isinstance(given, tuple | list):
             return

@@ -44,10 +44,7 @@ class FiniteProbe:
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
-        ordinals: dict[str, int] = {}
-        for node in sorted(nodes, key=graph.sequence):
-            name = node.name()
-            ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+        for node, name, ordinal in graph.numbered(nodes):
             line = self.line_of(node)
             if line is not None:
                 self._lines[name, ordinal] = line
@@ -79,11 +76,7 @@ class FiniteProbe:
             self._write(step, NonFiniteStage.INPUT, None, None, 0,
                         f"a share of {_share(given)} of the model's input is not finite")
             return
-        nodes = sorted(graph.walk(root), key=graph.sequence)
-        ordinals: dict[str, int] = {}
-        for node in nodes:
-            name = node.name()
-            ordinal = ordinals[name] = ordinals.get(name, -1) + 1
+        for node, name, ordinal in graph.numbered(graph.walk(root)):
             detail = _makes_non_finite(node, name)
             if detail is None:
                 continue
@@ -109,11 +102,8 @@ class FiniteProbe:
     ) -> None:
         # The loss of the step before was finite, so its gradient, or the update, was not. The
         # graph has the same operations at every step: those with an infinite slope are suspects.
-        ordinals: dict[str, int] = {}
         suspects = []
-        for node in sorted(graph.walk(root), key=graph.sequence) if root is not None else []:
-            kind = node.name()
-            ordinal = ordinals[kind] = ordinals.get(kind, -1) + 1
+        for node, kind, ordinal in graph.numbered(graph.walk(root) if root is not None else ()):
             if _is_steep(node, kind):
                 suspects.append((kind, ordinal))
         operation = suspects[-1][0] if len({kind for kind, _ in suspects}) == 1 else None
@@ -188,7 +178,7 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
                if isinstance(v, torch.Tensor) and v.is_floating_point()}
     with torch.no_grad():
         own = tensors.get("self")
-        if name.startswith("Log") and name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):
+        if name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):
             if own is not None and bool((own <= 0).any()):
                 return f"the logarithm of {float(own.min()):.3g}"
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +41,12 @@ def read_formula(root: Any, output: torch.Tensor | None) -> Formula:
     difference = _difference(chain)
     stretch = _accidental(root, output)
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
-    dimension = graph.saved(softmax, "dim") if softmax is not None else None
-    if isinstance(dimension, int) and dimension >= 2**63:
-        dimension -= 2**64
     if difference is None:
         given = graph.parents(stretch)[0] if stretch is not None else None
         return Formula("hand-written", names, root=stretch or (body[0] if body else root),
                        input_shape=(graph.shape(given) or ()) if given is not None else (),
                        stretched=graph.shape(stretch) if stretch is not None else None,
-                       softmax_dimension=dimension if isinstance(dimension, int) else None)
+                       softmax_dimension=graph.dimension(softmax))
     above = names[: chain.index(difference)]
     squared = "PowBackward0" in above or _squares(chain, difference)
     function = "mse_loss" if squared else "l1_loss" if "AbsBackward0" in above else "hand-written"
@@ -104,7 +102,7 @@ def _stretched(
     if len(inner) != 1 or inner[0].name() in ("UnsqueezeBackward0", "ExpandBackward0"):
         return None
     count = max(given, default=0)
-    if count < 2 or count != _numel(given) or len(shape) != 2:
+    if count < 2 or count != math.prod(given) or len(shape) != 2:
         return None
     return shape if shape == (count, count) else None
 
@@ -133,13 +131,6 @@ def _accidental(root: Any, output: torch.Tensor | None) -> Any:
         ):
             found = node
     return found
-
-
-def _numel(shape: tuple[int, ...]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
 
 
 def _target(

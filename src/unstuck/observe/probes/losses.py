@@ -266,7 +266,7 @@ class LossProbe:
             self._name(function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
-            _stretched(function, given, target), _dimension(softmax),
+            _stretched(function, given, target), graph.dimension(softmax),
         )
         known = self._known[function, site] = _Known(fact.name, fact, constant)
         return known
@@ -366,15 +366,6 @@ def _hand_written_fact(
 
 def _dtype(tensor: torch.Tensor | None) -> str:
     return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
-
-
-def _dimension(softmax: Any) -> int | None:
-    if softmax is None:
-        return None
-    value = graph.saved(softmax, "dim")
-    if not isinstance(value, int):
-        return None
-    return value - 2**64 if value >= 2**63 else value
 
 
 _ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",

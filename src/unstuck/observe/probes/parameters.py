@@ -191,7 +191,7 @@ class ParameterProbe:
                 if p.grad is not None and not p.grad.is_sparse and bool(p.grad.any())
             ]
 
-    def before_backward(self, step: int) -> None:
+    def before_backward(self) -> None:
         """Takes note of gradients that were cleared since their optimizer's step.
 
         Done at every backward, for a later one fills them again (a generator's backward fills its
