@@ -6,8 +6,8 @@ Compared are what the program returns (weights, buffers, gradients, modes, optim
 random states of torch, `random` and numpy, and what it printed. Exit status 1 on a difference, and
 also where the watcher gave up, for then nothing was compared.
 
-The tests end each program after some optimizer steps, in both arms alike, and compare the local
-variables of its functions instead.
+The tests end each program after some optimizer steps, in both arms alike, and compare what its
+functions' variables hold then.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,8 +166,9 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
     failure = ""
     record = folder / "record"
     file = run.file
+    left: dict[str, str] = {}
     if run.steps is not None:
-        _end_after(run.steps)
+        _end_after(run.steps, str(file), left)
     with unstuck.watch(record) if watched else nullcontext():
         spec = importlib.util.spec_from_file_location(f"program_{file.stem}", file)
         assert spec is not None
@@ -176,8 +178,8 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
         spec.loader.exec_module(module)
         try:
             returned = getattr(module, run.function)()
-        except Enough as error:
-            returned = _locals(error, str(file))
+        except Enough:
+            pass
         except Exception as error:  # part of what the program does
             failure = f"{type(error).__name__}: {error}"
     parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
@@ -185,10 +187,9 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
              "numpy's random state": _digest(repr(np.random.get_state()).encode())}
     sys.stdout.flush()
     parts["what was printed"] = _digest((folder / "output.txt").read_bytes())
-    tensors = 0
-    for name, value in _parts("returned", returned, set()):
-        parts[name] = value
-        tensors += value.startswith("tensor")
+    ended = left | dict(_parts("returned", returned, set()))
+    parts |= ended
+    tensors = sum(value.startswith("tensor") for value in ended.values())
     result: dict[str, Any] = {"parts": parts, "tensors": tensors, "steps": 0}
     if watched:
         seen = unstuck.read_record(record)
@@ -201,7 +202,11 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
     return result
 
 
-def _end_after(steps: int) -> None:
+def _end_after(steps: int, file: str, left: dict[str, str]) -> None:
+    """Ends the program after so many steps; `left` receives what its functions' variables hold.
+
+    They are read where the last step ends, since a program may swallow every exception.
+    """
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
     done = 0
@@ -209,20 +214,23 @@ def _end_after(steps: int) -> None:
     def count(*_: Any) -> None:
         nonlocal done
         done += 1
+        if done == steps:
+            left.update(_variables(sys._getframe(), file))
         if done >= steps:
             raise Enough
 
     register_optimizer_step_post_hook(count)
 
 
-def _locals(error: BaseException, file: str) -> dict[str, Any]:
-    """The variables of the program's functions that an exception has left."""
-    return {
-        f"{frame.f_code.co_name}.{name}": value
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == file
-        for name, value in frame.f_locals.items() if not name.startswith("__")
-    }
+def _variables(frame: FrameType | None, file: str) -> Iterator[tuple[str, str]]:
+    """The variables of a file's functions that are running, as parts."""
+    seen: set[int] = set()
+    while frame is not None:
+        if frame.f_code.co_filename == file:
+            for name, value in frame.f_locals.items():
+                if not name.startswith("__"):
+                    yield from _parts(f"{frame.f_code.co_name}.{name}", value, seen)
+        frame = frame.f_back
 
 
 def _parts(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, str]]:
@@ -260,7 +268,7 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), part) for key, part in value.items())
     elif isinstance(value, list | tuple):
         yield from ((str(index), part) for index, part in enumerate(value))
-    elif callable(getattr(value, "state_dict", None)):  # optimizers, schedulers, scalers
+    elif not isinstance(value, type) and callable(getattr(value, "state_dict", None)):  # optimizers, schedulers, scalers
         yield "state", value.state_dict()
 
 
