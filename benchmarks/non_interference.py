@@ -268,7 +268,8 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), part) for key, part in value.items())
     elif isinstance(value, list | tuple):
         yield from ((str(index), part) for index, part in enumerate(value))
-    elif not isinstance(value, type) and callable(getattr(value, "state_dict", None)):  # optimizers, schedulers, scalers
+    elif callable(getattr(value, "state_dict", None)) and not isinstance(value, type):
+        # Optimizers, schedulers, scalers.
         yield "state", value.state_dict()
 
 

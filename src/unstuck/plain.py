@@ -11,14 +11,19 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
 
+def plain(number: float) -> float | str:
+    """A number as JSON knows it: one that is not finite is spelled out."""
+    return number if math.isfinite(number) else repr(number)
+
+
 def to_json(value: Any) -> Any:
     """Dataclasses, enums, tuples and non-finite numbers as plain JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
+    if isinstance(value, float):
+        return plain(value)
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

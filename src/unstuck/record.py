@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from unstuck import facts
 from unstuck.facts import End, EndKind, Fact
-from unstuck.plain import from_json, to_json
+from unstuck.plain import from_json, plain, to_json
 from unstuck.signals import BY_NAME, PlaceSignal, Signal, StepSignal
 
 SCHEMA = 1
@@ -122,7 +122,7 @@ class RecordWriter:
         """Adds the numbers of a sampled step, a place each."""
         if places:
             self._write({"type": "sample", "signal": signal.name, "step": step,
-                         "places": to_json(dict(places))})
+                         "places": {place: plain(value) for place, value in places.items()}})
 
     def odd(self, what: str, step: int, says: str) -> None:
         """Notes something that limits what can be known, in one sentence, and flushes."""
@@ -146,7 +146,8 @@ class RecordWriter:
                 return
             rows, self._rows = self._rows, {}
             for (name, track), values in rows.items():
-                event = {"type": "step", "signal": name, "track": track, "rows": to_json(values)}
+                event = {"type": "step", "signal": name, "track": track,
+                         "rows": [(step, plain(value)) for step, value in values]}
                 self._pending.append(_line(event))
             pending, self._pending = self._pending, []
             if pending:
@@ -174,8 +175,11 @@ class RecordWriter:
                 self._pending.append(_line(event))
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def _line(event: dict[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+    return _encode(event) + "\n"
 
 
 # Reading -----------------------------------------------------------------------------------------

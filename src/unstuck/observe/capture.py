@@ -181,7 +181,8 @@ class Capture:
                 or type(module).__name__ == "OptimizedModule"
             ):
                 self._tell(self._watcher.compiling)
-            self._tell(self._watcher.before_forward, module)
+            if self._watcher.sampled:
+                self._tell(self._watcher.before_forward, module)
             # Each nested call takes five frames where it took three: the program gets as many more.
             limit = sys.getrecursionlimit()
             sys.setrecursionlimit(2 * limit)

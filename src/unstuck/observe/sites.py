@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 
 from unstuck.facts import SourceLocation
 
-# A call site: the code object and the offset of the instruction that was running.
-Site = tuple[CodeType, int]
+# A call site: the identity of the code object and the offset of the instruction that was running.
+# Not the code object itself, whose hash reads all its instructions each time.
+Site = tuple[int, int]
 
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -49,6 +50,7 @@ class Sites:
             self._program = program_folder.rstrip(os.sep) + os.sep
         self._keep_text = keep_text
         self._user: dict[str, bool] = {}
+        self._codes: dict[int, CodeType] = {}  # keeps them alive, so that identities stay theirs
         self._locations: dict[Site, SourceLocation] = {}
 
     def here(self, built: object | None = None) -> Site | None:
@@ -66,7 +68,8 @@ class Sites:
             if known is None:
                 known = user[code.co_filename] = self.is_user(code.co_filename)
             if known and found is None:
-                found = code, frame.f_lasti
+                found = id(code), frame.f_lasti
+                self._codes[found[0]] = code
                 if built is None:
                     return found
             if built is not None and _constructs(frame, built):
@@ -90,7 +93,9 @@ class Sites:
             return None
         known = self._locations.get(found)
         if known is None:
-            known = self._locations[found] = locate(*found, self._keep_text)
+            code, instruction = found
+            known = self._locations[found] = locate(
+                self._codes[code], instruction, self._keep_text)
         return known
 
     def operation(self, file: str, line: int, operation: str) -> SourceLocation | None:

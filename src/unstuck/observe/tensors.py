@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 
@@ -25,6 +27,16 @@ def readable(parameter: torch.Tensor) -> bool:
     """Whether a parameter has values: a lazy one has none before its first call."""
     lazy = isinstance(parameter, torch.nn.parameter.UninitializedTensorMixin)
     return not lazy and observable(parameter)
+
+
+def mean_deviation(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and population standard deviation as float scalars on the tensor's device.
+
+    Three passes of vector arithmetic; `torch.std_mean` takes up to twenty times as long on a CPU.
+    """
+    values = tensor.float()
+    mean = values.mean()
+    return mean, torch.linalg.vector_norm(values - mean) / math.sqrt(values.numel())
 
 
 def transfer(tensors: list[torch.Tensor]) -> list[float]:

@@ -179,8 +179,10 @@ class Watcher:
 
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:
-        if self.sampled and torch.is_grad_enabled() and self._is_model(module):
-            self.names.register(module, self._variable(module))
+        """A module is called from outside at a sampled step."""
+        if torch.is_grad_enabled() and self._is_model(module):
+            if not self.names.knows(module):
+                self.names.register(module, self._variable(module))
             self.layers.begin()
 
     def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -211,8 +213,6 @@ class Watcher:
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""
-        if self.names.knows(module):
-            return None
         frame = sys._getframe(1)
         while frame is not None and not self.sites.is_user(frame.f_code.co_filename):
             frame = frame.f_back  # type: ignore[assignment]
@@ -233,7 +233,10 @@ class Watcher:
         return None
 
     def _describe(self, called: nn.Module, args: Any, kwargs: Any) -> None:
-        """Writes a model's facts at its first call, and again when parts are frozen or freed."""
+        """Writes a model's facts at its first call, and again when parts are frozen or freed.
+
+        The parts are named anew each time, since a program may have put others in their place.
+        """
         known = self.names.register(called, None)
         if known is None:
             return

@@ -13,7 +13,7 @@ from unstuck.facts import LayerRole
 from unstuck.observe import graph
 from unstuck.observe.moments import Moments
 from unstuck.observe.naming import Names
-from unstuck.observe.tensors import observable, transfer
+from unstuck.observe.tensors import mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SIZE,
@@ -53,7 +53,6 @@ class LayerProbe:
         self._input_samples = 0
         self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
         self._gradients: dict[str, list[torch.Tensor]] = {}
-        self._order: list[str] = []
         self._alive: dict[str, torch.Tensor] = {}
         self._recent: dict[str, deque[torch.Tensor]] = {}
         self._saturated: dict[str, list[torch.Tensor]] = {}
@@ -90,10 +89,7 @@ class LayerProbe:
             if own and not self._input_done:
                 self._input(args[0] if args else None, name, kind)
             values = _part(tensor)
-            deviation, mean = torch.std_mean(values.float(), correction=0)
-            if name not in self._statistics:
-                self._order.append(name)
-            self._statistics.setdefault(name, []).append((mean, deviation))
+            self._statistics.setdefault(name, []).append(mean_deviation(values))
             if kind is LayerRole.ACTIVATION:
                 self._activation(module, tensor, name)
         if own:
@@ -215,16 +211,15 @@ class LayerProbe:
         self._by_module.clear()
 
     def _write_statistics(self, step: int) -> None:
-        names = [n for n in self._order if n in self._statistics]
+        names = list(self._statistics)
         tensors = []
-        for name in names:
-            pairs = self._statistics[name]
+        for pairs in self._statistics.values():
             tensors += [torch.stack([m for m, _ in pairs]).mean(),
                         torch.stack([d for _, d in pairs]).mean()]
         values = transfer(tensors)
         self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
         self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
-        self._statistics, self._order = {}, []
+        self._statistics = {}
         places = list(self._saturated)
         shares = transfer([torch.stack(self._saturated[p]).mean() for p in places])
         self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))

@@ -18,7 +18,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Formula, read_formula
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import mean_deviation, observable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SUM_ERROR,
@@ -161,7 +161,7 @@ class LossProbe:
             value = self._scaled.pop(graph.sequence(root), value)
         if self._pending:
             found, plain = graph.find(root, set(self._pending))
-            for number in found:
+            for number in sorted(found):
                 self._write(self._pending[number].known, step)
                 self._samples.trained(self._pending[number].batch)
             if len(found) == 1:
@@ -344,7 +344,7 @@ class LossProbe:
             values = target.detach()
             if not observable(values):
                 return
-            deviation, mean = torch.std_mean(values.float(), correction=0)
+            mean, deviation = mean_deviation(values)
             self._writer.sample(TARGET_MEAN, step, {known.name: float(mean)})
             self._writer.sample(TARGET_DEVIATION, step, {known.name: float(deviation)})
 

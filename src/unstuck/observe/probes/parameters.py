@@ -94,10 +94,12 @@ class ParameterProbe:
 
     def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:
         rates = [group.get("lr") for group in optimizer.param_groups]
-        if any(isinstance(rate, torch.Tensor) for rate in rates):
-            if not sampled:
-                return  # reading it may wait for a device
-            rates = [_number(rate) for rate in rates]
+        for rate in rates:
+            if isinstance(rate, torch.Tensor):
+                if not sampled:
+                    return  # reading it may wait for a device
+                rates = [_number(rate) for rate in rates]
+                break
         if rates != known.rates:
             known.rates = rates
             self._writer.sample(LEARNING_RATE, step, {

@@ -10,7 +10,8 @@ import torch
 
 from unstuck.observe.tensors import observable
 
-FIRST_STEPS = 128  # in which every training batch is hashed; later only sampled steps
+FIRST_STEPS = 128  # in which every training batch is hashed
+SPACING = 16  # later only every so many steps
 MOST_HASHES = 200_000
 BATCH_LIMIT = 512  # samples of a batch that are hashed
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
@@ -56,7 +57,7 @@ class SampleProbe:
         """Notes the input of a model call."""
         self._learns = learns
         self.batch = None
-        if learns and not sampled and step >= FIRST_STEPS and step % 4:
+        if learns and not sampled and step >= FIRST_STEPS and step % SPACING:
             return
         for first in (*args, *kwargs.values()):
             if isinstance(first, torch.Tensor):
