@@ -83,7 +83,7 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
 def test_calls_go_through_and_give_the_same(function: Any, args: Any, kwargs: Any) -> None:
     expected = function(*args, **kwargs)
     seen: list[Any] = []
-    restore = swap(function, seeing(seen))
+    restore = swap(function, seeing(seen)).undo
     try:
         assert function(*args, **kwargs) == expected
     finally:
@@ -95,7 +95,7 @@ def test_calls_go_through_and_give_the_same(function: Any, args: Any, kwargs: An
 
 def test_arguments_arrive_as_declared() -> None:
     seen: list[Any] = []
-    restore = swap(positional, seeing(seen))
+    restore = swap(positional, seeing(seen)).undo
     try:
         positional(1, d=4)
         positional(b=8, a=7, d=1, z=2)
@@ -108,7 +108,7 @@ def test_arguments_arrive_as_declared() -> None:
 def test_wrong_calls_are_refused_in_the_same_words(args: Any, kwargs: Any) -> None:
     with pytest.raises(TypeError) as bare:
         positional(*args, **kwargs)
-    restore = swap(positional, seeing([]))
+    restore = swap(positional, seeing([])).undo
     try:
         with pytest.raises(TypeError) as swapped:
             positional(*args, **kwargs)
@@ -122,7 +122,7 @@ def test_what_can_be_asked_of_a_function_stays() -> None:
     before = [inspect.signature(held), inspect.getsource(held), held.__name__, held.__doc__,
               held.__qualname__, held.__defaults__, held.__kwdefaults__, held.__module__,
               inspect.getfile(held), held.__code__.co_firstlineno, held.__annotations__]
-    restore = swap(positional, seeing([]))
+    restore = swap(positional, seeing([])).undo
     try:
         after = [inspect.signature(held), inspect.getsource(held), held.__name__, held.__doc__,
                  held.__qualname__, held.__defaults__, held.__kwdefaults__, held.__module__,
@@ -135,20 +135,20 @@ def test_what_can_be_asked_of_a_function_stays() -> None:
 
 def test_restoring_leaves_nothing() -> None:
     code, names = positional.__code__, set(globals())
-    swap(positional, seeing([]))()
+    swap(positional, seeing([])).undo()
     assert positional.__code__ is code
     assert set(globals()) == names
 
 
 def test_functions_with_free_variables() -> None:
     seen: list[Any] = []
-    restore = swap(behind, seeing(seen))  # the wrapper closes over the function
+    restore = swap(behind, seeing(seen)).undo  # the wrapper closes over the function
     try:
         assert behind(2) == ("wrapped", 2)
         assert Child().x == 4
     finally:
         restore()
-    restore = swap(Child.__init__, seeing(seen))  # it closes over __class__
+    restore = swap(Child.__init__, seeing(seen)).undo  # it closes over __class__
     try:
         assert Child().x == 4
     finally:
@@ -160,7 +160,7 @@ def test_bound_methods_and_subclasses_see_it() -> None:
     base = Base(1)
     method = base.method
     seen: list[Any] = []
-    restore = swap(Base.method, seeing(seen))
+    restore = swap(Base.method, seeing(seen)).undo
     try:
         assert method(2) == 3
         assert Child().method() == 5
@@ -173,7 +173,7 @@ def test_an_exception_passes_and_its_traceback_names_the_function() -> None:
     def make(original: Original) -> Callable[..., Any]:
         return lambda: original(1, 2, 3)
 
-    restore = swap(plain, make)
+    restore = swap(plain, make).undo
     try:
         with pytest.raises(TypeError, match="takes 0 positional arguments") as caught:
             plain()
@@ -187,10 +187,10 @@ def test_swaps_of_one_function_may_be_stacked_or_are_refused() -> None:
     first: list[Any] = []
     second: list[Any] = []
     code = plain.__code__
-    undo = [swap(plain, seeing(first))]
+    undo = [swap(plain, seeing(first)).undo]
     try:
         try:
-            undo.append(swap(plain, seeing(second)))
+            undo.append(swap(plain, seeing(second)).undo)
         except (ValueError, RuntimeError):
             assert plain() == "plain"
         else:
@@ -216,7 +216,7 @@ SWAPPED = [
 @pytest.mark.parametrize("function", SWAPPED, ids=lambda f: f.__qualname__)
 def test_torchs_functions_can_be_swapped(function: Any) -> None:
     code, signature = function.__code__, inspect.signature(function)
-    restore = swap(function, seeing([]))
+    restore = swap(function, seeing([])).undo
     try:
         assert function.__code__ is not code
         assert inspect.signature(function) == signature
@@ -258,7 +258,7 @@ def test_every_loss_gives_the_same_and_is_pickled_as_itself(name: str) -> None:
     arguments = given_and_target(name)
     bare = function(*arguments)
     seen: list[Any] = []
-    restore = swap(function, seeing(seen))
+    restore = swap(function, seeing(seen)).undo
     try:
         assert torch.equal(function(*arguments), bare)
         assert pickle.loads(pickle.dumps(function)) is function
@@ -277,7 +277,7 @@ def test_scripting_reads_the_source(tmp_path: Any) -> None:
     import warnings
 
     given = torch.randn(4, 2)
-    undo = [swap(f, seeing([])) for f in (F.mse_loss, F.l1_loss)]
+    undo = [swap(f, seeing([])).undo for f in (F.mse_loss, F.l1_loss)]
     try:
         from scripted_loss_of_swap import loss  # type: ignore[import-not-found]
 

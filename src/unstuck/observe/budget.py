@@ -14,12 +14,12 @@ class Budget:
 
     The first steps are sampled always; later ones at geometric distances, unless what sampling has
     cost so far exceeds `overhead` as a share of the run's time. The cost of a sampled step is how
-    much longer it took than the average step.
+    much longer it took than the average step. None before `next` is sampled.
     """
 
     def __init__(self, overhead: float) -> None:
         self._overhead = overhead
-        self._next = float(FULL_STEPS)
+        self.next = 0.0
         self._start = self._began = time.perf_counter()
         self._spent = 0.0
 
@@ -27,10 +27,11 @@ class Budget:
         """Whether `step`, which now begins, is to be sampled."""
         if step < FULL_STEPS:
             return True
-        if step < self._next:
+        if step < self.next:
             return False
-        while self._next <= step:
-            self._next = max(self._next * SPACING, self._next + 1)
+        self.next = max(self.next, float(FULL_STEPS))
+        while self.next <= step:
+            self.next = max(self.next * SPACING, self.next + 1)
         return self._affordable()
 
     def sampled_step_ended(self, step: int) -> None:

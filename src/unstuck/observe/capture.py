@@ -24,7 +24,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import DataLoader
 
-from unstuck.observe.swap import Original, key, swap
+from unstuck.observe.swap import Original, Swap, key, swap
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
@@ -41,7 +41,7 @@ LOSSES = (
 def watching() -> bool:
     """Whether the hooks of a watching are installed in this process."""
     call = nn.Module._wrapped_call_impl
-    return key(call) in call.__code__.co_names
+    return key(call) in call.__globals__
 
 
 class Capture:
@@ -51,6 +51,7 @@ class Capture:
         self._watcher = watcher
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
+        self._call: Swap | None = None
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
@@ -63,7 +64,7 @@ class Capture:
         """Installs every hook. One that this torch does not allow is noted and left out."""
         self.active = True
         self._swap(nn.Module.__init__, self._module_init)
-        self._swap(nn.Module._wrapped_call_impl, self._module_call)
+        self._call = self._swap(nn.Module._wrapped_call_impl, self._module_call)
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
         self._swap(Optimizer.__init__, self._optimizer_init)
         self._swap(DataLoader.__init__, self._loader_init)
@@ -100,15 +101,20 @@ class Capture:
             self._leaf_hook.remove()
             self._leaf_hook = None
 
-    def _swap(self, function: Any, make: Callable[[Original], Callable[..., Any]]) -> None:
+    def _swap(
+        self, function: Any, make: Callable[[Original], Callable[..., Any]]
+    ) -> Swap | None:
         name = getattr(function, "__qualname__", repr(function))
         if not isinstance(function, FunctionType):
             self._watcher.limited(f"{name} of this torch cannot be watched")
-            return
+            return None
         try:
-            self._undo.append(swap(function, make))
+            swapped = swap(function, make)
         except (ValueError, TypeError, SyntaxError) as error:
             self._watcher.limited(f"{name} of this torch cannot be watched: {error}")
+            return None
+        self._undo.append(swapped.undo)
+        return swapped
 
     def _in_forked_child(self) -> None:
         self.active = False
@@ -181,16 +187,23 @@ class Capture:
                 or type(module).__name__ == "OptimizedModule"
             ):
                 self._tell(self._watcher.compiling)
+            limit = 0
             if self._watcher.sampled:
                 self._tell(self._watcher.before_forward, module)
-            # Each nested call takes five frames where it took three: the program gets as many more.
-            limit = sys.getrecursionlimit()
-            sys.setrecursionlimit(2 * limit)
+                # A nested call takes more frames under the hook: the program gets as many more.
+                limit = sys.getrecursionlimit()
+                sys.setrecursionlimit(2 * limit)
+            # What the model calls inside runs torch's own code: it costs nothing.
+            swapped = self._call
+            if swapped is not None:
+                swapped.function.__code__ = swapped.old
             try:
                 output = original(module, *args, **kwargs)
             finally:
                 self._depth = 0
-                if sys.getrecursionlimit() == 2 * limit:
+                if swapped is not None and self.active:
+                    swapped.function.__code__ = swapped.new
+                if limit and sys.getrecursionlimit() == 2 * limit:
                     sys.setrecursionlimit(limit)
             self._tell(self._watcher.after_forward, module, args, kwargs, output)
             return output

@@ -77,11 +77,13 @@ class Names:
         self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
         self._models: dict[int, tuple[weakref.ref[nn.Module], str]] = {}
         self._used: set[str] = set()
+        self.changes = 0  # modules built and checkpoints loaded so far
 
     # What was built -----------------------------------------------------------------------------
     def built(self, module: nn.Module) -> None:
         """Notes where a module is constructed; called at the start of its constructor."""
         key = id(module)
+        self.changes += 1
 
         def forget(_: weakref.ref[nn.Module]) -> None:
             self._built.pop(key, None)
@@ -90,6 +92,7 @@ class Names:
 
     def loaded(self, module: nn.Module) -> None:
         """Notes that a module's values came from a checkpoint."""
+        self.changes += 1
         self._loaded.update(id(p) for p in nn.Module.parameters(module))
 
     # Names --------------------------------------------------------------------------------------

@@ -9,15 +9,33 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
 Original = Callable[..., Any]
 
 
-def swap(
-    function: FunctionType, make: Callable[[Original], Callable[..., Any]]
-) -> Callable[[], None]:
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """A function whose code is exchanged.
+
+    Assigning `old` or `new` to the function's `__code__` turns the new behaviour off and on; that
+    costs a tenth of a microsecond.
+    """
+
+    function: FunctionType
+    old: CodeType
+    new: CodeType
+    name: str
+
+    def undo(self) -> None:
+        """Restores the old code for good."""
+        self.function.__code__ = self.old
+        self.function.__globals__.pop(self.name, None)
+
+
+def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]]) -> Swap:
     """Lets `function` run `make(original)` instead of its own code.
 
     Args:
@@ -25,9 +43,6 @@ def swap(
         make: gets a copy of the function with its old behaviour, returns the new behaviour, which
             receives the arguments as declared (defaults filled in, by position; keyword-only ones
             by keyword).
-
-    Returns:
-        A function that restores the old code.
 
     Raises:
         RuntimeError: the function is swapped already.
@@ -46,13 +61,8 @@ def swap(
     original.__module__ = function.__module__
     name = key(function)
     function.__globals__[name] = make(original)
-    function.__code__ = _shim(function, old, name)
-
-    def restore() -> None:
-        function.__code__ = old
-        function.__globals__.pop(name, None)
-
-    return restore
+    function.__code__ = new = _shim(function, old, name)
+    return Swap(function, old, new, name)
 
 
 class _Deeper:

@@ -68,6 +68,7 @@ class Watcher:
         self._window = 0  # sampled steps left, so that each optimizer gets one
         self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
         self._described: set[str] = set()
+        self._states: dict[int, tuple[int, list[tuple[int, bool]]]] = {}
         self._tracing = False
         self._failed = False
         self._nodes = 0  # of the last graph that was walked
@@ -237,9 +238,14 @@ class Watcher:
 
         The parts are named anew each time, since a program may have put others in their place.
         """
+        state = (self.names.changes,
+                 [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
+        if self._states.get(id(called)) == state:
+            return
         known = self.names.register(called, None)
         if known is None:
             return
+        self._states[id(called)] = state
         model, name = known
         flags = f"{name}:{[p.requires_grad for p in model.parameters()]}"
         if flags in self._described:
@@ -265,12 +271,14 @@ class Watcher:
 
     def before_backward(self, tensors: Any) -> None:
         traced = self._tracing
-        self._trace(False)
+        if traced:
+            self._trace(False)
         if not self._stepping:
             self._count_backward()
         else:
             self._backwards_in_step += 1
-        self.parameters.before_backward()
+        if self.parameters.follows:
+            self.parameters.before_backward()
         given = (tensors,) if isinstance(tensors, torch.Tensor) else tensors
         if not isinstance(given, tuple | list):
             return
@@ -340,7 +348,7 @@ class Watcher:
         if self._window > 1:
             self._window -= 1
         else:
-            self.sampled = self._budget.sampled(self.step)
+            self.sampled = self.step >= self._budget.next and self._budget.sampled(self.step)
             self._window = max(1, len(set(self._recent) - {0})) if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)

@@ -58,7 +58,7 @@ class ParameterProbe:
         self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
         self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-        self._follows = False  # whether gradients left after a sampled step are followed
+        self.follows = False  # whether gradients left after a sampled step are followed
         self.has_optimizer = False
 
     # Optimizers ---------------------------------------------------------------------------------
@@ -115,7 +115,6 @@ class ParameterProbe:
             self._rates(optimizer, known, step, sampled)
             if sampled or known.written is None:
                 self._describe(optimizer, known, step)
-        self._before = []
         if not sampled:
             return
         chosen = self._of(optimizer)
@@ -130,12 +129,12 @@ class ParameterProbe:
                 if before:
                     self._measure(optimizer, before, step)
                 self._write_held(step)
-        if optimizer is not None and (sampled or self._follows):
+        if optimizer is not None and (sampled or self.follows):
             known = self._know(optimizer, None)
             self._write_carried(known, step)
             known.carried = self._nonzero(optimizer) if sampled else None
             known.backwards = 0
-            self._follows = any(k.carried is not None for k in self._optimizers.values())
+            self.follows = any(k.carried is not None for k in self._optimizers.values())
 
     def _measure(
         self, optimizer: Optimizer | None,
@@ -199,8 +198,6 @@ class ParameterProbe:
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
-        if not self._follows:
-            return
         for key, known in list(self._optimizers.items()):
             if known.ref() is None:
                 del self._optimizers[key]

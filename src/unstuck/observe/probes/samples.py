@@ -11,7 +11,7 @@ import torch
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
-SPACING = 16  # later only every so many steps
+SPACING = 32  # later only every so many steps
 MOST_HASHES = 200_000
 BATCH_LIMIT = 512  # samples of a batch that are hashed
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
@@ -28,7 +28,7 @@ class Role(StrEnum):
 class Batch:
     """What a model was called with: hashes of its samples, and the role if none learns from it."""
 
-    hashes: tuple[int, ...]
+    hashes: tuple[float, ...]
     role: Role
 
 
@@ -40,7 +40,7 @@ class SampleProbe:
     """
 
     def __init__(self) -> None:
-        self._trained: set[int] = set()
+        self._trained: set[float] = set()
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
@@ -85,7 +85,7 @@ class SampleProbe:
             self._trained.update(batch.hashes)
         self.batch = None
 
-    def _hash(self, batch: torch.Tensor) -> tuple[int, ...]:
+    def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:
         with torch.no_grad():
             flat = batch.detach()[:BATCH_LIMIT]
             flat = flat.reshape(len(flat), -1)[:, :ELEMENT_LIMIT]
@@ -96,4 +96,4 @@ class SampleProbe:
                 steps = torch.arange(1, flat.shape[1] + 1, dtype=torch.float64, device="cpu")
                 weights = torch.frac(steps * 0.6180339887498949).to(flat.device)
                 self._weights[key] = weights
-            return tuple(map(hash, torch.mv(flat.to(torch.float64), weights).tolist()))
+            return tuple(torch.mv(flat.to(torch.float64), weights).tolist())
