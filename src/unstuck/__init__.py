@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from unstuck.observe.session import watch as watch
     from unstuck.record import read_record as read_record
     from unstuck.report.terminal import explain as explain
+    from unstuck.report.terminal import render as render
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "diagnose", "explain", "read_record", "watch"]
+__all__ = ["__version__", "diagnose", "explain", "read_record", "render", "watch"]
 
 _HOMES = {
     "diagnose": "unstuck.diagnosis",
     "explain": "unstuck.report.terminal",
     "read_record": "unstuck.record",
+    "render": "unstuck.report.terminal",
     "watch": "unstuck.observe.session",
 }
 
