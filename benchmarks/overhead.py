@@ -174,7 +174,7 @@ def main() -> int:
     torch.set_num_threads(1)
     share = 10 if options.quick else 1
     loops = {
-        "digits MLP": (digits_mlp, 3000 // share),
+        "digits MLP": (digits_mlp, 6000 // share),
         "residual CNN": (residual_cnn, 300 // share),
         "transformer": (transformer, 600 // share),
     }

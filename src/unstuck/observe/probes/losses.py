@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -38,6 +38,10 @@ PATIENCE = 4  # backward passes after which a loss that none of them reached is 
 DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
 
 
+# A loss on the CPU is a number at once: reading one from another device would wait for it.
+Number: TypeAlias = float | torch.Tensor
+
+
 @dataclass(slots=True)
 class _Known:
     """A place that computes a loss."""
@@ -53,7 +57,7 @@ class _Known:
 class _Pending:
     """A loss that may yet reach backward."""
 
-    value: torch.Tensor
+    value: Number
     known: _Known
     batch: Batch | None
     weight: int
@@ -73,8 +77,8 @@ class LossProbe:
         self._known: dict[tuple[str, Site | None], _Known] = {}
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
-        self._scaled: dict[int, torch.Tensor] = {}
-        self._passes: dict[Role, list[tuple[torch.Tensor, int]]] = {}
+        self._scaled: dict[int, Number] = {}
+        self._passes: dict[Role, list[tuple[Number, int]]] = {}
         self._later: list[tuple[int, str, torch.Tensor]] = []
         self._drained = time.monotonic()
         self._backwards: set[Site | None] = set()
@@ -107,23 +111,21 @@ class LossProbe:
             return
         node = result.grad_fn
         if node is None:
-            value = result.detach()
-            self._looked_at(value if value.numel() == 1 else value.mean(), _samples(args),
-                            self._samples.role)
+            self._looked_at(_mean(_value(result)), _samples(args), self._samples.role)
             return
         if sampled:
             self._measure(known, args, step)
             known.constant.add(args)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
-            result.detach(), known, self._samples.batch, _samples(args))
+            _value(result), known, self._samples.batch, _samples(args))
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
         if isinstance(result, torch.Tensor) and result.grad_fn is not None:
-            self._scaled = {graph.sequence(result.grad_fn): unscaled.detach()}
+            self._scaled = {graph.sequence(result.grad_fn): _value(unscaled)}
 
-    def _looked_at(self, value: torch.Tensor, weight: int, role: Role) -> None:
+    def _looked_at(self, value: Number, weight: int, role: Role) -> None:
         self._passes.setdefault(role, []).append((value, max(1, weight)))
 
     def _end_pass(self, step: int) -> None:
@@ -132,7 +134,7 @@ class LossProbe:
         for role, values in passes.items():
             total = sum(weight for _, weight in values)
             with torch.no_grad():
-                mean = float(sum(v.reshape(()).double() * w for v, w in values)) / total
+                mean = float(sum(w * v for v, w in values)) / total
             signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
             self._writer.row(signal, step, mean)
 
@@ -156,7 +158,7 @@ class LossProbe:
             if sampled:
                 self._backward_site(step)
             return
-        value = loss.detach()
+        value = _value(loss)
         if self._scaled:
             value = self._scaled.pop(graph.sequence(root), value)
         if self._pending:
@@ -168,7 +170,7 @@ class LossProbe:
                 pending = self._pending[next(iter(found))]
                 if plain:
                     known = pending.known
-                    if pending.value.numel() == 1:
+                    if not _is_many(pending.value):
                         value = pending.value
             self._forget(found)
             if self._passes:
@@ -196,7 +198,7 @@ class LossProbe:
 
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
-        self._looked_at(pending.value.mean(), pending.weight, role)
+        self._looked_at(_mean(pending.value), pending.weight, role)
 
     def without_backward(self, step: int) -> None:
         """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""
@@ -209,19 +211,18 @@ class LossProbe:
             self._forget(set())
 
     def _emit(
-        self, value: torch.Tensor, known: _Known | None, root: Any, step: int, sampled: bool
+        self, value: Number, known: _Known | None, root: Any, step: int, sampled: bool
     ) -> None:
         track = known.name if known else "combined loss"
-        if value.numel() != 1:
-            value = value.sum()
-        if value.is_cpu:
-            number = value.item()
-            self._writer.row(TRAIN_LOSS, step, number, track)
-            if root is not None and not math.isfinite(number):
+        if isinstance(value, torch.Tensor) and value.is_cpu:
+            value = value.sum().item()
+        if isinstance(value, float):
+            self._writer.row(TRAIN_LOSS, step, value, track)
+            if not math.isfinite(value) and root is not None:
                 self._finite.non_finite(root, step)
         else:
             # Reading a number waits for the device: several are read at once, now and then.
-            self._later.append((step, track, value))
+            self._later.append((step, track, value.sum()))
             if sampled or time.monotonic() - self._drained > DRAIN_SECONDS:
                 self._drain(root)
         if sampled and known is not None:
@@ -352,7 +353,20 @@ class LossProbe:
 def _samples(args: Any) -> int:
     """How many samples a loss is about."""
     target = args[1] if len(args) > 1 else None
-    return len(target) if isinstance(target, torch.Tensor) and target.ndim else 1
+    return target.shape[0] if isinstance(target, torch.Tensor) and target.ndim else 1
+
+
+def _value(loss: torch.Tensor) -> Number:
+    """The value of a loss, without its graph."""
+    return float(loss.item()) if loss.is_cpu and loss.numel() == 1 else loss.detach()
+
+
+def _is_many(value: Number) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() != 1
+
+
+def _mean(value: Number) -> Number:
+    return value.double().mean() if isinstance(value, torch.Tensor) else value
 
 
 def _hand_written_fact(
