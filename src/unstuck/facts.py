@@ -115,6 +115,8 @@ class Loss:
     input_operations: tuple[str, ...] = ()
     broadcast_shape: tuple[int, ...] | None = None
     softmax_dimension: int | None = None  # of the nearest softmax in `input_operations`
+    input_layer: str | None = None  # the activation module that made the loss's input
+    input_location: SourceLocation | None = None  # the operation that did, where no module did
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import observable
 from unstuck.record import RecordWriter
+from unstuck.signals import INPUT_NON_FINITE
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 # Operations with an infinite slope somewhere in their domain, so that a finite loss can have a
@@ -35,12 +36,16 @@ class FiniteProbe:
         self._sites = sites
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
-        self._input: weakref.ref[torch.Tensor] | None = None
+        self._inputs: list[weakref.ref[torch.Tensor]] = []
 
-    def model_called(self, args: Any) -> None:
+    def model_called(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
-        if args and isinstance(args[0], torch.Tensor):
-            self._input = weakref.ref(args[0])
+        given = (*args, *kwargs.values()) if kwargs else args
+        self._inputs = [weakref.ref(value) for value in given if isinstance(value, torch.Tensor)]
+
+    def inputs(self) -> list[torch.Tensor]:
+        """What the model was last called with, as far as it still exists."""
+        return [tensor for known in self._inputs if (tensor := known()) is not None]
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
@@ -71,11 +76,12 @@ class FiniteProbe:
             if not _finite(parameter):
                 self._in_parameter(name, parameter, root, step)
                 return
-        given = self._input() if self._input is not None else None
-        if given is not None and observable(given) and not _finite(given):
-            self._write(step, NonFiniteStage.INPUT, None, None, 0,
-                        f"a share of {_share(given)} of the model's input is not finite")
-            return
+        for given in self.inputs():
+            if observable(given) and not _finite(given):
+                self._writer.sample(INPUT_NON_FINITE, step, non_finite_features(given))
+                self._write(step, NonFiniteStage.INPUT, None, None, 0,
+                            f"a share of {_share(given)} of the model's input is not finite")
+                return
         for node, name, ordinal in graph.numbered(graph.walk(root)):
             detail = _makes_non_finite(node, name)
             if detail is None:
@@ -136,6 +142,14 @@ class FiniteProbe:
 def _finite(tensor: torch.Tensor) -> bool:
     with torch.no_grad():
         return bool(torch.isfinite(tensor.detach()).all())
+
+
+def non_finite_features(tensor: torch.Tensor) -> dict[str, float]:
+    """The share of non-finite numbers of each feature that has any, the first hundred."""
+    axis = 1 if tensor.ndim == 4 else -1
+    values = tensor.detach().movedim(axis, -1) if tensor.ndim else tensor.detach().reshape(1)
+    shares = (~values.isfinite()).reshape(-1, values.shape[-1]).float().mean(0).tolist()
+    return dict([(str(i), share) for i, share in enumerate(shares) if share > 0][:100])
 
 
 def _share(tensor: torch.Tensor) -> str:

@@ -6,7 +6,7 @@ import math
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from unstuck.observe import graph
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Formula, read_formula
+from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
+from unstuck.observe.probes.targets import TargetProbe, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import mean_deviation, observable
 from unstuck.record import RecordWriter
@@ -64,8 +66,11 @@ class LossProbe:
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
     def __init__(
-        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe
+        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
+        layers: LayerProbe,
     ) -> None:
+        self._layers = layers
+        self._targets = TargetProbe(writer, sites, finite, layers)
         self._writer = writer
         self._sites = sites
         self._samples = samples
@@ -103,7 +108,7 @@ class LossProbe:
         if not isinstance(result, torch.Tensor):
             if args[0].requires_grad:
                 self._write(known, step)
-                self._measure(known, args, step)
+                self._measure(known, args, kwargs, step)
             return
         node = result.grad_fn
         if node is None:
@@ -112,7 +117,7 @@ class LossProbe:
                             self._samples.role)
             return
         if sampled:
-            self._measure(known, args, step)
+            self._measure(known, args, kwargs, step)
             known.constant.add(args)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
@@ -296,12 +301,17 @@ class LossProbe:
         if known.fact.location is None and formula.root is not None:
             line = self._finite.line_of(formula.root)
             location = self._sites.operation(*line, formula.root.name()) if line else None
-            fact = _hand_written_fact(known.name, formula, location)
+            fact = replace(_hand_written_fact(known.name, formula, location),
+                           input_layer=known.fact.input_layer,
+                           input_location=known.fact.input_location)
             if location is not None or not known.written:
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None:
             known.constant.add((formula.prediction, formula.target))
+            if output is not None:
+                self._look(known, output, formula.target, step)
+                self._write(known, step)
             self._target(known, formula.target, step)
         return known
 
@@ -322,7 +332,9 @@ class LossProbe:
             self._writer.row(CLIP_NORM, step, float(norm))
 
     # What a loss receives -----------------------------------------------------------------------
-    def _measure(self, known: _Known, args: Any, step: int) -> None:
+    def _measure(self, known: _Known, args: Any, kwargs: Any, step: int) -> None:
+        self._look(known, args[0], target_of(known.fact.function, args), step,
+                   kwargs.get("weight", args[2] if len(args) > 2 else None))
         with torch.no_grad():
             given = args[0].detach()
             if not given.is_floating_point() or not observable(given):
@@ -338,6 +350,14 @@ class LossProbe:
                 self._writer.sample(BATCH_SUM_ERROR, step, {name: float(by_batch)})
             if len(args) > 1 and isinstance(args[1], torch.Tensor):
                 self._target(known, args[1], step)
+
+    def _look(
+        self, known: _Known, given: torch.Tensor, target: torch.Tensor | None, step: int,
+        weight: Any = None,
+    ) -> None:
+        fact = self._targets.look(known.fact, given, target, step, known.constant.options, weight)
+        if fact != known.fact:
+            known.fact, known.written = fact, False
 
     def _target(self, known: _Known, target: torch.Tensor, step: int) -> None:
         with torch.no_grad():
