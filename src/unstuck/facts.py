@@ -117,6 +117,7 @@ class Loss:
     softmax_dimension: int | None = None  # of the nearest softmax in `input_operations`
     input_layer: str | None = None  # the activation module that made the loss's input
     input_location: SourceLocation | None = None  # the operation that did, where no module did
+    call_location: SourceLocation | None = None  # where a function of the program's own is called
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from unstuck.record import RecordWriter
 from unstuck.signals import INPUT_NON_FINITE
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_FRAME = re.compile(_LINE.pattern + r", in (?P<function>\S+)")
 # Operations with an infinite slope somewhere in their domain, so that a finite loss can have a
 # non-finite gradient.
 _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
@@ -61,6 +62,30 @@ class FiniteProbe:
             if match and self._sites.is_user(match["file"]):
                 return match["file"], int(match["line"])
         return None
+
+    def _frames(self, node: Any) -> list[tuple[str, int, str]]:
+        """File, line and function of the user's frames when a node was made, outermost first."""
+        found = (_FRAME.search(text) for text in node.metadata.get("traceback_") or [])
+        return [(match["file"], int(match["line"]), match["function"]) for match in found
+                if match and self._sites.is_user(match["file"])]
+
+    def call_of(self, root: Any, made_by: Any) -> SourceLocation | None:
+        """Where the program calls its own function with the operation `root`.
+
+        That is in the function that calls the model too; None if `root` stands there itself.
+        """
+        if root is None or made_by is None:
+            return None
+        inner, outer = self._frames(root), self._frames(made_by)
+        shared = 0
+        for one, other in zip(inner, outer, strict=False):
+            if (one[0], one[2]) != (other[0], other[2]):
+                break
+            shared += 1
+        if not 0 < shared < len(inner):
+            return None
+        file, line, _ = inner[shared - 1]
+        return self._sites.operation(file, line, inner[shared][2])
 
     def location_of(self, name: str, ordinal: int) -> SourceLocation | None:
         """Where the n-th operation of a name stands in the program."""

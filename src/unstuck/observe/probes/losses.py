@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +14,10 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.probes.formula import Formula, read_formula
+from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
-from unstuck.observe.probes.targets import TargetProbe, target_of
+from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import mean_deviation, observable
 from unstuck.record import RecordWriter
@@ -84,13 +83,18 @@ class LossProbe:
         self._drained = time.monotonic()
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
-        self._output: weakref.ref[torch.Tensor] | None = None
+        self._output: Output | None = None
 
     # Forward ------------------------------------------------------------------------------------
     def model_output(self, output: Any) -> None:
-        """Remembers, weakly, what the model put out last: a hand-written loss may be about it."""
+        """Remembers, until backward, what the model put out: a hand-written loss may be about it.
+
+        A function that computes the loss may hold the only reference to it.
+        """
         tensor = output[0] if isinstance(output, tuple | list) and output else output
-        self._output = weakref.ref(tensor) if isinstance(tensor, torch.Tensor) else None
+        self._output = None
+        if isinstance(tensor, torch.Tensor) and tensor.grad_fn is not None:
+            self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
 
     def computed(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any,
@@ -271,7 +275,7 @@ class LossProbe:
             self._name(function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
-            _stretched(function, given, target), graph.dimension(softmax),
+            stretched(function, given, target), graph.dimension(softmax),
         )
         known = self._known[function, site] = _Known(fact.name, fact, constant)
         return known
@@ -292,8 +296,8 @@ class LossProbe:
         known = self._known.get(key)
         if not sampled:
             return known
-        output = self._output() if self._output is not None else None
-        formula = read_formula(root, output)
+        formula = read_formula(root, self._output)
+        self._output = None
         if known is None:
             name = self._name("hand-written loss")
             fact = _hand_written_fact(name, formula, None)
@@ -303,14 +307,15 @@ class LossProbe:
             location = self._sites.operation(*line, formula.root.name()) if line else None
             fact = replace(_hand_written_fact(known.name, formula, location),
                            input_layer=known.fact.input_layer,
-                           input_location=known.fact.input_location)
+                           input_location=known.fact.input_location,
+                           call_location=self._finite.call_of(formula.root, formula.made_by))
             if location is not None or not known.written:
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None:
             known.constant.add((formula.prediction, formula.target))
-            if output is not None:
-                self._look(known, output, formula.target, step)
+            if formula.prediction is not None:
+                self._look(known, formula.prediction, formula.made_by, formula.target, step)
                 self._write(known, step)
             self._target(known, formula.target, step)
         return known
@@ -333,7 +338,7 @@ class LossProbe:
 
     # What a loss receives -----------------------------------------------------------------------
     def _measure(self, known: _Known, args: Any, kwargs: Any, step: int) -> None:
-        self._look(known, args[0], target_of(known.fact.function, args), step,
+        self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 else None))
         with torch.no_grad():
             given = args[0].detach()
@@ -352,10 +357,11 @@ class LossProbe:
                 self._target(known, args[1], step)
 
     def _look(
-        self, known: _Known, given: torch.Tensor, target: torch.Tensor | None, step: int,
-        weight: Any = None,
+        self, known: _Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
+        step: int, weight: Any = None,
     ) -> None:
-        fact = self._targets.look(known.fact, given, target, step, known.constant.options, weight)
+        fact = self._targets.look(
+            known.fact, given, node, target, step, known.constant.options, weight)
         if fact != known.fact:
             known.fact, known.written = fact, False
 
@@ -386,20 +392,3 @@ def _hand_written_fact(
 
 def _dtype(tensor: torch.Tensor | None) -> str:
     return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
-
-
-_ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
-                "kl_div", "soft_margin_loss")
-
-
-def _stretched(
-    function: str, given: torch.Tensor, target: torch.Tensor | None
-) -> tuple[int, ...] | None:
-    """The shape that both are stretched to, if it is larger than either."""
-    if target is None or function not in _ELEMENTWISE or given.shape == target.shape:
-        return None
-    try:
-        both = torch.broadcast_shapes(given.shape, target.shape)
-    except RuntimeError:
-        return None
-    return tuple(both) if math.prod(both) > max(given.numel(), target.numel()) else None
