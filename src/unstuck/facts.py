@@ -169,6 +169,7 @@ class NonFinite:
     layer: str | None
     location: SourceLocation | None
     detail: str
+    model_input_finite: bool | None = None  # None if it was not at hand
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,8 @@ class FiniteProbe:
     ) -> None:
         layer = self._layer(node) if node is not None else None
         location = self.location_of(name, ordinal) if name is not None else None
-        self._writer.fact(NonFinite(step, stage, name, layer, location, detail), step)
+        clean = None if not self.inputs() else stage is not NonFiniteStage.INPUT or name is not None
+        self._writer.fact(NonFinite(step, stage, name, layer, location, detail, clean), step)
         self._writer.flush()
 
     def _layer(self, node: Any) -> str | None:
@@ -238,6 +239,12 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
             if isinstance(exponent, int | float) and not _finite(own.pow(exponent)):
                 return f"the power {exponent:g} of {float(own.abs().max()):.3g} overflows"
             return None
+        for side, key in enumerate(("self", "other") if name == "MulBackward0" else ()):
+            if key in tensors and not _finite(tensors[key]) and (
+                node.next_functions[side][0] is None and len(parents := graph.parents(node)) == 1
+                and not _from_outside(parents[0])
+            ):
+                return "target"  # a constant that meets the output: a target or its weight
         for key, tensor in tensors.items():
             if not _finite(tensor):
                 if key == "result":
