@@ -43,8 +43,16 @@ def _detect(view: View) -> Verdict:
     if not float(np.max(sizes, initial=0.0)) >= 2:
         return Unknown("the model is called with one sample at a time, and may have just one",
                        ("a batch of several samples",))
+    samples = float(np.sum(sizes))
+    enough = samples >= view.limit(SAMPLES)
+    if share < 1 and not enough:
+        return Unknown(
+            f"{percent(share)} of the first layer's inputs did not change, over {samples:.0f} "
+            "samples only", ("a run of more steps",))
     if share < 1:
-        return _most(view, series, share, float(np.sum(sizes)))
+        return _present(view, series, 0.6 if learned_little(view.outcome) else 0.3,
+                        f"{percent(share)} of the first layer's inputs are the same for all of "
+                        f"{samples:.0f} samples")
     same = view[IDENTICAL_OUTPUTS].finite.values if view.has(IDENTICAL_OUTPUTS) else np.zeros(0)
     if len(same) and bool((same == 1).all()):
         return _present(view, series, 0.95,
@@ -54,16 +62,6 @@ def _detect(view: View) -> Verdict:
     return _present(view, series, 0.6 if failed(view.outcome) else 0.4,
                     f"every one of the first layer's inputs is the same for all samples of "
                     f"{len(series)} sampled batches")
-
-
-def _most(view: View, series: Series, share: float, samples: float) -> Verdict:
-    if not samples >= view.limit(SAMPLES):
-        return Unknown(
-            f"{percent(share)} of the first layer's inputs did not change, over {samples:.0f} "
-            "samples only", ("a run of more steps",))
-    return _present(view, series, 0.6 if learned_little(view.outcome) else 0.3,
-                    f"{percent(share)} of the first layer's inputs are the same for all of "
-                    f"{samples:.0f} samples")
 
 
 def _present(view: View, series: Series, strength: float, title: str) -> Verdict:

@@ -173,7 +173,9 @@ def _detect(view: View) -> Verdict:
 def _one_hot(view: View) -> Present | None:
     """The program ended where it spread labels over too few columns."""
     end = view.facts.end
-    if end.kind is not EndKind.EXCEPTION or not (end.message or "").startswith("Class values must"):
+    if end.kind is not EndKind.EXCEPTION or "Class values must be" not in (
+        end.message or ""
+    ):
         return None
     return Present(
         0.9, f"a label is as large as the number of classes given to one_hot, or below 0, at step "

@@ -122,10 +122,8 @@ def _regressed(view: View, loss: Loss) -> _Fault | Unknown | None:
 def _several(view: View, loss: Loss) -> _Fault | None:
     """Several labels at once, given to a softmax that shares out one."""
     rows, ones = _series(view, MULTIPLE_LABELS, loss), _series(view, ONE_LABEL, loss)
-    if rows is None or ones is None:
-        return None
-    share = float(np.mean(rows.values))
-    if not share >= view.limit(SEVERAL):
+    share = float(np.mean(rows.values)) if rows is not None else 0.0
+    if not share >= view.limit(SEVERAL) or ones is None:
         return None
     return _Fault(
         f"{percent(share)} of the samples have several labels at once "

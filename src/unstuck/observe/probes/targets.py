@@ -186,9 +186,12 @@ class TargetProbe:
             seen.whole = False
         if seen.whole:
             part = values.reshape(-1)[:SET_LIMIT]
-            if part.is_floating_point() and not bool((part == part.round()).all()):
-                seen.whole = False
-            else:
+            # Targets of a hand-written loss are the sum of two others, and rounded.
+            slack = 1e-5 * (1 + max(abs(low), abs(high)))
+            if part.is_floating_point():
+                seen.whole = bool(((part - part.round()).abs() <= slack).all())
+                part = part.round()
+            if seen.whole:
                 seen.values.update(int(v) for v in torch.unique(part).tolist())
         self._write(DISTINCT_TARGETS, step, name, float(len(seen.values)) if seen.whole else 0.0)
 
@@ -234,7 +237,7 @@ class TargetProbe:
             rows = rows[:, keep.to(rows.device)]
         rows = rows.double().cpu()
         # Numbers below 0 wrap around; a fixed table serves whatever labels are yet to come.
-        labels = target.reshape(-1)[:ROW_LIMIT].cpu().long() % (2 * LABEL_LIMIT)
+        labels = target.reshape(-1)[:ROW_LIMIT].cpu().double().round().long() % (2 * LABEL_LIMIT)
         if seen.sums is None or seen.sums.shape[1] != rows.shape[1]:
             seen.sums = torch.zeros(2 * LABEL_LIMIT, rows.shape[1], dtype=torch.float64)
             seen.squares = torch.zeros(rows.shape[1], dtype=torch.float64)
