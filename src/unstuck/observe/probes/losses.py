@@ -321,6 +321,7 @@ class LossProbe:
         return known
 
     def _backward_site(self, step: int) -> None:
+        self._output = None  # nothing of the program's is kept beyond its backward
         site = self._sites.here()
         if site not in self._backwards:
             self._backwards.add(site)
