@@ -160,6 +160,19 @@ class NormaliseInputs(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class NormaliseTargets(Edit):
+    """Standardise the targets of a regression, by statistics of the training data."""
+
+    kind: ClassVar[str] = "normalise-targets"
+
+    def words(self) -> str:
+        return "subtract the training targets' mean and divide by their deviation"
+
+    def code(self) -> str:
+        return "y = (y - y_train.mean(0)) / y_train.std(0)  # undo it for predictions"
+
+
+@dataclass(frozen=True, slots=True)
 class LossForm(Edit):
     """Another form of the loss: another function, or the same in a stable or fitting form."""
 

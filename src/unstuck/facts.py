@@ -115,6 +115,9 @@ class Loss:
     input_operations: tuple[str, ...] = ()
     broadcast_shape: tuple[int, ...] | None = None
     softmax_dimension: int | None = None  # of the nearest softmax in `input_operations`
+    input_layer: str | None = None  # the activation module that made the loss's input
+    input_location: SourceLocation | None = None  # the operation that did, where no module did
+    call_location: SourceLocation | None = None  # where a function of the program's own is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class NonFinite:
     layer: str | None
     location: SourceLocation | None
     detail: str
+    model_input_finite: bool | None = None  # None if it was not at hand
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,74 @@ BATCH_SUM_ERROR = PlaceSignal(
     "batch-sum-error", "", Cost.SAMPLED,
     "largest distance from 1 of the sum over the batch of what a loss received", place="loss",
 )
+LOSS_INPUT_MEAN = PlaceSignal(
+    "loss-input-mean", "", Cost.SAMPLED, "mean of what a regression loss received", place="loss"
+)
+LOSS_INPUT_DEVIATION = PlaceSignal(
+    "loss-input-deviation", "", Cost.SAMPLED,
+    "standard deviation of what a regression loss received", place="loss",
+)
+TARGET_MINIMUM = PlaceSignal(
+    "target-minimum", "", Cost.SAMPLED,
+    "smallest target of a loss; those that it ignores are left out", place="loss",
+)
+TARGET_MAXIMUM = PlaceSignal(
+    "target-maximum", "", Cost.SAMPLED,
+    "largest target of a loss; those that it ignores are left out", place="loss",
+)
+DISTINCT_TARGETS = PlaceSignal(
+    "distinct-targets", "", Cost.SAMPLED,
+    "how many different values the targets of a loss have had so far; 0 unless all are whole "
+    "numbers and few",
+    place="loss",
+)
+MULTIPLE_LABELS = PlaceSignal(
+    "multiple-labels", "", Cost.SAMPLED,
+    "share of samples whose targets are zeros and several ones", place="loss",
+)
+ONE_LABEL = PlaceSignal(
+    "one-label", "", Cost.SAMPLED,
+    "share of samples whose targets are zeros and exactly one 1", place="loss",
+)
+LABEL_ORDER = PlaceSignal(
+    "label-order", "", Cost.SAMPLED,
+    "correlation between the distance of two whole-number targets and that of their mean inputs",
+    place="loss",
+)
+LABEL_SEPARATION = PlaceSignal(
+    "label-separation", "", Cost.SAMPLED,
+    "squared distance between the mean inputs of two whole-number targets, over what chance "
+    "would put there",
+    place="loss",
+)
+UNREACHABLE_SHARE = PlaceSignal(
+    "unreachable-share", "", Cost.SAMPLED,
+    "share of targets outside the range of the operation that made the prediction", place="loss",
+)
+UNREACHABLE_LOSS = PlaceSignal(
+    "unreachable-loss", "", Cost.SAMPLED,
+    "squared error that no prediction within that range can avoid, over the targets' variance",
+    place="loss",
+)
+TARGET_NON_FINITE = PlaceSignal(
+    "target-non-finite", "", Cost.SAMPLED, "share of NaN or Inf among the targets of a loss",
+    place="loss",
+)
+INPUT_NON_FINITE = PlaceSignal(
+    "input-non-finite", "", Cost.SAMPLED,
+    "share of NaN or Inf in a feature of the model's or the first layer's input, where there are "
+    "any",
+    place="feature",
+)
+CONSTANT_INPUT_SHARE = StepSignal(
+    "constant-input-share", "", Cost.SAMPLED,
+    "share of the elements of the first layer's input that have been the same for all samples",
+)
+IDENTICAL_OUTPUTS = StepSignal(
+    "identical-outputs", "", Cost.SAMPLED,
+    "1 if a model puts out the same for every sample of a batch, else 0; looked at only where its "
+    "inputs are all the same",
+)
 
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)

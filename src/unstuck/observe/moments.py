@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+ELEMENT_LIMIT = 4_096  # elements of a sample that are compared
+
 
 class Moments:
     """Merges batches of shape (n, columns) into mean and deviation per column, in float64.
@@ -54,3 +56,44 @@ class Moments:
         if self._squares is None:
             return float("nan")
         return float((self._squares / self.count).mean())
+
+
+class ConstantInputs:
+    """Which elements of the first layer's input have been the same for all samples so far."""
+
+    def __init__(self) -> None:
+        self._low: torch.Tensor | None = None
+        self._high: torch.Tensor | None = None
+        self.samples = 0
+
+    def add(self, given: torch.Tensor, per_feature: bool) -> None:
+        """Takes in a batch; with `per_feature` all but the last axis count as samples."""
+        rows = given.detach()
+        rows = rows.reshape(-1, rows.shape[-1]) if per_feature else rows.reshape(len(rows), -1)
+        if rows.shape[1] > ELEMENT_LIMIT:
+            keep = torch.linspace(0, rows.shape[1] - 1, ELEMENT_LIMIT).long()
+            rows = rows[:, keep.to(rows.device)]
+        low, high = torch.aminmax(rows, dim=0)
+        if self._low is not None and self._high is not None and self._low.shape == low.shape:
+            low, high = torch.minimum(low, self._low), torch.maximum(high, self._high)
+            self.samples += rows.shape[0]
+        else:
+            self.samples = rows.shape[0]
+        self._low, self._high = low, high
+
+    def share(self) -> float | None:
+        """The share of elements without any difference; None before two samples."""
+        if self._low is None or self._high is None or self.samples < 2:
+            return None
+        return float((self._low == self._high).float().mean())
+
+
+def identical_rows(output: object) -> bool | None:
+    """Whether all samples of an output are the same within rounding; None if it cannot be told."""
+    if not isinstance(output, torch.Tensor) or output.ndim == 0 or len(output) < 2 or (
+        not output.is_floating_point() or not output.numel()
+    ):
+        return None
+    with torch.no_grad():
+        rows = output.detach()
+        return bool((rows - rows[:1]).abs().max() <= 1e-5 * rows.abs().max())

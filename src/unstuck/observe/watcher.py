@@ -75,7 +75,7 @@ class Watcher:
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
-        self.losses = LossProbe(writer, sites, self.samples, self.finite)
+        self.losses = LossProbe(writer, sites, self.samples, self.finite, self.layers)
         self.parameters = ParameterProbe(writer, self.names, sites)
 
     def start(self) -> None:
@@ -192,10 +192,10 @@ class Watcher:
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
         if learns:
-            self.finite.model_called(args)
+            self.finite.model_called(args, kwargs)
         if self.sampled and learns:
             self.losses.model_output(output)
-            self.layers.end(args, kwargs)
+            self.layers.end(args, kwargs, output)
             self._describe(module, args, kwargs)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:

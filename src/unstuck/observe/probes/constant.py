@@ -35,10 +35,10 @@ class ConstantLoss:
     ) -> None:
         self._function = function
         self._original = original
-        self._options = _options(original, args, kwargs or {})
-        self.reduction = str(self._options.get("reduction", "mean"))
+        self.options = _options(original, args, kwargs or {})
+        self.reduction = str(self.options.get("reduction", "mean"))
         self._known = function in (*_BY_FREQUENCY, *_BY_COLUMN_FREQUENCY, *_BY_MEAN) and all(
-            self._options.get(name) is value for name, value in _PLAIN.items()
+            self.options.get(name) is value for name, value in _PLAIN.items()
         )
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
@@ -70,7 +70,7 @@ class ConstantLoss:
             counts = counts.reshape(-1, classes).sum(0)
             self._numel = target.numel() // classes
         else:
-            ignored = self._options.get("ignore_index", -100)
+            ignored = self.options.get("ignore_index", -100)
             flat = target.reshape(-1)
             flat = flat[(flat != ignored) & (flat >= 0) & (flat < classes)]
             counts = torch.bincount(flat, minlength=classes).double()
@@ -85,7 +85,7 @@ class ConstantLoss:
         mean = self._moments.mean_tensor()
         if self._function in ("l1_loss", "smooth_l1_loss", "huber_loss") and mean is not None:
             constant = mean.to(columns.dtype).expand_as(columns)
-            options = {k: v for k, v in self._options.items() if k in ("beta", "delta")}
+            options = {k: v for k, v in self.options.items() if k in ("beta", "delta")}
             if self._original is not None:
                 self._costs.append(float(self._original(constant, columns, **options)))
 
@@ -105,7 +105,7 @@ class ConstantLoss:
             if self._counts is None or not float(self._counts.sum()) > 0:
                 return None
             share = self._counts / self._counts.sum()
-            smoothing = self._options.get("label_smoothing", 0.0)
+            smoothing = self.options.get("label_smoothing", 0.0)
             if isinstance(smoothing, float) and smoothing > 0:
                 share = share * (1 - smoothing) + smoothing / len(share)
             return float(-torch.special.xlogy(share, share).sum())

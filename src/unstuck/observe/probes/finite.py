@@ -14,8 +14,10 @@ from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import observable
 from unstuck.record import RecordWriter
+from unstuck.signals import INPUT_NON_FINITE
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_FRAME = re.compile(_LINE.pattern + r", in (?P<function>\S+)")
 # Operations with an infinite slope somewhere in their domain, so that a finite loss can have a
 # non-finite gradient.
 _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
@@ -35,12 +37,16 @@ class FiniteProbe:
         self._sites = sites
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
-        self._input: weakref.ref[torch.Tensor] | None = None
+        self._inputs: list[weakref.ref[torch.Tensor]] = []
 
-    def model_called(self, args: Any) -> None:
+    def model_called(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
-        if args and isinstance(args[0], torch.Tensor):
-            self._input = weakref.ref(args[0])
+        given = (*args, *kwargs.values()) if kwargs else args
+        self._inputs = [weakref.ref(value) for value in given if isinstance(value, torch.Tensor)]
+
+    def inputs(self) -> list[torch.Tensor]:
+        """What the model was last called with, as far as it still exists."""
+        return [tensor for known in self._inputs if (tensor := known()) is not None]
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
@@ -57,6 +63,30 @@ class FiniteProbe:
                 return match["file"], int(match["line"])
         return None
 
+    def _frames(self, node: Any) -> list[tuple[str, int, str]]:
+        """File, line and function of the user's frames when a node was made, outermost first."""
+        found = (_FRAME.search(text) for text in node.metadata.get("traceback_") or [])
+        return [(match["file"], int(match["line"]), match["function"]) for match in found
+                if match and self._sites.is_user(match["file"])]
+
+    def call_of(self, root: Any, made_by: Any) -> SourceLocation | None:
+        """Where the program calls its own function with the operation `root`.
+
+        That is in the function that calls the model too; None if `root` stands there itself.
+        """
+        if root is None or made_by is None:
+            return None
+        inner, outer = self._frames(root), self._frames(made_by)
+        shared = 0
+        for one, other in zip(inner, outer, strict=False):
+            if (one[0], one[2]) != (other[0], other[2]):
+                break
+            shared += 1
+        if not 0 < shared < len(inner):
+            return None
+        file, line, _ = inner[shared - 1]
+        return self._sites.operation(file, line, inner[shared][2])
+
     def location_of(self, name: str, ordinal: int) -> SourceLocation | None:
         """Where the n-th operation of a name stands in the program."""
         line = self._lines.get((name, ordinal))
@@ -71,11 +101,12 @@ class FiniteProbe:
             if not _finite(parameter):
                 self._in_parameter(name, parameter, root, step)
                 return
-        given = self._input() if self._input is not None else None
-        if given is not None and observable(given) and not _finite(given):
-            self._write(step, NonFiniteStage.INPUT, None, None, 0,
-                        f"a share of {_share(given)} of the model's input is not finite")
-            return
+        for given in self.inputs():
+            if observable(given) and not _finite(given):
+                self._writer.sample(INPUT_NON_FINITE, step, non_finite_features(given))
+                self._write(step, NonFiniteStage.INPUT, None, None, 0,
+                            f"a share of {_share(given)} of the model's input is not finite")
+                return
         for node, name, ordinal in graph.numbered(graph.walk(root)):
             detail = _makes_non_finite(node, name)
             if detail is None:
@@ -120,7 +151,8 @@ class FiniteProbe:
     ) -> None:
         layer = self._layer(node) if node is not None else None
         location = self.location_of(name, ordinal) if name is not None else None
-        self._writer.fact(NonFinite(step, stage, name, layer, location, detail), step)
+        clean = None if not self.inputs() else stage is not NonFiniteStage.INPUT or name is not None
+        self._writer.fact(NonFinite(step, stage, name, layer, location, detail, clean), step)
         self._writer.flush()
 
     def _layer(self, node: Any) -> str | None:
@@ -136,6 +168,14 @@ class FiniteProbe:
 def _finite(tensor: torch.Tensor) -> bool:
     with torch.no_grad():
         return bool(torch.isfinite(tensor.detach()).all())
+
+
+def non_finite_features(tensor: torch.Tensor) -> dict[str, float]:
+    """The share of non-finite numbers of each feature that has any, the first hundred."""
+    axis = 1 if tensor.ndim == 4 else -1
+    values = tensor.detach().movedim(axis, -1) if tensor.ndim else tensor.detach().reshape(1)
+    shares = (~values.isfinite()).reshape(-1, values.shape[-1]).float().mean(0).tolist()
+    return dict([(str(i), share) for i, share in enumerate(shares) if share > 0][:100])
 
 
 def _share(tensor: torch.Tensor) -> str:
@@ -199,6 +239,12 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
             if isinstance(exponent, int | float) and not _finite(own.pow(exponent)):
                 return f"the power {exponent:g} of {float(own.abs().max()):.3g} overflows"
             return None
+        for side, key in enumerate(("self", "other") if name == "MulBackward0" else ()):
+            if key in tensors and not _finite(tensors[key]) and (
+                node.next_functions[side][0] is None and len(parents := graph.parents(node)) == 1
+                and not _from_outside(parents[0])
+            ):
+                return "target"  # a constant that meets the output: a target or its weight
         for key, tensor in tensors.items():
             if not _finite(tensor):
                 if key == "result":

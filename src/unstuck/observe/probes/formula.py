@@ -15,6 +15,14 @@ CHAIN = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """What a model put out: its values, and the creation number of the node that made them."""
+
+    value: torch.Tensor
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
     """What a hand-written loss computes, as far as its graph shows.
 
@@ -31,9 +39,10 @@ class Formula:
     root: Any = None
     prediction: torch.Tensor | None = None
     target: torch.Tensor | None = None
+    made_by: Any = None  # the node of the prediction
 
 
-def read_formula(root: Any, output: torch.Tensor | None) -> Formula:
+def read_formula(root: Any, output: Output | None) -> Formula:
     """Recognises mean squared and absolute errors; names the operations of anything else."""
     chain = _chain(root)
     names = tuple(node.name() for node in chain)
@@ -57,7 +66,8 @@ def read_formula(root: Any, output: torch.Tensor | None) -> Formula:
     return Formula(
         function, names, given, tuple(target.shape) if target is not None else (),
         stretched=_stretched(shape, given, inner), root=difference,
-        prediction=output if target is not None else None, target=target,
+        prediction=output.value if output is not None and target is not None else None,
+        target=target, made_by=inner[0] if inner else None,
     )
 
 
@@ -113,11 +123,11 @@ _ELEMENTWISE = frozenset({
 })
 
 
-def _accidental(root: Any, output: torch.Tensor | None) -> Any:
+def _accidental(root: Any, output: Output | None) -> Any:
     """The first operation between output and loss that stretches N predictions to N × N."""
-    if output is None or output.grad_fn is None or output.ndim == 0:
+    if output is None or output.value.ndim == 0:
         return None
-    first, count = graph.sequence(output.grad_fn), output.shape[0]
+    first, count = output.sequence, output.value.shape[0]
     found = None
     for node in graph.walk(root, 500):
         if node.name() not in _ELEMENTWISE or graph.sequence(node) <= first:
@@ -134,25 +144,25 @@ def _accidental(root: Any, output: torch.Tensor | None) -> Any:
 
 
 def _target(
-    chain: list[Any], difference: Any, inner: list[Any], output: torch.Tensor | None
+    chain: list[Any], difference: Any, inner: list[Any], output: Output | None
 ) -> torch.Tensor | None:
     """The target, from the saved difference and the model's output."""
-    if output is None or output.grad_fn is None or len(inner) != 1:
+    if output is None or len(inner) != 1:
         return None
     above = chain[chain.index(difference) - 1]
     residual = graph.saved(above, "self")
     if not isinstance(residual, torch.Tensor):
         return None
     node = inner[0]
-    while node.name() in graph.RESHAPES and node is not output.grad_fn:
+    while node.name() in graph.RESHAPES and graph.sequence(node) != output.sequence:
         behind = graph.parents(node)
         if not behind:
             return None
         node = behind[0]
-    if graph.sequence(node) != graph.sequence(output.grad_fn):
+    if graph.sequence(node) != output.sequence:
         return None
     with torch.no_grad():
-        prediction = output.detach()
+        prediction = output.value
         if prediction.numel() != residual.numel():
             return None
         prediction = prediction.reshape(residual.shape)

@@ -11,14 +11,17 @@ from torch.utils.hooks import unserializable_hook
 
 from unstuck.facts import LayerRole
 from unstuck.observe import graph
-from unstuck.observe.moments import Moments
+from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.naming import Names
 from unstuck.observe.tensors import mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SIZE,
+    CONSTANT_INPUT_SHARE,
+    IDENTICAL_OUTPUTS,
     INPUT_DEVIATION,
     INPUT_MEAN,
+    INPUT_NON_FINITE,
     OUTPUT_DEVIATION,
     OUTPUT_GRADIENT,
     OUTPUT_MEAN,
@@ -49,6 +52,9 @@ class LayerProbe:
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
+        self._constant = ConstantInputs()
+        self._identical: bool | None = None
+        self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_done = False
         self._input_samples = 0
         self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
@@ -56,7 +62,7 @@ class LayerProbe:
         self._alive: dict[str, torch.Tensor] = {}
         self._recent: dict[str, deque[torch.Tensor]] = {}
         self._saturated: dict[str, list[torch.Tensor]] = {}
-        self._by_module: set[int] = set()  # creation numbers of activations seen as modules
+        self._by_module: dict[int, str] = {}  # activations seen as modules, by creation number
         self._places: dict[int, str] = {}
         self._batch: int | None = None
 
@@ -99,6 +105,8 @@ class LayerProbe:
     def _input(self, given: Any, name: str, kind: LayerRole) -> None:
         self._input_done = True
         self.first_layer = name
+        if isinstance(given, torch.Tensor) and given.ndim > 0 and observable(given):
+            self._constant.add(given, kind is not LayerRole.CONVOLUTION and given.ndim == 3)
         if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
             return
         if given.is_floating_point() and given.ndim > 0 and observable(given):
@@ -108,6 +116,15 @@ class LayerProbe:
                 keep = torch.linspace(0, features.shape[1] - 1, FEATURE_LIMIT).long()
                 features = features[:, keep.to(features.device)]
             self._inputs.add(features)
+            bad = (~features.isfinite()).float().mean(0)
+            same = self._non_finite is not None and self._non_finite.shape == bad.shape
+            self._non_finite = self._non_finite + bad if same and (
+                self._non_finite is not None) else bad
+
+    def activation(self, node: Any) -> str | None:
+        """The activation module that made the tensor of a graph node in the step under way."""
+        chain = graph.producers(node, 1) if node is not None else []
+        return self._by_module.get(graph.sequence(chain[0])) if chain else None
 
     def _hook(self, tensor: torch.Tensor, name: str) -> None:
         if not tensor.requires_grad:
@@ -135,7 +152,7 @@ class LayerProbe:
             # One module after several layers: each is a place of its own.
             place = f"{self._fed_by} > {type(module).__name__.lower()}"
         if tensor.grad_fn is not None:
-            self._by_module.add(graph.sequence(tensor.grad_fn))
+            self._by_module[graph.sequence(tensor.grad_fn)] = name
         values = tensor.detach()
         if isinstance(module, _RECTIFIERS):
             self._rectifier(place, values, self._fed_role)
@@ -159,8 +176,10 @@ class LayerProbe:
         ends = (part < low + margin) | (part > 1.0 - margin)
         self._saturated.setdefault(place, []).append(ends.float().mean())
 
-    def end(self, args: Any, kwargs: Any) -> None:
+    def end(self, args: Any, kwargs: Any, output: Any) -> None:
         """A call of a model from outside has ended."""
+        if self._input_done and self._identical is None and self._constant.share() == 1.0:
+            self._identical = identical_rows(output)
         first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
@@ -248,12 +267,22 @@ class LayerProbe:
         self._alive = {}
 
     def _write_inputs(self, step: int) -> None:
+        constant = self._constant.share() if self._input_done else None
+        if constant is not None:
+            self._writer.row(CONSTANT_INPUT_SHARE, step, constant)
+        if self._identical is not None:
+            self._writer.row(IDENTICAL_OUTPUTS, step, float(self._identical))
+            self._identical = None
         count = self._inputs.batches
         if count <= self._input_samples or (count > 5 and count & (count - 1)):
             return  # after the first batches only when their number has doubled
         self._input_samples = count
         self._writer.sample(INPUT_MEAN, step, _numbered(self._inputs.mean()))
         self._writer.sample(INPUT_DEVIATION, step, _numbered(self._inputs.deviation()))
+        if self._non_finite is not None:
+            shares = (self._non_finite / count).tolist()
+            self._writer.sample(INPUT_NON_FINITE, step, {
+                str(index): share for index, share in enumerate(shares) if share > 0})
 
 
 _FUNCTIONAL = {"ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}

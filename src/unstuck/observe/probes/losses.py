@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -15,8 +14,10 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.probes.formula import Formula, read_formula
+from unstuck.observe.probes.formula import Formula, Output, read_formula
+from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
+from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import mean_deviation, observable
 from unstuck.record import RecordWriter
@@ -68,8 +69,11 @@ class LossProbe:
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
     def __init__(
-        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe
+        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
+        layers: LayerProbe,
     ) -> None:
+        self._layers = layers
+        self._targets = TargetProbe(writer, sites, finite, layers)
         self._writer = writer
         self._sites = sites
         self._samples = samples
@@ -83,13 +87,18 @@ class LossProbe:
         self._drained = time.monotonic()
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
-        self._output: weakref.ref[torch.Tensor] | None = None
+        self._output: Output | None = None
 
     # Forward ------------------------------------------------------------------------------------
     def model_output(self, output: Any) -> None:
-        """Remembers, weakly, what the model put out last: a hand-written loss may be about it."""
+        """Remembers, until backward, what the model put out: a hand-written loss may be about it.
+
+        A function that computes the loss may hold the only reference to it.
+        """
         tensor = output[0] if isinstance(output, tuple | list) and output else output
-        self._output = weakref.ref(tensor) if isinstance(tensor, torch.Tensor) else None
+        self._output = None
+        if isinstance(tensor, torch.Tensor) and tensor.grad_fn is not None:
+            self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
 
     def computed(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any,
@@ -107,14 +116,14 @@ class LossProbe:
         if not isinstance(result, torch.Tensor):
             if args[0].requires_grad:
                 self._write(known, step)
-                self._measure(known, args, step)
+                self._measure(known, args, kwargs, step)
             return
         node = result.grad_fn
         if node is None:
             self._looked_at(_mean(_value(result)), _samples(args), self._samples.role)
             return
         if sampled:
-            self._measure(known, args, step)
+            self._measure(known, args, kwargs, step)
             known.constant.add(args)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
@@ -267,7 +276,7 @@ class LossProbe:
             self._name(function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
-            _stretched(function, given, target), graph.dimension(softmax),
+            stretched(function, given, target), graph.dimension(softmax),
         )
         known = self._known[function, site] = _Known(fact.name, fact, constant)
         return known
@@ -288,8 +297,8 @@ class LossProbe:
         known = self._known.get(key)
         if not sampled:
             return known
-        output = self._output() if self._output is not None else None
-        formula = read_formula(root, output)
+        formula = read_formula(root, self._output)
+        self._output = None
         if known is None:
             name = self._name("hand-written loss")
             fact = _hand_written_fact(name, formula, None)
@@ -297,16 +306,23 @@ class LossProbe:
         if known.fact.location is None and formula.root is not None:
             line = self._finite.line_of(formula.root)
             location = self._sites.operation(*line, formula.root.name()) if line else None
-            fact = _hand_written_fact(known.name, formula, location)
+            fact = replace(_hand_written_fact(known.name, formula, location),
+                           input_layer=known.fact.input_layer,
+                           input_location=known.fact.input_location,
+                           call_location=self._finite.call_of(formula.root, formula.made_by))
             if location is not None or not known.written:
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None:
             known.constant.add((formula.prediction, formula.target))
+            if formula.prediction is not None:
+                self._look(known, formula.prediction, formula.made_by, formula.target, step)
+                self._write(known, step)
             self._target(known, formula.target, step)
         return known
 
     def _backward_site(self, step: int) -> None:
+        self._output = None  # nothing of the program's is kept beyond its backward
         site = self._sites.here()
         if site not in self._backwards:
             self._backwards.add(site)
@@ -323,7 +339,9 @@ class LossProbe:
             self._writer.row(CLIP_NORM, step, float(norm))
 
     # What a loss receives -----------------------------------------------------------------------
-    def _measure(self, known: _Known, args: Any, step: int) -> None:
+    def _measure(self, known: _Known, args: Any, kwargs: Any, step: int) -> None:
+        self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
+                   kwargs.get("weight", args[2] if len(args) > 2 else None))
         with torch.no_grad():
             given = args[0].detach()
             if not given.is_floating_point() or not observable(given):
@@ -339,6 +357,15 @@ class LossProbe:
                 self._writer.sample(BATCH_SUM_ERROR, step, {name: float(by_batch)})
             if len(args) > 1 and isinstance(args[1], torch.Tensor):
                 self._target(known, args[1], step)
+
+    def _look(
+        self, known: _Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
+        step: int, weight: Any = None,
+    ) -> None:
+        fact = self._targets.look(
+            known.fact, given, node, target, step, known.constant.options, weight)
+        if fact != known.fact:
+            known.fact, known.written = fact, False
 
     def _target(self, known: _Known, target: torch.Tensor, step: int) -> None:
         with torch.no_grad():
@@ -380,20 +407,3 @@ def _hand_written_fact(
 
 def _dtype(tensor: torch.Tensor | None) -> str:
     return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
-
-
-_ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
-                "kl_div", "soft_margin_loss")
-
-
-def _stretched(
-    function: str, given: torch.Tensor, target: torch.Tensor | None
-) -> tuple[int, ...] | None:
-    """The shape that both are stretched to, if it is larger than either."""
-    if target is None or function not in _ELEMENTWISE or given.shape == target.shape:
-        return None
-    try:
-        both = torch.broadcast_shapes(given.shape, target.shape)
-    except RuntimeError:
-        return None
-    return tuple(both) if math.prod(both) > max(given.numel(), target.numel()) else None

@@ -1,0 +1,146 @@
+"""Non-finite data: NaN or Inf in what the model is fed with, or in what it is compared with."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, View, Words
+from unstuck.causes._measures import joined, loss_points, percent, thinned
+from unstuck.edits import Remedy, Safety
+from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.findings import Absent, Evidence, Present, Verdict
+from unstuck.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
+
+DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
+
+
+def _measured(view: View) -> tuple[dict[str, float], dict[str, float]]:
+    """Features and losses that met non-finite numbers, with the largest share seen."""
+    found: list[dict[str, float]] = []
+    for signal in (INPUT_NON_FINITE, TARGET_NON_FINITE):
+        shares = {
+            place: float(np.max(series.finite.values, initial=0.0))
+            for place, series in (view[signal].items() if view.has(signal) else ())
+        }
+        found.append({place: share for place, share in shares.items() if share > 0})
+    return found[0], found[1]
+
+
+def _stage(view: View, found: NonFinite | None) -> NonFiniteStage | None:
+    """Whether the first non-finite number was in the inputs or the targets; None if in neither."""
+    if found is None:
+        return None
+    if found.stage is NonFiniteStage.INPUT and found.operation and found.model_input_finite:
+        return None  # made on the way from the model's input to its first layer
+    if found.stage in DATA:
+        return found.stage
+    if found.stage is not NonFiniteStage.PARAMETER:
+        return None
+    # The loss was finite, its gradient was not: data that a mask hides from the loss only.
+    before = (found.step - 1, found.step)
+    for stage, signal in zip(DATA, (INPUT_NON_FINITE, TARGET_NON_FINITE), strict=True):
+        if view.has(signal) and any(
+            bool(((series.values > 0) & np.isin(series.steps, before)).any())
+            for series in view[signal].values()
+        ):
+            return stage
+    return None
+
+
+def _location(view: View, stage: NonFiniteStage, found: NonFinite) -> SourceLocation | None:
+    if stage is NonFiniteStage.TARGET:
+        places = [loss.location for loss in view.facts.losses if loss.location is not None]
+    else:
+        places = [m.call_location for m in view.facts.models if m.call_location is not None]
+    return places[0] if places else found.location
+
+
+def _detect(view: View) -> Verdict:
+    loss = view[TRAIN_LOSS]
+    features, targets = _measured(view)
+    found = view.facts.non_finite
+    stage = _stage(view, found)
+    if found is None or stage is None:
+        if features or targets:
+            what = "inputs" if features else "targets"
+            return Absent(f"some {what} are not finite, but no loss came to harm by them")
+        return Absent("neither the inputs nor the targets made a loss non-finite")
+    bad = int(np.sum(~np.isfinite(loss.values)))
+    lasting = len(loss) > 0 and not math.isfinite(float(loss.values[-1]))
+    targeted = stage is NonFiniteStage.TARGET
+    shares = targets if targeted else features
+    name = "targets" if targeted else "inputs"
+    if shares and not targeted:
+        worst = max(shares, key=lambda place: shares[place])
+        kind = "feature" if len(shares) == 1 else "features"
+        where = f"in {kind} {joined(list(shares))}, {percent(shares[worst])} of a batch's values"
+    elif shares:
+        where = f"{percent(max(shares.values()))} of a batch's targets"
+    else:
+        where = "at least one value"
+    points = loss_points(view)
+    evidence = [Evidence(TRAIN_LOSS.name, "", *points, None,
+                         f"{bad} of {len(loss)} losses are not finite")]
+    signal = TARGET_NON_FINITE if targeted else INPUT_NON_FINITE
+    for place in list(shares)[:3]:
+        series = view[signal][place].finite
+        what = f"of the targets of {place}" if targeted else f"of feature {place}"
+        evidence.append(Evidence(
+            signal.name, place, *thinned(series.steps, series.values), 0.0,
+            f"up to {percent(shares[place])} {what} were NaN or Inf"))
+    return Present(
+        strength=0.97 if lasting else 0.45,
+        title=f"the {name} hold NaN or Inf at step {found.step} ({where}), and the loss with them",
+        since_step=found.step,
+        location=_location(view, stage, found),
+        label=f"the {name} that arrive here hold NaN or Inf at step {found.step}",
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy("drop or impute", Safety.ADVICE,
+                   advice="Drop the samples with NaN or Inf, or replace the values, before "
+                   "training.",
+                   code_text="keep = torch.isfinite(targets)" if targeted
+                   else "keep = torch.isfinite(inputs).all(1)  # or torch.nan_to_num(inputs)"),
+            Remedy("clean at the source", Safety.ADVICE,
+                   advice="Find where they arise: a division by zero, the logarithm of zero, a "
+                   "gap in a table that was read as NaN."),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="non-finite-data",
+    code="D001",
+    title="Non-finite data",
+    family="Data",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss is nan from one batch on and never recovers; with another order of the "
+        "samples it happens at another step.",
+        consequence="The first batch with such a sample makes the loss NaN and, one update later, "
+        "every weight. All that was learned is lost.",
+        why="Any sum with a NaN in it is NaN. A layer sums over its inputs, the loss over the "
+        "batch and the gradient over everything, so one bad value is enough.",
+        how_we_tell="When the loss is first not finite the weights are looked at, then what the "
+        "model was called with, then the targets. Only if the weights were still in order and the "
+        "data were not are the data named. Gaps that the program masks or fills before they do "
+        "harm are left alone.",
+        known_problems="Features are counted where the model is called. Data in containers other "
+        "than tensors are seen only where the first layer receives them; of targets that a "
+        "hand-written loss hides from the graph only some are seen.",
+        references=(
+            "PyTorch: torch.isfinite, torch.nan_to_num",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 11.5: debugging strategies",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(INPUT_NON_FINITE, TARGET_NON_FINITE),
+    explains=(
+        "non-finite-loss", "learning-rate-too-high", "exploding-gradients", "dead-relu",
+        "vanishing-gradients", "saturated-activations", "inputs-not-normalised",
+        "targets-not-normalised", "unstable-batch-norm", "bad-initialisation",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,155 @@
+"""Wrong output activation: the last activation cannot put out what the targets ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import level, percent, thinned
+from unstuck.edits import Remedy, RemoveLayer, ReplaceLayer, Safety, number
+from unstuck.facts import Layer, Loss, SourceLocation
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.signals import TARGET_MAXIMUM, TARGET_MINIMUM, UNREACHABLE_LOSS, UNREACHABLE_SHARE
+
+SHARE = Threshold(
+    "unreachable-targets", 0.05,
+    "A few outliers beyond the range of a scaled target do no harm; one target in twenty does.",
+    "min-max scaling by training data leaves a few held-out values outside",
+)
+FLOOR = Threshold(
+    "unreachable-error", 0.02,
+    "Noise around the end of the range is small beside the targets' spread. Here the best "
+    "prediction within the range leaves at least a fiftieth of their variance.",
+    "definition of the explained variance",
+)
+# How an operation and its range are spoken of.
+NAMES = {
+    "Relu": ("a ReLU", "0 and above"), "Sigmoid": ("a sigmoid", "0..1"),
+    "Tanh": ("a tanh", "-1..1"), "Softmax": ("a softmax", "0..1"),
+    "Softplus": ("a softplus", "0 and above"), "Elu": ("an ELU", "-1.76 and above"),
+    "Gelu": ("a GELU", "-0.17 and above"), "Silu": ("a SiLU", "-0.28 and above"),
+    "Mish": ("a Mish", "-0.31 and above"), "Hardswish": ("a hardswish", "-0.38 and above"),
+    "Hardsigmoid": ("a hardsigmoid", "0..1"), "Exp": ("an exp", "0 and above"),
+    "Abs": ("an absolute value", "0 and above"), "LogSigmoid": ("a logsigmoid", "0 and below"),
+    "LogSoftmax": ("a log_softmax", "0 and below"), "Hardtanh": ("a hardtanh", "its two bounds"),
+    "Clamp": ("a clamp", "its two bounds"),
+}
+
+
+def _operation(loss: Loss) -> str | None:
+    """The activation that made the loss's input, as autograd calls it."""
+    stems = [operation.split("Backward")[0] for operation in loss.input_operations]
+    if loss.hand_written:  # its chain begins with the loss itself
+        return next((s for s in stems if s in NAMES and s != "Abs"), None)
+    return next(iter(stems), None)
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.losses:
+        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+    if not view.has(UNREACHABLE_SHARE):
+        return Absent("no prediction comes from an operation with a limited range")
+    worst = 0.0
+    for loss in view.facts.losses:
+        if loss.name not in view[UNREACHABLE_SHARE]:
+            continue
+        share = level(view[UNREACHABLE_SHARE][loss.name])
+        floor = 0.0
+        if view.has(UNREACHABLE_LOSS) and loss.name in view[UNREACHABLE_LOSS]:
+            floor = level(view[UNREACHABLE_LOSS][loss.name])
+        worst = max(worst, share)
+        if share >= view.limit(SHARE) and floor >= view.limit(FLOOR):
+            return _present(view, loss, share, floor)
+    return Absent(f"at most {percent(worst)} of the targets lie outside the output's range")
+
+
+def _target_range(view: View, loss: Loss) -> str:
+    if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
+        return ""
+    low = view[TARGET_MINIMUM].get(loss.name)
+    high = view[TARGET_MAXIMUM].get(loss.name)
+    if low is None or high is None or not len(low.finite) or not len(high.finite):
+        return ""
+    return (f" ({number(float(np.min(low.finite.values)))} to "
+            f"{number(float(np.max(high.finite.values)))})")
+
+
+def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
+    kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a part of the numbers"))
+    layer = view.facts.layers().get(loss.input_layer or "")
+    series = view[UNREACHABLE_SHARE][loss.name].finite
+    evidence = [Evidence(
+        UNREACHABLE_SHARE.name, loss.name, *thinned(series.steps, series.values),
+        view.limit(SHARE), f"{percent(share)} of the targets lie where no output can come")]
+    if view.has(UNREACHABLE_LOSS) and loss.name in view[UNREACHABLE_LOSS]:
+        floors = view[UNREACHABLE_LOSS][loss.name].finite
+        evidence.append(Evidence(
+            UNREACHABLE_LOSS.name, loss.name, *thinned(floors.steps, floors.values),
+            view.limit(FLOOR),
+            f"even the best possible output leaves {percent(floor)} of the targets' variance"))
+    return Present(
+        strength=0.95 if share >= 2 * view.limit(SHARE) else 0.8,
+        title=f"the output comes from {kind} (range: {reach}), but {percent(share)} of the "
+        f"targets lie outside{_target_range(view, loss)}",
+        since_step=0,
+        location=_location(loss, layer),
+        label=f"{percent(share)} of the targets are out of its reach",
+        evidence=tuple(evidence),
+        remedies=_remedies(layer, kind),
+    )
+
+
+def _location(loss: Loss, layer: Layer | None) -> SourceLocation | None:
+    if layer is not None and layer.location is not None:
+        return layer.location
+    return loss.input_location or loss.location
+
+
+def _remedies(layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
+    name = layer.name if layer is not None else kind
+    removed = Remedy(
+        "remove the last activation", Safety.SAFE, (RemoveLayer(name),),
+        code_text=f"# end in the linear layer, without {kind}")
+    if layer is None:
+        scaled = Remedy("scale the targets", Safety.ADVICE,
+                        advice="Bring the targets into the activation's range, and predictions "
+                        "back out of it.")
+        return (removed, scaled)
+    return (removed, Remedy("let negative numbers through", Safety.CHANGES_EXPERIMENT,
+                            (ReplaceLayer(name, "Identity()"),)))
+
+
+CAUSE = Cause(
+    slug="wrong-output-activation",
+    code="M006",
+    title="Wrong output activation",
+    family="Model",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss falls at first and then stops at a floor. Predictions pile up at one "
+        "end of their range, at 0 for a ReLU.",
+        consequence="No training can bring the error below that floor: every target outside the "
+        "range is missed by at least its distance from it.",
+        why="A ReLU puts out nothing negative, a sigmoid 0 to 1, a tanh -1 to 1. An output that "
+        "is pushed against its limit also gets no gradient any more.",
+        how_we_tell="The operation that made the prediction is read from the autograd graph, and "
+        "each sampled batch of targets is compared with its range: the share outside, and the "
+        "squared error that remains for the best output. Both must be more than noise and "
+        "outliers make.",
+        known_problems="An activation that is scaled or shifted afterwards is not judged. Only "
+        "squared, absolute and Huber errors are, in the library's form or written by hand.",
+        references=(
+            "Holden 2017: My neural network isn't working: you used the wrong last activation",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.2.2: output units",
+        ),
+    ),
+    needs=(),
+    uses=(UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM),
+    thresholds=(SHARE, FLOOR),
+    explains=(
+        "dead-relu", "saturated-activations", "vanishing-gradients", "targets-not-normalised",
+        "learning-rate-too-low", "learning-rate-too-high", "bottleneck", "too-shallow",
+        "too-narrow", "bad-initialisation", "exploding-gradients",
+    ),
+    detect=_detect,
+)

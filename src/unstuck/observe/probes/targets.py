@@ -1,0 +1,306 @@
+"""What the targets of a loss are, and whether what predicts them can reach them at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from unstuck.facts import Loss
+from unstuck.observe import graph
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.sites import Sites
+from unstuck.observe.tensors import mean_deviation, observable, transfer
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    DISTINCT_TARGETS,
+    LABEL_ORDER,
+    LABEL_SEPARATION,
+    LOSS_INPUT_DEVIATION,
+    LOSS_INPUT_MEAN,
+    MULTIPLE_LABELS,
+    ONE_LABEL,
+    TARGET_MAXIMUM,
+    TARGET_MINIMUM,
+    TARGET_NON_FINITE,
+    UNREACHABLE_LOSS,
+    UNREACHABLE_SHARE,
+)
+
+ELEMENT_LIMIT = 1_000_000
+LAST_LOOK = 4  # step up to which the operation before a loss is looked for in the source
+SET_LIMIT = 4_096  # targets of a batch whose different values are counted
+DISTINCT_LIMIT = 1_000  # different values are counted so far
+ROW_LIMIT = 512  # samples of a batch whose class means are taken
+FEATURE_LIMIT = 256
+LABEL_LIMIT = 50  # more whole numbers than this are a scale, not classes
+FEWEST = 3  # samples that a class needs for its mean to count
+
+CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
+VALUES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+_THIRD = ("cosine_embedding_loss", "margin_ranking_loss")  # their targets come third
+_NONE = ("triplet_margin_loss", "ctc_loss", "kl_div")  # theirs are none, or no such thing
+_RANGES = {
+    "Relu": (0.0, math.inf), "Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Softmax": (0.0, 1.0),
+    "Softplus": (0.0, math.inf), "Elu": (-1.7582, math.inf), "Gelu": (-0.17, math.inf),
+    "Silu": (-0.2785, math.inf), "Mish": (-0.3089, math.inf), "Hardswish": (-0.375, math.inf),
+    "Hardsigmoid": (0.0, 1.0), "Exp": (0.0, math.inf), "Abs": (0.0, math.inf),
+    "LogSigmoid": (-math.inf, 0.0), "LogSoftmax": (-math.inf, 0.0),
+}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What has been seen of one loss's targets."""
+
+    values: set[int] = field(default_factory=set)
+    whole: bool = True
+    sums: torch.Tensor | None = None  # of the inputs' features per label
+    squares: torch.Tensor | None = None
+    counts: torch.Tensor | None = None
+
+
+def target_of(function: str, args: Any) -> torch.Tensor | None:
+    """The targets among the arguments of a loss function."""
+    if function in _NONE:
+        return None
+    place = 2 if function in _THIRD else 1
+    target = args[place] if len(args) > place else None
+    return target if isinstance(target, torch.Tensor) else None
+
+
+def output_range(node: Any) -> tuple[float, float] | None:
+    """The values that the nearest operation behind a tensor can put out; None if any."""
+    chain = graph.producers(node, 1) if node is not None else []
+    if not chain:
+        return None
+    name = chain[0].name().split("Backward")[0]
+    if name in ("Hardtanh", "Clamp"):
+        bounds = ("min_val", "max_val") if name == "Hardtanh" else ("min", "max")
+        low, high = (graph.saved(chain[0], bound) for bound in bounds)
+        return (float(low) if isinstance(low, int | float) else -math.inf,
+                float(high) if isinstance(high, int | float) else math.inf)
+    return _RANGES.get(name)
+
+
+class TargetProbe:
+    """Measures targets at sampled steps; keeps sums of them only."""
+
+    def __init__(
+        self, writer: RecordWriter, sites: Sites, finite: FiniteProbe, layers: LayerProbe
+    ) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._finite = finite
+        self._layers = layers
+        self._seen: dict[str, _Seen] = {}
+
+    def look(
+        self, loss: Loss, given: torch.Tensor, node: Any, target: torch.Tensor | None, step: int,
+        options: Any = None, weight: Any = None,
+    ) -> Loss:
+        """Looks at one call of a loss.
+
+        Args:
+            loss: what is known of it.
+            given: what it received.
+            node: that made what it received, None if it has no graph.
+            target: what it is compared with.
+            step: the step under way.
+            options: further arguments of the call by name.
+            weight: of each element, where 0 hides one.
+
+        Returns:
+            The loss, with the operation that made what it received.
+        """
+        self._measure(loss.name, loss.function, given, node, target, step, options, weight)
+        if step > LAST_LOOK or output_range(node) is None:
+            return loss
+        layer = self._layers.activation(node)
+        node = graph.producers(node, 1)[0]
+        line = self._finite.line_of(node) if layer is None else None
+        place = self._sites.operation(*line, node.name()) if line else loss.input_location
+        return replace(loss, input_layer=layer, input_location=place)
+
+    def _measure(
+        self, name: str, function: str, given: torch.Tensor, node: Any,
+        target: torch.Tensor | None, step: int, options: Any, weight: Any,
+    ) -> None:
+        if target is None or not observable(target):
+            return
+        with torch.no_grad():
+            values = target.detach()
+            if isinstance(weight, torch.Tensor) and function not in CLASSES and (
+                weight.shape == values.shape and observable(weight)
+            ):
+                values = values[weight != 0]
+            if function in CLASSES and not values.is_floating_point():
+                values = values[values != (options or {}).get("ignore_index", -100)]
+            if not observable(values) or values.numel() > ELEMENT_LIMIT:
+                return
+            if values.is_floating_point():
+                values = self._without_non_finite(name, values, step)
+                if not values.numel():
+                    return
+            numbers = list(torch.aminmax(values))
+            regression = function in VALUES
+            if regression and given.is_floating_point():
+                numbers += mean_deviation(given.detach())
+            found = transfer(numbers)
+            self._write(TARGET_MINIMUM, step, name, found[0])
+            self._write(TARGET_MAXIMUM, step, name, found[1])
+            if regression and len(found) == 4:
+                self._write(LOSS_INPUT_MEAN, step, name, found[2])
+                self._write(LOSS_INPUT_DEVIATION, step, name, found[3])
+            seen = self._seen.setdefault(name, _Seen())
+            self._distinct(name, seen, values, found[0], found[1], step)
+            if function == "cross_entropy" and values.is_floating_point() and (
+                target.ndim > 1 and target.shape == given.shape
+            ):
+                self._rows(name, target.detach(), step)
+            if regression and given.numel() == target.numel():
+                self._reach(name, node, target.detach(), step)
+                data = self._finite.inputs()
+                if data and seen.whole and 2 < len(seen.values) <= LABEL_LIMIT:
+                    self._order(name, seen, target.detach(), data[0].detach(), step)
+
+    def _write(self, signal: Any, step: int, name: str, value: float) -> None:
+        self._writer.sample(signal, step, {name: value})
+
+    def _without_non_finite(
+        self, name: str, values: torch.Tensor, step: int
+    ) -> torch.Tensor:
+        finite = values.isfinite()
+        share = 1 - float(finite.float().mean())
+        self._write(TARGET_NON_FINITE, step, name, share)
+        return values if not share else values[finite]
+
+    def _distinct(
+        self, name: str, seen: _Seen, values: torch.Tensor, low: float, high: float, step: int
+    ) -> None:
+        """Counts different values while all are whole numbers and few."""
+        if seen.whole and (high - low > DISTINCT_LIMIT or len(seen.values) > DISTINCT_LIMIT):
+            seen.whole = False
+        if seen.whole:
+            part = values.reshape(-1)[:SET_LIMIT]
+            # Targets of a hand-written loss are the sum of two others, and rounded.
+            slack = 1e-5 * (1 + max(abs(low), abs(high)))
+            if part.is_floating_point():
+                seen.whole = bool(((part - part.round()).abs() <= slack).all())
+                part = part.round()
+            if seen.whole:
+                seen.values.update(int(v) for v in torch.unique(part).tolist())
+        self._write(DISTINCT_TARGETS, step, name, float(len(seen.values)) if seen.whole else 0.0)
+
+    def _rows(self, name: str, target: torch.Tensor, step: int) -> None:
+        """How many ones a row of zeros and ones has."""
+        ones = target == 1
+        plain = ((target == 0) | ones).all(1)
+        count = ones.sum(1)
+        several, one = transfer([(plain & (count > 1)).float().mean(),
+                                 (plain & (count == 1)).float().mean()])
+        self._write(MULTIPLE_LABELS, step, name, several)
+        self._write(ONE_LABEL, step, name, one)
+
+    def _reach(self, name: str, node: Any, target: torch.Tensor, step: int) -> None:
+        """How many targets lie where the operation that made the prediction cannot come."""
+        reach = output_range(node)
+        if reach is None or not target.is_floating_point():
+            return
+        slack = 1e-3
+        beyond = (reach[0] - target).clamp_min(0) + (target - reach[1]).clamp_min(0)
+        variance = target.float().var(unbiased=False)
+        share, floor, spread = transfer([
+            (beyond > slack).float().mean(), beyond.float().square().mean(), variance])
+        self._write(UNREACHABLE_SHARE, step, name, share)
+        if spread > 0:
+            self._write(UNREACHABLE_LOSS, step, name, floor / spread)
+
+    def _order(
+        self, name: str, seen: _Seen, target: torch.Tensor, data: torch.Tensor, step: int
+    ) -> None:
+        """Whether inputs of neighbouring numbers resemble each other, as those of a scale do."""
+        samples = data.shape[0] if data.ndim else 0
+        if not data.is_floating_point() or not observable(data) or samples < 2 or (
+            target.numel() != samples
+        ):
+            return
+        low = min(seen.values)
+        if max(seen.values) - low >= LABEL_LIMIT:
+            return
+        rows = data[:ROW_LIMIT].reshape(min(samples, ROW_LIMIT), -1)
+        if rows.shape[1] > FEATURE_LIMIT:
+            keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT).long()
+            rows = rows[:, keep.to(rows.device)]
+        rows = rows.double().cpu()
+        # Numbers below 0 wrap around; a fixed table serves whatever labels are yet to come.
+        labels = target.reshape(-1)[:ROW_LIMIT].cpu().double().round().long() % (2 * LABEL_LIMIT)
+        if seen.sums is None or seen.sums.shape[1] != rows.shape[1]:
+            seen.sums = torch.zeros(2 * LABEL_LIMIT, rows.shape[1], dtype=torch.float64)
+            seen.squares = torch.zeros(rows.shape[1], dtype=torch.float64)
+            seen.counts = torch.zeros(2 * LABEL_LIMIT, dtype=torch.float64)
+        assert seen.squares is not None
+        assert seen.counts is not None
+        seen.sums.index_add_(0, labels, rows)
+        seen.squares += rows.square().sum(0)
+        seen.counts += torch.bincount(labels, minlength=2 * LABEL_LIMIT)
+        found = _order(seen.sums, seen.squares, seen.counts, low)
+        if found is not None:
+            self._write(LABEL_ORDER, step, name, found[0])
+            self._write(LABEL_SEPARATION, step, name, found[1])
+
+
+def _order(
+    sums: torch.Tensor, squares: torch.Tensor, counts: torch.Tensor, low: int
+) -> tuple[float, float] | None:
+    """Correlation of the distance of labels with that of their mean inputs; separation of these.
+
+    Features are standardised. What chance alone would put between two means is taken off their
+    squared distance; the separation is the squared distance over that.
+    """
+    total = counts.sum()
+    mean = sums.sum(0) / total
+    spread = squares / total - mean.square()
+    varies = spread > 1e-9 * (mean.square() + spread.max())
+    enough = counts >= FEWEST
+    classes = int(enough.sum())
+    if classes < 3 or not bool(varies.any()):
+        return None
+    n = counts[enough]
+    means = sums[enough][:, varies] / n[:, None]
+    inside = squares[varies] - (sums[:, varies].square() / counts.clamp_min(1)[:, None]).sum(0)
+    free = float(total - (counts > 0).sum())
+    if not free > 0:
+        return None
+    noise = float((inside / free / spread[varies]).sum())
+    labels = torch.nonzero(enough).reshape(-1)
+    labels = (labels - low) % (2 * LABEL_LIMIT)
+    means = means / spread[varies].sqrt()
+    i, j = torch.triu_indices(classes, classes, 1)
+    apart = (means[i] - means[j]).square().sum(1)
+    chance = noise * (1 / n[i] + 1 / n[j])
+    distance = (apart - chance).clamp_min(0).sqrt()
+    pairs = torch.stack([(labels[i] - labels[j]).abs().double(), distance])
+    if not bool((pairs.std(1) > 0).all()) or not bool((chance > 0).all()):
+        return None
+    return float(torch.corrcoef(pairs)[0, 1]), float(apart.mean() / chance.mean())
+
+
+_ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
+                "kl_div", "soft_margin_loss")
+
+
+def stretched(
+    function: str, given: torch.Tensor, target: torch.Tensor | None
+) -> tuple[int, ...] | None:
+    """The shape that both are stretched to, if it is larger than either."""
+    if target is None or function not in _ELEMENTWISE or given.shape == target.shape:
+        return None
+    try:
+        both = torch.broadcast_shapes(given.shape, target.shape)
+    except RuntimeError:
+        return None
+    return tuple(both) if math.prod(both) > max(given.numel(), target.numel()) else None
