@@ -139,6 +139,27 @@ BATCH_SUM_ERROR = PlaceSignal(
     "largest distance from 1 of the sum over the batch of what a loss received", place="loss",
 )
 
+# Modes and order ---------------------------------------------------------------------------------
+EVAL_IN_TRAINING = PlaceSignal(
+    "eval-mode-in-training", "", Cost.SAMPLED,
+    "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
+    "reached backward, else 0",
+)
+TRAIN_IN_VALIDATION = PlaceSignal(
+    "train-mode-in-validation", "", Cost.EVERY_STEP,
+    "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+)
+LABEL_AGREEMENT = PlaceSignal(
+    "label-agreement", "", Cost.SAMPLED,
+    "share of the pairs of samples of one step that have the same class label", place="loss",
+)
+LABEL_AGREEMENT_BETWEEN = PlaceSignal(
+    "label-agreement-between", "", Cost.SAMPLED,
+    "share of the pairs of samples of two different sampled steps, of all so far, that have the "
+    "same class label",
+    place="loss",
+)
+
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
 )

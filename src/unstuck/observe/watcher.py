@@ -22,6 +22,7 @@ from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
@@ -75,7 +76,8 @@ class Watcher:
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
-        self.losses = LossProbe(writer, sites, self.samples, self.finite)
+        self.modes = ModeProbe(writer, self.names, sites)
+        self.losses = LossProbe(writer, sites, self.samples, self.finite, self.modes)
         self.parameters = ParameterProbe(writer, self.names, sites)
 
     def start(self) -> None:
@@ -168,6 +170,9 @@ class Watcher:
             int(getattr(loader, "num_workers", 0)),
         ), self.step)
 
+    def evaluation_begun(self, module: nn.Module) -> None:
+        self.modes.switched(module)
+
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
 
@@ -191,6 +196,7 @@ class Watcher:
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        self.modes.forward(module, self.samples.batch, learns)
         if learns:
             self.finite.model_called(args)
         if self.sampled and learns:
@@ -201,6 +207,7 @@ class Watcher:
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.modes.called(module, output)
 
     def _is_model(self, module: nn.Module) -> bool:
         """Whether a module called from outside is a model: it can learn, and is no loss."""
@@ -295,6 +302,7 @@ class Watcher:
         if traced:
             self.finite.remember_lines(nodes)
         self.layers.graph(nodes)
+        self.modes.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
@@ -342,6 +350,8 @@ class Watcher:
         was_sampled = self.sampled
         if was_sampled:
             self.layers.flush(self.step)
+            self.modes.flush(self.step)
+            self.losses.labels.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0

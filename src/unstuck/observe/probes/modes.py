@@ -1,0 +1,205 @@
+"""In which mode layers are that behave differently in training and evaluation."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.samples import Batch, Role
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
+
+MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
+MOST_PASSES = 64  # passes that learn nothing and are looked at each; later every 64th
+REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
+RARE = 5  # steps between two passes that learn nothing, if they are validations
+
+_BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+def depends(module: nn.Module) -> bool:
+    """Whether a layer does something else in train mode than in eval mode."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, _BATCH_NORMS):
+        return module.running_mean is not None
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+        return module.dropout > 0 and getattr(module, "num_layers", 2) > 1
+    return False
+
+
+@dataclass(slots=True)
+class Forward:
+    """A call of a model: where, and which of its layers were in train mode."""
+
+    model: weakref.ref[nn.Module]
+    training: bool
+    site: Site | None
+    sample: float  # hash of the first sample
+    layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
+    scored: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A layer in the forward pass of a step: its mode, and the node that it led to."""
+
+    module: weakref.ref[nn.Module]
+    name: str
+    eval: bool
+    node: int
+
+
+@dataclass(slots=True)
+class _Step:
+    seen: list[_Seen] = field(default_factory=list)
+    trained: dict[str, bool] = field(default_factory=dict)  # layer: in eval mode in all passes
+
+
+class ModeProbe:
+    """Reads modes of layers at sampled steps, and in passes from which nothing is learned."""
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
+        self._named: set[str] = set()
+        self._step = _Step()
+        self.waiting: list[Forward] = []  # passes that nothing was learned from so far
+        self._looked = 0
+        self._last_pass: int | None = None
+        self.last: Forward | None = None
+
+    def switched(self, module: nn.Module) -> None:
+        """The program put a module into eval mode."""
+        self._switches.pop(id(module), None)
+        if len(self._switches) >= MOST_SWITCHES:
+            del self._switches[next(iter(self._switches))]
+        self._switches[id(module)] = (weakref.ref(module), self._sites.here())
+
+    # Training in eval mode ----------------------------------------------------------------------
+    def called(self, module: nn.Module, output: Any) -> None:
+        """A layer was called, with gradients on, at a sampled step."""
+        if not depends(module):
+            return
+        tensor = output[0] if isinstance(output, tuple | list) and output else output
+        node = getattr(tensor, "grad_fn", None)
+        known = self._names.layer(module)
+        if node is not None and known is not None:
+            self._step.seen.append(_Seen(
+                weakref.ref(module), known[0], not module.training, graph.sequence(node)))
+
+    def graph(self, nodes: list[Any], step: int) -> None:
+        """A loss is about to be differentiated: the layers in its graph are trained."""
+        if not self._step.seen:
+            return
+        numbers = {graph.sequence(node) for node in nodes}
+        rest = []
+        for seen in self._step.seen:
+            if seen.node not in numbers:
+                rest.append(seen)
+                continue
+            trained = self._step.trained
+            trained[seen.name] = trained.get(seen.name, True) and seen.eval
+            if seen.eval and seen.name not in self._named:
+                self._named.add(seen.name)
+                self._name(seen, step)
+        self._step.seen = rest
+
+    def _name(self, seen: _Seen, step: int) -> None:
+        module = seen.module()
+        for ref, site in reversed(list(self._switches.values())):
+            holder = ref()
+            if holder is None or not any(part is module for part in holder.modules()):
+                continue
+            switched = {id(p) for p in nn.Module.parameters(holder)}
+            whole = all(
+                id(p) in switched for model, _ in self._names.models()
+                if any(part is module for part in model.modules())
+                for p in nn.Module.parameters(model) if p.requires_grad
+            )
+            self._writer.fact(
+                facts.ModeSwitch(seen.name, self._sites.location(site), whole), step)
+            return
+
+    def flush(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        trained = {name: float(only) for name, only in self._step.trained.items()}
+        self._writer.sample(EVAL_IN_TRAINING, step, trained)
+        self._step = _Step()
+
+    # Validation in train mode -------------------------------------------------------------------
+    def forward(self, module: nn.Module, batch: Batch | None, learns: bool) -> None:
+        """A model was called from outside; only hashed batches are looked at."""
+        self.last = None
+        if batch is None:
+            return
+        if learns:
+            if module.training:
+                self.last = Forward(weakref.ref(module), True, self._sites.here(),
+                                    batch.hashes[0], None)
+            return
+        if batch.role is not Role.HELD_OUT:
+            return
+        self._looked += 1
+        if self._looked > MOST_PASSES and self._looked % MOST_PASSES:
+            return
+        self.last = Forward(weakref.ref(module), module.training, self._sites.here(),
+                            batch.hashes[0], self._modes(module))
+        self.waiting.append(self.last)
+
+    def _modes(self, model: nn.Module) -> dict[str, bool]:
+        if not self._names.knows(model):
+            return {}
+        return {
+            known[0]: module.training for module in model.modules()
+            if depends(module) and (known := self._names.layer(module)) is not None
+        }
+
+    def judged(self, forward: Forward | None, role: Role) -> None:
+        """A loss was computed of a pass, and nothing learned from it."""
+        if forward is None or role is not Role.HELD_OUT:
+            return
+        forward.scored = True
+        if forward.layers is None:
+            model = forward.model()
+            forward.layers = self._modes(model) if model is not None else {}
+            self.waiting.append(forward)
+
+    def end_pass(self, step: int) -> None:
+        """Training goes on, or has ended: what was only looked at is written."""
+        passes, self.waiting = self.waiting, []
+        if not passes:
+            return
+        rare = self._last_pass is None or step - self._last_pass >= RARE
+        self._last_pass = step
+        alone = len(self._names.models()) == 1
+        counts: dict[float, int] = {}
+        for forward in passes:
+            counts[forward.sample] = counts.get(forward.sample, 0) + 1
+        modes: dict[str, float] = {}
+        for forward in passes:
+            if counts[forward.sample] >= REPEATS or not forward.layers:
+                continue
+            if not forward.scored and not (rare and alone and step):
+                continue
+            for name, training in forward.layers.items():
+                modes[name] = max(modes.get(name, 0.0), float(training))
+            guilty = tuple(name for name, training in forward.layers.items() if training)
+            if guilty:
+                location = self._sites.location(forward.site)
+                name = f"pass at line {location.line if location else '?'}"
+                name += "" if forward.scored else ", not scored"
+                if name not in self._named:
+                    self._named.add(name)
+                    self._writer.fact(
+                        facts.HeldOutPass(name, location, guilty, forward.scored), step)
+        self._writer.sample(TRAIN_IN_VALIDATION, step, modes)
