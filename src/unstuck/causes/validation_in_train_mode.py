@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, joined, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import HeldOutPass
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.record import Series
 from unstuck.signals import TRAIN_IN_VALIDATION
 
 SHARE = Threshold(
@@ -30,7 +33,7 @@ def _detect(view: View) -> Verdict:
     return _present(view, guilty, max(passes, key=lambda p: p.scored))
 
 
-def _present(view: View, guilty: dict[str, object], found: HeldOutPass) -> Present:
+def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Present:
     kinds = {layer.name: layer.kind for layer in view.facts.layers().values()}
     names = [n for n in found.layers if n in guilty]
     listed = joined(f"{called(n)} ({kinds[n]})" if n in kinds else called(n) for n in names)

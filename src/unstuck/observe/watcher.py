@@ -196,7 +196,7 @@ class Watcher:
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
-        self.modes.forward(module, self.samples.batch, learns)
+        self.modes.forward(module, self.samples.batch, learns, self.step)
         if learns:
             self.finite.model_called(args)
         if self.sampled and learns:

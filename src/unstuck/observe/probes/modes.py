@@ -17,7 +17,8 @@ from unstuck.record import RecordWriter
 from unstuck.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
-MOST_PASSES = 64  # passes that learn nothing and are looked at each; later every 64th
+MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th
+MOST_BATCHES = 10_000  # that are counted
 REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
 RARE = 5  # steps between two passes that learn nothing, if they are validations
 
@@ -27,11 +28,11 @@ _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 def depends(module: nn.Module) -> bool:
     """Whether a layer does something else in train mode than in eval mode."""
     if isinstance(module, nn.modules.dropout._DropoutNd):
-        return module.p > 0
+        return bool(module.p > 0)
     if isinstance(module, _BATCH_NORMS):
         return module.running_mean is not None
     if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
-        return module.dropout > 0 and getattr(module, "num_layers", 2) > 1
+        return bool(module.dropout > 0 and getattr(module, "num_layers", 2) > 1)
     return False
 
 
@@ -40,7 +41,6 @@ class Forward:
     """A call of a model: where, and which of its layers were in train mode."""
 
     model: weakref.ref[nn.Module]
-    training: bool
     site: Site | None
     sample: float  # hash of the first sample
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
@@ -74,7 +74,8 @@ class ModeProbe:
         self._named: set[str] = set()
         self._step = _Step()
         self.waiting: list[Forward] = []  # passes that nothing was learned from so far
-        self._looked = 0
+        self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
+        self._counts: dict[float, int] = {}  # how often each batch passed in this step
         self._last_pass: int | None = None
         self.last: Forward | None = None
 
@@ -137,23 +138,28 @@ class ModeProbe:
         self._step = _Step()
 
     # Validation in train mode -------------------------------------------------------------------
-    def forward(self, module: nn.Module, batch: Batch | None, learns: bool) -> None:
+    def forward(self, module: nn.Module, batch: Batch | None, learns: bool, step: int) -> None:
         """A model was called from outside; only hashed batches are looked at."""
         self.last = None
         if batch is None:
             return
         if learns:
             if module.training:
-                self.last = Forward(weakref.ref(module), True, self._sites.here(),
-                                    batch.hashes[0], None)
+                self.last = Forward(
+                    weakref.ref(module), self._sites.here(), batch.hashes[0], None)
             return
         if batch.role is not Role.HELD_OUT:
             return
-        self._looked += 1
-        if self._looked > MOST_PASSES and self._looked % MOST_PASSES:
+        if step != self._looked[0]:
+            self._looked = [step, self._looked[1] + 1]
+        if self._looked[1] > MOST_PASSES and self._looked[1] % MOST_PASSES:
             return
-        self.last = Forward(weakref.ref(module), module.training, self._sites.here(),
-                            batch.hashes[0], self._modes(module))
+        sample = batch.hashes[0]
+        if sample in self._counts or len(self._counts) < MOST_BATCHES:
+            self._counts[sample] = self._counts.get(sample, 0) + 1
+        if len(self.waiting) >= MOST_PASSES:
+            return
+        self.last = Forward(weakref.ref(module), self._sites.here(), sample, self._modes(module))
         self.waiting.append(self.last)
 
     def _modes(self, model: nn.Module) -> dict[str, bool]:
@@ -182,12 +188,15 @@ class ModeProbe:
         rare = self._last_pass is None or step - self._last_pass >= RARE
         self._last_pass = step
         alone = len(self._names.models()) == 1
-        counts: dict[float, int] = {}
-        for forward in passes:
-            counts[forward.sample] = counts.get(forward.sample, 0) + 1
+        counts, self._counts = self._counts, {}
+        # A batch that is looked at and then trained on is none of a validation.
+        learns = self.last is not None and self.last.layers is None
+        trained = self.last.sample if self.last is not None and learns else None
         modes: dict[str, float] = {}
         for forward in passes:
-            if counts[forward.sample] >= REPEATS or not forward.layers:
+            if counts.get(forward.sample, 0) >= REPEATS or forward.sample == trained or (
+                not forward.layers
+            ):
                 continue
             if not forward.scored and not (rare and alone and step):
                 continue
