@@ -7,8 +7,10 @@ import numpy as np
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, joined, thinned
 from unstuck.edits import Remedy, Safety
+from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import EVAL_IN_TRAINING
+from unstuck.record import Integers, Series
+from unstuck.signals import EVAL_IN_TRAINING, UPDATE_NORM
 
 TIMES = Threshold(
     "eval-mode-steps", 2.0,
@@ -30,6 +32,16 @@ LOADED = Threshold(
 )
 
 
+def _moved(view: View, model: Model) -> Integers | None:
+    """The sampled steps that moved a weight of the model, None if no update was measured."""
+    if not view.has(UPDATE_NORM):
+        return None
+    updates = [view[UPDATE_NORM][p.name] for p in model.parameters if p.name in view[UPDATE_NORM]]
+    if not updates:
+        return None
+    return np.unique(np.concatenate([s.steps[~(s.values == 0)] for s in updates]))
+
+
 def _detect(view: View) -> Verdict:
     series = {name: found.finite for name, found in view[EVAL_IN_TRAINING].items()}
     off = {n: s for n, s in series.items() if len(s) and float(s.values.max()) > 0}
@@ -39,12 +51,10 @@ def _detect(view: View) -> Verdict:
     guilty = {n: s for n, s in off.items() if n in whole}
     if not guilty:
         return Absent("single layers are in eval mode, as when batch statistics are frozen")
-    held = {name for optimizer in view.facts.optimizers for name in optimizer.parameters}
     model = next((m for m in view.facts.models
                   if any(layer.name in guilty for layer in m.layers)), None)
-    if model is None or not held & {p.name for p in model.parameters}:
-        return Unknown("no optimizer is known to train the model in eval mode",
-                       ("held-by-optimizer",))
+    if model is None:
+        return Unknown("the model in eval mode is not known", ("the model's parts",))
     name, first = min(guilty.items(), key=lambda item: int(item[1].steps[item[1].values > 0][0]))
     since = int(first.steps[first.values > 0][0])
     together = [
@@ -53,7 +63,16 @@ def _detect(view: View) -> Verdict:
     ]
     if together:
         return Absent("some layers of the model are in train mode: the others are frozen")
+    # An image that is optimised through a finished model leaves the model in eval mode rightly.
+    moved = _moved(view, model)
+    if moved is None:
+        return Unknown("it is not known whether the model in eval mode was trained",
+                       (UPDATE_NORM.name,))
     after = first.since(since)
+    after = Series(after.steps[np.isin(after.steps, moved)],
+                   after.values[np.isin(after.steps, moved)])
+    if not len(after):
+        return Absent("the weights of the model in eval mode are not updated")
     times = int((after.values > 0).sum())
     if times < view.limit(TIMES):
         return Unknown(f"layers were in eval mode in {times} sampled step only",
@@ -111,6 +130,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(EVAL_IN_TRAINING,),
+    uses=(UPDATE_NORM,),
     thresholds=(TIMES, SHARE, LOADED),
     explains=(
         "vanishing-gradients", "exploding-gradients", "learning-rate-too-low",
