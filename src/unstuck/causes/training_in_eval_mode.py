@@ -116,8 +116,9 @@ CAUSE = Cause(
         "dropout seems to have no effect.",
         consequence="Batch normalisation divides by statistics that are never updated, so that it "
         "no longer normalises, and dropout no longer regularises.",
-        why="model.eval() holds until model.train() is called. A validation, or a first look at "
-        "the untrained score, that does not switch back leaves all later training in eval mode.",
+        why="What model.eval() sets holds until model.train() is called. A validation, or a first "
+        "look at the untrained score, that does not switch back leaves all later training in eval "
+        "mode.",
         how_we_tell="At sampled steps the mode of each dropout and batch normalisation layer is "
         "read as it is called, and it counts only if the graph of the loss that is differentiated "
         "holds that layer. A pass in eval mode beside one in train mode, as adversarial examples "

@@ -20,6 +20,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.modes import ModeProbe
@@ -77,7 +78,9 @@ class Watcher:
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
         self.modes = ModeProbe(writer, self.names, sites)
-        self.losses = LossProbe(writer, sites, self.samples, self.finite, self.modes)
+        self.samples.only_looked_at = self.modes.batch_judged
+        self.losses = LossProbe(writer, sites, self.samples, self.finite)
+        self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
 
     def start(self) -> None:
@@ -139,6 +142,7 @@ class Watcher:
             end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+            self.modes.end_pass(self.step)
         except Exception as error:
             self.failed(error)
         try:
@@ -272,11 +276,19 @@ class Watcher:
         self, name: str, original: Any, args: Any, kwargs: Any, result: Any
     ) -> None:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
+        if not isinstance(result, torch.Tensor):
+            return
+        if result.grad_fn is None:
+            self.modes.judged(self.modes.last, self.samples.role)
+        elif self.sampled and len(args) > 1:
+            self.labels.add(name, args[1])
 
     def loss_scaled(self, unscaled: torch.Tensor, scaled: Any) -> None:
         self.losses.scaled(unscaled, scaled)
 
     def before_backward(self, tensors: Any) -> None:
+        if self.modes.waiting:
+            self.modes.end_pass(self.step)
         traced = self._tracing
         if traced:
             self._trace(False)
@@ -351,7 +363,7 @@ class Watcher:
         if was_sampled:
             self.layers.flush(self.step)
             self.modes.flush(self.step)
-            self.losses.labels.flush(self.step)
+            self.labels.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0

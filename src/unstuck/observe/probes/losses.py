@@ -16,8 +16,6 @@ from unstuck.observe import graph
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Formula, read_formula
-from unstuck.observe.probes.labels import LabelProbe
-from unstuck.observe.probes.modes import Forward, ModeProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import mean_deviation, observable
@@ -63,7 +61,6 @@ class _Pending:
     known: _Known
     batch: Batch | None
     weight: int
-    forward: Forward | None = None
     age: int = 0
 
 
@@ -71,15 +68,12 @@ class LossProbe:
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
     def __init__(
-        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
-        modes: ModeProbe,
+        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe
     ) -> None:
         self._writer = writer
         self._sites = sites
         self._samples = samples
         self._finite = finite
-        self._modes = modes
-        self.labels = LabelProbe(writer)
         self._known: dict[tuple[str, Site | None], _Known] = {}
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
@@ -118,15 +112,13 @@ class LossProbe:
         node = result.grad_fn
         if node is None:
             self._looked_at(_mean(_value(result)), _samples(args), self._samples.role)
-            self._modes.judged(self._modes.last, self._samples.role)
             return
         if sampled:
             self._measure(known, args, step)
             known.constant.add(args)
-            self.labels.add(known.name, args[1] if len(args) > 1 else None)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
-            _value(result), known, self._samples.batch, _samples(args), self._modes.last)
+            _value(result), known, self._samples.batch, _samples(args))
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
@@ -151,8 +143,6 @@ class LossProbe:
         """A tensor is about to be differentiated."""
         if self._passes:
             self._end_pass(step)
-        if self._modes.waiting:
-            self._modes.end_pass(step)
         root = loss.grad_fn
         if root is None:
             return
@@ -209,8 +199,7 @@ class LossProbe:
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
         self._looked_at(_mean(pending.value), pending.weight, role)
-        if pending.batch is not None:
-            self._modes.judged(pending.forward, role)
+        self._samples.only_looked_at(pending.batch, role)
 
     def without_backward(self, step: int) -> None:
         """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""
@@ -263,7 +252,6 @@ class LossProbe:
                 self._only_looked_at(pending)
         self._pending.clear()
         self._end_pass(step)
-        self._modes.end_pass(step)
         self._drain(None)
 
     # Facts --------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from unstuck.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
 MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th
 MOST_BATCHES = 10_000  # that are counted
+MOST_WAITING = 64  # passes with gradients on that may turn out to be validations
 REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
 RARE = 5  # steps between two passes that learn nothing, if they are validations
 
@@ -77,6 +78,7 @@ class ModeProbe:
         self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
         self._counts: dict[float, int] = {}  # how often each batch passed in this step
         self._last_pass: int | None = None
+        self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
         self.last: Forward | None = None
 
     def switched(self, module: nn.Module) -> None:
@@ -147,6 +149,9 @@ class ModeProbe:
             if module.training:
                 self.last = Forward(
                     weakref.ref(module), self._sites.here(), batch.hashes[0], None)
+                if len(self._learning) >= MOST_WAITING:
+                    del self._learning[next(iter(self._learning))]
+                self._learning[batch.hashes[0]] = self.last
             return
         if batch.role is not Role.HELD_OUT:
             return
@@ -179,6 +184,11 @@ class ModeProbe:
             model = forward.model()
             forward.layers = self._modes(model) if model is not None else {}
             self.waiting.append(forward)
+
+    def batch_judged(self, batch: Batch | None, role: Role) -> None:
+        """A loss of this batch could have reached backward, and never did."""
+        if batch is not None:
+            self.judged(self._learning.get(batch.hashes[0]), role)
 
     def end_pass(self, step: int) -> None:
         """Training goes on, or has ended: what was only looked at is written."""
