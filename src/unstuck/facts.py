@@ -148,6 +148,28 @@ class Loader:
     workers: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModeSwitch:
+    """The line that had put a layer in eval mode when it was first trained so."""
+
+    name: str  # of the layer
+    location: SourceLocation | None
+    whole: bool  # all of the model that is trained was switched, not some layers only
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPass:
+    """A line that calls a model on held-out data with layers in train mode.
+
+    `scored` says whether a loss was computed of what came out.
+    """
+
+    name: str
+    location: SourceLocation | None
+    layers: tuple[str, ...]
+    scored: bool
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -207,5 +229,6 @@ class End:
 
 
 Fact = (
-    Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
+    Program | Model | Optimizer | Loss | Backward | Clipping | Loader | ModeSwitch
+    | HeldOutPass | NonFinite | End
 )

@@ -207,6 +207,27 @@ IDENTICAL_OUTPUTS = StepSignal(
     "inputs are all the same",
 )
 
+# Modes and order ---------------------------------------------------------------------------------
+EVAL_IN_TRAINING = PlaceSignal(
+    "eval-mode-in-training", "", Cost.SAMPLED,
+    "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
+    "reached backward, else 0",
+)
+TRAIN_IN_VALIDATION = PlaceSignal(
+    "train-mode-in-validation", "", Cost.EVERY_STEP,
+    "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+)
+LABEL_AGREEMENT = PlaceSignal(
+    "label-agreement", "", Cost.SAMPLED,
+    "share of the pairs of samples of one step that have the same class label", place="loss",
+)
+LABEL_AGREEMENT_BETWEEN = PlaceSignal(
+    "label-agreement-between", "", Cost.SAMPLED,
+    "share of the pairs of samples of two different sampled steps, of all so far, that have the "
+    "same class label",
+    place="loss",
+)
+
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
 )

@@ -52,6 +52,7 @@ class Capture:
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
         self._call: Swap | None = None
+        self._mode: Swap | None = None
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
@@ -66,6 +67,7 @@ class Capture:
         self._swap(nn.Module.__init__, self._module_init)
         self._call = self._swap(nn.Module._wrapped_call_impl, self._module_call)
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
+        self._mode = self._swap(nn.Module.train, self._train)
         self._swap(Optimizer.__init__, self._optimizer_init)
         self._swap(DataLoader.__init__, self._loader_init)
         self._swap(torch.autograd.backward, self._backward)
@@ -142,6 +144,23 @@ class Capture:
             original(module, *args, **kwargs)
 
         return init
+
+    def _train(self, original: Original) -> Callable[..., Any]:
+        def train(module: nn.Module, mode: bool = True) -> Any:
+            swapped = self._mode
+            if swapped is None or not self.active or is_compiling():
+                return original(module, mode)
+            if not mode:
+                self._tell(self._watcher.evaluation_begun, module)
+            # It calls itself for every part of the module: that costs nothing.
+            swapped.function.__code__ = swapped.old
+            try:
+                return original(module, mode)
+            finally:
+                if self.active:
+                    swapped.function.__code__ = swapped.new
+
+        return train
 
     def _optimizer_init(self, original: Original) -> Callable[..., Any]:
         def init(optimizer: Optimizer, params: Any, defaults: Any) -> None:

@@ -20,8 +20,10 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
@@ -75,7 +77,10 @@ class Watcher:
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
+        self.modes = ModeProbe(writer, self.names, sites)
+        self.samples.only_looked_at = self.modes.batch_judged
         self.losses = LossProbe(writer, sites, self.samples, self.finite, self.layers)
+        self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
 
     def start(self) -> None:
@@ -137,6 +142,7 @@ class Watcher:
             end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+            self.modes.end_pass(self.step)
         except Exception as error:
             self.failed(error)
         try:
@@ -168,6 +174,9 @@ class Watcher:
             int(getattr(loader, "num_workers", 0)),
         ), self.step)
 
+    def evaluation_begun(self, module: nn.Module) -> None:
+        self.modes.switched(module)
+
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
 
@@ -191,6 +200,7 @@ class Watcher:
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        self.modes.forward(module, self.samples.batch, learns, self.step)
         if learns:
             self.finite.model_called(args, kwargs)
         if self.sampled and learns:
@@ -201,6 +211,7 @@ class Watcher:
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.modes.called(module, output)
 
     def _is_model(self, module: nn.Module) -> bool:
         """Whether a module called from outside is a model: it can learn, and is no loss."""
@@ -265,11 +276,19 @@ class Watcher:
         self, name: str, original: Any, args: Any, kwargs: Any, result: Any
     ) -> None:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
+        if not isinstance(result, torch.Tensor):
+            return
+        if result.grad_fn is None:
+            self.modes.judged(self.modes.last, self.samples.role)
+        elif self.sampled and len(args) > 1:
+            self.labels.add(name, args[1])
 
     def loss_scaled(self, unscaled: torch.Tensor, scaled: Any) -> None:
         self.losses.scaled(unscaled, scaled)
 
     def before_backward(self, tensors: Any) -> None:
+        if self.modes.waiting:
+            self.modes.end_pass(self.step)
         traced = self._tracing
         if traced:
             self._trace(False)
@@ -295,6 +314,7 @@ class Watcher:
         if traced:
             self.finite.remember_lines(nodes)
         self.layers.graph(nodes)
+        self.modes.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
@@ -342,6 +362,8 @@ class Watcher:
         was_sampled = self.sampled
         if was_sampled:
             self.layers.flush(self.step)
+            self.modes.flush(self.step)
+            self.labels.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0

@@ -208,6 +208,7 @@ class LossProbe:
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
         self._looked_at(_mean(pending.value), pending.weight, role)
+        self._samples.only_looked_at(pending.batch, role)
 
     def without_backward(self, step: int) -> None:
         """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""

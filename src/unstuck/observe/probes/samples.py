@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,6 +45,8 @@ class SampleProbe:
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
+        # Told of each batch whose loss could have reached backward and never did.
+        self.only_looked_at: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
 
     @property

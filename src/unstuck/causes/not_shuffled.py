@@ -1,0 +1,134 @@
+"""Not shuffled: the batches come ordered by label, so each one knows a single class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import level, percent
+from unstuck.edits import Remedy, Safety
+from unstuck.facts import Loader, SourceLocation
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+
+SORTED = Threshold(
+    "label-sorting", 0.5,
+    "0 is a random batch, 1 a batch of one class. Batches that hold several samples of each of "
+    "many classes, as metric learning draws them, stay below 0.2, and two classes of ten at a "
+    "time below 0.45.",
+    "intraclass correlation of the labels; definition of its ends",
+)
+BATCHES = Threshold(
+    "label-batches", 8.0,
+    "The first batches of sorted data all hold one class, which is also what data of one class "
+    "look like: several classes must have come.",
+    "never a single event",
+)
+RARE_CLASSES = Threshold(
+    "one-class-share", 0.8,
+    "Where two samples of different batches nearly always agree, one class dominates, and what "
+    "is left is too little to be ordered.",
+    "a class of nine tenths makes 0.8",
+)
+
+
+def _detect(view: View) -> Verdict:
+    reason = "no batch of several samples had class labels"
+    for place, found in view[LABEL_AGREEMENT].items():
+        within = found.finite
+        between = view[LABEL_AGREEMENT_BETWEEN].get(place)
+        if between is None or not len(between.finite):
+            continue
+        expected = float(between.finite.values[-1])
+        if len(within) < view.limit(BATCHES):
+            reason = f"the labels of {len(within)} sampled batches only were compared"
+            continue
+        if not expected < view.limit(RARE_CLASSES):
+            reason = "nearly all labels that were seen are of one class"
+            continue
+        ordered = (float(np.median(within.values)) - expected) / (1 - expected)
+        if not ordered >= view.limit(SORTED):
+            return Absent("the labels of a batch agree about as often as those of any samples")
+        return _present(view, place, expected, ordered)
+    return Unknown(reason, ("a run of more steps over class labels",))
+
+
+def _present(view: View, place: str, expected: float, ordered: float) -> Present:
+    within = view[LABEL_AGREEMENT][place].finite
+    typical = float(np.median(within.values))
+    loader = _loader(view)
+    return Present(
+        strength=0.95 if ordered >= 0.7 else 0.8,
+        title=f"the batches are ordered by label: {percent(typical)} of the pairs of samples in a "
+        f"batch have the same label, against {percent(expected)} in the data",
+        since_step=0,
+        location=_location(view, place, loader),
+        label="reads the samples in their order, which is that of their labels",
+        evidence=(
+            Evidence(LABEL_AGREEMENT.name, place, tuple(map(int, within.steps)),
+                     tuple(map(float, within.values)), expected,
+                     f"two samples of one batch have the same label in {percent(typical)} of "
+                     f"{len(within)} sampled batches (median), two of different batches in "
+                     f"{percent(expected)}"),
+        ),
+        remedies=(
+            Remedy("shuffle the training data", Safety.ADVICE,
+                   advice="draw the training samples in a random order, a new one each epoch",
+                   code_text="DataLoader(train_set, batch_size=..., shuffle=True)"
+                   if loader is not None else "order = torch.randperm(len(x))  # each epoch"),
+        ),
+    )
+
+
+def _loader(view: View) -> Loader | None:
+    """The loader that trains: of those that keep the order, the one with batches of that size."""
+    ordered = [x for x in view.facts.loaders if x.sampler == "SequentialSampler"]
+    if view.has(BATCH_SIZE):
+        size = level(view[BATCH_SIZE])
+        fitting = [x for x in ordered if x.batch_size == size]
+        return fitting[0] if fitting else None
+    return ordered[0] if len(ordered) == 1 else None
+
+
+def _location(view: View, place: str, loader: Loader | None) -> SourceLocation | None:
+    if loader is not None:
+        return loader.location
+    loss = next((x for x in view.facts.losses if x.name == place), None)
+    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    return calls[0] if calls else loss.location if loss is not None else None
+
+
+CAUSE = Cause(
+    slug="not-shuffled",
+    code="D007",
+    title="Training data not shuffled",
+    family="Data",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The training loss is tiny for a while and leaps up again and again; held-out "
+        "data are classified as whatever class came last.",
+        consequence="For many steps in a row the network sees one class only. It learns to answer "
+        "with that class and forgets the others, over and over.",
+        why="A step follows the gradient of its batch, which stands for the data only if the batch "
+        "is drawn from all of them. A data set that is stored class by class gives batches that "
+        "point each at its own class.",
+        how_we_tell="At sampled steps the class labels of a batch are compared with one another "
+        "and with those of other steps. In a random order two labels of one batch agree as often "
+        "as two of different batches; unequal classes or small batches do not change that.",
+        known_problems="Sorted targets of a regression are not judged, and training class after "
+        "class on purpose, as in continual learning, would be named. In the first steps, before a "
+        "second class comes, the verdict is unknown.",
+        references=(
+            "Bengio 2012: Practical recommendations for gradient-based training",
+            "Bottou 2012: Stochastic gradient descent tricks",
+        ),
+    ),
+    needs=(LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN),
+    uses=(BATCH_SIZE,),
+    thresholds=(SORTED, BATCHES, RARE_CLASSES),
+    explains=(
+        "learning-rate-too-high", "learning-rate-too-low", "dead-relu", "exploding-gradients",
+        "class-imbalance", "saturated-activations",
+    ),
+    detect=_detect,
+)

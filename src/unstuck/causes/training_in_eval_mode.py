@@ -1,0 +1,142 @@
+"""Training in eval mode: dropout and batch norm are switched off while the weights are trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import called, joined, thinned
+from unstuck.edits import Remedy, Safety
+from unstuck.facts import Model
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.record import Integers, Series
+from unstuck.signals import EVAL_IN_TRAINING, UPDATE_NORM
+
+TIMES = Threshold(
+    "eval-mode-steps", 2.0,
+    "A single step in eval mode may be a probe of the program's own, such as a first look at a "
+    "gradient.",
+    "never a single event",
+)
+SHARE = Threshold(
+    "eval-mode-share", 0.2,
+    "A validation in the middle of an epoch that forgets to switch back leaves only the rest of "
+    "that epoch in eval mode.",
+    "share of sampled steps since the first in eval mode",
+)
+LOADED = Threshold(
+    "loaded-share", 0.5,
+    "Fine-tuning keeps the batch statistics and leaves dropout off on purpose in many recipes, so "
+    "a model whose values mostly come from a checkpoint is not accused.",
+    "practice of fine-tuning",
+)
+
+
+def _moved(view: View, model: Model) -> Integers | None:
+    """The sampled steps that moved a weight of the model, None if no update was measured."""
+    if not view.has(UPDATE_NORM):
+        return None
+    updates = [view[UPDATE_NORM][p.name] for p in model.parameters if p.name in view[UPDATE_NORM]]
+    if not updates:
+        return None
+    return np.unique(np.concatenate([s.steps[~(s.values == 0)] for s in updates]))
+
+
+def _detect(view: View) -> Verdict:
+    series = {name: found.finite for name, found in view[EVAL_IN_TRAINING].items()}
+    off = {n: s for n, s in series.items() if len(s) and float(s.values.max()) > 0}
+    if not off:
+        return Absent("dropout and batch normalisation are in train mode in training")
+    whole = {fact.name: fact for fact in view.facts.mode_switches if fact.whole}
+    guilty = {n: s for n, s in off.items() if n in whole}
+    if not guilty:
+        return Absent("single layers are in eval mode, as when batch statistics are frozen")
+    model = next((m for m in view.facts.models
+                  if any(layer.name in guilty for layer in m.layers)), None)
+    if model is None:
+        return Unknown("the model in eval mode is not known", ("the model's parts",))
+    name, first = min(guilty.items(), key=lambda item: int(item[1].steps[item[1].values > 0][0]))
+    since = int(first.steps[first.values > 0][0])
+    together = [
+        s for n, s in series.items() if any(layer.name == n for layer in model.layers)
+        and np.any(s.steps == since) and not np.all(s.values[s.steps == since] > 0)
+    ]
+    if together:
+        return Absent("some layers of the model are in train mode: the others are frozen")
+    # An image that is optimised through a finished model leaves the model in eval mode rightly.
+    moved = _moved(view, model)
+    if moved is None:
+        return Unknown("it is not known whether the model in eval mode was trained",
+                       (UPDATE_NORM.name,))
+    after = first.since(since)
+    after = Series(after.steps[np.isin(after.steps, moved)],
+                   after.values[np.isin(after.steps, moved)])
+    if not len(after):
+        return Absent("the weights of the model in eval mode are not updated")
+    times = int((after.values > 0).sum())
+    if times < view.limit(TIMES):
+        return Unknown(f"layers were in eval mode in {times} sampled step only",
+                       ("a run of more steps",))
+    if float(np.mean(after.values > 0)) < view.limit(SHARE):
+        return Absent("the model is in eval mode in few of its training steps")
+    loaded = float(np.mean([p.loaded for p in model.parameters]))
+    names = [called(n) for n in guilty]
+    before = int((first.steps < since).sum())
+    steps, values = thinned(first.steps, first.values)
+    count = f"{len(names)} layer{'s' if len(names) > 1 else ''}"
+    return Present(
+        strength=0.4 if loaded >= view.limit(LOADED) else 0.95 if before else 0.9,
+        title=f"training runs in eval mode from step {since} on: {count} that train mode switches "
+        f"on ({joined(names)}) stay{'s' if len(names) == 1 else ''} off",
+        since_step=since,
+        location=whole[name].location,
+        label="nothing switches back to train mode before the next training step",
+        evidence=(
+            Evidence(EVAL_IN_TRAINING.name, name, steps, values, 0.0,
+                     f"{names[0]} was in eval mode in {times} of {len(after)} sampled training "
+                     f"steps since step {since}; a training step has it in train mode"),
+        ),
+        remedies=(
+            Remedy("train in train mode", Safety.ADVICE,
+                   advice="call model.train() at the start of each training epoch, after every "
+                   "evaluation",
+                   code_text="model.train()  # before the loop over the training batches"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="training-in-eval-mode",
+    code="P008",
+    title="Training in eval mode",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="Learning stalls or overfits early, often from the first validation on, and "
+        "dropout seems to have no effect.",
+        consequence="Batch normalisation divides by statistics that are never updated, so that it "
+        "no longer normalises, and dropout no longer regularises.",
+        why="What model.eval() sets holds until model.train() is called. A validation, or a first "
+        "look at the untrained score, that does not switch back leaves all later training in eval "
+        "mode.",
+        how_we_tell="At sampled steps the mode of each dropout and batch normalisation layer is "
+        "read as it is called, and it counts only if the graph of the loss that is differentiated "
+        "holds that layer. A pass in eval mode beside one in train mode, as adversarial examples "
+        "need it, is none, and neither are single layers that were put into eval mode.",
+        known_problems="Dropout that is a function and no layer is not seen. A model that is "
+        "mostly loaded from a checkpoint gets a note only, for fine-tuning may mean it so.",
+        references=(
+            "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",
+            "Ioffe and Szegedy 2015: Batch normalization",
+        ),
+    ),
+    needs=(EVAL_IN_TRAINING,),
+    uses=(UPDATE_NORM,),
+    thresholds=(TIMES, SHARE, LOADED),
+    explains=(
+        "vanishing-gradients", "exploding-gradients", "learning-rate-too-low",
+        "learning-rate-too-high", "dead-relu", "saturated-activations", "bad-initialisation",
+        "inputs-not-normalised", "non-finite-loss",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,93 @@
+"""Validation in train mode: held-out data are judged with dropout on or with batch statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import called, joined, thinned
+from unstuck.edits import Remedy, Safety
+from unstuck.facts import HeldOutPass
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.record import Series
+from unstuck.signals import TRAIN_IN_VALIDATION
+
+SHARE = Threshold(
+    "train-mode-share", 0.5,
+    "Some programs judge the held-out data in both modes, to compare them.",
+    "a choice: most passes over held-out data count",
+)
+
+
+def _detect(view: View) -> Verdict:
+    series = {name: found.finite for name, found in view[TRAIN_IN_VALIDATION].items()}
+    guilty = {
+        name: s for name, s in series.items()
+        if len(s) and float((s.values > 0).mean()) >= view.limit(SHARE)
+    }
+    if not guilty:
+        return Absent("held-out data pass through the model in eval mode")
+    passes = [p for p in view.facts.held_out_passes if set(p.layers) & set(guilty)]
+    if not passes:
+        return Unknown("the line of the validation is not known", ("a held-out loss",))
+    return _present(view, guilty, max(passes, key=lambda p: p.scored))
+
+
+def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Present:
+    kinds = {layer.name: layer.kind for layer in view.facts.layers().values()}
+    names = [n for n in found.layers if n in guilty]
+    listed = joined(f"{called(n)} ({kinds[n]})" if n in kinds else called(n) for n in names)
+    series = view[TRAIN_IN_VALIDATION][names[0]].finite
+    steps, values = thinned(series.steps, series.values)
+    times = int((series.values > 0).sum())
+    return Present(
+        strength=0.95 if found.scored else 0.7,
+        title=f"held-out data are judged in train mode in {times} of {len(series)} validations: "
+        f"{listed}",
+        since_step=int(series.steps[series.values > 0][0]),
+        location=found.location,
+        label="the model is in train mode here, though nothing is learned from these data",
+        evidence=(
+            Evidence(TRAIN_IN_VALIDATION.name, names[0], steps, values, 0.0,
+                     f"{called(names[0])} was in train mode in {times} of {len(series)} passes "
+                     "over data that were not trained on; a validation has it in eval mode"),
+        ),
+        remedies=(
+            Remedy("validate in eval mode", Safety.ADVICE,
+                   advice="call model.eval() before the validation, and model.train() after it",
+                   code_text="model.eval()  # before the validation; model.train() after it"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="validation-in-train-mode",
+    code="P009",
+    title="Validation in train mode",
+    family="Program",
+    harm=Harm.DISTRUST,
+    words=Words(
+        symptom="Validation scores are worse than they should be, and differ from one evaluation "
+        "of the same weights to the next.",
+        consequence="Dropout makes the score that of a damaged network. Batch normalisation takes "
+        "the statistics of the validation batch, and its running averages learn from held-out "
+        "data.",
+        why="no_grad only stops the recording of gradients. What dropout and batch normalisation "
+        "do is decided by the mode of the model, which model.eval() sets.",
+        how_we_tell="A validation is a pass over samples that were not trained on and whose loss "
+        "never reaches backward, whatever mode it runs in. The mode of each dropout and batch "
+        "normalisation layer is read in it. A batch that passes three times or more is averaged "
+        "over on purpose (Monte Carlo dropout) and does not count; metrics on training samples do "
+        "not either.",
+        known_problems="Dropout that is a function and no layer is not seen. A pass of which no "
+        "loss is computed counts only if the program has one model and such passes are rare, for "
+        "generators and agents produce their samples in train mode on purpose.",
+        references=(
+            "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",
+            "Gal and Ghahramani 2016: Dropout as a Bayesian approximation",
+        ),
+    ),
+    needs=(TRAIN_IN_VALIDATION,),
+    thresholds=(SHARE,),
+    detect=_detect,
+)

@@ -1,0 +1,57 @@
+"""Whether the batches of a classifier are mixtures of its classes, or each one class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from unstuck.observe.tensors import observable
+from unstuck.record import RecordWriter
+from unstuck.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+
+MOST_CLASSES = 1_000
+
+
+class LabelProbe:
+    """How much the labels of one step agree among themselves, and with those of other steps."""
+
+    def __init__(self, writer: RecordWriter) -> None:
+        self._writer = writer
+        self._now: dict[str, torch.Tensor] = {}  # how often each class came in this step
+        self._all: dict[str, torch.Tensor] = {}  # and in all sampled steps so far
+        self._within: dict[str, float] = {}  # pairs of equal labels within steps
+        self._pairs: dict[str, float] = {}  # all pairs within steps
+
+    def add(self, place: str, target: Any) -> None:
+        """The targets of a loss at a sampled step. Only class labels, one a sample, are read."""
+        if not isinstance(target, torch.Tensor) or target.ndim != 1 or not observable(target) or (
+            target.is_floating_point() or target.dtype is torch.bool
+        ):
+            return
+        labels = target.detach().to("cpu", torch.int64)
+        labels = labels[(labels >= 0) & (labels < MOST_CLASSES)]
+        counts = torch.bincount(labels, minlength=MOST_CLASSES).double()
+        # Several losses of one step are one batch: parts of it that are accumulated, for instance.
+        before = self._now.get(place)
+        self._now[place] = counts if before is None else before + counts
+
+    def flush(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        within: dict[str, float] = {}
+        between: dict[str, float] = {}
+        for place, counts in self._now.items():
+            number, equal = float(counts.sum()), float((counts * counts).sum())
+            if number < 2:
+                continue
+            within[place] = (equal - number) / (number * (number - 1))
+            before = self._all.get(place)
+            self._all[place] = total = counts if before is None else before + counts
+            self._within[place] = self._within.get(place, 0.0) + equal
+            self._pairs[place] = self._pairs.get(place, 0.0) + number * number
+            pairs = float(total.sum()) ** 2 - self._pairs[place]
+            if pairs > 0:
+                between[place] = (float((total * total).sum()) - self._within[place]) / pairs
+        self._now = {}
+        self._writer.sample(LABEL_AGREEMENT, step, within)
+        self._writer.sample(LABEL_AGREEMENT_BETWEEN, step, between)

@@ -1,0 +1,224 @@
+"""In which mode layers are that behave differently in training and evaluation."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.samples import Batch, Role
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
+
+MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
+MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th
+MOST_BATCHES = 10_000  # that are counted
+MOST_WAITING = 64  # passes with gradients on that may turn out to be validations
+REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
+RARE = 5  # steps between two passes that learn nothing, if they are validations
+
+_BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+def depends(module: nn.Module) -> bool:
+    """Whether a layer does something else in train mode than in eval mode."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return bool(module.p > 0)
+    if isinstance(module, _BATCH_NORMS):
+        return module.running_mean is not None
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+        return bool(module.dropout > 0 and getattr(module, "num_layers", 2) > 1)
+    return False
+
+
+@dataclass(slots=True)
+class Forward:
+    """A call of a model: where, and which of its layers were in train mode."""
+
+    model: weakref.ref[nn.Module]
+    site: Site | None
+    sample: float  # hash of the first sample
+    layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
+    scored: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A layer in the forward pass of a step: its mode, and the node that it led to."""
+
+    module: weakref.ref[nn.Module]
+    name: str
+    eval: bool
+    node: int
+
+
+@dataclass(slots=True)
+class _Step:
+    seen: list[_Seen] = field(default_factory=list)
+    trained: dict[str, bool] = field(default_factory=dict)  # layer: in eval mode in all passes
+
+
+class ModeProbe:
+    """Reads modes of layers at sampled steps, and in passes from which nothing is learned."""
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
+        self._named: set[str] = set()
+        self._step = _Step()
+        self.waiting: list[Forward] = []  # passes that nothing was learned from so far
+        self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
+        self._counts: dict[float, int] = {}  # how often each batch passed in this step
+        self._last_pass: int | None = None
+        self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
+        self.last: Forward | None = None
+
+    def switched(self, module: nn.Module) -> None:
+        """The program put a module into eval mode."""
+        self._switches.pop(id(module), None)
+        if len(self._switches) >= MOST_SWITCHES:
+            del self._switches[next(iter(self._switches))]
+        self._switches[id(module)] = (weakref.ref(module), self._sites.here())
+
+    # Training in eval mode ----------------------------------------------------------------------
+    def called(self, module: nn.Module, output: Any) -> None:
+        """A layer was called, with gradients on, at a sampled step."""
+        if not depends(module):
+            return
+        tensor = output[0] if isinstance(output, tuple | list) and output else output
+        node = getattr(tensor, "grad_fn", None)
+        known = self._names.layer(module)
+        if node is not None and known is not None:
+            self._step.seen.append(_Seen(
+                weakref.ref(module), known[0], not module.training, graph.sequence(node)))
+
+    def graph(self, nodes: list[Any], step: int) -> None:
+        """A loss is about to be differentiated: the layers in its graph are trained."""
+        if not self._step.seen:
+            return
+        numbers = {graph.sequence(node) for node in nodes}
+        rest = []
+        for seen in self._step.seen:
+            if seen.node not in numbers:
+                rest.append(seen)
+                continue
+            trained = self._step.trained
+            trained[seen.name] = trained.get(seen.name, True) and seen.eval
+            if seen.eval and seen.name not in self._named:
+                self._named.add(seen.name)
+                self._name(seen, step)
+        self._step.seen = rest
+
+    def _name(self, seen: _Seen, step: int) -> None:
+        module = seen.module()
+        for ref, site in reversed(list(self._switches.values())):
+            holder = ref()
+            if holder is None or not any(part is module for part in holder.modules()):
+                continue
+            switched = {id(p) for p in nn.Module.parameters(holder)}
+            whole = all(
+                id(p) in switched for model, _ in self._names.models()
+                if any(part is module for part in model.modules())
+                for p in nn.Module.parameters(model) if p.requires_grad
+            )
+            self._writer.fact(
+                facts.ModeSwitch(seen.name, self._sites.location(site), whole), step)
+            return
+
+    def flush(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        trained = {name: float(only) for name, only in self._step.trained.items()}
+        self._writer.sample(EVAL_IN_TRAINING, step, trained)
+        self._step = _Step()
+
+    # Validation in train mode -------------------------------------------------------------------
+    def forward(self, module: nn.Module, batch: Batch | None, learns: bool, step: int) -> None:
+        """A model was called from outside; only hashed batches are looked at."""
+        self.last = None
+        if batch is None:
+            return
+        if learns:
+            if module.training:
+                self.last = Forward(
+                    weakref.ref(module), self._sites.here(), batch.hashes[0], None)
+                if len(self._learning) >= MOST_WAITING:
+                    del self._learning[next(iter(self._learning))]
+                self._learning[batch.hashes[0]] = self.last
+            return
+        if batch.role is not Role.HELD_OUT:
+            return
+        if step != self._looked[0]:
+            self._looked = [step, self._looked[1] + 1]
+        if self._looked[1] > MOST_PASSES and self._looked[1] % MOST_PASSES:
+            return
+        sample = batch.hashes[0]
+        if sample in self._counts or len(self._counts) < MOST_BATCHES:
+            self._counts[sample] = self._counts.get(sample, 0) + 1
+        if len(self.waiting) >= MOST_PASSES:
+            return
+        self.last = Forward(weakref.ref(module), self._sites.here(), sample, self._modes(module))
+        self.waiting.append(self.last)
+
+    def _modes(self, model: nn.Module) -> dict[str, bool]:
+        if not self._names.knows(model):
+            return {}
+        return {
+            known[0]: module.training for module in model.modules()
+            if depends(module) and (known := self._names.layer(module)) is not None
+        }
+
+    def judged(self, forward: Forward | None, role: Role) -> None:
+        """A loss was computed of a pass, and nothing learned from it."""
+        if forward is None or role is not Role.HELD_OUT:
+            return
+        forward.scored = True
+        if forward.layers is None:
+            model = forward.model()
+            forward.layers = self._modes(model) if model is not None else {}
+            self.waiting.append(forward)
+
+    def batch_judged(self, batch: Batch | None, role: Role) -> None:
+        """A loss of this batch could have reached backward, and never did."""
+        if batch is not None:
+            self.judged(self._learning.get(batch.hashes[0]), role)
+
+    def end_pass(self, step: int) -> None:
+        """Training goes on, or has ended: what was only looked at is written."""
+        passes, self.waiting = self.waiting, []
+        if not passes:
+            return
+        rare = self._last_pass is None or step - self._last_pass >= RARE
+        self._last_pass = step
+        alone = len(self._names.models()) == 1
+        counts, self._counts = self._counts, {}
+        # A batch that is looked at and then trained on is none of a validation.
+        learns = self.last is not None and self.last.layers is None
+        trained = self.last.sample if self.last is not None and learns else None
+        modes: dict[str, float] = {}
+        for forward in passes:
+            if counts.get(forward.sample, 0) >= REPEATS or forward.sample == trained or (
+                not forward.layers
+            ):
+                continue
+            if not forward.scored and not (rare and alone and step):
+                continue
+            for name, training in forward.layers.items():
+                modes[name] = max(modes.get(name, 0.0), float(training))
+            guilty = tuple(name for name, training in forward.layers.items() if training)
+            if guilty:
+                location = self._sites.location(forward.site)
+                name = f"pass at line {location.line if location else '?'}"
+                name += "" if forward.scored else ", not scored"
+                if name not in self._named:
+                    self._named.add(name)
+                    self._writer.fact(
+                        facts.HeldOutPass(name, location, guilty, forward.scored), step)
+        self._writer.sample(TRAIN_IN_VALIDATION, step, modes)
