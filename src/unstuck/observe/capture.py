@@ -22,6 +22,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
 from unstuck.observe.swap import Original, key, swap
@@ -36,6 +37,15 @@ LOSSES = (
     "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
     "margin_ranking_loss", "triplet_margin_loss", "ctc_loss",
 )
+
+INITIALISERS = (
+    "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
+    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
+    "sparse_",
+)
+# The schedulers that have a `step` of their own.
+SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
+              "CosineAnnealingWarmRestarts")
 
 
 def watching() -> bool:
@@ -54,6 +64,7 @@ class Capture:
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
+        self._in_scheduler = False
         self._thread: int | None = None  # that trains; others are not watched once it is known
         self.active = False
         self.compiled = False
@@ -74,6 +85,13 @@ class Capture:
                 self._swap(getattr(functional, name), self._loss(name))
         for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
             self._swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
+        for name in INITIALISERS:
+            if hasattr(nn.init, name):
+                self._swap(getattr(nn.init, name), self._initialiser(name))
+        self._swap(lr_scheduler.LRScheduler.__init__, self._scheduler_init)
+        for name in SCHEDULERS:
+            if "step" in vars(getattr(lr_scheduler, name, object)):
+                self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
         self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
@@ -152,6 +170,44 @@ class Capture:
                 self._tell(self._watcher.loader_built, loader)
 
         return init
+
+    def _initialiser(self, name: str) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(tensor, *args, **kwargs)
+                if self.active and not is_compiling():
+                    self._tell(self._watcher.flow.initialised, name, tensor)
+                return result
+
+            return initialise
+
+        return make
+
+    def _scheduler_init(self, original: Original) -> Callable[..., Any]:
+        def init(scheduler: Any, *args: Any, **kwargs: Any) -> None:
+            outside, self._in_scheduler = self._in_scheduler, True  # it makes a step of its own
+            try:
+                original(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler = outside
+            if self.active:
+                self._tell(self._watcher.flow.scheduler_built, scheduler)
+
+        return init
+
+    def _scheduler_step(self, original: Original) -> Callable[..., Any]:
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._in_scheduler or not self.active:
+                return original(scheduler, *args, **kwargs)
+            self._in_scheduler = True  # some schedulers step others
+            try:
+                if not self._watcher.flow.knows_scheduler(scheduler):
+                    self._tell(self._watcher.scheduled, scheduler)
+                return original(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler = False
+
+        return step
 
     def _load_state_dict(self, original: Original) -> Callable[..., Any]:
         def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.flow import FlowProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.parameters import ParameterProbe
@@ -76,6 +77,7 @@ class Watcher:
         self.layers = LayerProbe(writer, self.names)
         self.losses = LossProbe(writer, sites, self.samples, self.finite)
         self.parameters = ParameterProbe(writer, self.names, sites)
+        self.flow = FlowProbe(writer, self.names, sites, self.finite)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -169,6 +171,10 @@ class Watcher:
 
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
+
+    def scheduled(self, scheduler: Any) -> None:
+        name = self.parameters.name_of(getattr(scheduler, "optimizer", None))
+        self.flow.scheduled(scheduler, name, self.step)
 
     def compiling(self) -> None:
         if not self.capture.compiled:
@@ -286,7 +292,9 @@ class Watcher:
         self._nodes = len(nodes)
         if traced:
             self.finite.remember_lines(nodes)
-        self.layers.graph(nodes)
+        self.layers.graph(
+            nodes, (lambda n, place: self.flow.activation(n, place, self.step)) if traced else None)
+        self.flow.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
@@ -334,6 +342,7 @@ class Watcher:
         was_sampled = self.sampled
         if was_sampled:
             self.layers.flush(self.step)
+            self.flow.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
