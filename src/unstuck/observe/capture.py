@@ -17,12 +17,12 @@ import torch
 from torch import nn
 from torch.compiler import is_compiling
 from torch.nn import functional
+from torch.optim import lr_scheduler
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
 from unstuck.observe.swap import Original, key, swap

@@ -63,7 +63,7 @@ class _Product:
 
 
 class FlowProbe:
-    """Looks at the weights before the first update, at the graph, and at learning rate schedules."""
+    """Looks at weights before the first update, at the graph, and at learning rate schedules."""
 
     def __init__(
         self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe
@@ -199,7 +199,7 @@ class FlowProbe:
     def _linear_ways(
         self, start: list[Any], products: dict[Any, _Product]
     ) -> tuple[set[Any], set[Any]]:
-        """The products that feed `start` in a linear way, and the operations that end other ways."""
+        """The products that feed `start` in a linear way, and operations that end other ways."""
         before: set[Any] = set()
         curved: set[Any] = set()
         seen = set(start)
@@ -220,7 +220,7 @@ class FlowProbe:
         return before, curved
 
     def _repeats(self, products: dict[Any, _Product]) -> None:
-        """Watches the gradient at the first and the last use of a weight that is used repeatedly."""
+        """Watches the gradient at the first and the last use of a recurrent weight."""
         uses: dict[int, list[Any]] = {}
         for node, product in products.items():
             uses.setdefault(id(product.parameter), []).append(node)
