@@ -164,10 +164,10 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
     known = [w for w in weighted if math.isfinite(w.gain)]
     large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
     fading = _fading(view, known)
+    harm = _wild(view)
     if not large and not fading:
         return None
     if large:
-        harm = _wild(view)
         if harm is None:
             return None
         worst = max(large, key=lambda w: w.gain)
@@ -205,6 +205,7 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
 def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
     """The layers that let the signal die, if it does over the whole network."""
     layers = view.facts.layers().values()
+    limit = math.log(view.limit(FADING))
     if any(layer.role is LayerRole.NORMALISATION for layer in layers):
         return []
     known = [w for w in known if w.layer is not None and w.layer.role in (
@@ -215,7 +216,7 @@ def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
         known = known[:-1]  # a last layer at zero is a choice
     passed = sum(math.log(max(w.gain, 1e-30) / DEFAULT_GAIN) for w in known)
     small = [w for w in known if w.gain < DEFAULT_GAIN / 3]
-    return small if len(small) >= 2 and passed <= math.log(view.limit(FADING)) else []
+    return small if len(small) >= 2 and passed <= limit else []
 
 
 def _wild(view: View) -> Evidence | None:

@@ -70,8 +70,9 @@ def _detect(view: View) -> Verdict:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
     if not left <= view.limit(SLOW):
         return Absent(f"the steps are long enough: {percent(left)} of the weights")
+    by_value = _by_value(view, clipping, left)
     if clipping.function == "clip_grad_value_":
-        return _by_value(view, clipping, left)
+        return by_value
     if not view.has(CLIP_NORM):
         return Unknown("the norm before clipping was not measured", (CLIP_NORM.name,))
     norms = view[CLIP_NORM].finite

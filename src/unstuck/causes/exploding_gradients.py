@@ -245,9 +245,10 @@ CAUSE = Cause(
         "once per time step. If these factors lie above 1 the product grows exponentially, and no "
         "learning rate fits both ends.",
         how_we_tell="The gradient at the first use of a recurrent weight is compared with that at "
-        "its last use in the same forward, together with any leap of its whole gradient, and the gradient at the first layer's output with that "
-        "at the last one's. Only steps count at which the weights still had about their first "
-        "size: later growth is what too long steps did, and the rate is named for it.",
+        "its last use in the same forward, together with any leap of its whole gradient, and the "
+        "gradient at the first layer's output with that at the last one's. Only steps count at "
+        "which the weights still had about their first size: later growth is what too long steps "
+        "did, and the rate is named for it.",
         known_problems="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
         "Single outliers in the data that make one gradient large are not seen between sampled "
         "steps. A lower learning rate may cure the same run.",

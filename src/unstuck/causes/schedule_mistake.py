@@ -28,8 +28,8 @@ EARLY = Threshold(
     "rate traces of published training failures",
 )
 AT_ONCE = Threshold(
-    "at-once", 0.05,
-    "Within a twentieth of the run no schedule can have waited for the network to converge.",
+    "at-once", 0.1,
+    "Within a tenth of the run no schedule can have waited for the network to converge.",
     "a warm-up alone takes as long",
 )
 STILL = Threshold(
@@ -115,11 +115,10 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
     if died is None or not died <= view.limit(EARLY) * trace.steps or not _suffers(view):
         return None
     at_once = died <= view.limit(AT_ONCE) * trace.steps
-    if scheduler is not None and scheduler.kind == PLATEAU and not at_once and (
-        not _was_falling(view, died)
-    ):
+    falling = _was_falling(view, died)
+    if scheduler is not None and scheduler.kind == PLATEAU and not (at_once or falling):
         return None  # it did what it is for: the loss had come to rest by itself
-    if not at_once and not _was_falling(view, died):
+    if not (at_once or falling):
         return Unknown(
             f"the rate is nearly zero from step {died} on, but the loss had come to rest before",
             ("a run with a constant rate",))
@@ -143,19 +142,19 @@ def _was_falling(view: View, died: int) -> bool:
     alive = loss.steps <= died
     before = Series(loss.steps[alive], loss.values[alive])
     late = Series(before.steps[len(before) // 2:], before.values[len(before) // 2:])
-    line = trend(late)
-    return line is not None and line.falling and line.fall >= view.limit(STILL)
+    line, enough = trend(late), view.limit(STILL)
+    return line is not None and line.falling and line.fall >= enough
 
 
 def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
     if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
         return None
-    values = trace.series.values
+    values, low = trace.series.values, view.limit(LOW)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
     goal = scheduler.target if scheduler.kind in RISING else None
     if not rises or not _suffers(view) or not learned_little(view.outcome):
         return None
-    if goal is None or not float(values[-1]) <= view.limit(LOW) * goal:
+    if goal is None or not float(values[-1]) <= low * goal:
         return None
     return _present(
         view, trace, scheduler, strength=0.85,
@@ -246,7 +245,7 @@ CAUSE = Cause(
         "once per epoch never leaves its warm-up.",
         how_we_tell="The rate of every step is known. It must stay below a hundredth of its peak "
         "from before the middle of the run, while the run had more to gain: the loss was still "
-        "falling when the rate died, or the rate died within the first twentieth of the run. A "
+        "falling when the rate died, or the rate died within the first tenth of the run. A "
         "warm-up counts as endless if the rate still rises at the end of a finished run and is "
         "below a fifth of the target that the schedule itself names.",
         known_problems="A rate that dies after the loss came to rest is left unjudged, for the "
