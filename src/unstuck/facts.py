@@ -137,6 +137,40 @@ class Clipping:
 
 
 @dataclass(frozen=True, slots=True)
+class Initialisation:
+    """A call of the program's own to a function of `torch.nn.init`, the last for a parameter."""
+
+    name: str  # of the parameter
+    function: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Where the program applies an activation that is a function, by its place in the record."""
+
+    name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """A learning rate scheduler whose `step` the program calls, and where it does.
+
+    `length` is the number of its own steps that it is made for, or after which it changes the rate.
+    `target` is the highest rate that it is meant to reach, as far as it says.
+    """
+
+    name: str
+    kind: str
+    optimizer: str | None
+    location: SourceLocation | None
+    call_location: SourceLocation | None
+    length: int | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Loader:
     """A data loader of the program."""
 
@@ -230,5 +264,5 @@ class End:
 
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Loader | ModeSwitch
-    | HeldOutPass | NonFinite | End
+    | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
 )

@@ -38,6 +38,7 @@ FACT_TYPES: dict[str, type] = {
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
         facts.ModeSwitch, facts.HeldOutPass,
+        facts.Initialisation, facts.Activation, facts.Scheduler,
     )
 }
 
@@ -208,6 +209,9 @@ class Record:
     loaders: tuple[facts.Loader, ...] = ()
     mode_switches: tuple[facts.ModeSwitch, ...] = ()
     held_out_passes: tuple[facts.HeldOutPass, ...] = ()
+    initialisations: tuple[facts.Initialisation, ...] = ()
+    activations: tuple[facts.Activation, ...] = ()
+    schedulers: tuple[facts.Scheduler, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -279,6 +283,8 @@ def read_record(path: str | Path) -> Record:
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
         ("modeswitch", "mode_switches"), ("heldoutpass", "held_out_passes"),
+        ("initialisation", "initialisations"), ("activation", "activations"),
+        ("scheduler", "schedulers"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

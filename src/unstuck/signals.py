@@ -109,6 +109,30 @@ SATURATED_SHARE = PlaceSignal(
     "share of a sigmoid's or tanh's outputs within 3 % of an end of their range",
 )
 
+TWIN_UNITS = PlaceSignal(
+    "twin-units", "", Cost.SAMPLED,
+    "share of a matrix's units whose weights equal another unit's; measured at the first sampled "
+    "step, and again while it is large",
+    place="parameter",
+)
+STACKED_LAYERS = PlaceSignal(
+    "stacked-layers", "", Cost.SAMPLED,
+    "number of layers with weights before a layer with nothing nonlinear in between",
+)
+CURVED_OPERATIONS = StepSignal(
+    "curved-operations", "", Cost.SAMPLED,
+    "number of nonlinear operations that some layer with weights gets its input from",
+)
+TIME_GROWTH = PlaceSignal(
+    "growth-through-time", "", Cost.SAMPLED,
+    "gradient at the first use of a recurrent weight over that at its last use in one forward",
+    place="parameter",
+)
+SCHEDULER_CALLS = PlaceSignal(
+    "scheduler-calls", "", Cost.SAMPLED, "steps that a learning rate scheduler has made",
+    place="scheduler",
+)
+
 # Data at the model's first layer and at the loss -------------------------------------------------
 INPUT_MEAN = PlaceSignal(
     "input-mean", "", Cost.SAMPLED, "mean of a feature at the model's first layer", place="feature"

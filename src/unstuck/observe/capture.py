@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.compiler import is_compiling
 from torch.nn import functional
+from torch.optim import lr_scheduler
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
@@ -37,6 +38,15 @@ LOSSES = (
     "margin_ranking_loss", "triplet_margin_loss", "ctc_loss",
 )
 
+INITIALISERS = (
+    "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
+    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
+    "sparse_",
+)
+# The schedulers that have a `step` of their own.
+SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
+              "CosineAnnealingWarmRestarts")
+
 
 def watching() -> bool:
     """Whether the hooks of a watching are installed in this process."""
@@ -56,6 +66,7 @@ class Capture:
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
+        self._in_scheduler = False
         self._thread: int | None = None  # that trains; others are not watched once it is known
         self.active = False
         self.compiled = False
@@ -77,6 +88,13 @@ class Capture:
                 self._swap(getattr(functional, name), self._loss(name))
         for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
             self._swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
+        for name in INITIALISERS:
+            if hasattr(nn.init, name):
+                self._swap(getattr(nn.init, name), self._initialiser(name))
+        self._swap(lr_scheduler.LRScheduler.__init__, self._scheduler_init)
+        for name in SCHEDULERS:
+            if "step" in vars(getattr(lr_scheduler, name, object)):
+                self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
         self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
@@ -177,6 +195,44 @@ class Capture:
                 self._tell(self._watcher.loader_built, loader)
 
         return init
+
+    def _initialiser(self, name: str) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(tensor, *args, **kwargs)
+                if self.active and not is_compiling():
+                    self._tell(self._watcher.flow.initialised, name, tensor)
+                return result
+
+            return initialise
+
+        return make
+
+    def _scheduler_init(self, original: Original) -> Callable[..., Any]:
+        def init(scheduler: Any, *args: Any, **kwargs: Any) -> None:
+            outside, self._in_scheduler = self._in_scheduler, True  # it makes a step of its own
+            try:
+                original(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler = outside
+            if self.active:
+                self._tell(self._watcher.flow.scheduler_built, scheduler)
+
+        return init
+
+    def _scheduler_step(self, original: Original) -> Callable[..., Any]:
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._in_scheduler or not self.active:
+                return original(scheduler, *args, **kwargs)
+            self._in_scheduler = True  # some schedulers step others
+            try:
+                if not self._watcher.flow.knows_scheduler(scheduler):
+                    self._tell(self._watcher.scheduled, scheduler)
+                return original(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler = False
+
+        return step
 
     def _load_state_dict(self, original: Original) -> Callable[..., Any]:
         def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.flow import FlowProbe
 from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
@@ -82,6 +83,7 @@ class Watcher:
         self.losses = LossProbe(writer, sites, self.samples, self.finite, self.layers)
         self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
+        self.flow = FlowProbe(writer, self.names, sites, self.finite)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -179,6 +181,10 @@ class Watcher:
 
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
+
+    def scheduled(self, scheduler: Any) -> None:
+        name = self.parameters.name_of(getattr(scheduler, "optimizer", None))
+        self.flow.scheduled(scheduler, name, self.step)
 
     def compiling(self) -> None:
         if not self.capture.compiled:
@@ -313,8 +319,10 @@ class Watcher:
         self._nodes = len(nodes)
         if traced:
             self.finite.remember_lines(nodes)
-        self.layers.graph(nodes)
         self.modes.graph(nodes, self.step)
+        self.layers.graph(
+            nodes, (lambda n, place: self.flow.activation(n, place, self.step)) if traced else None)
+        self.flow.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
@@ -364,6 +372,7 @@ class Watcher:
             self.layers.flush(self.step)
             self.modes.flush(self.step)
             self.labels.flush(self.step)
+            self.flow.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0

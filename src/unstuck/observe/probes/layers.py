@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -185,8 +186,13 @@ class LayerProbe:
             self._batch = first.shape[0]
 
     # Backward -----------------------------------------------------------------------------------
-    def graph(self, nodes: list[Any]) -> None:
-        """Finds activations that are functions, not modules, in the graph of a loss."""
+    def graph(
+        self, nodes: list[Any], found: Callable[[Any, str], None] | None = None
+    ) -> None:
+        """Finds activations that are functions, not modules, in the graph of a loss.
+
+        `found` is called with each sigmoid or tanh, and its place.
+        """
         with torch.no_grad():
             for node in nodes:
                 name = node.name()
@@ -203,6 +209,8 @@ class LayerProbe:
                     self._rectifier(place, values, kind)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
+                    if found is not None:
+                        found(node, place)
 
     def _nearest_layer(self, node: Any) -> tuple[str | None, LayerRole]:
         for behind in graph.walk(node, 100):

@@ -76,6 +76,11 @@ class ParameterProbe:
             self.has_optimizer = True
         return known
 
+    def name_of(self, optimizer: Any) -> str | None:
+        """The name of an optimizer in the record, None for one that is not known."""
+        known = self._optimizers.get(id(optimizer))
+        return known.name if known is not None and known.ref() is optimizer else None
+
     def _describe(self, optimizer: Optimizer, known: _Known, step: int) -> None:
         """Writes the optimizer's facts once it is used, and again when its parameters change."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

@@ -1,0 +1,299 @@
+"""Bad initialisation: units that are born the same, or weights of a scale that signals die of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import (
+    GOOD_SKILL,
+    called,
+    joined,
+    learned_little,
+    percent,
+    thinned,
+)
+from unstuck.edits import InitialiseLayer, Remedy, Safety, number
+from unstuck.facts import Layer, LayerRole, Parameter, SourceLocation
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.signals import (
+    CONSTANT_LOSS,
+    GRADIENT_NORM,
+    SATURATED_SHARE,
+    STACKED_LAYERS,
+    TRAIN_LOSS,
+    TWIN_UNITS,
+    WEIGHT_NORM,
+)
+
+TWINS = Threshold(
+    "twin-units", 0.5,
+    "Half of a hidden layer's units are copies of others and stay so: drawn at random no two are.",
+    "Goodfellow, Bengio, Courville 2016, section 8.4: initialisation must break the symmetry",
+)
+LARGE = Threshold(
+    "large-gain", 5.0,
+    "A layer multiplies the size of its input by five; He keeps it with 1.4, LeCun with 1, "
+    "PyTorch's default has 0.6.",
+    "He et al. 2015: a gain of the root of 2 for rectifiers",
+)
+WILD = Threshold(
+    "first-loss", 5.0,
+    "A network that knows nothing starts near the loss of the best constant; at five times that it "
+    "starts with certainty in nonsense.",
+    "Karpathy 2019: verify the loss at initialisation",
+)
+HALF = Threshold(
+    "born-saturated", 0.5,
+    "Half of the outputs of an activation at the ends of their range at the very first step are "
+    "the work of the weights' scale.",
+    "SageMaker Debugger and DeepDiagnosis alarm at one half",
+)
+FADING = Threshold(
+    "fading-signal", 0.01,
+    "What passes through all layers is a hundredth of what PyTorch's default would let through.",
+    "two decades below the default, which is itself small",
+)
+DEFAULT_GAIN = 1 / math.sqrt(3)
+FEWEST = 3  # sampled steps over which twins must stay twins
+JUDGED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.OTHER,
+          LayerRole.CONTAINER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """A layer with weights in the order of the forward pass, and its gain before any update."""
+
+    parameter: Parameter
+    layer: Layer | None
+    gain: float
+    normalised: bool  # a normalisation comes right after it
+
+
+def _weighted(view: View) -> list[_Weighted]:
+    """The matrices of the layers that the graph was seen to pass, first to last."""
+    parameters, layers = view.facts.parameters(), view.facts.layers()
+    listed = list(layers.values())
+    found = []
+    for place in view[STACKED_LAYERS]:
+        for parameter in parameters.values():
+            if place not in (parameter.layer, parameter.name) or len(parameter.shape) < 2:
+                continue
+            layer = layers.get(parameter.layer)
+            if layer is not None and layer.role not in JUDGED:
+                continue
+            norms = view[WEIGHT_NORM].get(parameter.name)
+            gain = math.nan
+            if norms is not None and norms.steps[0] == 0 and not parameter.loaded:
+                plain = layer is not None and layer.role in (
+                    LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
+                    not layer.kind.startswith("ConvTranspose"))
+                units = parameter.shape[0] if plain else max(parameter.shape[:2])
+                gain = float(norms.values[0]) / math.sqrt(max(units, 1))
+            after = listed[listed.index(layer) + 1:][:1] if layer in listed else []
+            found.append(_Weighted(
+                parameter, layer, gain,
+                bool(after) and after[0].role is LayerRole.NORMALISATION))
+    return found
+
+
+def _detect(view: View) -> Verdict:
+    weighted = _weighted(view)
+    if not weighted:
+        return Unknown("no layer with weights was seen in the graph of the loss",
+                       (STACKED_LAYERS.name,))
+    return _twins(view, weighted) or _scale(view, weighted) or Absent(
+        "the units of each layer differ, and the weights have a scale that signals survive")
+
+
+# Units that are born the same --------------------------------------------------------------------
+def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
+    last = weighted[-1].parameter.layer
+    found: list[tuple[_Weighted, float]] = []
+    young = False
+    for item in weighted:
+        name = item.parameter.name
+        series = view[TWIN_UNITS].get(name)
+        if series is None or item.parameter.layer == last or item.parameter.loaded or (
+            not item.parameter.trainable or name not in view[GRADIENT_NORM]
+        ):
+            continue
+        if series.steps[0] != 0 or not series.values[0] >= view.limit(TWINS):
+            continue
+        met = view[GRADIENT_NORM][name].steps
+        if len(met) < FEWEST:
+            young = True
+            continue
+        # Looked at in all samples up to the last one: it is left as soon as the units differ.
+        if series.steps[-1] >= met[-1] and float(np.min(series.values)) >= view.limit(TWINS):
+            found.append((item, float(series.values[-1])))
+    if not found:
+        return Unknown("units that are the same may yet part", ("a run of more steps",)) if (
+            young) else None
+    item, share = found[0]
+    skill = view.outcome.skill
+    learned = skill is not None and skill >= GOOD_SKILL
+    series = view[TWIN_UNITS][item.parameter.name]
+    names = joined([called(i.parameter.layer) for i, _ in found])
+    width = item.parameter.shape[0]
+    return Present(
+        strength=0.4 if learned else 0.95,
+        title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start with "
+        f"the same weights and stay the same through all steps"
+        f"{f' (so in {names})' if len(found) > 1 else ''}",
+        since_step=0,
+        location=_location(view, item),
+        label=f"{percent(share)} of its {width} units are copies of one another, to the last step",
+        evidence=tuple(
+            Evidence(TWIN_UNITS.name, i.parameter.name,
+                     *thinned(view[TWIN_UNITS][i.parameter.name].steps,
+                              view[TWIN_UNITS][i.parameter.name].values), view.limit(TWINS),
+                     f"{percent(s)} of the units of {called(i.parameter.layer)} have the same "
+                     f"weights as another one")
+            for i, s in found[:5]
+        ),
+        remedies=_remedies([i for i, _ in found]),
+    ) if len(series) else None
+
+
+# Scale -------------------------------------------------------------------------------------------
+def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
+    known = [w for w in weighted if math.isfinite(w.gain)]
+    large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
+    fading = _fading(view, known)
+    harm = _wild(view)
+    if not large and not fading:
+        return None
+    if large:
+        if harm is None:
+            return None
+        worst = max(large, key=lambda w: w.gain)
+        title = (f"the weights start too large: {called(worst.parameter.layer)} multiplies its "
+                 f"input by {number(worst.gain)} (healthy: about 1), {harm.says}")
+        label = f"its weights multiply their input by {number(worst.gain)} (healthy: about 1)"
+        blamed, more = large, [harm]
+        first = large[0]
+    else:
+        worst = min(fading, key=lambda w: w.gain)
+        title = (f"the weights start too small: {called(worst.parameter.layer)} leaves "
+                 f"{percent(worst.gain)} of its input (healthy: about 100 %), and so on over "
+                 f"{len(fading)} layers")
+        label = f"its weights leave {percent(worst.gain)} of the size of their input"
+        blamed, more = fading, []
+        first = fading[0]
+    if view.outcome.kind is OutcomeKind.TOO_SHORT:
+        return Unknown(f"{title}; whether the run recovers cannot be told yet",
+                       ("a run of more steps",))
+    norms = view[WEIGHT_NORM][first.parameter.name]
+    return Present(
+        strength=0.8 if learned_little(view.outcome) else 0.4,
+        title=title, since_step=0, location=_location(view, first), label=label,
+        evidence=(
+            *more,
+            Evidence(WEIGHT_NORM.name, first.parameter.name,
+                     *thinned(norms.steps, norms.values), None,
+                     f"the weights of {called(first.parameter.layer)} start with a norm of "
+                     f"{number(float(norms.values[0]))}, a gain of {number(first.gain)}"),
+        ),
+        remedies=_remedies(blamed),
+    )
+
+
+def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
+    """The layers that let the signal die, if it does over the whole network."""
+    layers = view.facts.layers().values()
+    limit = math.log(view.limit(FADING))
+    if any(layer.role is LayerRole.NORMALISATION for layer in layers):
+        return []
+    known = [w for w in known if w.layer is not None and w.layer.role in (
+        LayerRole.LINEAR, LayerRole.CONVOLUTION)]
+    if len(known) < 2:
+        return []
+    if known[-1].gain == 0:
+        known = known[:-1]  # a last layer at zero is a choice
+    passed = sum(math.log(max(w.gain, 1e-30) / DEFAULT_GAIN) for w in known)
+    small = [w for w in known if w.gain < DEFAULT_GAIN / 3]
+    return small if len(small) >= 2 and passed <= limit else []
+
+
+def _wild(view: View) -> Evidence | None:
+    """What shows that large weights do harm at the first step: a wild loss, or flat activations."""
+    loss = view[TRAIN_LOSS]
+    if view.has(CONSTANT_LOSS) and loss.steps[0] == 0:
+        constant = view[CONSTANT_LOSS].finite
+        start = float(loss.values[0])
+        if len(constant) and constant.values[-1] > 0 and (
+            not start < view.limit(WILD) * float(constant.values[-1])
+        ):
+            level = float(constant.values[-1])
+            return Evidence(TRAIN_LOSS.name, "", *thinned(loss.steps, loss.values), level,
+                            f"the first loss is {number(start)}, a constant prediction's is "
+                            f"{number(level)}")
+    for place, series in view[SATURATED_SHARE].items() if view.has(SATURATED_SHARE) else ():
+        if series.steps[0] == 0 and series.values[0] >= view.limit(HALF):
+            return Evidence(SATURATED_SHARE.name, place,
+                            *thinned(series.steps, series.values), view.limit(HALF),
+                            f"{percent(float(series.values[0]))} of the outputs of {called(place)} "
+                            "are saturated at the first step")
+    return None
+
+
+def _location(view: View, item: _Weighted) -> SourceLocation | None:
+    for call in view.facts.initialisations:
+        if call.name == item.parameter.name and call.location is not None:
+            return call.location
+    return item.layer.location if item.layer is not None else None
+
+
+def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
+    layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
+    return tuple(
+        Remedy(name, Safety.CHANGES_EXPERIMENT,
+               tuple(InitialiseLayer(layer, scheme) for layer in layers),
+               code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
+        for name, scheme in (("He's initialisation, for rectifiers", "kaiming_normal_"),
+                             ("Xavier's initialisation, for tanh and sigmoid", "xavier_normal_"))
+    )
+
+
+CAUSE = Cause(
+    slug="bad-initialisation",
+    code="M005",
+    title="Bad initialisation",
+    family="Model",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns as if it had one unit per layer, starts with a loss far above "
+        "that of a guess, or does not start to learn at all.",
+        consequence="Units that begin as copies get the same gradient and stay copies, however "
+        "long the training is. Weights of a wrong scale let signals die or explode with depth.",
+        why="Only differences between units let them learn different things, and gradient descent "
+        "makes none. The scale of the weights sets by how much each layer stretches or shrinks "
+        "what passes through it, in both directions.",
+        how_we_tell="Units are compared with each other before the first update and again at "
+        "sampled steps to the end: copies must still be copies then, in a hidden layer that gets "
+        "a gradient. The gain of a layer is the norm of its first weights over the root of its "
+        "number of units; large gains count only together with a wild first loss or flat "
+        "activations, small ones only if they multiply over the depth. Weights from a checkpoint, "
+        "and layers before a normalisation, are left out.",
+        known_problems="Biases far from zero are named by what they do, dead or saturated units. "
+        "Weights filled by hand are pointed at where their layer is constructed. Matrices that "
+        "are no parameter of a linear, convolutional or recurrent layer are judged with caution.",
+        references=(
+            "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
+            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
+        ),
+    ),
+    needs=(TWIN_UNITS, STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    uses=(CONSTANT_LOSS, SATURATED_SHARE),
+    thresholds=(TWINS, LARGE, WILD, HALF, FADING),
+    explains=(
+        "vanishing-gradients", "exploding-gradients", "saturated-activations", "dead-relu",
+        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "bottleneck",
+        "too-narrow",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,265 @@
+"""Exploding gradients: the gradient grows from layer to layer, or back through time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import called, last_good_step, thinned
+from unstuck.edits import Clip, InsertLayer, Remedy, Safety, number
+from unstuck.facts import Layer, LayerRole
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.record import Series
+from unstuck.signals import GRADIENT_NORM, OUTPUT_GRADIENT, TIME_GROWTH, WEIGHT_NORM
+
+TIME = Threshold(
+    "growth-through-time", 100.0,
+    "Over one sequence the gradient grows a hundredfold on its way back; a recurrence that keeps "
+    "its scale stays near 1, and most make it shrink.",
+    "Pascanu et al. 2013: the product of the recurrent matrices' gains",
+)
+SOME = Threshold(
+    "some-growth-through-time", 10.0,
+    "A tenfold growth over one sequence is no proof by itself, but it is where a leap of the whole "
+    "gradient comes from.",
+    "healthy recurrent zoo programs stay near 1",
+)
+LEAP = Threshold(
+    "gradient-leap", 100.0,
+    "The gradient became a hundred times its first size while its weights are still the same: no "
+    "noise of batches does that.",
+    "Goodfellow et al. 2016, section 8.2.4: cliffs",
+)
+DEPTH = Threshold(
+    "growth-over-depth", 1e3,
+    "The first layers get a thousand times the gradient of the last ones, so that a rate fit for "
+    "the last wrecks the first.",
+    "the limit for vanishing gradients, reversed; AutoTrainer alarms at 70",
+)
+GROWTH = Threshold(
+    "growth-per-layer", 0.15,
+    "The growth comes from layer to layer and not from one of them: at least 0.15 decades each.",
+    "the limit for a mild decay, reversed",
+)
+LAYERS = Threshold(
+    "fewest-layers-of-growth", 4.0,
+    "A slope over depth needs layers; three points are too few to tell one from scatter.",
+    "a line through fewer points fits anything",
+)
+MOVED = Threshold(
+    "weights-moved", 1.5,
+    "Weights that have outgrown their first size by half were driven there by the steps: then the "
+    "growth of the gradient is what too long steps did.",
+    "one healthy update moves a matrix by a thousandth",
+)
+Booleans = NDArray[np.bool_]
+WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """Where the gradient grows, from when on, and by how much."""
+
+    signal: str
+    place: str
+    since: int
+    factor: float
+    points: Series
+    over: str
+    layer: Layer | None
+    recurrent: bool
+    bound: float
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(TIME_GROWTH) and not view.has(OUTPUT_GRADIENT):
+        return Unknown("no gradient within the network was measured", (OUTPUT_GRADIENT.name,))
+    found = [g for g in (_through_time(view), _over_depth(view)) if g is not None]
+    if not found:
+        return Absent("the gradient grows neither over depth nor through time while the weights "
+                      "are about as large as at first")
+    worst = min(found, key=lambda g: (g.since, -g.factor))
+    if view.outcome.kind is OutcomeKind.OVERFITTING:
+        return Absent("the gradient grows, but the run learns the training data")
+    return _present(view, worst)
+
+
+def _unmoved(view: View, names: list[str]) -> float:
+    """The last sampled step up to which weights kept about their first size; -1 if never."""
+    last = math.inf
+    for name in names:
+        series = view[WEIGHT_NORM].get(name)
+        if series is None or not len(series) or not series.values[0] > 0:
+            continue
+        grown = np.flatnonzero(~(series.values <= view.limit(MOVED) * series.values[0]))
+        if len(grown):
+            last = min(last, int(series.steps[grown[0]]) - 1)
+    return last
+
+
+def _clipped_at(view: View) -> bool:
+    """Whether the program clips gradients: growth is then held in check."""
+    return bool(view.facts.clippings)
+
+
+def _through_time(view: View) -> _Growth | None:
+    if not view.has(TIME_GROWTH):
+        return None
+    best: _Growth | None = None
+    for name, series in view[TIME_GROWTH].items():
+        end = min(_unmoved(view, [name]), last_good_step(view))
+        early = (series.steps <= end) & ~np.isnan(series.values)
+        points = Series(series.steps[early], series.values[early])
+        high = np.flatnonzero(
+            (points.values >= view.limit(TIME))
+            | ((points.values >= view.limit(SOME)) & _leapt(view, name, points)))
+        if not len(high):
+            continue
+        at = int(high[0])
+        parameter = view.facts.parameters().get(name)
+        layer = view.facts.layers().get(parameter.layer) if parameter is not None else None
+        growth = _Growth(
+            TIME_GROWTH.name, name, int(points.steps[at]), float(np.max(points.values)),
+            points, f"back through time in {called(parameter.layer if parameter else name)}",
+            layer, True, view.limit(SOME))
+        if best is None or growth.factor > best.factor:
+            best = growth
+    return best
+
+
+def _leapt(view: View, name: str, points: Series) -> Booleans:
+    """At which of the steps the gradient of a weight is far larger than it was at first."""
+    norms = view[GRADIENT_NORM].get(name)
+    if norms is None or not norms.values[0] > 0:
+        return np.zeros(len(points), dtype=np.bool_)
+    far = set(norms.steps[norms.values >= view.limit(LEAP) * norms.values[0]].tolist())
+    return np.array([int(step) in far for step in points.steps], dtype=np.bool_)
+
+
+def _over_depth(view: View) -> _Growth | None:
+    if not view.has(OUTPUT_GRADIENT):
+        return None
+    gradients = view[OUTPUT_GRADIENT]
+    best: _Growth | None = None
+    for model in view.facts.models:
+        known = {layer.name: layer for layer in model.layers}
+        order = [known[p] for p in gradients if p in known and known[p].role in WEIGHTED]
+        if not len(order) >= view.limit(LAYERS):
+            continue
+        end = min(_unmoved(view, [p for x in order for p in x.parameters if "bias" not in p]),
+                  last_good_step(view))
+        steps = sorted(set.intersection(*(set(gradients[x.name].steps.tolist()) for x in order)))
+        ratios: list[tuple[int, float]] = []
+        for step in (s for s in steps if s <= end):
+            norms = np.array([
+                gradients[x.name].values[np.searchsorted(gradients[x.name].steps, step)]
+                for x in order])
+            if not (np.isfinite(norms).all() and (norms > 0).all()):
+                continue
+            per_layer = float(np.median(np.log10(norms[:-1]) - np.log10(norms[1:])))
+            ratio = float(norms[0] / norms[-1])
+            ratios.append((step, ratio if per_layer >= view.limit(GROWTH) else 1.0))
+        grown = [s for s, ratio in ratios if ratio >= view.limit(DEPTH)]
+        # In most of the steps before the weights moved far: one odd batch is no property.
+        if len(grown) < max(2, len(ratios) / 2):
+            continue
+        points = Series(np.array([s for s, _ in ratios], dtype=np.int64),
+                        np.array([r for _, r in ratios], dtype=np.float64))
+        growth = _Growth(
+            OUTPUT_GRADIENT.name, order[0].name, grown[0], float(np.max(points.values)), points,
+            f"over {len(order)} layers", order[0], False, view.limit(DEPTH))
+        if best is None or growth.factor > best.factor:
+            best = growth
+    return best
+
+
+def _present(view: View, growth: _Growth) -> Present:
+    strength = 0.9 if view.outcome.kind in (
+        OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING) else 0.7
+    if _clipped_at(view) and view.outcome.kind is not OutcomeKind.DIVERGED:
+        strength = 0.4  # held in check
+    steps, values = thinned(growth.points.steps, growth.points.values)
+    evidence = [Evidence(growth.signal, growth.place, steps, values, growth.bound,
+                         f"the gradient grows up to {number(growth.factor)} times "
+                         f"{growth.over}")]
+    norms = view[GRADIENT_NORM].get(growth.place)
+    if norms is not None and len(norms.finite) > 1:
+        drawn = thinned(norms.finite.steps, norms.finite.values)
+        evidence.append(Evidence(
+            GRADIENT_NORM.name, growth.place, *drawn, None,
+            f"the gradient of {growth.place} goes from {number(drawn[1][0])} to "
+            f"{number(max(drawn[1]))}"))
+    how = "through the sequence" if growth.recurrent else "from the last layer to the first"
+    return Present(
+        strength=strength,
+        title=f"the gradient explodes: at step {growth.since} it grows {number(growth.factor)} "
+        f"times {growth.over}",
+        since_step=growth.since,
+        location=growth.layer.location if growth.layer is not None else None,
+        label=f"its gradient grows {number(growth.factor)} times on the way back {how}",
+        evidence=tuple(evidence),
+        remedies=_remedies(view, growth),
+    )
+
+
+def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
+    clip = Remedy(
+        "clip the gradient (treats the symptom)", Safety.CHANGES_EXPERIMENT,
+        (Clip(1.0), Clip(5.0), Clip(0.1)),
+        code_text="nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # before optimizer.step()",
+    )
+    if growth.recurrent:
+        return (clip, Remedy(
+            "a recurrence that keeps its scale", Safety.ADVICE,
+            advice="Use a gated unit (nn.LSTM or nn.GRU) or tanh instead of a rectifier, start "
+            "from an orthogonal matrix, or learn from shorter sequences."))
+    width = next((p.shape[0] for p in view.facts.parameters().values()
+                  if growth.layer is not None and p.layer == growth.layer.name), 0)
+    return (
+        Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
+               (InsertLayer(growth.place, f"LayerNorm({width})"),),
+               code_text=f"nn.LayerNorm({width})  # after each hidden layer"),
+        clip,
+        Remedy("keep the scale at the start", Safety.ADVICE,
+               advice="Initialise for the activation (He for rectifiers, Xavier for tanh), and "
+               "look at the scale of the data."),
+    )
+
+
+CAUSE = Cause(
+    slug="exploding-gradients",
+    code="G003",
+    title="Exploding gradients",
+    family="Signal flow",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss jumps by orders of magnitude within a step or two, or becomes NaN, often "
+        "after some steps that went well.",
+        consequence="One step throws the weights so far that all that was learned is lost; from "
+        "there the numbers overflow or the units die.",
+        why="The gradient is multiplied by the weights once per layer, and in a recurrent network "
+        "once per time step. If these factors lie above 1 the product grows exponentially, and no "
+        "learning rate fits both ends.",
+        how_we_tell="The gradient at the first use of a recurrent weight is compared with that at "
+        "its last use in the same forward, together with any leap of its whole gradient, and the "
+        "gradient at the first layer's output with that at the last one's. Only steps count at "
+        "which the weights still had about their first size: later growth is what too long steps "
+        "did, and the rate is named for it.",
+        known_problems="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
+        "Single outliers in the data that make one gradient large are not seen between sampled "
+        "steps. A lower learning rate may cure the same run.",
+        references=(
+            "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
+            "Pascanu, Mikolov, Bengio 2013: Training recurrent networks (arXiv 1211.5063)",
+        ),
+    ),
+    needs=(GRADIENT_NORM, WEIGHT_NORM),
+    uses=(OUTPUT_GRADIENT, TIME_GROWTH),
+    thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, LAYERS, MOVED),
+    explains=("learning-rate-too-high", "non-finite-loss", "dead-relu", "saturated-activations"),
+    detect=_detect,
+)

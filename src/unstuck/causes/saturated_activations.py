@@ -1,0 +1,198 @@
+"""Saturated activations: sigmoids or tanhs stuck at the flat ends of their curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import (
+    called,
+    joined,
+    last_good_step,
+    learned_little,
+    percent,
+    thinned,
+)
+from unstuck.edits import (
+    InitialiseLayer,
+    InsertLayer,
+    NormaliseInputs,
+    Remedy,
+    ReplaceLayer,
+    Safety,
+)
+from unstuck.facts import Layer, LayerRole, SourceLocation
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.record import Series
+from unstuck.signals import OUTPUT_MEAN, SATURATED_SHARE
+
+HALF = Threshold(
+    "saturated-half", 0.5,
+    "With half of a layer's outputs on the flat parts little gradient comes through; a healthy "
+    "layer has a few in a hundred there.",
+    "SageMaker Debugger and DeepDiagnosis alarm at one half; Karpathy sees under 5 % as healthy",
+)
+FEWEST = 3  # sampled steps: one batch may be odd
+GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
+WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    layer: Layer | None  # the activation, or the layer that feeds a functional one
+    series: Series
+    start: float
+    end: float
+    since: int
+    order: int  # in the model's list
+
+    @property
+    def share(self) -> float:
+        return min(float(np.median(self.series.values)), max(self.start, self.end))
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(SATURATED_SHARE):
+        if view.has(OUTPUT_MEAN):
+            return Absent("the program has no sigmoid or tanh")
+        return Unknown("no layer was looked into", (SATURATED_SHARE.name,))
+    places = [p for n, s in view[SATURATED_SHARE].items() if (p := _place(view, n, s)) is not None]
+    if not places:
+        return Absent("no hidden sigmoid or tanh was seen often enough: those of the output, and "
+                      "gates, may saturate")
+    limit = view.limit(HALF)
+    stuck = sorted((p for p in places if p.share >= limit and p.end >= limit),
+                   key=lambda p: p.order)
+    if not stuck:
+        worst = max(places, key=lambda p: p.share)
+        return Absent(f"at most {percent(worst.share)} of the outputs of {called(worst.name)} lie "
+                      "at an end of their range")
+    return _present(view, stuck, len(places))
+
+
+def _place(view: View, name: str, series: Series) -> _Place | None:
+    """A hidden activation, None for an output's, a gate's, and one of which too little is known."""
+    good = (series.steps <= last_good_step(view)) & np.isfinite(series.values)
+    points = Series(series.steps[good], series.values[good])
+    if len(points) < FEWEST:
+        return None
+    base, functional, _ = name.partition(" > ")
+    layers = list(view.facts.layers().values())
+    names = [layer.name for layer in layers]
+    index = names.index(base) if base in names else -1
+    if index < 0 or layers[index].role in GATED:
+        return None
+    model = next((m for m in view.facts.models if base in {x.name for x in m.layers}), None)
+    later = [x for x in (model.layers if model is not None else ())
+             if x.role in WEIGHTED and x.name in names and names.index(x.name) > index]
+    if not later:
+        return None
+    low = np.flatnonzero(~(points.values >= view.limit(HALF)))
+    first = min(int(low[-1]) + 1 if len(low) else 0, len(points) - 1)
+    if float(np.median(points.values[:FEWEST])) >= view.limit(HALF):
+        first = 0
+    return _Place(name, layers[index], points, float(np.median(points.values[:FEWEST])),
+                  float(np.median(points.values[-FEWEST:])), int(points.steps[first]),
+                  2 * index + bool(functional))
+
+
+def _present(view: View, stuck: list[_Place], count: int) -> Present:
+    first = stuck[0]
+    worst = max(stuck, key=lambda p: p.share)
+    strength = 0.7 + 0.1 * (len(stuck) == count) + 0.1 * learned_little(view.outcome)
+    born = first.start >= view.limit(HALF)
+    when = "from the first step on" if born else f"since step {first.since}"
+    more = f", and {joined([called(p.name) for p in stuck[1:]])}" if len(stuck) > 1 else ""
+    return Present(
+        strength=strength,
+        title=f"{percent(worst.share)} of the outputs of {called(worst.name)} are saturated "
+        f"{when} ({len(stuck)} of {count} hidden activations; healthy: under 5 %)",
+        since_step=0 if born else first.since,
+        location=_location(view, first),
+        label=f"{percent(first.share)} of its outputs sit on the flat parts, {when}",
+        evidence=tuple(
+            Evidence(SATURATED_SHARE.name, p.name, *thinned(p.series.steps, p.series.values),
+                     view.limit(HALF),
+                     f"{percent(p.share)} of the outputs of {called(p.name)} lie within 3 % of an "
+                     f"end of their range{more if p is first and len(stuck) > 5 else ''}")
+            for p in stuck[:5]
+        ),
+        remedies=_remedies(view, first, born),
+    )
+
+
+def _location(view: View, place: _Place) -> SourceLocation | None:
+    for activation in view.facts.activations:
+        if activation.name == place.name and activation.location is not None:
+            return activation.location
+    return place.layer.location if place.layer is not None else None
+
+
+def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
+    functional = " > " in first.name
+    feeding = first.layer.name if functional and first.layer is not None else None
+    kind = first.layer.kind if first.layer is not None and not functional else "Tanh"
+    before = None
+    for name, layer in view.facts.layers().items():
+        if name == first.name:
+            feeding = before
+        if layer.parameters:
+            before = name
+    width = next((p.shape[0] for p in view.facts.parameters().values()
+                  if p.layer == feeding and len(p.shape) >= 2), 0)
+    remedies = [Remedy(
+        "rectifiers", Safety.CHANGES_EXPERIMENT,
+        (ReplaceLayer(kind, "ReLU()"), ReplaceLayer(kind, "ELU()")),
+        code_text="torch.relu(x)" if functional else "nn.ReLU()",
+    )]
+    if feeding is not None:
+        remedies += [
+            Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
+                   (InsertLayer(feeding, f"LayerNorm({width})"),)),
+            Remedy("smaller weights at the start", Safety.CHANGES_EXPERIMENT,
+                   (InitialiseLayer(feeding, "xavier_normal_"),)),
+        ]
+    if born:
+        remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))
+    remedies.append(Remedy(
+        "no factor before the activation", Safety.ADVICE,
+        advice="Leave out factors that stretch what goes into the activation: inputs of a size "
+        "around 1 keep it on its slope."))
+    return tuple(remedies)
+
+
+CAUSE = Cause(
+    slug="saturated-activations",
+    code="G004",
+    title="Saturated activations",
+    family="Signal flow",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss hardly moves, and the hidden units put out the ends of their range, 1 "
+        "and -1 or 0, for nearly every sample.",
+        consequence="On the flat parts of the curve the slope is almost zero, so that hardly any "
+        "gradient passes and the layers before stay as they were.",
+        why="A sigmoid or tanh is steep only while its input is about as large as 1. Inputs that "
+        "are not normalised, weights that start too large, or a factor before the activation push "
+        "it onto its flat parts for good.",
+        how_we_tell="The share of outputs within 3 % of an end of the range is measured for every "
+        "sigmoid and tanh over the run. Half of a layer must be there from the first steps to the "
+        "last, or since some step up to the end. Activations of the output do so when they are "
+        "right and are left out, and so are the gates of recurrent layers.",
+        known_problems="Gates that a program writes by hand look like hidden units; they are "
+        "a finding only where the run learned little. Other squashing functions, softsign and hard "
+        "sigmoid, are not measured.",
+        references=(
+            "LeCun, Bottou, Orr, Müller 1998: Efficient backprop",
+            "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
+        ),
+    ),
+    needs=(),
+    uses=(SATURATED_SHARE, OUTPUT_MEAN),
+    thresholds=(HALF,),
+    explains=("vanishing-gradients", "learning-rate-too-low", "bottleneck"),
+    detect=_detect,
+)

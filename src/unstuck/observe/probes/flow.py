@@ -1,0 +1,378 @@
+"""How signals can flow: first weights, layers that nothing bends, repeated weights, schedules."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import readable, transfer
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    CURVED_OPERATIONS,
+    SCHEDULER_CALLS,
+    STACKED_LAYERS,
+    TIME_GROWTH,
+    TWIN_UNITS,
+)
+
+ELEMENT_LIMIT = 1_000_000  # elements of a matrix that are looked at
+GRAPH_LIMIT = 5_000  # operations of a graph that is searched for missing activations
+GRAPH_STEPS = 3  # steps at which it is searched; a program's graph is the same at most steps
+SAME = 1e-4  # relative distance below which two rows are the same
+SUSPECT = 0.25  # share of twins at the first look from which a matrix is looked at again
+REPEATS = 6  # uses of one weight in a forward that count as a recurrence
+
+_INIT_FILE = nn.init.__file__
+_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Where a product keeps what it multiplies: input and weight, in the order of `next_functions`.
+_OPERANDS = {
+    "AddmmBackward0": (1, 2), "MmBackward0": (0, 1), "ConvolutionBackward0": (0, 1),
+    "BmmBackward0": (0, 1), "BaddbmmBackward0": (1, 2), "MvBackward0": (1, 0),
+}
+# Operations through which what comes out is a linear function of what goes in, whatever the other
+# operand is: a constant, a parameter or a second branch.
+_LINEAR = frozenset({
+    "AddBackward0", "SubBackward0", "NegBackward0", "MeanBackward0", "MeanBackward1",
+    "SumBackward0", "SumBackward1", "AvgPool2DBackward0", "AdaptiveAvgPool2DBackward0",
+    "CatBackward0", "StackBackward0", "UnbindBackward0", "SplitBackward0", "NativeDropoutBackward0",
+    "NativeBatchNormBackward0", "CudnnBatchNormBackward0", "ConstantPadNdBackward0",
+    "SplitWithSizesBackward0", "UpsampleNearest2DBackward0", "UpsampleBilinear2DBackward0",
+})
+
+
+@dataclass(slots=True)
+class _Product:
+    """A multiplication by weights: the layer they belong to, and the nodes its input comes from."""
+
+    parameter: torch.Tensor
+    layer: str
+    inputs: list[Any]
+
+
+class FlowProbe:
+    """Looks at weights before the first update, at the graph, and at learning rate schedules."""
+
+    def __init__(
+        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe
+    ) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._finite = finite
+        self._initialised: dict[int, tuple[str, Site | None, int]] = {}  # by where the values lie
+        self._met: dict[int, weakref.ref[torch.Tensor]] = {}
+        self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
+        self._growth: dict[str, list[torch.Tensor | None]] = {}
+        self._searched: set[int] = set()
+        self._schedulers: dict[int, tuple[weakref.ref[Any], str]] = {}
+        self._built: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
+        self._kinds: dict[str, int] = {}
+
+    # Initialisation -----------------------------------------------------------------------------
+    def initialised(self, function: str, tensor: Any) -> None:
+        """A function of `torch.nn.init` has filled a tensor.
+
+        Only calls of the user's own are noted: torch's layers call these functions as well.
+        """
+        frame = sys._getframe(1)
+        while frame.f_back is not None and (
+            frame.f_code.co_filename == _INIT_FILE
+            or frame.f_code.co_filename.startswith(_OWN_FOLDER)
+        ):
+            frame = frame.f_back
+        if not isinstance(tensor, torch.Tensor):
+            return
+        users = self._sites.is_user(frame.f_code.co_filename)
+        with suppress(RuntimeError, NotImplementedError):  # a tensor without storage
+            key = tensor.data_ptr()
+            if users:
+                self._initialised[key] = function, self._sites.here(), tensor.numel()
+            else:
+                self._initialised.pop(key, None)
+
+    def _first_look(self, step: int) -> None:
+        """Measures matrices that are met for the first time, and again those that were suspect."""
+        looked: dict[str, torch.Tensor] = {}
+        for name, parameter in self._names.parameters():
+            known = self._met.get(id(parameter))
+            if known is None or known() is not parameter:
+                self._met[id(parameter)] = weakref.ref(parameter)
+                self._write_initialisation(name, parameter, step)
+            elif self._suspects.get(name, lambda: None)() is not parameter:
+                continue
+            if parameter.requires_grad and readable(parameter) and parameter.ndim >= 2:
+                looked[name] = parameter
+        with torch.no_grad():
+            shares = {n: s for n, p in looked.items() if (s := _twins(p.detach())) is not None}
+        values = dict(zip(shares, transfer(list(shares.values())), strict=True))
+        self._writer.sample(TWIN_UNITS, step, values)
+        self._suspects = {
+            n: weakref.ref(looked[n]) for n, share in values.items() if share >= SUSPECT}
+
+    def _write_initialisation(self, name: str, parameter: torch.Tensor, step: int) -> None:
+        if not readable(parameter):
+            return
+        with suppress(RuntimeError, NotImplementedError):
+            found = self._initialised.get(parameter.data_ptr())
+            if found is not None and found[2] == parameter.numel():
+                self._writer.fact(facts.Initialisation(
+                    name, found[0], self._sites.location(found[1])), step)
+
+    # Graph --------------------------------------------------------------------------------------
+    def graph(self, nodes: list[Any], step: int) -> None:
+        """Looks at the graph behind a loss at a sampled step, before its backward."""
+        self._first_look(step)
+        if len(nodes) > GRAPH_LIMIT:
+            return
+        products = {}
+        for node in sorted(nodes, key=graph.sequence):
+            product = self._product(node)
+            if product is not None:
+                products[node] = product
+        if step < GRAPH_STEPS:
+            self._stacks(products, step)
+        self._repeats(products)
+
+    def activation(self, node: Any, place: str, step: int) -> None:
+        """A sigmoid or tanh that is a function, in a graph that torch noted the lines of."""
+        line = self._finite.line_of(node)
+        if line is not None:
+            location = self._sites.operation(*line, node.name())
+            self._writer.fact(facts.Activation(place, location), step)
+
+    def _product(self, node: Any) -> _Product | None:
+        """A node that multiplies by a parameter of a known model."""
+        places = _OPERANDS.get(node.name())
+        if places is None:
+            return None
+        parents = [parent for parent, _ in node.next_functions]
+        for given, weight in (places, places[::-1]):
+            parameter = self._weight(parents[weight])
+            if parameter is None:
+                continue
+            name = self._names.parameter(parameter)
+            if name is None:
+                continue
+            layer = name.rpartition(".")[0].partition(".parametrizations")[0] or name
+            inputs = [parents[given]] if parents[given] is not None else []
+            return _Product(parameter, layer, inputs)
+        return None
+
+    def _weight(self, node: Any) -> torch.Tensor | None:
+        """The parameter behind an operand, which may be reshaped or rescaled (weight norm)."""
+        found = None
+        for behind in graph.walk(node, 24) if node is not None else ():
+            if behind.name() in _OPERANDS:
+                return None
+            tensor = graph.variable(behind)
+            if tensor is not None and tensor.ndim >= 2 and found is None:
+                found = tensor
+        return found
+
+    def _stacks(self, products: dict[Any, _Product], step: int) -> None:
+        """Counts for each layer the layers before it with nothing between that bends the signal."""
+        depth: dict[Any, int] = {}
+        curved: set[Any] = set()
+        places: dict[str, float] = {}
+        for node, product in products.items():
+            before, bent = self._linear_ways(product.inputs, products)
+            curved |= bent
+            depth[node] = 1 + max((depth.get(b, 0) for b in before), default=-1)
+            places[product.layer] = max(places.get(product.layer, 0.0), float(depth[node]))
+        self._writer.sample(STACKED_LAYERS, step, places)
+        if places:
+            self._writer.row(CURVED_OPERATIONS, step, float(len(curved)))
+
+    def _linear_ways(
+        self, start: list[Any], products: dict[Any, _Product]
+    ) -> tuple[set[Any], set[Any]]:
+        """The products that feed `start` in a linear way, and operations that end other ways."""
+        before: set[Any] = set()
+        curved: set[Any] = set()
+        seen = set(start)
+        open_ = list(start)
+        while open_:
+            node = open_.pop()
+            if node in products:
+                before.add(node)
+                continue
+            parents = graph.parents(node)
+            if parents and not _is_linear(node, parents):
+                curved.add(node)
+                continue
+            for parent in parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    open_.append(parent)
+        return before, curved
+
+    def _repeats(self, products: dict[Any, _Product]) -> None:
+        """Watches the gradient at the first and the last use of a recurrent weight."""
+        uses: dict[int, list[Any]] = {}
+        for node, product in products.items():
+            uses.setdefault(id(product.parameter), []).append(node)
+        for found in uses.values():
+            name = self._names.parameter(products[found[0]].parameter)
+            # Only a recurrence: the last use depends on the first.
+            if len(found) < REPEATS or name is None or name in self._growth:
+                continue
+            if not _reaches(found[1], found[0]):
+                continue
+            norms: list[torch.Tensor | None] = [None, None]
+            self._growth[name] = norms
+            for index, node in enumerate((found[0], found[-1])):
+                node.register_prehook(_noting(norms, index))
+
+    # Schedules ----------------------------------------------------------------------------------
+    def scheduler_built(self, scheduler: Any) -> None:
+        """Notes where a scheduler is constructed."""
+        self._built[id(scheduler)] = weakref.ref(scheduler), self._sites.here(scheduler)
+
+    def knows_scheduler(self, scheduler: Any) -> bool:
+        """Whether the program's call of its `step` was seen before."""
+        known = self._schedulers.get(id(scheduler))
+        return known is not None and known[0]() is scheduler
+
+    def scheduled(self, scheduler: Any, optimizer: str | None, step: int) -> None:
+        """The program calls a scheduler's `step` for the first time."""
+        kind = type(scheduler).__name__
+        self._kinds[kind] = number = self._kinds.get(kind, 0) + 1
+        name = kind if number == 1 else f"{kind}-{number}"
+        self._schedulers[id(scheduler)] = weakref.ref(scheduler), name
+        ref, site = self._built.get(id(scheduler), (None, None))
+        self._writer.fact(facts.Scheduler(
+            name, kind, optimizer,
+            self._sites.location(site) if ref is not None and ref() is scheduler else None,
+            self._sites.location(self._sites.here()),
+            _length(scheduler), _target(scheduler),
+        ), step)
+
+    # End of the step ----------------------------------------------------------------------------
+    def flush(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        pairs = {n: (a, b) for n, (a, b) in self._growth.items() if a is not None and b is not None}
+        numbers = transfer([t for pair in pairs.values() for t in pair])
+        self._writer.sample(TIME_GROWTH, step, {
+            name: _ratio(first, last)
+            for name, first, last in zip(pairs, numbers[::2], numbers[1::2], strict=True)})
+        self._growth = {}
+        calls = {}
+        for key, (ref, name) in list(self._schedulers.items()):
+            scheduler = ref()
+            if scheduler is None:
+                del self._schedulers[key]
+                continue
+            count = getattr(scheduler, "last_epoch", None)
+            if isinstance(count, int | float):
+                calls[name] = float(count)
+        self._writer.sample(SCHEDULER_CALLS, step, calls)
+
+
+def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
+    """The share of rows that equal another row, nearly; None for a matrix of one row."""
+    rows = matrix.flatten(1)
+    if rows.shape[0] < 2:
+        return None
+    rows = rows[: max(2, ELEMENT_LIMIT // max(rows.shape[1], 1))].double()
+    # Rows that are the same have the same mark; sorted by it they are neighbours.
+    marks = rows @ torch.cos(torch.arange(
+        1, rows.shape[1] + 1, dtype=torch.float64, device=rows.device))
+    rows = rows[marks.argsort()]
+    apart = torch.linalg.vector_norm(rows.diff(dim=0), dim=1)
+    size = torch.linalg.vector_norm(rows, dim=1)
+    same = apart <= SAME * torch.minimum(size[1:], size[:-1])
+    none = torch.zeros(1, dtype=torch.bool, device=rows.device)
+    return (torch.cat([none, same]) | torch.cat([same, none])).double().mean()
+
+
+def _is_linear(node: Any, parents: list[Any]) -> bool:
+    """Whether a node's output is a linear function of what it got from the graph."""
+    name = node.name()
+    if name in graph.RESHAPES or name in _LINEAR:
+        return True
+    if name in _OPERANDS or name in ("MulBackward0", "DivBackward0"):
+        if name == "DivBackward0" and len(node.next_functions) > 1 and (
+            node.next_functions[1][0] is not None
+        ):
+            return False
+        flowing = [p for p in parents if graph.variable(p) is None]
+        if len(flowing) == 1 and len(parents) == 2 and name != "DivBackward0":
+            return True  # by a parameter
+        return len(parents) == 1 and (name != "MulBackward0" or _is_constant_factor(node))
+    return False
+
+
+def _is_constant_factor(node: Any) -> bool:
+    """Whether a tensor without graph multiplies as a constant or as dropout does.
+
+    Other tensors may be masks that depend on the values, which is what a rectifier is.
+    """
+    factors = [v for n in ("self", "other")
+               if isinstance(v := graph.saved(node, n), torch.Tensor)]
+    if not factors:
+        return True  # a Python number
+    for factor in factors:
+        if factor.numel() == 1:
+            return True
+        if factor.is_floating_point() and factor.numel() <= ELEMENT_LIMIT:
+            low, high = (float(v) for v in torch.aminmax(factor))
+            if low == 0 and high > 1 and bool(((factor == 0) | (factor == high)).all()):
+                return True
+    return False
+
+
+def _reaches(later: Any, earlier: Any) -> bool:
+    """Whether a node depends on an older one."""
+    found, _ = graph.find(later, {graph.sequence(earlier)}, 512)
+    return bool(found)
+
+
+def _noting(norms: list[torch.Tensor | None], index: int) -> Any:
+    def note(gradients: Any) -> None:
+        try:
+            if gradients and gradients[0] is not None and norms[index] is None:
+                norms[index] = torch.linalg.vector_norm(gradients[0].detach().float())
+        except Exception:
+            # Runs inside the program's backward, where nothing of ours may surface.
+            return
+
+    return note
+
+
+def _ratio(first: float, last: float) -> float:
+    if last > 0 or math.isnan(last):
+        return first / last
+    return math.inf if first > 0 else math.nan
+
+
+def _length(scheduler: Any) -> int | None:
+    """How many of its steps a schedule is made for, or apart its changes lie."""
+    for name in ("total_steps", "total_iters", "T_max", "T_0", "step_size", "patience"):
+        value = getattr(scheduler, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    milestones = getattr(scheduler, "milestones", None)
+    return max(milestones, default=None) if milestones else None
+
+
+def _target(scheduler: Any) -> float | None:
+    """The highest rate that a schedule is meant to reach, as far as it says."""
+    groups = getattr(getattr(scheduler, "optimizer", None), "param_groups", None) or []
+    peaks = [g.get("max_lr") for g in groups]
+    rates = [r for r in peaks if isinstance(r, int | float)]
+    rates = rates or [
+        float(r) for r in getattr(scheduler, "base_lrs", None) or [] if isinstance(r, int | float)]
+    return float(max(rates)) if rates else None
