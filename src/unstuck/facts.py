@@ -134,6 +134,13 @@ class Clipping:
 
 
 @dataclass(frozen=True, slots=True)
+class Clearing:
+    """A line of the program that clears gradients between their backward and their step."""
+
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loader:
     """A data loader of the program."""
 
@@ -203,5 +210,5 @@ class End:
 
 
 Fact = (
-    Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
+    Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | Loader | NonFinite | End
 )

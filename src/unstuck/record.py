@@ -36,7 +36,7 @@ FACT_TYPES: dict[str, type] = {
     kind.__name__.lower(): kind
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
-        facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
+        facts.Clipping, facts.Clearing, facts.Loader, facts.NonFinite, facts.End,
     )
 }
 
@@ -204,6 +204,7 @@ class Record:
     losses: tuple[facts.Loss, ...] = ()
     backwards: tuple[facts.Backward, ...] = ()
     clippings: tuple[facts.Clipping, ...] = ()
+    clearings: tuple[facts.Clearing, ...] = ()
     loaders: tuple[facts.Loader, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
@@ -275,6 +276,7 @@ def read_record(path: str | Path) -> Record:
     for name, attribute in (
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
+        ("clearing", "clearings"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

@@ -90,6 +90,17 @@ HELD = PlaceSignal(
     "since the run began, else 0",
     place="parameter",
 )
+EMPTY_STEP = PlaceSignal(
+    "empty-step", "", Cost.SAMPLED,
+    "1 if the optimizer stepped without any of the gradients that backward was there to leave, "
+    "else 0",
+    place="optimizer",
+)
+UNUSED_BACKWARDS = PlaceSignal(
+    "unused-backwards", "passes", Cost.SAMPLED,
+    "backward passes so far while no optimizer had stepped nor a weight changed; 0 once one did",
+    place="optimizer",
+)
 
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(

@@ -22,6 +22,7 @@ from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
@@ -77,6 +78,7 @@ class Watcher:
         self.layers = LayerProbe(writer, self.names)
         self.losses = LossProbe(writer, sites, self.samples, self.finite)
         self.parameters = ParameterProbe(writer, self.names, sites)
+        self.order = OrderProbe(writer, sites, self.parameters)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -275,6 +277,7 @@ class Watcher:
             self._trace(False)
         if not self._stepping:
             self._count_backward()
+            self.order.before_backward(self.step)
         else:
             self._backwards_in_step += 1
         if self.parameters.follows:
@@ -296,6 +299,7 @@ class Watcher:
             self.finite.remember_lines(nodes)
         self.layers.graph(nodes)
         self.parameters.graph(nodes, self.step)
+        self.order.graph(nodes)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
@@ -310,6 +314,11 @@ class Watcher:
             self.parameters.before_step(None, self.step, self.sampled)
         self._backwards_since_step += 1
 
+    def clearing(self, owner: Any) -> None:
+        """Gradients are about to be cleared at a sampled step."""
+        if not self._stepping:
+            self.order.clearing(owner)
+
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
         self.losses.clipped(function, limit, norm, self.step)
 
@@ -321,6 +330,7 @@ class Watcher:
         self._stepping.append(key)
         if len(self._stepping) == 1:
             self._backwards_in_step = 0
+            self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
@@ -341,6 +351,7 @@ class Watcher:
     def _step_ended(self) -> None:
         was_sampled = self.sampled
         if was_sampled:
+            self.order.after_step()
             self.layers.flush(self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
