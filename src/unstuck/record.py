@@ -36,7 +36,8 @@ FACT_TYPES: dict[str, type] = {
     kind.__name__.lower(): kind
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
-        facts.Clipping, facts.Clearing, facts.Loader, facts.NonFinite, facts.End,
+        facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
+        facts.NonFinite, facts.End,
     )
 }
 
@@ -205,6 +206,8 @@ class Record:
     backwards: tuple[facts.Backward, ...] = ()
     clippings: tuple[facts.Clipping, ...] = ()
     clearings: tuple[facts.Clearing, ...] = ()
+    retained_graphs: tuple[facts.RetainedGraph, ...] = ()
+    ascents: tuple[facts.Ascent, ...] = ()
     loaders: tuple[facts.Loader, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
@@ -276,7 +279,7 @@ def read_record(path: str | Path) -> Record:
     for name, attribute in (
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
-        ("clearing", "clearings"),
+        ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

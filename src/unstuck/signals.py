@@ -102,6 +102,17 @@ UNUSED_BACKWARDS = PlaceSignal(
     place="optimizer",
 )
 
+LOSS_FACTOR = PlaceSignal(
+    "loss-factor", "", Cost.SAMPLED,
+    "what reached backward over the loss that was computed; one number a backward pass",
+    place="loss",
+)
+LIVE_GRAPHS = PlaceSignal(
+    "live-graphs", "", Cost.SAMPLED,
+    "graphs of losses computed more than two steps ago that are still in memory, of those followed",
+    place="loss",
+)
+
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(
     "output-gradient", "", Cost.SAMPLED, "L2 norm of the loss's gradient at a layer's output"

@@ -23,6 +23,11 @@ PASSES_OF_A_WHOLE_RUN = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    if not view.has(UNUSED_BACKWARDS):
+        # Written only while backward passes go by without a step.
+        if view.facts.backwards:
+            return Absent("an optimizer stepped at once, or the program has none")
+        return Unknown("no backward pass was seen", (UNUSED_BACKWARDS.name,))
     waiting = {n: s.finite for n, s in view[UNUSED_BACKWARDS].items() if len(s.finite)}
     passes = {name: float(series.values[-1]) for name, series in waiting.items()}
     name = max(passes, key=lambda n: passes[n], default=None)
@@ -83,7 +88,8 @@ CAUSE = Cause(
             "TrainCheck (OSDI 2025): silent errors in training",
         ),
     ),
-    needs=(UNUSED_BACKWARDS,),
+    needs=(),
+    uses=(UNUSED_BACKWARDS,),
     thresholds=(PASSES, PASSES_OF_A_WHOLE_RUN),
     explains=(
         "learning-rate-too-low", "gradients-not-zeroed", "vanishing-gradients", "dead-relu",

@@ -21,6 +21,7 @@ from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.probes.lifetimes import LifetimeProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
@@ -76,7 +77,8 @@ class Watcher:
         self.samples = SampleProbe()
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
-        self.losses = LossProbe(writer, sites, self.samples, self.finite)
+        self.lifetimes = LifetimeProbe(writer, sites)
+        self.losses = LossProbe(writer, sites, self.samples, self.finite, self.lifetimes)
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.order = OrderProbe(writer, sites, self.parameters)
 
@@ -353,6 +355,7 @@ class Watcher:
         if was_sampled:
             self.order.after_step()
             self.layers.flush(self.step)
+            self.lifetimes.count(self.losses.places(), self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
