@@ -26,10 +26,10 @@ def _detect(view: View) -> Verdict:
         return Absent("no loss drives an error up, as far as the signs along its graph tell")
     ascent = view.facts.ascents[0]
     others = set(view.facts.tracks) - {ascent.name}
-    if others:
+    if others or len(view.facts.optimizers) > 1:
         # A generator drives up the error that its discriminator drives down.
-        return Unknown(f"{ascent.name} drives an error up, but other losses are trained too: an "
-                       "adversary does so on purpose", ("what the losses are meant for",))
+        return Unknown(f"{ascent.name} drives an error up, but something else is trained too: "
+                       "an adversary does so on purpose", ("what the losses are meant for",))
     return _present(view, ascent)
 
 

@@ -55,7 +55,7 @@ def _collect(
     if name in _ERRORS or (name in ("PowBackward0", "AbsBackward0") and _is_residual(node)):
         found.append((sign, path))
     elif name in _LOG_PROBABILITIES or (
-        name == "LogBackward0" and any(p.name() in _PROBABILITIES for p in behind)
+        name == "LogBackward0" and any(map(_is_probability, behind))
     ):
         found.append((-sign, path))
     else:
@@ -102,6 +102,21 @@ def _sign(value: Any, *, unsure: bool) -> float:
     if unsure and value.numel() > 1:
         return 1.0 if low >= 0 and high <= 1 else 0.0
     return float((low > 0) - (high < 0))
+
+
+def _is_probability(node: Any) -> bool:
+    """Whether a node is a probability, one minus it, or one with a small number added."""
+    for _ in range(5):
+        name = node.name()
+        behind = graph.parents(node)
+        if name in _PROBABILITIES:
+            return True
+        if len(behind) != 1 or not (
+            name in graph.RESHAPES or name.startswith(("Add", "Rsub", "Clamp"))
+        ):
+            return False
+        node = behind[0]
+    return False
 
 
 def _is_residual(node: Any) -> bool:

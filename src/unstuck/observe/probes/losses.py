@@ -202,18 +202,20 @@ class LossProbe:
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
 
     def _ascent(self, root: Any, known: _Known | None, step: int) -> None:
-        """Notes a loss that drives an error up at two sampled steps."""
+        """Notes a loss that drives an error up in its first sampled backward passes."""
         name = known.name if known else "combined loss"
-        found = ascent(root) if self._ascents.get(name, 0) < ASCENTS else None
-        if found is None:
+        count = self._ascents.get(name, 0) + 1
+        if count > ASCENTS:
             return
-        self._ascents[name] = count = self._ascents.get(name, 0) + 1
+        found = ascent(root)
+        self._ascents[name] = count if found is not None else ASCENTS
+        if found is None or count < ASCENTS:
+            return
         path, of = found
         line = next((line for node in path if (line := self._finite.line_of(node))), None)
         node = next((node for node in path if self._finite.line_of(node) == line), root)
         location = self._sites.operation(*line, node.name()) if line else None
-        if count == ASCENTS or location is not None:
-            self._writer.fact(facts.Ascent(name, location, of), step)
+        self._writer.fact(facts.Ascent(name, location, of), step)
 
     def places(self) -> dict[str, tuple[Site | None, bool]]:
         """Where each loss is computed, and whether backward ever came to it."""
