@@ -53,9 +53,8 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
     series = alive[fact.name]
     top = int(np.argmax(series.values))
     released = bool(np.any(series.values[top:] < 0.5 * series.values[top]))
-    strength = 0.9
-    if released:
-        strength = 0.6 if fact.alive >= view.limit(RELEASED) else 0.45
+    many = fact.alive >= view.limit(RELEASED)
+    strength = 0.9 if not released else 0.6 if many else 0.45
     since = int(series.steps[np.flatnonzero(series.values > 0)[0]])
     steps, values = thinned(series.steps, series.values)
     what = "their nodes" if fact.trained else "all activations behind them"
