@@ -42,6 +42,7 @@ HEADER = json.dumps({"type": "header", "schema": SCHEMA, "version": "0", "record
 ATTRIBUTES = {
     facts.Model: "models", facts.Optimizer: "optimizers", facts.Loss: "losses",
     facts.Backward: "backwards", facts.Clipping: "clippings", facts.Loader: "loaders",
+    facts.Clearing: "clearings", facts.RetainedGraph: "retained_graphs", facts.Ascent: "ascents",
     facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
 }
 

@@ -171,6 +171,38 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True)
+class Clearing:
+    """A line of the program that clears gradients between their backward and their step."""
+
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedGraph:
+    """A place that computes a loss whose graphs stay alive; `alive` is the highest count so far.
+
+    `trained` says whether backward passes went through them, which frees most of their memory.
+    """
+
+    name: str
+    location: SourceLocation | None
+    trained: bool
+    alive: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """A loss whose backward pass drives an error up, by the signs along its graph.
+
+    `name` is the loss's. `of` names the operation that measures the error.
+    """
+
+    name: str
+    location: SourceLocation | None
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loader:
     """A data loader of the program."""
 
@@ -263,6 +295,6 @@ class End:
 
 
 Fact = (
-    Program | Model | Optimizer | Loss | Backward | Clipping | Loader | ModeSwitch
-    | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
+    Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
+    | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
 )

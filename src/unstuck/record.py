@@ -36,9 +36,9 @@ FACT_TYPES: dict[str, type] = {
     kind.__name__.lower(): kind
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
-        facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
-        facts.ModeSwitch, facts.HeldOutPass,
-        facts.Initialisation, facts.Activation, facts.Scheduler,
+        facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
+        facts.ModeSwitch, facts.HeldOutPass, facts.Initialisation, facts.Activation,
+        facts.Scheduler, facts.NonFinite, facts.End,
     )
 }
 
@@ -206,6 +206,9 @@ class Record:
     losses: tuple[facts.Loss, ...] = ()
     backwards: tuple[facts.Backward, ...] = ()
     clippings: tuple[facts.Clipping, ...] = ()
+    clearings: tuple[facts.Clearing, ...] = ()
+    retained_graphs: tuple[facts.RetainedGraph, ...] = ()
+    ascents: tuple[facts.Ascent, ...] = ()
     loaders: tuple[facts.Loader, ...] = ()
     mode_switches: tuple[facts.ModeSwitch, ...] = ()
     held_out_passes: tuple[facts.HeldOutPass, ...] = ()
@@ -285,6 +288,7 @@ def read_record(path: str | Path) -> Record:
         ("modeswitch", "mode_switches"), ("heldoutpass", "held_out_passes"),
         ("initialisation", "initialisations"), ("activation", "activations"),
         ("scheduler", "schedulers"),
+        ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

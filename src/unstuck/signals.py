@@ -90,6 +90,28 @@ HELD = PlaceSignal(
     "since the run began, else 0",
     place="parameter",
 )
+EMPTY_STEP = PlaceSignal(
+    "empty-step", "", Cost.SAMPLED,
+    "1 if the optimizer stepped without any of the gradients that backward was there to leave, "
+    "else 0",
+    place="optimizer",
+)
+UNUSED_BACKWARDS = PlaceSignal(
+    "unused-backwards", "passes", Cost.SAMPLED,
+    "backward passes so far while no optimizer had stepped nor a weight changed; 0 once one did",
+    place="optimizer",
+)
+
+LOSS_FACTOR = PlaceSignal(
+    "loss-factor", "", Cost.SAMPLED,
+    "what reached backward over the loss that was computed; one number a backward pass",
+    place="loss",
+)
+LIVE_GRAPHS = PlaceSignal(
+    "live-graphs", "", Cost.SAMPLED,
+    "graphs of losses computed more than two steps ago that are still in memory, of those followed",
+    place="loss",
+)
 
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(

@@ -80,6 +80,8 @@ class Capture:
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
         self._mode = self._swap(nn.Module.train, self._train)
         self._swap(Optimizer.__init__, self._optimizer_init)
+        self._swap(Optimizer.zero_grad, self._clear)
+        self._swap(nn.Module.zero_grad, self._clear)
         self._swap(DataLoader.__init__, self._loader_init)
         self._swap(torch.autograd.backward, self._backward)
         self._swap(torch.compile, self._compile)
@@ -347,10 +349,21 @@ class Capture:
 
         return make
 
+    def _clear(self, original: Original) -> Callable[..., Any]:
+        def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._watcher.sampled and not (
+                self._in_backward or is_compiling() or self._elsewhere()
+            ):
+                self._tell(self._watcher.clearing, owner)
+            return original(owner, *args, **kwargs)
+
+        return clear
+
     # Steps --------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self.active:
-            closure = bool(args) or "closure" in kwargs
+            # The first argument is the optimizer itself.
+            closure = any(a is not None for a in (*args[1:], kwargs.get("closure")))
             self._tell(self._watcher.before_step, optimizer, closure)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:

@@ -143,7 +143,7 @@ def _code_points(text: str, column: int) -> int:
 # operator.
 _OPERATORS: dict[str, type[ast.AST]] = {
     "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
-    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult,
+    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
 }
 _CALLS: dict[str, tuple[str, ...]] = {
     "sub": ("sub", "subtract", "rsub"), "div": ("div", "divide", "true_divide", "reciprocal"),
@@ -170,7 +170,9 @@ def find_operation(
     for node in ast.walk(tree):
         if not isinstance(node, ast.expr) or node.lineno != line:
             continue
-        if isinstance(node, ast.BinOp) and operator is not None and isinstance(node.op, operator):
+        if isinstance(node, ast.BinOp | ast.UnaryOp) and operator is not None and (
+            isinstance(node.op, operator)
+        ):
             best = node
         elif isinstance(node, ast.Call):
             function = node.func

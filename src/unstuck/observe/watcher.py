@@ -23,8 +23,10 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
 from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.probes.lifetimes import LifetimeProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.modes import ModeProbe
+from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
@@ -80,10 +82,13 @@ class Watcher:
         self.layers = LayerProbe(writer, self.names)
         self.modes = ModeProbe(writer, self.names, sites)
         self.samples.only_looked_at = self.modes.batch_judged
-        self.losses = LossProbe(writer, sites, self.samples, self.finite, self.layers)
+        self.lifetimes = LifetimeProbe(writer, sites)
+        self.losses = LossProbe(
+            writer, sites, self.samples, self.finite, self.layers, self.lifetimes)
         self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.flow = FlowProbe(writer, self.names, sites, self.finite)
+        self.order = OrderProbe(writer, sites, self.parameters)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -300,6 +305,7 @@ class Watcher:
             self._trace(False)
         if not self._stepping:
             self._count_backward()
+            self.order.before_backward(self.step)
         else:
             self._backwards_in_step += 1
         if self.parameters.follows:
@@ -324,6 +330,7 @@ class Watcher:
             nodes, (lambda n, place: self.flow.activation(n, place, self.step)) if traced else None)
         self.flow.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
+        self.order.graph(nodes)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
@@ -338,6 +345,11 @@ class Watcher:
             self.parameters.before_step(None, self.step, self.sampled)
         self._backwards_since_step += 1
 
+    def clearing(self, owner: Any) -> None:
+        """Gradients are about to be cleared at a sampled step."""
+        if not self._stepping:
+            self.order.clearing(owner)
+
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
         self.losses.clipped(function, limit, norm, self.step)
 
@@ -349,6 +361,7 @@ class Watcher:
         self._stepping.append(key)
         if len(self._stepping) == 1:
             self._backwards_in_step = 0
+            self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
@@ -369,10 +382,12 @@ class Watcher:
     def _step_ended(self) -> None:
         was_sampled = self.sampled
         if was_sampled:
+            self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
+            self.lifetimes.count(self.losses.places(), self.step)
             self._budget.sampled_step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0

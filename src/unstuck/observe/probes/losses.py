@@ -12,10 +12,12 @@ import torch
 
 from unstuck import facts
 from unstuck.observe import graph
+from unstuck.observe.probes.ascent import ascent
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
@@ -27,6 +29,7 @@ from unstuck.signals import (
     CLIP_NORM,
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
+    LOSS_FACTOR,
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
     SEEN_LOSS,
@@ -36,6 +39,7 @@ from unstuck.signals import (
 )
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
+ASCENTS = 2  # sampled backward passes that must drive an error up before it is said
 DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
 
 
@@ -71,6 +75,7 @@ class LossProbe:
     def __init__(
         self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
         layers: LayerProbe,
+        lifetimes: LifetimeProbe,
     ) -> None:
         self._layers = layers
         self._targets = TargetProbe(writer, sites, finite, layers)
@@ -78,6 +83,8 @@ class LossProbe:
         self._sites = sites
         self._samples = samples
         self._finite = finite
+        self._lifetimes = lifetimes
+        self._ascents: dict[str, int] = {}
         self._known: dict[tuple[str, Site | None], _Known] = {}
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
@@ -125,6 +132,8 @@ class LossProbe:
         if sampled:
             self._measure(known, args, kwargs, step)
             known.constant.add(args)
+        if sampled or step < FIRST_STEPS or not known.reached:
+            self._lifetimes.follow(node, known.name, step)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
             _value(result), known, self._samples.batch, _samples(args))
@@ -166,6 +175,7 @@ class LossProbe:
             self._emit(direct.value, known, root, step, sampled)
             if sampled:
                 self._backward_site(step)
+                self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
             return
         value = _value(loss)
         if self._scaled:
@@ -180,6 +190,8 @@ class LossProbe:
                 if plain:
                     known = pending.known
                     if not _is_many(pending.value):
+                        if sampled:
+                            self._write_factor(known, value, pending.value, step)
                         value = pending.value
             self._forget(found)
             if self._passes:
@@ -190,7 +202,35 @@ class LossProbe:
             known = self._hand_written(root, sampled, step)
         if sampled:
             self._backward_site(step)
+            self._ascent(root, known, step)
         self._emit(value, known, root, step, sampled)
+
+    def _write_factor(self, known: _Known, passed: Number, computed: Number, step: int) -> None:
+        whole = float(computed)
+        if whole and not _is_many(passed):
+            self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
+
+    def _ascent(self, root: Any, known: _Known | None, step: int) -> None:
+        """Notes a loss that drives an error up in its first sampled backward passes."""
+        name = known.name if known else "combined loss"
+        count = self._ascents.get(name, 0) + 1
+        if count > ASCENTS:
+            return
+        found = ascent(root)
+        self._ascents[name] = count if found is not None else ASCENTS
+        if found is None or count < ASCENTS:
+            return
+        path, of = found
+        line = next((line for node in path if (line := self._finite.line_of(node))), None)
+        node = next((node for node in path if self._finite.line_of(node) == line), root)
+        location = self._sites.operation(*line, node.name()) if line else None
+        self._writer.fact(facts.Ascent(name, location, of), step)
+
+    def places(self) -> dict[str, tuple[Site | None, bool]]:
+        """Where each loss is computed, and whether backward ever came to it."""
+        return {
+            known.name: (site, known.reached > 0) for (_, site), known in self._known.items()
+        }
 
     def _forget(self, found: set[int]) -> None:
         usual = False
@@ -298,6 +338,8 @@ class LossProbe:
         known = self._known.get(key)
         if not sampled:
             return known
+        if known is not None:
+            self._lifetimes.follow(root, known.name, step)
         formula = read_formula(root, self._output)
         self._output = None
         if known is None:

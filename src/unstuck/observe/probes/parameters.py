@@ -81,6 +81,19 @@ class ParameterProbe:
         known = self._optimizers.get(id(optimizer))
         return known.name if known is not None and known.ref() is optimizer else None
 
+    def living(self) -> list[tuple[Optimizer, str]]:
+        """The optimizers that still exist, with their names."""
+        pairs = [(known.ref(), known.name) for known in self._optimizers.values()]
+        return [(optimizer, name) for optimizer, name in pairs if optimizer is not None]
+
+    def name(self, optimizer: Optimizer) -> str:
+        """The name that the record gives an optimizer."""
+        return self._know(optimizer, None).name
+
+    def describe(self, optimizer: Optimizer, step: int) -> None:
+        """Writes the facts of an optimizer that has not stepped yet."""
+        self._describe(optimizer, self._know(optimizer, None), step)
+
     def _describe(self, optimizer: Optimizer, known: _Known, step: int) -> None:
         """Writes the optimizer's facts once it is used, and again when its parameters change."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

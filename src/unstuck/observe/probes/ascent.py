@@ -1,0 +1,128 @@
+"""Whether a backward pass drives an error up: the sign with which the loss measures its errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from unstuck.observe import graph
+from unstuck.observe.tensors import observable
+
+NODE_LIMIT = 60
+ELEMENT_LIMIT = 100_000
+
+# Errors: the smaller the better. A square counts where a difference is squared.
+_ERRORS = frozenset({
+    "NllLossBackward0", "NllLoss2DBackward0", "MseLossBackward0", "SmoothL1LossBackward0",
+    "HuberLossBackward0", "BinaryCrossEntropyBackward0", "BinaryCrossEntropyWithLogitsBackward0",
+})
+# Logarithms of probabilities: the larger the better.
+_LOG_PROBABILITIES = frozenset({"LogSoftmaxBackward0", "LogSigmoidBackward0"})
+_PROBABILITIES = frozenset({"SoftmaxBackward0", "SigmoidBackward0"})
+_POSITIVE = graph.RESHAPES | {
+    "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "IndexBackward0",
+    "GatherBackward0", "IndexSelectBackward0", "StackBackward0", "CatBackward0",
+    "DiagonalBackward0",
+}
+_DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
+
+
+def ascent(root: Any) -> tuple[list[Any], str] | None:
+    """The path to an error that a loss with this root drives up, and the error's operation.
+
+    None if there is none, if the loss holds errors of both signs (an adversary's), or if a sign
+    cannot be told, for instance behind a factor that may be negative (an advantage, a reward).
+    """
+    found: list[tuple[float, list[Any]]] = []
+    _collect(root, 1.0, [root], found, set())
+    if not found or any(sign >= 0 for sign, _ in found):
+        return None
+    path = found[0][1]
+    return path, path[-1].name()
+
+
+def _collect(
+    node: Any, sign: float, path: list[Any], found: list[tuple[float, list[Any]]],
+    seen: set[tuple[Any, float]],
+) -> None:
+    """Follows sums and known factors from the loss down to what measures an error."""
+    if len(path) > NODE_LIMIT or len(seen) > NODE_LIMIT or (node, sign) in seen:
+        return
+    seen.add((node, sign))
+    name = node.name()
+    behind = [p for p in graph.parents(node) if graph.variable(p) is None]
+    if name in _ERRORS or (name in ("PowBackward0", "AbsBackward0") and _is_residual(node)):
+        found.append((sign, path))
+    elif name in _LOG_PROBABILITIES or (
+        name == "LogBackward0" and any(map(_is_probability, behind))
+    ):
+        found.append((-sign, path))
+    else:
+        for factor, parent in _terms(node, name, behind):
+            _collect(parent, sign * factor, [*path, parent], found, seen)
+
+
+def _terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:
+    """The inputs of a linear operation with the sign of their factor; none where it is unknown."""
+    if name in _POSITIVE:
+        return [(1.0, parent) for parent in behind]
+    if name == "AddBackward0":
+        return [(1.0, parent) for parent in behind]
+    if name == "NegBackward0":
+        return [(-1.0, parent) for parent in behind]
+    if name == "RsubBackward1":
+        return [(-1.0, parent) for parent in behind]
+    if name == "SubBackward0":
+        first = node.next_functions[0][0]
+        return [(1.0 if parent is first else -1.0, parent) for parent in behind]
+    if name == "DivBackward0" and node.next_functions[0][0] in behind:
+        # A divisor may be learned too, such as a variance: its sign is what counts.
+        factor = _sign(graph.saved(node, "other"), unsure=False)
+        return [(factor, node.next_functions[0][0])] if factor else []
+    if name == "MulBackward0" and len(behind) == 1:
+        own = node.next_functions[0][0] is not None
+        factor = _sign(graph.saved(node, "other" if own else "self"), unsure=True)
+        return [(factor, behind[0])] if factor else []
+    return []
+
+
+def _sign(value: Any, *, unsure: bool) -> float:
+    """The sign of a constant, 0 if it cannot be told.
+
+    With `unsure`, a factor of many elements counts only if all lie between 0 and 1: labels, masks
+    and shares. Anything else may be a reward or a cost.
+    """
+    if not isinstance(value, torch.Tensor) or not observable(value) or (
+        value.numel() > ELEMENT_LIMIT
+    ):
+        return 0.0
+    with torch.no_grad():
+        low, high = (float(v) for v in torch.aminmax(value.double()))
+    if unsure and value.numel() > 1:
+        return 1.0 if low >= 0 and high <= 1 else 0.0
+    return float((low > 0) - (high < 0))
+
+
+def _is_probability(node: Any) -> bool:
+    """Whether a node is a probability, one minus it, or one with a small number added."""
+    for _ in range(5):
+        name = node.name()
+        behind = graph.parents(node)
+        if name in _PROBABILITIES:
+            return True
+        if len(behind) != 1 or not (
+            name in graph.RESHAPES or name.startswith(("Add", "Rsub", "Clamp"))
+        ):
+            return False
+        node = behind[0]
+    return False
+
+
+def _is_residual(node: Any) -> bool:
+    """Whether an even power or a modulus is taken of a difference."""
+    if node.name() == "PowBackward0":
+        exponent = graph.saved(node, "exponent")
+        if not isinstance(exponent, int | float) or exponent % 2:
+            return False
+    return any(p.name() in _DIFFERENCES for p in graph.parents(node))

@@ -1,0 +1,57 @@
+"""Whether the graphs of losses stay in memory after the step that they were for."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck import facts
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import LIVE_GRAPHS
+
+FIRST_STEPS = 20  # in which every loss's graph is followed; later only at sampled steps
+FOLLOWED = 512  # graphs that are followed at a time
+RECENT = 2  # steps in which a graph is in use
+_KEY = "unstuck"
+
+
+class _Token:
+    """Lives as long as the graph node that holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+class LifetimeProbe:
+    """Puts a token into a node of each graph that it follows and sees which of them live on."""
+
+    def __init__(self, writer: RecordWriter, sites: Sites) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._graphs: list[tuple[int, str, weakref.ref[_Token]]] = []
+        self._most: dict[str, int] = {}
+
+    def follow(self, node: Any, loss: str, step: int) -> None:
+        """Follows the graph of a loss: what a node's metadata hold dies with the node."""
+        if len(self._graphs) < FOLLOWED:
+            token = _Token()
+            node.metadata[_KEY] = token
+            self._graphs.append((step, loss, weakref.ref(token)))
+
+    def count(self, losses: Mapping[str, tuple[Site | None, bool]], step: int) -> None:
+        """Counts the graphs that are alive, at the end of a sampled step.
+
+        `losses` tells where each loss is computed and whether backward ever came to it.
+        """
+        self._graphs = [entry for entry in self._graphs if entry[2]() is not None]
+        alive: dict[str, int] = {}
+        for born, loss, _ in self._graphs:
+            alive[loss] = alive.get(loss, 0) + (born < step - RECENT)
+        self._writer.sample(LIVE_GRAPHS, step, {loss: float(n) for loss, n in alive.items()})
+        for loss, number in alive.items():
+            if number > max(1, self._most.get(loss, 0)):
+                self._most[loss] = number
+                site, trained = losses.get(loss, (None, True))
+                self._writer.fact(facts.RetainedGraph(
+                    loss, self._sites.location(site), trained, number), step)

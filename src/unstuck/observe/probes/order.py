@@ -1,0 +1,148 @@
+"""The order of calls: gradients cleared before their step, and steps that never come."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import readable
+from unstuck.record import RecordWriter
+from unstuck.signals import EMPTY_STEP, UNUSED_BACKWARDS
+
+MARKED = 1_000  # elements of a parameter by which a change is seen
+
+
+class OrderProbe:
+    """Follows backward, clearing and step, at sampled steps and until the first step."""
+
+    def __init__(self, writer: RecordWriter, sites: Sites, parameters: ParameterProbe) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._parameters = parameters
+        self._reached: dict[int, weakref.ref[torch.Tensor]] = {}  # by a backward since the step
+        self._cleared: tuple[Site | None] | None = None  # who cleared what the last backward left
+        self._written: set[Site | None] = set()
+        self._backwards = 0
+        self._stepped = False
+        self._moved = False  # a weight changed though no optimizer stepped
+        self._waits = False  # whether backward passes without a step were written
+        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+
+    # Backward -----------------------------------------------------------------------------------
+    def before_backward(self, step: int) -> None:
+        """Counts; until the first step it looks now and then whether anything uses gradients."""
+        self._cleared = None
+        self._backwards += 1
+        if self._stepped or self._moved:
+            return
+        done = self._backwards - 1
+        if done & (done - 1) == 0:  # after 0, 1, 2, 4, 8, ... passes
+            self._look(done, step)
+
+    def _look(self, done: int, step: int) -> None:
+        unused: dict[str, float] = {}
+        with torch.no_grad():
+            for optimizer, name in self._parameters.living():
+                held = [p for p in _held(optimizer) if p.requires_grad and readable(p)]
+                self._moved = self._changed(held) or self._moved
+                if done and any(self._is_reached(p) for p in held):
+                    self._parameters.describe(optimizer, step)
+                    unused[name] = float(done)
+        if self._moved:
+            self._used(step)
+        elif unused:
+            self._waits = True
+            self._writer.sample(UNUSED_BACKWARDS, step, unused)
+
+    def _changed(self, parameters: Iterable[torch.Tensor]) -> bool:
+        """Whether a parameter differs from what it was when it was first looked at."""
+        changed = False
+        for p in parameters:
+            mark = float(p.detach().reshape(-1)[:MARKED].double().sum())
+            known = self._marks.get(id(p))
+            if known is None or known[0]() is not p:
+                self._marks[id(p)] = (weakref.ref(p), mark)
+            else:
+                changed = changed or mark != known[1]
+        return changed
+
+    def _used(self, step: int) -> None:
+        self._marks.clear()
+        if self._waits:
+            self._waits = False
+            self._writer.sample(UNUSED_BACKWARDS, step, {
+                name: 0.0 for _, name in self._parameters.living()})
+
+    def graph(self, nodes: list[Any]) -> None:
+        """Notes which leaves a sampled backward reaches."""
+        for node in nodes:
+            leaf = graph.variable(node)
+            if leaf is not None:
+                self._reached[id(leaf)] = weakref.ref(leaf)
+
+    def _is_reached(self, parameter: torch.Tensor) -> bool:
+        found = self._reached.get(id(parameter))
+        return found is not None and found() is parameter
+
+    # Clearing -----------------------------------------------------------------------------------
+    def clearing(self, owner: Optimizer | nn.Module) -> None:
+        """Gradients are about to be cleared at a sampled step, outside backward."""
+        if not self._reached or self._cleared is not None:
+            return
+        held = _held(owner) if isinstance(owner, Optimizer) else nn.Module.parameters(owner)
+        if any(id(p) in self._reached and _filled(p.grad) for p in held):
+            self._cleared = (self._sites.here(),)
+
+    # Steps --------------------------------------------------------------------------------------
+    def before_step(self, optimizer: Optimizer, closure: bool, step: int, sampled: bool) -> None:
+        """Looks whether the gradients that backward left are still there."""
+        if not self._stepped:
+            self._stepped = True
+            self._used(step)
+        # A closure computes its gradients within the step.
+        if sampled and not closure:
+            empty = self._empty(optimizer)
+            if empty is not None:
+                name = self._parameters.name(optimizer)
+                self._writer.sample(EMPTY_STEP, step, {name: float(empty)})
+                if empty and self._cleared is not None and self._cleared[0] not in self._written:
+                    self._written.add(self._cleared[0])
+                    self._writer.fact(
+                        facts.Clearing(self._sites.location(self._cleared[0])), step)
+
+    def after_step(self) -> None:
+        """What comes now belongs to the next step."""
+        self._reached.clear()
+        self._cleared = None
+
+    def _empty(self, optimizer: Optimizer) -> bool | None:
+        """Whether the optimizer finds no gradient, None if it cannot be told why."""
+        held = _held(optimizer)
+        reached = [p for p in held if self._is_reached(p)]
+        if not reached:
+            # Without any backward, gradients may still come from elsewhere.
+            return True if not self._backwards and all(p.grad is None for p in held) else None
+        if any(_filled(p.grad) for p in reached):
+            return False
+        # A gradient of zeros that nobody cleared is what backward computed.
+        gone = all(p.grad is None for p in reached)
+        return True if gone or self._cleared is not None else None
+
+
+def _held(optimizer: Optimizer) -> list[torch.Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _filled(gradient: torch.Tensor | None) -> bool:
+    if gradient is None:
+        return False
+    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
