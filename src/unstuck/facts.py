@@ -145,6 +145,21 @@ class Loader:
     workers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """A layer that the loss reaches but that only a plain attribute of a model's module holds.
+
+    `owner` is that module, `attribute` its attribute, `elements` the number of trainable weights.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    owner: str
+    attribute: str
+    elements: int
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -204,4 +219,5 @@ class End:
 
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
+    | Unregistered
 )

@@ -37,6 +37,7 @@ FACT_TYPES: dict[str, type] = {
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
+        facts.Unregistered,
     )
 }
 
@@ -205,6 +206,7 @@ class Record:
     backwards: tuple[facts.Backward, ...] = ()
     clippings: tuple[facts.Clipping, ...] = ()
     loaders: tuple[facts.Loader, ...] = ()
+    unregistered: tuple[facts.Unregistered, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -275,6 +277,7 @@ def read_record(path: str | Path) -> Record:
     for name, attribute in (
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
+        ("unregistered", "unregistered"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

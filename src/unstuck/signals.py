@@ -91,6 +91,12 @@ HELD = PlaceSignal(
     place="parameter",
 )
 
+UNREGISTERED = PlaceSignal(
+    "unregistered-layer", "", Cost.SAMPLED,
+    "1 if a layer that the loss reaches but no model lists is in training mode, not loaded, held "
+    "by no optimizer, and has kept its values since it was first seen, else 0",
+)
+
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(
     "output-gradient", "", Cost.SAMPLED, "L2 norm of the loss's gradient at a layer's output"

@@ -23,6 +23,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.probes.reach import ReachProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
@@ -77,6 +78,7 @@ class Watcher:
         self.layers = LayerProbe(writer, self.names)
         self.losses = LossProbe(writer, sites, self.samples, self.finite)
         self.parameters = ParameterProbe(writer, self.names, sites)
+        self.reach = ReachProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -296,6 +298,7 @@ class Watcher:
             self.finite.remember_lines(nodes)
         self.layers.graph(nodes)
         self.parameters.graph(nodes, self.step)
+        self.reach.graph(nodes, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
