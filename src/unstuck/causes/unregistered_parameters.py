@@ -52,6 +52,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
         int(np.prod(p.shape)) for p in view.facts.parameters().values() if p.trainable)
     share = percent(count / max(total, 1))
     attribute = layers[0].attribute
+    kind = "Parameter" if layers[0].kind == "Parameter" else "Module"
     return Present(
         # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
         # mistake.
@@ -71,10 +72,10 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
         remedies=(
             Remedy(
                 "register the layers", Safety.ADVICE,
-                advice=f"Make {attribute} a ModuleList (a ModuleDict for a dict), before the "
+                advice=f"Make {attribute} a {kind}List (a {kind}Dict for a dict), before the "
                 "optimizer is built, so that parameters(), to(), train() and state_dict() find "
                 "its layers.",
-                code_text=f"self.{attribute} = nn.ModuleList([...])",
+                code_text=f"self.{attribute} = nn.{kind}List([...])",
             ),
             Remedy(
                 "fix them on purpose", Safety.ADVICE,
@@ -102,7 +103,7 @@ CAUSE = Cause(
         how_we_tell="The loss's graph leads to weights that no known model lists. They are found "
         "in a plain attribute of one of its modules, are in training mode, were not loaded, are "
         "held by no optimizer, and kept their values over at least two sampled steps.",
-        known_problems="Single tensors that should have been a Parameter are not named, for they "
+        known_problems="Plain tensors that should have been a Parameter are not named, for they "
         "look like data that are differentiated. A model all of whose layers are unregistered "
         "is not seen. Random layers kept out on purpose look the same: where the run succeeds "
         "it is only a note.",
