@@ -160,6 +160,14 @@ class Unregistered:
     elements: int
 
 
+@dataclass(frozen=True, slots=True)
+class Freezing:
+    """Where parts of a model, by its name, are frozen."""
+
+    name: str
+    location: SourceLocation | None
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -219,5 +227,5 @@ class End:
 
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
-    | Unregistered
+    | Unregistered | Freezing
 )

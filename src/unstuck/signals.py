@@ -97,6 +97,13 @@ UNREGISTERED = PlaceSignal(
     "by no optimizer, and has kept its values since it was first seen, else 0",
 )
 
+FROZEN = PlaceSignal(
+    "frozen-fresh", "", Cost.SAMPLED,
+    "1 if a frozen parameter was never trained nor loaded and has kept its values since it was "
+    "first seen, else 0",
+    place="parameter",
+)
+
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(
     "output-gradient", "", Cost.SAMPLED, "L2 norm of the loss's gradient at a layer's output"

@@ -66,6 +66,7 @@ class Capture:
         self._swap(nn.Module.__init__, self._module_init)
         self._call = self._swap(nn.Module._wrapped_call_impl, self._module_call)
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
+        self._swap(nn.Module.requires_grad_, self._requires_grad)
         self._swap(Optimizer.__init__, self._optimizer_init)
         self._swap(DataLoader.__init__, self._loader_init)
         self._swap(torch.autograd.backward, self._backward)
@@ -167,6 +168,14 @@ class Capture:
             return result
 
         return load
+
+    def _requires_grad(self, original: Original) -> Callable[..., Any]:
+        def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
+            if self.active and not is_compiling():
+                self._tell(self._watcher.requires_grad_set, module, requires_grad)
+            return original(module, requires_grad)
+
+        return requires_grad_
 
     def _compile(self, original: Original) -> Callable[..., Any]:
         def compile_(*args: Any, **kwargs: Any) -> Any:

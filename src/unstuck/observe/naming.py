@@ -104,6 +104,11 @@ class Names:
         entry = self._built.get(id(module))
         return entry[1] if entry is not None and entry[0]() is module else None
 
+    def was_built(self, module: nn.Module) -> bool:
+        """Whether a module was constructed in this run: a copy or an unpickled one was not."""
+        entry = self._built.get(id(module))
+        return entry is not None and entry[0]() is module
+
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
         """Name and role of a layer of a known model."""

@@ -178,14 +178,20 @@ def find_operation(
                 function.id if isinstance(function, ast.Name) else "")
             if called.rstrip("_") in names:
                 best = node
-    text = linecache.getline(file, line).rstrip("\r\n")
     if best is None:
+        text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1
         return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
-    end_line = best.end_lineno or best.lineno
+    return expression_at(file, best, keep_text)
+
+
+def expression_at(file: str, node: ast.expr | ast.stmt, keep_text: bool = True) -> SourceLocation:
+    """The source location of a part of a file's syntax tree."""
+    text = linecache.getline(file, node.lineno).rstrip("\r\n")
+    end_line = node.end_lineno or node.lineno
     end_text = linecache.getline(file, end_line)
     return SourceLocation(
-        file, best.lineno, _code_points(text, best.col_offset) + 1,
-        end_line, _code_points(end_text, best.end_col_offset or 0) + 1,
+        file, node.lineno, _code_points(text, node.col_offset) + 1,
+        end_line, _code_points(end_text, node.end_col_offset or 0) + 1,
         text if keep_text else None,
     )

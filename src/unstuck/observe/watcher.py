@@ -20,6 +20,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.frozen import FrozenProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.parameters import ParameterProbe
@@ -79,6 +80,7 @@ class Watcher:
         self.losses = LossProbe(writer, sites, self.samples, self.finite)
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
+        self.frozen = FrozenProbe(writer, self.names, sites)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -155,6 +157,7 @@ class Watcher:
 
     def optimizer_built(self, optimizer: Optimizer) -> None:
         self.parameters.optimizer_built(optimizer)
+        self.frozen.optimizer_built(optimizer)
 
     def loader_built(self, loader: Any) -> None:
         dataset = getattr(loader, "dataset", None)
@@ -172,6 +175,10 @@ class Watcher:
 
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
+
+    def requires_grad_set(self, module: nn.Module, requires_grad: bool) -> None:
+        if not requires_grad:
+            self.frozen.frozen(module)
 
     def compiling(self) -> None:
         if not self.capture.compiled:
@@ -289,6 +296,8 @@ class Watcher:
                 continue
             if self.sampled and loss.grad_fn is not None:
                 self._walk(loss.grad_fn, traced)
+            elif loss.grad_fn is None:
+                self.frozen.reached(set(), self.step)  # it will raise if all is frozen
             self.losses.before_backward(loss, self.step, self.sampled)
 
     def _walk(self, root: Any, traced: bool) -> None:
@@ -299,6 +308,8 @@ class Watcher:
         self.layers.graph(nodes)
         self.parameters.graph(nodes, self.step)
         self.reach.graph(nodes, self.step)
+        leaves = {id(t) for node in nodes if (t := graph.variable(node)) is not None}
+        self.frozen.reached(leaves, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
