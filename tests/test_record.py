@@ -43,7 +43,7 @@ ATTRIBUTES = {
     facts.Model: "models", facts.Optimizer: "optimizers", facts.Loss: "losses",
     facts.Backward: "backwards", facts.Clipping: "clippings", facts.Loader: "loaders",
     facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
-    facts.Unregistered: "unregistered", facts.Freezing: "freezings",
+    facts.Unregistered: "unregistered", facts.Freezing: "freezings", facts.Cut: "cuts",
 }
 
 

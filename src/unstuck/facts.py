@@ -168,6 +168,21 @@ class Freezing:
     location: SourceLocation | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place where the graph is cut: the layers `before` it are called, but no loss reaches them.
+
+    `name` is the first layer behind the cut, "loss" (with nothing before it) for a loss without a
+    graph. `location` is the expression that cuts, or the first call behind it. `seen` says whether
+    the source between the two layers holds an expression that can cut.
+    """
+
+    name: str
+    before: tuple[str, ...]
+    location: SourceLocation | None
+    seen: bool = True
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -227,5 +242,5 @@ class End:
 
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
-    | Unregistered | Freezing
+    | Unregistered | Freezing | Cut
 )

@@ -37,7 +37,7 @@ FACT_TYPES: dict[str, type] = {
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
-        facts.Unregistered, facts.Freezing,
+        facts.Unregistered, facts.Freezing, facts.Cut,
     )
 }
 
@@ -208,6 +208,7 @@ class Record:
     loaders: tuple[facts.Loader, ...] = ()
     unregistered: tuple[facts.Unregistered, ...] = ()
     freezings: tuple[facts.Freezing, ...] = ()
+    cuts: tuple[facts.Cut, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -278,7 +279,7 @@ def read_record(path: str | Path) -> Record:
     for name, attribute in (
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
-        ("unregistered", "unregistered"), ("freezing", "freezings"),
+        ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

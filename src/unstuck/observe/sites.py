@@ -98,6 +98,26 @@ class Sites:
                 self._codes[code], instruction, self._keep_text)
         return known
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether locations carry the source line."""
+        return self._keep_text
+
+    def code(self, found: Site) -> CodeType:
+        """The code of a call site."""
+        return self._codes[found[0]]
+
+    def stack(self) -> list[Site]:
+        """The call sites of all of the user's frames, innermost first."""
+        frame: FrameType | None = sys._getframe(1)
+        found: list[Site] = []
+        while frame is not None:
+            if self.is_user(frame.f_code.co_filename):
+                found.append((id(frame.f_code), frame.f_lasti))
+                self._codes[id(frame.f_code)] = frame.f_code
+            frame = frame.f_back
+        return found
+
     def operation(self, file: str, line: int, operation: str) -> SourceLocation | None:
         """The expression on a line that an autograd operation ("LogBackward0") comes from."""
         return find_operation(file, line, operation, self._keep_text)

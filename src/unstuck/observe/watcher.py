@@ -19,6 +19,7 @@ from unstuck.observe import graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.frozen import FrozenProbe
 from unstuck.observe.probes.layers import LayerProbe
@@ -81,6 +82,7 @@ class Watcher:
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
+        self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -190,6 +192,7 @@ class Watcher:
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:
         """A module is called from outside at a sampled step."""
+        self.cuts.learning = torch.is_grad_enabled()
         if torch.is_grad_enabled() and self._is_model(module):
             if not self.names.knows(module):
                 self.names.register(module, self._variable(module))
@@ -208,6 +211,8 @@ class Watcher:
             self._describe(module, args, kwargs)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        if self.cuts.suspects:
+            self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
 
@@ -296,8 +301,9 @@ class Watcher:
                 continue
             if self.sampled and loss.grad_fn is not None:
                 self._walk(loss.grad_fn, traced)
-            elif loss.grad_fn is None:
+            elif loss.grad_fn is None and (self.sampled or not loss.requires_grad):
                 self.frozen.reached(set(), self.step)  # it will raise if all is frozen
+                self.cuts.rootless(self.step)
             self.losses.before_backward(loss, self.step, self.sampled)
 
     def _walk(self, root: Any, traced: bool) -> None:
@@ -310,6 +316,7 @@ class Watcher:
         self.reach.graph(nodes, self.step)
         leaves = {id(t) for node in nodes if (t := graph.variable(node)) is not None}
         self.frozen.reached(leaves, self.step)
+        self.cuts.reached(leaves, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
