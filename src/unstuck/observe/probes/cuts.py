@@ -80,7 +80,9 @@ class CutProbe:
                 before.append(call)
                 continue
             raw = {earlier.address for earlier in before}
-            if before and call.graphless and call.address not in raw and any(p in leaves for p in call.own):
+            if before and call.graphless and call.address not in raw and any(
+                p in leaves for p in call.own
+            ):
                 self._write(before, call, step)
             return
 
@@ -168,7 +170,7 @@ class CutProbe:
 
 def _address(tensor: torch.Tensor) -> int:
     try:
-        return tensor.data_ptr()
+        return int(tensor.data_ptr())
     except RuntimeError:  # a tensor without storage
         return 0
 
