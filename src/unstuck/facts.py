@@ -183,6 +183,16 @@ class Cut:
     seen: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A line at which training takes data from a loader. `name` is its number."""
+
+    name: str
+    location: SourceLocation | None
+    samples: int
+    batch_size: int
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -242,5 +252,5 @@ class End:
 
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Loader | NonFinite | End
-    | Unregistered | Freezing | Cut
+    | Unregistered | Freezing | Cut | Fetch
 )

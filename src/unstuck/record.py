@@ -37,7 +37,7 @@ FACT_TYPES: dict[str, type] = {
     for kind in (
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Loader, facts.NonFinite, facts.End,
-        facts.Unregistered, facts.Freezing, facts.Cut,
+        facts.Unregistered, facts.Freezing, facts.Cut, facts.Fetch,
     )
 }
 
@@ -209,6 +209,7 @@ class Record:
     unregistered: tuple[facts.Unregistered, ...] = ()
     freezings: tuple[facts.Freezing, ...] = ()
     cuts: tuple[facts.Cut, ...] = ()
+    fetches: tuple[facts.Fetch, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -280,6 +281,7 @@ def read_record(path: str | Path) -> Record:
         ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
         ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
         ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
+        ("fetch", "fetches"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

@@ -59,6 +59,10 @@ LEARNING_RATE = PlaceSignal(
     place="parameter group",
 )
 BATCH_SIZE = StepSignal("batch-size", "samples", Cost.SAMPLED, "first dimension of the model input")
+SAME_BATCH = StepSignal(
+    "same-batch", "", Cost.SAMPLED,
+    "1 if a step trained on the samples of the step before, else 0; for the first steps",
+)
 CLIP_NORM = StepSignal(
     "gradient-norm-before-clipping", "", Cost.EVERY_STEP, "total norm that clip_grad_norm_ returned"
 )

@@ -69,6 +69,7 @@ class Capture:
         self._swap(nn.Module.requires_grad_, self._requires_grad)
         self._swap(Optimizer.__init__, self._optimizer_init)
         self._swap(DataLoader.__init__, self._loader_init)
+        self._swap(DataLoader.__iter__, self._loader_iter)
         self._swap(torch.autograd.backward, self._backward)
         self._swap(torch.compile, self._compile)
         for name in LOSSES:
@@ -159,6 +160,14 @@ class Capture:
                 self._tell(self._watcher.loader_built, loader)
 
         return init
+
+    def _loader_iter(self, original: Original) -> Callable[..., Any]:
+        def iterate(loader: Any) -> Any:
+            if self.active:
+                self._tell(self._watcher.loader_iterated, loader)
+            return original(loader)
+
+        return iterate
 
     def _load_state_dict(self, original: Original) -> Callable[..., Any]:
         def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:

@@ -26,6 +26,8 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
+from unstuck.observe.probes.repeats import STEPS as REPEAT_STEPS
+from unstuck.observe.probes.repeats import RepeatProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
@@ -82,6 +84,7 @@ class Watcher:
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
+        self.repeats = RepeatProbe(writer, sites)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
@@ -175,6 +178,14 @@ class Watcher:
             int(getattr(loader, "num_workers", 0)),
         ), self.step)
 
+    def loader_iterated(self, loader: Any) -> None:
+        if self.step == 0 and torch.is_grad_enabled():
+            try:
+                samples = len(loader.dataset)
+            except (TypeError, NotImplementedError, AttributeError):
+                return
+            self.repeats.iterated(loader, samples)
+
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
 
@@ -205,6 +216,8 @@ class Watcher:
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
         if learns:
             self.finite.model_called(args)
+            if self.step < REPEAT_STEPS and self.samples.batch is not None:
+                self.repeats.batch(self.samples.batch.hashes)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs)
@@ -364,6 +377,8 @@ class Watcher:
         if was_sampled:
             self.layers.flush(self.step)
             self._budget.sampled_step_ended(self.step)
+        if self.step < REPEAT_STEPS:
+            self.repeats.step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
         if self._window > 1:
