@@ -180,8 +180,8 @@ class Capture:
 
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
-            if self.active and not is_compiling():
-                self._tell(self._watcher.requires_grad_set, module, requires_grad)
+            if self.active and not requires_grad and not is_compiling():
+                self._tell(self._watcher.module_frozen, module)
             return original(module, requires_grad)
 
         return requires_grad_

@@ -26,8 +26,7 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
-from unstuck.observe.probes.repeats import STEPS as REPEAT_STEPS
-from unstuck.observe.probes.repeats import RepeatProbe
+from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
@@ -165,33 +164,23 @@ class Watcher:
         self.frozen.optimizer_built(optimizer)
 
     def loader_built(self, loader: Any) -> None:
-        dataset = getattr(loader, "dataset", None)
-        try:
-            samples = len(dataset) if dataset is not None else None
-        except (TypeError, NotImplementedError):
-            samples = None
         location = self.sites.location(self.sites.here(loader))
         where = f"{location.line}" if location else "?"
         self.writer.fact(facts.Loader(
             f"loader at line {where}", location, getattr(loader, "batch_size", None),
-            type(getattr(loader, "sampler", None)).__name__, samples,
+            type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
             int(getattr(loader, "num_workers", 0)),
         ), self.step)
 
     def loader_iterated(self, loader: Any) -> None:
         if self.step == 0 and torch.is_grad_enabled():
-            try:
-                samples = len(loader.dataset)
-            except (TypeError, NotImplementedError, AttributeError):
-                return
-            self.repeats.iterated(loader, samples)
+            self.repeats.iterated(loader)
 
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
 
-    def requires_grad_set(self, module: nn.Module, requires_grad: bool) -> None:
-        if not requires_grad:
-            self.frozen.frozen(module)
+    def module_frozen(self, module: nn.Module) -> None:
+        self.frozen.frozen(module)
 
     def compiling(self) -> None:
         if not self.capture.compiled:
@@ -216,8 +205,7 @@ class Watcher:
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
         if learns:
             self.finite.model_called(args)
-            if self.step < REPEAT_STEPS and self.samples.batch is not None:
-                self.repeats.batch(self.samples.batch.hashes)
+            self.repeats.batch(self.samples.batch)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs)
@@ -327,7 +315,7 @@ class Watcher:
         self.layers.graph(nodes)
         self.parameters.graph(nodes, self.step)
         self.reach.graph(nodes, self.step)
-        leaves = {id(t) for node in nodes if (t := graph.variable(node)) is not None}
+        leaves = graph.leaves(nodes)
         self.frozen.reached(leaves, self.step)
         self.cuts.reached(leaves, self.step)
 
@@ -377,8 +365,7 @@ class Watcher:
         if was_sampled:
             self.layers.flush(self.step)
             self._budget.sampled_step_ended(self.step)
-        if self.step < REPEAT_STEPS:
-            self.repeats.step_ended(self.step)
+        self.repeats.step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
         if self._window > 1:

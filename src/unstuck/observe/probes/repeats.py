@@ -7,11 +7,20 @@ import linecache
 from typing import Any
 
 from unstuck import facts
+from unstuck.observe.probes.samples import Batch
 from unstuck.observe.sites import Site, Sites, expression_at
 from unstuck.record import RecordWriter
 from unstuck.signals import SAME_BATCH
 
 STEPS = 32  # first steps that are compared
+
+
+def samples_of(loader: Any) -> int | None:
+    """How many samples a loader's data set holds, None if it does not say."""
+    try:
+        return len(loader.dataset)
+    except (TypeError, NotImplementedError, AttributeError):
+        return None
 
 
 class RepeatProbe:
@@ -22,22 +31,27 @@ class RepeatProbe:
         self._sites = sites
         self._now: set[float] = set()
         self._last: set[float] | None = None
+        self._over = False
 
-    def iterated(self, loader: Any, samples: int | None) -> None:
+    def iterated(self, loader: Any) -> None:
         """The program begins to iterate a loader, with gradients on, before its first step."""
-        site = self._sites.here()
+        site, samples = self._sites.here(), samples_of(loader)
         size = getattr(loader, "batch_size", None)
         if site is not None and samples is not None and size is not None:
             location = self._location(site)
             self._writer.fact(facts.Fetch(
                 f"{location.line if location else id(loader)}", location, samples, size), 0)
 
-    def batch(self, hashes: tuple[float, ...]) -> None:
+    def batch(self, batch: Batch | None) -> None:
         """A model was called in training."""
-        self._now.update(hashes)
+        if batch is not None and not self._over:
+            self._now.update(batch.hashes)
 
     def step_ended(self, step: int) -> None:
         """Compares the step's samples with those of the step before."""
+        if self._over:
+            return
+        self._over = step >= STEPS
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
