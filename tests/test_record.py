@@ -44,6 +44,8 @@ ATTRIBUTES = {
     facts.Backward: "backwards", facts.Clipping: "clippings", facts.Loader: "loaders",
     facts.Clearing: "clearings", facts.RetainedGraph: "retained_graphs", facts.Ascent: "ascents",
     facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
+    facts.Unregistered: "unregistered", facts.Freezing: "freezings", facts.Cut: "cuts",
+    facts.Fetch: "fetches",
 }
 
 

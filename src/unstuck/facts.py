@@ -236,6 +236,54 @@ class HeldOutPass:
     scored: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """A layer that the loss reaches but that only a plain attribute of a model's module holds.
+
+    `owner` is that module, `attribute` its attribute, `elements` the number of trainable weights.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    owner: str
+    attribute: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freezing:
+    """Where parts of a model, by its name, are frozen."""
+
+    name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place where the graph is cut: the layers `before` it are called, but no loss reaches them.
+
+    `name` is the first layer behind the cut, "loss" (with nothing before it) for a loss without a
+    graph. `location` is the expression that cuts, or the first call behind it. `seen` says whether
+    the source between the two layers holds an expression that can cut.
+    """
+
+    name: str
+    before: tuple[str, ...]
+    location: SourceLocation | None
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A line at which training takes data from a loader. `name` is its number."""
+
+    name: str
+    location: SourceLocation | None
+    samples: int
+    batch_size: int
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
@@ -297,4 +345,5 @@ class End:
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
     | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
+    | Unregistered | Freezing | Cut | Fetch
 )

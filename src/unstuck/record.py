@@ -38,7 +38,8 @@ FACT_TYPES: dict[str, type] = {
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
         facts.ModeSwitch, facts.HeldOutPass, facts.Initialisation, facts.Activation,
-        facts.Scheduler, facts.NonFinite, facts.End,
+        facts.Scheduler, facts.Unregistered, facts.Freezing, facts.Cut, facts.Fetch,
+        facts.NonFinite, facts.End,
     )
 }
 
@@ -215,6 +216,10 @@ class Record:
     initialisations: tuple[facts.Initialisation, ...] = ()
     activations: tuple[facts.Activation, ...] = ()
     schedulers: tuple[facts.Scheduler, ...] = ()
+    unregistered: tuple[facts.Unregistered, ...] = ()
+    freezings: tuple[facts.Freezing, ...] = ()
+    cuts: tuple[facts.Cut, ...] = ()
+    fetches: tuple[facts.Fetch, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -289,6 +294,8 @@ def read_record(path: str | Path) -> Record:
         ("initialisation", "initialisations"), ("activation", "activations"),
         ("scheduler", "schedulers"),
         ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
+        ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
+        ("fetch", "fetches"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

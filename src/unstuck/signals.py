@@ -59,6 +59,10 @@ LEARNING_RATE = PlaceSignal(
     place="parameter group",
 )
 BATCH_SIZE = StepSignal("batch-size", "samples", Cost.SAMPLED, "first dimension of the model input")
+SAME_BATCH = StepSignal(
+    "same-batch", "", Cost.SAMPLED,
+    "1 if a step trained on the samples of the step before, else 0; for the first steps",
+)
 CLIP_NORM = StepSignal(
     "gradient-norm-before-clipping", "", Cost.EVERY_STEP, "total norm that clip_grad_norm_ returned"
 )
@@ -111,6 +115,19 @@ LIVE_GRAPHS = PlaceSignal(
     "live-graphs", "", Cost.SAMPLED,
     "graphs of losses computed more than two steps ago that are still in memory, of those followed",
     place="loss",
+)
+
+UNREGISTERED = PlaceSignal(
+    "unregistered-layer", "", Cost.SAMPLED,
+    "1 if a layer that the loss reaches but no model lists is in training mode, not loaded, held "
+    "by no optimizer, and has kept its values since it was first seen, else 0",
+)
+
+FROZEN = PlaceSignal(
+    "frozen-fresh", "", Cost.SAMPLED,
+    "1 if a frozen parameter was never trained nor loaded and has kept its values since it was "
+    "first seen, else 0",
+    place="parameter",
 )
 
 # Layers ------------------------------------------------------------------------------------------

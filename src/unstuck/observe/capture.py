@@ -79,10 +79,12 @@ class Capture:
         self._call = self._swap(nn.Module._wrapped_call_impl, self._module_call)
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
         self._mode = self._swap(nn.Module.train, self._train)
+        self._swap(nn.Module.requires_grad_, self._requires_grad)
         self._swap(Optimizer.__init__, self._optimizer_init)
         self._swap(Optimizer.zero_grad, self._clear)
         self._swap(nn.Module.zero_grad, self._clear)
         self._swap(DataLoader.__init__, self._loader_init)
+        self._swap(DataLoader.__iter__, self._loader_iter)
         self._swap(torch.autograd.backward, self._backward)
         self._swap(torch.compile, self._compile)
         for name in LOSSES:
@@ -236,6 +238,14 @@ class Capture:
 
         return step
 
+    def _loader_iter(self, original: Original) -> Callable[..., Any]:
+        def iterate(loader: Any) -> Any:
+            if self.active:
+                self._tell(self._watcher.loader_iterated, loader)
+            return original(loader)
+
+        return iterate
+
     def _load_state_dict(self, original: Original) -> Callable[..., Any]:
         def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             result = original(module, *args, **kwargs)
@@ -244,6 +254,14 @@ class Capture:
             return result
 
         return load
+
+    def _requires_grad(self, original: Original) -> Callable[..., Any]:
+        def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
+            if self.active and not requires_grad and not is_compiling():
+                self._tell(self._watcher.module_frozen, module)
+            return original(module, requires_grad)
+
+        return requires_grad_
 
     def _compile(self, original: Original) -> Callable[..., Any]:
         def compile_(*args: Any, **kwargs: Any) -> Any:

@@ -46,6 +46,11 @@ def variable(node: Any) -> torch.Tensor | None:
     return getattr(node, "variable", None) if node.name().endswith("AccumulateGrad") else None
 
 
+def leaves(nodes: Iterable[Any]) -> set[int]:
+    """The identities of the leaf tensors among nodes."""
+    return {id(tensor) for node in nodes if (tensor := variable(node)) is not None}
+
+
 def sequence(node: Any) -> int:
     """The creation number of a node; later nodes of a thread have higher ones. Leaves: huge."""
     return int(node._sequence_nr())

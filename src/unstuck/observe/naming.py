@@ -95,6 +95,20 @@ class Names:
         self.changes += 1
         self._loaded.update(id(p) for p in nn.Module.parameters(module))
 
+    def was_loaded(self, tensor: torch.Tensor) -> bool:
+        """Whether a parameter's values came from a checkpoint."""
+        return id(tensor) in self._loaded
+
+    def built_at(self, module: nn.Module) -> Site | None:
+        """Where a module was constructed."""
+        entry = self._built.get(id(module))
+        return entry[1] if entry is not None and entry[0]() is module else None
+
+    def was_built(self, module: nn.Module) -> bool:
+        """Whether a module was constructed in this run: a copy or an unpickled one was not."""
+        entry = self._built.get(id(module))
+        return entry is not None and entry[0]() is module
+
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
         """Name and role of a layer of a known model."""

@@ -98,6 +98,26 @@ class Sites:
                 self._codes[code], instruction, self._keep_text)
         return known
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether locations carry the source line."""
+        return self._keep_text
+
+    def code(self, found: Site) -> CodeType:
+        """The code of a call site."""
+        return self._codes[found[0]]
+
+    def stack(self) -> list[Site]:
+        """The call sites of all of the user's frames, innermost first."""
+        frame: FrameType | None = sys._getframe(1)
+        found: list[Site] = []
+        while frame is not None:
+            if self.is_user(frame.f_code.co_filename):
+                found.append((id(frame.f_code), frame.f_lasti))
+                self._codes[id(frame.f_code)] = frame.f_code
+            frame = frame.f_back
+        return found
+
     def operation(self, file: str, line: int, operation: str) -> SourceLocation | None:
         """The expression on a line that an autograd operation ("LogBackward0") comes from."""
         return find_operation(file, line, operation, self._keep_text)
@@ -180,14 +200,20 @@ def find_operation(
                 function.id if isinstance(function, ast.Name) else "")
             if called.rstrip("_") in names:
                 best = node
-    text = linecache.getline(file, line).rstrip("\r\n")
     if best is None:
+        text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1
         return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
-    end_line = best.end_lineno or best.lineno
+    return expression_at(file, best, keep_text)
+
+
+def expression_at(file: str, node: ast.expr | ast.stmt, keep_text: bool = True) -> SourceLocation:
+    """The source location of a part of a file's syntax tree."""
+    text = linecache.getline(file, node.lineno).rstrip("\r\n")
+    end_line = node.end_lineno or node.lineno
     end_text = linecache.getline(file, end_line)
     return SourceLocation(
-        file, best.lineno, _code_points(text, best.col_offset) + 1,
-        end_line, _code_points(end_text, best.end_col_offset or 0) + 1,
+        file, node.lineno, _code_points(text, node.col_offset) + 1,
+        end_line, _code_points(end_text, node.end_col_offset or 0) + 1,
         text if keep_text else None,
     )

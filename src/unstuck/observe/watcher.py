@@ -19,8 +19,10 @@ from unstuck.observe import graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
+from unstuck.observe.probes.frozen import FrozenProbe
 from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import LifetimeProbe
@@ -28,6 +30,8 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.probes.reach import ReachProbe
+from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
@@ -89,6 +93,10 @@ class Watcher:
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.flow = FlowProbe(writer, self.names, sites, self.finite)
         self.order = OrderProbe(writer, sites, self.parameters)
+        self.reach = ReachProbe(writer, self.names, sites, self.parameters)
+        self.frozen = FrozenProbe(writer, self.names, sites)
+        self.repeats = RepeatProbe(writer, sites)
+        self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -166,23 +174,23 @@ class Watcher:
 
     def optimizer_built(self, optimizer: Optimizer) -> None:
         self.parameters.optimizer_built(optimizer)
+        self.frozen.optimizer_built(optimizer)
 
     def loader_built(self, loader: Any) -> None:
-        dataset = getattr(loader, "dataset", None)
-        try:
-            samples = len(dataset) if dataset is not None else None
-        except (TypeError, NotImplementedError):
-            samples = None
         location = self.sites.location(self.sites.here(loader))
         where = f"{location.line}" if location else "?"
         self.writer.fact(facts.Loader(
             f"loader at line {where}", location, getattr(loader, "batch_size", None),
-            type(getattr(loader, "sampler", None)).__name__, samples,
+            type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
             int(getattr(loader, "num_workers", 0)),
         ), self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
         self.modes.switched(module)
+
+    def loader_iterated(self, loader: Any) -> None:
+        if self.step == 0 and torch.is_grad_enabled():
+            self.repeats.iterated(loader)
 
     def state_loaded(self, module: nn.Module) -> None:
         self.names.loaded(module)
@@ -190,6 +198,9 @@ class Watcher:
     def scheduled(self, scheduler: Any) -> None:
         name = self.parameters.name_of(getattr(scheduler, "optimizer", None))
         self.flow.scheduled(scheduler, name, self.step)
+
+    def module_frozen(self, module: nn.Module) -> None:
+        self.frozen.frozen(module)
 
     def compiling(self) -> None:
         if not self.capture.compiled:
@@ -201,6 +212,7 @@ class Watcher:
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:
         """A module is called from outside at a sampled step."""
+        self.cuts.learning = torch.is_grad_enabled()
         if torch.is_grad_enabled() and self._is_model(module):
             if not self.names.knows(module):
                 self.names.register(module, self._variable(module))
@@ -214,12 +226,15 @@ class Watcher:
         self.modes.forward(module, self.samples.batch, learns, self.step)
         if learns:
             self.finite.model_called(args, kwargs)
+            self.repeats.batch(self.samples.batch)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
             self._describe(module, args, kwargs)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        if self.cuts.suspects:
+            self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
             self.modes.called(module, output)
@@ -318,6 +333,9 @@ class Watcher:
                 continue
             if self.sampled and loss.grad_fn is not None:
                 self._walk(loss.grad_fn, traced)
+            elif loss.grad_fn is None and (self.sampled or not loss.requires_grad):
+                self.frozen.reached(set(), self.step)  # it will raise if all is frozen
+                self.cuts.rootless(self.step)
             self.losses.before_backward(loss, self.step, self.sampled)
 
     def _walk(self, root: Any, traced: bool) -> None:
@@ -331,6 +349,10 @@ class Watcher:
         self.flow.graph(nodes, self.step)
         self.parameters.graph(nodes, self.step)
         self.order.graph(nodes)
+        self.reach.graph(nodes, self.step)
+        leaves = graph.leaves(nodes)
+        self.frozen.reached(leaves, self.step)
+        self.cuts.reached(leaves, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self._stepped and (
@@ -389,6 +411,7 @@ class Watcher:
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
             self._budget.sampled_step_ended(self.step)
+        self.repeats.step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
         if self._window > 1:

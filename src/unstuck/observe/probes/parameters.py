@@ -257,6 +257,11 @@ class ParameterProbe:
         if known:
             self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
 
+    def held_now(self) -> set[int]:
+        """The identities of all parameters that a living optimizer holds."""
+        alive = [o for k in list(self._optimizers.values()) if (o := k.ref()) is not None]
+        return {id(p) for o in alive for group in o.param_groups for p in group["params"]}
+
     # Reached ------------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], step: int) -> None:
         """Notes which parameters the loss reaches."""

@@ -1,0 +1,192 @@
+"""Where the graph is cut between layers that are called one after the other."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.record import RecordWriter
+
+CALLS = 1_000  # layer calls of a step that are kept
+_METHODS = frozenset({"detach", "detach_", "numpy", "item", "tolist", "argmax"})
+_FUNCTIONS = frozenset({"tensor", "as_tensor", "from_numpy", "argmax"})
+_MODES = frozenset({"no_grad", "inference_mode"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    name: str
+    own: tuple[int, ...]  # identities of the layer's trainable parameters
+    graphless: bool  # its input has no graph
+    address: int  # of its input: the raw input of two branches is the same
+    recorded: bool  # the call itself was recorded by autograd
+    stack: tuple[Site, ...]  # the user's call sites, outermost first
+
+
+class CutProbe:
+    """Follows layer calls once a loss was seen that misses parameters which an optimizer holds.
+
+    A cut lies between two layers if none of those called before it is reached by the loss and the
+    first that is reached gets an input without a graph. A layer whose output is merely not used
+    does not look so.
+    """
+
+    def __init__(
+        self, writer: RecordWriter, names: Names, sites: Sites, parameters: ParameterProbe
+    ) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._parameters = parameters
+        self._calls: list[_Call] = []
+        self._written: set[str] = set()
+        self.learning = False  # the model under way was called with gradients on
+        self.suspects = False  # the last loss missed a parameter
+
+    def called(self, module: nn.Module, args: Any) -> None:
+        """A layer was called within a model at a sampled step."""
+        if not self.learning or len(self._calls) >= CALLS:
+            return
+        known = self._names.layer(module)
+        own = tuple(id(p) for p in module.parameters(recurse=False) if p.requires_grad)
+        given = next((a for a in args if isinstance(a, torch.Tensor)), None)
+        if known is not None and own and given is not None:
+            self._calls.append(_Call(
+                known[0], own, not given.requires_grad, _address(given), torch.is_grad_enabled(),
+                tuple(reversed(self._sites.stack()))))
+
+    def reached(self, leaves: set[int], step: int) -> None:
+        """A loss reaches these leaves."""
+        calls, self._calls = self._calls, []
+        held = self._parameters.held_now()
+        missed = {
+            id(p) for _, p in self._names.parameters()
+            if p.requires_grad and id(p) in held and id(p) not in leaves
+        }
+        self.suspects = bool(missed)
+        before: list[_Call] = []
+        for call in calls:
+            if missed.issuperset(call.own):
+                before.append(call)
+                continue
+            raw = {earlier.address for earlier in before}
+            if before and call.graphless and call.address not in raw and any(
+                p in leaves for p in call.own
+            ):
+                self._write(before, call, step)
+            return
+
+    def rootless(self, step: int) -> None:
+        """The program asks for the gradient of a loss that has no graph."""
+        self._calls = []
+        learns = any(p.requires_grad for _, p in self._names.parameters())
+        if learns and "loss" not in self._written:
+            self._written.add("loss")
+            self._writer.fact(facts.Cut(
+                "loss", (), self._sites.location(self._sites.here()), True), step)
+
+    def _write(self, before: list[_Call], after: _Call, step: int) -> None:
+        if after.name in self._written:
+            return
+        self._written.add(after.name)
+        location, seen = self._cutting(before[-1], after)
+        if location is None and after.stack:
+            location = self._sites.location(after.stack[-1])
+        names = tuple(dict.fromkeys(call.name for call in before))
+        self._writer.fact(facts.Cut(after.name, names, location, seen), step)
+
+    # The expression that cuts -------------------------------------------------------------------
+    def _cutting(self, last: _Call, first: _Call) -> tuple[facts.SourceLocation | None, bool]:
+        """The only expression that can cut and runs between two calls; whether there is any."""
+        found: list[tuple[str, ast.expr]] = []
+        common = True
+        for depth in range(max(len(last.stack), len(first.stack))):
+            a = last.stack[depth] if depth < len(last.stack) else None
+            b = first.stack[depth] if depth < len(first.stack) else None
+            same = common and a is not None and b is not None and a[0] == b[0]
+            if common and a is not None and a == b:
+                continue
+            common = False
+            if same and a is not None and b is not None:
+                found += self._between(a, self._line(a), self._line(b), last)
+                continue
+            if a is not None:
+                found += self._between(a, self._line(a), None, last)
+            if b is not None:
+                found += self._between(b, None, self._line(b), last)
+        inner = [
+            (file, node) for file, node in found
+            if not any(other is not node and file == place and other in ast.walk(node)
+                       for place, other in found)
+        ]
+        if len({(file, node.lineno, node.col_offset, node.end_col_offset)
+                for file, node in inner}) != 1:
+            return None, bool(inner)
+        file, node = inner[0]
+        return expression_at(file, node, self._sites.keeps_text), True
+
+    def _line(self, site: Site) -> int:
+        location = self._sites.location(site)
+        return location.line if location is not None else 0
+
+    def _between(
+        self, site: Site, start: int | None, end: int | None, last: _Call
+    ) -> Iterator[tuple[str, ast.expr]]:
+        """Cutting expressions of a call site's function between two lines, both included."""
+        code = self._sites.code(site)
+        try:
+            tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+        except (SyntaxError, ValueError):
+            return
+        scope: ast.AST = tree
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == (
+                code.co_name
+            ) and min([node.lineno, *(d.lineno for d in node.decorator_list)]) == (
+                code.co_firstlineno
+            ):
+                scope = node
+        for node in ast.walk(scope):
+            if isinstance(node, ast.expr):
+                if (start or 0) <= node.lineno <= (end or node.lineno) and _cuts(node):
+                    yield code.co_filename, node
+            elif isinstance(node, ast.With) and start is not None and not last.recorded and (
+                node.lineno <= start <= (node.end_lineno or start)
+            ):
+                for item in node.items:
+                    if _called(item.context_expr) in _MODES:
+                        yield code.co_filename, item.context_expr
+
+
+def _address(tensor: torch.Tensor) -> int:
+    try:
+        return int(tensor.data_ptr())
+    except RuntimeError:  # a tensor without storage
+        return 0
+
+
+def _called(node: ast.expr) -> str:
+    function = node.func if isinstance(node, ast.Call) else node
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _cuts(node: ast.expr) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr == "data"
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+        return True
+    return _called(node) in _FUNCTIONS

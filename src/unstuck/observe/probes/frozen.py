@@ -1,0 +1,110 @@
+"""Weights that are frozen although nothing ever trained them, and the line that freezes them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import weakref
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from unstuck import facts
+from unstuck.observe.naming import Names
+from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.observe.tensors import readable
+from unstuck.record import RecordWriter
+from unstuck.signals import FROZEN
+
+MARKED = 1_000  # elements of a parameter that are compared
+LIMIT = 2_000  # parameters of a model that are looked at
+
+
+class FrozenProbe:
+    """Looks at frozen parameters at sampled steps only.
+
+    A parameter is fresh if its module was constructed here (a copy or an unpickled model is not),
+    no checkpoint was loaded into it, no earlier loss reached it, no earlier optimizer was to train
+    it, and its values have rested since they were first seen.
+    """
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._trained: set[int] = set()
+        self._latest: set[int] = set()  # what the optimizer built last was to train
+        self._freezing: dict[int, Site | None] = {}
+        self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._written: set[str] = set()
+
+    def frozen(self, module: nn.Module) -> None:
+        """The program called `requires_grad_(False)` on a module."""
+        site = self._sites.here()
+        for parameter in nn.Module.parameters(module):
+            self._freezing[id(parameter)] = site
+
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        """An earlier optimizer trained what it held, if only at steps that were not sampled."""
+        self._trained |= self._latest
+        self._latest = {
+            id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad
+        }
+
+    def reached(self, leaves: set[int], step: int) -> None:
+        """A loss reaches these leaves: writes of each frozen parameter whether it is fresh."""
+        self._trained |= leaves
+        found: dict[str, float] = {}
+        for model, name in self._names.models():
+            every = [p for p in nn.Module.parameters(model) if readable(p)][:LIMIT]
+            if all(p.requires_grad for p in every):
+                continue
+            built = {
+                id(p) for module in model.modules() if self._names.was_built(module)
+                for p in nn.Module.parameters(module, recurse=False)
+            }
+            frozen = [p for p in every if not p.requires_grad]
+            for parameter in frozen:
+                label = self._names.parameter(parameter)
+                if label is not None:
+                    found[label] = float(id(parameter) in built and self._fresh(parameter))
+            if name not in self._written:
+                self._written.add(name)
+                self._writer.fact(facts.Freezing(name, self._location(model, frozen)), step)
+        self._writer.sample(FROZEN, step, found)
+
+    def _fresh(self, parameter: torch.Tensor) -> bool:
+        key = id(parameter)
+        if key in self._trained or self._names.was_loaded(parameter):
+            return False
+        mark = float(parameter.detach().reshape(-1)[:MARKED].double().sum())
+        first = self._first.get(key)
+        if first is None or first[0]() is not parameter:
+            self._first[key] = (weakref.ref(parameter), mark)
+            return True
+        return first[1] == mark
+
+    def _location(
+        self, model: nn.Module, frozen: list[torch.nn.Parameter]
+    ) -> facts.SourceLocation | None:
+        """The call that froze them, else the only assignment in the model's file that can have."""
+        for parameter in frozen:
+            site = self._freezing.get(id(parameter))
+            if site is not None:
+                return self._sites.location(site)
+        built = self._sites.location(self._names.built_at(model))
+        if built is None:
+            return None
+        try:
+            tree = ast.parse("".join(linecache.getlines(built.file)))
+        except (SyntaxError, ValueError):
+            return None
+        found = [
+            node for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            and node.value.value is False and any(
+                isinstance(t, ast.Attribute) and t.attr == "requires_grad" for t in node.targets)
+        ]
+        return expression_at(built.file, found[0], built.text is not None) if (
+            len(found) == 1) else None

@@ -1,0 +1,120 @@
+"""Layers that the loss reaches and that no model's `parameters()` knows of."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.sites import Sites
+from unstuck.observe.tensors import readable
+from unstuck.record import RecordWriter
+from unstuck.signals import UNREGISTERED
+
+DEPTH = 3  # of lists in lists that are searched
+ITEMS = 1_000  # of a list or dict that are searched
+MARKED = 1_000  # elements of a parameter that are compared
+_BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules"})
+
+
+class ReachProbe:
+    """Looks for the owners of leaves that belong to no known model, at sampled steps only.
+
+    Searched is what a module of a model keeps as a plain attribute: a list, tuple or dict of
+    layers or of Parameters. Plain tensors are not: one that requires a gradient may be data (the
+    points at which a physics-informed network is differentiated) as well as a forgotten parameter.
+    """
+
+    def __init__(
+        self, writer: RecordWriter, names: Names, sites: Sites, parameters: ParameterProbe
+    ) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._parameters = parameters
+        self._first: dict[int, tuple[weakref.ref[Any], float]] = {}
+
+    def graph(self, nodes: list[Any], step: int) -> None:
+        """Writes, for each unregistered layer that the loss reaches, whether nothing trains it."""
+        leaves = {
+            id(tensor) for node in nodes
+            if (tensor := graph.variable(node)) is not None
+            and self._names.parameter(tensor) is None
+        }
+        if not leaves:
+            return
+        held = self._parameters.held_now()
+        found: dict[str, float] = {}
+        seen: set[int] = set()
+        for model, _ in self._names.models():
+            for owner in model.modules():
+                for path, layer in _hidden(owner):
+                    if id(layer) in seen or (
+                        isinstance(layer, nn.Module) and self._names.knows(layer)
+                    ):
+                        continue
+                    seen.add(id(layer))
+                    every = nn.Module.parameters(layer) if isinstance(layer, nn.Module) else [layer]
+                    own = [p for p in every if p.requires_grad]
+                    if not any(id(p) in leaves for p in own) or not all(map(readable, own)):
+                        continue
+                    label = (self._names.layer(owner) or (type(owner).__name__,))[0]
+                    name = f"{label}.{path}"
+                    resting = not any(id(p) in held for p in own) and self._rests(layer, own)
+                    found[name] = float(resting)
+                    built = self._names.built_at(layer if isinstance(layer, nn.Module) else owner)
+                    self._writer.fact(facts.Unregistered(
+                        name, type(layer).__name__, self._sites.location(built), label,
+                        path.partition("[")[0], sum(p.numel() for p in own),
+                    ), step)
+        if found:
+            self._writer.sample(UNREGISTERED, step, found)
+
+    def _rests(self, layer: nn.Module | nn.Parameter, own: list[nn.Parameter]) -> bool:
+        """Whether the values are still those of the first time: a hand-written update moves them.
+
+        A layer that was put into evaluation mode, or loaded, is one that somebody cares for.
+        """
+        if isinstance(layer, nn.Module) and not layer.training:
+            return False
+        if any(self._names.was_loaded(p) for p in own):
+            return False
+        mark = sum(float(p.detach().reshape(-1)[:MARKED].double().sum()) for p in own)
+        first = self._first.get(id(layer))
+        if first is None or first[0]() is not layer:
+            self._first[id(layer)] = (weakref.ref(layer), mark)
+            return True
+        return first[1] == mark
+
+
+def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:
+    """Layers and Parameters in a module's plain attributes, the outermost ones, with their path."""
+    for name, value in list(vars(owner).items()):
+        if name not in _BOOKKEEPING and isinstance(value, nn.Module | list | tuple | dict):
+            yield from _within(name, value, DEPTH)
+
+
+def _within(path: str, value: object, depth: int) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:
+    if depth < 0:
+        return
+    if isinstance(value, nn.Module) or type(value) is nn.Parameter:
+        yield path, value
+        return
+    # Exact kinds: a container of the user's own may do anything when it is asked for its items.
+    pairs: Iterator[tuple[object, object]] | None = None
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        pairs = iter(enumerate(value))
+    elif isinstance(value, dict) and type(value) is dict:
+        pairs = iter(list(value.items()))
+    for count, (key, item) in enumerate(pairs or ()):
+        if count >= ITEMS:
+            return
+        if isinstance(item, nn.Module | nn.Parameter | list | tuple | dict):
+            label = key if type(key) in (int, str) else count
+            yield from _within(f"{path}[{label!r}]", item, depth - 1)

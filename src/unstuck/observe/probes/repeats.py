@@ -1,0 +1,76 @@
+"""Whether every step trains on the same batch although a loader has more to give."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from typing import Any
+
+from unstuck import facts
+from unstuck.observe.probes.samples import Batch
+from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.record import RecordWriter
+from unstuck.signals import SAME_BATCH
+
+STEPS = 32  # first steps that are compared
+
+
+def samples_of(loader: Any) -> int | None:
+    """How many samples a loader's data set holds, None if it does not say."""
+    try:
+        return len(loader.dataset)
+    except (TypeError, NotImplementedError, AttributeError):
+        return None
+
+
+class RepeatProbe:
+    """Compares the hashes of training batches over the first steps; keeps no data."""
+
+    def __init__(self, writer: RecordWriter, sites: Sites) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._now: set[float] = set()
+        self._last: set[float] | None = None
+        self._over = False
+
+    def iterated(self, loader: Any) -> None:
+        """The program begins to iterate a loader, with gradients on, before its first step."""
+        site, samples = self._sites.here(), samples_of(loader)
+        size = getattr(loader, "batch_size", None)
+        if site is not None and samples is not None and size is not None:
+            location = self._location(site)
+            self._writer.fact(facts.Fetch(
+                f"{location.line if location else id(loader)}", location, samples, size), 0)
+
+    def batch(self, batch: Batch | None) -> None:
+        """A model was called in training."""
+        if batch is not None and not self._over:
+            self._now.update(batch.hashes)
+
+    def step_ended(self, step: int) -> None:
+        """Compares the step's samples with those of the step before."""
+        if self._over:
+            return
+        self._over = step >= STEPS
+        now, self._now = self._now, set()
+        if self._last is not None and now and len(now) > 1:
+            self._writer.row(SAME_BATCH, step, float(now == self._last))
+        self._last = now
+
+    def _location(self, site: Site) -> facts.SourceLocation | None:
+        """Where a loader is iterated; with the `next` around it, if there is one."""
+        found = self._sites.location(site)
+        if found is None:
+            return None
+        try:
+            tree = ast.parse("".join(linecache.getlines(found.file)))
+        except (SyntaxError, ValueError):
+            return found
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.lineno == found.line and isinstance(
+                node.func, ast.Name
+            ) and node.func.id == "next" and node.args:
+                wide = expression_at(found.file, node, self._sites.keeps_text)
+                if wide.column <= found.column and found.end_column <= wide.end_column:
+                    return wide
+        return found
