@@ -1,0 +1,42 @@
+"""Linear layers in a row for two interleaved moons, and StepLR, meant per epoch, stepped per batch:
+the rate is halved every five batches."""
+
+import torch
+from sklearn.datasets import make_moons
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+
+FAULTS = ("missing-nonlinearity", "schedule-mistake")
+
+
+def build():
+    layers = []
+    sizes = [2, 64, 64, 2]
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers.append(nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers)
+
+
+def main():
+    torch.manual_seed(34)
+    x, y = make_moons(800, noise=0.1, random_state=4)
+    x = torch.tensor(x, dtype=torch.float32)
+    x = (x - x.mean(0)) / x.std(0)
+    loader = DataLoader(TensorDataset(x, torch.tensor(y)), batch_size=40, shuffle=True)
+    model = build()
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=5, gamma=0.5)
+    criterion = nn.CrossEntropyLoss()
+    for epoch in range(20):
+        for xb, yb in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(xb), yb)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        with torch.no_grad():
+            print(f"epoch {epoch}: {(model(x).argmax(1) == torch.tensor(y)).float().mean():.3f}")
+
+
+if __name__ == "__main__":
+    main()
