@@ -28,7 +28,7 @@ def main():
     x, y = (x - x.mean()) / x.std(), torch.tensor(y)
     net = Net()
     loss_function = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for epoch in range(12):
         hits = 0
         for rows in torch.randperm(len(x)).split(64):

@@ -21,8 +21,8 @@ class DeepNet(nn.Module):
         return self.last(x)
 
 
-def train(model, x, y, steps=300):
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+def train(model, x, y, steps=400):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     for step in range(steps):
         rows = torch.randint(0, len(x), (64,))
         loss = F.cross_entropy(model(x[rows]), y[rows])

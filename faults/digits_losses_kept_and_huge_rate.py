@@ -21,7 +21,7 @@ def train(model, loader, optimizer, epochs):
             optimizer.step()
             running_loss += loss
             seen += 1
-        print(f"epoch {epoch}: mean loss {float(running_loss) / seen:.3f}")
+        print(f"epoch {epoch}: mean loss {running_loss.item() / seen:.3f}")
 
 
 def main():

@@ -26,7 +26,7 @@ def main():
     y = 2 * torch.sin(2 * x) + 0.1 * torch.randn_like(x)
     loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
     model = Wave()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     criterion = nn.MSELoss()
     for epoch in range(30):
         optimizer.zero_grad()

@@ -28,7 +28,7 @@ def main():
     x, y = load_wine(return_X_y=True)
     data = TensorDataset(torch.tensor(x, dtype=torch.float32), torch.tensor(y))
     model = Model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     for epoch in range(25):
         hits = 0
         for xb, yb in DataLoader(data, batch_size=16, shuffle=True):
