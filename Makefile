@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint overhead non-interference clean
+.PHONY: demo test lint overhead non-interference pages docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
@@ -40,5 +40,17 @@ overhead: $(BIN)/test-ready
 non-interference: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.non_interference
 
+# Runs the sick program of every cause (a few seconds each) and writes the pages that are stale.
+pages: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.pages
+
+$(BIN)/docs-ready: $(BIN)/demo-ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+# Builds the site in site/ from the pages as they are; a link that leads nowhere is an error.
+docs: $(BIN)/docs-ready
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

@@ -325,25 +325,9 @@ def explain(slug_or_code: str) -> str:
 
 def explanation(cause: Cause) -> str:
     """The full text of a cause, in lines of at most 80 characters."""
-    words = cause.words
-    thresholds = [
-        f"{limit.name} = {limit.value:g}: {_stopped(limit.reason)} Source: {_stopped(limit.source)}"
-        for limit in cause.thresholds
-    ]
-    sections = (
-        ("What you see", [words.symptom]),
-        ("What follows", [words.consequence]),
-        ("Why", [words.why]),
-        ("How we tell", [words.how_we_tell]),
-        ("Thresholds", thresholds),
-        ("Known problems", [words.known_problems]),
-        ("References", list(words.references)),
-    )
     title = textwrap.fill(f"{cause.slug} ({cause.code}): {cause.title}", _EXPLAIN_WIDTH)
     lines = [title]
-    for heading, paragraphs in sections:
-        if not any(paragraph.strip() for paragraph in paragraphs):
-            continue
+    for heading, paragraphs in sections(cause):
         lines += ["", heading]
         hanging = "    " if len(paragraphs) == 1 else "      "
         lines += [
@@ -354,3 +338,22 @@ def explanation(cause: Cause) -> str:
             for paragraph in paragraphs
         ]
     return "\n".join(lines) + "\n"
+
+
+def sections(cause: Cause) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Headings and paragraphs about a cause, one text for the terminal and the site's pages."""
+    words = cause.words
+    thresholds = tuple(
+        f"{limit.name} = {limit.value:g}: {_stopped(limit.reason)} Source: {_stopped(limit.source)}"
+        for limit in cause.thresholds
+    )
+    every = (
+        ("What you see", (words.symptom,)),
+        ("What follows", (words.consequence,)),
+        ("Why", (words.why,)),
+        ("How we tell", (words.how_we_tell,)),
+        ("Thresholds", thresholds),
+        ("Known problems", (words.known_problems,)),
+        ("References", words.references),
+    )
+    return tuple((head, text) for head, text in every if any(part.strip() for part in text))

@@ -1,0 +1,89 @@
+"""The documentation says what the program says: generated pages are not stale, links lead home."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from tests.running import record_of
+from tools import pages
+from unstuck.cause import Cause
+from unstuck.facts import EndKind
+from unstuck.findings import OutcomeKind
+from unstuck.report.terminal import sections
+
+STALE = "`make pages` writes it anew"
+CAUSES = pages.own_causes()
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda c: c.slug)
+def test_the_page_of_a_cause_is_not_stale(cause: Cause) -> None:
+    file = pages.page_file(cause)
+    assert file.exists(), STALE
+    case = pages.CASES / f"{pages.file_name(cause)}.py"
+    made = pages.page(cause, record_of(case, "sick"))
+    written = file.read_text(encoding="utf-8")
+    if not pages.same_but_for_numbers(written, made):
+        assert written == made, STALE  # shows where they differ
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda c: c.slug)
+def test_a_page_holds_the_words_that_explain_prints(cause: Cause) -> None:
+    written = pages.page_file(cause).read_text(encoding="utf-8")
+    for heading, paragraphs in sections(cause):
+        assert f"\n## {heading}\n" in written
+        for paragraph in paragraphs:
+            assert pages.markdown(paragraph) in written
+
+
+def test_numbers_alone_make_no_page_stale() -> None:
+    page = pages.page_file(CAUSES[0]).read_text(encoding="utf-8")
+    before, start, measured = page.partition(pages.MEASURED)
+    title = next(line for line in measured.splitlines() if re.match(r"(error|warning)\[", line))
+    other = re.sub(r"\d", "7", title)
+    assert other != title
+    assert pages.same_but_for_numbers(page, page.replace(title, other))
+    assert not pages.same_but_for_numbers(page, page.replace(title, title.replace("]: ", "]: no ")))
+    assert not pages.same_but_for_numbers(page, f"{before} {start}{measured}")
+
+
+def test_index_and_tables_are_not_stale() -> None:
+    index = pages.DOCS / "causes" / "index.md"
+    assert index.read_text(encoding="utf-8") == pages.causes_index(), STALE
+    for file in pages.DOCS.glob("*.md"):
+        text = file.read_text(encoding="utf-8")
+        assert text == pages.with_tables(text), f"{file.name}: {STALE}"
+    assert not pages.leftovers(), STALE
+
+
+@pytest.mark.parametrize(("file", "kinds"), [("reading", OutcomeKind), ("record", EndKind)])
+def test_every_kind_is_listed(file: str, kinds: type[StrEnum]) -> None:
+    text = (pages.DOCS / f"{file}.md").read_text(encoding="utf-8")
+    kind = kinds.__name__.removesuffix("Kind").lower()
+    table = text.partition(f"| {kind} |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(kinds)
+
+
+def test_links_lead_to_files() -> None:
+    for file in pages.DOCS.rglob("*.md"):
+        prose = re.sub(r"^```.*?^```", "", file.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\((?!https?:)([^)#\s]+)\)", prose):
+            assert (file.parent / target).exists(), f"{file.name} links to {target}"
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=pages.ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": os.pathsep.join([".", "src"])},
+    )
+    assert done.returncode == 0, done.stderr
+    for cause in CAUSES:
+        assert (tmp_path / "causes" / cause.slug / "index.html").exists()

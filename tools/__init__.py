@@ -1,0 +1,1 @@
+"""Tools of development: the generated pages of the documentation and its navigation."""
