@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import weakref
 from contextlib import suppress
-from inspect import CO_OPTIMIZED
 from typing import Any
 
 import torch
@@ -18,7 +16,8 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
-from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.models import Models
+from unstuck.observe.naming import Names
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -62,6 +61,7 @@ class Watcher:
         self.writer = writer
         self.sites = sites
         self.names = Names(sites)
+        self.models = Models(writer, self.names, sites)
         self.capture = Capture(self)
         self.step = 0
         self.sampled = True
@@ -75,9 +75,6 @@ class Watcher:
         self._backwards_in_step = 0
         self._recent: list[int] = [0]  # optimizers of the last steps
         self._window = 0  # sampled steps left, so that each optimizer gets one
-        self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
-        self._described: set[str] = set()
-        self._states: dict[int, tuple[int, list[tuple[int, bool]]]] = {}
         self._tracing = False
         self._failed = False
         self._nodes = 0  # of the last graph that was walked
@@ -213,13 +210,12 @@ class Watcher:
     def before_forward(self, module: nn.Module) -> None:
         """A module is called from outside at a sampled step."""
         self.cuts.learning = torch.is_grad_enabled()
-        if torch.is_grad_enabled() and self._is_model(module):
-            if not self.names.knows(module):
-                self.names.register(module, self._variable(module))
+        if torch.is_grad_enabled() and self.models.is_model(module):
+            self.models.meet(module)
             self.layers.begin()
 
     def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if not self._is_model(module):
+        if not self.models.is_model(module):
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
@@ -230,7 +226,9 @@ class Watcher:
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
-            self._describe(module, args, kwargs)
+            self.models.describe(
+                module, args, kwargs, self.step, compiled=self.capture.compiled,
+                first_layer=self.layers.first_layer)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         if self.cuts.suspects:
@@ -238,64 +236,6 @@ class Watcher:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
             self.modes.called(module, output)
-
-    def _is_model(self, module: nn.Module) -> bool:
-        """Whether a module called from outside is a model: it can learn, and is no loss."""
-        entry = self._roots.get(id(module))
-        if entry is None or entry[0]() is not module:
-            inner = unwrapped(module)
-            found = (role(inner) is not facts.LayerRole.LOSS
-                     and next(iter(nn.Module.parameters(inner)), None) is not None)
-            entry = self._roots[id(module)] = (weakref.ref(module), found)
-        return entry[1]
-
-    def _variable(self, module: nn.Module) -> str | None:
-        """The user's own name for a module, from the frame that calls it."""
-        frame = sys._getframe(1)
-        while frame is not None and not self.sites.is_user(frame.f_code.co_filename):
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is None:
-            return None
-        local = dict(frame.f_locals)
-        if frame.f_code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
-            # Reading them left a copy in the frame, which would keep the user's objects alive.
-            frame.f_locals.clear()
-        for scope in (local, frame.f_globals):
-            for name, value in list(scope.items()):
-                if value is module and name != "self":
-                    return name
-        owner = local.get("self")
-        attributes = getattr(owner, "__dict__", None)
-        if isinstance(attributes, dict) and not isinstance(owner, nn.Module):
-            return next((n for n, value in attributes.items() if value is module), None)
-        return None
-
-    def _describe(self, called: nn.Module, args: Any, kwargs: Any) -> None:
-        """Writes a model's facts at its first call, and again when parts are frozen or freed.
-
-        The parts are named anew each time, since a program may have put others in their place.
-        """
-        state = (self.names.changes,
-                 [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
-        if self._states.get(id(called)) == state:
-            return
-        known = self.names.register(called, None)
-        if known is None:
-            return
-        self._states[id(called)] = state
-        model, name = known
-        flags = f"{name}:{[p.requires_grad for p in model.parameters()]}"
-        if flags in self._described:
-            return
-        self._described.add(flags)
-        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
-        self.writer.fact(self.names.model_fact(
-            model, name, call_location=self.sites.location(self.sites.here()),
-            compiled=self.capture.compiled,
-            first_layer=self.layers.first_layer,
-            input_shape=tuple(first.shape) if first is not None else (),
-            input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
-        ), self.step)
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(

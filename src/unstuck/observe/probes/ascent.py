@@ -6,9 +6,14 @@ from typing import Any
 
 import torch
 
+from unstuck.facts import Ascent
 from unstuck.observe import graph
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import observable
+from unstuck.record import RecordWriter
 
+PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60
 ELEMENT_LIMIT = 100_000
 
@@ -26,6 +31,31 @@ _POSITIVE = graph.RESHAPES | {
     "DiagonalBackward0",
 }
 _DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
+
+
+class AscentProbe:
+    """Notes losses that drive an error up in their first sampled backward passes."""
+
+    def __init__(self, writer: RecordWriter, sites: Sites, finite: FiniteProbe) -> None:
+        self._writer = writer
+        self._sites = sites
+        self._finite = finite
+        self._passes: dict[str, int] = {}
+
+    def note(self, root: Any, loss: str, step: int) -> None:
+        """A loss is about to be differentiated at a sampled step."""
+        count = self._passes.get(loss, 0) + 1
+        if count > PASSES:
+            return
+        found = ascent(root)
+        self._passes[loss] = count if found is not None else PASSES
+        if found is None or count < PASSES:
+            return
+        path, of = found
+        line = next((line for node in path if (line := self._finite.line_of(node))), None)
+        node = next((node for node in path if self._finite.line_of(node) == line), root)
+        location = self._sites.operation(*line, node.name()) if line else None
+        self._writer.fact(Ascent(loss, location, of), step)
 
 
 def ascent(root: Any) -> tuple[list[Any], str] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from unstuck.facts import Loss, SourceLocation
 from unstuck.observe import graph
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
@@ -40,6 +41,13 @@ class Formula:
     prediction: torch.Tensor | None = None
     target: torch.Tensor | None = None
     made_by: Any = None  # the node of the prediction
+
+    def fact(self, name: str, location: SourceLocation | None) -> Loss:
+        """The loss as a record has it."""
+        return Loss(
+            name, self.function, True, location, self.input_shape, self.target_shape, "", "mean",
+            self.operations, self.stretched, self.softmax_dimension,
+        )
 
 
 def read_formula(root: Any, output: Output | None) -> Formula:

@@ -12,34 +12,28 @@ import torch
 
 from unstuck import facts
 from unstuck.observe import graph
-from unstuck.observe.probes.ascent import ascent
+from unstuck.observe.probes import received
+from unstuck.observe.probes.ascent import AscentProbe
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.probes.formula import Formula, Output, read_formula
+from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import mean_deviation, observable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
-    BATCH_SUM_ERROR,
-    CLASS_SUM_ERROR,
     CLIP_NORM,
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
     LOSS_FACTOR,
-    LOSS_INPUT_MAXIMUM,
-    LOSS_INPUT_MINIMUM,
     SEEN_LOSS,
-    TARGET_DEVIATION,
-    TARGET_MEAN,
     TRAIN_LOSS,
 )
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
-ASCENTS = 2  # sampled backward passes that must drive an error up before it is said
+COMBINED = "combined loss"  # the track of a sum of losses
 DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
 
 
@@ -74,8 +68,7 @@ class LossProbe:
 
     def __init__(
         self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
-        layers: LayerProbe,
-        lifetimes: LifetimeProbe,
+        layers: LayerProbe, lifetimes: LifetimeProbe,
     ) -> None:
         self._layers = layers
         self._targets = TargetProbe(writer, sites, finite, layers)
@@ -84,7 +77,7 @@ class LossProbe:
         self._samples = samples
         self._finite = finite
         self._lifetimes = lifetimes
-        self._ascents: dict[str, int] = {}
+        self._ascents = AscentProbe(writer, sites, finite)
         self._known: dict[tuple[str, Site | None], _Known] = {}
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
@@ -202,29 +195,13 @@ class LossProbe:
             known = self._hand_written(root, sampled, step)
         if sampled:
             self._backward_site(step)
-            self._ascent(root, known, step)
+            self._ascents.note(root, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
     def _write_factor(self, known: _Known, passed: Number, computed: Number, step: int) -> None:
         whole = float(computed)
         if whole and not _is_many(passed):
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
-
-    def _ascent(self, root: Any, known: _Known | None, step: int) -> None:
-        """Notes a loss that drives an error up in its first sampled backward passes."""
-        name = known.name if known else "combined loss"
-        count = self._ascents.get(name, 0) + 1
-        if count > ASCENTS:
-            return
-        found = ascent(root)
-        self._ascents[name] = count if found is not None else ASCENTS
-        if found is None or count < ASCENTS:
-            return
-        path, of = found
-        line = next((line for node in path if (line := self._finite.line_of(node))), None)
-        node = next((node for node in path if self._finite.line_of(node) == line), root)
-        location = self._sites.operation(*line, node.name()) if line else None
-        self._writer.fact(facts.Ascent(name, location, of), step)
 
     def places(self) -> dict[str, tuple[Site | None, bool]]:
         """Where each loss is computed, and whether backward ever came to it."""
@@ -263,7 +240,7 @@ class LossProbe:
     def _emit(
         self, value: Number, known: _Known | None, root: Any, step: int, sampled: bool
     ) -> None:
-        track = known.name if known else "combined loss"
+        track = known.name if known else COMBINED
         if isinstance(value, torch.Tensor) and value.is_cpu:
             value = value.sum().item()
         if isinstance(value, float):
@@ -344,12 +321,12 @@ class LossProbe:
         self._output = None
         if known is None:
             name = self._name("hand-written loss")
-            fact = _hand_written_fact(name, formula, None)
+            fact = formula.fact(name, None)
             known = self._known[key] = _Known(name, fact, ConstantLoss(formula.function))
         if known.fact.location is None and formula.root is not None:
             line = self._finite.line_of(formula.root)
             location = self._sites.operation(*line, formula.root.name()) if line else None
-            fact = replace(_hand_written_fact(known.name, formula, location),
+            fact = replace(formula.fact(known.name, location),
                            input_layer=known.fact.input_layer,
                            input_location=known.fact.input_location,
                            call_location=self._finite.call_of(formula.root, formula.made_by))
@@ -361,7 +338,7 @@ class LossProbe:
             if formula.prediction is not None:
                 self._look(known, formula.prediction, formula.made_by, formula.target, step)
                 self._write(known, step)
-            self._target(known, formula.target, step)
+            received.write_target(self._writer, known.name, formula.target, step)
         return known
 
     def _backward_site(self, step: int) -> None:
@@ -385,21 +362,9 @@ class LossProbe:
     def _measure(self, known: _Known, args: Any, kwargs: Any, step: int) -> None:
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 else None))
-        with torch.no_grad():
-            given = args[0].detach()
-            if not given.is_floating_point() or not observable(given):
-                return
-            name = known.name
-            low, high = torch.aminmax(given)
-            self._writer.sample(LOSS_INPUT_MINIMUM, step, {name: float(low)})
-            self._writer.sample(LOSS_INPUT_MAXIMUM, step, {name: float(high)})
-            if given.ndim >= 2:
-                by_class = (given.sum(1) - 1).abs().max()
-                by_batch = (given.sum(0) - 1).abs().max()
-                self._writer.sample(CLASS_SUM_ERROR, step, {name: float(by_class)})
-                self._writer.sample(BATCH_SUM_ERROR, step, {name: float(by_batch)})
-            if len(args) > 1 and isinstance(args[1], torch.Tensor):
-                self._target(known, args[1], step)
+        received.write_input(self._writer, known.name, args[0], step)
+        if len(args) > 1 and isinstance(args[1], torch.Tensor):
+            received.write_target(self._writer, known.name, args[1], step)
 
     def _look(
         self, known: _Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
@@ -409,15 +374,6 @@ class LossProbe:
             known.fact, given, node, target, step, known.constant.options, weight)
         if fact != known.fact:
             known.fact, known.written = fact, False
-
-    def _target(self, known: _Known, target: torch.Tensor, step: int) -> None:
-        with torch.no_grad():
-            values = target.detach()
-            if not observable(values):
-                return
-            mean, deviation = mean_deviation(values)
-            self._writer.sample(TARGET_MEAN, step, {known.name: float(mean)})
-            self._writer.sample(TARGET_DEVIATION, step, {known.name: float(deviation)})
 
 
 def _samples(args: Any) -> int:
@@ -437,15 +393,6 @@ def _is_many(value: Number) -> bool:
 
 def _mean(value: Number) -> Number:
     return value.double().mean() if isinstance(value, torch.Tensor) else value
-
-
-def _hand_written_fact(
-    name: str, formula: Formula, location: facts.SourceLocation | None
-) -> facts.Loss:
-    return facts.Loss(
-        name, formula.function, True, location, formula.input_shape, formula.target_shape, "",
-        "mean", formula.operations, formula.stretched, formula.softmax_dimension,
-    )
 
 
 def _dtype(tensor: torch.Tensor | None) -> str:

@@ -1,0 +1,93 @@
+"""Tells models from other modules that a program calls, and writes what they are made of."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from inspect import CO_OPTIMIZED
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.sites import Sites
+from unstuck.record import RecordWriter
+
+
+class Models:
+    """The modules that the program calls from outside any other module."""
+
+    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
+        self._described: set[str] = set()
+        self._states: dict[int, tuple[int, list[tuple[int, bool]]]] = {}
+
+    def meet(self, module: nn.Module) -> None:
+        """Makes a model known before it is called."""
+        if not self._names.knows(module):
+            self._names.register(module, self._variable(module))
+
+    def is_model(self, module: nn.Module) -> bool:
+        """Whether a module called from outside is a model: it can learn, and is no loss."""
+        entry = self._roots.get(id(module))
+        if entry is None or entry[0]() is not module:
+            inner = unwrapped(module)
+            found = (role(inner) is not facts.LayerRole.LOSS
+                     and next(iter(nn.Module.parameters(inner)), None) is not None)
+            entry = self._roots[id(module)] = (weakref.ref(module), found)
+        return entry[1]
+
+    def _variable(self, module: nn.Module) -> str | None:
+        """The user's own name for a module, from the frame that calls it."""
+        frame = sys._getframe(1)
+        while frame is not None and not self._sites.is_user(frame.f_code.co_filename):
+            frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:
+            return None
+        local = dict(frame.f_locals)
+        if frame.f_code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
+            # Reading them left a copy in the frame, which would keep the user's objects alive.
+            frame.f_locals.clear()
+        for scope in (local, frame.f_globals):
+            for name, value in list(scope.items()):
+                if value is module and name != "self":
+                    return name
+        owner = local.get("self")
+        attributes = getattr(owner, "__dict__", None)
+        if isinstance(attributes, dict) and not isinstance(owner, nn.Module):
+            return next((n for n, value in attributes.items() if value is module), None)
+        return None
+
+    def describe(
+        self, called: nn.Module, args: Any, kwargs: Any, step: int, *, compiled: bool,
+        first_layer: str | None,
+    ) -> None:
+        """Writes a model's facts at its first call, and again when parts are frozen or freed.
+
+        The parts are named anew each time, since a program may have put others in their place.
+        """
+        state = (self._names.changes,
+                 [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
+        if self._states.get(id(called)) == state:
+            return
+        known = self._names.register(called, None)
+        if known is None:
+            return
+        self._states[id(called)] = state
+        model, name = known
+        flags = f"{name}:{[p.requires_grad for p in model.parameters()]}"
+        if flags in self._described:
+            return
+        self._described.add(flags)
+        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
+        self._writer.fact(self._names.model_fact(
+            model, name, call_location=self._sites.location(self._sites.here()),
+            compiled=compiled, first_layer=first_layer,
+            input_shape=tuple(first.shape) if first is not None else (),
+            input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
+        ), step)

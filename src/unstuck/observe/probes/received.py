@@ -1,0 +1,43 @@
+"""What a loss receives: the range of its input, the sums of its rows, its targets."""
+
+from __future__ import annotations
+
+import torch
+
+from unstuck.observe.tensors import mean_deviation, observable
+from unstuck.record import RecordWriter
+from unstuck.signals import (
+    BATCH_SUM_ERROR,
+    CLASS_SUM_ERROR,
+    LOSS_INPUT_MAXIMUM,
+    LOSS_INPUT_MINIMUM,
+    TARGET_DEVIATION,
+    TARGET_MEAN,
+)
+
+
+def write_input(writer: RecordWriter, loss: str, given: torch.Tensor, step: int) -> None:
+    """Measures the first argument of a loss function, of shape (batch, classes or anything)."""
+    with torch.no_grad():
+        given = given.detach()
+        if not given.is_floating_point() or not observable(given):
+            return
+        low, high = torch.aminmax(given)
+        writer.sample(LOSS_INPUT_MINIMUM, step, {loss: float(low)})
+        writer.sample(LOSS_INPUT_MAXIMUM, step, {loss: float(high)})
+        if given.ndim >= 2:
+            by_class = (given.sum(1) - 1).abs().max()
+            by_batch = (given.sum(0) - 1).abs().max()
+            writer.sample(CLASS_SUM_ERROR, step, {loss: float(by_class)})
+            writer.sample(BATCH_SUM_ERROR, step, {loss: float(by_batch)})
+
+
+def write_target(writer: RecordWriter, loss: str, target: torch.Tensor, step: int) -> None:
+    """Measures the target of a loss."""
+    with torch.no_grad():
+        values = target.detach()
+        if not observable(values):
+            return
+        mean, deviation = mean_deviation(values)
+        writer.sample(TARGET_MEAN, step, {loss: float(mean)})
+        writer.sample(TARGET_DEVIATION, step, {loss: float(deviation)})
