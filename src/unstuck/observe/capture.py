@@ -63,6 +63,7 @@ class Capture:
         self._leaf_hook: Any = None
         self._call: Swap | None = None
         self._mode: Swap | None = None
+        self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
         self._depth = 0  # of module calls
         self._in_backward = False
         self._in_loss = False
@@ -81,8 +82,8 @@ class Capture:
         self._mode = self._swap(nn.Module.train, self._train)
         self._swap(nn.Module.requires_grad_, self._requires_grad)
         self._swap(Optimizer.__init__, self._optimizer_init)
-        self._swap(Optimizer.zero_grad, self._clear)
-        self._swap(nn.Module.zero_grad, self._clear)
+        clears = [self._swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
+        self._when_sampled = [swapped for swapped in clears if swapped is not None]
         self._swap(DataLoader.__init__, self._loader_init)
         self._swap(DataLoader.__iter__, self._loader_iter)
         self._swap(torch.autograd.backward, self._backward)
@@ -119,6 +120,9 @@ class Capture:
         The hook is global: hooks inside modules would be pickled and copied with them. It is never
         toggled around compiled code, which would be compiled again.
         """
+        if self.active:
+            for swapped in self._when_sampled:
+                swapped.function.__code__ = swapped.new if on else swapped.old
         if on and self._leaf_hook is None and not self.compiled and self.active:
             self._leaf_hook = nn.modules.module.register_module_forward_hook(self._layer)
         elif not on and self._leaf_hook is not None:
@@ -369,9 +373,7 @@ class Capture:
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._watcher.sampled and not (
-                self._in_backward or is_compiling() or self._elsewhere()
-            ):
+            if not (self._in_backward or is_compiling() or self._elsewhere()):
                 self._tell(self._watcher.clearing, owner)
             return original(owner, *args, **kwargs)
 

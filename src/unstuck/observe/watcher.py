@@ -219,10 +219,15 @@ class Watcher:
             return
         learns = torch.is_grad_enabled()
         self.samples.forward(args, kwargs, learns, self.sampled, self.step)
-        self.modes.forward(module, self.samples.batch, learns, self.step)
+        batch = self.samples.batch
+        if batch is None:
+            self.modes.last = None
+        else:
+            self.modes.forward(module, batch, learns, self.step)
         if learns:
             self.finite.model_called(args, kwargs)
-            self.repeats.batch(self.samples.batch)
+            if not self.repeats.over:
+                self.repeats.batch(batch)
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
@@ -244,7 +249,7 @@ class Watcher:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
         if not isinstance(result, torch.Tensor):
             return
-        if result.grad_fn is None:
+        if not result.requires_grad:
             self.modes.judged(self.modes.last, self.samples.role)
         elif self.sampled and len(args) > 1:
             self.labels.add(name, args[1])
@@ -260,7 +265,8 @@ class Watcher:
             self._trace(False)
         if not self._stepping:
             self._count_backward()
-            self.order.before_backward(self.step)
+            if self.sampled or not self.order.settled:
+                self.order.before_backward(self.step)
         else:
             self._backwards_in_step += 1
         if self.parameters.follows:
@@ -351,7 +357,8 @@ class Watcher:
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
             self._budget.sampled_step_ended(self.step)
-        self.repeats.step_ended(self.step)
+        if not self.repeats.over:
+            self.repeats.step_ended(self.step)
         self.step += 1
         self._backwards_since_step = 0
         if self._window > 1:

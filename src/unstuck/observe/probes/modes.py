@@ -140,11 +140,9 @@ class ModeProbe:
         self._step = _Step()
 
     # Validation in train mode -------------------------------------------------------------------
-    def forward(self, module: nn.Module, batch: Batch | None, learns: bool, step: int) -> None:
-        """A model was called from outside; only hashed batches are looked at."""
+    def forward(self, module: nn.Module, batch: Batch, learns: bool, step: int) -> None:
+        """A model was called from outside with a batch that was hashed."""
         self.last = None
-        if batch is None:
-            return
         if learns:
             if module.training:
                 self.last = Forward(

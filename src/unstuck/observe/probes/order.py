@@ -37,12 +37,17 @@ class OrderProbe:
         self._waits = False  # whether backward passes without a step were written
         self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
 
+    @property
+    def settled(self) -> bool:
+        """Whether the gradients are known to be used."""
+        return self._stepped or self._moved
+
     # Backward -----------------------------------------------------------------------------------
     def before_backward(self, step: int) -> None:
         """Counts; until the first step it looks now and then whether anything uses gradients."""
         self._cleared = None
         self._backwards += 1
-        if self._stepped or self._moved:
+        if self.settled:
             return
         done = self._backwards - 1
         if done & (done - 1) == 0:  # after 0, 1, 2, 4, 8, ... passes

@@ -31,7 +31,7 @@ class RepeatProbe:
         self._sites = sites
         self._now: set[float] = set()
         self._last: set[float] | None = None
-        self._over = False
+        self.over = False
 
     def iterated(self, loader: Any) -> None:
         """The program begins to iterate a loader, with gradients on, before its first step."""
@@ -44,14 +44,12 @@ class RepeatProbe:
 
     def batch(self, batch: Batch | None) -> None:
         """A model was called in training."""
-        if batch is not None and not self._over:
+        if batch is not None:
             self._now.update(batch.hashes)
 
     def step_ended(self, step: int) -> None:
         """Compares the step's samples with those of the step before."""
-        if self._over:
-            return
-        self._over = step >= STEPS
+        self.over = step >= STEPS
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
