@@ -47,7 +47,8 @@ def _detect(view: View) -> Verdict:
             continue
         steps = {int(s) for s in series.steps[empty]}
         # Where no clearing was seen, gradients may be taken elsewhere: then the weights move.
-        if view.facts.clearings or _still(view, steps, holds.get(name, ())):
+        still = _still(view, steps, holds.get(name, ()))
+        if still or view.facts.clearings:
             return _present(view, name, series)
     if seen < view.limit(TIMES):
         return Unknown(f"gradients were looked at before {seen} steps only",
