@@ -17,7 +17,13 @@ PROGRAMS = tuple(sorted((ROOT / "faults").glob("[!_]*.py")))
 
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
-NOT_YET: dict[str, str] = {}
+NOT_YET: dict[str, str] = {
+    "cancer_sign_flipped_and_raw": "a loss without a floor falls for ever, so nothing shows that "
+    "raw inputs harm it",
+    "sine_accumulated_whole_and_sigmoid": "behind the sigmoid the steps are none too large for "
+    "sixteen added losses",
+    "wine_index_regression_and_fast_decay": "three classes are too few to tell from a scale",
+}
 
 
 def declared(program: Path) -> tuple[str, ...]:
