@@ -207,7 +207,7 @@ def explain(
         from unstuck.catalogue import causes
 
         names = [name for known in causes() for name in (known.slug, known.code)]
-        near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.5)
+        near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.6)
         close = [name for low in near for name in names if name.lower() == low]
         hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
         _refuse(f"there is no cause {cause!r}: {hint}")
