@@ -18,7 +18,7 @@ from unstuck.edits import Edit, OptimizerArgument, number
 from unstuck.facts import LayerRole, Optimizer, SourceLocation
 from unstuck.findings import Outcome, OutcomeKind
 from unstuck.record import Floats, Integers, Series
-from unstuck.signals import TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this convicts nobody
@@ -120,6 +120,18 @@ def loss_points(view: View) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The train loss as points for an evidence."""
     series = view[TRAIN_LOSS]
     return thinned(series.steps, series.values)
+
+
+def constant_loss(view: View) -> float | None:
+    """What the best constant prediction costs, None if it is unknown."""
+    if not view.has(CONSTANT_LOSS) or not len(view[CONSTANT_LOSS].finite):
+        return None
+    return float(view[CONSTANT_LOSS].finite.values[-1])
+
+
+def backward_location(view: View) -> SourceLocation | None:
+    """The first line that starts a backward pass and is known."""
+    return next((b.location for b in view.facts.backwards if b.location is not None), None)
 
 
 # Optimizers --------------------------------------------------------------------------------------

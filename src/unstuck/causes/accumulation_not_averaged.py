@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
+    backward_location,
     failed,
     joined,
     learned_little,
@@ -86,13 +87,12 @@ def _detect(view: View) -> Verdict:
 def _present(view: View, found: _Sum, size: float) -> Verdict:
     count = round(found.passes)
     steps, values = thinned(found.series.steps, found.series.values)
-    where = [b.location for b in view.facts.backwards if b.location is not None]
     return Present(
         strength=0.75 + 0.1 * learned_little(view.outcome) + 0.1 * failed(view.outcome),
         title=f"the losses of {count} batches are added up for one step and not averaged: its "
         f"gradient is {found.total:.0f} times that of one batch",
         since_step=0,
-        location=where[0] if where else None,
+        location=backward_location(view),
         label=f"called {count} times a step with the whole loss",
         evidence=(
             Evidence(LOSS_FACTOR.name, found.loss.name, steps, values, 1 / count,

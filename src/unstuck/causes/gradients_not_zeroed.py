@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import percent, thinned
+from unstuck.causes._measures import backward_location, percent, thinned
 from unstuck.edits import Remedy, Safety, ZeroGrad
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Series
@@ -46,13 +46,12 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
     since = int(series.steps[np.flatnonzero(over)[0]])
     steps, values = thinned(series.steps, series.values)
     share = percent(float(np.median(series.values)))
-    where = [b.location for b in view.facts.backwards if b.location is not None]
     return Present(
         strength=0.95,
         title=f"gradients are never cleared: at {int(over.sum())} of {len(series)} sampled steps "
         f"{share} of the parameters of {name} still held the gradient of the step before",
         since_step=since,
-        location=where[0] if where else None,
+        location=backward_location(view),
         label="adds to the gradients of all steps before",
         evidence=(
             Evidence(CARRIED_GRADIENT.name, name, steps, values, 0.0,

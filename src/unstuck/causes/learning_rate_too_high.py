@@ -10,6 +10,7 @@ import numpy as np
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
     Updates,
+    constant_loss,
     failed,
     last_good_step,
     learned_little,
@@ -100,13 +101,11 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     last = float(np.mean(tail)) if len(tail) else math.nan
     levels = smooth(loss, max(len(loss) // 20, 5)).values
     best = float(np.min(levels)) if len(levels) else math.nan
-    constant = math.nan
-    if view.has(CONSTANT_LOSS) and len(view[CONSTANT_LOSS].finite):
-        constant = float(view[CONSTANT_LOSS].finite.values[-1])
+    constant = constant_loss(view)
     return _Signs(
         float(np.median(values)), float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
-        last / constant if constant > 0 else math.nan,
+        last / constant if constant is not None and constant > 0 else math.nan,
         last / best if best > 0 else math.nan, updates,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import loss_points
+from unstuck.causes._measures import constant_loss, loss_points
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -30,9 +30,7 @@ def _present(view: View, loss: Loss) -> Verdict:
     against = f"predictions {given} against targets {target}" if loss.target_shape else (
         f"predictions {given} against targets of another shape")
     steps, values = loss_points(view)
-    constant = None
-    if view.has(CONSTANT_LOSS) and len(view[CONSTANT_LOSS].finite):
-        constant = float(view[CONSTANT_LOSS].finite.values[-1])
+    constant = constant_loss(view)
     than = "" if constant is None else f"; the best constant prediction costs {number(constant)}"
     return Present(
         strength=0.98,

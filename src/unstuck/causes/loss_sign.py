@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import failed, loss_points
+from unstuck.causes._measures import backward_location, failed, loss_points
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import Ascent
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -36,13 +36,12 @@ def _detect(view: View) -> Verdict:
 def _present(view: View, ascent: Ascent) -> Verdict:
     what = _WORDS.get(ascent.of, "an error")
     steps, values = loss_points(view)
-    backwards = [b.location for b in view.facts.backwards if b.location is not None]
     return Present(
         strength=0.95 if failed(view.outcome) or values[-1] < min(0.0, values[0]) else 0.85,
         title=f"the training drives {what} up: what is minimised went from {number(values[0])} to "
         f"{number(values[-1])}",
         since_step=0,
-        location=ascent.location or (backwards[0] if backwards else None),
+        location=ascent.location or backward_location(view),
         label=f"minimised, this makes {what} as large as can be",
         evidence=(
             Evidence(TRAIN_LOSS.name, ascent.name, steps, values, None,

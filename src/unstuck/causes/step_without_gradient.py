@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import thinned
+from unstuck.causes._measures import backward_location, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -60,16 +60,16 @@ def _present(view: View, name: str, series: Series) -> Verdict:
     empty = series.values >= 1
     cleared = [c.location for c in view.facts.clearings if c.location is not None]
     built = [o.location for o in view.facts.optimizers if o.name == name]
-    passes = [b.location for b in view.facts.backwards if b.location is not None]
+    backward = backward_location(view)
     location: SourceLocation | None
     count = f"at {int(empty.sum())} of {len(series)} sampled steps {name} found no gradient"
     if cleared:
         title = f"gradients are cleared before they are used: {count}"
         label, location = "clears what backward has just computed", cleared[0]
         advice = "Move this line in front of the backward pass, or behind the step."
-    elif passes:
+    elif backward is not None:
         title = f"gradients are gone before they are used: {count}"
-        label, location = "leaves gradients that are gone when the step comes", passes[0]
+        label, location = "leaves gradients that are gone when the step comes", backward
         advice = "Clear the gradients before the backward pass or behind the step, not between."
     else:
         title = f"backward is never called: {count}"

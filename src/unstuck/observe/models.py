@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from inspect import CO_OPTIMIZED
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import nn
 
 from unstuck import facts
 from unstuck.observe.naming import Names, role, unwrapped
-from unstuck.observe.sites import Sites
+from unstuck.observe.sites import Sites, local_variables
 from unstuck.record import RecordWriter
 
 
@@ -49,10 +48,7 @@ class Models:
             frame = frame.f_back  # type: ignore[assignment]
         if frame is None:
             return None
-        local = dict(frame.f_locals)
-        if frame.f_code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
-            # Reading them left a copy in the frame, which would keep the user's objects alive.
-            frame.f_locals.clear()
+        local = local_variables(frame)
         for scope in (local, frame.f_globals):
             for name, value in list(scope.items()):
                 if value is module and name != "self":

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unstuck.facts import Layer, LayerRole, Model, Parameter
+from unstuck.observe import graph
 from unstuck.observe.sites import Site, Sites
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
@@ -55,6 +56,12 @@ def unwrapped(module: nn.Module) -> nn.Module:
     while (attribute := _WRAPPERS.get(type(module).__name__)) is not None:
         module = getattr(module, attribute)
     return module
+
+
+def numbered(counts: dict[str, int], base: str) -> str:
+    """The name of the next thing of a kind: base, base-2, base-3; `counts` is kept up to date."""
+    counts[base] = number = counts.get(base, 0) + 1
+    return base if number == 1 else f"{base}-{number}"
 
 
 def _shape(parameter: torch.Tensor) -> tuple[int, ...]:
@@ -124,6 +131,15 @@ class Names:
         """Whether a module is part of a known model, or one itself."""
         entry = self._layers.get(id(module))
         return entry is not None and entry[0]() is module
+
+    def nearest(self, node: Any, limit: int) -> tuple[str, torch.Tensor] | None:
+        """The nearest layer with parameters behind a graph node, and the parameter met first."""
+        for behind in graph.walk(node, limit):
+            tensor = graph.variable(behind)
+            name = self.parameter(tensor) if tensor is not None else None
+            if tensor is not None and name is not None:
+                return name.rpartition(".")[0] or name, tensor
+        return None
 
     def models(self) -> list[tuple[nn.Module, str]]:
         """The known models that are alive, with their names."""

@@ -11,6 +11,7 @@ import sysconfig
 from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType
+from typing import Any
 
 from unstuck.facts import SourceLocation
 
@@ -18,7 +19,7 @@ from unstuck.facts import SourceLocation
 # Not the code object itself, whose hash reads all its instructions each time.
 Site = tuple[int, int]
 
-_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def library_folders() -> tuple[str, ...]:
@@ -81,7 +82,7 @@ class Sites:
         """Whether code of this file is the user's."""
         if file.startswith("<"):
             return file.startswith(("<ipython-input", "<stdin>"))
-        if file.startswith(_OWN_FOLDER):
+        if file.startswith(OWN_FOLDER):
             return False
         if self._program is not None and file.startswith(self._program):
             return True
@@ -128,8 +129,13 @@ def _constructs(frame: FrameType, built: object) -> bool:
     name = code.co_varnames[0] if code.co_varnames else ""
     if name != "self" and code.co_name != "__init__":
         return False
-    found = frame.f_locals.get(name) is built
-    if code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
+    return local_variables(frame).get(name) is built
+
+
+def local_variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame; none of them is kept alive by it longer than before."""
+    found = dict(frame.f_locals)
+    if frame.f_code.co_flags & CO_OPTIMIZED and sys.version_info < (3, 13):
         # Reading them left a copy in the frame, which would keep the user's objects alive.
         frame.f_locals.clear()
     return found
@@ -173,16 +179,22 @@ _CALLS: dict[str, tuple[str, ...]] = {
 }
 
 
+def syntax_tree(file: str) -> ast.Module | None:
+    """The syntax tree of a file, None if it is no Python that can be read."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
+
+
 def find_operation(
     file: str, line: int, operation: str, keep_text: bool = True
 ) -> SourceLocation | None:
     """Finds the innermost expression of a line that computes an autograd operation."""
     name = operation.removesuffix("0").removesuffix("1").removesuffix("2")
     name = name.removesuffix("Backward").lower()
-    source = "".join(linecache.getlines(file))
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = syntax_tree(file)
+    if tree is None:
         return None
     names = _CALLS.get(name, (name,))
     operator = _OPERATORS.get(name)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import torch
+from torch.optim.optimizer import Optimizer
+
+MARKED = 1_000
 
 
 def observable(tensor: torch.Tensor) -> bool:
@@ -21,6 +25,43 @@ def observable(tensor: torch.Tensor) -> bool:
         and not tensor.is_meta
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
+
+
+def mark(tensor: torch.Tensor) -> float:
+    """A number that changes with a tensor's values, from its first thousand elements."""
+    return float(tensor.detach().reshape(-1)[:MARKED].double().sum())
+
+
+class FirstValues:
+    """Whether tensors still have the values that they had when they were first asked about."""
+
+    def __init__(self) -> None:
+        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+
+    def rests(self, tensor: torch.Tensor) -> bool:
+        """True at the first time, and as long as nothing has changed since."""
+        now = mark(tensor)
+        known = self._marks.get(id(tensor))
+        if known is None or known[0]() is not tensor:
+            self._marks[id(tensor)] = (weakref.ref(tensor), now)
+            return True
+        return known[1] == now
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._marks.clear()
+
+
+def held_by(optimizer: Optimizer) -> list[torch.Tensor]:
+    """All parameters of an optimizer, group after group."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def is_nonzero(gradient: torch.Tensor | None) -> bool:
+    """Whether there is a gradient, and not of zeros only."""
+    if gradient is None:
+        return False
+    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
 
 
 def readable(parameter: torch.Tensor) -> bool:

@@ -293,10 +293,10 @@ class Watcher:
         self.layers.graph(
             nodes, (lambda n, place: self.flow.activation(n, place, self.step)) if traced else None)
         self.flow.graph(nodes, self.step)
-        self.parameters.graph(nodes, self.step)
+        leaves = graph.leaves(nodes)
+        self.parameters.graph(nodes, leaves, self.step)
         self.order.graph(nodes)
         self.reach.graph(nodes, self.step)
-        leaves = graph.leaves(nodes)
         self.frozen.reached(leaves, self.step)
         self.cuts.reached(leaves, self.step)
 

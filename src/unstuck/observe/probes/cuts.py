@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 from unstuck import facts
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.record import RecordWriter
 
 CALLS = 1_000  # layer calls of a step that are kept
@@ -144,9 +143,8 @@ class CutProbe:
     ) -> Iterator[tuple[str, ast.expr]]:
         """Cutting expressions of a call site's function between two lines, both included."""
         code = self._sites.code(site)
-        try:
-            tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-        except (SyntaxError, ValueError):
+        tree = syntax_tree(code.co_filename)
+        if tree is None:
             return
         scope: ast.AST = tree
         for node in ast.walk(tree):

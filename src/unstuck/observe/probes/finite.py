@@ -25,6 +25,7 @@ _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBac
           "LogBackward0", "DivBackward0", "CdistBackward0")
 # A weight beyond this squares to infinity in single precision.
 HUGE = 1e18
+NEAR = 200  # graph nodes behind an operation among which its layer is looked for
 OPERANDS = "its operands are the first that are not finite"
 
 
@@ -149,20 +150,12 @@ class FiniteProbe:
         self, step: int, stage: NonFiniteStage, name: str | None, node: Any, ordinal: int,
         detail: str,
     ) -> None:
-        layer = self._layer(node) if node is not None else None
+        nearest = self._names.nearest(node, NEAR) if node is not None else None
+        layer = nearest[0] if nearest is not None else None
         location = self.location_of(name, ordinal) if name is not None else None
         clean = None if not self.inputs() else stage is not NonFiniteStage.INPUT or name is not None
         self._writer.fact(NonFinite(step, stage, name, layer, location, detail, clean), step)
         self._writer.flush()
-
-    def _layer(self, node: Any) -> str | None:
-        """The nearest layer with parameters behind a node."""
-        for behind in graph.walk(node, 200):
-            tensor = graph.variable(behind)
-            name = self._names.parameter(tensor) if tensor is not None else None
-            if name is not None:
-                return name.rpartition(".")[0] or name
-        return None
 
 
 def _finite(tensor: torch.Tensor) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import weakref
 from contextlib import suppress
@@ -15,9 +14,9 @@ from torch import nn
 
 from unstuck import facts
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
+from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.sites import OWN_FOLDER, Site, Sites
 from unstuck.observe.tensors import readable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
@@ -36,7 +35,6 @@ SUSPECT = 0.25  # share of twins at the first look from which a matrix is looked
 REPEATS = 6  # uses of one weight in a forward that count as a recurrence
 
 _INIT_FILE = nn.init.__file__
-_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # Where a product keeps what it multiplies: input and weight, in the order of `next_functions`.
 _OPERANDS = {
     "AddmmBackward0": (1, 2), "MmBackward0": (0, 1), "ConvolutionBackward0": (0, 1),
@@ -90,7 +88,7 @@ class FlowProbe:
         frame = sys._getframe(1)
         while frame.f_back is not None and (
             frame.f_code.co_filename == _INIT_FILE
-            or frame.f_code.co_filename.startswith(_OWN_FOLDER)
+            or frame.f_code.co_filename.startswith(OWN_FOLDER)
         ):
             frame = frame.f_back
         if not isinstance(tensor, torch.Tensor):
@@ -249,8 +247,7 @@ class FlowProbe:
     def scheduled(self, scheduler: Any, optimizer: str | None, step: int) -> None:
         """The program calls a scheduler's `step` for the first time."""
         kind = type(scheduler).__name__
-        self._kinds[kind] = number = self._kinds.get(kind, 0) + 1
-        name = kind if number == 1 else f"{kind}-{number}"
+        name = numbered(self._kinds, kind)
         self._schedulers[id(scheduler)] = weakref.ref(scheduler), name
         ref, site = self._built.get(id(scheduler), (None, None))
         self._writer.fact(facts.Scheduler(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import linecache
-import weakref
 
 import torch
 from torch import nn
@@ -12,12 +10,11 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
 from unstuck.observe.naming import Names
-from unstuck.observe.sites import Site, Sites, expression_at
-from unstuck.observe.tensors import readable
+from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.record import RecordWriter
 from unstuck.signals import FROZEN
 
-MARKED = 1_000  # elements of a parameter that are compared
 LIMIT = 2_000  # parameters of a model that are looked at
 
 
@@ -36,7 +33,7 @@ class FrozenProbe:
         self._trained: set[int] = set()
         self._latest: set[int] = set()  # what the optimizer built last was to train
         self._freezing: dict[int, Site | None] = {}
-        self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._first = FirstValues()
         self._written: set[str] = set()
 
     def frozen(self, module: nn.Module) -> None:
@@ -48,9 +45,7 @@ class FrozenProbe:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An earlier optimizer trained what it held, if only at steps that were not sampled."""
         self._trained |= self._latest
-        self._latest = {
-            id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad
-        }
+        self._latest = {id(p) for p in held_by(optimizer) if p.requires_grad}
 
     def reached(self, leaves: set[int], step: int) -> None:
         """A loss reaches these leaves: writes of each frozen parameter whether it is fresh."""
@@ -75,15 +70,9 @@ class FrozenProbe:
         self._writer.sample(FROZEN, step, found)
 
     def _fresh(self, parameter: torch.Tensor) -> bool:
-        key = id(parameter)
-        if key in self._trained or self._names.was_loaded(parameter):
+        if id(parameter) in self._trained or self._names.was_loaded(parameter):
             return False
-        mark = float(parameter.detach().reshape(-1)[:MARKED].double().sum())
-        first = self._first.get(key)
-        if first is None or first[0]() is not parameter:
-            self._first[key] = (weakref.ref(parameter), mark)
-            return True
-        return first[1] == mark
+        return self._first.rests(parameter)
 
     def _location(
         self, model: nn.Module, frozen: list[torch.nn.Parameter]
@@ -96,9 +85,8 @@ class FrozenProbe:
         built = self._sites.location(self._names.built_at(model))
         if built is None:
             return None
-        try:
-            tree = ast.parse("".join(linecache.getlines(built.file)))
-        except (SyntaxError, ValueError):
+        tree = syntax_tree(built.file)
+        if tree is None:
             return None
         found = [
             node for node in ast.walk(tree)

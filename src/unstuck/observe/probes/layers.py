@@ -33,6 +33,7 @@ from unstuck.signals import (
 ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
 FEATURE_LIMIT = 256  # features of the input that are looked at
 BATCHES = 3  # a unit is silent if it was so in this many sampled batches in a row
+NEAR = 100  # graph nodes behind an activation among which its layer is looked for
 SATURATION = 0.03  # share of the range that counts as its end
 
 _RECTIFIERS = (nn.ReLU, nn.ReLU6)
@@ -201,27 +202,18 @@ class LayerProbe:
                 values = graph.saved(node, "result")
                 if not isinstance(values, torch.Tensor):
                     continue
-                layer, kind = self._nearest_layer(node)
-                if layer is None:
+                nearest = self._names.nearest(node, NEAR)
+                if nearest is None:
                     continue
+                layer, parameter = nearest
                 place = f"{layer} > {_FUNCTIONAL[name]}"
                 if name == "ReluBackward0":
-                    self._rectifier(place, values, kind)
+                    self._rectifier(place, values, LayerRole.CONVOLUTION if parameter.ndim > 2
+                                    else LayerRole.OTHER)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
                     if found is not None:
                         found(node, place)
-
-    def _nearest_layer(self, node: Any) -> tuple[str | None, LayerRole]:
-        for behind in graph.walk(node, 100):
-            tensor = graph.variable(behind)
-            name = self._names.parameter(tensor) if tensor is not None else None
-            if name is not None:
-                layer = name.rpartition(".")[0]
-                kind = LayerRole.CONVOLUTION if tensor is not None and tensor.ndim > 2 else (
-                    LayerRole.OTHER)
-                return layer or name, kind
-        return None, LayerRole.OTHER
 
     # End of the step ----------------------------------------------------------------------------
     def flush(self, step: int) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from unstuck import facts
 from unstuck.observe import graph
+from unstuck.observe.naming import numbered
 from unstuck.observe.probes import received
 from unstuck.observe.probes.ascent import AscentProbe
 from unstuck.observe.probes.constant import ConstantLoss
@@ -291,17 +292,13 @@ class LossProbe:
         chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
         softmax = next((n for n in chain if "oftmax" in n.name()), None)
         fact = facts.Loss(
-            self._name(function), function, False, self._sites.location(site),
+            numbered(self._names, function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
             stretched(function, given, target), graph.dimension(softmax),
         )
         known = self._known[function, site] = _Known(fact.name, fact, constant)
         return known
-
-    def _name(self, function: str) -> str:
-        number = self._names[function] = self._names.get(function, 0) + 1
-        return function if number == 1 else f"{function}-{number}"
 
     def _write(self, known: _Known, step: int) -> None:
         if not known.written:
@@ -320,7 +317,7 @@ class LossProbe:
         formula = read_formula(root, self._output)
         self._output = None
         if known is None:
-            name = self._name("hand-written loss")
+            name = numbered(self._names, "hand-written loss")
             fact = formula.fact(name, None)
             known = self._known[key] = _Known(name, fact, ConstantLoss(formula.function))
         if known.fact.location is None and formula.root is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,11 +13,9 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import readable
+from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
 from unstuck.record import RecordWriter
 from unstuck.signals import EMPTY_STEP, UNUSED_BACKWARDS
-
-MARKED = 1_000  # elements of a parameter by which a change is seen
 
 
 class OrderProbe:
@@ -35,7 +32,7 @@ class OrderProbe:
         self._stepped = False
         self._moved = False  # a weight changed though no optimizer stepped
         self._waits = False  # whether backward passes without a step were written
-        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._first = FirstValues()
 
     @property
     def settled(self) -> bool:
@@ -57,8 +54,8 @@ class OrderProbe:
         unused: dict[str, float] = {}
         with torch.no_grad():
             for optimizer, name in self._parameters.living():
-                held = [p for p in _held(optimizer) if p.requires_grad and readable(p)]
-                self._moved = self._changed(held) or self._moved
+                held = [p for p in held_by(optimizer) if p.requires_grad and readable(p)]
+                self._moved = not all(map(self._first.rests, held)) or self._moved
                 if done and any(self._is_reached(p) for p in held):
                     self._parameters.describe(optimizer, step)
                     unused[name] = float(done)
@@ -68,20 +65,8 @@ class OrderProbe:
             self._waits = True
             self._writer.sample(UNUSED_BACKWARDS, step, unused)
 
-    def _changed(self, parameters: Iterable[torch.Tensor]) -> bool:
-        """Whether a parameter differs from what it was when it was first looked at."""
-        changed = False
-        for p in parameters:
-            mark = float(p.detach().reshape(-1)[:MARKED].double().sum())
-            known = self._marks.get(id(p))
-            if known is None or known[0]() is not p:
-                self._marks[id(p)] = (weakref.ref(p), mark)
-            else:
-                changed = changed or mark != known[1]
-        return changed
-
     def _used(self, step: int) -> None:
-        self._marks.clear()
+        self._first.clear()
         if self._waits:
             self._waits = False
             self._writer.sample(UNUSED_BACKWARDS, step, {
@@ -103,8 +88,8 @@ class OrderProbe:
         """Gradients are about to be cleared at a sampled step, outside backward."""
         if not self._reached or self._cleared is not None:
             return
-        held = _held(owner) if isinstance(owner, Optimizer) else nn.Module.parameters(owner)
-        if any(id(p) in self._reached and _filled(p.grad) for p in held):
+        held = held_by(owner) if isinstance(owner, Optimizer) else nn.Module.parameters(owner)
+        if any(id(p) in self._reached and is_nonzero(p.grad) for p in held):
             self._cleared = (self._sites.here(),)
 
     # Steps --------------------------------------------------------------------------------------
@@ -131,23 +116,13 @@ class OrderProbe:
 
     def _empty(self, optimizer: Optimizer) -> bool | None:
         """Whether the optimizer finds no gradient, None if it cannot be told why."""
-        held = _held(optimizer)
+        held = held_by(optimizer)
         reached = [p for p in held if self._is_reached(p)]
         if not reached:
             # Without any backward, gradients may still come from elsewhere.
             return True if not self._backwards and all(p.grad is None for p in held) else None
-        if any(_filled(p.grad) for p in reached):
+        if any(is_nonzero(p.grad) for p in reached):
             return False
         # A gradient of zeros that nobody cleared is what backward computed.
         gone = all(p.grad is None for p in reached)
         return True if gone or self._cleared is not None else None
-
-
-def _held(optimizer: Optimizer) -> list[torch.Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _filled(gradient: torch.Tensor | None) -> bool:
-    if gradient is None:
-        return False
-    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())

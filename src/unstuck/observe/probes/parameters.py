@@ -12,9 +12,9 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
+from unstuck.observe.naming import Names, numbered
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import readable
+from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark, readable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CARRIED_GRADIENT,
@@ -55,7 +55,7 @@ class ParameterProbe:
         self._optimizers: dict[int, _Known] = {}
         self._count: dict[str, int] = {}
         self._held: set[int] = set()
-        self._first: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._first = FirstValues()
         self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self.follows = False  # whether gradients left after a sampled step are followed
@@ -69,9 +69,7 @@ class ParameterProbe:
     def _know(self, optimizer: Optimizer, site: Site | None) -> _Known:
         known = self._optimizers.get(id(optimizer))
         if known is None or known.ref() is not optimizer:
-            kind = type(optimizer).__name__
-            self._count[kind] = number = self._count.get(kind, 0) + 1
-            name = kind if number == 1 else f"{kind}-{number}"
+            name = numbered(self._count, type(optimizer).__name__)
             known = self._optimizers[id(optimizer)] = _Known(optimizer, name, site)
             self.has_optimizer = True
         return known
@@ -96,7 +94,7 @@ class ParameterProbe:
 
     def _describe(self, optimizer: Optimizer, known: _Known, step: int) -> None:
         """Writes the optimizer's facts once it is used, and again when its parameters change."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        parameters = held_by(optimizer)
         ids = tuple(map(id, parameters))
         self._held.update(ids)
         if ids == known.written:
@@ -179,7 +177,7 @@ class ParameterProbe:
             named = [(n, p) for n, p in self._names.parameters() if p.requires_grad]
         else:
             named = [
-                (name, p) for group in optimizer.param_groups for p in group["params"]
+                (name, p) for p in held_by(optimizer)
                 if (name := self._names.parameter(p)) is not None
             ]
         return [(n, p) for n, p in named if readable(p)][:PARAMETER_LIMIT]
@@ -189,24 +187,14 @@ class ParameterProbe:
         for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
             if not parameter.requires_grad or not readable(parameter):
                 continue
-            key = id(parameter)
-            if key in self._held:
-                held[name] = 1.0
-                continue
-            mark = float(parameter.detach().reshape(-1)[:1000].sum())
-            first = self._first.get(key)
-            if first is None or first[0]() is not parameter:
-                self._first[key] = (weakref.ref(parameter), mark)
-                held[name] = 0.0
-            else:
-                held[name] = 0.0 if mark == first[1] else 1.0
+            held[name] = float(id(parameter) in self._held or not self._first.rests(parameter))
         self._writer.sample(HELD, step, held)
 
     # Gradients that are carried over ------------------------------------------------------------
     def _nonzero(self, optimizer: Optimizer) -> list[weakref.ref[torch.Tensor]]:
         with torch.no_grad():
             return [
-                weakref.ref(p) for group in optimizer.param_groups for p in group["params"]
+                weakref.ref(p) for p in held_by(optimizer)
                 if p.grad is not None and not p.grad.is_sparse and bool(p.grad.any())
             ]
 
@@ -223,7 +211,7 @@ class ParameterProbe:
             if known.carried:
                 known.carried = [
                     ref for ref in known.carried
-                    if (p := ref()) is not None and _is_nonzero(p.grad)
+                    if (p := ref()) is not None and is_nonzero(p.grad)
                 ]
 
     def _write_carried(self, known: _Known, step: int) -> None:
@@ -247,37 +235,29 @@ class ParameterProbe:
             if tensor is None or not readable(tensor):
                 continue
             with torch.no_grad():
-                mark = float(tensor.detach().reshape(-1)[:1000].double().sum())
-                ref, old = self._marks.get(id(tensor), (None, mark))
-                self._marks[id(tensor)] = (weakref.ref(tensor), mark)
-                if old == mark or ref is None or ref() is None:
+                now = mark(tensor)
+                ref, old = self._marks.get(id(tensor), (None, now))
+                self._marks[id(tensor)] = (weakref.ref(tensor), now)
+                if old == now or ref is None or ref() is None:
                     continue
                 known += 1
-                carried += int(_is_nonzero(tensor.grad))
+                carried += int(is_nonzero(tensor.grad))
         if known:
             self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
 
     def held_now(self) -> set[int]:
         """The identities of all parameters that a living optimizer holds."""
-        alive = [o for k in list(self._optimizers.values()) if (o := k.ref()) is not None]
-        return {id(p) for o in alive for group in o.param_groups for p in group["params"]}
+        return {id(p) for optimizer, _ in self.living() for p in held_by(optimizer)}
 
     # Reached ------------------------------------------------------------------------------------
-    def graph(self, nodes: list[Any], step: int) -> None:
-        """Notes which parameters the loss reaches."""
+    def graph(self, nodes: list[Any], leaves: set[int], step: int) -> None:
+        """Notes which parameters the loss reaches; `leaves` are the leaves among the nodes."""
         if not self.has_optimizer:
             self._carried_by_hand(nodes, step)
-        reached = {
-            id(tensor) for node in nodes if (tensor := graph.variable(node)) is not None
-        }
         self._writer.sample(REACHED, step, {
-            name: float(id(p) in reached)
+            name: float(id(p) in leaves)
             for name, p in list(self._names.parameters())[:PARAMETER_LIMIT] if p.requires_grad
         })
-
-
-def _is_nonzero(gradient: torch.Tensor | None) -> bool:
-    return gradient is not None and bool(gradient.any())
 
 
 def _number(value: Any) -> float | None:

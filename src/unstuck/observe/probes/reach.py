@@ -13,13 +13,12 @@ from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import readable
+from unstuck.observe.tensors import mark, readable
 from unstuck.record import RecordWriter
 from unstuck.signals import UNREGISTERED
 
 DEPTH = 3  # of lists in lists that are searched
 ITEMS = 1_000  # of a list or dict that are searched
-MARKED = 1_000  # elements of a parameter that are compared
 _BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules"})
 
 
@@ -85,12 +84,12 @@ class ReachProbe:
             return False
         if any(self._names.was_loaded(p) for p in own):
             return False
-        mark = sum(float(p.detach().reshape(-1)[:MARKED].double().sum()) for p in own)
+        now = sum(map(mark, own))
         first = self._first.get(id(layer))
         if first is None or first[0]() is not layer:
-            self._first[id(layer)] = (weakref.ref(layer), mark)
+            self._first[id(layer)] = (weakref.ref(layer), now)
             return True
-        return first[1] == mark
+        return first[1] == now
 
 
 def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from typing import Any
 
 from unstuck import facts
 from unstuck.observe.probes.samples import Batch
-from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.record import RecordWriter
 from unstuck.signals import SAME_BATCH
 
@@ -60,9 +59,8 @@ class RepeatProbe:
         found = self._sites.location(site)
         if found is None:
             return None
-        try:
-            tree = ast.parse("".join(linecache.getlines(found.file)))
-        except (SyntaxError, ValueError):
+        tree = syntax_tree(found.file)
+        if tree is None:
             return found
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.lineno == found.line and isinstance(
