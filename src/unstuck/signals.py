@@ -276,6 +276,15 @@ EVAL_IN_TRAINING = PlaceSignal(
     "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
     "reached backward, else 0",
 )
+BATCH_NORM_VALUES = PlaceSignal(
+    "batch-norm-values", "values", Cost.SAMPLED,
+    "values per channel that a batch normalisation layer in train mode took its statistics from",
+)
+BATCH_NORM_GAP = PlaceSignal(
+    "batch-norm-gap", "", Cost.SAMPLED,
+    "distance between what a batch normalisation layer makes of a batch in train mode and what it "
+    "would make of it in eval mode, in standard deviations",
+)
 TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
     "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",

@@ -19,6 +19,7 @@ from unstuck.observe import graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.naming import Names, role, unwrapped
+from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -96,6 +97,7 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
@@ -238,6 +240,7 @@ class Watcher:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
             self.modes.called(module, output)
+            self.batchnorm.called(module, args)
 
     def _is_model(self, module: nn.Module) -> bool:
         """Whether a module called from outside is a model: it can learn, and is no loss."""
@@ -407,6 +410,7 @@ class Watcher:
             self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
+            self.batchnorm.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
