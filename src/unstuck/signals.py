@@ -289,6 +289,12 @@ TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
     "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
 )
+COPIED_GENERATORS = PlaceSignal(
+    "copied-generators", "generators", Cost.SAMPLED,
+    "random generators of the program's own that each worker of a loader gets the same copy of "
+    "and draws from; counted when the loader is built",
+    place="loader",
+)
 LABEL_AGREEMENT = PlaceSignal(
     "label-agreement", "", Cost.SAMPLED,
     "share of the pairs of samples of one step that have the same class label", place="loss",

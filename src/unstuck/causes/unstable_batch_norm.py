@@ -94,11 +94,14 @@ def _few(view: View, layer: str, series: Series, number: float) -> Verdict:
                        "suffers is too early to tell", ("a run of more steps",))
     ratio = _evaluated(view, layer)
     little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
+    very_few, poor = number <= view.limit(VERY_FEW), _poor_evaluation(view)
+    apart = ratio is not None and max(ratio, 1 / ratio) >= view.limit(APART)
+    worse = ratio is not None and ratio >= view.limit(WORSE)
     if ratio is None:
-        strength = 0.8 if little and number <= view.limit(VERY_FEW) else 0.35
-    elif little and max(ratio, 1 / ratio) >= view.limit(APART):
+        strength = 0.8 if little and very_few else 0.35
+    elif little and apart:
         strength = 0.9
-    elif ratio >= view.limit(WORSE) and _poor_evaluation(view):
+    elif worse and poor:
         strength = 0.8
     else:
         strength = 0.7 if pair and failed(outcome) else 0.3

@@ -34,6 +34,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
 from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -97,6 +98,7 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.workers = WorkerProbe(writer, sites)
         self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
@@ -184,7 +186,7 @@ class Watcher:
         self.writer.fact(facts.Loader(
             f"loader at line {where}", location, getattr(loader, "batch_size", None),
             type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-            int(getattr(loader, "num_workers", 0)),
+            int(getattr(loader, "num_workers", 0)), self.workers.loader_built(loader, where),
         ), self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
