@@ -204,7 +204,10 @@ class Ascent:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """A data loader of the program."""
+    """A data loader of the program.
+
+    `generators` names the random generators that its workers each get the same copy of.
+    """
 
     name: str
     location: SourceLocation | None
@@ -212,6 +215,7 @@ class Loader:
     sampler: str
     samples: int | None
     workers: int
+    generators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,9 +276,24 @@ EVAL_IN_TRAINING = PlaceSignal(
     "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
     "reached backward, else 0",
 )
+BATCH_NORM_VALUES = PlaceSignal(
+    "batch-norm-values", "values", Cost.SAMPLED,
+    "values per channel that a batch normalisation layer in train mode took its statistics from",
+)
+BATCH_NORM_GAP = PlaceSignal(
+    "batch-norm-gap", "", Cost.SAMPLED,
+    "distance between what a batch normalisation layer makes of a batch in train mode and what it "
+    "would make of it in eval mode, in standard deviations",
+)
 TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
     "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+)
+COPIED_GENERATORS = PlaceSignal(
+    "copied-generators", "generators", Cost.SAMPLED,
+    "random generators of the program's own that each worker of a loader gets the same copy of "
+    "and draws from; counted when the loader is built",
+    place="loader",
 )
 LABEL_AGREEMENT = PlaceSignal(
     "label-agreement", "", Cost.SAMPLED,

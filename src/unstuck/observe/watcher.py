@@ -18,6 +18,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -32,6 +33,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
 from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -93,6 +95,8 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.workers = WorkerProbe(writer, sites)
+        self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
 
     def start(self) -> None:
@@ -179,7 +183,7 @@ class Watcher:
         self.writer.fact(facts.Loader(
             f"loader at line {where}", location, getattr(loader, "batch_size", None),
             type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-            int(getattr(loader, "num_workers", 0)),
+            int(getattr(loader, "num_workers", 0)), self.workers.loader_built(loader, where),
         ), self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
@@ -241,6 +245,7 @@ class Watcher:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
             self.modes.called(module, output)
+            self.batchnorm.called(module, args)
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(
@@ -353,6 +358,7 @@ class Watcher:
             self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
+            self.batchnorm.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
