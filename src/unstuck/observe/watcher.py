@@ -33,6 +33,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
 from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.probes.slots import SlotProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -97,6 +98,7 @@ class Watcher:
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
+        self.slots = SlotProbe(writer, self.names, sites)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -230,6 +232,7 @@ class Watcher:
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
+            self.slots.model_called(module, args, output, self.step)
             self._describe(module, args, kwargs)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -237,6 +240,7 @@ class Watcher:
             self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.slots.called(module, args, self.step)
             self.modes.called(module, output)
 
     def _is_model(self, module: nn.Module) -> bool:
