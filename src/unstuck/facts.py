@@ -264,6 +264,21 @@ class Freezing:
 
 
 @dataclass(frozen=True, slots=True)
+class Pasted:
+    """A layer's samples hold numbers of several samples of the model's input, through a view.
+
+    `mixed` of the `samples` do. `location` is the view, or the layer's call.
+    """
+
+    name: str
+    samples: int
+    mixed: int
+    given: tuple[int, ...]  # the shape of the model's input
+    taken: tuple[int, ...]  # and of the layer's
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """A place where the graph is cut: the layers `before` it are called, but no loss reaches them.
 
@@ -349,5 +364,5 @@ class End:
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
     | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
-    | Unregistered | Freezing | Cut | Fetch
+    | Unregistered | Freezing | Cut | Pasted | Fetch
 )

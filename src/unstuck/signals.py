@@ -305,6 +305,11 @@ LABEL_AGREEMENT_BETWEEN = PlaceSignal(
     "same class label",
     place="loss",
 )
+PASTED_SHARE = PlaceSignal(
+    "pasted-share", "", Cost.SAMPLED,
+    "share of a layer's samples that hold numbers of several of the model's; written if there are "
+    "any",
+)
 
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
