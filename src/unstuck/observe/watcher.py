@@ -181,7 +181,8 @@ class Watcher:
 
     def loader_built(self, loader: Any) -> None:
         location = self.sites.location(self.sites.here(loader))
-        self.writer.fact(loader_fact(loader, location), self.step)
+        generators = self.workers.loader_built(loader, f"{location.line}" if location else "?")
+        self.writer.fact(loader_fact(loader, location, generators), self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
         self.modes.switched(module)
