@@ -48,7 +48,7 @@ ATTRIBUTES = {
     facts.Scheduler: "schedulers",
     facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
     facts.Unregistered: "unregistered", facts.Freezing: "freezings", facts.Cut: "cuts",
-    facts.Fetch: "fetches",
+    facts.Fetch: "fetches", facts.Pasted: "pasted",
 }
 
 

@@ -38,7 +38,7 @@ FACT_TYPES: dict[str, type] = {
         facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
         facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
         facts.ModeSwitch, facts.HeldOutPass, facts.Initialisation, facts.Activation,
-        facts.Scheduler, facts.Unregistered, facts.Freezing, facts.Cut, facts.Fetch,
+        facts.Scheduler, facts.Unregistered, facts.Freezing, facts.Pasted, facts.Cut, facts.Fetch,
         facts.NonFinite, facts.End,
     )
 }
@@ -219,6 +219,7 @@ class Record:
     unregistered: tuple[facts.Unregistered, ...] = ()
     freezings: tuple[facts.Freezing, ...] = ()
     cuts: tuple[facts.Cut, ...] = ()
+    pasted: tuple[facts.Pasted, ...] = ()
     fetches: tuple[facts.Fetch, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
@@ -295,6 +296,7 @@ def read_record(path: str | Path) -> Record:
         ("scheduler", "schedulers"),
         ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
         ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
+        ("pasted", "pasted"),
         ("fetch", "fetches"),
     ):
         setattr(record, attribute, tuple(named[name].values()))

@@ -18,6 +18,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -30,8 +31,10 @@ from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
-from unstuck.observe.probes.repeats import RepeatProbe, samples_of
+from unstuck.observe.probes.repeats import RepeatProbe, loader_fact
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.probes.slots import SlotProbe
+from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -93,7 +96,10 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.workers = WorkerProbe(writer, sites)
+        self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
+        self.slots = SlotProbe(writer, self.names, sites)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -175,12 +181,8 @@ class Watcher:
 
     def loader_built(self, loader: Any) -> None:
         location = self.sites.location(self.sites.here(loader))
-        where = f"{location.line}" if location else "?"
-        self.writer.fact(facts.Loader(
-            f"loader at line {where}", location, getattr(loader, "batch_size", None),
-            type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-            int(getattr(loader, "num_workers", 0)),
-        ), self.step)
+        generators = self.workers.loader_built(loader, f"{location.line}" if location else "?")
+        self.writer.fact(loader_fact(loader, location, generators), self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
         self.modes.switched(module)
@@ -231,6 +233,7 @@ class Watcher:
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
+            self.slots.model_called(module, args, output, self.step)
             self.models.describe(
                 module, args, kwargs, self.step, compiled=self.capture.compiled,
                 first_layer=self.layers.first_layer)
@@ -240,7 +243,9 @@ class Watcher:
             self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.slots.called(module, args, self.step)
             self.modes.called(module, output)
+            self.batchnorm.called(module, args)
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(
@@ -353,6 +358,7 @@ class Watcher:
             self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
+            self.batchnorm.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
