@@ -1,4 +1,4 @@
-"""Steps that nobody looks at are seen as any other: without the short way the record is the same."""
+"""Steps that nobody looks at are seen as any other: with and without the short way."""
 
 from __future__ import annotations
 
