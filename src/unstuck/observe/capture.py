@@ -25,30 +25,14 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import DataLoader
 
+from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.swap import Original, Swap, key, swap
 
 if TYPE_CHECKING:
     from unstuck.observe.quiet import QuietSteps
     from unstuck.observe.watcher import Watcher
 
-LOSSES = (
-    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss",
-    "gaussian_nll_loss", "hinge_embedding_loss", "soft_margin_loss", "multi_margin_loss",
-    "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
-    "margin_ranking_loss", "triplet_margin_loss", "ctc_loss",
-)
-
 _tracing_state = torch._C._get_tracing_state  # of torch.jit.trace
-
-INITIALISERS = (
-    "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
-    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
-    "sparse_",
-)
-# The schedulers that have a `step` of their own.
-SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
-              "CosineAnnealingWarmRestarts")
 
 
 def watching() -> bool:
@@ -65,6 +49,7 @@ class Capture:
         self.events: Watcher | QuietSteps = watcher  # who is told of what happens in a step
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
+        self._step_hook: Any = None
         self._call: Swap | None = None
         self._mode: Swap | None = None
         self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
@@ -106,8 +91,8 @@ class Capture:
                 self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
-        self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
         self._undo.append(register_optimizer_step_post_hook(self._after_step).remove)
+        self.tell(self._watcher, of_beginning_steps=True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
 
@@ -115,6 +100,7 @@ class Capture:
         """Takes every hook away, in reverse order."""
         self.active = False
         self.sample(False)
+        self.tell(self.events, of_beginning_steps=False)
         while self._undo:
             self._undo.pop()()
 
@@ -133,6 +119,15 @@ class Capture:
             self._leaf_hook.remove()
             self._leaf_hook = None
 
+    def tell(self, events: Watcher | QuietSteps, of_beginning_steps: bool) -> None:
+        """Sets who is told of what happens in a step, and whether of its beginning too."""
+        self.events = events
+        if of_beginning_steps and self._step_hook is None and self.active:
+            self._step_hook = register_optimizer_step_pre_hook(self._before_step)
+        elif not of_beginning_steps and self._step_hook is not None:
+            self._step_hook.remove()
+            self._step_hook = None
+
     def _swap(
         self, function: Any, make: Callable[[Original], Callable[..., Any]]
     ) -> Swap | None:
@@ -149,7 +144,7 @@ class Capture:
         return swapped
 
     def _in_forked_child(self) -> None:
-        self.active = False
+        self.remove()
         self._watcher.forked()
 
     def _tell(self, handler: Callable[..., None], *arguments: Any) -> None:
@@ -162,8 +157,8 @@ class Capture:
             self._watcher.failed(error)
 
     def _elsewhere(self) -> bool:
-        """Whether this call is none to watch: watching is over, or it is another thread's."""
-        return not self.active or (self._thread != get_ident() and self._thread is not None) or (
+        """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
+        return (self._thread != get_ident() and self._thread is not None) or (
             _tracing_state() is not None)
 
     # Construction -------------------------------------------------------------------------------
@@ -393,7 +388,7 @@ class Capture:
         if self.active:
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
-            self._tell(self.events.before_step, optimizer, closure is not None)
+            self._tell(self._watcher.before_step, optimizer, closure is not None)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self.active:

@@ -85,7 +85,9 @@ class Sites:
             if known is None:
                 known = user[file] = self.is_user(file)
             if known:
-                return self._site(frame)
+                code = frame.f_code
+                self._codes[id(code)] = code
+                return id(code), frame.f_lasti
             frame = frame.f_back
         return None
 
@@ -130,8 +132,7 @@ class Sites:
         found: list[Site] = []
         while frame is not None:
             if self.is_user(frame.f_code.co_filename):
-                found.append((id(frame.f_code), frame.f_lasti))
-                self._codes[id(frame.f_code)] = frame.f_code
+                found.append(self._site(frame))
             frame = frame.f_back
         return found
 

@@ -74,6 +74,7 @@ class Watcher:
         self.backwards_since_step = 0
         self.stepped = False
         self.stepping: list[int] = []  # optimizers whose step is under way, outermost first
+        self.nests = False  # whether one steps within another
         self.backwards_in_step = 0
         self.recent: list[int] = [0]  # optimizers of the last steps
         self._window = 0  # sampled steps left, so that each optimizer gets one
@@ -329,7 +330,9 @@ class Watcher:
         if self.stepping and key in self.stepping and self.backwards_in_step:
             self.stepping.clear()  # an earlier step raised and never came back
         self.stepping.append(key)
-        if len(self.stepping) == 1:
+        if len(self.stepping) > 1:
+            self.nests = True
+        else:
             self.backwards_in_step = 0
             self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
@@ -371,7 +374,7 @@ class Watcher:
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
         quiet = self._quiet.lasts(self.sampled, self._budget.next)
-        self.capture.events = self._quiet if quiet else self
+        self.capture.tell(self._quiet if quiet else self, of_beginning_steps=not quiet)
         if self.step == 1:
             self._trace(True)
         elif self.step < 4 and torch.is_anomaly_enabled() and (

@@ -206,8 +206,10 @@ class LossProbe:
         self._pending.clear()
         if direct.batch is not None:
             self._samples.trained(direct.batch)
-        self._emit(direct.value, known, root, step, sampled)
-        if sampled:
+        if not sampled:
+            self._rows.add(known.name, direct.value, root, step, False)
+        else:
+            self._emit(direct.value, known, root, step, True)
             self._backward_site(step)
             self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
         return True

@@ -29,8 +29,8 @@ class LossRows:
 
     def add(self, track: str, value: Number, root: Any, step: int, sampled: bool) -> None:
         """Writes a loss of one curve, whose graph begins at `root`, now or with others later."""
-        if isinstance(value, torch.Tensor) and value.is_cpu:
-            value = value.sum().item()
+        if not isinstance(value, float) and value.is_cpu:
+            value = float(value.sum())
         if isinstance(value, float):
             self._writer.row(TRAIN_LOSS, step, value, track)
             if not math.isfinite(value) and root is not None:
