@@ -12,7 +12,7 @@ import torch
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
-SPACING = 32  # later only every so many steps
+SPACING = 128  # later only every so many steps
 MOST_HASHES = 200_000
 BATCH_LIMIT = 512  # samples of a batch that are hashed
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
@@ -77,6 +77,11 @@ class SampleProbe:
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
         self.batch = Batch(hashes, Role.SEEN if share >= limit else Role.HELD_OUT)
+
+    def passed(self) -> None:
+        """A model was called in training, and nothing of it is to be hashed."""
+        self._learns = True
+        self.batch = None
 
     def trained(self, batch: Batch | None) -> None:
         """The loss of a batch has reached backward."""

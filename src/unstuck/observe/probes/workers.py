@@ -12,11 +12,13 @@ import functools
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
 
+from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 from unstuck.signals import COPIED_GENERATORS
@@ -42,15 +44,14 @@ class WorkerProbe:
         self._writer = writer
         self._sites = sites
 
-    def loader_built(self, loader: Any, line: str) -> tuple[str, ...]:
-        """Names of the generators that a loader's workers each get the same copy of."""
-        if int(getattr(loader, "num_workers", 0)) < 2 or (
-            getattr(loader, "worker_init_fn", None) is not None
-        ):
-            return ()
-        found = copied_generators(loader, self._sites)
-        self._writer.sample(COPIED_GENERATORS, 0, {f"loader at line {line}": float(len(found))})
-        return found
+    def loader_built(self, loader: Any, step: int) -> None:
+        """Writes the loader, with the generators that its workers each get the same copy of."""
+        fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
+        if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
+            found = copied_generators(loader, self._sites)
+            self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(found))})
+            fact = replace(fact, generators=found)
+        self._writer.fact(fact, step)
 
 
 def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:
