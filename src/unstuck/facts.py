@@ -361,8 +361,9 @@ class End:
     max_steps: int | None = None
 
 
+# A kind of fact is written and read by its name in lower case; `Record` has an attribute for it.
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
-    | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
-    | Unregistered | Freezing | Cut | Pasted | Fetch
+    | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | Unregistered
+    | Freezing | Pasted | Cut | Fetch | NonFinite | End
 )
