@@ -70,7 +70,7 @@ class SampleProbe:
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        share = sum(h in self._trained for h in hashes) / len(hashes)
+        share = sum(map(self._trained.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
@@ -87,7 +87,7 @@ class SampleProbe:
         """The loss of a batch has reached backward."""
         if batch is None:
             return
-        self._again[0] += sum(h in self._trained for h in batch.hashes)
+        self._again[0] += sum(map(self._trained.__contains__, batch.hashes))
         self._again[1] += len(batch.hashes)
         if len(self._trained) < MOST_HASHES:
             self._trained.update(batch.hashes)
