@@ -8,7 +8,7 @@ from pathlib import Path
 from unstuck import __version__
 from unstuck.catalogue import causes
 from unstuck.cause import Cause, Harm, View
-from unstuck.causes._measures import failed, learned_little
+from unstuck.causes._measures import failed, learned_little, unwatched
 from unstuck.curves import judge
 from unstuck.facts import EndKind
 from unstuck.findings import (
@@ -77,7 +77,8 @@ def verdict_of(
     """What one cause says of a record, and remarks on trouble. Never raises."""
     missing = tuple(s.name for s in cause.needs if not record.measured(s))
     if missing:
-        return Unknown(f"{' and '.join(missing)} {_was(missing)} not measured", missing), []
+        lacks = f"{' and '.join(missing)} {_was(missing)} not measured"
+        return Unknown(unwatched(record) or lacks, missing), []
     if cause.needs_trend and outcome.kind in ENDED_EARLY:
         says = f"the run is too short to tell: {outcome.says}"
         return Unknown(says, ("a run of more steps",)), []
