@@ -297,5 +297,6 @@ CAUSE = Cause(
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "bottleneck",
         "too-narrow",
     ),
+    alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,
 )
