@@ -95,6 +95,16 @@ def test_curves_alone_leave_it_unknown(tmp_path: Path) -> None:
         writer.row(TRAIN_LOSS, step, 2.0 + 0.01 * (step % 7))
     writer.close()
     unknown(tmp_path / "record")
+    loss_sign = verdict(diagnose(tmp_path / "record"), "loss-sign")
+    assert isinstance(loss_sign, Unknown)
+
+
+def test_a_curve_that_ends_in_nan_does_not_clear_the_data(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "record", "0")
+    for step in range(300):
+        writer.row(TRAIN_LOSS, step, 2.0 if step < 50 else float("nan"))
+    writer.close()
+    assert isinstance(verdict(diagnose(tmp_path / "record"), "non-finite-data"), Unknown)
 
 
 def test_a_run_without_a_step_leaves_it_unknown(tmp_path: Path) -> None:
