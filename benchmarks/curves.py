@@ -34,7 +34,7 @@ SHARE_ASIDE = 3
 
 @dataclass(frozen=True)
 class Curve:
-    """A labelled curve: a record, the outcomes that are right, and how it went on."""
+    """A labelled curve: a record, the outcomes that are right (none: no clear case), its future."""
 
     name: str
     truth: tuple[str, ...]
@@ -48,9 +48,14 @@ class Curve:
         return hashlib.sha256(self.name.encode()).digest()[0] % SHARE_ASIDE == 0
 
     @property
+    def foreseeable(self) -> bool:
+        """Whether it is known how it went on, and it may be asked."""
+        return self.later is not None and (self.healthy or not self.truth)
+
+    @property
     def healthy(self) -> bool:
         """Whether its training took its course."""
-        return all(kind in HEALTHY for kind in self.truth)
+        return bool(self.truth) and all(kind in HEALTHY for kind in self.truth)
 
 
 def _series(steps: Sequence[float], values: Sequence[Any]) -> Series:
@@ -78,7 +83,7 @@ def curves(aside: bool) -> tuple[Curve, ...]:
 
 def outcomes(aside: bool) -> list[tuple[Curve, Outcome]]:
     """What is said of each curve of one part."""
-    return [(curve, judge(curve.record)) for curve in curves(aside)]
+    return [(curve, judge(curve.record)) for curve in curves(aside) if curve.truth]
 
 
 def alarms(aside: bool) -> tuple[int, int]:
@@ -94,7 +99,7 @@ def forecasts(aside: bool) -> list[tuple[Curve, Forecast, float]]:
     for curve in curves(aside):
         train = curve.record._series["train-loss"]
         assert isinstance(train, Series)
-        if curve.later is None or not curve.healthy or len(curve.later) < 6:
+        if not curve.foreseeable or curve.later is None:
             continue
         more = float(curve.later.steps[-1] - train.steps[-1])
         found = forecast(train, more)
@@ -153,9 +158,8 @@ def main() -> None:
         width = np.median([(f.high - f.low) / abs(f.level) for _, f, _ in part] or [0])
         print(f"80 % intervals that cover, {name}:", _share(sum(covered), len(part)),
               f"{below} below; median width {width:.3f} of the level")
-    asked_for = [c for c in curves(asked.aside)
-                 if c.later is not None and c.healthy and len(c.later) >= 6]
-    print("forecasts made:", _share(len(made), len(asked_for)))
+    asked_for = sum(curve.foreseeable for curve in curves(asked.aside))
+    print("forecasts made:", _share(len(made), asked_for))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Synthetic curves have the truth of the formula that made them. Recorded curves (of `zoo`, and of the
 folder that `tools.record_long` filled) are cut somewhere, and what came after the cut is the truth.
-No detector has a say: where a curve's truth is no clear case by these rules it is left out.
+No detector has a say: a curve whose truth is no clear case by these rules has none, and serves for
+forecasts only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from tests.running import CASES, ZOO, record_of
 from unstuck.record import Record, UnusableRecord, read_record
-from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 from unstuck.trends import middle_mean
 
 Floats = NDArray[np.float64]
@@ -330,17 +331,16 @@ def _cuts(name: str, record: Record) -> Iterator[Curve]:
     train = record.series(TRAIN_LOSS)
     g = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
     whole = len(train)
-    for cut in sorted(g.uniform(0.08, 0.6, size=2)):
+    for cut in sorted(g.uniform(0.08, 0.65, size=2)):
         n = int(cut * whole)
         values, steps = train.values, train.steps.astype(float)
         if n < 60 or not np.all(np.isfinite(values)):
             continue
-        truth = _truth(values, n, _constant(record))
-        if truth is None:
+        if n * (1 + AHEAD) > whole:
             continue
+        truth = _truth(values, n, _constant(record)) or ()
         last = int(min(n * (1 + AHEAD), whole))
         places = np.linspace(n, last, 7).astype(int)
-        later = [middle_mean(values[a:b]) for a, b in pairwise(places)]
         at = [float(np.mean(steps[a:b])) for a, b in pairwise(places)]
         if g.random() < 0.4:  # means of as many steps as an epoch may have
             each = max(n // int(g.integers(12, 50)), 2)
@@ -348,23 +348,37 @@ def _cuts(name: str, record: Record) -> Iterator[Curve]:
             first = n - count * each
             shown = values[first:n].reshape(count, each).mean(axis=1)
             shown_at, how = steps[first:n].reshape(count, each)[:, -1], f"means of {each}"
-            logged = True
+            logged, level = True, np.mean
         else:
-            stride = max(1, n // int(g.integers(150, 600)))
+            stride = max(1, n // int(g.integers(80, 250)))
             shown, shown_at, how = values[:n:stride], steps[:n:stride], f"every {stride}"
-            logged = False
-        held = _held(record, 0, int(steps[n - 1]))
-        verdict = _held_out_truth(held, truth)
-        if verdict is None:
+            logged, level = False, middle_mean
+        later = [float(level(values[a:b])) for a, b in pairwise(places)]
+        foreseeable = _steady(record, int(0.8 * steps[n - 1]), int(steps[last - 1]))
+        if not truth and not foreseeable:
             continue
-        yield _row(f"{name}, first {n}, {how}", verdict, shown_at, shown, held=held,
+        held = _held(record, 0, int(steps[n - 1]))
+        truth = (_held_out_truth(held, truth) or ()) if truth else ()
+        yield _row(f"{name}, first {n}, {how}", truth, shown_at, shown, held=held,
                    constant=_constant(record), logged=logged or None,
-                   later=[[int(a) for a in at], _numbers(np.array(later))])
+                   later=[[int(a) for a in at], _numbers(np.array(later))] if foreseeable else None)
+
+
+def _steady(record: Record, first: int, last: int) -> bool:
+    """Whether the rate hardly changes: no curve tells of a schedule that is still to come."""
+    if not record.measured(LEARNING_RATE):
+        return True
+    for rate in record.series(LEARNING_RATE).values():
+        before = rate.values[rate.steps <= first][-1:]
+        during = np.r_[before, rate.values[(rate.steps > first) & (rate.steps <= last)]]
+        if len(during) and not np.max(during) <= 1.5 * np.min(during):
+            return False
+    return True
 
 
 def _truth(values: Floats, n: int, constant: float | None) -> tuple[str, ...] | None:
     """What came after a cut; None where it is no clear case."""
-    if n * (1 + AHEAD) > len(values) or np.min(values) < 0:
+    if np.min(values) < 0:
         return None
     def level(a: float, b: float) -> tuple[float, float]:
         part = values[int(a * n): max(int(b * n), int(a * n) + 3)]

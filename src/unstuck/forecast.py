@@ -25,9 +25,8 @@ OFFSETS = (0.003, 0.03, 0.15, 0.5)  # where a power of time begins, in runs
 POWERS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 DECAYS = tuple(np.geomspace(0.03, 4.0, 16).tolist())  # time constants, in runs
 AGES = (1.0, 3.0, 8.0)  # a point's weight grows with such a power of its time: the end counts
-WIDER = 1.0
-LEVEL_DOUBT = 1.0
-SLIP_DOUBT = 0.5
+DOUBT = 0.5  # of the level's error and of what a forecast of the last third missed: calibrated
+FAR = 4.0  # times half of the run: beyond, more doubt says nothing
 RESTLESS = 4.0  # errors that hang together so much larger than noise are no errors of the form
 LASTING = 0.75  # the correlation of such errors with their neighbours
 
@@ -97,10 +96,10 @@ def forecast(series: Series, more: float) -> Forecast | Abstained:
             slip = abs(float(np.median(before[1])) - level)
     rng = np.random.default_rng(1)
     error = point_noise(y[len(y) // 2:] / unit) / math.sqrt(max(len(y) / 10, 1))
-    doubt = math.hypot(LEVEL_DOUBT * error, SLIP_DOUBT * slip * min(2 * more / span, 4.0))
-    gains = now - then
-    gains = WIDER * (gains - np.median(gains)) + np.median(gains)
-    gains = gains + doubt * rng.standard_normal(len(gains))
+    doubt = DOUBT * math.hypot(error, slip * min(2 * more / span, FAR))
+    gains = now - then + doubt * rng.standard_normal(len(now))
+    if np.min(y) >= 0:
+        gains = np.minimum(gains, level)  # there is nothing below zero
     low, middle, high = np.quantile(gains, [0.5 - COVERED / 2, 0.5, 0.5 + COVERED / 2])
     return Forecast(more, level * unit, *(float(v) * unit for v in (middle, low, high)))
 
@@ -119,10 +118,10 @@ def _draws(u: Floats, y: Floats, later: float) -> tuple[Floats, Floats] | None:
         weights = ages / scale**2
         fits = [(form, *_fit(form, weights, y[:, None], floor)) for form in _forms(u, later)]
         errors = [(y - line[:, 0]) / scale for _, line, _, _ in fits]
-        quality = np.array([float(np.sum(weights * (e * scale) ** 2)) for e in errors])
+        quality = np.array([float(np.sum(weights * (e * scale) ** 2)) for e in errors]) + 1e-12
         best = int(np.argmin(quality))
         restless.append(_restless(errors[best], y / scale))
-        odds = (quality / max(quality[best], 1e-300)) ** (-0.5 * len(y) / length)
+        odds = (quality / quality[best]) ** (-0.5 * len(y) / length)
         for (form, line, _, _), error, odd in zip(fits, errors, odds / odds.sum(), strict=True):
             count = round(DRAWS * float(odd))
             if not count:
