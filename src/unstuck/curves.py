@@ -19,6 +19,7 @@ from unstuck.shape import (
     flat_from,
     gain_of,
     is_log,
+    on_its_way,
     read,
     reduce,
     slack_of,
@@ -212,10 +213,10 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
     scale = float(np.ptp(curve.y)) / 2
     if curve.positive:
         scale = max(abs(level), 1e-3 * curve.reference)
-    gain = gain_of(quarter, half, whole, scale)
-    falling = gain > MATERIAL or dropping(curve)
     done = curve.positive and fell and level <= NEAR_ZERO * curve.reference
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
+    gain = gain_of(quarter, half, whole, scale)
+    falling = gain > MATERIAL or dropping(curve) or (on_its_way(curve) and not no_better)
     flat_since = float(curve.x[flat_from(curve)])
     flat = half if fell and not no_better else whole
     since = int(curve.points.steps[n // 2 if flat is half else 0])
@@ -231,7 +232,8 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         return curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
             f"The loss is still falling: from {curve.start:.3g} to {level:.3g}, by {gain:.0%} of "
-            f"its level over the last part of the run.")
+            f"its level over the last part of the run." if gain > 0 else
+            f"The loss is still falling: from {curve.start:.3g} to {level:.3g}.")
     if no_better or not fell:
         width = (whole.high - whole.low) * (curve.x[-1] - curve.x[0]) if whole else math.inf
         unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))

@@ -1,15 +1,17 @@
 """How much lower a loss would get with more steps, and how sure that is. Nothing is judged here.
 
-A falling loss is taken for a floor plus a part that dies out as a power of time or exponentially.
-Both forms are fitted for a grid of shapes; at one shape the fit is linear. What the forecast does
-not know comes from fitting again to curves whose errors are drawn anew in blocks, with the forms
-averaged by how well they fit (Domhan et al., 2015, average parametric curves likewise; a power of
-time with a floor is what Hestness et al., 2017, and Viering and Loog, 2022, find most often).
+A falling loss is taken for a floor plus a part that dies out as a power of time, exponentially or
+along an S. The forms are fitted for a grid of shapes; at one shape the fit is linear. What the
+forecast does not know comes from fitting again to curves whose errors are drawn anew in blocks, the
+forms averaged by how well they fit, and from what the same method would have missed before. (Domhan
+et al., 2015, average parametric curves likewise; a power of time with a floor is what Hestness et
+al., 2017, and Viering and Loog, 2022, find most often.)
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +26,10 @@ COVERED = 0.8  # of the true gains lie within the interval
 OFFSETS = (0.003, 0.03, 0.15, 0.5)  # where a power of time begins, in runs
 POWERS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 DECAYS = tuple(np.geomspace(0.03, 4.0, 16).tolist())  # time constants, in runs
+CENTRES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of an S, in runs: a network that had to find its way first
+WIDTHS = (0.05, 0.1, 0.2, 0.35)
 AGES = (1.0, 3.0, 8.0)  # a point's weight grows with such a power of its time: the end counts
-DOUBT = 0.5  # of the level's error and of what a forecast of the last third missed: calibrated
+DOUBT = 0.6  # of the level's error and of what a forecast of the last third missed: calibrated
 FAR = 4.0  # times half of the run: beyond, more doubt says nothing
 RESTLESS = 4.0  # errors that hang together so much larger than noise are no errors of the form
 LASTING = 0.75  # the correlation of such errors with their neighbours
@@ -165,14 +169,24 @@ def _restless(errors: Floats, heights: Floats) -> bool:
 
 
 def _forms(u: Floats, later: float) -> list[_Form]:
-    """The power and the exponential form at the grid of their shapes."""
-    starts, powers = (g.reshape(-1, 1) for g in np.meshgrid(OFFSETS, POWERS))
+    """The power, the exponential and the S at the grid of their shapes."""
+    seen, ends = u[None], np.array([[u[-1], later]])
+    starts, powers = _grid(OFFSETS, POWERS)
+    centres, widths = _grid(CENTRES, WIDTHS)
     times = np.array(DECAYS)[:, None]
-    ends = np.array([[u[-1], later]])
-    both = ((u[None] + starts) ** -powers, (ends + starts) ** -powers,
-            np.exp(-u[None] / times), np.exp(-ends / times))
-    return [_Form(both[0], both[1][:, :1], both[1][:, 1:]),
-            _Form(both[2], both[3][:, :1], both[3][:, 1:])]
+
+    def form(shape: Callable[[Floats], Floats]) -> _Form:
+        both = shape(ends)
+        return _Form(shape(seen), both[:, :1], both[:, 1:])
+
+    return [form(lambda t: (t + starts) ** -powers), form(lambda t: np.exp(-t / times)),
+            form(lambda t: 1 / (1 + np.exp((t - centres) / widths)))]
+
+
+def _grid(one: Sequence[float], other: Sequence[float]) -> tuple[Floats, Floats]:
+    """All pairs, as two columns."""
+    first, second = np.meshgrid(one, other)
+    return first.reshape(-1, 1), second.reshape(-1, 1)
 
 
 def _fit(form: _Form, weights: Floats, y: Floats, floor: float) -> tuple[Floats, Floats, Floats]:

@@ -28,6 +28,7 @@ from unstuck.trends import (
 
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 MATERIAL = 0.03  # a change of the level smaller than this is no change
+ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
 SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
 
 
@@ -36,7 +37,7 @@ class LossCurve:
     """The train loss, reduced to what the rules ask for."""
 
     points: Series
-    x: Floats  # blocks of at least 4 points
+    x: Floats  # blocks of at least 4 points, or the points of a short log
     y: Floats
     error: float  # of a block's level
     start: float
@@ -94,7 +95,8 @@ def reduce(record: Record, points: Series) -> LossCurve:
     if constant is None or not 0 < constant < HUGE:
         constant = None
     positive = bool(np.min(points.values) >= 0)
-    x, y = block_levels(points, min(BLOCKS, max(n // 4, 1)))
+    each = 1 if is_log(record) and n <= BLOCKS else 4
+    x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     # A mean, for a constant's loss is a mean: a median sits below it where the noise is skewed.
     level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
     skill = 1 - level / constant if constant and positive else None
@@ -123,6 +125,14 @@ def gain_of(quarter: Trend | None, half: Trend | None, whole: Trend | None, scal
     if quarter.score < -SURE and half.score < -0.7:
         return last
     return ratio(half.start - half.end, scale) if half.score < -SURE and last > MATERIAL else 0.0
+
+
+def on_its_way(curve: LossCurve) -> bool:
+    """Whether the last half surely took its part in a fall that is slow or has only begun."""
+    half, quarter = curve.half, curve.quarter
+    if half is None or quarter is None or not half.score < -1.5 or quarter.score > 0.5:
+        return False
+    return half.start - half.end > ITS_PART * (curve.start - curve.end) > 0
 
 
 def slack_of(line: Trend | None, scale: float) -> float:

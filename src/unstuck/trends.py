@@ -155,34 +155,18 @@ def oscillation(series: Series) -> Oscillation | None:
 def in_order(series: Series) -> Series:
     """The points in the order in which training went, with steps that never go back.
 
-    Where steps go back, a run was resumed: what it did over counts, not what it had done. Steps
-    that begin anew while the loss goes on from where it was are counted within epochs: they are
-    numbered through.
+    Where steps go back, a run was resumed: what it did over counts, not what it had done.
     """
     steps, values = series.steps, series.values
-    back = np.flatnonzero(np.diff(steps) < 0) + 1
-    if not len(back):
+    back = np.diff(steps) < 0
+    if not np.any(back):
         return series
     if np.all(np.diff(steps) <= 0):  # the newest first
         return Series(steps[::-1], values[::-1])
-    if np.all(steps[back] <= steps[0] + 1) and _goes_on(values, back):
-        ends = np.zeros(len(steps), dtype=np.int64)
-        ends[back] = np.minimum(steps[back - 1], 2**40) + 1 - steps[back]
-        return Series(np.minimum(steps, 2**40) + np.cumsum(ends), values)
-    last = np.minimum.accumulate(steps[::-1])[::-1]
-    keep = steps <= last
+    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
+                    np.iinfo(np.int64).max]
+    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
     return Series(steps[keep], values[keep])
-
-
-def _goes_on(values: Floats, back: NDArray[np.int64]) -> bool:
-    """Whether the loss behind each place continues the level before it rather than the start's."""
-    edges = [0, *back.tolist(), len(values)]
-    gaps = []
-    for before, at, after in zip(edges, edges[1:], edges[2:], strict=False):
-        k = max(1, min(5, (at - before) // 4, (after - at) // 4))
-        new, old = np.median(values[at: at + k]), np.median(values[at - k: at])
-        gaps.append(abs(new - old) - abs(new - np.median(values[:k])))
-    return bool(np.median(gaps) < 0)
 
 
 def tidy(series: Series) -> Series:
