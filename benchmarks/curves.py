@@ -135,7 +135,7 @@ def main() -> None:
     for synthetic in (True, False):
         part = [r for (c, _), r in zip(found, right, strict=True)
                 if c.name.startswith("~") is synthetic]
-        print("  synthetic:" if synthetic else "  recorded: ", _share(sum(part), len(part)))
+        print("  synthetic:" if synthetic else "  recorded:", _share(sum(part), len(part)))
     for low, high in ((0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
         sure = [r for (_, o), r in zip(found, right, strict=True) if low <= o.confidence < high]
         print(f"  at a confidence of {low} to {min(high, 1.0)}:", _share(sum(sure), len(sure)))

@@ -148,13 +148,17 @@ def test_a_curve_read_backwards_is_no_longer_learning() -> None:
     assert judge(record(curve)).kind in (OutcomeKind.BROKEN, OutcomeKind.DIVERGED)
 
 
-def test_what_limits_the_reading_of_a_log_is_said() -> None:
+def test_what_the_curve_of_a_log_did_is_said() -> None:
     g = np.random.default_rng(0)
-    made = log(2.3 * power(300) * batches(g, 300, 0.05))
-    assert any("overfitting" in said for said in remarks(made))
-    assert any("overfitting" in said for said in diagnose(made).remarks)
-    watched = record(2.3 * power(300))
-    assert not remarks(watched)
+    curve = np.r_[2.3 * np.exp(-np.arange(200) / 30) + 0.5, np.full(300, 0.5)]
+    curve *= batches(g, 500, 0.03)
+    curve[300] = 9.0
+    made = log(curve)
+    said = " ".join(remarks(made))
+    assert "then flat from 0.5" in said
+    assert "at step 300" in said
+    assert set(remarks(made)) <= set(diagnose(made).remarks)
+    assert not remarks(record(curve))
 
 
 def test_a_slow_beginning_is_no_bottleneck() -> None:

@@ -1,4 +1,4 @@
-"""What a curve did one after the other, and what limits its reading. No outcome is decided here."""
+"""What a curve did one after the other. No outcome is decided here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from unstuck.record import Record, Series
 from unstuck.shape import MATERIAL, SURE, is_log, read
-from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.trends import (
     BLOCKS,
     Floats,
@@ -128,8 +128,8 @@ def spikes(series: Series) -> tuple[int, ...]:
 
 
 def remarks(record: Record) -> list[str]:
-    """What the curves of a log show besides their outcome, and what limits reading them."""
-    train, held = read(record, TRAIN_LOSS), read(record, HELD_OUT_LOSS)
+    """What the train loss of a log shows besides its outcome, a sentence each."""
+    train = read(record, TRAIN_LOSS)
     if train is None or not is_log(record):
         return []
     said = []
@@ -144,19 +144,12 @@ def remarks(record: Record) -> list[str]:
     swings = oscillation(train)
     if swings is not None and swings.alternates:
         said.append("The train loss alternates from point to point: the column may mix two losses.")
-    calm = tidy(train)
     if course and course[-1].course is Course.FLAT and record.measured(CONSTANT_LOSS):
-        constant, best = read(record, CONSTANT_LOSS), float(np.min(block_levels(calm, BLOCKS)[1]))
+        constant = read(record, CONSTANT_LOSS)
+        best = float(np.min(block_levels(tidy(train), BLOCKS)[1]))
         if constant is not None and constant.values[-1] > 0:
             said.append(
                 f"The plateau at {course[-1].end:.3g} is "
                 f"{ratio(course[-1].end, float(constant.values[-1])):.0%} of the loss of the best "
                 f"constant prediction; the best level seen is {best:.3g}.")
-    if held is None:
-        said.append("Without a held-out loss nothing can be said about overfitting.")
-    else:
-        said.append(
-            "A train loss logged during training is a mean over changing weights, with dropout "
-            "and the like at work; a held-out loss comes from the weights at the end, in eval "
-            "mode. They may differ by that alone, even with the held-out loss below.")
     return said
