@@ -13,63 +13,30 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tests.running import CASES, ZOO, record_of
-from unstuck.record import Record, UnusableRecord, read_record
-from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
-from unstuck.trends import middle_mean
+from tools.recorded_curves import AHEAD, SEEN, Curve, Floats, numbers, recorded, row
 
-Floats = NDArray[np.float64]
-Curve = dict[str, Any]
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "curves" / "curves.jsonl.gz"
-AHEAD = 0.5  # a forecast looks half of the run ahead
 CLEAR = 0.05  # of the level, lost in half as many steps more: it was still learning
 STILL = 0.01  # less than this: it was flat
-SEEN = 4.0  # standard errors that a fall within the run must have to be asked for
-
-# What the programs of cases/ are made to show, where their own words say it.
-WRITTEN = {
-    "accumulation_not_averaged": "diverged", "exploding_gradients": "diverged",
-    "non_finite_data": "diverged", "non_finite_loss": "diverged", "loss_sign": "diverged",
-    "gradients_not_zeroed": "diverged", "dead_relu": "not-learning",
-    "detached_graph": "not-learning", "inputs_not_normalised": "not-learning",
-    "learning_rate_too_low": "not-learning", "missing_nonlinearity": "not-learning",
-    "saturated_activations": "not-learning", "schedule_mistake": "not-learning",
-    "step_never_called": "not-learning", "step_without_gradient": "not-learning",
-    "vanishing_gradients": "not-learning", "loss_broadcast": "not-learning",
-    "same_batch_every_step": "overfitting",
-}
 
 
 def main() -> None:
-    rows = [*_synthetic(), *_recorded(Path(sys.argv[1]))]
-    names = [row["name"] for row in rows]
+    made = [*_synthetic(), *recorded(Path(sys.argv[1]))]
+    names = [curve["name"] for curve in made]
     assert len(set(names)) == len(names)
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+    lines = "".join(json.dumps(curve, separators=(",", ":")) + "\n" for curve in made)
     FILE.write_bytes(gzip.compress(lines.encode(), 9, mtime=0))
-    for kind in sorted({"|".join(row["truth"]) for row in rows}):
-        found = [row for row in rows if "|".join(row["truth"]) == kind]
-        recorded = sum(not row["name"].startswith("~") for row in found)
-        print(f"{kind:30} {len(found):4}, {recorded} of them recorded")
-    print(len(rows), "curves,", FILE.stat().st_size, "bytes")
-
-
-def _numbers(values: Floats) -> list[float | str]:
-    """Four digits are enough; non-finite numbers are strings."""
-    return [float(f"{v:.4g}") if np.isfinite(v) else str(float(v)) for v in values]
-
-
-def _row(name: str, truth: tuple[str, ...], steps: Floats, values: Floats, **more: Any) -> Curve:
-    made = {"name": name, "truth": list(truth), "steps": [int(s) for s in steps],
-            "train": _numbers(values)}
-    return made | {key: value for key, value in more.items() if value is not None}
+    for kind in sorted({"|".join(curve["truth"]) for curve in made}):
+        found = [curve["name"] for curve in made if "|".join(curve["truth"]) == kind]
+        real = sum(not name.startswith("~") for name in found)
+        print(f"{kind or 'no clear case':30} {len(found):4}, {real} of them recorded")
+    print(len(made), "curves,", FILE.stat().st_size, "bytes")
 
 
 # Synthetic ---------------------------------------------------------------------------------------
@@ -222,9 +189,9 @@ def _one(name: str, truth: tuple[str, ...], shape: Shape, known: bool | None,
         if truth[0] == "diverged":
             constant = None
     at = steps[-1] + np.round((ahead - 1) * n) * (1 if epochs else stride)
-    return _row(name, truth, steps, values * height, constant=constant, logged=epochs or None,
+    return row(name, truth, steps, values * height, constant=constant, logged=epochs or None,
                 now=float(f"{clean[-1] * height:.4g}"),
-                later=[[int(s) for s in at], _numbers(later * height)])
+                later=[[int(s) for s in at], numbers(later * height)])
 
 
 def _pairs() -> Iterator[Curve]:
@@ -254,9 +221,9 @@ def _pairs() -> Iterator[Curve]:
         height = float(np.exp(g.uniform(-3, 3)))
         at = np.arange(n) + (1 if epochs else 0)
         held_at = at if epochs else np.round(v * (n - 1))
-        yield _row(f"~pair {kind} {seed}", (kind,), at, train * _noise(g, n, spread) * height,
+        yield row(f"~pair {kind} {seed}", (kind,), at, train * _noise(g, n, spread) * height,
                    held=[[int(s) for s in held_at],
-                         _numbers(held * _noise(g, m, spread / (1 if epochs else 4)) * height)],
+                         numbers(held * _noise(g, m, spread / (1 if epochs else 4)) * height)],
                    logged=epochs or None, constant=height if seed % 4 < 2 else None)
 
 
@@ -268,7 +235,7 @@ def _too_short() -> Iterator[Curve]:
         n = int(g.integers(3, 7)) if logged else int(g.integers(4, 25))
         spread = float(g.uniform(0.1, 0.5))
         values = (1 + np.arange(n) / n) ** -g.uniform(0, 0.3) * _noise(g, n, spread)
-        yield _row(f"~too short {seed}", ("too-short-to-tell",), np.arange(n),
+        yield row(f"~too short {seed}", ("too-short-to-tell",), np.arange(n),
                    values * float(np.exp(g.uniform(-3, 3))), logged=logged or None)
 
 
@@ -284,135 +251,8 @@ def _resumed() -> Iterator[Curve]:
             last = max(stop - int(g.integers(5, n // 10 + 6)), 1)
         steps = np.concatenate([*at, np.arange(last, n)])
         clean = (1 + (steps + 1) / n / wait) ** -c
-        yield _row(f"~resumed {seed}", ("learning",), steps.astype(float),
+        yield row(f"~resumed {seed}", ("learning",), steps.astype(float),
                    clean * _noise(g, len(steps), spread) * 3, logged=True)
-
-
-# Recorded ----------------------------------------------------------------------------------------
-def _recorded(long: Path) -> Iterator[Curve]:
-    runs: list[tuple[str, Record]] = []
-    for folder in sorted(p for p in long.iterdir() if p.is_dir()):
-        try:
-            runs.append((f"{folder.name} long", read_record(folder)))
-        except UnusableRecord:
-            continue
-    runs += [(z.stem, read_record(record_of(z))) for z in ZOO]
-    runs += [(f"{c.stem} well", read_record(record_of(c, "well"))) for c in CASES]
-    for name, record in runs:
-        if record.measured(TRAIN_LOSS) and len(record.backwards) == 1:
-            yield from _cuts(name, record)
-    for case in CASES:
-        if case.stem in WRITTEN:
-            record = read_record(record_of(case, "sick"))
-            train = record.series(TRAIN_LOSS)
-            yield _row(f"{case.stem} sick", (WRITTEN[case.stem],), train.steps[:600],
-                       train.values[:600], constant=_constant(record), held=_held(record, 0, 600))
-
-
-def _constant(record: Record) -> float | None:
-    if not record.measured(CONSTANT_LOSS):
-        return None
-    value = float(record.series(CONSTANT_LOSS).values[-1])
-    return float(f"{value:.4g}") if np.isfinite(value) else None
-
-
-def _held(record: Record, first: int, last: int) -> list[Any] | None:
-    if not record.measured(HELD_OUT_LOSS):
-        return None
-    held = record.series(HELD_OUT_LOSS)
-    keep = (held.steps >= first) & (held.steps <= last)
-    if not keep.any():
-        return None
-    return [[int(s) for s in held.steps[keep]], _numbers(held.values[keep])]
-
-
-def _cuts(name: str, record: Record) -> Iterator[Curve]:
-    """One or two cuts of a run, as single steps or as means of what would be epochs."""
-    train = record.series(TRAIN_LOSS)
-    g = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
-    whole = len(train)
-    for cut in sorted(g.uniform(0.08, 0.65, size=2)):
-        n = int(cut * whole)
-        values, steps = train.values, train.steps.astype(float)
-        if n < 60 or not np.all(np.isfinite(values)):
-            continue
-        if n * (1 + AHEAD) > whole:
-            continue
-        truth = _truth(values, n, _constant(record)) or ()
-        last = int(min(n * (1 + AHEAD), whole))
-        places = np.linspace(n, last, 7).astype(int)
-        at = [float(np.mean(steps[a:b])) for a, b in pairwise(places)]
-        if g.random() < 0.4:  # means of as many steps as an epoch may have
-            each = max(n // int(g.integers(12, 50)), 2)
-            count = n // each
-            first = n - count * each
-            shown = values[first:n].reshape(count, each).mean(axis=1)
-            shown_at, how = steps[first:n].reshape(count, each)[:, -1], f"means of {each}"
-            logged, level = True, np.mean
-        else:
-            stride = max(1, n // int(g.integers(80, 250)))
-            shown, shown_at, how = values[:n:stride], steps[:n:stride], f"every {stride}"
-            logged, level = False, middle_mean
-        later = [float(level(values[a:b])) for a, b in pairwise(places)]
-        foreseeable = _steady(record, int(0.8 * steps[n - 1]), int(steps[last - 1]))
-        if not truth and not foreseeable:
-            continue
-        held = _held(record, 0, int(steps[n - 1]))
-        truth = (_held_out_truth(held, truth) or ()) if truth else ()
-        yield _row(f"{name}, first {n}, {how}", truth, shown_at, shown, held=held,
-                   constant=_constant(record), logged=logged or None,
-                   later=[[int(a) for a in at], _numbers(np.array(later))] if foreseeable else None)
-
-
-def _steady(record: Record, first: int, last: int) -> bool:
-    """Whether the rate hardly changes: no curve tells of a schedule that is still to come."""
-    if not record.measured(LEARNING_RATE):
-        return True
-    for rate in record.series(LEARNING_RATE).values():
-        before = rate.values[rate.steps <= first][-1:]
-        during = np.r_[before, rate.values[(rate.steps > first) & (rate.steps <= last)]]
-        if len(during) and not np.max(during) <= 1.5 * np.min(during):
-            return False
-    return True
-
-
-def _truth(values: Floats, n: int, constant: float | None) -> tuple[str, ...] | None:
-    """What came after a cut; None where it is no clear case."""
-    if np.min(values) < 0:
-        return None
-    def level(a: float, b: float) -> tuple[float, float]:
-        part = values[int(a * n): max(int(b * n), int(a * n) + 3)]
-        part = np.minimum(part, 8 * np.median(part) + 1e-12)
-        return float(np.mean(part)), float(np.std(part) / np.sqrt(len(part)) * 1.6)
-    (before, before_error), (now, error) = level(0.5, 0.75), level(0.8, 1.0)
-    later, later_error = level(1.3, 1.5)
-    start = float(np.median(values[: max(3, n // 50)]))
-    fell, was = 1 - later / now, 1 - now / before
-    if (now <= 0.02 * (constant or start)) and later < now * 1.5:
-        return ("converged",)
-    unsure = (error + later_error) / now
-    if fell > max(0.08, SEEN * unsure) and was > max(0.05, SEEN * (error + before_error) / before):
-        return ("learning",)
-    if abs(fell) < 0.03 and abs(was) < 0.03 and unsure < 0.03:
-        if constant is None:
-            return ("bottleneck", "converged") if now < 0.8 * start else None
-        skill = 1 - now / constant
-        return (("converged",) if skill > 0.92 else ("bottleneck",) if 0.1 < skill < 0.88
-                else ("not-learning",) if skill < 0.02 else None)
-    return None
-
-
-def _held_out_truth(held: list[Any] | None, truth: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The truth with the held-out curve looked at: overfitting if it clearly turned up."""
-    if held is None:
-        return truth
-    values = np.array([float(v) for v in held[1]])
-    if len(values) < 6:
-        return truth
-    low, end = float(np.min(values)), float(np.median(values[-3:]))
-    if end > 1.25 * low and int(np.argmin(values)) < len(values) * 0.7:
-        return ("overfitting",) if truth != ("not-learning",) else None
-    return truth if end < 1.08 * low else None
 
 
 if __name__ == "__main__":
