@@ -87,7 +87,7 @@ def _watcher() -> str:
     digest = hashlib.sha256()
     package = ROOT / "src" / "unstuck"
     files = [*sorted((package / "observe").rglob("*.py")),
-             *(package / f"{name}.py" for name in ("record", "facts", "signals"))]
+             *(package / f"{name}.py" for name in ("recording", "facts", "signals"))]
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -26,7 +26,7 @@ from unstuck.record import NotMeasured, Record, read_record
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 SURE = 0.5  # a finding less sure than this is no ground for an alarm
-SAMPLING = 1.25  # sampled steps lie up to a quarter of the run so far apart
+SAMPLING = 1.4  # the next sampled step lies so many times as far out as the last
 
 
 def diagnose(

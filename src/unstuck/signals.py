@@ -276,9 +276,24 @@ EVAL_IN_TRAINING = PlaceSignal(
     "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
     "reached backward, else 0",
 )
+BATCH_NORM_VALUES = PlaceSignal(
+    "batch-norm-values", "values", Cost.SAMPLED,
+    "values per channel that a batch normalisation layer in train mode took its statistics from",
+)
+BATCH_NORM_GAP = PlaceSignal(
+    "batch-norm-gap", "", Cost.SAMPLED,
+    "distance between what a batch normalisation layer makes of a batch in train mode and what it "
+    "would make of it in eval mode, in standard deviations",
+)
 TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
     "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+)
+COPIED_GENERATORS = PlaceSignal(
+    "copied-generators", "generators", Cost.SAMPLED,
+    "random generators of the program's own that each worker of a loader gets the same copy of "
+    "and draws from; counted when the loader is built",
+    place="loader",
 )
 LABEL_AGREEMENT = PlaceSignal(
     "label-agreement", "", Cost.SAMPLED,
@@ -289,6 +304,11 @@ LABEL_AGREEMENT_BETWEEN = PlaceSignal(
     "share of the pairs of samples of two different sampled steps, of all so far, that have the "
     "same class label",
     place="loss",
+)
+PASTED_SHARE = PlaceSignal(
+    "pasted-share", "", Cost.SAMPLED,
+    "share of a layer's samples that hold numbers of several of the model's; written if there are "
+    "any",
 )
 
 ALL: tuple[Signal, ...] = tuple(

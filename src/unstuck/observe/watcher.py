@@ -18,6 +18,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -30,8 +31,11 @@ from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
-from unstuck.observe.probes.repeats import RepeatProbe, samples_of
+from unstuck.observe.probes.repeats import RepeatProbe
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.probes.slots import SlotProbe
+from unstuck.observe.probes.workers import WorkerProbe
+from unstuck.observe.quiet import QuietSteps
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -39,7 +43,6 @@ from unstuck.record import RecordWriter
 LONGEST_ACCUMULATION = 64
 # A program that catches everything may go on after it was told to stop: so often is it told again.
 STOPS_BEFORE_EXIT = 20
-
 # Noting the source line of an operation costs about fifty microseconds.
 LARGEST_TRACED_GRAPH = 1_000
 
@@ -63,17 +66,19 @@ class Watcher:
         self.names = Names(sites)
         self.models = Models(writer, self.names, sites)
         self.capture = Capture(self)
+        self._quiet = QuietSteps(self)
         self.step = 0
         self.sampled = True
         self.stopped = False
         self._max_steps = max_steps
         self._stops = 0
         self._budget = Budget(overhead)
-        self._backwards_since_step = 0
-        self._stepped = False
-        self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
-        self._backwards_in_step = 0
-        self._recent: list[int] = [0]  # optimizers of the last steps
+        self.backwards_since_step = 0
+        self.stepped = False
+        self.stepping: list[int] = []  # optimizers whose step is under way, outermost first
+        self.nests = False  # whether one steps within another
+        self.backwards_in_step = 0
+        self.recent: list[int] = [0]  # optimizers of the last steps
         self._window = 0  # sampled steps left, so that each optimizer gets one
         self._tracing = False
         self._failed = False
@@ -93,7 +98,10 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.workers = WorkerProbe(writer, sites)
+        self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
+        self.slots = SlotProbe(writer, self.names, sites)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -174,13 +182,7 @@ class Watcher:
         self.frozen.optimizer_built(optimizer)
 
     def loader_built(self, loader: Any) -> None:
-        location = self.sites.location(self.sites.here(loader))
-        where = f"{location.line}" if location else "?"
-        self.writer.fact(facts.Loader(
-            f"loader at line {where}", location, getattr(loader, "batch_size", None),
-            type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-            int(getattr(loader, "num_workers", 0)),
-        ), self.step)
+        self.workers.loader_built(loader, self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
         self.modes.switched(module)
@@ -231,6 +233,7 @@ class Watcher:
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
+            self.slots.model_called(module, args, output, self.step)
             self.models.describe(
                 module, args, kwargs, self.step, compiled=self.capture.compiled,
                 first_layer=self.layers.first_layer)
@@ -240,7 +243,9 @@ class Watcher:
             self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.slots.called(module, args, self.step)
             self.modes.called(module, output)
+            self.batchnorm.called(module, args)
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(
@@ -263,18 +268,15 @@ class Watcher:
         traced = self._tracing
         if traced:
             self._trace(False)
-        if not self._stepping:
+        if not self.stepping:
             self._count_backward()
             if self.sampled or not self.order.settled:
                 self.order.before_backward(self.step)
         else:
-            self._backwards_in_step += 1
+            self.backwards_in_step += 1
         if self.parameters.follows:
             self.parameters.before_backward()
-        given = (tensors,) if isinstance(tensors, torch.Tensor) else tensors
-        if not isinstance(given, tuple | list):
-            return
-        for loss in given:
+        for loss in tensors if isinstance(tensors, tuple | list) else (tensors,):
             if not isinstance(loss, torch.Tensor):
                 continue
             if self.sampled and loss.grad_fn is not None:
@@ -301,21 +303,21 @@ class Watcher:
         self.cuts.reached(leaves, self.step)
 
     def _count_backward(self) -> None:
-        by_hand = not self._stepped and (
+        by_hand = not self.stepped and (
             not self.parameters.has_optimizer
-            or self._backwards_since_step >= LONGEST_ACCUMULATION
+            or self.backwards_since_step >= LONGEST_ACCUMULATION
         )
-        if by_hand and self._backwards_since_step:
+        if by_hand and self.backwards_since_step:
             self.parameters.after_step(None, self.step, self.sampled)
             self._step_ended()
             self.maybe_stop()
         if by_hand and self.sampled:
             self.parameters.before_step(None, self.step, self.sampled)
-        self._backwards_since_step += 1
+        self.backwards_since_step += 1
 
     def clearing(self, owner: Any) -> None:
         """Gradients are about to be cleared at a sampled step."""
-        if not self._stepping:
+        if not self.stepping:
             self.order.clearing(owner)
 
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
@@ -324,27 +326,29 @@ class Watcher:
     # Steps --------------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer, closure: bool) -> None:
         key = id(optimizer)
-        if self._stepping and key in self._stepping and self._backwards_in_step:
-            self._stepping.clear()  # an earlier step raised and never came back
-        self._stepping.append(key)
-        if len(self._stepping) == 1:
-            self._backwards_in_step = 0
+        if self.stepping and key in self.stepping and self.backwards_in_step:
+            self.stepping.clear()  # an earlier step raised and never came back
+        self.stepping.append(key)
+        if len(self.stepping) > 1:
+            self.nests = True
+        else:
+            self.backwards_in_step = 0
             self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
-        if self._stepping:
-            self._stepping.pop()
-        if self._stepping:
+        if self.stepping:
+            self.stepping.pop()
+        if self.stepping:
             return
-        self._stepped = True
-        if not self._backwards_since_step and not self._backwards_in_step:
+        self.stepped = True
+        if not self.backwards_since_step and not self.backwards_in_step:
             self.losses.without_backward(self.step)
         self.parameters.after_step(optimizer, self.step, self.sampled)
-        if id(optimizer) != self._recent[-1]:
-            self._recent = [*self._recent[-7:], id(optimizer)]
-        elif len(set(self._recent)) > 1 and self.step % 64 == 0:
-            self._recent = self._recent[-1:]  # the others may have ended
+        if id(optimizer) != self.recent[-1]:
+            self.recent = [*self.recent[-7:], id(optimizer)]
+        elif len(set(self.recent)) > 1 and self.step % 64 == 0:
+            self.recent = self.recent[-1:]  # the others may have ended
         self._step_ended()
 
     def _step_ended(self) -> None:
@@ -353,6 +357,7 @@ class Watcher:
             self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
+            self.batchnorm.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
@@ -360,14 +365,16 @@ class Watcher:
         if not self.repeats.over:
             self.repeats.step_ended(self.step)
         self.step += 1
-        self._backwards_since_step = 0
+        self.backwards_since_step = 0
         if self._window > 1:
             self._window -= 1
         else:
             self.sampled = self.step >= self._budget.next and self._budget.sampled(self.step)
-            self._window = max(1, len(set(self._recent) - {0})) if self.sampled else 0
+            self._window = max(1, len(set(self.recent) - {0})) if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
+        quiet = self._quiet.lasts(self.sampled, self._budget.next)
+        self.capture.tell(self._quiet if quiet else self, of_beginning_steps=not quiet)
         if self.step == 1:
             self._trace(True)
         elif self.step < 4 and torch.is_anomaly_enabled() and (

@@ -135,6 +135,9 @@ class FlowProbe:
         self._first_look(step)
         if len(nodes) > GRAPH_LIMIT:
             return
+        nodes = [node for node in nodes if node.name() in _OPERANDS]
+        if step >= GRAPH_STEPS and len(nodes) < REPEATS:
+            return
         products = {}
         for node in sorted(nodes, key=graph.sequence):
             product = self._product(node)
