@@ -10,7 +10,7 @@ import pytest
 from unstuck import diagnosis
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.diagnosis import diagnose
-from unstuck.facts import End, EndKind
+from unstuck.facts import Backward, End, EndKind
 from unstuck.findings import (
     Absent,
     Evidence,
@@ -27,7 +27,8 @@ WORDS = Words("s", "c", "w", "h", "k", ("r",))
 
 
 def loss_record(values: np.ndarray, constant: float | None = None) -> Record:
-    record = Record("id", "0", end=End(EndKind.FINISHED), steps=len(values))
+    record = Record("id", "0", backwards=(Backward(None),), end=End(EndKind.FINISHED),
+                    steps=len(values))
     record._series["train-loss"] = Series(np.arange(len(values)), values.astype(float))
     if constant is not None:
         record._series[CONSTANT_LOSS.name] = Series(np.array([0]), np.array([constant]))

@@ -22,6 +22,7 @@ from unstuck.findings import (
     Unknown,
     Verdict,
 )
+from unstuck.phases import remarks as curve_remarks
 from unstuck.record import NotMeasured, Record, read_record
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
@@ -52,7 +53,7 @@ def diagnose(
         if name not in known:
             raise ValueError(f"no cause has a threshold {name!r}")
     outcome = judge(record)
-    remarks = [odd.says for odd in record.oddities]
+    remarks = [odd.says for odd in record.oddities] + curve_remarks(record)
     if record.torn:
         remarks.append("The record is torn: some of its lines could not be read.")
     verdicts: list[tuple[Cause, Verdict]] = []
