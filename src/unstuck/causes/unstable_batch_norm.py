@@ -76,8 +76,10 @@ def _detect(view: View) -> Verdict:
             return Unknown("the layers of a compiled model were not seen",
                            (BATCH_NORM_VALUES.name,))
         return Absent("no batch normalisation layer was called in train mode")
-    values = {name: s.finite for name, s in view[BATCH_NORM_VALUES].items() if len(s.finite)}
-    typical = {name: level(s) for name, s in values.items()}
+    values = {name: s.finite for name, s in view[BATCH_NORM_VALUES].items()}
+    typical = {name: n for name, s in values.items() if (n := level(s)) >= 1}
+    if not typical:
+        return Unknown("how many values were normalised is not known", (BATCH_NORM_VALUES.name,))
     few = {name: n for name, n in typical.items() if n <= view.limit(FEW)}
     if few:
         layer = min(few, key=lambda name: few[name])
@@ -95,7 +97,8 @@ def _few(view: View, layer: str, series: Series, number: float) -> Verdict:
     ratio = _evaluated(view, layer)
     little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
     very_few, poor = number <= view.limit(VERY_FEW), _poor_evaluation(view)
-    apart = ratio is not None and max(ratio, 1 / ratio) >= view.limit(APART)
+    apart = ratio is not None and abs(math.log(ratio)) >= math.log(
+        view.limit(APART))
     worse = ratio is not None and ratio >= view.limit(WORSE)
     if ratio is None:
         strength = 0.8 if little and very_few else 0.35
@@ -157,8 +160,8 @@ def _evaluated(view: View, layer: str) -> float | None:
         for step, value in zip(series.steps[-last:], series.values[-last:], strict=True):
             near = train.values[(train.steps < step) & (train.steps >= step - _WINDOW)]
             mean = float(np.mean(near)) if len(near) else math.nan
-            if mean > 0 and value > 0:
-                ratios.append(float(value) / mean)
+            if mean > 0 and (ratio := float(value) / mean) > 0:
+                ratios.append(ratio)
         if ratios:
             return float(np.median(ratios))
     return None
