@@ -117,7 +117,7 @@ def read(source: Source, dialect: Dialect) -> Table:
 
 def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
     """The cells by column; short rows are filled up, long ones cut."""
-    if not all(len(row) == width for row in batch):
+    if set(map(len, batch)) != {width}:
         batch = [[*row[:width], *[""] * (width - len(row))] for row in batch]
     return zip(*batch, strict=True)
 
@@ -140,7 +140,7 @@ class _Numbers:
         except ValueError:
             del self.values[before:]
             found = [(i, value) for i, cell in enumerate(cells)
-                     if (value := None if missing(cell) else number(cell)) is not None]
+                     if cell and (value := None if missing(cell) else number(cell)) is not None]
             self.words = not found and not before and not all(map(missing, cells))
             self.dense = False
             self.rows.append(np.array([i for i, _ in found], dtype=np.int64) + start)

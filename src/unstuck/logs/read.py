@@ -86,7 +86,7 @@ def _record(name: str, table: Table, choice: Choice) -> Record:
         log=_log(name, table, roles, axis),
         end=End(EndKind.KILLED),  # a log does not say how its run ended
         oddities=tuple(Oddity("log", 0, says) for says in remarks),
-        steps=len(train),
+        steps=int(train.steps[-1]) + 1 if len(train) else 0,
         tracks={"": train},
         _series=series,
     )

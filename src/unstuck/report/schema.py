@@ -48,6 +48,13 @@ def to_text(diagnosis: Diagnosis) -> str:
     return json.dumps(to_dict(diagnosis), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def runs_to_text(runs: Sequence[tuple[str, Diagnosis]]) -> str:
+    """The diagnoses of several logs, each with its file, as a JSON document."""
+    document = {"schema": SCHEMA, "runs": [{"file": f, **to_dict(d)} for f, d in runs]}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
+
+
 def write_json(diagnosis: Diagnosis, path: str | Path) -> None:
     """Writes a diagnosis as JSON; OSError if the file cannot be written."""
     # A lone surrogate, from a file name that is no UTF-8, must not cost the report.

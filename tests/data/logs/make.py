@@ -191,9 +191,11 @@ def tqdm() -> None:
 
     console = io.StringIO()
     for epoch, _, losses, held, _, _ in trained(40):
-        with bar(losses, file=console, desc=f"Epoch {epoch}", ncols=60, mininterval=1) as batches:
-            for loss in batches:
-                batches.set_postfix(loss=loss)
+        with bar(total=len(losses), file=console, desc=f"Epoch {epoch}", ncols=90,
+                 mininterval=1) as batches:
+            for loss in losses:
+                batches.set_postfix(loss=loss, refresh=False)
+                batches.update()
             batches.set_postfix(loss=sum(losses) / len(losses), val_loss=held)
     write("tqdm_console.txt", console.getvalue())
 
