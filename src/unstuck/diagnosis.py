@@ -12,7 +12,6 @@ from unstuck.causes._measures import failed, learned_little
 from unstuck.curves import judge
 from unstuck.facts import EndKind
 from unstuck.findings import (
-    Absent,
     Diagnosis,
     Finding,
     Outcome,
@@ -100,9 +99,10 @@ def _from_a_log(record: Record, cause: Cause, verdict: Verdict) -> Verdict:
     Absent stays what is told from curves alone, all of which are there.
     """
     lacking = tuple(s.name for s in (*cause.needs, *cause.uses) if not record.measured(s))
-    if not isinstance(verdict, Absent) or (not lacking and cause.harm is Harm.CONDITION):
+    if isinstance(verdict, Present) or not (lacking or cause.harm is Harm.MISTAKE):
         return verdict
-    return Unknown("a log holds curves, not the program", lacking or ("a run under unstuck run",))
+    return Unknown("a log holds curves, not the program that `unstuck run` watches",
+                   lacking or ("a run under `unstuck run`",))
 
 
 def _was(names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,22 +21,24 @@ FAR = 2.0**62
 class Axis:
     """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
 
-    `unit` is "step", "epoch" or "row". `once` tells that of repeated steps the later count.
+    `unit` is "step", "epoch" or "row". `later` is, at each row, the earliest point of the train
+    column in the rows after it: in a resumed run it supersedes what does not come before it.
     """
 
     name: str
     unit: str
     at: Floats
-    once: bool = False
+    later: Floats | None = None
     remarks: tuple[str, ...] = ()
 
     def series(self, column: Column) -> Series:
-        """A column over this axis, its steps in order, and of repeated steps the later."""
-        at, values, rows = self.at[column.rows], column.values, column.rows
-        keep = np.isfinite(at)
-        if self.once:
-            keep &= ~_superseded(at)
-        at, values, rows = at[keep], values[keep], rows[keep]
+        """A column over this axis, its steps in order; of a resumed run's, the later of each."""
+        keep = (self.at[column.rows] >= 0) & (self.at[column.rows] < FAR)
+        rows, values = column.rows[keep], column.values[keep]
+        at = self.at[rows]
+        if self.later is not None:
+            keep = at < np.minimum(self.later[rows], _earliest_after(at))
+            at, rows, values = at[keep], rows[keep], values[keep]
         if self.unit == "row":
             at = rows.astype(np.float64)
         steps: Integers = at.astype(np.int64)
@@ -57,7 +58,7 @@ def axis_of(table: Table, train: Column) -> Axis:
         name, at = found
         known = at[train.rows]
         known = known[np.isfinite(known)]
-        if len(known) < (1 - UNKNOWN) * len(train):
+        if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
             continue
         moves = np.diff(known)
         back = np.flatnonzero(moves < 0)
@@ -66,14 +67,17 @@ def axis_of(table: Table, train: Column) -> Axis:
         same = np.count_nonzero(moves == 0) > max(REPEATS * len(known), 1)
         if unit == "step" and not same and len(back):
             unrolled = _unrolled(at, train, epochs[1] if epochs else None)
-            if unrolled is not None:
+            if unrolled is not None and unrolled[-1] < FAR:
                 return Axis(name, unit, unrolled)
-        if unit == "step" and same or len(back) > max(RESUMES * len(known), 3):
-            continue
-        if not known.size or np.min(known) < 0 or np.max(known) >= FAR:
+        if (unit == "step" and same) or len(back) > max(RESUMES * len(known), 3):
             continue
         whole = not same and bool(np.all(known % 1 == 0))
-        return Axis(name if whole else "row", unit if whole else "row", at, bool(len(back)),
+        unit = unit if whole else "row"
+        if not len(back):
+            return Axis(name if whole else "row", unit, at)
+        own = np.full(table.rows, np.inf)
+        own[train.rows] = np.where(np.isfinite(at[train.rows]), at[train.rows], np.inf)
+        return Axis(name if whole else "row", unit, at, _earliest_after(own),
                     _resumed(name, known, back))
     return Axis("row", "row", rows)
 
@@ -112,26 +116,17 @@ def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None
     return at + np.cumsum(lifted)
 
 
-def _superseded(at: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """The points whose step comes again after the counter went back."""
-    lowest_later = np.full(len(at), np.inf)
-    starts = np.flatnonzero(np.diff(at) < 0) + 1
-    floor = np.inf
-    for begin, end in reversed([*_pairs([0, *starts.tolist(), len(at)])]):
-        lowest_later[begin:end] = floor
-        floor = min(floor, float(np.min(at[begin:end], initial=np.inf)))
-    return np.asarray(at >= lowest_later)
-
-
-def _pairs(edges: Sequence[int]) -> Sequence[tuple[int, int]]:
-    return list(zip(edges[:-1], edges[1:], strict=True))
+def _earliest_after(at: Floats) -> Floats:
+    """The smallest of all later values; Inf behind the last."""
+    return np.append(np.minimum.accumulate(at[::-1])[::-1][1:], np.inf)[: len(at)]
 
 
 def _resumed(name: str, at: Floats, back: Integers) -> tuple[str, ...]:
     if not len(back):
         return ()
-    gone = int(np.count_nonzero(_superseded(at)))
+    gone = int(np.count_nonzero(at >= _earliest_after(at)))
     first = int(back[0])
     times = f", {len(back)} times in all" if len(back) > 1 else ""
-    return (f"The run was resumed: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}"
-            f"{times}; of repeated steps the later are kept, {gone} points are left out.",)
+    says = (f"The run was resumed: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}"
+            f"{times}; of repeated steps the later are kept, {gone} points are left out.")
+    return (says,)

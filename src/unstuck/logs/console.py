@@ -16,7 +16,8 @@ from unstuck.logs.table import MOST_COLUMNS, Column, Table
 FEWEST = 3  # finished lines with a quantity, from which passing states of a bar do not count
 LONGEST = 4000  # characters of a line that are looked at
 
-_NUMBER = r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))"
+_NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+           r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"[A-Za-z_@][\w@./-]{0,40}"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 _PAIR = re.compile(

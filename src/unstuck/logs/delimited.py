@@ -49,13 +49,13 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     first = next((k for k, (_, row) in enumerate(rows) if _numbers(row) and _plain(row)), None)
     if first is None or first > 10:
         return None
-    body = [row for _, row in rows[first:]]
-    width = max(len(row) for row in body)
     header = rows[first - 1][1] if first else []
+    body = [row for _, row in rows[first:] if row != header]  # a run that went on wrote it again
+    width = max(len(row) for row in body)
     if header and header[0].lstrip().startswith("#"):
         header = [header[0].lstrip().removeprefix("#"), *header[1:]]
         header = header if header[0].strip() or delimiter else header[1:]
-    if first and not len(header) == width:
+    if first and len(header) != width:
         return None
     if sum(len(row) == width for row in body) < NUMERIC * len(body):
         return None
@@ -149,7 +149,7 @@ class _Numbers:
             self.rows.append(range(start, start + len(cells)))
 
     def made(self, name: str, everywhere: Integers) -> Column:
-        values: Floats = np.frombuffer(self.values, dtype=np.float64) if self.values else np.zeros(0)
+        values: Floats = np.array(self.values, dtype=np.float64)
         if self.dense and len(values) == len(everywhere):
             return Column(name, everywhere, values)
         parts = [np.asarray(part, dtype=np.int64) for part in self.rows]

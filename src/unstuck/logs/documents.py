@@ -98,7 +98,7 @@ def _table(document: Any) -> Table:
     _search(document, "", 0, records, series)
     tables = [_of_records(found) for found in records]
     if series:
-        rows = max(map(len, series.values()))
+        rows = 1 + max(int(column.rows[-1]) for column in series.values())
         tables.append(Table("JSON, lists by name", series, rows))
     if not tables and isinstance(document, dict):
         tables = [_of_records([document])]

@@ -38,31 +38,34 @@ class Name:
     test: bool = False  # held out for the very end, rather than for validation
 
 
-_TRAIN = frozenset("train training trn tr".split())
-_VALIDATION = frozenset(
-    "val valid validation validate validating vali dev eval evaluation evaluate heldout holdout"
-    .split())
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TRAIN = _words("train training trn tr")
+_VALIDATION = _words(
+    "val valid validation validate validating vali dev eval evaluation evaluate heldout holdout")
 _TEST = frozenset({"test", "testing"})
-_LOSS = frozenset(
+_LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
-    "err cost objective criterion kl kld wer cer bpc bpb huber logloss hinge energy rel".split())
-_SCORE = frozenset(
+    "err cost objective criterion kl kld wer cer bpc bpb huber logloss hinge energy rel")
+_SCORE = _words(
     "acc accuracy accu f1 fscore auc auroc auprc roc precision recall iou miou dice map ap bleu "
-    "rouge meteor r2 score reward rewards return returns psnr ssim hit hits ndcg mrr jaccard kappa "
-    "mcc spearman spearmanr pearson pearsonr correlation corr sensitivity specificity em elbo "
-    "likelihood evidence top1 top5 success".split())
-_STEP = frozenset(
+    "rouge meteor r2 score reward rewards return returns psnr ssim hit hits ndcg mrr jaccard "
+    "kappa mcc spearman spearmanr pearson pearsonr correlation corr sensitivity specificity em "
+    "elbo likelihood evidence top1 top5 success")
+_STEP = _words(
     "step steps iter iters iteration iterations it update updates batch batches minibatch "
-    "minibatches idx index i".split())
-_EPOCH = frozenset("epoch epochs ep".split())
-_COUNT = frozenset("global n num number count total trainer current cur no nb".split())
-_NOISE = frozenset(
-    "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema of "
-    "the is was total overall data on per".split())
-_NO_CURVE = frozenset(
-    "time timestamp runtime seconds second secs sec ms s eta wall duration date elapsed memory mem "
-    "gpu cpu flos tokens samples speed throughput weight weights scale coef coefficient grad "
-    "gradient norm best min max lowest patience std stdev deviation var variance size".split())
+    "minibatches idx index i")
+_EPOCH = _words("epoch epochs ep")
+_COUNT = _words("global n num number count total trainer current cur no nb")
+_NOISE = _words(
+    "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
+    "of the is was total overall data on per")
+_NO_CURVE = _words(
+    "time timestamp runtime seconds second secs sec ms s eta wall duration date elapsed memory "
+    "mem gpu cpu flos tokens samples speed throughput weight weights scale coef coefficient grad "
+    "gradient norm best min max lowest patience std stdev deviation var variance size")
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")

@@ -104,7 +104,8 @@ def _as_losses(train: Series, held: Series | None) -> tuple[Series, Series | Non
     """Scores as what is missing to the best: 1 - a share, 100 - a percentage, else negated."""
     finite = np.concatenate([one.finite.values for one in (train, held) if one is not None])
     inside = len(finite) and np.min(finite) >= 0
-    best = 1.0 if inside and np.max(finite) <= 1 else 100.0 if inside and np.max(finite) <= 100 else 0
+    most = float(np.max(finite)) if inside else np.inf
+    best = 1.0 if most <= 1 else 100.0 if most <= 100 else 0.0
     return (Series(train.steps, best - train.values),
             Series(held.steps, best - held.values) if held is not None else None)
 

@@ -13,8 +13,10 @@ from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.record import Floats
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
-ADVERSARIES = frozenset(
-    "d g gen dis disc discriminator generator adv adversarial critic actor policy fake real".split())
+ADVERSARIES = frozenset((
+    "d", "g", "gen", "dis", "disc", "discriminator", "generator", "adv", "adversarial",
+    "critic", "actor", "policy", "fake", "real",
+))
 
 
 @dataclass(frozen=True, slots=True)

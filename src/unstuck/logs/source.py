@@ -16,7 +16,8 @@ from unstuck.logs.table import UnusableLog
 HEAD = 1 << 16  # bytes that a kind of file is told from
 LONGEST = 1 << 20  # characters in a line of text
 _BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )
 _BINARY = (

@@ -17,6 +17,8 @@ class Advice:
 
 _WATCH = ("run the program under `unstuck run`: it sees gradients, weights and data, and names the "
           "cause and the line")
+_SAME_MODE = ("take both losses in eval mode: dropout, or a mean over an epoch in which the "
+              "weights changed, lifts the train loss alone")
 
 
 def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
@@ -49,8 +51,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
         case OutcomeKind.DATA_PROBLEM:
             return Advice(
                 "Train loss flat, held-out loss falling: the data are at fault.",
-                ("take both losses in eval mode: dropout, or a mean over an epoch in which the "
-                 "weights changed, lifts the train loss alone",
+                (_SAME_MODE,
                  "look at the split: are held-out samples easier, or also in the training set?",
                  "look at the training samples and their labels, and normalise them", _WATCH))
         case OutcomeKind.BOTTLENECK:

@@ -10,6 +10,7 @@ import numpy as np
 
 from unstuck.facts import Log
 from unstuck.findings import Diagnosis, OutcomeKind
+from unstuck.logs.names import name_of
 from unstuck.record import Record, Series
 from unstuck.report import terminal
 from unstuck.report.advice import CAVEAT, advice
@@ -150,8 +151,7 @@ def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
         cells = [name, *row[1:]]
         line = "  ".join(f"{cell:<{wide}}" for cell, wide in zip(cells, widths, strict=True))
         canvas.draw((line, "bold" if index == 0 else ""))
-    columns = {(r.log.train, r.log.higher_is_better) for r in readings}
-    if len(columns) > 1:
+    if len({(name_of(r.log.train).measure, r.log.higher_is_better) for r in readings}) > 1:
         _prose(canvas, "note: ", "the runs were judged by different columns, so that their levels "
                "may not be comparable")
     by_held = all(r.held_out is not None for r in readings)

@@ -226,6 +226,22 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def runs_schema() -> dict[str, Any]:
+    """The JSON Schema of what `runs_to_text` returns: reports, each with its file."""
+    one = json_schema()
+    report = {key: one[key] for key in ("description", "type", "additionalProperties")} | {
+        "properties": {"file": {"type": "string"}, **one["properties"]},
+        "required": ["file", *one["required"]],
+    }
+    return {
+        "$schema": one["$schema"],
+        "title": "unstuck curves of several runs",
+        **_object("What unstuck says about several logs.", schema={"const": SCHEMA},
+                  runs=_list({"$ref": "#/$defs/report"})),
+        "$defs": {**one["$defs"], "report": report},
+    }
+
+
 def _object(description: str, **properties: Any) -> dict[str, Any]:
     return {
         "description": description,

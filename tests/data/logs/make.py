@@ -15,12 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.update(KERAS_BACKEND="torch", WANDB_MODE="offline", WANDB_SILENT="true")
-HERE = Path(__file__).parent
-
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+HERE = Path(__file__).parent
 
 
 def data(n: int = 320) -> tuple[torch.Tensor, torch.Tensor]:
@@ -108,7 +107,7 @@ def lightning() -> None:
 
 
 def transformers() -> None:
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainingArguments
 
     class Net(nn.Module):
         def __init__(self):
@@ -205,6 +204,7 @@ def write(name: str, text: str) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.update(KERAS_BACKEND="torch", WANDB_MODE="offline", WANDB_SILENT="true")
     tools = (keras, lightning, transformers, tensorboard, wandb, mlflow, tqdm)
     for tool in tools:
         if not sys.argv[1:] or tool.__name__ in sys.argv[1:]:
