@@ -1,12 +1,14 @@
 """A diagnosis as JSON, and the JSON Schema that such a report keeps to.
 
-`python -m unstuck.report.schema > docs/diagnosis.schema.json` writes the published schema.
+`python -m unstuck.report.schema > docs/diagnosis.schema.json` writes the published schema, and
+`python -m unstuck.report.schema runs > docs/curves.schema.json` that of several logs.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -264,10 +266,10 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def schema_text() -> str:
-    """The schema as it is published."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+def schema_text(schema: dict[str, Any] | None = None) -> str:
+    """The schema as it is published; by default that of one report."""
+    return json.dumps(schema or json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    print(schema_text(runs_schema() if sys.argv[1:] == ["runs"] else None), end="")
