@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unstuck.curves import judge
-from unstuck.logs.read import Choice, records
+from unstuck.logs.read import records
+from unstuck.logs.roles import Choice
 from unstuck.logs.table import UnusableLog
 from unstuck.record import Record
 from unstuck.signals import TRAIN_LOSS

@@ -12,9 +12,10 @@ import pytest
 from unstuck.curves import judge
 from unstuck.diagnosis import diagnose
 from unstuck.findings import Absent, OutcomeKind
-from unstuck.logs.read import Choice, records
+from unstuck.logs.read import records
+from unstuck.logs.roles import Choice
 from unstuck.logs.table import UnusableLog
-from unstuck.record import Record
+from unstuck.record import Record, RecordWriter
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
@@ -265,6 +266,13 @@ def test_folders_without_a_log_and_files_that_are_not_there(tmp_path: Path) -> N
         list(records(tmp_path))
     with pytest.raises(UnusableLog, match="there is no file"):
         list(records(tmp_path / "none"))
+
+
+def test_a_record_of_our_own_is_sent_to_diagnose(tmp_path: Path) -> None:
+    RecordWriter(tmp_path / "run", "0").close()
+    for path in (tmp_path / "run", tmp_path / "run" / "events.jsonl"):
+        with pytest.raises(UnusableLog, match="unstuck diagnose"):
+            list(records(path))
 
 
 # Size --------------------------------------------------------------------------------------------

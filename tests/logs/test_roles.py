@@ -100,6 +100,15 @@ def test_a_counter_within_each_epoch_is_counted_on() -> None:
     assert steps(made, "val_loss") == ("step", [20, 50])
 
 
+def test_a_counter_that_returns_to_its_start_is_told_by_the_loss() -> None:
+    counter: list[float | None] = [0, 1, 2, 3] * 3
+    goes_on: list[float | None] = [12 - i for i in range(12)]
+    assert steps(table(step=counter, loss=goes_on)) == ("step", list(range(12)))
+    made = table(step=counter, loss=[4, 3, 2, 1] * 3)
+    assert steps(made) == ("step", [0, 1, 2, 3])
+    assert "begins anew" in axis_of(made, made.columns["loss"]).remarks[0]
+
+
 def test_rare_validation_takes_the_step_before_it() -> None:
     made = table(step=[1, 2, None, 3, 4, None], loss=[4, 3, None, 2, 1, None],
                  val_loss=[None, None, 9, None, None, 8])

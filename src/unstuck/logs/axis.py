@@ -106,7 +106,7 @@ def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None
         new = epochs[rows] > epochs[train.rows[back]]
         if np.mean(new) < AT_ONCE:
             return None
-    elif len(back) < 2 or np.any(known[back + 1] > known[0]):
+    elif np.any(known[back + 1] > known[0]) or not _goes_on(train.values, back + 1):
         return None
     steps = np.diff(known)
     pace = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 1.0
@@ -114,6 +114,16 @@ def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None
     lifted = np.zeros(len(at))
     lifted[rows] = jumps
     return at + np.cumsum(lifted)
+
+
+def _goes_on(values: Floats, returns: Integers) -> bool:
+    """Whether the curve behind each return continues the level before it, not that of its start."""
+    gaps = []
+    for before, at, after in zip([0, *returns], returns, [*returns[1:], len(values)], strict=False):
+        width = max(1, min(5, (at - before) // 4, (after - at) // 4))
+        new, old = np.median(values[at : at + width]), np.median(values[at - width : at])
+        gaps.append(abs(new - old) - abs(new - np.median(values[:width])))
+    return bool(np.median(gaps) < 0)
 
 
 def _earliest_after(at: Floats) -> Floats:
@@ -127,6 +137,7 @@ def _resumed(name: str, at: Floats, back: Integers) -> tuple[str, ...]:
     gone = int(np.count_nonzero(at >= _earliest_after(at)))
     first = int(back[0])
     times = f", {len(back)} times in all" if len(back) > 1 else ""
-    says = (f"The run was resumed: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}"
-            f"{times}; of repeated steps the later are kept, {gone} points are left out.")
+    what = "begins anew" if np.all(at[back + 1] <= at[0]) else "was resumed"
+    says = (f"The run {what}: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}{times}; "
+            f"of repeated steps the later are kept, {gone} points are left out.")
     return (says,)

@@ -113,13 +113,15 @@ def _pairs(text: str, heading: str) -> Iterator[tuple[str, float]]:
     """
     if counter := _COUNTER.search(text):
         yield "batch", float(counter["number"])
-    part, end = heading, 0
-    parts = {_part(found) for found in _ROLE.finditer(text)}
+    part = heading
+    roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
+    alone = len({role for _, _, role in roles}) == 1
+    end = 0
     for pair in _PAIR.finditer(text):
-        for found in _ROLE.finditer(text, end, pair.start("name")):
-            part = _part(found)
-        if not end and len(parts) == 1 and (first := _ROLE.match(text, pair.start("name"))):
-            part = _part(first)
+        begin = pair.start("name")
+        for start, stop, role in roles:
+            if (end <= start and stop <= begin) or (alone and not end and start == begin):
+                part = role
         end = pair.end()
         label = pair["name"].strip()
         known = name_of(label)

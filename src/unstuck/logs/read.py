@@ -23,9 +23,11 @@ from unstuck.logs.folders import runs_in
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.roles import Choice, Roles, assign
 from unstuck.logs.source import Source, source
-from unstuck.logs.table import Column, Table, UnusableLog
-from unstuck.record import Oddity, Record, Series
+from unstuck.logs.table import Table, UnusableLog
+from unstuck.record import EVENTS, Oddity, Record, Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+
+_OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
 
 
 def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa: B008 frozen
@@ -34,6 +36,8 @@ def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa:
     Raises:
         UnusableLog: there is none that can be read.
     """
+    if (path / EVENTS).is_file():
+        raise UnusableLog(f"{path} is a record of unstuck: `unstuck diagnose {path}` reads it")
     if not path.is_dir():
         yield record_of(source(path), choice)
         return
@@ -54,6 +58,8 @@ def table_of(file: Source) -> Table:
         return weights_and_biases.read(file)
     file.refuse_binary()
     text = file.text()
+    if text.startswith(_OWN):
+        raise UnusableLog(f"{file.name} is a record of unstuck: `unstuck diagnose` reads it")
     if documents.is_json(text) and (table := documents.read(file)):
         return table
     if metric_files.is_metric_file(text):
@@ -124,6 +130,3 @@ def _identity(series: dict[str, Series | dict[str, Series]]) -> str:
             digest.update(f"{name}\0{place}\0".encode(errors="backslashreplace"))
             digest.update(one.steps.tobytes() + one.values.tobytes())
     return digest.hexdigest()[:32]
-
-
-__all__ = ["Choice", "Column", "UnusableLog", "record_of", "records", "table_of"]
