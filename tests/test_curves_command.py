@@ -138,6 +138,14 @@ def test_quiet_prints_findings_only(tmp_path: Path) -> None:
     assert call(file(tmp_path, "b", LOST), "--quiet").stdout.startswith("error[non-finite-loss]")
 
 
+def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
+    page = (LOGS.parents[2] / "docs" / "curves.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\n$ unstuck curves history.csv\n")[2].partition("```")[0]
+    assert "held-out" in shown
+    done = call(LOGS / "keras_csv_logger.csv")
+    assert done.stdout.startswith(shown)
+
+
 def test_every_outcome_has_advice() -> None:
     for kind in OutcomeKind:
         for held in (True, False):

@@ -50,6 +50,7 @@ def _parsed(text: str) -> Any:
 def _read_lines(source: Source) -> Table | None:
     """JSON Lines; lines that are no records are passed over."""
     builder, other, alone = Builder(), 0, 0
+    record: Any = None
     for line in source.lines():
         if not line.strip():
             continue
@@ -61,7 +62,9 @@ def _read_lines(source: Source) -> Table | None:
             other += 1
     if other > alone or (alone == 1 and not other):
         return None  # a document of one line, or a text with a record at its head
-    remarks = (f"{other:,} lines are no JSON records and were passed over.",) if other else ()
+    torn = other == 1 and not isinstance(record, dict)  # the end of a run that was killed
+    says = f"{other:,} line{' is' if other == 1 else 's are'} no JSON record and passed over."
+    remarks = (says,) if other and not torn else ()
     return Table("JSON Lines", builder.columns(), builder.rows, remarks=remarks)
 
 
