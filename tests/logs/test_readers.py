@@ -126,6 +126,22 @@ def test_a_missing_tensorboard_package_is_named(monkeypatch: pytest.MonkeyPatch)
         read(LOGS / "tensorboard")
 
 
+def test_scalars_kept_as_tensors_are_read(tmp_path: Path) -> None:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    writer = EventFileWriter(str(tmp_path))
+    for step in range(5):
+        for tag, content in (("epoch_loss", np.float32(1 / (1 + step))), ("note", b"text"),
+                             ("weights", np.ones(3, dtype=np.float32))):
+            value = Summary.Value(tag=tag, tensor=make_tensor_proto(content))
+            writer.add_event(Event(step=step, summary=Summary(value=[value])))
+    writer.close()
+    assert [step for step, _ in train(read(tmp_path))] == [0, 1, 2, 3, 4]
+
+
 def test_parts_of_one_run_in_folders_of_their_own_are_joined(tmp_path: Path) -> None:
     (event_file,) = (LOGS / "tensorboard").iterdir()
     for folder in ("train", "validation"):

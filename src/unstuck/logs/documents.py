@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,13 +17,14 @@ from unstuck.logs.table import MOST_COLUMNS, Builder, Column, Table, UnusableLog
 
 LARGEST = 1 << 28  # bytes of a document that is read whole; JSON Lines have no limit
 DEEPEST = 12  # levels of nesting that are looked into
+_BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
 
 Pair = tuple[str, float]
 
 
 def is_json(text: str) -> bool:
     """Whether a file that begins so may be JSON or JSON Lines."""
-    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+    return bool(_BEGINNING.match(text))
 
 
 def read(source: Source) -> Table | None:

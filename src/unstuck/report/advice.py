@@ -94,9 +94,3 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
                 ("train longer, or log more often",))
         case _:
             return Advice("No training can be seen.", (_WATCH,))
-
-
-CAVEAT = (
-    "A logged train loss is mostly taken in train mode and averaged while the weights change, a "
-    "held-out loss in eval mode afterwards: a gap between the two is no proof of anything."
-)

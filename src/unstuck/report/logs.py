@@ -13,13 +13,12 @@ from unstuck.findings import Diagnosis, OutcomeKind
 from unstuck.logs.names import name_of
 from unstuck.record import Record, Series
 from unstuck.report import terminal
-from unstuck.report.advice import CAVEAT, advice
+from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)
-_COMPARED = (OutcomeKind.OVERFITTING, OutcomeKind.DATA_PROBLEM)
 _METRICS = 4  # that are told of, at most
 
 
@@ -123,8 +122,6 @@ def _draw_advice(canvas: Canvas, reading: Reading) -> None:
     found = advice(outcome.kind, held is not None, best)
     _prose(canvas, "meaning: ", ("If that is so: " if outcome.confidence < 0.5 else "")
            + found.meaning)
-    if held is not None and outcome.kind in _COMPARED:
-        _prose(canvas, "note: ", CAVEAT)
     for number, step in enumerate(found.steps, 1):
         _prose(canvas, "next: " if number == 1 else "      ", f"{number}. {step}")
 
