@@ -199,6 +199,14 @@ def test_ways_to_print(
         assert np.array_equal(record.series(HELD_OUT_LOSS).values, others, equal_nan=True)
 
 
+def test_a_number_that_was_cut_does_not_count(tmp_path: Path) -> None:
+    assert train(of_text(tmp_path, "step 1: loss 0.9\nstep 2: loss 0.8\nstep 3: loss 0.")) == [
+        (1, 0.9), (2, 0.8)]
+    assert train(of_text(tmp_path, "step,loss,lr\n1,0.9,1\n2,0.8,1\n3,0.")) == [
+        (1, 0.9), (2, 0.8)]
+    assert train(of_text(tmp_path, "step,loss\n1,0.9\n2,0.8")) == [(1, 0.9), (2, 0.8)]
+
+
 def test_one_bar_over_all_steps_is_read_state_by_state(tmp_path: Path) -> None:
     bar = "".join(f"\r{i}%|###| {i}/50 [00:00<00:01, 9.1it/s, loss={1 / i:.3f}]"
                   for i in range(1, 51))

@@ -26,6 +26,7 @@ _PAIR = re.compile(
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 _COUNTER = re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_TORN = re.compile(r"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
 _ROLE = re.compile(
     r"(?<![A-Za-z_])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
     r"eval(?:uation)?|dev))(?![A-Za-z_/])", re.IGNORECASE)
@@ -59,6 +60,8 @@ class _Lines:
     def take(self, line: str) -> None:
         """A line, or one state of a line that a carriage return overwrites."""
         overwritten = line.endswith("\r")
+        if not line.endswith(("\n", "\r")):
+            line = _TORN.sub("", line)
         *before, last = re.split("\x08+", line) if "\x08" in line else (line,)
         for state in before:
             self._state(state, True)

@@ -100,7 +100,8 @@ def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
     columns = [_Numbers() for _ in names[:MOST_COLUMNS]]
-    rows = _rows(itertools.islice(source.lines(), dialect.skipped, None), dialect.delimiter)
+    lines = itertools.islice(source.lines(), dialect.skipped, None)
+    rows = _rows(_whole(lines, dialect), dialect.delimiter)
     count = 0
     try:
         while batch := [row for row in itertools.islice(rows, BATCH) if row]:
@@ -113,6 +114,14 @@ def read(source: Source, dialect: Dialect) -> Table:
     made = {name: column.made(name, everywhere) for name, column in zip(names, columns,
                                                                        strict=False)}
     return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count)
+
+
+def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
+    """All lines but a last one that was cut within a row: its last number may be cut, too."""
+    for line in lines:
+        if line[-1] in "\r\n" or len(next(iter(_rows([line], dialect.delimiter)), [])
+                                      ) >= dialect.width:
+            yield line
 
 
 def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:

@@ -174,4 +174,4 @@ def _because(reading: Reading, by_held: bool, which: str) -> str:
     if kind in _FAILED:
         return f"whose outcome is {kind.value}"
     what = "best held-out loss" if by_held else "train loss at the end"
-    return f"whose {what}, {_counts(reading, by_held):.4g}, is the {which} of those that learn"
+    return f"whose {what}, {_counts(reading, by_held):.4g}, is the {which}"
