@@ -199,6 +199,15 @@ def test_ways_to_print(
         assert np.array_equal(record.series(HELD_OUT_LOSS).values, others, equal_nan=True)
 
 
+@pytest.mark.parametrize("text", [
+    "Cost after iteration 0: 0.9\nCost after iteration 100: 0.8\n", "0: 0.9\n100: 0.8\n",
+    "Loss at step 0 : 0.9\nLoss at step 100 : 0.8\n", "   0/ 200: 0.9\n 100/ 200: 0.8\n",
+    "step 0 | loss | 0.9\nstep 100 | loss | 0.8\n",
+])
+def test_counters_are_no_losses(tmp_path: Path, text: str) -> None:
+    assert train(of_text(tmp_path, text)) == [(0, 0.9), (100, 0.8)]
+
+
 def test_a_number_that_was_cut_does_not_count(tmp_path: Path) -> None:
     assert train(of_text(tmp_path, "step 1: loss 0.9\nstep 2: loss 0.8\nstep 3: loss 0.")) == [
         (1, 0.9), (2, 0.8)]
@@ -242,6 +251,17 @@ def test_a_curve_downloaded_from_tensorboard(tmp_path: Path) -> None:
     assert train(record) == [(10, 0.9), (20, 0.8)]
     assert train(of_text(tmp_path, "Wall time,Step,Value\n1600000000.5,10,0.9\n1600000001,20,0.8")
                  ) == [(10, 0.9), (20, 0.8)]
+
+
+@pytest.mark.parametrize("text", [
+    "step,tag,value\n1,loss,0.9\n1,val_loss,1.0\n2,loss,0.8\n2,acc,0.5\n",
+    """{"name": "loss", "value": 0.9, "step": 1}\n{"name": "val_loss", "value": 1.0, "step": 1}
+    {"name": "loss", "value": 0.8, "step": 2}\n{"name": "acc", "value": 0.5, "step": 2}""",
+])
+def test_a_row_for_each_number(tmp_path: Path, text: str) -> None:
+    record = of_text(tmp_path, text)
+    assert train(record) == [(1, 0.9), (2, 0.8)]
+    assert held(record) == [(1, 1.0)]
 
 
 def test_a_table_without_header(tmp_path: Path) -> None:

@@ -22,8 +22,12 @@ _WORD = r"[A-Za-z_@][\w@./-]{0,40}"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,8}})(?:tensor)?[\[('\"]{{0,2}}\s{{0,3}}"
+    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,8}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
+# "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
+_THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is)\s{{0,8}}(?P<number>{_NUMBER})")
+_BARE = re.compile(
+    rf"\s*(?P<step>\d{{1,12}})(?:\s?/\s{{0,8}}\d{{1,12}})?\s?:\s{{1,8}}(?P<number>{_NUMBER})\s*")
 _COUNTER = re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _TORN = re.compile(r"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
@@ -116,6 +120,10 @@ def _pairs(text: str, heading: str) -> Iterator[tuple[str, float]]:
     """
     if counter := _COUNTER.search(text):
         yield "batch", float(counter["number"])
+    if bare := _BARE.fullmatch(text):
+        yield "step", float(bare["step"])
+        yield "value", float(bare["number"])
+        return
     part = heading
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({role for _, _, role in roles}) == 1
@@ -129,6 +137,13 @@ def _pairs(text: str, heading: str) -> Iterator[tuple[str, float]]:
         label = pair["name"].strip()
         known = name_of(label)
         value = float(pair["number"])
+        before, _, counter_name = label.rpartition(" ")
+        if (known.kind in (Kind.LOSS, Kind.SCORE)
+                and name_of(counter_name).kind in (Kind.STEP, Kind.EPOCH)):
+            yield counter_name, value
+            if not (then := _THEN.match(text, end)):
+                continue
+            label, value, known = before, float(then["number"]), name_of(before)
         if known.kind in (Kind.LOSS, Kind.SCORE, Kind.OTHER):
             if part and known.part is Part.UNSAID:
                 label = f"{part} {label}"

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unstuck.logs.source import Source
-from unstuck.logs.table import MOST_COLUMNS, Column, Table, UnusableLog, missing, number
+from unstuck.logs.table import (
+    MOST_COLUMNS,
+    Builder,
+    Column,
+    Table,
+    UnusableLog,
+    missing,
+    named_rows,
+    number,
+)
 from unstuck.record import Floats, Integers
 
 BATCH = 8192  # rows
@@ -66,6 +75,8 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     cells = [[row[i] for row in body if i < len(row) and not missing(row[i])]
              for i in range(width)]
     numeric = [c for c in cells if c and sum(number(x) is not None for x in c) >= NUMERIC * len(c)]
+    if delimiter == "|" and len(numeric) < len(list(filter(None, cells))):
+        return None  # a box drawn around words and numbers
     if not numeric or (not first and 2 * sum(map(_numbers, body)) < sum(map(len, body))):
         return None
     return Dialect(delimiter, _unique(header), width, rows[first][0])
@@ -99,6 +110,8 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
+    if long := named_rows(names):
+        return _read_long(source, dialect, names, *long)
     columns = [_Numbers() for _ in names[:MOST_COLUMNS]]
     lines = itertools.islice(source.lines(), dialect.skipped, None)
     rows = _rows(_whole(lines, dialect), dialect.delimiter)
@@ -114,6 +127,22 @@ def read(source: Source, dialect: Dialect) -> Table:
     made = {name: column.made(name, everywhere) for name, column in zip(names, columns,
                                                                        strict=False)}
     return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count)
+
+
+def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int,
+               value_at: int) -> Table:
+    """A table with a row for each number, whose name stands in a column of its own."""
+    lines = itertools.islice(source.lines(), dialect.skipped, None)
+    builder = Builder()
+    try:
+        for row in _rows(_whole(lines, dialect), dialect.delimiter):
+            pairs = [(row[name_at] if i == value_at and name_at < len(row) else names[i], value)
+                     for i, cell in enumerate(row[: len(names)]) if not missing(cell)
+                     and (value := number(cell)) is not None]
+            builder.add(pairs)
+    except csv.Error as error:
+        raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
+    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows)
 
 
 def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:

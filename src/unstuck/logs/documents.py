@@ -13,7 +13,16 @@ import numpy as np
 
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
-from unstuck.logs.table import MOST_COLUMNS, Builder, Column, Table, UnusableLog, missing, number
+from unstuck.logs.table import (
+    MOST_COLUMNS,
+    Builder,
+    Column,
+    Table,
+    UnusableLog,
+    missing,
+    named_rows,
+    number,
+)
 
 LARGEST = 1 << 28  # bytes of a document that is read whole; JSON Lines have no limit
 DEEPEST = 12  # levels of nesting that are looked into
@@ -72,8 +81,14 @@ def _read_lines(source: Source) -> Table | None:
 
 def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[Pair]:
     """The numbers of a nested record by their path: {"train": {"loss": 1}} gives train/loss."""
+    own = None
+    if not depth and (long := named_rows(list(record))):  # {"name": "loss", "value": 0.5}
+        label, at = list(record.values())[long[0]], list(record)[long[1]]
+        own = (at, label) if isinstance(label, str) else None
     for key, value in record.items():
         name = f"{path}/{key}" if path else str(key)
+        if own and key == own[0]:
+            name = own[1]
         if isinstance(value, dict):
             if depth < DEEPEST:
                 yield from flat(value, name, depth + 1)

@@ -61,7 +61,7 @@ _EPOCH = _words("epoch epochs ep")
 _COUNT = _words("global n num number count total trainer current cur no nb")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
-    "of the is was total overall data on per")
+    "of the is was at after for total overall data on per")
 _NO_CURVE = _words(
     "time timestamp runtime seconds second secs sec ms s eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples speed throughput weight weights scale coef coefficient grad "

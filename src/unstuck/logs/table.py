@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from unstuck.record import Floats, Integers
 MOST_COLUMNS = 1000
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?"
 _TENSOR = re.compile(rf"tensor\(\s*({_NUMBER}|[+-]?(?:nan|inf))\b")
+_NAME_COLUMNS = frozenset({"tag", "metric", "metric_name", "name", "key", "variable"})
 _MISSING = frozenset({"", "na", "n/a", "none", "null", "-", "--", "<na>"})
 
 
@@ -66,6 +67,13 @@ def number(cell: str) -> float | None:
     if re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d{1,5})?", text):
         return float(text.replace(",", "."))
     return None
+
+
+def named_rows(names: Sequence[str]) -> tuple[int, int] | None:
+    """Where a row that holds one number has its name and the number, None if rows are wider."""
+    lower = [name.strip().casefold() for name in names]
+    named = next((i for i, name in enumerate(lower) if name in _NAME_COLUMNS), None)
+    return (named, lower.index("value")) if named is not None and "value" in lower else None
 
 
 @dataclass(slots=True)
