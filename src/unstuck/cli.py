@@ -10,30 +10,23 @@ import difflib
 import os
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from unstuck import __version__
+from unstuck import __version__, curves_command
+from unstuck.arguments import FailOn, JsonOption, NotesOption, QuietOption
+from unstuck.arguments import check_json as _check_json
+from unstuck.arguments import met as _met
+from unstuck.arguments import refuse as _refuse
+from unstuck.arguments import say as _say
 
 if TYPE_CHECKING:
     from unstuck.cause import Cause
     from unstuck.findings import Diagnosis
     from unstuck.record import Record
-
-UNUSABLE = 2
-
-
-class FailOn(StrEnum):
-    """From which severity on a finding makes the exit status 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NEVER = "never"
-
 
 class TargetCommand(TyperCommand):
     """A command whose own options end where the program's name begins."""
@@ -64,17 +57,6 @@ app = typer.Typer(
     help="Tells why a PyTorch network is not learning, at the line, and what fixes it.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis as JSON.")
-]
-NotesOption = Annotated[
-    bool, typer.Option("--notes", help="Show what is true but harmless here, too.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", help="Print errors and warnings only, nothing without them.")
-]
-
 
 def _version(asked: bool) -> None:
     if asked:
@@ -194,6 +176,9 @@ def diagnose(
     raise typer.Exit(int(_met(diagnosis, fail_on)))
 
 
+app.command(no_args_is_help=True)(curves_command.curves)
+
+
 @app.command()
 def explain(
     cause: Annotated[str, typer.Argument(metavar="SLUG|CODE", show_default=False)],
@@ -264,16 +249,6 @@ def _report(
     return record, diagnosis
 
 
-def _met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
-    """Whether a finding is at least as bad as was asked for."""
-    if fail_on is FailOn.NEVER:
-        return False
-    from unstuck.findings import Severity
-
-    limit = Severity(fail_on.value).rank
-    return any(finding.severity.rank <= limit for finding in diagnosis.findings)
-
-
 # Arguments and messages --------------------------------------------------------------------------
 def _check_target(target: list[str]) -> None:
     """Refuses a program that cannot be there, before anything is started."""
@@ -296,28 +271,6 @@ def _check_target(target: list[str]) -> None:
         _refuse(f"there is no script {name}{hint}")
     elif not os.access(path, os.R_OK):
         _refuse(f"{name} cannot be read")
-
-
-def _check_json(json_file: str | None) -> None:
-    """Refuses a file that cannot be written before hours are spent on a run."""
-    if json_file in (None, "-"):
-        return
-    path = Path(str(json_file))
-    if path.is_dir():
-        _refuse(f"--json {path} is a folder: name a file")
-    if not path.parent.is_dir():
-        _refuse(f"--json {path} cannot be written: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        _refuse(f"--json {path} cannot be written: permission denied")
-
-
-def _say(sentence: str) -> None:
-    typer.echo(f"unstuck: {sentence}", err=True)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    _say(sentence)
-    raise typer.Exit(UNUSABLE)
 
 
 def _sorry(error: Exception, record: Path) -> str:

@@ -59,6 +59,8 @@ def diagnose(
     verdicts: list[tuple[Cause, Verdict]] = []
     for cause in catalogue:
         verdict, trouble = verdict_of(record, cause, outcome, overrides)
+        if record.log is not None:
+            verdict = _from_a_log(record, cause, verdict)
         verdicts.append((cause, verdict))
         remarks += trouble
     present = [(c, v) for c, v in verdicts if isinstance(v, Present)]
@@ -94,6 +96,18 @@ def verdict_of(
         # A cause that fails must not cost the user the verdicts of all others.
         says = f"internal error in {cause.slug}: {type(error).__name__}: {error}"
         return Unknown(says), [says]
+
+
+def _from_a_log(record: Record, cause: Cause, verdict: Verdict) -> Verdict:
+    """Curves may show that a cause is there, but seldom that one is not: most was never measured.
+
+    Absent stays what is told from curves alone, all of which are there.
+    """
+    lacking = tuple(s.name for s in (*cause.needs, *cause.uses) if not record.measured(s))
+    if isinstance(verdict, Present) or not (lacking or cause.harm is Harm.MISTAKE):
+        return verdict
+    return Unknown("a log holds curves, not the program that `unstuck run` watches",
+                   lacking or ("a run under `unstuck run`",))
 
 
 def _was(names: Sequence[str]) -> str:

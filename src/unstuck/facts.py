@@ -338,6 +338,24 @@ class Program:
     devices: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Curves that another tool wrote: all that is known of a run that was not watched.
+
+    `unit` is what a step of its series counts: "step", "epoch", or "row" of the file.
+    """
+
+    file: str
+    format: str
+    train: str  # columns, as they were named
+    held_out: str | None
+    axis: str
+    unit: str
+    rows: int
+    higher_is_better: bool = False  # the series then hold what is missing to the best
+    metrics_higher: tuple[str, ...] = ()  # columns of other metrics of which more is better
+
+
 class EndKind(StrEnum):
     """How the watching ended."""
 

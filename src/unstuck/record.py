@@ -83,6 +83,7 @@ class Record:
     id: str
     version: str
     program: facts.Program | None = None
+    log: facts.Log | None = None  # in place of a program: its curves were read from a file
     models: tuple[facts.Model, ...] = ()
     optimizers: tuple[facts.Optimizer, ...] = ()
     losses: tuple[facts.Loss, ...] = ()

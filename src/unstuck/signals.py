@@ -58,6 +58,10 @@ LEARNING_RATE = PlaceSignal(
     "learning-rate", "", Cost.EVERY_STEP, "rate of each parameter group; written when it changes",
     place="parameter group",
 )
+METRIC = PlaceSignal(
+    "metric", "", Cost.EVERY_STEP, "what a log names beside its losses, such as an accuracy",
+    place="column",
+)
 BATCH_SIZE = StepSignal("batch-size", "samples", Cost.SAMPLED, "first dimension of the model input")
 SAME_BATCH = StepSignal(
     "same-batch", "", Cost.SAMPLED,

@@ -59,6 +59,9 @@ def _valid(document: Any) -> None:
 def test_the_published_schema_is_current_and_a_schema() -> None:
     assert PUBLISHED.read_text(encoding="utf-8") == schema.schema_text()
     jsonschema.Draft202012Validator.check_schema(schema.json_schema())
+    runs = PUBLISHED.with_name("curves.schema.json").read_text(encoding="utf-8")
+    assert runs == schema.schema_text(schema.runs_schema())
+    jsonschema.Draft202012Validator.check_schema(schema.runs_schema())
 
 
 def test_a_report_keeps_to_the_schema(tmp_path: Path) -> None:
