@@ -92,7 +92,7 @@ def test_what_a_tool_wrote_is_read_as_it_meant_it(name: str) -> None:
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_healthy_training_is_not_accused(name: str) -> None:
     diagnosis = diagnose(read(LOGS / name))
-    assert not diagnosis.findings
+    assert not diagnosis.counted()
     assert diagnosis.outcome.kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED)
     absent = {slug for slug, verdict in diagnosis.verdicts if isinstance(verdict, Absent)}
     assert absent <= {"non-finite-loss"} | {"too-few-steps", "overfitting"}
