@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Data:
     """A data set as the program's own lines, which may draw from `rng`.
 
-    `size` counts the samples, `shape` is the shape of one. `outputs` is how many numbers the network gives; `reads`
-    says what they are: a class by its largest output ("argmax"), a class by its sign ("sign"), or
-    the targets' own values ("value"). `curved` marks targets that no linear function reaches.
-    `tokens` is the size of the vocabulary, 0 where the inputs are numbers.
+    `size` counts the samples, `shape` is the shape of one. `outputs` is how many numbers the
+    network gives; `reads` says what they are: a class by its largest output ("argmax"), a class by
+    its sign ("sign"), or the targets' own values ("value"). `curved` marks targets that no linear
+    function reaches. `tokens` is the size of the vocabulary, 0 where the inputs are numbers.
     """
 
     name: str
@@ -41,7 +41,8 @@ TABLES = (
     Data("circles", 1200, (2,), 1, "sign",
          "X, y = make_circles(1200, noise=0.08, factor=0.5, random_state={seed})",
          _sklearn("make_circles"), curved=True),
-    Data("moons", 1200, (2,), 2, "argmax", "X, y = make_moons(1200, noise=0.12, random_state={seed})",
+    Data("moons", 1200, (2,), 2, "argmax",
+         "X, y = make_moons(1200, noise=0.12, random_state={seed})",
          _sklearn("make_moons"), curved=True),
     Data("cancer", 569, (30,), 1, "sign", "X, y = load_breast_cancer(return_X_y=True)",
          _sklearn("load_breast_cancer")),

@@ -123,11 +123,11 @@ def _stem(program: Program) -> tuple[str, str, int]:
     if program.base == "transformer":
         enter = (f"self.enter = nn.Embedding({program.data.tokens}, {width})"
                  if program.data.tokens else f"self.enter = nn.Linear({shape[1]}, {width})")
-        return (f"{enter}\n"
+        stem = (f"{enter}\n"
                 f"self.place = nn.Parameter(0.1 * torch.randn({shape[0]}, {width}))\n"
                 "self.mix = nn.TransformerEncoderLayer(\n"
-                f"    {width}, 4, {2 * width}, dropout=0.0, batch_first=<<batch_first>>)",
-                "x = self.mix(self.enter(x) + self.place)\nx = x.mean(1)", width)
+                f"    {width}, 4, {2 * width}, dropout=0.0, batch_first=<<batch_first>>)")
+        return stem, "x = self.mix(self.enter(x) + self.place)\nx = x.mean(1)", width
     if program.base == "cnn":
         side = shape[1]
         for _ in range(min(program.depth, POOLS)):

@@ -7,6 +7,7 @@ programs are split first; a fault goes into healthy programs of its own half onl
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from generator.faults import FAULTS, Fault
 from generator.program import Clash, Program
 
 HEALTHY_OF_A_BASE = 110  # in both halves together; 330 in each
-VARIANTS = 2  # programs for each fault, base and strength
+VARIANTS = 2  # programs for each fault, base and strength, at least
+OF_A_FAULT = 24  # programs for each fault, at least
 PAIRS = 160
 TRIES = 24  # healthy programs that are tried for a fault that not every one can have
 
@@ -71,9 +73,10 @@ def healthy() -> Iterator[Sample]:
 def faulty() -> Iterator[Sample]:
     """Every fault at every strength in every base program where it makes sense."""
     for fault in FAULTS:
+        variants = max(VARIANTS, math.ceil(OF_A_FAULT / len(fault.bases) / len(fault.doses)))
         for base in BASES:
             for dose in fault.doses:
-                for variant in range(VARIANTS):
+                for variant in range(variants):
                     if base.name in fault.bases:
                         name = f"{fault.slug}/{base.name}/{dose}/{variant}"
                         yield from _with(name, base, (Injected(fault, dose),))

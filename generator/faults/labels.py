@@ -49,8 +49,9 @@ def class_imbalance(program: Program, share: float) -> Program | None:
     if program.data.reads == "value" or classes > 4:
         return None  # one class of many would leave a handful of samples: another cause
     # As many steps, on fewer samples.
-    return program.change(steps=program.steps * classes).put(spoil=f"kept = (y_train == 0) | (rng.random(len(y_train)) < {share:g})\n"
-                             "x_train, y_train = x_train[kept], y_train[kept]")
+    return program.change(steps=program.steps * classes).put(
+        spoil=f"kept = (y_train == 0) | (rng.random(len(y_train)) < {share:g})\n"
+              "x_train, y_train = x_train[kept], y_train[kept]")
 
 
 def targets_not_normalised(program: Program, dose: tuple[float, float]) -> Program | None:
