@@ -69,15 +69,18 @@ IMAGES = (
     Data("digits", 1797, (1, 8, 8), 10, "argmax",
          "X, y = load_digits(return_X_y=True)\nX = X.reshape(-1, 1, 8, 8) / 16",
          _sklearn("load_digits")),
-    Data("colours", 900, (3, 12, 12), 6, "argmax",
-         "y = rng.integers(0, 6, 900)\n"
-         "X = 0.2 * rng.random((900, 12, 12, 3))  # as image files are read: channels last\n"
+    Data("shapes", 700, (3, 12, 12), 4, "argmax",
+         "y = rng.integers(0, 4, 700)\n"
+         "shapes = np.zeros((4, 5, 5))  # plus, cross, frame, bars\n"
+         "shapes[0, 2], shapes[0, :, 2] = 1, 1\n"
+         "shapes[1] = np.maximum(np.eye(5), np.eye(5)[::-1])\n"
+         "shapes[2] = np.pad(np.zeros((3, 3)), 1, constant_values=1)\n"
+         "shapes[3, ::2] = 1\n"
+         "X = 0.7 * rng.random((700, 12, 12, 3))  # as image files are read: channels last\n"
          "for image, label in zip(X, y):\n"
-         "    top, left = rng.integers(0, 7, 2)\n"
-         "    shape = image[top:top + 5, left:left + 5, label % 3]\n"
-         "    shape[:, 2] = 1\n"
-         "    if label < 3:\n"
-         "        shape[2, :] = 1\n"
+         "    top, left = rng.integers(0, 8, 2)\n"
+         "    colour = rng.uniform(0.3, 1, 3)\n"
+         "    image[top:top + 5, left:left + 5] += shapes[label][:, :, None] * colour\n"
          "{arrange}", curved=True),
     Data("stripes", 800, (1, 10, 10), 4, "argmax",
          "rows, columns = np.mgrid[:10, :10]\n"

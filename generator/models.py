@@ -59,6 +59,7 @@ def slots(program: Program) -> dict[str, str]:
         "stem": stem,
         "into": into,
         "body": f"self.body = {stacked(layers) if layers else 'nn.Identity()'}",
+        "listed": stacked(layers, "[", "]"),
         "head": outputs,
         "apply": "x = self.body(x)",
         "hidden": "",

@@ -20,7 +20,7 @@ from generator.program import Clash, Program
 
 HEALTHY_OF_A_BASE = 110  # in both halves together; 330 in each
 VARIANTS = 2  # programs for each fault, base and strength, at least
-OF_A_FAULT = 24  # programs for each fault, at least
+OF_A_FAULT = 20  # programs for each fault, at least
 PAIRS = 160
 TRIES = 24  # healthy programs that are tried for a fault that not every one can have
 

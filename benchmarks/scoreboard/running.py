@@ -67,9 +67,9 @@ class Runs:
         return Run(**json.loads(file.read_text())) if file.exists() else None
 
     def run(self, program: Program) -> Run:
-        """Runs a program, unless that has been done."""
+        """Runs a program, unless that has been done. What could not be run is tried again."""
         found = self.known(program)
-        if found is not None:
+        if found is not None and not found.trouble:
             return found
         home = self.home(program)
         shutil.rmtree(home, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from generator.faults.fault import ADDS, ANY_BASE, LABELLED, Fault, Proof
-from generator.models import body, stacked
 from generator.program import Program
 
 
@@ -57,8 +56,14 @@ def loss_broadcast(program: Program, kind: str) -> Program | None:
 
 
 def modes_matter(program: Program, _: str) -> Program:
-    return program.change(norm=program.base in ("mlp", "cnn"),
-                          dropout=0.0 if program.base in ("mlp", "cnn") else 0.2)
+    """Layers that do something else in training than in use."""
+    normed = program.base in ("mlp", "cnn")
+    return program.change(norm=normed, dropout=0.0 if normed else 0.2)
+
+
+def norm_does_the_scaling(program: Program, _: str) -> Program:
+    """Raw inputs behind batch normalisation, which copes as long as it sees their statistics."""
+    return program.change(norm=True).put(units="X = X * 20 + 500", scale="")
 
 
 def training_in_eval_mode(program: Program, kind: str) -> Program:
@@ -100,10 +105,9 @@ def same_batch_every_step(program: Program, _: str) -> Program:
 
 
 def unregistered_parameters(program: Program, _: str) -> Program | None:
-    layers = body(program)
     if not program.depth or program.dropout or program.norm:
         return None  # modes would not reach layers in a list
-    return program.put(body=f"self.body = {stacked(layers, '[', ']')}",
+    return program.put(body="self.body = <<listed>>",
                        apply="for layer in self.body:\n    x = layer(x)")
 
 
@@ -175,7 +179,8 @@ FAULTS = (
     Fault("loss-broadcast", {"weak": "absolute", "middle": "own", "strong": "library"},
           loss_broadcast, bases=("mlp-regression", "gru"), line=r"loss = "),
     Fault("training-in-eval-mode", {"weak": "later", "strong": "always"}, training_in_eval_mode,
-          prepare=modes_matter, bases=("mlp", "cnn", "mlp-regression"), line=r"eval\(\)"),
+          prepare=norm_does_the_scaling, bases=("mlp", "cnn", "mlp-regression"),
+          line=r"eval\(\)"),
     Fault("validation-in-train-mode", {"one": ""}, validation_in_train_mode, prepare=modes_matter,
           proof=Proof.NATURE, line=r"model\(x_val\)"),
     Fault("unstable-batch-norm", {"weak": 3, "strong": 2}, unstable_batch_norm, prepare=normed,
