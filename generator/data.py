@@ -69,14 +69,14 @@ IMAGES = (
     Data("digits", 1797, (1, 8, 8), 10, "argmax",
          "X, y = load_digits(return_X_y=True)\nX = X.reshape(-1, 1, 8, 8) / 16",
          _sklearn("load_digits")),
-    Data("shapes", 700, (3, 12, 12), 4, "argmax",
-         "y = rng.integers(0, 4, 700)\n"
+    Data("shapes", 500, (3, 12, 12), 4, "argmax",
+         "y = rng.integers(0, 4, 500)\n"
          "shapes = np.zeros((4, 5, 5))  # plus, cross, frame, bars\n"
          "shapes[0, 2], shapes[0, :, 2] = 1, 1\n"
          "shapes[1] = np.maximum(np.eye(5), np.eye(5)[::-1])\n"
          "shapes[2] = np.pad(np.zeros((3, 3)), 1, constant_values=1)\n"
          "shapes[3, ::2] = 1\n"
-         "X = 0.7 * rng.random((700, 12, 12, 3))  # as image files are read: channels last\n"
+         "X = 0.7 * rng.random((500, 12, 12, 3))  # as image files are read: channels last\n"
          "for image, label in zip(X, y):\n"
          "    top, left = rng.integers(0, 8, 2)\n"
          "    colour = rng.uniform(0.3, 1, 3)\n"

@@ -28,7 +28,7 @@ from generator.program import Program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
-TIMEOUT = 180.0  # seconds; the slowest program takes a tenth on a free machine
+TIMEOUT = 600.0  # seconds; the slowest program takes a twentieth on a free machine
 PRELOAD = ("numpy", "sklearn.datasets", "torch", "torch._dynamo", "torch.utils.data",
            "unstuck.observe.session", "unstuck.observe.watcher")
 WORST = -1.0  # skill is not counted further down: a diverged run is no worse than a bad one

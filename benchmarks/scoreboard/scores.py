@@ -14,7 +14,7 @@ from generator.samples import Injected, Sample
 
 LEARNED = 0.7  # the skill from which on a healthy program counts as healthy
 LOSES = 0.2  # the share of its twin's skill that a faulty program must lose to count
-GROWS = 10.0  # megabytes by which it must grow more than its twin where memory is the harm
+GROWS = 5.0  # megabytes by which it must grow more than its twin where memory is the harm
 
 
 @dataclass(frozen=True, slots=True)

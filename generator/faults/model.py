@@ -78,7 +78,7 @@ def missing_nonlinearity(program: Program, _: str) -> Program | None:
 
 FAULTS = (
     Fault("too-shallow", {"one": 0}, too_shallow, bases=("mlp", "mlp-regression"), trial=True),
-    Fault("too-deep", {"weak": 18, "strong": 32}, too_deep, bases=(*DENSE, "cnn"), trial=True),
+    Fault("too-deep", {"weak": 14, "strong": 24}, too_deep, bases=(*DENSE, "cnn"), trial=True),
     Fault("too-narrow", {"weak": 2, "strong": 1}, too_narrow,
           bases=("mlp", "mlp-regression", "cnn", "gru", "autoencoder"), trial=True),
     Fault("too-wide", {"one": 1024}, too_wide, bases=("mlp", "mlp-regression"), trial=True),

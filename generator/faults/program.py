@@ -63,7 +63,10 @@ def modes_matter(program: Program, _: str) -> Program:
 
 def norm_does_the_scaling(program: Program, _: str) -> Program:
     """Raw inputs behind batch normalisation, which copes as long as it sees their statistics."""
-    return program.change(norm=True).put(units="X = X * 20 + 500", scale="")
+    images = program.base == "cnn"
+    norm = f"nn.BatchNorm{'2d' if images else '1d'}({program.data.shape[0]})"
+    return program.put(units="X = X * 20 + 500", scale="", stem=f"self.enter = {norm}",
+                       into="x = self.enter(x)")
 
 
 def training_in_eval_mode(program: Program, kind: str) -> Program:
@@ -122,7 +125,7 @@ def retained_graph(program: Program, kind: str) -> Program | None:
 def gathered(program: Program, micro: int) -> Program | None:
     if program.optimizer not in ADDS or program.norm:
         return None
-    return program.change(micro=micro, batch=8)
+    return program.change(micro=micro, batch=8, steps=min(program.steps, 3200 // micro))
 
 
 def accumulation_not_averaged(program: Program, _: int) -> Program:
