@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,16 @@ from tests.test_contracts import imported
 from unstuck import catalogue
 
 FOLDER = Path(__file__).parent.parent / "generator"
-FAULTY = tuple(faulty())
+
+
+@cache
+def all_faulty() -> tuple[Sample, ...]:
+    return tuple(faulty())
+
+
+@cache
+def all_pairs() -> tuple[Sample, ...]:
+    return tuple(pairs())
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.py")), ids=lambda f: f.stem)
@@ -46,7 +56,7 @@ def test_healthy_programs_are_sound_and_differ(base: object) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.slug)
 def test_a_fault_is_a_change_to_the_source(fault: Fault) -> None:
-    samples = [sample for sample in FAULTY if sample.injected[0].fault is fault]
+    samples = [sample for sample in all_faulty() if sample.injected[0].fault is fault]
     assert {sample.injected[0].dose for sample in samples} == set(fault.doses)
     assert {sample.half for sample in samples} == set(Half)
     for sample in samples:
@@ -60,13 +70,13 @@ def test_a_name_decides_everything() -> None:
     base = BASES[0]
     assert draw(base, "7").text() == draw(base, "7").text() != draw(base, "8").text()
     again = {sample.name: sample.program.text() for sample in faulty()}
-    assert again == {sample.name: sample.program.text() for sample in FAULTY}
+    assert again == {sample.name: sample.program.text() for sample in all_faulty()}
 
 
 def test_the_split_is_for_ever() -> None:
     assert [half_of(f"healthy/mlp/{index}").value for index in range(6)] == [
         "aside", "open", "open", "open", "aside", "open"]
-    for samples in (list(healthy()), FAULTY, list(pairs())):
+    for samples in (list(healthy()), all_faulty(), all_pairs()):
         aside = sum(sample.half is Half.ASIDE for sample in samples)
         assert 0.4 < aside / len(samples) < 0.6
     assert sum(sample.half is Half.ASIDE for sample in healthy()) >= 300
@@ -75,14 +85,14 @@ def test_the_split_is_for_ever() -> None:
 def test_faults_stay_in_their_half() -> None:
     """A fault goes into a healthy program of its own half."""
     halves = {sample.program.text(): sample.half for sample in healthy()}
-    plain = [sample for sample in FAULTY if sample.injected[0].fault.prepare is None]
+    plain = [sample for sample in all_faulty() if sample.injected[0].fault.prepare is None]
     assert plain
     for sample in plain:
         assert halves[sample.twin.text()] is sample.half
 
 
 def test_two_faults_are_of_different_families_and_both_there() -> None:
-    for sample in pairs():
+    for sample in all_pairs():
         first, second = (each.fault for each in sample.injected)
         assert first.family != second.family
         texts = [sample.twin.text(), sample.program.text(), *(p.text() for p in sample.alone)]
@@ -104,5 +114,5 @@ def test_places_are_filled_with_their_indentation() -> None:
 
 
 def test_samples_name_what_is_in_them() -> None:
-    sample: Sample = FAULTY[0]
+    sample: Sample = all_faulty()[0]
     assert sample.name.startswith(f"{sample.injected[0].fault.slug}/{sample.base}/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,20 @@ from generator.samples import Half, Sample, faulty, healthy
 BY_SLUG: dict[str, Fault] = {fault.slug: fault for fault in FAULTS}
 
 
+@cache
+def all_faulty() -> tuple[Sample, ...]:
+    return tuple(faulty())
+
+
 def sample_of(slug: str, base: str = "mlp") -> Sample:
     """A program with the fault."""
-    return next(s for s in faulty() if s.injected[0].fault.slug == slug and s.base == base)
+    return next(s for s in all_faulty() if s.injected[0].fault.slug == slug and s.base == base)
+
+
+def short(sample: Sample) -> Sample:
+    """The same with fewer steps, which are enough for its twin."""
+    return replace(sample, program=replace(sample.program, steps=300),
+                   twin=replace(sample.twin, steps=300))
 
 
 def judged(slug: str, *named: Named, **early: tuple[str, ...]) -> Judged:
@@ -124,7 +136,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_twins_learn_and_faulty_programs_fail(cache: Path) -> None:
     runs = Runs(cache)
-    samples = (sample_of("step-never-called"), sample_of("loss-sign", "autoencoder"))
+    samples = (short(sample_of("step-never-called")),
+               short(sample_of("loss-sign", "autoencoder")))
     for sample in samples:
         runs.run(sample.twin)
         runs.run(sample.program)
@@ -134,7 +147,7 @@ def test_twins_learn_and_faulty_programs_fail(cache: Path) -> None:
 
 
 def test_what_has_been_run_is_not_run_again(cache: Path) -> None:
-    program = sample_of("step-never-called").program
+    program = short(sample_of("step-never-called")).program
     first = Runs(cache).run(program)
     file = Runs(cache).home(program) / "run.json"
     before = file.stat().st_mtime_ns
@@ -149,7 +162,7 @@ def test_what_has_been_run_is_not_run_again(cache: Path) -> None:
 
 
 def test_the_whole(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sample = sample_of("step-never-called")
+    sample = sample_of("step-never-called", "autoencoder")
     page, figures = tmp_path / "page.md", tmp_path / "figures.json"
     arguments = ["--only", sample.name, "--split", sample.half.value, "--jobs", "1",
                  "--cache", str(cache), "--json", str(figures), "--page", str(page)]
@@ -170,6 +183,7 @@ def test_a_board_of_nothing_can_be_shown() -> None:
 
 
 def test_halves_are_chosen() -> None:
-    chosen = choose(Half.OPEN)
+    chosen = choose(Half.OPEN, only="autoencoder")
     assert {s.half for s in (*chosen.healthy, *chosen.faulty, *chosen.pairs)} == {Half.OPEN}
-    assert len(choose(None).healthy) == len(list(healthy()))
+    everything = [s for s in healthy() if s.base == "autoencoder"]
+    assert len(choose(None, only="autoencoder").healthy) == len(everything)
