@@ -176,7 +176,7 @@ def test_the_whole(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_board_of_nothing_can_be_shown() -> None:
-    board = report.Board("2026-01-01", "0", "open", True, {"nothing": Share(0, 0)},
+    board = report.Board("2026-01-01", "0", "open", True, {"nothing": Share(0, 0)}, 0,
                          (scores.row(FAULTS[0], 0, [], set()),), (), (), ())
     assert "no detector yet" in report.to_markdown(board)
     json.dumps(report.to_json(board), allow_nan=False)

@@ -120,7 +120,7 @@ def _board(
          "healthy programs with an error": Share(
              sum(alarm.severity == "error" for alarm in alarms), len(sound)),
          "healthy programs with any alarm": Share(len(alarms), len(sound))},
-        rows, tuple(alarms),
+        len(sound), rows, tuple(alarms),
         tuple({"program": each.sample.name,
                "faults": [one.fault.slug for one in each.sample.injected],
                "roots": [one.slug for one in each.judgement.counted() if one.explained_by is None]}

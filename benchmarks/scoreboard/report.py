@@ -45,6 +45,7 @@ class Board:
     split: str
     quick: bool
     totals: dict[str, Share]
+    healthy: int  # programs that count
     rows: tuple[Row, ...]
     alarms: tuple[Alarm, ...]
     pairs: tuple[dict[str, Any], ...]
@@ -55,7 +56,7 @@ def to_json(board: Board) -> dict[str, Any]:
     """The board as plain JSON values."""
     return {
         "schema": 1, "date": board.date, "version": board.version, "split": board.split,
-        "quick": board.quick,
+        "quick": board.quick, "healthy": board.healthy,
         "totals": {name: _share(share) for name, share in board.totals.items()},
         "causes": [
             {"cause": row.slug, "decided_by": "trial" if row.trial else "record",
@@ -99,11 +100,14 @@ def to_markdown(board: Board) -> str:
             f"{_number(row.first.value)} | {_number(row.among_three.value)} | "
             f"{_number(told.value)} | {_number(row.unknown.value)} | {_whole(row.steps)} | "
             f"{instead} |")
+    silent = Share(0, board.healthy)
     lines += ["", "## Healthy programs that are not passed in silence", ""]
-    if not board.alarms:
-        lines.append("None.")
-    else:
-        lines += ["| program | worst | findings |", "|---|---|---|"]
+    lines.append(
+        f"Of {board.healthy} healthy programs. A detector that is named nowhere here was silent on "
+        f"all of them, which bounds its alarms at {100 * silent.interval[1]:.1f} % of such "
+        "programs.")
+    if board.alarms:
+        lines += ["", "| program | worst | findings |", "|---|---|---|"]
         lines += [f"| {alarm.name} | {alarm.severity} | {', '.join(alarm.slugs)} |"
                   for alarm in board.alarms]
     if board.trouble:
