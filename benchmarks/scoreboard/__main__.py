@@ -99,7 +99,7 @@ def _board(
         every = [each for each in sick if each.injected.fault.trial is trial]
         for one, which in (
             ([each for each in every if each.injected.fault.slug in known], ""),
-            (every, ", without a detector too"),
+            (every, ", no detector being a miss"),
         ):
             if trial:
                 totals[f"{words}: in the set, with its trial{which}"] = scores.pooled(one)
