@@ -20,7 +20,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -38,20 +38,24 @@ class ProgramFailed(Exception):
     """A program under watch left no record in time."""
 
 
-def record_of(program: Path, function: str = "main") -> Path:
+def record_of(program: Path, function: str = "main", **options: float) -> Path:
     """The folder of the record of `function` in `program`, which is run if it has not been yet.
+
+    `options` are those of `unstuck.watch`: `max_steps`, `overhead`.
 
     An exception of the program's own is part of its record and raises nothing here.
 
     Raises:
         ProgramFailed: the watcher failed, or the program did not end in time.
     """
-    folder = _session() / f"{program.parent.name}-{program.stem}-{function}-{_mark(program)}"
+    how = "".join(f"-{name}-{value}" for name, value in options.items())
+    name = f"{program.parent.name}-{program.stem}-{function}{how}-{_mark(program)}"
+    folder = _session() / name
     with _locked(folder.with_suffix(".lock")):
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            _run_apart(program, function, folder)
+            _run_apart(program, function, folder, options)
             (folder / "done").touch()
     return folder / "record"
 
@@ -111,9 +115,9 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _run_apart(program: Path, function: str, folder: Path) -> None:
+def _run_apart(program: Path, function: str, folder: Path, options: dict[str, float]) -> None:
     process = _context().Process(
-        target=run_here, args=(str(program), function, str(folder)), name=program.stem)
+        target=run_here, args=(str(program), function, str(folder), options), name=program.stem)
     assert isinstance(process, ForkServerProcess)
     process.start()
     process.join(TIMEOUT)
@@ -127,7 +131,9 @@ def _run_apart(program: Path, function: str, folder: Path) -> None:
 
 
 # In the child ------------------------------------------------------------------------------------
-def run_here(program: str, function: str, folder: str) -> None:
+def run_here(
+    program: str, function: str, folder: str, options: Mapping[str, float] | None = None
+) -> None:
     """Runs a program under watch in this process; for the child only."""
     output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
@@ -147,7 +153,7 @@ def run_here(program: str, function: str, folder: str) -> None:
 
     torch.set_num_threads(1)
     try:
-        with unstuck.watch(out=Path(folder) / "record"):
+        with unstuck.watch(out=Path(folder) / "record", **(options or {})):  # type: ignore[arg-type]
             spec = importlib.util.spec_from_file_location(f"program_{Path(program).stem}", program)
             assert spec is not None
             assert spec.loader is not None

@@ -36,7 +36,7 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.slots import SlotProbe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.quiet import QuietSteps
-from unstuck.observe.sites import Sites
+from unstuck.observe.sites import Sites, raised_at
 from unstuck.record import RecordWriter
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.
@@ -124,12 +124,8 @@ class Watcher:
             return
         self._failed = True
         self._trace(False)
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        at = f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})" if (
-            place is not None) else ""
-        says = f"the watcher failed at step {self.step}: {type(error).__name__}: {error}{at}"
+        says = (f"the watcher failed at step {self.step}: {type(error).__name__}: {error}"
+                f"{raised_at(error)}")
         with suppress(OSError):  # the writer itself may be what failed
             self.writer.odd("watcher-failed", self.step, says)
         if os.environ.get("UNSTUCK_DEBUG"):
@@ -146,6 +142,7 @@ class Watcher:
             return
         if not self.stopped:
             self.stopped = True
+            self.lifetimes.count(self.losses.places(), self.step)  # while all is still held
             self.writer.flush()
         self._stops += 1
         if self._stops > STOPS_BEFORE_EXIT:
