@@ -28,6 +28,7 @@ LIMITS = {
     "unregistered-parameters": 3,
     "loss-broadcast": 3,
     "training-in-eval-mode": 3,
+    "validation-in-train-mode": 31,  # its first validation comes one step earlier
     "loss-sign": 20,
     "same-batch-every-step": 20,
     "accumulation-not-averaged": 20,
