@@ -276,11 +276,11 @@ IDENTICAL_OUTPUTS = StepSignal(
 PICTURE_ROUGHNESS = StepSignal(
     "picture-roughness", "", Cost.SAMPLED,
     "mean squared difference of neighbours in the first convolution's pictures over twice their "
-    "variance (0: smooth, 1: noise), along the smoother of height and width",
+    "variance (0: smooth, 1: noise), along the axis that speaks least for channels last",
 )
 CHANNELS_LAST_ROUGHNESS = StepSignal(
     "channels-last-roughness", "", Cost.SAMPLED,
-    "the same numbers read as height, width, channels, along the rougher of height and width",
+    "the same along the same axis, if the numbers are read as height, width, channels",
 )
 
 # Modes and order ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Wrong channel order: pictures with channels last were reshaped, not permuted, for a convolution."""
+"""Wrong channel order: pictures with channels last were reshaped, not permuted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ RATIO = Threshold(
     "channels-last-ratio", 0.7,
     "Read in their true order pictures are far smoother than in any other. Pictures that are in "
     "order come out rougher if read with channels last, and noise equally rough.",
-    "PLACEHOLDER",
+    "scikit-learn's two photographs cut at four scales, smooth fields, tinted digits, noise: of 800 "
+    "batches of 8 in order none had a ratio below it; reshaped, 84 to 100 of 100 did, tinted 8 x 8 "
+    "digits 1",
 )
 SMOOTH = Threshold(
     "smooth-picture", 0.7,

@@ -32,12 +32,13 @@ class ChannelProbe:
         given = pictures.detach()[:count].float()
         last = given.reshape(-1, height, width, channels)
         twice = 2 * given.var((1, 2, 3), correction=0)
-        # The careful side: of what is given the more alike of the two directions, of the other
-        # reading the less alike. A constant picture is 0 / 0 and drops out of the median.
-        self._roughness = [
-            (torch.minimum(_change(given, 2), _change(given, 3)) / twice).nanmedian(),
-            (torch.maximum(_change(last, 1), _change(last, 2)) / twice).nanmedian(),
-        ]
+        # A constant picture is 0 / 0 and drops out of the median.
+        now = torch.stack([_change(given, 2) / twice, _change(given, 3) / twice])
+        then = torch.stack([_change(last, 1) / twice, _change(last, 2) / twice])
+        now, then = now.nanmedian(1).values, then.nanmedian(1).values
+        # The direction that speaks least for the other reading: stripes look swapped in one alone.
+        least = (then / now).argmax()
+        self._roughness = [now[least], then[least]]
 
     def flush(self, writer: RecordWriter, step: int) -> None:
         """Writes what was met in a sampled step."""
