@@ -14,9 +14,9 @@ RATIO = Threshold(
     "channels-last-ratio", 0.7,
     "Read in their true order pictures are far smoother than in any other. Pictures that are in "
     "order come out rougher if read with channels last, and noise equally rough.",
-    "scikit-learn's two photographs cut at four scales, smooth fields, tinted digits, noise: of 800 "
-    "batches of 8 in order none had a ratio below it; reshaped, 84 to 100 of 100 did, tinted 8 x 8 "
-    "digits 1",
+    "photographs of scikit-learn cut at four scales, smooth fields, tinted digits, noise: of 800 "
+    "batches of 8 in order none had a ratio below it; reshaped, 84 to 100 in 100 of photographs "
+    "and smooth fields did, of tinted 8 x 8 digits 1",
 )
 SMOOTH = Threshold(
     "smooth-picture", 0.7,
