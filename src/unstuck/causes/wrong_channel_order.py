@@ -96,9 +96,10 @@ CAUSE = Cause(
         "taken where the first convolution receives them, and again with the same numbers read as "
         "height, width, channels. Only if the second reading is much smoother, in both "
         "directions and in every batch looked at, were the axes renamed.",
-        known_problems="Noise has no order to be found, and very noisy pictures are missed. A fine "
-        "diagonal texture with a period of as many pixels as there are channels would look "
-        "swapped. Series, volumes, and height taken for channels are not judged.",
+        known_problems="Noise has no order to be found; very noisy pictures are missed, and so "
+        "are nearly grey ones, whose channels are alike as neighbours are. A fine diagonal "
+        "texture with a period of as many pixels as there are channels would look swapped. "
+        "Series, volumes, and height taken for channels are not judged.",
         references=(
             "PyTorch documentation: torch.Tensor.view, torch.permute, tensor views",
             "Ruderman 1994: The statistics of natural images, Network 5",
