@@ -273,6 +273,15 @@ IDENTICAL_OUTPUTS = StepSignal(
     "1 if a model puts out the same for every sample of a batch, else 0; looked at only where its "
     "inputs are all the same",
 )
+PICTURE_ROUGHNESS = StepSignal(
+    "picture-roughness", "", Cost.SAMPLED,
+    "mean squared difference of neighbours in the first convolution's pictures over twice their "
+    "variance (0: smooth, 1: noise), along the axis that speaks least for channels last",
+)
+CHANNELS_LAST_ROUGHNESS = StepSignal(
+    "channels-last-roughness", "", Cost.SAMPLED,
+    "the same along the same axis, if the numbers are read as height, width, channels",
+)
 
 # Modes and order ---------------------------------------------------------------------------------
 EVAL_IN_TRAINING = PlaceSignal(

@@ -14,6 +14,7 @@ from unstuck.facts import LayerRole
 from unstuck.observe import graph
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.channels import ChannelProbe
 from unstuck.observe.tensors import mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
@@ -56,6 +57,7 @@ class LayerProbe:
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
         self._constant = ConstantInputs()
+        self._channels = ChannelProbe()
         self._identical: bool | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_met = False  # in this step
@@ -122,6 +124,8 @@ class LayerProbe:
         if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
             return
         if given.is_floating_point() and given.ndim > 0 and observable(given):
+            if kind is LayerRole.CONVOLUTION:
+                self._channels.add(given)
             axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
             features = given.detach().movedim(axis, -1).reshape(-1, given.shape[axis])
             if features.shape[1] > FEATURE_LIMIT:
@@ -281,6 +285,7 @@ class LayerProbe:
     def _write_inputs(self, step: int) -> None:
         if not self._input_due:
             return
+        self._channels.flush(self._writer, step)
         constant = self._constant.share()
         if constant is not None:
             self._writer.row(CONSTANT_INPUT_SHARE, step, constant)
