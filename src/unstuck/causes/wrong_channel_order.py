@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import thinned
+from unstuck.causes._measures import thinned, unwatched
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
@@ -34,8 +34,10 @@ FEWEST = Threshold(
 
 def _detect(view: View) -> Verdict:
     if not (view.has(PICTURE_ROUGHNESS) and view.has(CHANNELS_LAST_ROUGHNESS)):
-        return Unknown("no first layer was seen that takes pictures of several channels",
-                       (PICTURE_ROUGHNESS.name, CHANNELS_LAST_ROUGHNESS.name))
+        blind = unwatched(view.facts)
+        if blind is not None:
+            return Unknown(blind, (PICTURE_ROUGHNESS.name, CHANNELS_LAST_ROUGHNESS.name))
+        return Absent("no model's first layer takes pictures of several channels")
     series, other = view[PICTURE_ROUGHNESS], view[CHANNELS_LAST_ROUGHNESS].finite
     given = series.finite
     if not len(given) or not np.array_equal(given.steps, other.steps):
