@@ -52,7 +52,9 @@ def test_one_run_is_told_at_length(tmp_path: Path) -> None:
 def test_a_pipe_is_read_to_its_end() -> None:
     done = call("-", given=FALLING)
     assert done.exit_code == 0, done.output
-    assert "outcome: learning" in " ".join(done.stdout.split())
+    text = " ".join(done.stdout.split())
+    assert "outcome: learning" in text
+    assert "more, if all goes on as it did, would take the train loss from" in text
     assert call("-", "-", given=FALLING).exit_code == 2
 
 

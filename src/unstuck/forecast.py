@@ -32,6 +32,7 @@ AGES = (1.0, 3.0, 8.0)  # a point's weight grows with such a power of its time: 
 DOUBT = 0.6  # of the level's error and of what a forecast of the last third missed: calibrated
 FAR = 4.0  # times half of the run: beyond, more doubt says nothing
 RESTLESS = 4.0  # errors that hang together so much larger than noise are no errors of the form
+GRID_ERROR = 0.01  # of the loss: what the nearest shape of the grid may leave over
 LASTING = 0.75  # the correlation of such errors with their neighbours
 
 
@@ -165,7 +166,7 @@ def _restless(errors: Floats, heights: Floats) -> bool:
     late = late - np.mean(late)
     together = ratio(float(np.sum(late[1:] * late[:-1])), float(np.sum(late**2)))
     size = 1.4826 * float(np.median(np.abs(late)))
-    return together > LASTING and size > RESTLESS * max(point_noise(heights), 1e-3)
+    return together > LASTING and size > RESTLESS * max(point_noise(heights), GRID_ERROR)
 
 
 def _forms(u: Floats, later: float) -> list[_Form]:
