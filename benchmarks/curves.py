@@ -22,7 +22,7 @@ import numpy as np
 
 from unstuck.curves import judge
 from unstuck.diagnosis import diagnose
-from unstuck.facts import Backward, End, EndKind
+from unstuck.facts import End, EndKind, Log
 from unstuck.findings import Outcome, Severity
 from unstuck.forecast import Forecast, forecast
 from unstuck.record import Record, Series
@@ -68,8 +68,8 @@ def curves(aside: bool) -> tuple[Curve, ...]:
     found = []
     for line in gzip.decompress(FILE.read_bytes()).decode().splitlines():
         row = json.loads(line)
-        seen = () if row.get("logged") else (Backward(None),)
-        record = Record(row["name"], "0", end=End(EndKind.FINISHED), backwards=seen)
+        log = Log("", "CSV", "loss", None, "epoch", "epoch", 0) if row.get("logged") else None
+        record = Record(row["name"], "0", log=log, end=End(EndKind.FINISHED))
         train = record._series["train-loss"] = _series(row["steps"], row["train"])
         if "held" in row:
             record._series["held-out-loss"] = _series(*row["held"])

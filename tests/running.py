@@ -12,26 +12,25 @@ import atexit
 import fcntl
 import hashlib
 import importlib.util
-import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
 import time
 import traceback
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+from benchmarks import apart
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = tuple(sorted((ROOT / "cases").glob("[!_]*.py")))
 ZOO = tuple(sorted((ROOT / "zoo").glob("[!_]*.py")))
 TIMEOUT = 240.0  # seconds; the slowest program takes a tenth on a free machine
 STALE = 24 * 3600.0  # seconds after which another session's records are leftovers
-PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
 
 
 class ProgramFailed(Exception):
@@ -85,20 +84,8 @@ def _session() -> Path:
     return folder
 
 
-@cache
-def _watcher() -> str:
-    """A hash of everything that decides what a record holds, besides the program."""
-    digest = hashlib.sha256()
-    package = ROOT / "src" / "unstuck"
-    files = [*sorted((package / "observe").rglob("*.py")),
-             *(package / f"{name}.py" for name in ("recording", "facts", "signals"))]
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def _mark(program: Path) -> str:
-    return hashlib.sha256(program.read_bytes() + _watcher().encode()).hexdigest()[:12]
+    return hashlib.sha256(program.read_bytes() + apart.watcher().encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -108,15 +95,8 @@ def _locked(file: Path) -> Iterator[None]:
         yield  # closing the file releases the lock
 
 
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
-    return context
-
-
 def _run_apart(program: Path, function: str, folder: Path, options: dict[str, float]) -> None:
-    process = _context().Process(
+    process = apart.context().Process(
         target=run_here, args=(str(program), function, str(folder), options), name=program.stem)
     assert isinstance(process, ForkServerProcess)
     process.start()
@@ -135,18 +115,7 @@ def run_here(
     program: str, function: str, folder: str, options: Mapping[str, float] | None = None
 ) -> None:
     """Runs a program under watch in this process; for the child only."""
-    output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    os.chdir(folder)
-    os.environ["UNSTUCK_DEBUG"] = ""
-    sys.argv = [program]
-    # This child has inherited "forkserver"; its loaders are to start workers as a script's would.
-    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
-    warnings.resetwarnings()  # a user's program may warn
-    warnings.simplefilter("ignore")
+    apart.settle(folder, program)
     import torch
 
     import unstuck

@@ -10,27 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import shutil
-import sys
 import time
 import traceback
-import warnings
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import cache
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from benchmarks import apart
 from generator.program import Program
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGE = ROOT / "src" / "unstuck"
 TIMEOUT = 600.0  # seconds; the slowest program takes a twentieth on a free machine
-PRELOAD = ("numpy", "sklearn.datasets", "torch", "torch._dynamo", "torch.utils.data",
-           "unstuck.observe.session", "unstuck.observe.watcher")
 WORST = -1.0  # skill is not counted further down: a diverged run is no worse than a bad one
 
 
@@ -58,7 +49,7 @@ class Runs:
 
     def home(self, program: Program) -> Path:
         """The folder of a program's run."""
-        text = program.text() + program.reads + watcher()
+        text = program.text() + program.reads + apart.watcher()
         return self.folder / "runs" / hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def known(self, program: Program) -> Run | None:
@@ -83,31 +74,9 @@ class Runs:
         return found
 
 
-def mark(files: Iterable[Path]) -> str:
-    """A hash of files."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def watcher() -> str:
-    """A mark of everything that decides what a record holds, besides the program."""
-    names = ("record", "facts", "signals")
-    return mark([*(PACKAGE / "observe").rglob("*.py"), *(PACKAGE / f"{n}.py" for n in names)])
-
-
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
-    return context
-
-
 def _apart(home: Path, reads: str) -> dict[str, Any]:
-    ours, theirs = _context().Pipe(duplex=False)
-    process = _context().Process(target=run_here, args=(str(home), reads, theirs))
+    ours, theirs = apart.context().Pipe(duplex=False)
+    process = apart.context().Process(target=run_here, args=(str(home), reads, theirs))
     process.start()
     theirs.close()
     try:
@@ -127,15 +96,7 @@ def _apart(home: Path, reads: str) -> dict[str, Any]:
 # In the child ------------------------------------------------------------------------------------
 def run_here(home: str, reads: str, pipe: Any) -> None:
     """Runs train.py of a folder in this process and sends what it came to; for the child only."""
-    output = os.open(os.path.join(home, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    os.chdir(home)
-    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
-    warnings.resetwarnings()
-    warnings.simplefilter("ignore")
+    apart.settle(home, os.path.join(home, "train.py"))
     try:
         pipe.send(_run(Path(home), reads))
     except Exception as error:
@@ -156,7 +117,6 @@ def _run(home: Path, reads: str) -> dict[str, Any]:
     file = home / "train.py"
     code = compile(file.read_text(encoding="utf-8"), str(file), "exec")
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(file)}
-    sys.argv = [str(file)]
     error = ""
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:

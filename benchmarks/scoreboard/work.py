@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
+from benchmarks.apart import PRELOAD
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.judging import Judgement, judge
-from benchmarks.scoreboard.running import PRELOAD, Run, Runs
+from benchmarks.scoreboard.running import Run, Runs
 from benchmarks.scoreboard.scores import Judged
 from generator.program import Program
 from generator.samples import Half, Sample, faulty, healthy, pairs

@@ -18,7 +18,6 @@ from unstuck.shape import (
     fallen,
     flat_from,
     gain_of,
-    is_log,
     on_its_way,
     read,
     reduce,
@@ -54,7 +53,7 @@ def judge(record: Record) -> Outcome:
             f"The program ended in {record.end.exception or 'an error'} after {curve.n} "
             f"{curve.unit}, at a loss of {curve.end:.3g}.", float(curve.points.steps[-1]),
         )
-    fewest = FEWEST_OF_A_LOG if is_log(record) else FEWEST
+    fewest = FEWEST_OF_A_LOG if record.log is not None else FEWEST
     if curve.n < fewest:
         return curve.outcome(
             OutcomeKind.TOO_SHORT, 0.95,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +11,14 @@ import typer
 from unstuck.arguments import (
     UNUSABLE,
     FailOn,
+    FailOnOption,
     JsonOption,
     NotesOption,
     QuietOption,
     check_json,
     met,
+    our_fault,
+    put_json,
     refuse,
     say,
 )
@@ -49,9 +51,7 @@ def curves(
                      help="What is good in these columns."),
     ] = None,
     json_file: JsonOption = None,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
-    ] = FailOn.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     notes: NotesOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -89,13 +89,7 @@ def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
             say(str(error))
             unusable = True
         except Exception as error:
-            if os.environ.get("UNSTUCK_DEBUG"):
-                import traceback
-
-                traceback.print_exception(error)
-            says = str(error).partition("\n")[0][:200]
-            say(f"reading {file} failed, which is a fault of unstuck ({type(error).__name__}: "
-                f"{says}); UNSTUCK_DEBUG=1 shows where")
+            say(our_fault(f"reading {file}", error, longest=200))
             unusable = True
     return readings, unusable
 
@@ -117,11 +111,6 @@ def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: b
     if json_file is not None:
         runs = [(reading.log.file, reading.diagnosis) for reading in readings]
         text = schema.to_text(runs[0][1]) if len(runs) == 1 else schema.runs_to_text(runs)
-        if json_file == "-":
-            typer.echo(text, nl=False)
+        if put_json(text, json_file):
             return
-        try:
-            Path(json_file).write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            say(f"{json_file} could not be written: {error.strerror}")
     logs.render(readings, notes=notes, quiet=quiet, file=sys.stdout)

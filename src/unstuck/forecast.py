@@ -22,6 +22,7 @@ from unstuck.trends import Floats, block_levels, oscillation, point_noise, ratio
 FEWEST = 8  # points below which no shape can be told
 BLOCKS = 60
 DRAWS = 80
+AHEAD = 0.5  # of the run: how far an outlook goes
 COVERED = 0.8  # of the true gains lie within the interval
 OFFSETS = (0.003, 0.03, 0.15, 0.5)  # where a power of time begins, in runs
 POWERS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -75,6 +76,11 @@ class _Form:
     seen: Floats
     now: Floats
     then: Floats
+
+
+def outlook(series: Series) -> Forecast | Abstained:
+    """The forecast for half as many steps more as the run has had; at least one point."""
+    return forecast(series, AHEAD * float(np.ptp(series.steps)))
 
 
 @np.errstate(all="ignore")

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from unstuck.record import Record, Series
-from unstuck.shape import MATERIAL, SURE, is_log, read
+from unstuck.shape import MATERIAL, SURE, read
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.trends import (
     BLOCKS,
@@ -129,8 +129,8 @@ def spikes(series: Series) -> tuple[int, ...]:
 
 def remarks(record: Record) -> list[str]:
     """What the train loss of a log shows besides its outcome, a sentence each."""
-    train = read(record, TRAIN_LOSS)
-    if train is None or not is_log(record):
+    train = read(record, TRAIN_LOSS) if record.log is not None else None
+    if train is None:
         return []
     said = []
     course = phases(train)
@@ -144,12 +144,13 @@ def remarks(record: Record) -> list[str]:
     swings = oscillation(train)
     if swings is not None and swings.alternates:
         said.append("The train loss alternates from point to point: the column may mix two losses.")
-    if course and course[-1].course is Course.FLAT and record.measured(CONSTANT_LOSS):
-        constant = read(record, CONSTANT_LOSS)
+    constant = read(record, CONSTANT_LOSS)
+    if course and course[-1].course is Course.FLAT and constant is not None and (
+        constant.values[-1] > 0
+    ):
         best = float(np.min(block_levels(tidy(train), BLOCKS)[1]))
-        if constant is not None and constant.values[-1] > 0:
-            said.append(
-                f"The plateau at {course[-1].end:.3g} is "
-                f"{ratio(course[-1].end, float(constant.values[-1])):.0%} of the loss of the best "
-                f"constant prediction; the best level seen is {best:.3g}.")
+        said.append(
+            f"The plateau at {course[-1].end:.3g} is "
+            f"{ratio(course[-1].end, float(constant.values[-1])):.0%} of the loss of the best "
+            f"constant prediction; the best level seen is {best:.3g}.")
     return said

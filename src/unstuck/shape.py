@@ -82,11 +82,6 @@ def read(record: Record, signal: StepSignal) -> Series | None:
     return in_order(series)
 
 
-def is_log(record: Record) -> bool:
-    """Whether the curves come from a log, where a point is mostly a mean over many steps."""
-    return record.program is None and not record.backwards
-
-
 def reduce(record: Record, points: Series) -> LossCurve:
     """The curve of finite `points`, at least one."""
     n = len(points)
@@ -95,7 +90,8 @@ def reduce(record: Record, points: Series) -> LossCurve:
     if constant is None or not 0 < constant < HUGE:
         constant = None
     positive = bool(np.min(points.values) >= 0)
-    each = 1 if is_log(record) and n <= BLOCKS else 4
+    # A point of a log is mostly a mean over many steps.
+    each = 1 if record.log is not None and n <= BLOCKS else 4
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     # A mean, for a constant's loss is a mean: a median sits below it where the noise is skewed.
     level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
@@ -107,7 +103,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         constant, skill if skill is not None and math.isfinite(skill) else None, positive,
         len(record.backwards) > 1 or (swings is not None and swings.alternates),
         record.end.kind is EndKind.STOPPED and n < FEW,
-        "points" if is_log(record) else "backward passes",
+        "points" if record.log is not None else "backward passes",
         *(_part(points, share) for share in (1.0, 0.5, 0.25)),
     )
 

@@ -18,7 +18,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import MoreSteps, Remedy, Safety, number
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.forecast import Abstained, Forecast, forecast
+from unstuck.forecast import Abstained, Forecast, forecast, outlook
 from unstuck.record import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
@@ -46,14 +46,13 @@ SLOW = Threshold(
     "as far in the same number of steps.",
     "CS231n: about 1e-3 is usual",
 )
-AHEAD = 0.5  # of the run: how far the forecast looks
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
 FACTORS = (2.0, 3.0, 5.0)
 
 
 def _detect(view: View) -> Verdict:
     end, outcome = view.facts.end, view.outcome
-    if end.kind in CUT and view.facts.program is not None:
+    if end.kind in CUT and view.facts.log is None:
         return Unknown(f"the run was {end.kind.value} from outside: nobody knows when it would "
                        "have ended", ("a run to its own end",))
     if outcome.kind is not OutcomeKind.LEARNING:
@@ -68,8 +67,7 @@ def _detect(view: View) -> Verdict:
     if _held_out_turned(view):
         return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
-    more = AHEAD * float(loss.steps[-1] - loss.steps[0])
-    found = forecast(loss, more)
+    found = outlook(loss)
     if isinstance(found, Abstained):
         return Unknown(f"no forecast can be made: {found.reason}", ("a run of more steps",))
     if not found.share > view.limit(SMALL):
@@ -99,7 +97,7 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
     sure = found.sure_share >= view.limit(LARGE)
     strength = 0.35
     if sure:
-        strength = 0.6 if view.facts.program is None else 0.8
+        strength = 0.8 if view.facts.log is None else 0.6
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf

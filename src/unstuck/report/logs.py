@@ -10,7 +10,7 @@ import numpy as np
 
 from unstuck.facts import Log
 from unstuck.findings import Diagnosis, OutcomeKind
-from unstuck.forecast import COVERED, Abstained, forecast
+from unstuck.forecast import COVERED, Abstained, outlook
 from unstuck.logs.names import name_of
 from unstuck.record import Record, Series
 from unstuck.report import terminal
@@ -22,7 +22,6 @@ from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)
 _GO_ON = (OutcomeKind.LEARNING, OutcomeKind.OVERFITTING, OutcomeKind.BOTTLENECK,
           OutcomeKind.CONVERGED)
-AHEAD = 0.5  # of the run: how far the forecast looks
 _METRICS = 4  # that are told of, at most
 
 
@@ -119,18 +118,16 @@ def _draw_forecast(canvas: Canvas, reading: Reading) -> None:
     """What half as many steps more would bring, where the run has a course to go on with."""
     if reading.diagnosis.outcome.kind not in _GO_ON:
         return
-    loss = reading.record.series(TRAIN_LOSS)
-    more = AHEAD * float(np.max(loss.steps) - np.min(loss.steps))
-    found = forecast(loss, more)
+    found = outlook(reading.record.series(TRAIN_LOSS))
     if isinstance(found, Abstained):
         _prose(canvas, "forecast: ", f"none can be made: {found.reason}")
         return
     # Gains are told as levels; the interval's ends change places.
     what = "what is missing to the best" if reading.log.higher_is_better else "the train loss"
     then, low, high = (found.level - gain for gain in (found.gain, found.high, found.low))
-    _prose(canvas, "forecast: ", f"{more:,.0f} {reading.log.unit}s more, if all goes on as it did, "
-           f"would take {what} from {found.level:.4g} to {then:.4g} ({COVERED:.0%}: {low:.4g} to "
-           f"{high:.4g})")
+    _prose(canvas, "forecast: ", f"{found.more:,.0f} {reading.log.unit}s more, if all goes on as "
+           f"it did, would take {what} from {found.level:.4g} to {then:.4g} ({COVERED:.0%}: "
+           f"{low:.4g} to {high:.4g})")
 
 
 def _draw_advice(canvas: Canvas, reading: Reading) -> None:

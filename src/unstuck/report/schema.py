@@ -10,7 +10,6 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from unstuck.edits import Safety
@@ -55,12 +54,6 @@ def runs_to_text(runs: Sequence[tuple[str, Diagnosis]]) -> str:
     document = {"schema": SCHEMA, "runs": [{"file": f, **to_dict(d)} for f, d in runs]}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
-
-
-def write_json(diagnosis: Diagnosis, path: str | Path) -> None:
-    """Writes a diagnosis as JSON; OSError if the file cannot be written."""
-    # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
-    Path(path).write_text(to_text(diagnosis), encoding="utf-8", errors="backslashreplace")
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -74,7 +74,6 @@ class FlowProbe:
         self._met: dict[int, weakref.ref[torch.Tensor]] = {}
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
         self._growth: dict[str, list[torch.Tensor | None]] = {}
-        self._searched: set[int] = set()
         self._schedulers: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._built: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
         self._kinds: dict[str, int] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -13,7 +12,7 @@ from torch import nn
 
 from unstuck import facts
 from unstuck.observe.naming import Names, unwrapped
-from unstuck.observe.sites import Site, Sites, expression_at
+from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.record import RecordWriter
 from unstuck.signals import PASTED_SHARE
 
@@ -186,9 +185,8 @@ def _methods(model: nn.Module) -> dict[str, CodeType]:
 
 def _views(code: CodeType) -> list[ast.Call]:
     """The calls of `view` and `reshape` in a function."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except (SyntaxError, ValueError):
+    tree = syntax_tree(code.co_filename)
+    if tree is None:
         return []
     for scope in ast.walk(tree):
         if isinstance(scope, ast.FunctionDef) and scope.name == code.co_name and min(
