@@ -11,7 +11,7 @@ from benchmarks.curves import FILE, alarms, curves, forecasts, outcomes
 from tests.test_curves import ANY, batches, power, record, series
 from unstuck.curves import judge
 from unstuck.diagnosis import diagnose
-from unstuck.facts import Backward, End, EndKind
+from unstuck.facts import Backward, End, EndKind, Log
 from unstuck.findings import OutcomeKind
 from unstuck.forecast import Abstained, Forecast, forecast
 from unstuck.phases import Course, phases, remarks, spikes
@@ -119,7 +119,7 @@ def test_spikes_are_found_where_they_are() -> None:
 def log(values: np.ndarray, steps: np.ndarray | None = None) -> Record:
     """As a reader of log files makes it: no program, no backward pass, an end that is not known."""
     made = record(values, steps=steps, end=EndKind.KILLED)
-    made.backwards = ()
+    made.backwards, made.log = (), Log("log.csv", "CSV", "loss", None, "step", "step", len(values))
     return made
 
 

@@ -173,7 +173,7 @@ def read_record(path: str | Path) -> Record:
         )
     record = Record(header["record"], str(header.get("version")))
     named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
-    rows: Rows = {}
+    rows: dict[tuple[str, str], Rows] = {}
     places: dict[str, dict[str, list[tuple[int, float]]]] = {}
     oddities: list[Oddity] = []
     for event, torn in events:
@@ -215,7 +215,7 @@ def main_track(tracks: Mapping[str, Series]) -> str:
 def _take(
     event: dict[str, Any],
     named: dict[str, dict[Any, Any]],
-    rows: Rows,
+    rows: dict[tuple[str, str], Rows],
     places: dict[str, dict[str, list[tuple[int, float]]]],
     oddities: list[Oddity],
 ) -> None:

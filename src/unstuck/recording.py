@@ -21,7 +21,7 @@ SCHEMA = 1
 EVENTS = "events.jsonl"
 FLUSH_SECONDS = 0.25
 
-Rows = dict[tuple[str, str], list[tuple[int, float]]]
+Rows = list[tuple[int, float]]
 
 
 class RecordWriter:
@@ -43,9 +43,9 @@ class RecordWriter:
         # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
         self._file: IO[str] | None = (folder / EVENTS).open(
             "x", encoding="utf-8", errors="backslashreplace")
-        self._rows: Rows = {}
+        self._rows: dict[tuple[str, str], Rows] = {}
         self._pending: list[str] = []
-        self._flushed = 0.0
+        self.due = 0.0  # the time of the next flush
         self._write({"type": "header", "schema": SCHEMA, "version": version,
                      "record": uuid.uuid4().hex})
         self.flush()
@@ -61,7 +61,11 @@ class RecordWriter:
         `track` keeps apart what must not be joined into one curve: the losses of two phases, or of
         a generator and its discriminator.
         """
-        self._rows.setdefault((signal.name, track), []).append((step, value))
+        self.rows(signal, track).append((step, value))
+
+    def rows(self, signal: StepSignal, track: str = "") -> Rows:
+        """Where the rows of a signal wait for the next flush: appending a pair adds a row."""
+        return self._rows.setdefault((signal.name, track), [])
 
     def sample(self, signal: PlaceSignal, step: int, places: Mapping[str, float]) -> None:
         """Adds the numbers of a sampled step, a place each."""
@@ -81,7 +85,7 @@ class RecordWriter:
 
     def tick(self) -> None:
         """Flushes if the last flush is long enough ago."""
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+        if time.monotonic() > self.due:
             self.flush()
 
     def flush(self) -> None:
@@ -89,16 +93,18 @@ class RecordWriter:
         with self._lock:
             if self._file is None:
                 return
-            rows, self._rows = self._rows, {}
-            for (name, track), values in rows.items():
-                event = {"type": "step", "signal": name, "track": track,
-                         "rows": [(step, plain(value)) for step, value in values]}
-                self._pending.append(_line(event))
+            for (name, track), waiting in list(self._rows.items()):
+                values = waiting[:]
+                del waiting[:len(values)]  # another thread may have added some by now
+                if values:
+                    event = {"type": "step", "signal": name, "track": track,
+                             "rows": [(step, plain(value)) for step, value in values]}
+                    self._pending.append(_line(event))
             pending, self._pending = self._pending, []
             if pending:
                 self._file.write("".join(pending))
                 self._file.flush()
-            self._flushed = time.monotonic()
+            self.due = time.monotonic() + FLUSH_SECONDS
 
     def close(self) -> None:
         """Flushes and closes; safe to call twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,36 @@ def without_a_step(lesson: Lesson) -> None:
             lesson.learn(lesson.loss(step))
 
 
+def with_other_losses(lesson: Lesson) -> None:
+    """Losses of functions: two that are trained on, some that are only looked at."""
+    for step in range(STEPS):
+        rows = torch.arange(step * 8, step * 8 + 8) % 96
+        output = lesson.model(lesson.x[rows])
+        loss = F.cross_entropy(output, lesson.y[rows])
+        if step % 6 == 0:
+            loss = loss + 0.1 * F.mse_loss(output, torch.zeros_like(output))
+        lesson.optimizer.zero_grad()
+        loss.backward()
+        if step % 10 == 0:
+            F.cross_entropy(lesson.model(lesson.x), lesson.y).item()
+        if step % 17 == 0:
+            F.l1_loss(output.detach(), torch.zeros_like(output))
+        lesson.optimizer.step()
+
+
+def with_failures(lesson: Lesson) -> None:
+    """A loss that refuses its targets, a batch in place of a tensor, two models in turn."""
+    other = nn.Linear(6, 3)
+    for step in range(STEPS):
+        lesson.learn(lesson.loss(step))
+        if step % 20 == 0:
+            with suppress(ValueError, RuntimeError):
+                F.cross_entropy(lesson.model(lesson.x), lesson.y[:5])
+            F.cross_entropy(other(input=lesson.x), lesson.y).backward()
+
+
 PROGRAMS = (plain, validating, scheduled, accumulating, regularised, two_optimizers,
-            with_closures, spoilt, without_a_step)
+            with_closures, spoilt, without_a_step, with_other_losses, with_failures)
 
 
 def events(program: Callable[[Lesson], None], folder: Path) -> list[Any]:

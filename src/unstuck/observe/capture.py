@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,11 @@ from torch.optim.optimizer import (
 from torch.utils.data import DataLoader
 
 from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
+from unstuck.observe.quiet import tracing_state
 from unstuck.observe.swap import Original, Swap, key, swap
 
 if TYPE_CHECKING:
-    from unstuck.observe.quiet import QuietSteps
     from unstuck.observe.watcher import Watcher
-
-_tracing_state = torch._C._get_tracing_state  # of torch.jit.trace
 
 
 def watching() -> bool:
@@ -46,40 +45,44 @@ class Capture:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self.events: Watcher | QuietSteps = watcher  # who is told of what happens in a step
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
         self._step_hook: Any = None
         self._call: Swap | None = None
         self._mode: Swap | None = None
+        # What has a short way in quiet steps: the usual behaviour and the short one.
+        self._short: list[tuple[Swap, Callable[..., Any], Callable[..., Any]]] = []
+        self._is_quiet = False
         self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
-        self._depth = 0  # of module calls
-        self._in_backward = False
-        self._in_loss = False
+        self.depth = 0  # of module calls
+        self.in_backward = False
+        self.in_loss = False
         self._in_scheduler = False
-        self._thread: int | None = None  # that trains; others are not watched once it is known
+        self.thread: int | None = None  # that trains; others are not watched once it is known
         self.active = False
         self.compiled = False
 
     # Installing ---------------------------------------------------------------------------------
     def install(self) -> None:
         """Installs every hook. One that this torch does not allow is noted and left out."""
-        self.active = True
+        self.active, quiet = True, self._watcher.quiet
         self._swap(nn.Module.__init__, self._module_init)
-        self._call = self._swap(nn.Module._wrapped_call_impl, self._module_call)
-        self._swap(nn.Module.load_state_dict, self._load_state_dict)
+        self._call = self._swap(
+            nn.Module._wrapped_call_impl, self._module_call, quiet.module_call)
+        self._swap(nn.Module.load_state_dict, self._then(self._watcher.state_loaded))
         self._mode = self._swap(nn.Module.train, self._train)
         self._swap(nn.Module.requires_grad_, self._requires_grad)
-        self._swap(Optimizer.__init__, self._optimizer_init)
+        self._swap(Optimizer.__init__, self._then(self._watcher.optimizer_built))
         clears = [self._swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
         self._when_sampled = [swapped for swapped in clears if swapped is not None]
-        self._swap(DataLoader.__init__, self._loader_init)
+        self._swap(DataLoader.__init__, self._then(self._watcher.loader_built))
         self._swap(DataLoader.__iter__, self._loader_iter)
-        self._swap(torch.autograd.backward, self._backward)
+        self._swap(torch.autograd.backward, self._backward, quiet.backward)
         self._swap(torch.compile, self._compile)
         for name in LOSSES:
             if hasattr(functional, name):
-                self._swap(getattr(functional, name), self._loss(name))
+                self._swap(
+                    getattr(functional, name), self._loss(name), partial(quiet.loss, name))
         for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
             self._swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
         for name in INITIALISERS:
@@ -92,7 +95,7 @@ class Capture:
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
         self._undo.append(register_optimizer_step_post_hook(self._after_step).remove)
-        self.tell(self._watcher, of_beginning_steps=True)
+        self._watch_beginnings(True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
 
@@ -100,7 +103,7 @@ class Capture:
         """Takes every hook away, in reverse order."""
         self.active = False
         self.sample(False)
-        self.tell(self.events, of_beginning_steps=False)
+        self._watch_beginnings(False)
         while self._undo:
             self._undo.pop()()
 
@@ -119,17 +122,25 @@ class Capture:
             self._leaf_hook.remove()
             self._leaf_hook = None
 
-    def tell(self, events: Watcher | QuietSteps, of_beginning_steps: bool) -> None:
-        """Sets who is told of what happens in a step, and whether of its beginning too."""
-        self.events = events
-        if of_beginning_steps and self._step_hook is None and self.active:
+    def be_quiet(self, quiet: bool) -> None:
+        """Sets whether the steps that follow take the short way, if that is a change."""
+        if quiet is not self._is_quiet and self.active:
+            self._is_quiet = quiet
+            for swapped, usual, short in self._short:
+                swapped.behave(short if quiet else usual)
+            self._watch_beginnings(not quiet)
+
+    def _watch_beginnings(self, on: bool) -> None:
+        """Turns the hook on the beginning of an optimizer's step on or off."""
+        if on and self._step_hook is None:
             self._step_hook = register_optimizer_step_pre_hook(self._before_step)
-        elif not of_beginning_steps and self._step_hook is not None:
+        elif not on and self._step_hook is not None:
             self._step_hook.remove()
             self._step_hook = None
 
     def _swap(
-        self, function: Any, make: Callable[[Original], Callable[..., Any]]
+        self, function: Any, make: Callable[[Original], Callable[..., Any]],
+        make_short: Callable[[Swap], Callable[..., Any]] | None = None,
     ) -> Swap | None:
         name = getattr(function, "__qualname__", repr(function))
         if not isinstance(function, FunctionType):
@@ -141,13 +152,15 @@ class Capture:
             self._watcher.limited(f"{name} of this torch cannot be watched: {error}")
             return None
         self._undo.append(swapped.undo)
+        if make_short is not None:
+            self._short.append((swapped, swapped.behaviour, make_short(swapped)))
         return swapped
 
     def _in_forked_child(self) -> None:
         self.remove()
         self._watcher.forked()
 
-    def _tell(self, handler: Callable[..., None], *arguments: Any) -> None:
+    def tell(self, handler: Callable[..., None], *arguments: Any) -> None:
         """The border: an error of ours ends the watching, never the program."""
         if not self.active:
             return
@@ -158,14 +171,14 @@ class Capture:
 
     def _elsewhere(self) -> bool:
         """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
-        return (self._thread != get_ident() and self._thread is not None) or (
-            _tracing_state() is not None)
+        return (self.thread != get_ident() and self.thread is not None) or (
+            tracing_state() is not None)
 
     # Construction -------------------------------------------------------------------------------
     def _module_init(self, original: Original) -> Callable[..., Any]:
         def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
             if self.active and not is_compiling():
-                self._tell(self._watcher.module_built, module)
+                self.tell(self._watcher.module_built, module)
             original(module, *args, **kwargs)
 
         return init
@@ -176,7 +189,7 @@ class Capture:
             if swapped is None or not self.active or is_compiling():
                 return original(module, mode)
             if not mode:
-                self._tell(self._watcher.evaluation_begun, module)
+                self.tell(self._watcher.evaluation_begun, module)
             # It calls itself for every part of the module: that costs nothing.
             swapped.function.__code__ = swapped.old
             try:
@@ -187,28 +200,24 @@ class Capture:
 
         return train
 
-    def _optimizer_init(self, original: Original) -> Callable[..., Any]:
-        def init(optimizer: Optimizer, params: Any, defaults: Any) -> None:
-            original(optimizer, params, defaults)
-            if self.active:
-                self._tell(self._watcher.optimizer_built, optimizer)
+    def _then(self, handler: Callable[..., None]) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def method(owner: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(owner, *args, **kwargs)
+                if self.active:
+                    self.tell(handler, owner)
+                return result
 
-        return init
+            return method
 
-    def _loader_init(self, original: Original) -> Callable[..., Any]:
-        def init(loader: Any, *args: Any, **kwargs: Any) -> None:
-            original(loader, *args, **kwargs)
-            if self.active:
-                self._tell(self._watcher.loader_built, loader)
-
-        return init
+        return make
 
     def _initialiser(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
             def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(tensor, *args, **kwargs)
                 if self.active and not is_compiling():
-                    self._tell(self._watcher.flow.initialised, name, tensor)
+                    self.tell(self._watcher.flow.initialised, name, tensor)
                 return result
 
             return initialise
@@ -223,7 +232,7 @@ class Capture:
             finally:
                 self._in_scheduler = outside
             if self.active:
-                self._tell(self._watcher.flow.scheduler_built, scheduler)
+                self.tell(self._watcher.flow.scheduler_built, scheduler)
 
         return init
 
@@ -234,7 +243,7 @@ class Capture:
             self._in_scheduler = True  # some schedulers step others
             try:
                 if not self._watcher.flow.knows_scheduler(scheduler):
-                    self._tell(self._watcher.scheduled, scheduler)
+                    self.tell(self._watcher.scheduled, scheduler)
                 return original(scheduler, *args, **kwargs)
             finally:
                 self._in_scheduler = False
@@ -244,24 +253,15 @@ class Capture:
     def _loader_iter(self, original: Original) -> Callable[..., Any]:
         def iterate(loader: Any) -> Any:
             if self.active:
-                self._tell(self._watcher.loader_iterated, loader)
+                self.tell(self._watcher.loader_iterated, loader)
             return original(loader)
 
         return iterate
 
-    def _load_state_dict(self, original: Original) -> Callable[..., Any]:
-        def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            result = original(module, *args, **kwargs)
-            if self.active:
-                self._tell(self._watcher.state_loaded, module)
-            return result
-
-        return load
-
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
             if self.active and not requires_grad and not is_compiling():
-                self._tell(self._watcher.module_frozen, module)
+                self.tell(self._watcher.module_frozen, module)
             return original(module, requires_grad)
 
         return requires_grad_
@@ -269,7 +269,7 @@ class Capture:
     def _compile(self, original: Original) -> Callable[..., Any]:
         def compile_(*args: Any, **kwargs: Any) -> Any:
             if self.active:
-                self._tell(self._watcher.compiling)
+                self.tell(self._watcher.compiling)
             return original(*args, **kwargs)
 
         return compile_
@@ -277,9 +277,9 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self._depth or self._in_backward or is_compiling() or self._elsewhere():
+            if self.depth or self.in_backward or is_compiling() or self._elsewhere():
                 return original(module, *args, **kwargs)
-            self._depth = 1
+            self.depth = 1
             limit = self._sampled_call(module) if self._watcher.sampled else 0
             # What the model calls inside runs torch's own code: it costs nothing.
             swapped = self._call
@@ -288,12 +288,12 @@ class Capture:
             try:
                 output = original(module, *args, **kwargs)
             finally:
-                self._depth = 0
+                self.depth = 0
                 if swapped is not None and self.active:
                     swapped.function.__code__ = swapped.new
                 if limit and sys.getrecursionlimit() == 2 * limit:
                     sys.setrecursionlimit(limit)
-            self._tell(self.events.after_forward, module, args, kwargs, output)
+            self.tell(self._watcher.after_forward, module, args, kwargs, output)
             return output
 
         return call
@@ -307,8 +307,8 @@ class Capture:
             module._compiled_call_impl is not None
             or type(module).__name__ == "OptimizedModule"
         ):
-            self._tell(self._watcher.compiling)
-        self._tell(self._watcher.before_forward, module)
+            self.tell(self._watcher.compiling)
+        self.tell(self._watcher.before_forward, module)
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(2 * limit)
         return limit
@@ -316,24 +316,24 @@ class Capture:
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
         if is_compiling():
             return
-        if self.active and not self._in_backward and self._depth:
-            self._tell(self._watcher.layer_called, module, args, output)
+        if self.active and not self.in_backward and self.depth:
+            self.tell(self._watcher.layer_called, module, args, output)
 
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
             def loss(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or self._in_loss or self._in_backward or self._elsewhere():
+                if is_compiling() or self.in_loss or self.in_backward or self._elsewhere():
                     return original(*args, **kwargs)
-                self._in_loss = True
+                self.in_loss = True
                 try:
                     result = original(*args, **kwargs)
                 except BaseException:
                     # The call that raises is worth a record: a loss refuses what does not fit it.
-                    self._tell(self._watcher.loss_computed, name, original, args, kwargs, None)
+                    self.tell(self._watcher.loss_computed, name, original, args, kwargs, None)
                     raise
                 finally:
-                    self._in_loss = False
-                self._tell(self.events.loss_computed, name, original, args, kwargs, result)
+                    self.in_loss = False
+                self.tell(self._watcher.loss_computed, name, original, args, kwargs, result)
                 return result
 
             return loss
@@ -342,15 +342,15 @@ class Capture:
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._in_backward or is_compiling() or self._elsewhere():
+            if self.in_backward or is_compiling() or self._elsewhere():
                 return original(tensors, *args, **kwargs)
-            self._thread = get_ident()
-            self._tell(self.events.before_backward, tensors)
-            self._in_backward = True
+            self.thread = get_ident()
+            self.tell(self._watcher.before_backward, tensors)
+            self.in_backward = True
             try:
                 return original(tensors, *args, **kwargs)
             finally:
-                self._in_backward = False
+                self.in_backward = False
 
         return backward
 
@@ -358,7 +358,7 @@ class Capture:
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
             if self.active and isinstance(outputs, torch.Tensor):
-                self._tell(self._watcher.loss_scaled, outputs, result)
+                self.tell(self._watcher.loss_scaled, outputs, result)
             return result
 
         return scale
@@ -368,7 +368,7 @@ class Capture:
             def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(parameters, limit, *args, **kwargs)
                 if self.active and not is_compiling():
-                    self._tell(self._watcher.clipped, name, limit, result)
+                    self.tell(self._watcher.clipped, name, limit, result)
                 return result
 
             return clip
@@ -377,20 +377,21 @@ class Capture:
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (self._in_backward or is_compiling() or self._elsewhere()):
-                self._tell(self._watcher.clearing, owner)
+            if not (self.in_backward or is_compiling() or self._elsewhere()):
+                self.tell(self._watcher.clearing, owner)
             return original(owner, *args, **kwargs)
 
         return clear
 
     # Steps --------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self.active:
+        if self.active and not self._elsewhere():
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
-            self._tell(self._watcher.before_step, optimizer, closure is not None)
+            self.tell(self._watcher.before_step, optimizer, closure is not None)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self.active:
-            self._tell(self.events.after_step, optimizer)
+        if self.active and not self._elsewhere():
+            told = self._watcher.quiet.stepped if self._is_quiet else self._watcher.after_step
+            self.tell(told, optimizer)
             self._watcher.maybe_stop()

@@ -3,98 +3,227 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
+from collections.abc import Callable
+from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, is_grad_enabled, nn
+from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer
 
+from unstuck.observe.probes.rows import Number, value_of
 from unstuck.observe.probes.samples import FIRST_STEPS, SPACING
+from unstuck.observe.swap import Swap
 
 if TYPE_CHECKING:
+    from unstuck.observe.probes.losses import Known
     from unstuck.observe.watcher import Watcher
+
+tracing_state = torch._C._get_tracing_state  # of torch.jit.trace
 
 
 class QuietSteps:
     """Takes the events of a step that is not sampled and in which no batch is hashed.
 
-    Each method does exactly what the watcher's own does in such a step of the usual kind: one
-    model call with gradients, one loss, one backward, one step of the same optimizer. In any other
-    case it hands the event on, so that nothing is ever seen differently. Of the beginning of an
-    optimizer's step it need not know, unless the program's optimizers step within others.
+    The functions made here stand where the capture's own stand in other steps. Of the usual kind of
+    step (one model call with gradients, one loss, one backward of that loss, one step of the same
+    optimizer) they note themselves what the watcher would, in one frame an event and without the
+    border: they are written for speed. Anything else is handed on, with all that was held back, so
+    that nothing is ever seen differently. Of the beginning of an optimizer's step nobody need know,
+    unless the program's optimizers step within others.
     """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._until = 0  # the next step that may be another
+        self._until = 0.0  # the next step that may be another
         self._optimizer: int | None = None  # the only one that stepped lately
         self._rate: object = None  # its learning rate, if that is one object
-        self._model: weakref.ref[nn.Module] | None = None  # that was called last
+        self._model: Callable[[], nn.Module | None] = lambda: None  # that was called last
+        self._trains = False  # whether the last call was the model's, in training
+        self._alone = False  # whether no loss and no forward pass waits for anything
+        # The loss that was computed last, until its backward.
+        self._waiting: int | None = None  # number of its node in the graph
+        self._known: Known
+        self._value: Number = 0.0
+        self._shape: tuple[int, ...] = ()  # of its target
 
     def lasts(self, sampled: bool, next_sample: float) -> bool:
         """Whether the step that begins is quiet; those until the next that is due are as well."""
         watcher = self._watcher
         step = watcher.step
-        self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING)
+        last = math.inf if watcher.max_steps is None else watcher.max_steps
+        self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING, last)
         self._optimizer = watcher.recent[0] if len(watcher.recent) == 1 else None
         self._rate = None
+        self._hand_on()
         return (
             not sampled and step >= FIRST_STEPS and step % SPACING != 0
+            and not watcher.capture.compiled
             and watcher.repeats.over and watcher.order.settled and watcher.stepped
             and watcher.parameters.has_optimizer and not watcher.parameters.follows
             and not watcher.nests and not watcher.stepping
         )
 
-    def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """A module was called from outside."""
+    def _hand_on(self) -> None:
+        """Puts what was held back where the watcher expects it: something unusual comes."""
+        self._alone = self._trains = False
+        if self._waiting is not None:
+            number, self._waiting = self._waiting, None
+            self._watcher.losses.waits(
+                number, self._value, self._known, self._shape[0] if self._shape else 1)
+
+    # Forward ------------------------------------------------------------------------------------
+    def module_call(self, swapped: Swap) -> Callable[..., Any]:
+        """Stands for a module's call."""
+        capture, finite = self._watcher.capture, self._watcher.finite
+        original, function, old, new = swapped.original, swapped.function, swapped.old, swapped.new
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if capture.depth or capture.in_backward or is_compiling() or (
+                get_ident() != capture.thread or tracing_state() is not None
+            ):
+                return original(module, *args, **kwargs)
+            capture.depth = 1
+            function.__code__ = old
+            try:
+                output = original(module, *args, **kwargs)
+            finally:
+                capture.depth = 0
+                if capture.active:
+                    function.__code__ = new
+            if self._trains and self._model() is module and is_grad_enabled() and (
+                len(args) == 1 and not kwargs and type(args[0]) is Tensor
+            ):
+                finite.given = (weakref.ref(args[0]),)
+            else:
+                capture.tell(self._model_called, module, args, kwargs, output)
+            return output
+
+        return call
+
+    def _model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         watcher = self._watcher
-        if not torch.is_grad_enabled():
+        if not watcher.models.is_model(module):
+            return
+        if not is_grad_enabled():
+            self._hand_on()
             watcher.after_forward(module, args, kwargs, output)
             return
-        if self._model is None or self._model() is not module:
-            if not watcher.models.is_model(module):
-                return
-            self._model = weakref.ref(module)
-        watcher.samples.passed()
-        watcher.modes.last = None
+        self._model = weakref.ref(module)
+        if not self._trains:
+            watcher.samples.passed()
+            watcher.modes.last = None
+            self._trains = True
         watcher.finite.model_called(args, kwargs)
 
-    def loss_computed(
-        self, name: str, original: Any, args: Any, kwargs: Any, result: Any
-    ) -> None:
-        """A loss function returned."""
+    def loss(self, name: str, swapped: Swap) -> Callable[..., Any]:
+        """Stands for a loss function."""
         watcher = self._watcher
-        if type(result) is not torch.Tensor or not watcher.losses.plainly_computed(
-            name, args, result
-        ):
-            watcher.loss_computed(name, original, args, kwargs, result)
+        capture, losses = watcher.capture, watcher.losses
+        original, known_losses = swapped.original, losses.known
 
-    def before_backward(self, tensors: Any) -> None:
-        """A loss is about to be differentiated."""
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            if capture.in_loss or capture.in_backward or is_compiling() or (
+                get_ident() != capture.thread or tracing_state() is not None
+            ):
+                return original(*args, **kwargs)
+            capture.in_loss = True
+            try:
+                result = original(*args, **kwargs)
+            except BaseException:
+                capture.tell(self._loss_computed, name, original, args, kwargs, None)
+                raise
+            finally:
+                capture.in_loss = False
+            try:
+                if self._waiting is None and self._trains and type(result) is Tensor:
+                    node = result.grad_fn
+                    frame = sys._getframe(2)
+                    # The user's own call, or one of torch's modules for the user.
+                    known = known_losses.get((name, (id(frame.f_code), frame.f_lasti))) or (
+                        known_losses.get((name, watcher.sites.called_from(3))))
+                    if node is not None and known is not None and known.reached and known.written:
+                        self._value = value_of(result)
+                        self._known = known
+                        target = args[1] if len(args) > 1 else None
+                        self._shape = target.shape if isinstance(target, Tensor) else ()
+                        self._waiting = node._sequence_nr()
+                        return result
+            except Exception as error:
+                watcher.failed(error)
+                return result
+            capture.tell(self._loss_computed, name, original, args, kwargs, result)
+            return result
+
+        return loss
+
+    def _loss_computed(self, *event: Any) -> None:
+        trains = self._trains
+        self._hand_on()
+        self._trains = trains  # no model was called
+        self._watcher.loss_computed(*event)
+
+    # Backward and step --------------------------------------------------------------------------
+    def backward(self, swapped: Swap) -> Callable[..., Any]:
+        """Stands for a backward pass."""
         watcher = self._watcher
-        if (
-            type(tensors) is torch.Tensor and not watcher.backwards_since_step
-            and not watcher.modes.waiting
-            and watcher.losses.plain_backward(tensors, watcher.step, False)
-        ):
-            watcher.backwards_since_step = 1
-        else:
-            watcher.before_backward(tensors)
+        capture, rows = watcher.capture, watcher.losses.rows
+        original = swapped.original
 
-    def after_step(self, optimizer: Optimizer) -> None:
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if capture.in_backward or is_compiling() or (
+                get_ident() != capture.thread or tracing_state() is not None
+            ):
+                return original(tensors, *args, **kwargs)
+            root = tensors.grad_fn if type(tensors) is Tensor else None
+            if root is not None and self._alone and not watcher.backwards_since_step and (
+                root._sequence_nr() == self._waiting
+            ):
+                known, value = self._known, self._value
+                self._waiting = None
+                known.reached += 1
+                watcher.backwards_since_step = 1
+                if type(value) is float and value - value == 0.0:  # finite
+                    known.rows.append((watcher.step, value))
+                else:
+                    capture.tell(rows.add, known.name, value, root, watcher.step, False)
+            else:
+                capture.tell(self._before_backward, tensors)
+            capture.in_backward = True
+            try:
+                return original(tensors, *args, **kwargs)
+            finally:
+                capture.in_backward = False
+
+        return backward
+
+    def _before_backward(self, tensors: Any) -> None:
+        trains = self._trains
+        self._hand_on()
+        self._trains = trains
+        self._watcher.before_backward(tensors)
+
+    def stepped(self, optimizer: Optimizer) -> None:
         """An optimizer has stepped; nothing was told of the beginning."""
         watcher = self._watcher
-        step = watcher.step
         plain = id(optimizer) == self._optimizer
         groups = optimizer.param_groups
         # A learning rate that is the same object has not changed.
         if not plain or len(groups) > 1 or self._rate is not groups[0].get("lr", self):
-            watcher.parameters.before_step(optimizer, step, False)
+            watcher.parameters.before_step(optimizer, watcher.step, False)
             self._rate = groups[0].get("lr") if plain and groups else None
-        if plain and step + 1 < self._until and watcher.backwards_since_step:
-            watcher.step = step + 1
-            watcher.backwards_since_step = 0
-            watcher.writer.tick()
-        else:
+        step = watcher.step + 1
+        if not plain or step >= self._until or not watcher.backwards_since_step:
+            self._hand_on()
             watcher.after_step(optimizer)
+            return
+        watcher.step = step
+        watcher.backwards_since_step = 0
+        if not self._alone:
+            self._alone = watcher.losses.at_rest and not watcher.modes.waiting
+        if monotonic() > watcher.writer.due:
+            watcher.writer.flush()

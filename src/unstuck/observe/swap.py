@@ -28,6 +28,17 @@ class Swap:
     old: CodeType
     new: CodeType
     name: str
+    original: Original  # a copy with the old behaviour
+
+    @property
+    def behaviour(self) -> Callable[..., Any]:
+        """The new behaviour."""
+        made: Callable[..., Any] = self.function.__globals__[self.name]
+        return made
+
+    def behave(self, behaviour: Callable[..., Any]) -> None:
+        """Exchanges the new behaviour; costs as little."""
+        self.function.__globals__[self.name] = behaviour
 
     def undo(self) -> None:
         """Restores the old code for good."""
@@ -62,7 +73,7 @@ def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]])
     name = key(function)
     function.__globals__[name] = make(original)
     function.__code__ = new = _shim(function, old, name)
-    return Swap(function, old, new, name)
+    return Swap(function, old, new, name, original)
 
 
 class _Deeper:

@@ -66,11 +66,10 @@ class Watcher:
         self.names = Names(sites)
         self.models = Models(writer, self.names, sites)
         self.capture = Capture(self)
-        self._quiet = QuietSteps(self)
         self.step = 0
         self.sampled = True
         self.stopped = False
-        self._max_steps = max_steps
+        self.max_steps = max_steps
         self._stops = 0
         self._budget = Budget(overhead)
         self.backwards_since_step = 0
@@ -102,6 +101,7 @@ class Watcher:
         self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
         self.slots = SlotProbe(writer, self.names, sites)
+        self.quiet = QuietSteps(self)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -138,7 +138,7 @@ class Watcher:
 
     def maybe_stop(self) -> None:
         """Raises StopTraining once --max-steps is reached, again and again if it is swallowed."""
-        if self._max_steps is None or self.step < self._max_steps:
+        if self.max_steps is None or self.step < self.max_steps:
             return
         if not self.stopped:
             self.stopped = True
@@ -156,7 +156,7 @@ class Watcher:
         self.capture.remove()
         self._trace(False)
         if self.stopped and end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
-            end = facts.End(facts.EndKind.STOPPED, max_steps=self._max_steps)
+            end = facts.End(facts.EndKind.STOPPED, max_steps=self.max_steps)
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
             self.modes.end_pass(self.step)
@@ -202,6 +202,7 @@ class Watcher:
         if not self.capture.compiled:
             self.capture.compiled = True
             self.capture.sample(False)
+            self.capture.be_quiet(False)
             self._trace(False)
             self.limited("a model is compiled: its layers were not looked into")
 
@@ -370,8 +371,7 @@ class Watcher:
             self._window = max(1, len(set(self.recent) - {0})) if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
-        quiet = self._quiet.lasts(self.sampled, self._budget.next)
-        self.capture.tell(self._quiet if quiet else self, of_beginning_steps=not quiet)
+        self.capture.be_quiet(self.quiet.lasts(self.sampled, self._budget.next))
         if self.step == 1:
             self._trace(True)
         elif self.step < 4 and torch.is_anomaly_enabled() and (

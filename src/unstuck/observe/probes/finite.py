@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -38,16 +39,16 @@ class FiniteProbe:
         self._sites = sites
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
-        self._inputs: list[weakref.ref[torch.Tensor]] = []
+        self.given: Sequence[weakref.ref[torch.Tensor]] = ()  # what the model was last called with
 
     def model_called(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
         given = (*args, *kwargs.values()) if kwargs else args
-        self._inputs = [weakref.ref(value) for value in given if isinstance(value, torch.Tensor)]
+        self.given = [weakref.ref(value) for value in given if isinstance(value, torch.Tensor)]
 
     def inputs(self) -> list[torch.Tensor]:
         """What the model was last called with, as far as it still exists."""
-        return [tensor for known in self._inputs if (tensor := known()) is not None]
+        return [tensor for known in self.given if (tensor := known()) is not None]
 
     def remember_lines(self, nodes: list[Any]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""

@@ -23,13 +23,14 @@ from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, valu
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
-from unstuck.record import RecordWriter
+from unstuck.recording import RecordWriter, Rows
 from unstuck.signals import (
     CLIP_NORM,
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
     LOSS_FACTOR,
     SEEN_LOSS,
+    TRAIN_LOSS,
 )
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
@@ -38,12 +39,13 @@ HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's cal
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
     """A place that computes a loss."""
 
     name: str
     fact: facts.Loss
     constant: ConstantLoss
+    rows: Rows  # where its values wait to be written
     written: bool = False
     reached: int = 0  # how often backward came to it
 
@@ -53,7 +55,7 @@ class _Pending:
     """A loss that may yet reach backward."""
 
     value: Number
-    known: _Known
+    known: Known
     batch: Batch | None
     weight: int
     age: int = 0
@@ -74,12 +76,12 @@ class LossProbe:
         self._finite = finite
         self._lifetimes = lifetimes
         self._ascents = AscentProbe(writer, sites, finite)
-        self._known: dict[tuple[str, Site | None], _Known] = {}
+        self.known: dict[tuple[str, Site | None], Known] = {}
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, list[tuple[Number, int]]] = {}
-        self._rows = LossRows(writer, finite)
+        self.rows = LossRows(writer, finite)
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
         self._output: Output | None = None
@@ -105,7 +107,7 @@ class LossProbe:
         ):
             return
         site = self._sites.called_from(HOOK_FRAMES)
-        known = self._known.get((function, site))
+        known = self.known.get((function, site))
         if known is None:
             known = self._know(function, original, site, args, kwargs)
         if not isinstance(result, torch.Tensor):
@@ -126,15 +128,14 @@ class LossProbe:
         self._pending[node._sequence_nr()] = _Pending(
             value_of(result), known, self._samples.batch, _samples(args))
 
-    def plainly_computed(self, function: str, args: Any, result: torch.Tensor) -> bool:
-        """As `computed` at a step that nobody looks at, if this is a usual loss; else False."""
-        node = result.grad_fn
-        known = self._known.get((function, self._sites.called_from(HOOK_FRAMES)))
-        if node is None or known is None or not known.reached:
-            return False
-        self._pending[node._sequence_nr()] = _Pending(
-            value_of(result), known, self._samples.batch, _samples(args))
-        return True
+    def waits(self, number: int, value: Number, known: Known, weight: int) -> None:
+        """A loss of a model call whose batch was not hashed waits for its backward."""
+        self._pending[number] = _Pending(value, known, None, weight)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no loss waits for anything."""
+        return not self._pending and not self._passes
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
@@ -159,7 +160,7 @@ class LossProbe:
         """A tensor is about to be differentiated."""
         if self._passes:
             self._end_pass(step)
-        if self.plain_backward(loss, step, sampled):
+        if self._plain_backward(loss, step, sampled):
             return
         root = loss.grad_fn
         if root is None:
@@ -193,10 +194,10 @@ class LossProbe:
             self._ascents.note(root, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
-    def plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
-        """As `before_backward`, if this very loss and nothing else waits for it; else False."""
+    def _plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
+        """Does it all if this very loss and nothing else waits for it; else False."""
         root = loss.grad_fn
-        if root is None or len(self._pending) != 1 or self._passes:
+        if root is None or len(self._pending) != 1:
             return False
         direct = self._pending.get(root._sequence_nr())
         if direct is None or not direct.known.written:
@@ -206,15 +207,13 @@ class LossProbe:
         self._pending.clear()
         if direct.batch is not None:
             self._samples.trained(direct.batch)
-        if not sampled:
-            self._rows.add(known.name, direct.value, root, step, False)
-        else:
-            self._emit(direct.value, known, root, step, True)
+        self._emit(direct.value, known, root, step, sampled)
+        if sampled:
             self._backward_site(step)
             self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
         return True
 
-    def _write_factor(self, known: _Known, passed: Number, computed: Number, step: int) -> None:
+    def _write_factor(self, known: Known, passed: Number, computed: Number, step: int) -> None:
         whole = float(computed)
         if whole and not is_many(passed):
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
@@ -222,7 +221,7 @@ class LossProbe:
     def places(self) -> dict[str, tuple[Site | None, bool]]:
         """Where each loss is computed, and whether backward ever came to it."""
         return {
-            known.name: (site, known.reached > 0) for (_, site), known in self._known.items()
+            known.name: (site, known.reached > 0) for (_, site), known in self.known.items()
         }
 
     def _forget(self, found: set[int]) -> None:
@@ -254,10 +253,10 @@ class LossProbe:
             self._forget(set())
 
     def _emit(
-        self, value: Number, known: _Known | None, root: Any, step: int, sampled: bool
+        self, value: Number, known: Known | None, root: Any, step: int, sampled: bool
     ) -> None:
         track = known.name if known else COMBINED
-        self._rows.add(track, value, root, step, sampled)
+        self.rows.add(track, value, root, step, sampled)
         if sampled and known is not None:
             constant = known.constant.value()
             if constant is not None:
@@ -273,13 +272,13 @@ class LossProbe:
                 self._only_looked_at(pending)
         self._pending.clear()
         self._end_pass(step)
-        self._rows.drain(None)
+        self.rows.drain(None)
 
     # Facts --------------------------------------------------------------------------------------
     def _know(
         self, function: str, original: Callable[..., Any], site: Site | None, args: Any,
         kwargs: Any,
-    ) -> _Known:
+    ) -> Known:
         given = args[0]
         target = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else None
         constant = ConstantLoss(function, original, args, kwargs)
@@ -291,19 +290,20 @@ class LossProbe:
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
             stretched(function, given, target), graph.dimension(softmax),
         )
-        known = self._known[function, site] = _Known(fact.name, fact, constant)
+        known = self.known[function, site] = Known(
+            fact.name, fact, constant, self._writer.rows(TRAIN_LOSS, fact.name))
         return known
 
-    def _write(self, known: _Known, step: int) -> None:
+    def _write(self, known: Known, step: int) -> None:
         if not known.written:
             known.written = True
             self._writer.fact(known.fact, step)
 
-    def _hand_written(self, root: Any, sampled: bool, step: int) -> _Known | None:
+    def _hand_written(self, root: Any, sampled: bool, step: int) -> Known | None:
         """The loss of a program that uses no loss function, by its graph."""
         self._samples.trained(self._samples.batch)
         key = ("", self._sites.here())
-        known = self._known.get(key)
+        known = self.known.get(key)
         if not sampled:
             return known
         if known is not None:
@@ -313,7 +313,8 @@ class LossProbe:
         if known is None:
             name = numbered(self._names, "hand-written loss")
             fact = formula.fact(name, None)
-            known = self._known[key] = _Known(name, fact, ConstantLoss(formula.function))
+            known = self.known[key] = Known(
+                name, fact, ConstantLoss(formula.function), self._writer.rows(TRAIN_LOSS, name))
         if known.fact.location is None and formula.root is not None:
             line = self._finite.line_of(formula.root)
             location = self._sites.operation(*line, formula.root.name()) if line else None
@@ -350,7 +351,7 @@ class LossProbe:
             self._writer.row(CLIP_NORM, step, float(norm))
 
     # What a loss receives -----------------------------------------------------------------------
-    def _measure(self, known: _Known, args: Any, kwargs: Any, step: int) -> None:
+    def _measure(self, known: Known, args: Any, kwargs: Any, step: int) -> None:
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 else None))
         received.write_input(self._writer, known.name, args[0], step)
@@ -358,7 +359,7 @@ class LossProbe:
             received.write_target(self._writer, known.name, args[1], step)
 
     def _look(
-        self, known: _Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
+        self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
         step: int, weight: Any = None,
     ) -> None:
         fact = self._targets.look(
