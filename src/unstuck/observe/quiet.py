@@ -59,6 +59,7 @@ class QuietSteps:
         self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING, last)
         self._optimizer = watcher.recent[0] if len(watcher.recent) == 1 else None
         self._rate = None
+        self._trains = False
         self._hand_on()
         return (
             not sampled and step >= FIRST_STEPS and step % SPACING != 0
@@ -70,7 +71,7 @@ class QuietSteps:
 
     def _hand_on(self) -> None:
         """Puts what was held back where the watcher expects it: something unusual comes."""
-        self._alone = self._trains = False
+        self._alone = False
         if self._waiting is not None:
             number, self._waiting = self._waiting, None
             self._watcher.losses.waits(
@@ -110,6 +111,7 @@ class QuietSteps:
         if not watcher.models.is_model(module):
             return
         if not is_grad_enabled():
+            self._trains = False
             self._hand_on()
             watcher.after_forward(module, args, kwargs, output)
             return
@@ -162,9 +164,7 @@ class QuietSteps:
         return loss
 
     def _loss_computed(self, *event: Any) -> None:
-        trains = self._trains
         self._hand_on()
-        self._trains = trains  # no model was called
         self._watcher.loss_computed(*event)
 
     # Backward and step --------------------------------------------------------------------------
@@ -202,9 +202,7 @@ class QuietSteps:
         return backward
 
     def _before_backward(self, tensors: Any) -> None:
-        trains = self._trains
         self._hand_on()
-        self._trains = trains
         self._watcher.before_backward(tensors)
 
     def stepped(self, optimizer: Optimizer) -> None:
