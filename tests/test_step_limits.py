@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from tests.running import CASES, record_of
-from unstuck import diagnose
+from unstuck import catalogue, diagnose
 from unstuck.findings import Diagnosis
 
 FOLDER = CASES[0].parent
@@ -34,9 +34,13 @@ LIMITS = {
     "accumulation-not-averaged": 20,
     "retained-graph": 20,
     "unstable-batch-norm": 20,
-    "batch-leak": 20,
-    "identical-worker-randomness": 20,
+    "batch-leak": 3,
+    "identical-worker-randomness": 3,
 }
+
+
+def test_every_mistake_in_the_program_has_a_limit() -> None:
+    assert {c.slug for c in catalogue.causes() if c.family == "Program"} <= set(LIMITS)
 
 
 def stem(slug: str) -> str:
