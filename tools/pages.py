@@ -51,6 +51,7 @@ HARM = {
     Harm.CONDITION: "Matters only where the run suffers: an error where it failed, a warning where "
     "it learned little, else a note.",
     Harm.DISTRUST: "The run's results cannot be trusted: a warning.",
+    Harm.OVERFIT: "Data that were not trained on pay for it: a warning.",
     Harm.LEAK: "Memory grows until the run dies: a warning.",
 }
 

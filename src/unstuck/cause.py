@@ -19,6 +19,7 @@ class Harm(StrEnum):
     MISTAKE = "mistake"  # wrong in itself: a finding even if the run survives it
     CONDITION = "condition"  # a finding only where the run suffers, else a note
     DISTRUST = "distrust"  # the run's results cannot be trusted
+    OVERFIT = "overfit"  # the training goes well, and data that it has not seen pay for it
     LEAK = "leak"  # memory grows until the run dies
 
 

@@ -245,6 +245,34 @@ class MoreSteps(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeLayer(Edit):
+    """More or fewer units in the hidden layers."""
+
+    kind: ClassVar[str] = "resize-layer"
+    factor: float
+
+    def words(self) -> str:
+        return f"give the hidden layers {number(self.factor)} times their units"
+
+    def code(self) -> str:
+        return f"# hidden layers {number(self.factor)} times as wide"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Edit):
+    """Another share that the dropout layers zero, or dropout where there is none."""
+
+    kind: ClassVar[str] = "dropout"
+    share: float
+
+    def words(self) -> str:
+        return f"zero {number(100 * self.share)} % of the hidden units in training"
+
+    def code(self) -> str:
+        return f"nn.Dropout(p={number(self.share)})"
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """A treatment: a ladder of doses of one kind of edit, the most promising first.
 
