@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._measures import constant_loss
+from unstuck.causes._measures import constant_loss, unwatched
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Unknown
 from unstuck.record import Series
@@ -40,7 +40,10 @@ class Gap:
 def gap(view: View) -> Gap | Absent | Unknown:
     """The gap at the end of a run, or why there is none to be seen."""
     if not view.has(HELD_OUT_LOSS):
-        return Unknown("no data were held out, so what the network does on new data is not known",
+        unseen = unwatched(view.facts)
+        if unseen is None:
+            return Absent("no loss of held-out data was computed, so none can have risen")
+        return Unknown(f"whether data were held out is not known: {unseen}",
                        ("a validation loss every epoch",))
     held = tidy(view[HELD_OUT_LOSS])
     if len(held) < FEWEST:
