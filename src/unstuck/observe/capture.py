@@ -24,6 +24,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from unstuck.observe.swap import Original, Swap, key, swap
 
@@ -81,11 +82,12 @@ class Capture:
         self._swap(nn.Module.load_state_dict, self._load_state_dict)
         self._mode = self._swap(nn.Module.train, self._train)
         self._swap(nn.Module.requires_grad_, self._requires_grad)
-        self._swap(Optimizer.__init__, self._optimizer_init)
+        self._swap(Optimizer.__init__, self._made(self._watcher.optimizer_built))
         clears = [self._swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
         self._when_sampled = [swapped for swapped in clears if swapped is not None]
-        self._swap(DataLoader.__init__, self._loader_init)
+        self._swap(DataLoader.__init__, self._made(self._watcher.loader_built))
         self._swap(DataLoader.__iter__, self._loader_iter)
+        self._swap(_BaseDataLoaderIter._next_index, self._next_index)
         self._swap(torch.autograd.backward, self._backward)
         self._swap(torch.compile, self._compile)
         for name in LOSSES:
@@ -188,21 +190,16 @@ class Capture:
 
         return train
 
-    def _optimizer_init(self, original: Original) -> Callable[..., Any]:
-        def init(optimizer: Optimizer, params: Any, defaults: Any) -> None:
-            original(optimizer, params, defaults)
-            if self.active:
-                self._tell(self._watcher.optimizer_built, optimizer)
+    def _made(self, handler: Callable[[Any], None]) -> Callable[[Original], Callable[..., Any]]:
+        def make(original: Original) -> Callable[..., Any]:
+            def init(made: Any, *args: Any, **kwargs: Any) -> None:
+                original(made, *args, **kwargs)
+                if self.active:
+                    self._tell(handler, made)
 
-        return init
+            return init
 
-    def _loader_init(self, original: Original) -> Callable[..., Any]:
-        def init(loader: Any, *args: Any, **kwargs: Any) -> None:
-            original(loader, *args, **kwargs)
-            if self.active:
-                self._tell(self._watcher.loader_built, loader)
-
-        return init
+        return make
 
     def _initialiser(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
@@ -249,6 +246,15 @@ class Capture:
             return original(loader)
 
         return iterate
+
+    def _next_index(self, original: Original) -> Callable[..., Any]:
+        def draw(iterator: Any) -> Any:
+            indices = original(iterator)
+            if self.active:
+                self._tell(self._watcher.reservoir.drawn, iterator, indices)
+            return indices
+
+        return draw
 
     def _load_state_dict(self, original: Original) -> Callable[..., Any]:
         def load(module: nn.Module, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
-from unstuck.observe import graph
+from unstuck.observe import ending, graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
@@ -32,6 +32,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
 from unstuck.observe.probes.repeats import RepeatProbe, samples_of
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.reservoir import Reservoir
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
 
@@ -78,11 +79,12 @@ class Watcher:
         self._tracing = False
         self._failed = False
         self._nodes = 0  # of the last graph that was walked
-        self.samples = SampleProbe()
+        self.reservoir = Reservoir()
+        self.samples = SampleProbe(self.reservoir)
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
         self.modes = ModeProbe(writer, self.names, sites)
-        self.samples.only_looked_at = self.modes.batch_judged
+        self.samples.judged = self.modes.batch_judged
         self.lifetimes = LifetimeProbe(writer, sites)
         self.losses = LossProbe(
             writer, sites, self.samples, self.finite, self.layers, self.lifetimes)
@@ -155,6 +157,7 @@ class Watcher:
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
             self.modes.end_pass(self.step)
+            ending.reduce(self, end.kind)
         except Exception as error:
             self.failed(error)
         try:
@@ -218,7 +221,7 @@ class Watcher:
         if not self.models.is_model(module):
             return
         learns = torch.is_grad_enabled()
-        self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        self.samples.forward(module, args, kwargs, learns, self.sampled, self.step)
         batch = self.samples.batch
         if batch is None:
             self.modes.last = None
@@ -249,6 +252,7 @@ class Watcher:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
         if not isinstance(result, torch.Tensor):
             return
+        self.samples.loss(name, args)
         if not result.requires_grad:
             self.modes.judged(self.modes.last, self.samples.role)
         elif self.sampled and len(args) > 1:
@@ -356,6 +360,7 @@ class Watcher:
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
+            self.reservoir.step_ended(self.step)
             self._budget.sampled_step_ended(self.step)
         if not self.repeats.over:
             self.repeats.step_ended(self.step)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.reservoir import Chunk, Reservoir
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
@@ -25,12 +26,13 @@ class Role(StrEnum):
     SEEN = "seen"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """What a model was called with: hashes of its samples, and the role if none learns from it."""
 
     hashes: tuple[float, ...]
     role: Role
+    chunk: Chunk | None = None  # copies of its samples, if they are kept
 
 
 class SampleProbe:
@@ -40,13 +42,14 @@ class SampleProbe:
     `no_grad` looks like training until then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reservoir: Reservoir) -> None:
+        self._reservoir = reservoir
         self._trained: set[float] = set()
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
         # Told of each batch whose loss could have reached backward and never did.
-        self.only_looked_at: Callable[[Batch | None, Role], None] = lambda batch, role: None
+        self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
 
     @property
@@ -56,11 +59,16 @@ class SampleProbe:
             return Role.SEEN  # a metric of the training batch
         return self.batch.role if self.batch is not None else Role.HELD_OUT
 
-    def forward(self, args: Any, kwargs: Any, learns: bool, sampled: bool, step: int) -> None:
+    def forward(
+        self, module: Any, args: Any, kwargs: Any, learns: bool, sampled: bool, step: int
+    ) -> None:
         """Notes the input of a model call."""
         self._learns = learns
         self.batch = None
-        if learns and not sampled and step >= FIRST_STEPS and step % SPACING:
+        if learns and not (sampled or self._reservoir.open) and step >= FIRST_STEPS and (
+            step % SPACING
+        ):
+            self._reservoir.passed_by()
             return
         for first in (*args, *kwargs.values()):
             if isinstance(first, torch.Tensor):
@@ -77,11 +85,30 @@ class SampleProbe:
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
         self.batch = Batch(hashes, Role.SEEN if share >= limit else Role.HELD_OUT)
+        self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
+        if not learns:
+            self._looked_at(self.batch, self.batch.role)
+
+    def loss(self, function: str, args: Any) -> None:
+        """A loss function received what a model made of the batch."""
+        if self.batch is not None and self.batch.chunk is not None:
+            self._reservoir.loss(self.batch.chunk, function, args)
+
+    def only_looked_at(self, batch: Batch | None, role: Role) -> None:
+        """The loss of a batch could have reached backward and never did."""
+        self._looked_at(batch, role)
+        self.judged(batch, role)
+
+    def _looked_at(self, batch: Batch | None, role: Role) -> None:
+        if batch is not None and batch.chunk is not None and role is Role.HELD_OUT:
+            self._reservoir.looked_at(batch.chunk)
 
     def trained(self, batch: Batch | None) -> None:
         """The loss of a batch has reached backward."""
         if batch is None:
             return
+        if batch.chunk is not None:
+            self._reservoir.trained(batch.chunk)
         self._again[0] += sum(h in self._trained for h in batch.hashes)
         self._again[1] += len(batch.hashes)
         if len(self._trained) < MOST_HASHES:
