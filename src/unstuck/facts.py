@@ -215,6 +215,24 @@ class Loader:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept, while the program ran, of the samples that are of one role.
+
+    `location` is the line that first calls the model on them. `whole` says whether all that came
+    while every batch was looked at are kept, `indexed` whether they are matched to their indices
+    in a data set.
+    """
+
+    name: str  # "train" or "held-out"
+    location: SourceLocation | None
+    samples: int
+    features: int
+    discrete: bool  # integers (tokens, identifiers) or booleans
+    whole: bool
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModeSwitch:
     """The line that had put a layer in eval mode when it was first trained so."""
 
@@ -345,5 +363,5 @@ class End:
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
     | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
-    | Unregistered | Freezing | Cut | Fetch
+    | Unregistered | Freezing | Cut | Fetch | Kept
 )

@@ -39,7 +39,7 @@ FACT_TYPES: dict[str, type] = {
         facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
         facts.ModeSwitch, facts.HeldOutPass, facts.Initialisation, facts.Activation,
         facts.Scheduler, facts.Unregistered, facts.Freezing, facts.Cut, facts.Fetch,
-        facts.NonFinite, facts.End,
+        facts.NonFinite, facts.End, facts.Kept,
     )
 }
 
@@ -220,6 +220,7 @@ class Record:
     freezings: tuple[facts.Freezing, ...] = ()
     cuts: tuple[facts.Cut, ...] = ()
     fetches: tuple[facts.Fetch, ...] = ()
+    kept: tuple[facts.Kept, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
@@ -295,7 +296,7 @@ def read_record(path: str | Path) -> Record:
         ("scheduler", "schedulers"),
         ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
         ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
-        ("fetch", "fetches"),
+        ("fetch", "fetches"), ("kept", "kept"),
     ):
         setattr(record, attribute, tuple(named[name].values()))
     record.program = next(iter(named["program"].values()), None)

@@ -291,6 +291,76 @@ LABEL_AGREEMENT_BETWEEN = PlaceSignal(
     place="loss",
 )
 
+# Samples, when the program has ended --------------------------------------------------------------
+DISTINCT_SAMPLES = StepSignal(
+    "distinct-samples", "samples", Cost.SAMPLED,
+    "different training samples, where all that came in a whole round could be kept",
+)
+DUPLICATE_SHARE = StepSignal(
+    "duplicate-share", "", Cost.SAMPLED,
+    "share of the training samples of one round that are exact copies of another one; samples "
+    "that are drawn again are no copies",
+)
+DUPLICATE_CLASS_SHARE = StepSignal(
+    "duplicate-class-share", "", Cost.SAMPLED,
+    "share of those copies whose targets are the most frequent one among them",
+)
+DUPLICATE_UNEVENNESS = StepSignal(
+    "duplicate-unevenness", "", Cost.SAMPLED,
+    "share of the different training samples whose number of copies is not the most frequent one",
+)
+NEAR_COPIES = StepSignal(
+    "near-copies", "", Cost.SAMPLED,
+    "share of the different training samples that differ from another one in no more than 2 % of "
+    "their elements, or two of them",
+)
+HELD_OUT_OVERLAP = StepSignal(
+    "held-out-overlap", "", Cost.SAMPLED,
+    "share of the held-out samples that are exact copies of training samples; passes over the "
+    "training data themselves are left out",
+)
+HELD_OUT_SAMPLES = StepSignal(
+    "held-out-samples", "samples", Cost.SAMPLED, "different held-out samples that were compared"
+)
+FEATURE_DISTANCE = PlaceSignal(
+    "feature-distance", "", Cost.SAMPLED,
+    "largest distance between the distribution functions of a feature in training and in held-out "
+    "samples (Kolmogorov-Smirnov), less what chance makes of it at the 0.1 % level",
+    place="feature",
+)
+FEATURE_SHIFT = PlaceSignal(
+    "feature-shift", "", Cost.SAMPLED,
+    "difference of a feature's mean in held-out and in training samples, over its standard "
+    "deviation in training samples",
+    place="feature",
+)
+FEATURE_SCALE = PlaceSignal(
+    "feature-scale", "", Cost.SAMPLED,
+    "standard deviation of a feature in held-out samples over that in training samples",
+    place="feature",
+)
+INPUT_DISTANCE = PlaceSignal(
+    "input-distance", "", Cost.SAMPLED,
+    "largest robust z-score of the features of a training sample: distance from the median over "
+    "1.48 times the median absolute deviation; the most distant samples",
+    place="sample",
+)
+TARGET_DISTANCE = PlaceSignal(
+    "target-distance", "", Cost.SAMPLED,
+    "the same of the targets of a regression", place="sample",
+)
+LOSS_SHARE = PlaceSignal(
+    "loss-share", "", Cost.SAMPLED,
+    "share of the summed losses of all kept samples that one of them carries, at its first visit "
+    "(step 0) and its last; the most distant samples",
+    place="sample",
+)
+GRADIENT_SHARE = PlaceSignal(
+    "gradient-share", "", Cost.SAMPLED,
+    "the same of the sizes of the gradients: that at the output times the size of the input",
+    place="sample",
+)
+
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
 )

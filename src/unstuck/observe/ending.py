@@ -6,7 +6,12 @@ import sys
 from threading import Timer
 from typing import TYPE_CHECKING
 
+from unstuck import facts
 from unstuck.facts import EndKind
+from unstuck.observe.probes.copies import write_copies
+from unstuck.observe.probes.extremes import write_extremes
+from unstuck.observe.probes.shift import write_shift
+from unstuck.observe.reservoir import Contents, Samples
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
@@ -28,9 +33,27 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
     line.daemon = True
     line.start()
     try:
-        pass  # each probe: its function of (contents, watcher.writer, watcher.step)
+        _write(watcher, contents, contents.train, max(watcher.step - 1, 0))
     finally:
         line.cancel()
+        watcher.reservoir.clear()
+
+
+def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> None:
+    """Each probe in turn."""
+    writer, overlap = watcher.writer, watcher.samples.overlap
+    writer.fact(facts.Kept("train", None, len(train), train.features, train.discrete,
+                           contents.whole, train.indices is not None), step)
+    held_out = contents.held_out
+    if held_out is not None:
+        writer.fact(facts.Kept(
+            "held-out", watcher.sites.location(overlap.site), len(held_out), held_out.features,
+            held_out.discrete, True, held_out.indices is not None), step)
+    write_extremes(train, writer, step)
+    write_copies(contents, writer, step)
+    write_shift(contents, writer, step)
+    if not train.discrete:
+        overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
 
 
 def _say() -> None:

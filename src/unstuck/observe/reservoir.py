@@ -330,6 +330,11 @@ class Reservoir:
                 _table(chunk.target, count, chunk.shape[self._axis], np.float64),
                 _table(chunk.output, count, chunk.shape[self._axis], np.float32), chunk)
 
+    def clear(self) -> None:
+        """Forgets all samples."""
+        self._trained, self._looked, self._last, self.open = [], [], None, False
+        self._train, self._held_out = _Store(), _Store()
+
     def contents(self) -> Contents:
         """Everything that was collected."""
         self._absorb()

@@ -80,7 +80,7 @@ class Watcher:
         self._failed = False
         self._nodes = 0  # of the last graph that was walked
         self.reservoir = Reservoir()
-        self.samples = SampleProbe(self.reservoir)
+        self.samples = SampleProbe(self.reservoir, sites)
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
         self.modes = ModeProbe(writer, self.names, sites)

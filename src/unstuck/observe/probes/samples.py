@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.probes.overlap import OverlapProbe
 from unstuck.observe.reservoir import Chunk, Reservoir
+from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
@@ -32,7 +34,9 @@ class Batch:
 
     hashes: tuple[float, ...]
     role: Role
+    module: int = 0  # the model that met it, by its id
     chunk: Chunk | None = None  # copies of its samples, if they are kept
+    scored: bool = False  # a loss was computed of it
 
 
 class SampleProbe:
@@ -42,9 +46,11 @@ class SampleProbe:
     `no_grad` looks like training until then.
     """
 
-    def __init__(self, reservoir: Reservoir) -> None:
+    def __init__(self, reservoir: Reservoir, sites: Sites) -> None:
+        self.overlap = OverlapProbe()
+        self.trained_on: set[float] = set()
         self._reservoir = reservoir
-        self._trained: set[float] = set()
+        self._sites = sites
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
@@ -78,29 +84,34 @@ class SampleProbe:
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        share = sum(h in self._trained for h in hashes) / len(hashes)
+        share = sum(h in self.trained_on for h in hashes) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
-        self.batch = Batch(hashes, Role.SEEN if share >= limit else Role.HELD_OUT)
+        self.batch = Batch(
+            hashes, Role.SEEN if share >= limit else Role.HELD_OUT, id(module))
         self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
         if not learns:
-            self._looked_at(self.batch, self.batch.role)
+            self._looked_at(self.batch, self.batch.role, self._sites.here())
 
     def loss(self, function: str, args: Any) -> None:
         """A loss function received what a model made of the batch."""
-        if self.batch is not None and self.batch.chunk is not None:
-            self._reservoir.loss(self.batch.chunk, function, args)
+        if self.batch is not None:
+            self.batch.scored = True
+            if self.batch.chunk is not None:
+                self._reservoir.loss(self.batch.chunk, function, args)
 
     def only_looked_at(self, batch: Batch | None, role: Role) -> None:
         """The loss of a batch could have reached backward and never did."""
-        self._looked_at(batch, role)
+        if batch is not None:
+            self._looked_at(batch, role, None)
         self.judged(batch, role)
 
-    def _looked_at(self, batch: Batch | None, role: Role) -> None:
-        if batch is not None and batch.chunk is not None and role is Role.HELD_OUT:
+    def _looked_at(self, batch: Batch, role: Role, site: Site | None) -> None:
+        self.overlap.looked_at(batch, site if role is Role.HELD_OUT else None)
+        if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
 
     def trained(self, batch: Batch | None) -> None:
@@ -109,10 +120,11 @@ class SampleProbe:
             return
         if batch.chunk is not None:
             self._reservoir.trained(batch.chunk)
-        self._again[0] += sum(h in self._trained for h in batch.hashes)
+        self.overlap.trained(batch, self.trained_on)
+        self._again[0] += sum(h in self.trained_on for h in batch.hashes)
         self._again[1] += len(batch.hashes)
-        if len(self._trained) < MOST_HASHES:
-            self._trained.update(batch.hashes)
+        if len(self.trained_on) < MOST_HASHES:
+            self.trained_on.update(batch.hashes)
         self.batch = None
 
     def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:
