@@ -361,6 +361,91 @@ GRADIENT_SHARE = PlaceSignal(
     place="sample",
 )
 
+# Labels, when the program has ended ---------------------------------------------------------------
+CLASS_SAMPLES = PlaceSignal(
+    "class-samples", "samples", Cost.SAMPLED, "kept training samples of a class", place="class"
+)
+CLASSES_JUDGED = PlaceSignal(
+    "class-samples-judged", "samples", Cost.SAMPLED,
+    "those of them whose last visit lies in the last two thirds of the run", place="class",
+)
+CLASS_RECALL = PlaceSignal(
+    "class-recall", "", Cost.SAMPLED, "share of those that the network put into their class",
+    place="class",
+)
+HELD_OUT_CLASSES_JUDGED = PlaceSignal(
+    "held-out-class-samples-judged", "samples", Cost.SAMPLED,
+    "kept held-out samples of a class that were predicted in the last two thirds of the run",
+    place="class",
+)
+HELD_OUT_CLASS_RECALL = PlaceSignal(
+    "held-out-class-recall", "", Cost.SAMPLED,
+    "share of those that the network put into their class", place="class",
+)
+CLASS_RANKING = PlaceSignal(
+    "class-ranking", "", Cost.SAMPLED,
+    "how often the network holds a class more likely for a training sample of it than for another, "
+    "late in the run (area under the ROC curve)",
+    place="class",
+)
+CLASS_SEPARABILITY = PlaceSignal(
+    "class-separability", "", Cost.SAMPLED,
+    "the same of a cheap learner that is told by all other training samples", place="class",
+)
+LABEL_DEPENDENCE = PlaceSignal(
+    "label-dependence", "standard deviations", Cost.SAMPLED,
+    "how far above permuted targets cheap learners are that predict a sample's target from all "
+    "others (the best of them); of training and of held-out samples",
+    place="role",
+)
+LABEL_CHANCE = PlaceSignal(
+    "label-dependence-by-chance", "", Cost.SAMPLED,
+    "share of permutations of the targets for which they do as well", place="role",
+)
+PAIRS_TESTED = PlaceSignal(
+    "pairs-tested", "samples", Cost.SAMPLED, "samples in that test", place="role"
+)
+INPUT_KINDS = StepSignal(
+    "input-kinds", "", Cost.SAMPLED,
+    "different values that the inputs in that test have; at most 100",
+)
+LABELS_FOUND = PlaceSignal(
+    "labels-found", "", Cost.SAMPLED,
+    "share of the samples whose class the network predicted (of numbers the rank correlation): "
+    "new ones at their first visit, trained and held-out ones at their last",
+    place="samples",
+)
+LABELS_BY_CHANCE = PlaceSignal(
+    "labels-found-by-chance", "", Cost.SAMPLED, "share of the largest class among them",
+    place="samples",
+)
+LABELS_COUNTED = PlaceSignal(
+    "labels-counted", "samples", Cost.SAMPLED, "how many they are", place="samples"
+)
+LABEL_DISAGREEMENT = PlaceSignal(
+    "label-disagreement", "", Cost.SAMPLED,
+    "share of labels that differ from the class on which the network, early in training, and a "
+    "cheap learner that is told by all other samples agree; of all samples on which they do, and "
+    "of those where the learner is surest",
+    place="part",
+)
+AGREEING_SAMPLES = PlaceSignal(
+    "agreeing-samples", "samples", Cost.SAMPLED, "how many samples these parts are", place="part"
+)
+LABEL_SUSPECTS = PlaceSignal(
+    "label-suspects", "samples", Cost.SAMPLED, "labels that a method holds wrong", place="method"
+)
+LABEL_SUSPECT = PlaceSignal(
+    "label-suspect", "", Cost.SAMPLED,
+    "how much more likely the cheap learner holds another class than the label; the worst suspects "
+    "of both methods, by index in the data set, or by the order in which they came (#)",
+    place="sample",
+)
+SUSPECTS_LEARNED = StepSignal(
+    "suspects-learned", "", Cost.SAMPLED,
+    "share of the suspects of both methods that the network predicted as labelled in the end",
+)
+
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
 )

@@ -33,7 +33,8 @@ def chosen(samples: Samples) -> Integers:
     if samples.indices is not None:
         # Augmented copies of one sample share its label, and would tell each other's.
         numbers = np.sort(np.unique(samples.indices, return_index=True)[1])
-    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(MOST, len(numbers))).astype(int))]
+    picked = np.unique(np.linspace(0, len(numbers) - 1, min(MOST, len(numbers))).astype(int))
+    return np.asarray(numbers[picked])
 
 
 def views(samples: Samples, numbers: Integers) -> tuple[Floats, ...]:
@@ -93,7 +94,7 @@ def _neighbours(distances: Floats) -> Floats:
     nearest = np.argpartition(apart, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     smoother = np.zeros_like(apart)
     np.put_along_axis(smoother, nearest, 1 / NEIGHBOURS, axis=1)
-    return smoother
+    return np.asarray(smoother)
 
 
 def _ridge(kernel: Floats) -> Floats:
@@ -104,16 +105,22 @@ def _ridge(kernel: Floats) -> Floats:
     inverse = np.linalg.inv(kernel + np.eye(len(kernel)) * RIDGE * np.trace(kernel) / len(kernel))
     smoother = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(smoother, 0.0)
-    return smoother
+    return np.asarray(smoother)
 
 
-def best(found: list[Floats], labels: Integers, count: int) -> Floats:
-    """Class scores (n, K) of the learner that is right most often about the other samples."""
-    wanted = one_hot(labels, count)
-    share = wanted.mean(0)
-    scores = [share + learner @ (wanted - share) for learner in found]
-    right = [np.mean(given.argmax(1) == labels) for given in scores]
-    return scores[int(np.argmax(right))]
+def best(found: list[Floats], targets: Floats) -> Floats:
+    """Predictions of targets, (n, K), by the learner whose ones correlate best with them."""
+    mean = targets.mean(0)
+    wanted = targets - mean
+    given = [learner @ wanted for learner in found]
+    return mean + max(given, key=lambda values: _correlation(values, wanted))
+
+
+def _correlation(given: Floats, wanted: Floats) -> float:
+    """The mean correlation of the columns."""
+    apart = given - given.mean(0)
+    sizes = np.linalg.norm(apart, axis=0) * np.linalg.norm(wanted, axis=0)
+    return float(np.mean(np.sum(apart * wanted, axis=0) / np.where(sizes > 0, sizes, np.inf)))
 
 
 def one_hot(labels: Integers, count: int) -> Floats:

@@ -36,6 +36,11 @@ class Classes:
     scores: Floats | None
     steps: Integers
 
+    def only(self, kept: NDArray[np.bool_]) -> Classes:
+        """Some of the samples."""
+        scores = None if self.scores is None else self.scores[kept]
+        return Classes(self.rows[kept], self.labels[kept], self.count, scores, self.steps[kept])
+
 
 def classes_of(samples: Samples) -> Classes | None:
     """The labels of samples; None if the targets are no class labels, one a sample."""

@@ -10,6 +10,7 @@ from unstuck import facts
 from unstuck.facts import EndKind
 from unstuck.observe.probes.copies import write_copies
 from unstuck.observe.probes.extremes import write_extremes
+from unstuck.observe.probes.labelling import write_labels
 from unstuck.observe.probes.shift import write_shift
 from unstuck.observe.reservoir import Contents, Samples
 
@@ -52,6 +53,7 @@ def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> N
     write_extremes(train, writer, step)
     write_copies(contents, writer, step)
     write_shift(contents, writer, step)
+    write_labels(contents, getattr(watcher.samples, "composed", False), writer, step)
     if not train.discrete:
         overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
 
