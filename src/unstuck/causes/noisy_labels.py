@@ -74,6 +74,10 @@ def _detect(view: View) -> Verdict:
         return Unknown("too few samples were compared", ("more samples",))
     low, high = interval(shares[half], counts[half])
     if not low >= view.limit(SHARE):
+        if interval(shares[every], counts[every])[0] >= view.limit(SHARE):
+            return Unknown(f"{percent(shares[every])} of the labels differ from the prediction, "
+                           f"but {percent(shares[half])} where it is surer: classes overlap, or "
+                           "labels are mixed up between some of them", ("a look at the suspects",))
         if counts[half] >= view.limit(SAMPLES):
             return Absent(f"{percent(shares[half])} of {counts[half]:.0f} labels differ from what "
                           "network and cheap learner agree on")
@@ -109,7 +113,8 @@ def _present(
     where = (f"by index in the data set: {listed}" if indexed else
              f"in the order in which samples first came: {listed} (they cannot be matched to "
              "indices)")
-    heart = f", and {percent(learned)} of the suspects are learned by heart" if learned else ""
+    heart = f", and {percent(learned)} of the suspects are learned by heart" if (
+        learned >= view.limit(LEARNED)) else ""
     evidence = [
         measured(view, LABEL_DISAGREEMENT, "surest half", view.limit(SHARE),
                  f"{percent(share)} ({percent(bounds[0])} to {percent(bounds[1])}) of the labels "
