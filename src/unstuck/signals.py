@@ -339,6 +339,16 @@ FEATURE_SCALE = PlaceSignal(
     "standard deviation of a feature in held-out samples over that in training samples",
     place="feature",
 )
+LEARNING_CURVE = PlaceSignal(
+    "learning-curve", "", Cost.SAMPLED,
+    "skill on the held-out samples, 1 - error over that of the training mean, of kernel ridge "
+    "regression on a quarter, a half and all of the kept training samples",
+    place="share of the samples",
+)
+LEARNING_GAIN_ERROR = StepSignal(
+    "learning-gain-error", "", Cost.SAMPLED,
+    "standard error of the difference in that skill between all of the samples and half of them",
+)
 INPUT_DISTANCE = PlaceSignal(
     "input-distance", "", Cost.SAMPLED,
     "largest robust z-score of the features of a training sample: distance from the median over "

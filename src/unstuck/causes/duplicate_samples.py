@@ -21,7 +21,7 @@ SHARE = Threshold(
     "Barz and Denzler 2020: 3 % of CIFAR-10; Lee et al. 2022: 3 to 14 % of crawled text",
 )
 CHANCE = Threshold(
-    "near-copies", 0.05,
+    "chance-copies", 0.05,
     "Where samples often differ in an element or two only, equal ones come about by themselves, "
     "as in tables of categories.",
     "a copied sample has no near copies",
@@ -31,6 +31,12 @@ UNEVEN = Threshold(
     "Where every sample has the same number of copies the set was repeated on purpose, to make "
     "epochs longer, and no sample weighs more than another.",
     "definition of a repeated set",
+)
+REPEATED = Threshold(
+    "repeated-share", 0.45,
+    "Where all samples are there twice half of them are copies. So many are more likely a set "
+    "that was repeated as a whole.",
+    "definition of a repeated set, less what an estimate from a part may err",
 )
 ONE_CLASS = Threshold(
     "duplicate-class-share", 0.9,
@@ -50,7 +56,9 @@ def _detect(view: View) -> Verdict:
         return Absent("samples that are nearly or quite the same are common in these data")
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
     purpose = ""
-    if uneven is None or not uneven >= view.limit(UNEVEN):
+    # Of a large set only part was seen: all samples twice, or more often, makes half.
+    alike = share >= view.limit(REPEATED) if uneven is None else not uneven >= view.limit(UNEVEN)
+    if alike:
         purpose = "all samples are repeated alike, which harms nothing"
     elif one_class is not None and one_class >= view.limit(ONE_CLASS):
         purpose = "nearly all are of one class, as oversampling makes them"
@@ -118,7 +126,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE),
-    thresholds=(SHARE, CHANCE, UNEVEN, ONE_CLASS),
-    explains=("train-validation-leak",),
+    thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS),
+    explains=("train-validation-leak", "too-few-samples"),
     detect=_detect,
 )

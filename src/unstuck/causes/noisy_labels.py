@@ -52,8 +52,9 @@ LEARNED = Threshold(
     "Zhang et al. 2017: random labels are memorised whole; Arpit et al. 2017: after the rest",
 )
 MANY = Threshold(
-    "wrong-labels-that-always-harm", 0.15,
-    "So many wrong labels cost accuracy even where the network does not learn them by heart.",
+    "wrong-labels-that-always-harm", 0.1,
+    "Lower end of the interval: one wrong label in ten costs accuracy even where the network does "
+    "not learn them by heart.",
     "Rolnick et al. 2017: the data that make up for noise grow with 1 / (1 - share)",
 )
 DEPENDENT = Threshold(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import joined, percent
+from unstuck.causes._measures import failed, joined, learned_little, percent
 from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -32,9 +32,15 @@ FEW = Threshold(
     "Barnett and Lewis 1994: outliers are few and inconsistent with the rest",
 )
 CARRIED = Threshold(
-    "carried-share", 0.3,
+    "outliers-carry", 0.3,
     "A few samples that carry a third of the loss or gradient steer the training.",
     "a choice: at most 5 % of the samples carry six times their part",
+)
+EXTREME = Threshold(
+    "extreme-distance", 100.0,
+    "In a run that failed, inputs a hundred deviations off are to blame even where what they "
+    "carried is not known: their gradients are as many times those of the others.",
+    "the gradient of a first-layer weight is proportional to the input",
 )
 
 
@@ -45,6 +51,7 @@ class _Found:
     distances: Floats
     loss: float
     gradient: float
+    last: float  # what they still carry of the loss at the end
 
 
 def _detect(view: View) -> Verdict:
@@ -68,13 +75,14 @@ def _look(view: View, series: PlaceSeries, what: str, samples: int) -> _Found | 
     if not names or len(names) > view.limit(FEW) * samples or between > 0.5 * len(names):
         return None
     loss, gradient = (
-        _carried(view[signal], names) if view.has(signal) else 0.0
+        _carried(view[signal], names) if view.has(signal) else (0.0,)
         for signal in (LOSS_SHARE, GRADIENT_SHARE))
-    return _Found(what, names, np.array([far[n] for n in names]), loss, gradient)
+    return _Found(what, names, np.array([far[n] for n in names]), max(loss), max(gradient),
+                  loss[-1])
 
 
-def _carried(series: PlaceSeries, names: tuple[str, ...]) -> float:
-    """The share of those samples together, at their first visit or their last."""
+def _carried(series: PlaceSeries, names: tuple[str, ...]) -> tuple[float, ...]:
+    """The share of those samples together, at their first visits and at their last."""
     sums: dict[int, float] = {}
     for name in names:
         points = series.get(name)
@@ -82,14 +90,17 @@ def _carried(series: PlaceSeries, names: tuple[str, ...]) -> float:
             points.finite.steps, points.finite.values, strict=True
         ):
             sums[int(step)] = sums.get(int(step), 0.0) + float(share)
-    return max(sums.values(), default=0.0)
+    return tuple(sums[step] for step in sorted(sums)) or (0.0,)
 
 
 def _present(view: View, found: _Found, samples: int) -> Present:
     carried, of = max((found.loss, "loss"), (found.gradient, "gradient"))
-    harmful = carried >= view.limit(CARRIED)
-    signal = TARGET_DISTANCE if found.what == "target" else INPUT_DISTANCE
     low, high = float(found.distances.min()), float(found.distances.max())
+    # After a run has diverged no loss tells any more who began it.
+    harmful = (carried >= view.limit(CARRIED) and (
+        learned_little(view.outcome) or found.last >= view.limit(CARRIED)
+    )) or (failed(view.outcome) and high >= view.limit(EXTREME))
+    signal = TARGET_DISTANCE if found.what == "target" else INPUT_DISTANCE
     spread = number(low) if low == high else f"{number(low)} to {number(high)}"
     train = kept(view, "train")
     which = "samples" if train is not None and train.indexed else "samples, in the order seen,"
@@ -133,7 +144,7 @@ CAUSE = Cause(
     code="D002",
     title="Outliers",
     family="Data",
-    harm=Harm.CONDITION,
+    harm=Harm.MISTAKE,
     words=Words(
         symptom="The loss jumps when certain batches come, gradients have spikes, and the fit is "
         "poor for nearly all samples.",
@@ -145,7 +156,8 @@ CAUSE = Cause(
         how_we_tell="Each feature, and the target of a regression, is measured in robust "
         "deviations, from median and median absolute deviation, which outliers cannot move. Few "
         "samples must lie beyond a gap: heavy tails have none. Their share of the summed losses "
-        "and gradients tells whether they matter. Where the run learns well it is a note.",
+        "and gradients tells whether they matter. Where they carry little, or the run learns well "
+        "and they carry no loss at its end, it is a note.",
         known_problems="Rare events that are right look the same. Only the first 2000 different "
         "samples are looked at. Outliers in the labels of a classifier are wrong labels, another "
         "cause. Outliers that are clipped before the model are not seen, and do no harm.",
@@ -156,7 +168,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(INPUT_DISTANCE, TARGET_DISTANCE, LOSS_SHARE, GRADIENT_SHARE),
-    thresholds=(FAR, TAIL, FEW, CARRIED),
+    thresholds=(FAR, TAIL, FEW, CARRIED, EXTREME),
     explains=(
         "inputs-not-normalised", "targets-not-normalised", "exploding-gradients",
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",

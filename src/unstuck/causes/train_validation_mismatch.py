@@ -23,7 +23,7 @@ from unstuck.signals import (
 )
 
 DISTANCE = Threshold(
-    "feature-distance", 0.4,
+    "feature-distance", 0.3,
     "At half of the features the two distribution functions lie further apart than chance by "
     "this much: a split of one set stays at 0, augmentation and a slow drift below 0.3.",
     "Kolmogorov-Smirnov statistic, 0 for the same distribution and 1 for no overlap",
@@ -166,5 +166,6 @@ CAUSE = Cause(
     needs=(),
     uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
     thresholds=(DISTANCE, SHIFT, SCALE, GAP),
+    explains=("too-few-samples", "no-regularisation", "too-wide"),
     detect=_detect,
 )

@@ -113,7 +113,7 @@ def best(found: list[Floats], targets: Floats) -> Floats:
     mean = targets.mean(0)
     wanted = targets - mean
     given = [learner @ wanted for learner in found]
-    return mean + max(given, key=lambda values: _correlation(values, wanted))
+    return np.asarray(mean + max(given, key=lambda values: _correlation(values, wanted)))
 
 
 def _correlation(given: Floats, wanted: Floats) -> float:

@@ -11,6 +11,7 @@ from unstuck.facts import EndKind
 from unstuck.observe.probes.copies import write_copies
 from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
+from unstuck.observe.probes.more_data import write_learning_curve
 from unstuck.observe.probes.shift import write_shift
 from unstuck.observe.reservoir import Contents, Samples
 
@@ -43,19 +44,21 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
 def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> None:
     """Each probe in turn."""
     writer, overlap = watcher.writer, watcher.samples.overlap
+    write_extremes(train, writer, step)
+    write_shift(contents, writer, step)
+    write_learning_curve(contents, writer, step)
+    write_labels(contents, watcher.samples.composed, writer, step)
+    # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
+    if not train.discrete and not watcher.samples.composed:
+        write_copies(contents, writer, step)
+        overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
+    held_out = contents.held_out
     writer.fact(facts.Kept("train", None, len(train), train.features, train.discrete,
                            contents.whole, train.indices is not None), step)
-    held_out = contents.held_out
-    if held_out is not None:
+    if held_out is not None or overlap.site is not None:
         writer.fact(facts.Kept(
-            "held-out", watcher.sites.location(overlap.site), len(held_out), held_out.features,
-            held_out.discrete, True, held_out.indices is not None), step)
-    write_extremes(train, writer, step)
-    write_copies(contents, writer, step)
-    write_shift(contents, writer, step)
-    write_labels(contents, getattr(watcher.samples, "composed", False), writer, step)
-    if not train.discrete:
-        overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
+            "held-out", watcher.sites.location(overlap.site), len(held_out or ()), train.features,
+            train.discrete, True, held_out is not None and held_out.indices is not None), step)
 
 
 def _say() -> None:

@@ -194,6 +194,7 @@ class Reservoir:
         self._train, self._held_out = _Store(), _Store()
         self._order: list[Integers] = []
         self._owners: list[Integers | None] = []
+        self._indices: set[int] = set()
         self._module = 0
         self._shape: tuple[int, ...] = ()
         self._axis = 0  # of the input, along which samples lie
@@ -268,9 +269,8 @@ class Reservoir:
         self._absorb()
         if self._first:
             rows = sum(map(len, self._order))
-            self._first = not (
-                self._train.full or rows >= max(ROUNDS * len(self._train.inputs), 64)
-                or not self._in_order)
+            known = max(len(self._train.inputs), len(self._indices), 32)
+            self._first = self._in_order and not self._train.full and rows < ROUNDS * known
             self.open = self._first
         else:
             self.open = step >= self._next > 0
@@ -290,6 +290,7 @@ class Reservoir:
                 numbers = self._add(self._train, chunk)
                 if chunk.in_order:
                     self._order.append(numbers)
+                    self._indices.update(chunk.indices or ())
                     self._owners.append(
                         None if chunk.indices is None else np.array(chunk.indices))
         if self._module:

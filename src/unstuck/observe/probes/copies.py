@@ -18,6 +18,7 @@ from unstuck.signals import (
 
 COMPARED = 128  # samples that are compared with all others
 ELEMENTS = 512  # in so many of their elements
+PART = 0.05  # of a round may be missing
 NEAR = 0.02  # share of its elements in which a near copy differs
 
 
@@ -36,12 +37,13 @@ def write_copies(contents: Contents, writer: RecordWriter, step: int) -> None:
     extra = np.maximum(numbers - 1, 0)
     writer.row(DUPLICATE_SHARE, step,
                min(float(extra.sum()) / float(numbers.sum()) * scale, 0.99))
-    if contents.whole:
+    if contents.whole and scale < 1 + PART:
         writer.row(DISTINCT_SAMPLES, step, float(len(present)))
     if not extra.sum():
         return
-    usual = int(np.bincount(present).argmax())
-    writer.row(DUPLICATE_UNEVENNESS, step, float((present != usual).mean()))
+    if scale < 1 + PART:
+        usual = int(np.bincount(present).argmax())
+        writer.row(DUPLICATE_UNEVENNESS, step, float((present != usual).mean()))
     if train.targets is not None and train.class_indices:
         classes = train.targets[:, 0]
         shares = [extra[classes == c].sum() / extra.sum() for c in np.unique(classes)]
@@ -84,8 +86,7 @@ def _copies(contents: Contents) -> tuple[Integers, float] | None:
             pairs = np.unique(np.stack([owners, rows]), axis=1)
             # Of a large set only part came: a sample's copy is met as rarely.
             whole = float(pairs[0].max() + 1) / pairs.shape[1]
-            numbers = np.bincount(pairs[1][pairs[1] >= 0], minlength=size)
-            return numbers, max(1.0, whole) if not contents.whole else 1.0
+            return np.bincount(pairs[1][pairs[1] >= 0], minlength=size), max(1.0, whole)
     if not contents.whole:
         return None
     found = _round(contents, size)

@@ -39,7 +39,7 @@ def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:
         return
     slopes = sample_slopes(train.loss, train.outputs, train.targets)
     assert slopes is not None  # where there are losses there are slopes
-    size = 1 + np.linalg.norm(np.nan_to_num(train.inputs), axis=1).astype(np.float64)
+    size = np.linalg.norm(np.nan_to_num(train.inputs), axis=1).astype(np.float64)
     last = np.maximum((train.steps >= 0).sum(1) - 1, 0)
     for when, visit in ((0, np.zeros_like(last)), (step, last)):
         rows = np.arange(len(train))

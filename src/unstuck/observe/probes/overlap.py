@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known
 KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
-SAME = 0.95  # a batch of which this share was trained on is one of training data
+SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
 
 
 class OverlapProbe:
@@ -23,7 +23,7 @@ class OverlapProbe:
 
     def __init__(self) -> None:
         self.site: Site | None = None  # that first looked at held-out data
-        self._batches: dict[tuple[float, ...], Batch] = {}
+        self._batches: dict[tuple[float, ...], tuple[Batch, Site | None]] = {}
         self._hashes = 0
         self._again: deque[tuple[int, int]] = deque(maxlen=ROUNDS)
         self._model = 0
@@ -34,9 +34,9 @@ class OverlapProbe:
         if self._trained is None and self._hashes < MOST_HASHES and (
             batch.hashes not in self._batches
         ):
-            self._batches[batch.hashes] = batch
+            self._batches[batch.hashes] = batch, site
             self._hashes += len(batch.hashes)
-        if self.site is None:
+        if self.site is None and batch.role == "held-out":
             self.site = site
 
     def trained(self, batch: Batch, known: set[float]) -> None:
@@ -59,9 +59,12 @@ class OverlapProbe:
         if not of or met < KNOWN * of:
             return  # training has not come round, or was hashed in part
         held_out: set[float] = set()
-        for batch in self._batches.values():
+        for batch, site in self._batches.values():
             share = sum(h in trained for h in batch.hashes) / len(batch.hashes)
-            if batch.module == self._model and (batch.scored or unscored) and share < SAME:
+            if batch.module == self._model and (batch.scored or unscored) and (
+                share < SAME * met / of
+            ):
+                self.site = self.site if held_out else site or self.site
                 held_out.update(batch.hashes)
         if held_out:
             writer.row(HELD_OUT_SAMPLES, step, float(len(held_out)))

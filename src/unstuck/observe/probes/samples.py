@@ -54,9 +54,16 @@ class SampleProbe:
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
+        self._calls = 0  # tensors that models received since a loss last reached backward
+        self._trainings = [0, 0]  # losses that reached backward, of one such tensor and of several
         # Told of each batch whose loss could have reached backward and never did.
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
+
+    @property
+    def composed(self) -> bool:
+        """Whether a sample is more than what one call of a model receives first."""
+        return self._trainings[1] > self._trainings[0]
 
     @property
     def role(self) -> Role:
@@ -76,11 +83,12 @@ class SampleProbe:
         ):
             self._reservoir.passed_by()
             return
-        for first in (*args, *kwargs.values()):
-            if isinstance(first, torch.Tensor):
-                break
-        else:
+        given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
+        if not given:
             return
+        first = given[0]
+        if learns and first.grad_fn is None:
+            self._calls += len(given)
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
@@ -110,7 +118,7 @@ class SampleProbe:
         self.judged(batch, role)
 
     def _looked_at(self, batch: Batch, role: Role, site: Site | None) -> None:
-        self.overlap.looked_at(batch, site if role is Role.HELD_OUT else None)
+        self.overlap.looked_at(batch, site)
         if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
 
@@ -120,6 +128,8 @@ class SampleProbe:
             return
         if batch.chunk is not None:
             self._reservoir.trained(batch.chunk)
+        self._trainings[self._calls > 1] += 1
+        self._calls = 0
         self.overlap.trained(batch, self.trained_on)
         self._again[0] += sum(h in self.trained_on for h in batch.hashes)
         self._again[1] += len(batch.hashes)
