@@ -188,7 +188,8 @@ def test_the_share_of_wrong_labels_is_estimated_and_the_suspects_are_they() -> N
     _, found = learned(inputs)
     scores = cheap.best(found, cheap.one_hot(labels, 4))
     network = 3 * cheap.one_hot(right, 4) + generator.normal(size=(600, 4))
-    classes = Classes(np.arange(600), labels, 4, network[:, None], np.zeros((600, 1), np.int64))
+    visits = np.repeat(network[:, None], 2, axis=1)
+    classes = Classes(np.arange(600), labels, 4, visits, np.zeros((600, 2), np.int64))
     seen = noise(classes, scores)
     assert seen is not None
     assert seen.disagreement["surest half"] == pytest.approx(wrong.mean(), abs=0.08)
@@ -205,8 +206,8 @@ def test_overlapping_classes_disagree_where_nothing_is_sure() -> None:
     _, found = learned(inputs)
     scores = cheap.best(found, cheap.one_hot(labels, 2))
     side = inputs[:, :1] - 0.8
-    network = np.concatenate([-side, side], 1)[:, None]
-    seen = noise(Classes(np.arange(800), labels, 2, network, np.zeros((800, 1), np.int64)), scores)
+    network = np.repeat(np.concatenate([-side, side], 1)[:, None], 2, axis=1)
+    seen = noise(Classes(np.arange(800), labels, 2, network, np.zeros((800, 2), np.int64)), scores)
     assert seen is not None
     assert seen.disagreement["all"] > 0.1
     assert seen.disagreement["surest quarter"] < 0.5 * seen.disagreement["all"]
