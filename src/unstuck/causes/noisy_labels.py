@@ -98,6 +98,9 @@ def _detect(view: View) -> Verdict:
     ):
         return Unknown(f"the network and a cheap learner agree on {counts[every]:.0f} of "
                        f"{tested:.0f} samples only", ("a network that learns the classes",))
+    if any(loss.reduction == "none" for loss in view.facts.losses):
+        return Unknown("targets that are weighted one by one may be actions that were tried, and "
+                       "those are meant to differ", ("a look at the suspects",))
     if not dependence >= view.limit(DEPENDENT):
         return Unknown("the labels hardly depend on the inputs", ("better inputs",))
     two = len(last(view[CLASS_SAMPLES])) <= 2
@@ -184,9 +187,10 @@ CAUSE = Cause(
         "learner is unsure; wrong labels give as much where it is surest.",
         known_problems="Outcomes that are random by nature, such as clicks, look like wrong "
         "labels; so of two classes only an even share convicts. Augmented samples, which never "
-        "come again, are not judged, and labels mixed up between two classes are seldom seen. A group of samples that is consistently labelled otherwise, and that both methods "
-        "are too coarse to tell, would be accused. Soft labels, regressions and sets of fewer "
-        "than two hundred samples are not judged.",
+        "come again, are not judged, and labels mixed up between two classes are seldom seen. A "
+        "group of samples that is consistently labelled otherwise, and that both methods are too "
+        "coarse to tell, would be accused. Soft labels, regressions and sets of fewer than some "
+        "hundred samples are not judged.",
         references=(
             "Northcutt, Jiang and Chuang 2021: Confident learning",
             "Arpit et al. 2017: A closer look at memorization in deep networks",
