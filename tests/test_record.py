@@ -49,6 +49,7 @@ ATTRIBUTES = {
     facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
     facts.Unregistered: "unregistered", facts.Freezing: "freezings", facts.Cut: "cuts",
     facts.Fetch: "fetches",
+    facts.Kept: "kept",
 }
 
 

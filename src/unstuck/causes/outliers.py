@@ -1,4 +1,4 @@
-"""Outliers: a few samples, orders of magnitude off, carry most of the loss or of its gradient."""
+"""Outliers: a few samples, orders of magnitude off, carry most of the gradient."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ FEW = Threshold(
 )
 CARRIED = Threshold(
     "outliers-carry", 0.3,
-    "A few samples that carry a third of the loss or gradient steer the training.",
+    "A few samples that carry a third of the gradient steer the training. A robust loss leaves "
+    "them a large part of the loss, but hardly any of the gradient.",
     "a choice: at most 5 % of the samples carry six times their part",
 )
 EXTREME = Threshold(
@@ -51,7 +52,7 @@ class _Found:
     distances: Floats
     loss: float
     gradient: float
-    last: float  # what they still carry of the loss at the end
+    last: float  # what they still carry of it at the end
 
 
 def _detect(view: View) -> Verdict:
@@ -65,7 +66,7 @@ def _detect(view: View) -> Verdict:
     ]
     if not found:
         return Absent("no few samples lie apart from all others by orders of magnitude")
-    return _present(view, max(found, key=lambda x: max(x.loss, x.gradient)), train.samples)
+    return _present(view, max(found, key=lambda x: x.gradient), train.samples)
 
 
 def _look(view: View, series: PlaceSeries, what: str, samples: int) -> _Found | None:
@@ -78,7 +79,7 @@ def _look(view: View, series: PlaceSeries, what: str, samples: int) -> _Found | 
         _carried(view[signal], names) if view.has(signal) else (0.0,)
         for signal in (LOSS_SHARE, GRADIENT_SHARE))
     return _Found(what, names, np.array([far[n] for n in names]), max(loss), max(gradient),
-                  loss[-1])
+                  gradient[-1])
 
 
 def _carried(series: PlaceSeries, names: tuple[str, ...]) -> tuple[float, ...]:
@@ -94,7 +95,7 @@ def _carried(series: PlaceSeries, names: tuple[str, ...]) -> tuple[float, ...]:
 
 
 def _present(view: View, found: _Found, samples: int) -> Present:
-    carried, of = max((found.loss, "loss"), (found.gradient, "gradient"))
+    carried = found.gradient
     low, high = float(found.distances.min()), float(found.distances.max())
     # After a run has diverged no loss tells any more who began it.
     harmful = (carried >= view.limit(CARRIED) and (
@@ -108,7 +109,7 @@ def _present(view: View, found: _Found, samples: int) -> Present:
     return Present(
         strength=(0.9 if carried >= 0.5 else 0.75) if harmful else 0.4,
         title=f"{len(found.names)} of {samples} training samples have {found.what}s {spread} "
-        f"deviations off, and carry {percent(carried)} of the {of}",
+        f"deviations off, and carry {percent(carried)} of the gradient",
         since_step=0,
         location=training_location(view),
         label=f"{which} {joined(found.names)} lie {spread} deviations off"[:110],
@@ -118,8 +119,7 @@ def _present(view: View, found: _Found, samples: int) -> Present:
                      f"{which} {joined(found.names, 8)} lie {spread} robust deviations from the "
                      f"median, with at most half as many between {number(view.limit(TAIL))} and "
                      f"{number(view.limit(FAR))}"),
-            Evidence(LOSS_SHARE.name if of == "loss" else GRADIENT_SHARE.name, "", (step,),
-                     (carried,), view.limit(CARRIED),
+            Evidence(GRADIENT_SHARE.name, "", (step,), (carried,), view.limit(CARRIED),
                      f"they are {percent(len(found.names) / samples)} of the samples and carry "
                      f"{percent(found.loss)} of the loss and {percent(found.gradient)} of the "
                      "gradient"),
@@ -155,9 +155,9 @@ CAUSE = Cause(
         "of the input. A sample that is a thousand deviations off outvotes all others together.",
         how_we_tell="Each feature, and the target of a regression, is measured in robust "
         "deviations, from median and median absolute deviation, which outliers cannot move. Few "
-        "samples must lie beyond a gap: heavy tails have none. Their share of the summed losses "
-        "and gradients tells whether they matter. Where they carry little, or the run learns well "
-        "and they carry no loss at its end, it is a note.",
+        "samples must lie beyond a gap: heavy tails have none. Their share of the summed sizes "
+        "of the gradients tells whether they matter. Where they carry little, or the run learns "
+        "well and they carry little at its end, it is a note.",
         known_problems="Rare events that are right look the same. Only the first 2000 different "
         "samples are looked at. Outliers in the labels of a classifier are wrong labels, another "
         "cause. Outliers that are clipped before the model are not seen, and do no harm.",

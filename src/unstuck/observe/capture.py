@@ -23,8 +23,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.utils.data import DataLoader
-from torch.utils.data.dataloader import _BaseDataLoaderIter
+from torch.utils.data import DataLoader, dataloader
 
 from unstuck.observe.swap import Original, Swap, key, swap
 
@@ -87,7 +86,8 @@ class Capture:
         self._when_sampled = [swapped for swapped in clears if swapped is not None]
         self._swap(DataLoader.__init__, self._made(self._watcher.loader_built))
         self._swap(DataLoader.__iter__, self._loader_iter)
-        self._swap(_BaseDataLoaderIter._next_index, self._next_index)
+        if hasattr(getattr(dataloader, "_BaseDataLoaderIter", None), "_next_index"):
+            self._swap(dataloader._BaseDataLoaderIter._next_index, self._next_index)
         self._swap(torch.autograd.backward, self._backward)
         self._swap(torch.compile, self._compile)
         for name in LOSSES:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from threading import Timer
+import time
 from typing import TYPE_CHECKING
 
 from unstuck import facts
@@ -31,23 +32,24 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
     contents = watcher.reservoir.contents()
     if contents.train is None:
         return
-    line = Timer(PATIENCE, _say)
-    line.daemon = True
-    line.start()
     try:
         _write(watcher, contents, contents.train, max(watcher.step - 1, 0))
     finally:
-        line.cancel()
         watcher.reservoir.clear()
 
 
 def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> None:
     """Each probe in turn."""
     writer, overlap = watcher.writer, watcher.samples.overlap
+    patience = _Patience()
     write_extremes(train, writer, step)
+    patience.check()
     write_shift(contents, writer, step)
+    patience.check()
     write_learning_curve(contents, writer, step)
+    patience.check()
     write_labels(contents, watcher.samples.composed, writer, step)
+    patience.check()
     # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
     if not train.discrete and not watcher.samples.composed:
         write_copies(contents, writer, step)
@@ -61,5 +63,14 @@ def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> N
             train.discrete, True, held_out is not None and held_out.indices is not None), step)
 
 
-def _say() -> None:
-    print("unstuck: looking at the samples that were kept ...", file=sys.stderr, flush=True)
+class _Patience:
+    """Tells the user once what takes so long. No thread: none may start while Python ends."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + PATIENCE
+
+    def check(self) -> None:
+        """To be called now and then."""
+        if time.monotonic() > self._until:
+            self._until = math.inf
+            print("unstuck: looking at the samples that were kept ...", file=sys.stderr)

@@ -360,8 +360,8 @@ class Watcher:
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
-            self.reservoir.step_ended(self.step)
             self._budget.sampled_step_ended(self.step)
+            self.reservoir.step_ended(self.step)  # bounded once for the run: thins no schedule
         if not self.repeats.over:
             self.repeats.step_ended(self.step)
         self.step += 1
