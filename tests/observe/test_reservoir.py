@@ -24,7 +24,7 @@ from unstuck.observe.probes.shift import distance
 from unstuck.observe.reservoir import FEATURE_LIMIT, MOST_SAMPLES, VISITS, Contents, Samples
 from unstuck.observe.samplewise import sample_losses, sample_slopes
 from unstuck.record import Record, read_record
-from unstuck.signals import (
+from unstuck.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_SHARE,
     FEATURE_SCALE,

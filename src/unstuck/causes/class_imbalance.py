@@ -11,7 +11,7 @@ from unstuck.causes._measures import joined, percent
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Present, Unknown, Verdict
-from unstuck.signals import (
+from unstuck.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,

@@ -7,7 +7,7 @@ from unstuck.causes._measures import percent
 from unstuck.causes._samples import final, kept, training_location
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import (
+from unstuck.sample_signals import (
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,
     DUPLICATE_UNEVENNESS,

@@ -10,8 +10,7 @@ from unstuck.causes._measures import learned_little, percent
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import (
-    BATCH_SIZE,
+from unstuck.sample_signals import (
     INPUT_KINDS,
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
@@ -20,6 +19,7 @@ from unstuck.signals import (
     LABELS_FOUND,
     PAIRS_TESTED,
 )
+from unstuck.signals import BATCH_SIZE
 
 DEPENDENT = Threshold(
     "target-dependence", 4.0,

@@ -7,9 +7,8 @@ from unstuck.causes._labels import interval, last, measured, pairs_location
 from unstuck.causes._measures import joined, percent
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import (
+from unstuck.sample_signals import (
     AGREEING_SAMPLES,
-    BATCH_SIZE,
     CLASS_SAMPLES,
     LABEL_DEPENDENCE,
     LABEL_DISAGREEMENT,
@@ -18,6 +17,7 @@ from unstuck.signals import (
     PAIRS_TESTED,
     SUSPECTS_LEARNED,
 )
+from unstuck.signals import BATCH_SIZE
 
 SHARE = Threshold(
     "wrong-labels", 0.05,

@@ -12,7 +12,7 @@ from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Floats, PlaceSeries
-from unstuck.signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
+from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
 
 FAR = Threshold(
     "outlier-distance", 20.0,

@@ -11,7 +11,8 @@ from unstuck.causes._measures import GOOD_SKILL, UNSURE, percent, thinned
 from unstuck.causes._samples import final, kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.signals import HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.signals import HELD_OUT_LOSS
 
 GAIN = Threshold(
     "gain-of-more-data", 0.04,

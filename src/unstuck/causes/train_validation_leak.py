@@ -7,7 +7,7 @@ from unstuck.causes._measures import percent
 from unstuck.causes._samples import final, kept
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
+from unstuck.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
 
 OVERLAP = Threshold(
     "held-out-overlap", 0.05,

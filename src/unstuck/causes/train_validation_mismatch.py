@@ -14,13 +14,8 @@ from unstuck.causes._samples import kept
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import PlaceSeries
-from unstuck.signals import (
-    FEATURE_DISTANCE,
-    FEATURE_SCALE,
-    FEATURE_SHIFT,
-    HELD_OUT_LOSS,
-    TRAIN_LOSS,
-)
+from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS
 
 DISTANCE = Threshold(
     "feature-distance", 0.3,

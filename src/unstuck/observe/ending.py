@@ -55,12 +55,12 @@ def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> N
         write_copies(contents, writer, step)
         overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
     held_out = contents.held_out
-    writer.fact(facts.Kept("train", None, len(train), train.features, train.discrete,
-                           contents.whole, train.indices is not None), step)
+    writer.fact(facts.Kept("train", None, len(train), train.discrete,
+                           train.indices is not None), step)
     if held_out is not None or overlap.site is not None:
         writer.fact(facts.Kept(
-            "held-out", watcher.sites.location(overlap.site), len(held_out or ()), train.features,
-            train.discrete, True, held_out is not None and held_out.indices is not None), step)
+            "held-out", watcher.sites.location(overlap.site), len(held_out or ()),
+            train.discrete, held_out is not None and held_out.indices is not None), step)
 
 
 class _Patience:

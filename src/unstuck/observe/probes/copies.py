@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.observe.reservoir import Contents, Integers, Rows
 from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,

@@ -10,7 +10,7 @@ import numpy as np
 from unstuck.observe.reservoir import Floats, Samples
 from unstuck.observe.samplewise import sample_slopes
 from unstuck.record import RecordWriter
-from unstuck.signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
+from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
 
 FEWEST = 40  # samples
 SHOWN = 0.1  # share of the samples that are written, the most distant first

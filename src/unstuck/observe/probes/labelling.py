@@ -16,7 +16,7 @@ from unstuck.observe.probes.pairing import (
 from unstuck.observe.probes.recall import write_recall, write_separability
 from unstuck.observe.reservoir import Contents, Samples
 from unstuck.record import RecordWriter
-from unstuck.signals import INPUT_KINDS
+from unstuck.sample_signals import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing
 MOST_KINDS = 100

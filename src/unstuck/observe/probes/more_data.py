@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.observe.reservoir import Contents, Floats, Samples
 from unstuck.record import RecordWriter
-from unstuck.signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unstuck.observe.cheap import Floats, Integers
 from unstuck.observe.classes import Classes
 from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.sample_signals import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,
     LABEL_SUSPECT,

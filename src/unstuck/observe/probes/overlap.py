@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unstuck.observe.sites import Site
 from unstuck.record import RecordWriter
-from unstuck.signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
+from unstuck.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
 
 if TYPE_CHECKING:
     from unstuck.observe.probes.samples import Batch

@@ -10,7 +10,7 @@ from unstuck.observe.cheap import Floats, one_hot
 from unstuck.observe.classes import Classes
 from unstuck.observe.reservoir import Samples
 from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.sample_signals import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
     LABELS_BY_CHANCE,

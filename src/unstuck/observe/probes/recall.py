@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from unstuck.observe.cheap import Floats
 from unstuck.observe.classes import Classes
 from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,

@@ -15,7 +15,7 @@ from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
-SPACING = 32  # later only every so many steps
+SPACING = 128  # later only every so many steps
 MOST_HASHES = 200_000
 BATCH_LIMIT = 512  # samples of a batch that are hashed
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
@@ -92,7 +92,7 @@ class SampleProbe:
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        share = sum(h in self.trained_on for h in hashes) / len(hashes)
+        share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
@@ -122,6 +122,11 @@ class SampleProbe:
         if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
 
+    def passed(self) -> None:
+        """A model was called in training, and nothing of it is to be hashed."""
+        self._learns = True
+        self.batch = None
+
     def trained(self, batch: Batch | None) -> None:
         """The loss of a batch has reached backward."""
         if batch is None:
@@ -131,7 +136,7 @@ class SampleProbe:
         self._trainings[self._calls > 1] += 1
         self._calls = 0
         self.overlap.trained(batch, self.trained_on)
-        self._again[0] += sum(h in self.trained_on for h in batch.hashes)
+        self._again[0] += sum(map(self.trained_on.__contains__, batch.hashes))
         self._again[1] += len(batch.hashes)
         if len(self.trained_on) < MOST_HASHES:
             self.trained_on.update(batch.hashes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.observe.reservoir import Contents, Floats, Samples
 from unstuck.record import RecordWriter
-from unstuck.signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 
 FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role
