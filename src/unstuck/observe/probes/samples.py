@@ -78,9 +78,7 @@ class SampleProbe:
         """Notes the input of a model call."""
         self._learns = learns
         self.batch = None
-        if learns and not (sampled or self._reservoir.open) and step >= FIRST_STEPS and (
-            step % SPACING
-        ):
+        if learns and not sampled and step >= FIRST_STEPS and step % SPACING:
             self._reservoir.passed_by()
             return
         given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
