@@ -219,6 +219,17 @@ class Loader:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Samples kept of one role, and the line that first calls the model on them."""
+
+    name: str  # "train" or "held-out"
+    location: SourceLocation | None
+    samples: int
+    discrete: bool  # integers (tokens, identifiers) or booleans
+    indexed: bool  # matched to their indices in a data set
+
+
+@dataclass(frozen=True, slots=True)
 class ModeSwitch:
     """The line that had put a layer in eval mode when it was first trained so."""
 
@@ -383,5 +394,5 @@ class End:
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
     | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | Unregistered
-    | Freezing | Pasted | Cut | Fetch | NonFinite | End
+    | Freezing | Pasted | Cut | Fetch | Kept | NonFinite | End
 )

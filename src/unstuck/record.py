@@ -103,6 +103,7 @@ class Record:
     cuts: tuple[facts.Cut, ...] = ()
     pasted: tuple[facts.Pasted, ...] = ()
     fetches: tuple[facts.Fetch, ...] = ()
+    kept: tuple[facts.Kept, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()

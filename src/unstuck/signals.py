@@ -2,41 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Cost(StrEnum):
-    """How often a signal can be afforded."""
-
-    EVERY_STEP = "every step"
-    SAMPLED = "sampled steps"
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A named quantity. Its unit is what one reads after the number, "" for a plain ratio."""
-
-    name: str
-    unit: str
-    cost: Cost
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepSignal(Signal):
-    """One number per step."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceSignal(Signal):
-    """One number per step and place: a layer, parameter, feature, class, loss or optimizer.
-
-    Places are written in the order in which the forward pass meets them.
-    """
-
-    place: str = "layer"
-
+from unstuck import sample_signals
+from unstuck.quantities import Cost as Cost
+from unstuck.quantities import PlaceSignal as PlaceSignal
+from unstuck.quantities import Signal as Signal
+from unstuck.quantities import StepSignal as StepSignal
 
 # Loss and schedule -------------------------------------------------------------------------------
 TRAIN_LOSS = StepSignal(
@@ -325,6 +295,7 @@ PASTED_SHARE = PlaceSignal(
 )
 
 ALL: tuple[Signal, ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Signal)
+    value for value in [*globals().values(), *vars(sample_signals).values()]
+    if isinstance(value, Signal)
 )
 BY_NAME: dict[str, Signal] = {signal.name: signal for signal in ALL}

@@ -73,6 +73,6 @@ CAUSE = Cause(
     needs=(SAME_BATCH,),
     uses=(BATCH_SIZE, HELD_OUT_LOSS),
     thresholds=(STEPS,),
-    explains=("overfitting", "too-little-data", "constant-features"),
+    explains=("overfitting", "too-few-samples", "constant-features"),
     detect=_detect,
 )

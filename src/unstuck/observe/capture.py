@@ -24,7 +24,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, dataloader
 
 from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.quiet import tracing_state
@@ -50,6 +50,7 @@ class Capture:
         self._step_hook: Any = None
         self._call: Swap | None = None
         self._mode: Swap | None = None
+        self._drawing: Swap | None = None  # of samples, by a loader; nobody asks in quiet steps
         # What has a short way in quiet steps: the usual behaviour and the short one.
         self._short: list[tuple[Swap, Callable[..., Any], Callable[..., Any]]] = []
         self._is_quiet = False
@@ -69,16 +70,18 @@ class Capture:
         self._swap(nn.Module.__init__, self._module_init)
         self._call = self._swap(
             nn.Module._wrapped_call_impl, self._module_call, quiet.module_call)
-        self._swap(nn.Module.load_state_dict, self._then(self._watcher.state_loaded))
+        self._swap(nn.Module.load_state_dict, self._then(self._watcher.names.loaded))
         self._mode = self._swap(nn.Module.train, self._train)
         self._swap(nn.Module.requires_grad_, self._requires_grad)
         self._swap(Optimizer.__init__, self._then(self._watcher.optimizer_built))
         clears = [self._swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
         self._when_sampled = [swapped for swapped in clears if swapped is not None]
         self._swap(DataLoader.__init__, self._then(self._watcher.loader_built))
-        self._swap(DataLoader.__iter__, self._loader_iter)
+        self._swap(DataLoader.__iter__, self._first(self._watcher.loader_iterated))
+        draw = getattr(getattr(dataloader, "_BaseDataLoaderIter", None), "_next_index", None)
+        self._drawing = draw and self._swap(draw, self._then(self._watcher.reservoir.drawn, True))
         self._swap(torch.autograd.backward, self._backward, quiet.backward)
-        self._swap(torch.compile, self._compile)
+        self._swap(torch.compile, self._first(self._watcher.compiling))
         for name in LOSSES:
             if hasattr(functional, name):
                 self._swap(
@@ -128,6 +131,8 @@ class Capture:
             self._is_quiet = quiet
             for swapped, usual, short in self._short:
                 swapped.behave(short if quiet else usual)
+            if (drawing := self._drawing) is not None:
+                drawing.function.__code__ = drawing.old if quiet else drawing.new
             self._watch_beginnings(not quiet)
 
     def _watch_beginnings(self, on: bool) -> None:
@@ -189,7 +194,7 @@ class Capture:
             if swapped is None or not self.active or is_compiling():
                 return original(module, mode)
             if not mode:
-                self.tell(self._watcher.evaluation_begun, module)
+                self.tell(self._watcher.modes.switched, module)
             # It calls itself for every part of the module: that costs nothing.
             swapped.function.__code__ = swapped.old
             try:
@@ -200,12 +205,15 @@ class Capture:
 
         return train
 
-    def _then(self, handler: Callable[..., None]) -> Callable[[Original], Callable[..., Any]]:
+    def _then(
+        self, handler: Callable[..., None], whole: bool = False
+    ) -> Callable[[Original], Callable[..., Any]]:
+        """Tells of a method that has returned; with `whole` what it returned as well."""
         def make(original: Original) -> Callable[..., Any]:
             def method(owner: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(owner, *args, **kwargs)
                 if self.active:
-                    self.tell(handler, owner)
+                    self.tell(handler, owner, *(result,) * whole)
                 return result
 
             return method
@@ -250,29 +258,25 @@ class Capture:
 
         return step
 
-    def _loader_iter(self, original: Original) -> Callable[..., Any]:
-        def iterate(loader: Any) -> Any:
-            if self.active:
-                self.tell(self._watcher.loader_iterated, loader)
-            return original(loader)
+    def _first(self, handler: Callable[..., None]) -> Callable[[Original], Callable[..., Any]]:
+        """Tells of a call before it is made, by its first argument."""
+        def make(original: Original) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                if self.active:
+                    self.tell(handler, *args[:1])
+                return original(*args, **kwargs)
 
-        return iterate
+            return call
+
+        return make
 
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
             if self.active and not requires_grad and not is_compiling():
-                self.tell(self._watcher.module_frozen, module)
+                self.tell(self._watcher.frozen.frozen, module)
             return original(module, requires_grad)
 
         return requires_grad_
-
-    def _compile(self, original: Original) -> Callable[..., Any]:
-        def compile_(*args: Any, **kwargs: Any) -> Any:
-            if self.active:
-                self.tell(self._watcher.compiling)
-            return original(*args, **kwargs)
-
-        return compile_
 
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
@@ -314,9 +318,7 @@ class Capture:
         return limit
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
-        if is_compiling():
-            return
-        if self.active and not self.in_backward and self.depth:
+        if self.active and not self.in_backward and self.depth and not is_compiling():
             self.tell(self._watcher.layer_called, module, args, output)
 
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:

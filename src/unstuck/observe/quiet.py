@@ -61,13 +61,16 @@ class QuietSteps:
         self._rate = None
         self._trains = False
         self._hand_on()
-        return (
+        quiet = (
             not sampled and step >= FIRST_STEPS and step % SPACING != 0
             and not watcher.capture.compiled
             and watcher.repeats.over and watcher.order.settled and watcher.stepped
             and watcher.parameters.has_optimizer and not watcher.parameters.follows
             and not watcher.nests and not watcher.stepping
         )
+        if quiet:
+            watcher.reservoir.passed_by()  # once, for all of them: none keeps a sample
+        return quiet
 
     def _hand_on(self) -> None:
         """Puts what was held back where the watcher expects it: something unusual comes."""

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
-from unstuck.observe import graph
+from unstuck.observe import ending, graph
 from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
@@ -36,6 +36,7 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.slots import SlotProbe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.quiet import QuietSteps
+from unstuck.observe.reservoir import Reservoir
 from unstuck.observe.sites import Sites, raised_at
 from unstuck.record import RecordWriter
 
@@ -82,11 +83,12 @@ class Watcher:
         self._tracing = False
         self._failed = False
         self._nodes = 0  # of the last graph that was walked
-        self.samples = SampleProbe()
+        self.reservoir = Reservoir()
+        self.samples = SampleProbe(self.reservoir, sites)
         self.finite = FiniteProbe(writer, self.names, sites)
         self.layers = LayerProbe(writer, self.names)
         self.modes = ModeProbe(writer, self.names, sites)
-        self.samples.only_looked_at = self.modes.batch_judged
+        self.samples.judged = self.modes.batch_judged
         self.lifetimes = LifetimeProbe(writer, sites)
         self.losses = LossProbe(
             writer, sites, self.samples, self.finite, self.layers, self.lifetimes)
@@ -160,6 +162,7 @@ class Watcher:
         try:
             self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
             self.modes.end_pass(self.step)
+            ending.reduce(self, end.kind)
         except Exception as error:
             self.failed(error)
         try:
@@ -181,24 +184,15 @@ class Watcher:
     def loader_built(self, loader: Any) -> None:
         self.workers.loader_built(loader, self.step)
 
-    def evaluation_begun(self, module: nn.Module) -> None:
-        self.modes.switched(module)
-
     def loader_iterated(self, loader: Any) -> None:
         if self.step == 0 and torch.is_grad_enabled():
             self.repeats.iterated(loader)
-
-    def state_loaded(self, module: nn.Module) -> None:
-        self.names.loaded(module)
 
     def scheduled(self, scheduler: Any) -> None:
         name = self.parameters.name_of(getattr(scheduler, "optimizer", None))
         self.flow.scheduled(scheduler, name, self.step)
 
-    def module_frozen(self, module: nn.Module) -> None:
-        self.frozen.frozen(module)
-
-    def compiling(self) -> None:
+    def compiling(self, function: Any = None) -> None:
         if not self.capture.compiled:
             self.capture.compiled = True
             self.capture.sample(False)
@@ -218,7 +212,7 @@ class Watcher:
         if not self.models.is_model(module):
             return
         learns = torch.is_grad_enabled()
-        self.samples.forward(args, kwargs, learns, self.sampled, self.step)
+        self.samples.forward(module, args, kwargs, learns, self.sampled, self.step)
         batch = self.samples.batch
         if batch is None:
             self.modes.last = None
@@ -252,6 +246,7 @@ class Watcher:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
         if not isinstance(result, torch.Tensor):
             return
+        self.samples.loss(name, args)
         if not result.requires_grad:
             self.modes.judged(self.modes.last, self.samples.role)
         elif self.sampled and len(args) > 1:
@@ -360,6 +355,7 @@ class Watcher:
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
             self._budget.sampled_step_ended(self.step)
+            self.reservoir.step_ended(self.step)  # bounded once for the run: thins no schedule
         if not self.repeats.over:
             self.repeats.step_ended(self.step)
         self.step += 1

@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.probes.overlap import OverlapProbe
+from unstuck.observe.reservoir import Chunk, Reservoir
+from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
@@ -25,12 +28,15 @@ class Role(StrEnum):
     SEEN = "seen"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """What a model was called with: hashes of its samples, and the role if none learns from it."""
 
     hashes: tuple[float, ...]
     role: Role
+    module: int = 0  # the model that met it, by its id
+    chunk: Chunk | None = None  # copies of its samples, if they are kept
+    scored: bool = False  # a loss was computed of it
 
 
 class SampleProbe:
@@ -40,14 +46,24 @@ class SampleProbe:
     `no_grad` looks like training until then.
     """
 
-    def __init__(self) -> None:
-        self._trained: set[float] = set()
+    def __init__(self, reservoir: Reservoir, sites: Sites) -> None:
+        self.overlap = OverlapProbe()
+        self.trained_on: set[float] = set()
+        self._reservoir = reservoir
+        self._sites = sites
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
+        self._calls = 0  # tensors that models received since a loss last reached backward
+        self._trainings = [0, 0]  # losses that reached backward, of one such tensor and of several
         # Told of each batch whose loss could have reached backward and never did.
-        self.only_looked_at: Callable[[Batch | None, Role], None] = lambda batch, role: None
+        self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
+
+    @property
+    def composed(self) -> bool:
+        """Whether a sample is more than what one call of a model receives first."""
+        return self._trainings[1] > self._trainings[0]
 
     @property
     def role(self) -> Role:
@@ -56,27 +72,53 @@ class SampleProbe:
             return Role.SEEN  # a metric of the training batch
         return self.batch.role if self.batch is not None else Role.HELD_OUT
 
-    def forward(self, args: Any, kwargs: Any, learns: bool, sampled: bool, step: int) -> None:
+    def forward(
+        self, module: Any, args: Any, kwargs: Any, learns: bool, sampled: bool, step: int
+    ) -> None:
         """Notes the input of a model call."""
         self._learns = learns
         self.batch = None
         if learns and not sampled and step >= FIRST_STEPS and step % SPACING:
+            self._reservoir.passed_by()
             return
-        for first in (*args, *kwargs.values()):
-            if isinstance(first, torch.Tensor):
-                break
-        else:
+        given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
+        if not given:
             return
+        first = given[0]
+        if learns and first.grad_fn is None:
+            self._calls += len(given)
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        share = sum(map(self._trained.__contains__, hashes)) / len(hashes)
+        share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
-        self.batch = Batch(hashes, Role.SEEN if share >= limit else Role.HELD_OUT)
+        self.batch = Batch(
+            hashes, Role.SEEN if share >= limit else Role.HELD_OUT, id(module))
+        self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
+        if not learns:
+            self._looked_at(self.batch, self.batch.role, self._sites.here())
+
+    def loss(self, function: str, args: Any) -> None:
+        """A loss function received what a model made of the batch."""
+        if self.batch is not None:
+            self.batch.scored = True
+            if self.batch.chunk is not None:
+                self._reservoir.loss(self.batch.chunk, function, args)
+
+    def only_looked_at(self, batch: Batch | None, role: Role) -> None:
+        """The loss of a batch could have reached backward and never did."""
+        if batch is not None:
+            self._looked_at(batch, role, None)
+        self.judged(batch, role)
+
+    def _looked_at(self, batch: Batch, role: Role, site: Site | None) -> None:
+        self.overlap.looked_at(batch, site)
+        if batch.chunk is not None and role is Role.HELD_OUT:
+            self._reservoir.looked_at(batch.chunk)
 
     def passed(self) -> None:
         """A model was called in training, and nothing of it is to be hashed."""
@@ -87,10 +129,15 @@ class SampleProbe:
         """The loss of a batch has reached backward."""
         if batch is None:
             return
-        self._again[0] += sum(map(self._trained.__contains__, batch.hashes))
+        if batch.chunk is not None:
+            self._reservoir.trained(batch.chunk)
+        self._trainings[self._calls > 1] += 1
+        self._calls = 0
+        self.overlap.trained(batch, self.trained_on)
+        self._again[0] += sum(map(self.trained_on.__contains__, batch.hashes))
         self._again[1] += len(batch.hashes)
-        if len(self._trained) < MOST_HASHES:
-            self._trained.update(batch.hashes)
+        if len(self.trained_on) < MOST_HASHES:
+            self.trained_on.update(batch.hashes)
         self.batch = None
 
     def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:

@@ -1,0 +1,71 @@
+"""What the causes about labels ask of a record. No cause is named here and nothing is decided."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.cause import View
+from unstuck.causes._measures import level
+from unstuck.facts import SourceLocation
+from unstuck.findings import Evidence
+from unstuck.record import PlaceSeries
+from unstuck.signals import BATCH_SIZE, PlaceSignal
+
+CONFIDENCE = 1.96  # standard deviations: 95 % of a normal distribution
+
+
+def last(series: PlaceSeries) -> dict[str, float]:
+    """The last value of each place; a place that was never finite is left out."""
+    return {
+        place: float(values.finite.values[-1])
+        for place, values in series.items() if len(values.finite)
+    }
+
+
+def interval(share: float, number: float) -> tuple[float, float]:
+    """The 95 % interval of a share of so many; all of 0 to 1 where nothing was counted.
+
+    Source: Wilson 1927, Probable inference, the law of succession, and statistical inference.
+    """
+    if not number > 0 or not 0 <= share <= 1:
+        return 0.0, 1.0
+    square = CONFIDENCE**2 / number
+    centre = (share + square / 2) / (1 + square)
+    half = CONFIDENCE * math.sqrt(share * (1 - share) / number + square / (4 * number)) / (
+        1 + square)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def measured(view: View, signal: PlaceSignal, place: str, bound: float | None, says: str
+             ) -> Evidence:
+    """The values of a signal at one place as an evidence."""
+    series = view[signal][place].finite
+    return Evidence(signal.name, place, tuple(map(int, series.steps)),
+                    tuple(map(float, series.values)), bound, says)
+
+
+def pairs_location(view: View) -> SourceLocation | None:
+    """Where the program pairs inputs with targets: its training loader, else the first call."""
+    loaders = [x for x in view.facts.loaders if x.location is not None]
+    if view.has(BATCH_SIZE):
+        # A last, smaller batch must not hide the loader.
+        size = level(view[BATCH_SIZE])
+        fitting = [x for x in loaders if x.batch_size == size]
+        mixing = [x for x in fitting if x.sampler != "SequentialSampler"]
+        if mixing or fitting:
+            return (mixing or fitting)[0].location
+    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    return calls[0] if calls else None
+
+
+def above_chance(share: float, chance: float, number: float) -> float:
+    """Standard deviations by which a share of right labels exceeds chance.
+
+    For numbers, whose chance is 0, `share` is a correlation.
+    """
+    if not number > 0:
+        return 0.0
+    spread = math.sqrt(chance * (1 - chance)) if 0 < chance < 1 else 1.0
+    return float(np.sqrt(number) * (share - chance) / spread)

@@ -1,0 +1,85 @@
+"""The class labels of kept samples, and what the network says about each, whatever the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unstuck.observe.reservoir import Samples
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+
+CENTRES = {"binary_cross_entropy_with_logits": 0.0}  # of a single output; 0.5 for all others
+WITH_INDICES = ("cross_entropy", "nll_loss", "multi_margin_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Of N samples with one class label each.
+
+    Attributes:
+        rows: (N,), their numbers among the kept samples.
+        labels: (N,), from 0 to K - 1.
+        count: K.
+        scores: (N, V, K), larger for what the network holds more likely, NaN where there was no
+            visit; None if its output is not known.
+        steps: (N, V), at which the visits were, -1 where there is none.
+    """
+
+    rows: Integers
+    labels: Integers
+    count: int
+    scores: Floats | None
+    steps: Integers
+
+    def only(self, kept: NDArray[np.bool_]) -> Classes:
+        """Some of the samples."""
+        scores = None if self.scores is None else self.scores[kept]
+        return Classes(self.rows[kept], self.labels[kept], self.count, scores, self.steps[kept])
+
+
+def classes_of(samples: Samples) -> Classes | None:
+    """The labels of samples; None if the targets are no class labels, one a sample."""
+    if samples.targets is None:
+        return None
+    outputs = None if samples.outputs is None else samples.outputs.astype(np.float64)
+    rows = np.flatnonzero(np.all(np.isfinite(samples.targets), axis=1))
+    targets = samples.targets[rows]
+    if not len(rows):
+        return None
+    wide = 0 if outputs is None else outputs.shape[2]
+    values = np.unique(targets)
+    if targets.shape[1] == 1 and samples.class_indices:
+        labels = targets[:, 0].astype(np.int64)
+        keep = labels >= 0  # others are ignored by the loss
+        if wide:
+            keep &= labels < wide
+        rows, labels = rows[keep], labels[keep]
+        count = wide or int(labels.max(initial=0)) + 1
+    elif targets.shape[1] == 1 and len(values) == 2 and wide == 1 and outputs is not None:
+        # Two values, one output: the larger target is class 1.
+        labels, count = (targets[:, 0] == values[1]).astype(np.int64), 2
+        above = outputs - CENTRES.get(samples.loss, float(values.mean()))
+        outputs = np.concatenate([-above, above], 2)
+    elif targets.shape[1] == wide > 1 and np.array_equal(values, [0, 1]) and np.all(
+        targets.sum(1) == 1
+    ):
+        labels, count = targets.argmax(1).astype(np.int64), wide
+    else:
+        return None
+    if len(labels) < 2 or len(np.unique(labels)) < 2:
+        return None
+    return Classes(
+        rows, labels, count, None if outputs is None else outputs[rows], samples.steps[rows])
+
+
+def are_positions(classes: Classes, order: tuple[Integers, ...]) -> bool:
+    """Whether labels are places in the batch, as contrastive losses have them: all different."""
+    label = dict(zip(classes.rows.tolist(), classes.labels.tolist(), strict=True))
+    batches = [[label[n] for n in batch.tolist() if n in label] for batch in order]
+    several = [batch for batch in batches if len(batch) > 1]
+    return bool(several) and all(len(set(batch)) == len(batch) for batch in several)

@@ -1,0 +1,106 @@
+"""Exact copies among the training samples, and whether such copies come about by themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.observe.reservoir import Contents, Integers, Rows
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import (
+    DISTINCT_SAMPLES,
+    DUPLICATE_CLASS_SHARE,
+    DUPLICATE_SHARE,
+    DUPLICATE_UNEVENNESS,
+    NEAR_COPIES,
+)
+
+COMPARED = 128  # samples that are compared with all others
+ELEMENTS = 512  # in so many of their elements
+PART = 0.05  # of a round may be missing
+NEAR = 0.02  # share of its elements in which a near copy differs
+
+
+def write_copies(contents: Contents, writer: RecordWriter, step: int) -> None:
+    """Writes how often the training samples of one round are copies of one another."""
+    train = contents.train
+    if train is None or train.discrete:
+        return
+    if train.features >= 2 and len(train) >= 2:
+        writer.row(NEAR_COPIES, step, near_copies(train.inputs))
+    counts = _copies(contents)
+    if counts is None:
+        return
+    numbers, scale = counts
+    present = numbers[numbers > 0]
+    extra = np.maximum(numbers - 1, 0)
+    writer.row(DUPLICATE_SHARE, step,
+               min(float(extra.sum()) / float(numbers.sum()) * scale, 0.99))
+    if contents.whole and scale < 1 + PART:
+        writer.row(DISTINCT_SAMPLES, step, float(len(present)))
+    if not extra.sum():
+        return
+    if scale < 1 + PART:
+        usual = int(np.bincount(present).argmax())
+        writer.row(DUPLICATE_UNEVENNESS, step, float((present != usual).mean()))
+    if train.targets is not None and train.class_indices:
+        classes = train.targets[:, 0]
+        shares = [extra[classes == c].sum() / extra.sum() for c in np.unique(classes)]
+        writer.row(DUPLICATE_CLASS_SHARE, step, float(max(shares, default=0.0)))
+
+
+def near_copies(rows: Rows) -> float:
+    """The share of rows, of shape (N, F), that nearly equal another one: 1 if F says nothing.
+
+    In a table of few values copies come about by chance, and then near copies do all the more. A
+    sample that was copied by mistake has none.
+    """
+    rows = rows[:, (rows != rows[:1]).any(0)]
+    width = rows.shape[1]
+    if width < 2:
+        return 1.0
+    if width > ELEMENTS:
+        rows = rows[:, np.linspace(0, width - 1, ELEMENTS).astype(int)]
+        width = ELEMENTS
+    limit = min(width - 1, max(2, math.ceil(NEAR * width)))
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(COMPARED, len(rows))).astype(int))
+    near = 0
+    for i in picked:
+        different = (rows != rows[i]).sum(1)
+        near += bool(((different > 0) & (different <= limit)).any())
+    return near / len(picked)
+
+
+def _copies(contents: Contents) -> tuple[Integers, float] | None:
+    """How often each kept sample occurs in the data, and by how much to multiply.
+
+    None where that cannot be told from samples that are drawn again.
+    """
+    assert contents.train is not None
+    size = len(contents.train)
+    owned = [o for o in contents.owners if o is not None]
+    if owned and len(owned) == len(contents.owners):
+        owners, rows = np.concatenate(owned), np.concatenate(contents.order)
+        if len(owners) == len(rows):
+            pairs = np.unique(np.stack([owners, rows]), axis=1)
+            # Of a large set only part came: a sample's copy is met as rarely.
+            whole = float(pairs[0].max() + 1) / pairs.shape[1]
+            return np.bincount(pairs[1][pairs[1] >= 0], minlength=size), max(1.0, whole)
+    if not contents.whole:
+        return None
+    found = _round(contents, size)
+    return None if found is None else (found, 1.0)
+
+
+def _round(contents: Contents, size: int) -> Integers | None:
+    """How often each sample comes in the first round: as often as in the second."""
+    order = [np.bincount(batch, minlength=size) for batch in contents.order]
+    if not order:
+        return None
+    sums = np.cumsum(order, axis=0)
+    for length in range(1, len(order) // 2 + 1):
+        first = sums[length - 1]
+        if np.array_equal(sums[2 * length - 1], 2 * first):
+            return np.asarray(first, dtype=np.int64)
+    return None

@@ -1,0 +1,71 @@
+"""What the kept samples say about their labels; each probe in turn, over the same learners."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.observe.cheap import best, chosen, learners, views
+from unstuck.observe.classes import Classes, are_positions, classes_of
+from unstuck.observe.probes.noise import noise, write_noise
+from unstuck.observe.probes.pairing import (
+    class_targets,
+    ranked,
+    write_dependence,
+    write_network,
+)
+from unstuck.observe.probes.recall import write_recall, write_separability
+from unstuck.observe.reservoir import Contents, Samples
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import INPUT_KINDS
+
+FEWEST = 100  # samples, below which a test tells nothing
+MOST_KINDS = 100
+
+
+def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step: int) -> None:
+    """Writes recall per class, dependence of targets on inputs, and suspects.
+
+    Args:
+        contents: the kept samples.
+        composed: the model receives more than the inputs that are kept.
+        writer: of the record.
+        step: the last one.
+    """
+    for role, samples in (("train", contents.train), ("held-out", contents.held_out)):
+        if samples is None or samples.targets is None:
+            continue
+        classes = classes_of(samples)
+        if classes is not None:
+            if are_positions(classes, contents.order if role == "train" else ()):
+                return
+            write_recall(role, classes, writer, step)
+        write_network(role, samples, classes, writer, step)
+        if not composed:
+            _write_learned(role, samples, classes, writer, step)
+
+
+def _write_learned(
+    role: str, samples: Samples, classes: Classes | None, writer: RecordWriter, step: int
+) -> None:
+    targets = class_targets(classes) if classes is not None else ranked(samples)
+    if targets is None:
+        return
+    rows = np.arange(len(samples)) if classes is None else classes.rows
+    kept = np.isin(rows, chosen(samples))
+    targets, rows = targets[kept], rows[kept]
+    if len(rows) < FEWEST:
+        return
+    features = views(samples, rows)
+    found = learners(features)
+    write_dependence(role, features, found, targets, writer, step)
+    if role != "train":
+        return
+    writer.row(INPUT_KINDS, step, float(min(len(np.unique(samples.inputs[rows])), MOST_KINDS)))
+    if classes is None or not found:
+        return
+    part = classes.only(kept)
+    scores = best(found, class_targets(part, every=True))
+    write_separability(part, scores, writer, step)
+    suspects = noise(part, scores)
+    if suspects is not None:
+        write_noise(suspects, part.rows, samples.indices, writer, step)

@@ -1,0 +1,92 @@
+"""Whether more data would help: how a cheap learner gains from the samples that there are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.observe.reservoir import Contents, Floats, Samples
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+
+MOST = 600  # training samples: the work grows with their cube
+MOST_HELD_OUT = 1_000
+FEWEST = 24  # samples of either role
+WIDEST = 32  # classes or targets
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+PARTS = (4, 2, 1)
+
+
+def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) -> None:
+    """Writes the skill that kernel ridge regression reaches on parts of the training samples."""
+    train, held_out = contents.train, contents.held_out
+    if train is None or held_out is None or train.discrete:
+        return
+    given, wanted = _pairs(train, MOST), _pairs(held_out, MOST_HELD_OUT)
+    if given is None or wanted is None or min(len(given[0]), len(wanted[0])) < FEWEST:
+        return
+    (x, y), (new, truth) = given, wanted
+    if train.class_indices:
+        classes = np.unique(y)
+        if not 2 <= len(classes) <= WIDEST:
+            return
+        y, truth = np.equal(y, classes).astype(float), np.equal(truth, classes).astype(float)
+    if y.shape[1] != truth.shape[1] or y.shape[1] > WIDEST:
+        return
+    deviation = x.std(0)
+    varies = deviation > 1e-6 * np.abs(x).max(0)
+    if not varies.any():
+        return
+    x, new = ((a[:, varies] - x[:, varies].mean(0)) / deviation[varies] for a in (x, new))
+    constant = float(((truth - y.mean(0)) ** 2).sum(1).mean())
+    if not constant > 0:
+        return
+    curve: dict[str, float] = {}
+    errors: list[Floats] = []
+    for parts in PARTS:
+        each = [((truth - _predict(x[i::parts], y[i::parts], new)) ** 2).sum(1)
+                for i in range(parts)]
+        errors.append(np.mean(each, axis=0) / constant)
+        curve[f"{100 // parts} %"] = 1 - float(errors[-1].mean())
+    gains = errors[-2] - errors[-1]
+    writer.sample(LEARNING_CURVE, step, curve)
+    writer.row(LEARNING_GAIN_ERROR, step, float(gains.std() / math.sqrt(len(gains))))
+
+
+def _pairs(samples: Samples, most: int) -> tuple[Floats, Floats] | None:
+    """Inputs and targets of those samples that have both, evenly picked."""
+    if samples.targets is None:
+        return None
+    x, y = samples.inputs.astype(np.float64), samples.targets
+    kept = np.flatnonzero(np.isfinite(x).all(1) & np.isfinite(y).all(1))
+    if len(kept) > most:
+        kept = kept[np.linspace(0, len(kept) - 1, most).astype(int)]
+    return x[kept], y[kept]
+
+
+def _predict(x: Floats, y: Floats, new: Floats) -> Floats:
+    """Kernel ridge regression with a Gaussian kernel as wide as the median distance.
+
+    The penalty is the one with the least leave-one-out error, in closed form (Rifkin and Lippert
+    2007, Notes on regularized least squares).
+    """
+    squared = _distances(x, x)
+    width = float(np.median(squared[squared > 0])) if (squared > 0).any() else 1.0
+    mean = y.mean(0)
+    values, vectors = np.linalg.eigh(np.exp(-squared / width))
+    rotated = vectors.T @ (y - mean)
+    best, weights = math.inf, np.zeros_like(y)
+    for penalty in PENALTIES:
+        shrunk = 1 / (np.maximum(values, 0) + penalty)
+        candidate = vectors @ (shrunk[:, None] * rotated)
+        error = float(((candidate / ((vectors**2) @ shrunk)[:, None]) ** 2).mean())
+        if error < best:
+            best, weights = error, candidate
+    return np.asarray(np.exp(-_distances(new, x) / width) @ weights + mean)
+
+
+def _distances(a: Floats, b: Floats) -> Floats:
+    """Squared distances between rows."""
+    return np.asarray(np.maximum(
+        (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0.0))

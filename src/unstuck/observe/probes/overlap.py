@@ -1,0 +1,72 @@
+"""Which held-out samples were trained on, by hashes; keeps no data and judges nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from unstuck.observe.sites import Site
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
+
+if TYPE_CHECKING:
+    from unstuck.observe.probes.samples import Batch
+
+MOST_HASHES = 20_000  # of samples that were looked at
+ROUNDS = 8  # last training batches that tell how much of the training data is known
+KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
+SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
+
+
+class OverlapProbe:
+    """Remembers the hashes of batches that were only looked at, until training is over."""
+
+    def __init__(self) -> None:
+        self.site: Site | None = None  # that first looked at held-out data
+        self._batches: dict[tuple[float, ...], tuple[Batch, Site | None]] = {}
+        self._hashes = 0
+        self._again: deque[tuple[int, int]] = deque(maxlen=ROUNDS)
+        self._model = 0
+        self._trained: set[float] | None = None  # once another model is trained
+
+    def looked_at(self, batch: Batch, site: Site | None) -> None:
+        """Nothing is learned from a batch."""
+        if self._trained is None and self._hashes < MOST_HASHES and (
+            batch.hashes not in self._batches
+        ):
+            self._batches[batch.hashes] = batch, site
+            self._hashes += len(batch.hashes)
+        if self.site is None and batch.role == "held-out":
+            self.site = site
+
+    def trained(self, batch: Batch, known: set[float]) -> None:
+        """A batch is trained on; `known` are the hashes of those before it."""
+        self._model = self._model or batch.module
+        if batch.module != self._model:
+            # Folds of a cross-validation: what one model holds out another is trained on.
+            if self._trained is None:
+                self._trained = set(known)
+        elif self._trained is None:
+            self._again.append((sum(h in known for h in batch.hashes), len(batch.hashes)))
+
+    def finish(self, writer: RecordWriter, known: set[float], unscored: bool, step: int) -> None:
+        """Writes the share of held-out samples that were trained on, if it can be told.
+
+        With `unscored`, passes of which no loss was computed count too.
+        """
+        trained = known if self._trained is None else self._trained
+        met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
+        if not of or met < KNOWN * of:
+            return  # training has not come round, or was hashed in part
+        held_out: set[float] = set()
+        for batch, site in self._batches.values():
+            share = sum(h in trained for h in batch.hashes) / len(batch.hashes)
+            if batch.module == self._model and (batch.scored or unscored) and (
+                share < SAME * met / of
+            ):
+                self.site = self.site if held_out else site or self.site
+                held_out.update(batch.hashes)
+        if held_out:
+            writer.row(HELD_OUT_SAMPLES, step, float(len(held_out)))
+            writer.row(HELD_OUT_OVERLAP, step,
+                       sum(h in trained for h in held_out) / len(held_out))

@@ -1,0 +1,78 @@
+"""Recall per class late in a run, and whether inputs and network tell a class from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unstuck.observe.cheap import Floats
+from unstuck.observe.classes import Classes
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import (
+    CLASS_RANKING,
+    CLASS_RECALL,
+    CLASS_SAMPLES,
+    CLASS_SEPARABILITY,
+    CLASSES_JUDGED,
+    HELD_OUT_CLASS_RECALL,
+    HELD_OUT_CLASSES_JUDGED,
+)
+
+MOST_CLASSES = 100
+LATE = 0.3  # of the run: visits before tell nothing of its end
+
+
+def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -> None:
+    """Writes how many samples of each class are kept, judged late, and found."""
+    if classes.count > MOST_CLASSES:
+        return
+    counts = np.bincount(classes.labels, minlength=classes.count)
+    if role == "train":
+        writer.sample(CLASS_SAMPLES, step, _places(counts))
+    if classes.scores is None:
+        return
+    visits = (classes.steps >= 0).sum(1)
+    last = np.maximum(visits - 1, 0)
+    rows = np.arange(len(last))
+    scores = classes.scores[rows, last]
+    late = (classes.steps[rows, last] >= LATE * step) & np.all(np.isfinite(scores), axis=1)
+    labels, scores = classes.labels[late], scores[late]
+    judged = np.bincount(labels, minlength=classes.count)
+    right = np.bincount(labels[scores.argmax(1) == labels], minlength=classes.count)
+    with np.errstate(invalid="ignore"):
+        recall = right / judged
+    train = role == "train"
+    writer.sample(CLASSES_JUDGED if train else HELD_OUT_CLASSES_JUDGED, step, _places(judged))
+    writer.sample(CLASS_RECALL if train else HELD_OUT_CLASS_RECALL, step, _places(recall))
+    if train:
+        top = scores.max(1, keepdims=True)
+        likely = scores - top - np.log(np.exp(scores - top).sum(1, keepdims=True))
+        writer.sample(CLASS_RANKING, step, _rankings(likely, labels))
+
+
+def write_separability(
+    classes: Classes, scores: Floats, writer: RecordWriter, step: int
+) -> None:
+    """Writes how well a cheap learner tells each class from the others, by other samples."""
+    if classes.count <= MOST_CLASSES:
+        writer.sample(CLASS_SEPARABILITY, step, _rankings(scores, classes.labels))
+
+
+def _rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
+    """The area under the ROC curve of each class: chance is 0.5. Rank sum, ties averaged."""
+    found = {}
+    for kind in range(scores.shape[1]):
+        inside = labels == kind
+        positive, negative = int(inside.sum()), int((~inside).sum())
+        if not positive or not negative:
+            continue
+        _, where, counts = np.unique(scores[:, kind], return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[where]
+        above = ranks[inside].sum() - positive * (positive + 1) / 2
+        found[str(kind)] = float(above / (positive * negative))
+    return found
+
+
+def _places(values: Floats | NDArray[np.int64]) -> dict[str, float]:
+    """By class; of those that occur."""
+    return {str(i): float(value) for i, value in enumerate(values) if np.isfinite(value)}

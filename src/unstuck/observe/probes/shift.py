@@ -1,0 +1,60 @@
+"""How the held-out samples differ from the training samples, feature by feature."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.observe.reservoir import Contents, Floats, Samples
+from unstuck.record import RecordWriter
+from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+
+FEATURES = 256  # that are compared
+FEWEST = 20  # samples of either role
+CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at the 0.1 % level
+
+
+def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
+    """Writes the distances of those features that vary in training."""
+    train, held_out = contents.train, contents.held_out
+    if train is None or held_out is None or train.discrete:
+        return
+    given, wanted = _rows(train, None), _rows(held_out, train)
+    if min(len(given), len(wanted)) < FEWEST:
+        return
+    deviation = given.std(0)
+    varying = np.flatnonzero(deviation > 1e-6 * np.abs(given).max(0))
+    if not len(varying):
+        return
+    picked = varying[np.unique(
+        np.linspace(0, len(varying) - 1, min(FEATURES, len(varying))).astype(int))]
+    chance = CHANCE * math.sqrt((len(given) + len(wanted)) / (len(given) * len(wanted)))
+    far, shift, scale = {}, {}, {}
+    for feature in picked:
+        a, b = given[:, feature], wanted[:, feature]
+        place = str(int(feature))
+        far[place] = max(0.0, distance(a, b) - chance)
+        shift[place] = float((b.mean() - a.mean()) / deviation[feature])
+        scale[place] = float(b.std() / deviation[feature])
+    writer.sample(FEATURE_DISTANCE, step, far)
+    writer.sample(FEATURE_SHIFT, step, shift)
+    writer.sample(FEATURE_SCALE, step, scale)
+
+
+def distance(a: Floats, b: Floats) -> float:
+    """The largest distance between two empirical distribution functions (Kolmogorov-Smirnov)."""
+    every = np.concatenate([a, b])
+    below = [np.searchsorted(np.sort(x), every, side="right") / len(x) for x in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def _rows(samples: Samples, train: Samples | None) -> Floats:
+    """Finite rows; of held-out data those of which a loss was computed.
+
+    A classifier may be scored by its accuracy alone, which no loss function sees.
+    """
+    rows = samples.inputs.astype(np.float64)
+    if train is not None and not train.class_indices:
+        rows = rows[samples.scored]
+    return np.asarray(rows[np.isfinite(rows).all(1)])

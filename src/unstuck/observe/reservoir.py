@@ -1,0 +1,354 @@
+"""A bounded store of the samples that model and loss receive; in memory only, judged nowhere here.
+
+Copies are taken on their device; they come to the host at sampled steps and when the program ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unstuck.observe.samplewise import sample_losses
+from unstuck.observe.tensors import observable
+
+MOST_SAMPLES = 2_000  # of each role
+FEATURE_LIMIT = 3_072  # elements of a sample that are kept: 24 MiB a role
+OUTPUT_LIMIT = 64  # a wider output, or target, is not kept
+CHUNK_LIMIT = 8_000_000  # elements of a batch that are copied as they are
+WAITING_LIMIT = 256  # copied batches that wait for a sampled step
+VISITS = 6  # at which a sample's output is kept: the first ones and the last
+ROUNDS = 3  # through a small set, after which the first window is over
+LATER = 3  # each later window begins at so many times the step at which the last one ended
+
+Floats: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.float32]
+Integers: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Distinct samples of one role, N of them, in the order in which they first came.
+
+    Attributes:
+        inputs: (N, F), what the model was called with, flattened; of longer samples F elements
+            that lie evenly spaced.
+        features: elements of a whole sample.
+        discrete: the inputs are integers (tokens, identifiers) or booleans.
+        targets: (N, T) as the loss received them, NaN where none came; None where no loss received
+            one target per sample. T = 1 for class indices and for plain regression.
+        class_indices: the targets are class indices for the loss.
+        outputs: (N, V, K), what the loss received as prediction at up to V visits, the first ones
+            and the last, NaN beyond them; None where that is not one row of at most 64 a sample.
+        losses: (N, V), per-sample loss of each visit, NaN where there is none; None where the
+            loss function is not one whose value per sample is known.
+        steps: (N, V), at which the visits were, -1 where there is none.
+        indices: (N,), of the samples in the data set of their loader; None where samples cannot
+            be matched to indices (no loader, worker processes, an iterable data set).
+        loss: name of the loss function in torch.nn.functional, "" if there is none.
+        scored: (N,), whether a loss was computed of the sample.
+    """
+
+    inputs: Rows
+    features: int
+    discrete: bool
+    targets: Floats | None
+    class_indices: bool
+    outputs: Rows | None
+    losses: Floats | None
+    steps: Integers
+    indices: Integers | None
+    loss: str
+    scored: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in the reservoir when the program ends.
+
+    `order` holds, for each training batch from the first on without a gap, the rows of `train`
+    that its samples are (-1 for one that is not kept); it ends where copying every batch ended.
+    `whole` says whether all distinct training samples that came in that time are kept.
+    `owners` has for each of those batches the samples' indices in the data set, if they are known.
+    """
+
+    train: Samples | None
+    held_out: Samples | None
+    order: tuple[Integers, ...] = ()
+    owners: tuple[Integers | None, ...] = ()
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Copies of one batch: what the model received, and later what the loss did."""
+
+    module: int
+    step: int
+    shape: tuple[int, ...]
+    inputs: torch.Tensor
+    indices: Sequence[int] | None
+    in_order: bool  # it belongs to the unbroken beginning
+    target: torch.Tensor | None = None
+    output: torch.Tensor | None = None
+    loss: str = ""
+    scored: bool = False
+    settled: bool = False  # its role is known
+
+
+@dataclass(slots=True)
+class _Store:
+    """Distinct samples of one role while they are collected."""
+
+    most: int = MOST_SAMPLES
+    known: dict[int, int] = field(default_factory=dict)
+    inputs: list[Rows] = field(default_factory=list)
+    targets: list[Floats | None] = field(default_factory=list)
+    visits: list[list[tuple[int, Rows | None]]] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
+    scored: list[bool] = field(default_factory=list)
+    full: bool = False
+
+    def add(
+        self, rows: Rows, targets: Floats | None, outputs: Rows | None, chunk: Chunk
+    ) -> Integers:
+        """Takes in a batch; gives the number of each of its samples, -1 where there is no room."""
+        numbers = np.full(len(rows), -1, dtype=np.int64)
+        for i, row in enumerate(rows):
+            key = hash(row.tobytes())
+            number = self.known.get(key)
+            if number is None:
+                if len(self.inputs) >= self.most:
+                    self.full = True
+                    continue
+                number = self.known[key] = len(self.inputs)
+                self.inputs.append(row)
+                self.targets.append(None if targets is None else targets[i])
+                self.visits.append([])
+                self.indices.append(-1 if chunk.indices is None else int(chunk.indices[i]))
+                self.scored.append(chunk.scored)
+            numbers[i] = number
+            visit = (chunk.step, None if outputs is None else outputs[i])
+            seen = self.visits[number]
+            if len(seen) < VISITS:
+                seen.append(visit)
+            else:
+                seen[-1] = visit
+            self.scored[number] |= chunk.scored
+        return numbers
+
+    def samples(self, features: int, discrete: bool, loss: str, classes: bool) -> Samples | None:
+        """What was collected, as arrays."""
+        if not self.inputs:
+            return None
+        targets = _stacked(self.targets, np.float64)
+        steps = np.full((len(self.inputs), VISITS), -1, dtype=np.int64)
+        flat: list[Rows | None] = []
+        for i, seen in enumerate(self.visits):
+            steps[i, : len(seen)] = [step for step, _ in seen]
+            flat += [row for _, row in seen] + [None] * (VISITS - len(seen))
+        stacked = _stacked(flat, np.float32)
+        outputs = None if stacked is None else stacked.reshape(len(steps), VISITS, -1)
+        return Samples(
+            np.stack(self.inputs), features, discrete, targets, classes, outputs,
+            None if outputs is None or targets is None else sample_losses(
+                loss, outputs, targets),
+            steps, np.array(self.indices) if min(self.indices) >= 0 else None, loss,
+            np.array(self.scored))
+
+
+def _stacked(rows: Sequence[NDArray[Any] | None], dtype: Any) -> Any:
+    """Rows of one length as an array, NaN where one is missing; None if none is there."""
+    width = next((len(row) for row in rows if row is not None), 0)
+    if not width:
+        return None
+    stacked = np.full((len(rows), width), np.nan, dtype=dtype)
+    for i, row in enumerate(rows):
+        if row is not None and len(row) == width:
+            stacked[i] = row
+    return stacked
+
+
+class Reservoir:
+    """Collects samples: every batch in a window at the start, later at sampled steps.
+
+    Later windows, each as many samples long as the store, see how outputs have changed. They lie
+    geometrically further apart, so what they cost falls as a share of the run.
+    """
+
+    def __init__(self) -> None:
+        self.open = True  # every training batch is copied
+        self._quota = MOST_SAMPLES  # rows until the window closes by itself
+        self._first = True  # the first window is not over
+        self._in_order = True
+        self._next = 0  # the step from which another window opens
+        self._trained: list[Chunk] = []
+        self._looked: list[Chunk] = []
+        self._train, self._held_out = _Store(), _Store()
+        self._order: list[Integers] = []
+        self._owners: list[Integers | None] = []
+        self._indices: set[int] = set()
+        self._module = 0
+        self._shape: tuple[int, ...] = ()
+        self._axis = 0  # of the input, along which samples lie
+        self._discrete = False
+        self._loss, self._classes = "", False
+        self._drawn: list[Sequence[int]] = []
+        self._last: Chunk | None = None
+
+    # What the program does ----------------------------------------------------------------------
+    def drawn(self, iterator: Any, indices: Any) -> None:
+        """A loader fetches these samples next; one with workers does so ahead of time."""
+        known = isinstance(indices, list) and indices and isinstance(indices[0], int) and not (
+            getattr(iterator, "_num_workers", 1))
+        self._drawn = [*self._drawn[-1:], indices if known else []]
+
+    def passed_by(self) -> None:
+        """A batch of training was not looked at."""
+        self._in_order = False
+
+    def forward(
+        self, module: Any, first: torch.Tensor, learns: bool, sampled: bool, step: int
+    ) -> Chunk | None:
+        """A model received `first`, with samples along its first axis: copies it if it is kept."""
+        drawn, self._drawn = self._drawn, []
+        if learns and not (self.open or sampled):
+            self._in_order = False
+            return None
+        if first.grad_fn is not None:
+            return self._last if learns else None  # fed by another model, which met the data
+        waiting = self._trained if learns else self._looked
+        if first.numel() > CHUNK_LIMIT or len(waiting) >= WAITING_LIMIT:
+            self._in_order = self._in_order and not learns
+            return None
+        if not learns and self._held_out.full:
+            return None
+        indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
+        chunk = Chunk(id(module), step, tuple(first.shape), first.detach().clone(), indices,
+                      self._in_order and learns)
+        if learns:
+            self._last = chunk
+            self._quota -= first.shape[0]
+            if self._quota <= 0:
+                self.open = False
+        return chunk
+
+    def loss(self, chunk: Chunk, function: str, args: Any) -> None:
+        """A loss function received what the model made of a batch."""
+        if chunk.target is not None or len(args) < 2:
+            return
+        chunk.scored = True
+        for name, value in (("output", args[0]), ("target", args[1])):
+            if isinstance(value, torch.Tensor) and value.ndim and observable(value) and (
+                value.numel() <= OUTPUT_LIMIT * value.shape[0]
+            ):
+                setattr(chunk, name, value.detach().clone())
+        chunk.loss = function
+
+    def trained(self, chunk: Chunk) -> None:
+        """The loss of a batch has reached backward."""
+        if not chunk.settled:
+            chunk.settled = True
+            self._trained.append(chunk)
+
+    def looked_at(self, chunk: Chunk) -> None:
+        """Nothing is learned from a batch, and it is not known from training."""
+        if not chunk.settled and not self._held_out.full:
+            chunk.settled = True
+            self._looked.append(chunk)
+
+    def step_ended(self, step: int) -> None:
+        """A sampled step has ended: copies come to the host, windows open and close."""
+        self._absorb()
+        if self._first:
+            rows = sum(map(len, self._order))
+            known = max(len(self._train.inputs), len(self._indices), 32)
+            self._first = self._in_order and not self._train.full and rows < ROUNDS * known
+            self.open = self._first
+        else:
+            self.open = step >= self._next > 0
+        if self.open:
+            self._quota = MOST_SAMPLES
+        if not self._first and (self.open or not self._next):
+            self._next = LATER * (step + 1)
+
+    # Taking in ----------------------------------------------------------------------------------
+    def _absorb(self) -> None:
+        trained, self._trained = self._trained, []
+        self._last = None
+        for chunk in trained:
+            if not self._module:
+                self._meet(chunk)
+            if self._fits(chunk):
+                numbers = self._add(self._train, chunk)
+                if chunk.in_order:
+                    self._order.append(numbers)
+                    self._indices.update(chunk.indices or ())
+                    self._owners.append(
+                        None if chunk.indices is None else np.array(chunk.indices))
+        if self._module:
+            looked, self._looked = self._looked, []
+            for chunk in looked:
+                if self._fits(chunk) and not self._held_out.full:
+                    self._add(self._held_out, chunk)
+
+    def _meet(self, chunk: Chunk) -> None:
+        """The first batch of training says what a sample is."""
+        shape = chunk.shape
+        self._module = chunk.module
+        # Recurrent layers take (time, batch, features): the loss tells which axis is the batch.
+        samples = shape[0] if chunk.target is None else len(chunk.target)
+        self._axis = int(len(shape) > 2 and shape[0] != samples and shape[1] == samples)
+        self._shape = (*shape[: self._axis], *shape[self._axis + 1 :])
+        self._discrete = not chunk.inputs.is_floating_point()
+        self._loss = chunk.loss
+        self._classes = chunk.target is not None and not chunk.target.is_floating_point() and (
+            chunk.loss in ("cross_entropy", "nll_loss", "multi_margin_loss"))
+
+    def _fits(self, chunk: Chunk) -> bool:
+        """Whether a batch holds samples like the first ones, met by the same model."""
+        shape = chunk.shape
+        return chunk.module == self._module and len(shape) > self._axis and (
+            (*shape[: self._axis], *shape[self._axis + 1 :]) == self._shape)
+
+    def _add(self, store: _Store, chunk: Chunk) -> Integers:
+        with torch.no_grad():
+            inputs = chunk.inputs.movedim(self._axis, 0)[:MOST_SAMPLES]
+            count = inputs.shape[0]
+            rows = inputs.reshape(count, -1)
+            if rows.shape[1] > FEATURE_LIMIT:
+                keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT).long()
+                rows = rows[:, keep.to(rows.device)]
+            return store.add(
+                rows.to("cpu", torch.float32).numpy() + np.float32(0),  # no negative zeros
+                _table(chunk.target, count, chunk.shape[self._axis], np.float64),
+                _table(chunk.output, count, chunk.shape[self._axis], np.float32), chunk)
+
+    def clear(self) -> None:
+        """Forgets all samples."""
+        self._trained, self._looked, self._last, self.open = [], [], None, False
+        self._train, self._held_out = _Store(), _Store()
+
+    def contents(self) -> Contents:
+        """Everything that was collected."""
+        self._absorb()
+        features = int(np.prod(self._shape, dtype=np.int64))
+        train, held_out = (
+            store.samples(features, self._discrete, self._loss, self._classes)
+            for store in (self._train, self._held_out))
+        return Contents(train, held_out, tuple(self._order), tuple(self._owners),
+                        not self._train.full)
+
+
+def _table(given: torch.Tensor | None, count: int, samples: int, dtype: Any) -> Any:
+    """One row per sample as an array of at most `count` rows; None where that is not so."""
+    if given is None or given.shape[0] != samples:
+        return None
+    return given[:count].reshape(count, -1).to("cpu", torch.float64).numpy().astype(dtype)

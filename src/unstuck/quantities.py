@@ -1,0 +1,38 @@
+"""What a signal is: a named quantity, one number a step, or one a step and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cost(StrEnum):
+    """How often a signal can be afforded."""
+
+    EVERY_STEP = "every step"
+    SAMPLED = "sampled steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A named quantity. Its unit is what one reads after the number, "" for a plain ratio."""
+
+    name: str
+    unit: str
+    cost: Cost
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepSignal(Signal):
+    """One number per step."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSignal(Signal):
+    """One number per step and place: a layer, parameter, feature, class, loss or optimizer.
+
+    Places are written in the order in which the forward pass meets them.
+    """
+
+    place: str = "layer"
