@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
+from unstuck.facts import EndKind
 from unstuck.observe import ending
 from unstuck.observe.probes.copies import near_copies
 from unstuck.observe.probes.extremes import robust_distance
@@ -49,13 +50,13 @@ def watched(
 ) -> tuple[Contents, Record]:
     """What was kept of a program, and its record."""
     kept: list[Contents] = []
-    write = ending._write
+    probes = ending._probes
 
-    def note(watcher: Any, contents: Contents, *rest: Any) -> None:
+    def note(watcher: Any, contents: Contents, *rest: Any) -> Any:
         kept.append(contents)
-        write(watcher, contents, *rest)
+        return probes(watcher, contents, *rest)
 
-    monkeypatch.setattr(ending, "_write", note)
+    monkeypatch.setattr(ending, "_probes", note)
     with unstuck.watch(folder, overhead=1e9):
         program()
     return kept[0], read_record(folder)
@@ -345,3 +346,40 @@ def test_statistics() -> None:
     assert near_copies(np.eye(12, dtype=np.float32)) == 1
     generator = np.random.default_rng(0)
     assert near_copies(generator.normal(size=(30, 8)).astype(np.float32)) == 0
+
+
+# When the program ends ---------------------------------------------------------------------------
+def limits(record: Record) -> list[str]:
+    return [odd.says for odd in record.oddities]
+
+
+def test_time_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "MOST_SECONDS", -1.0)
+    _, record = watched(Lesson(), tmp_path / "r", monkeypatch)
+    assert limits(record) == ["there was no time to look at all the samples that were kept"]
+    assert record.end.kind is EndKind.FINISHED
+
+
+def test_ctrl_c_skips_the_rest_and_keeps_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ending, "write_labels", interrupt)
+    _, record = watched(Lesson(), tmp_path / "r", monkeypatch)
+    assert limits(record) == ["looking at the samples that were kept was interrupted"]
+    assert record.kept
+    assert record.end.kind is EndKind.FINISHED
+
+
+def test_only_a_terminal_is_told_what_takes_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ending, "PATIENCE", -1.0)
+    watched(Lesson(), tmp_path / "a", monkeypatch)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    watched(Lesson(), tmp_path / "b", monkeypatch)
+    told = capsys.readouterr().err
+    assert told == f"{ending.WORDS}\r\x1b[2K"  # and taken back

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from unstuck import facts
@@ -19,11 +20,13 @@ from unstuck.observe.reservoir import Contents, Samples
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
 
-PATIENCE = 2.0  # seconds after which the user is told what takes so long
+PATIENCE = 1.5  # seconds after which the user is told what takes so long
+MOST_SECONDS = 20.0  # after which no further probe begins; each takes some seconds at most
+WORDS = "unstuck: looking at the samples that were kept (Ctrl-C skips it) ..."
 
 
 def reduce(watcher: Watcher, kind: EndKind) -> None:
-    """Writes what the kept samples say. The work is bounded by their number.
+    """Writes what the kept samples say. The work is bounded by their number and by time.
 
     Not after Ctrl-C: whoever interrupts a program wants it to end.
     """
@@ -33,44 +36,60 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
     if contents.train is None:
         return
     try:
-        _write(watcher, contents, contents.train, max(watcher.step - 1, 0))
+        if not _done(_probes(watcher, contents, contents.train, max(watcher.step - 1, 0))):
+            watcher.limited("there was no time to look at all the samples that were kept")
+    except KeyboardInterrupt:
+        watcher.limited("looking at the samples that were kept was interrupted")
     finally:
         watcher.reservoir.clear()
 
 
-def _write(watcher: Watcher, contents: Contents, train: Samples, step: int) -> None:
-    """Each probe in turn."""
+def _probes(
+    watcher: Watcher, contents: Contents, train: Samples, step: int
+) -> tuple[Callable[[], None], ...]:
     writer, overlap = watcher.writer, watcher.samples.overlap
-    patience = _Patience()
-    write_extremes(train, writer, step)
-    patience.check()
-    write_shift(contents, writer, step)
-    patience.check()
-    write_learning_curve(contents, writer, step)
-    patience.check()
-    write_labels(contents, watcher.samples.composed, writer, step)
-    patience.check()
-    # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
-    if not train.discrete and not watcher.samples.composed:
-        write_copies(contents, writer, step)
-        overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
-    held_out = contents.held_out
-    writer.fact(facts.Kept("train", None, len(train), train.discrete,
-                           train.indices is not None), step)
-    if held_out is not None or overlap.site is not None:
-        writer.fact(facts.Kept(
-            "held-out", watcher.sites.location(overlap.site), len(held_out or ()),
-            train.discrete, held_out is not None and held_out.indices is not None), step)
+    composed = watcher.samples.composed
+
+    def copies() -> None:
+        # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
+        if not train.discrete and not composed:
+            write_copies(contents, writer, step)
+            overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
+
+    def kept() -> None:
+        held_out = contents.held_out
+        writer.fact(facts.Kept("train", None, len(train), train.discrete,
+                               train.indices is not None), step)
+        if held_out is not None or overlap.site is not None:
+            writer.fact(facts.Kept(
+                "held-out", watcher.sites.location(overlap.site), len(held_out or ()),
+                train.discrete, held_out is not None and held_out.indices is not None), step)
+
+    return (
+        copies, kept,
+        partial(write_labels, contents, composed, writer, step),
+        partial(write_extremes, train, writer, step),
+        partial(write_shift, contents, writer, step),
+        partial(write_learning_curve, contents, writer, step),
+    )
 
 
-class _Patience:
-    """Tells the user once what takes so long. No thread: none may start while Python ends."""
+def _done(probes: tuple[Callable[[], None], ...]) -> bool:
+    """Runs the probes in turn; False if time ran out. A terminal shows a line while it lasts.
 
-    def __init__(self) -> None:
-        self._until = time.monotonic() + PATIENCE
-
-    def check(self) -> None:
-        """To be called now and then."""
-        if time.monotonic() > self._until:
-            self._until = math.inf
-            print("unstuck: looking at the samples that were kept ...", file=sys.stderr)
+    No thread: none may start while Python ends.
+    """
+    began, told = time.monotonic(), False
+    try:
+        for probe in probes:
+            taken = time.monotonic() - began
+            if taken > MOST_SECONDS:
+                return False
+            if taken > PATIENCE and not told and sys.stderr and sys.stderr.isatty():
+                told = True
+                print(WORDS, end="", file=sys.stderr, flush=True)
+            probe()
+        return True
+    finally:
+        if told:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)

@@ -67,13 +67,15 @@ def dependence(
     if wanted.shape[1] > MOST_TARGETS:  # sums with random signs are as good, and less work
         signs = generator.choice((-1.0, 1.0), (wanted.shape[1], MOST_TARGETS))
         wanted = wanted @ signs / math.sqrt(wanted.shape[1])
-    rows = []
-    for i in range(PERMUTATIONS + 1):
-        y = wanted[generator.permutation(len(wanted))] if i else wanted
-        # All learners at once would take their number times the memory for nothing.
-        rows.append([*(float(np.sum(y * (learner @ y))) for learner in found),
-                     *(float(np.abs(columns @ y).max(initial=0.0)) for columns in single)])
-    values = np.array(rows)
+    # Side by side, so that each learner is read once: the targets as they are, then permuted.
+    orders = [np.arange(len(wanted)), *(
+        generator.permutation(len(wanted)) for _ in range(PERMUTATIONS))]
+    all_of_them = np.concatenate([wanted[order] for order in orders], 1)
+    values = np.stack([
+        *((all_of_them * (learner @ all_of_them)).sum(0).reshape(len(orders), -1).sum(1)
+          for learner in found),
+        *(np.abs(columns @ all_of_them).max(0, initial=0.0).reshape(len(orders), -1).max(1)
+          for columns in single)], 1)
     spread = values[1:].std(0)
     kept = spread > 0
     if not kept.any():
