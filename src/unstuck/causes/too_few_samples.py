@@ -138,6 +138,7 @@ CAUSE = Cause(
     uses=(HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR),
     thresholds=(GAIN, SURE, ROOM, CAPACITY),
     explains=("no-regularisation", "too-wide"),
+    alike=("no-regularisation",),
     needs_trend=True,
     detect=_detect,
 )

@@ -56,7 +56,8 @@ class QuietSteps:
         watcher = self._watcher
         step = watcher.step
         last = math.inf if watcher.max_steps is None else watcher.max_steps
-        self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING, last)
+        self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING, last,
+                          watcher.reservoir.next)
         self._optimizer = watcher.recent[0] if len(watcher.recent) == 1 else None
         self._rate = None
         self._trains = False
@@ -66,7 +67,7 @@ class QuietSteps:
             and not watcher.capture.compiled
             and watcher.repeats.over and watcher.order.settled and watcher.stepped
             and watcher.parameters.has_optimizer and not watcher.parameters.follows
-            and not watcher.nests and not watcher.stepping and not watcher.reservoir.open
+            and not watcher.nests and not watcher.stepping and not watcher.reservoir.opens(step)
         )
         if quiet:
             watcher.reservoir.passed_by()  # once, for all of them: none keeps a sample

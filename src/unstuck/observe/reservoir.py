@@ -5,6 +5,7 @@ Copies are taken on their device; they come to the host at sampled steps and whe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -19,10 +20,12 @@ from unstuck.observe.tensors import observable
 MOST_SAMPLES = 2_000  # of each role
 FEATURE_LIMIT = 3_072  # elements of a sample that are kept: 24 MiB a role
 OUTPUT_LIMIT = 64  # a wider output, or target, is not kept
-CHUNK_LIMIT = 8_000_000  # elements of a batch that are copied as they are
-WAITING_LIMIT = 256  # copied batches that wait for a sampled step
+CHUNK_LIMIT = 8_000_000  # elements of a batch that is copied
+WAITING_LIMIT = 256  # copied batches that wait for a sampled step,
+WAITING_ELEMENTS = 16_000_000  # and elements of them together: 64 MiB
 VISITS = 6  # at which a sample's output is kept: the first ones and the last
 ROUNDS = 3  # through a small set, after which the first window is over
+LOOK = 1.2  # held-out passes are kept at steps that lie so many times as far out as the last
 LATER = 3  # each later window begins at so many times the step at which the last one ended
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -102,6 +105,11 @@ class Chunk:
     scored: bool = False
     settled: bool = False  # its role is known
 
+    def release(self) -> None:
+        """Lets the copies go: others may hold the chunk for long."""
+        self.inputs = self.inputs.new_empty(0)
+        self.target = self.output = None
+
 
 @dataclass(slots=True)
 class _Store:
@@ -179,16 +187,18 @@ def _stacked(rows: Sequence[NDArray[Any] | None], dtype: Any) -> Any:
 class Reservoir:
     """Collects samples: every batch in a window at the start, later at sampled steps.
 
-    Later windows, each as many samples long as the store, see how outputs have changed. They lie
+    Later windows, each as long as the store has samples, see how outputs have changed. They lie
     geometrically further apart, so what they cost falls as a share of the run.
     """
 
     def __init__(self) -> None:
         self.open = True  # every training batch is copied
+        self.next = math.inf  # the step from which another window opens
         self._quota = MOST_SAMPLES  # rows until the window closes by itself
         self._first = True  # the first window is not over
         self._in_order = True
-        self._next = 0  # the step from which another window opens
+        self._look, self._next_look = -1, 0.0  # steps of the last pass that was kept, and the next
+        self._waiting = 0  # elements that were copied since a sampled step ended
         self._trained: list[Chunk] = []
         self._looked: list[Chunk] = []
         self._train, self._held_out = _Store(), _Store()
@@ -210,6 +220,13 @@ class Reservoir:
             getattr(iterator, "_num_workers", 1))
         self._drawn = [*self._drawn[-1:], indices if known else []]
 
+    def opens(self, step: int) -> bool:
+        """Whether every training batch of the step that begins is copied."""
+        if step >= self.next:
+            self.open, self.next = True, math.inf
+            self._quota = len(self._train.inputs)  # about once through them
+        return self.open
+
     def passed_by(self) -> None:
         """A batch of training was not looked at."""
         self._in_order = False
@@ -222,23 +239,38 @@ class Reservoir:
         if learns and not (self.open or sampled):
             self._in_order = False
             return None
+        if not learns and not self._looks(step):
+            return None
         if first.grad_fn is not None:
             return self._last if learns else None  # fed by another model, which met the data
         waiting = self._trained if learns else self._looked
-        if first.numel() > CHUNK_LIMIT or len(waiting) >= WAITING_LIMIT:
+        if first.numel() > CHUNK_LIMIT or len(waiting) >= WAITING_LIMIT or (
+            self._waiting > WAITING_ELEMENTS
+        ):
             self._in_order = self._in_order and not learns
             return None
-        if not learns and self._held_out.full:
-            return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
-        chunk = Chunk(id(module), step, tuple(first.shape), first.detach().clone(), indices,
+        chunk = Chunk(id(module), step, tuple(first.shape), self._copy(first), indices,
                       self._in_order and learns)
+        self._waiting += chunk.inputs.numel()
         if learns:
             self._last = chunk
-            self._quota -= first.shape[0]
-            if self._quota <= 0:
-                self.open = False
         return chunk
+
+    def _looks(self, step: int) -> bool:
+        """Whether a pass without gradients is kept: some do, for they mostly come again."""
+        if step >= self._next_look:
+            self._look, self._next_look = step, LOOK * (step + 1)
+        return step == self._look and not self._held_out.full
+
+    def _copy(self, first: torch.Tensor) -> torch.Tensor:
+        """A copy of a batch; of long samples of the elements that are kept of it, if known."""
+        with torch.no_grad():
+            if self._module and not self._axis:
+                rows = first.detach().reshape(len(first), -1)
+                if rows.shape[1] > FEATURE_LIMIT:
+                    return _thinned(rows)
+            return first.detach().clone()
 
     def loss(self, chunk: Chunk, function: str, args: Any) -> None:
         """A loss function received what the model made of a batch."""
@@ -254,9 +286,15 @@ class Reservoir:
 
     def trained(self, chunk: Chunk) -> None:
         """The loss of a batch has reached backward."""
-        if not chunk.settled:
-            chunk.settled = True
-            self._trained.append(chunk)
+        if chunk.settled:
+            return
+        chunk.settled = True
+        self._trained.append(chunk)
+        self._quota -= chunk.shape[self._axis]
+        if self.open and self._quota <= 0:
+            self.open = False
+            if not self._first:
+                self.next = LATER * (chunk.step + 1)
 
     def looked_at(self, chunk: Chunk) -> None:
         """Nothing is learned from a batch, and it is not known from training."""
@@ -265,24 +303,20 @@ class Reservoir:
             self._looked.append(chunk)
 
     def step_ended(self, step: int) -> None:
-        """A sampled step has ended: copies come to the host, windows open and close."""
+        """A sampled step has ended: copies come to the host, the first window may be over."""
         self._absorb()
         if self._first:
             rows = sum(map(len, self._order))
             known = max(len(self._train.inputs), len(self._indices), 32)
             self._first = self._in_order and not self._train.full and rows < ROUNDS * known
-            self.open = self._first
-        else:
-            self.open = step >= self._next > 0
-        if self.open:
-            self._quota = MOST_SAMPLES
-        if not self._first and (self.open or not self._next):
-            self._next = LATER * (step + 1)
+            self.open, self._quota = self._first, MOST_SAMPLES
+            if not self._first:
+                self.next = LATER * (step + 1)
 
     # Taking in ----------------------------------------------------------------------------------
     def _absorb(self) -> None:
         trained, self._trained = self._trained, []
-        self._last = None
+        self._last, self._waiting = None, 0
         for chunk in trained:
             if not self._module:
                 self._meet(chunk)
@@ -293,11 +327,13 @@ class Reservoir:
                     self._indices.update(chunk.indices or ())
                     self._owners.append(
                         None if chunk.indices is None else np.array(chunk.indices))
+            chunk.release()
         if self._module:
             looked, self._looked = self._looked, []
             for chunk in looked:
                 if self._fits(chunk) and not self._held_out.full:
                     self._add(self._held_out, chunk)
+                chunk.release()
 
     def _meet(self, chunk: Chunk) -> None:
         """The first batch of training says what a sample is."""
@@ -324,8 +360,7 @@ class Reservoir:
             count = inputs.shape[0]
             rows = inputs.reshape(count, -1)
             if rows.shape[1] > FEATURE_LIMIT:
-                keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT).long()
-                rows = rows[:, keep.to(rows.device)]
+                rows = _thinned(rows)
             return store.add(
                 rows.to("cpu", torch.float32).numpy() + np.float32(0),  # no negative zeros
                 _table(chunk.target, count, chunk.shape[self._axis], np.float64),
@@ -333,7 +368,8 @@ class Reservoir:
 
     def clear(self) -> None:
         """Forgets all samples."""
-        self._trained, self._looked, self._last, self.open = [], [], None, False
+        self._trained, self._looked, self._last = [], [], None
+        self.open, self.next = False, math.inf
         self._train, self._held_out = _Store(), _Store()
 
     def contents(self) -> Contents:
@@ -345,6 +381,12 @@ class Reservoir:
             for store in (self._train, self._held_out))
         return Contents(train, held_out, tuple(self._order), tuple(self._owners),
                         not self._train.full)
+
+
+def _thinned(rows: torch.Tensor) -> torch.Tensor:
+    """FEATURE_LIMIT evenly spaced columns."""
+    keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT, device=rows.device)
+    return rows[:, keep.long()]
 
 
 def _table(given: torch.Tensor | None, count: int, samples: int, dtype: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from unstuck.observe.sites import Site
@@ -29,15 +30,15 @@ class OverlapProbe:
         self._model = 0
         self._trained: set[float] | None = None  # once another model is trained
 
-    def looked_at(self, batch: Batch, site: Site | None) -> None:
-        """Nothing is learned from a batch."""
+    def looked_at(self, batch: Batch, here: Callable[[], Site | None]) -> None:
+        """Nothing is learned from a batch; `here` is where."""
         if self._trained is None and self._hashes < MOST_HASHES and (
             batch.hashes not in self._batches
         ):
-            self._batches[batch.hashes] = batch, site
+            self._batches[batch.hashes] = batch, here()
             self._hashes += len(batch.hashes)
         if self.site is None and batch.role == "held-out":
-            self.site = site
+            self.site = here()
 
     def trained(self, batch: Batch, known: set[float]) -> None:
         """A batch is trained on; `known` are the hashes of those before it."""

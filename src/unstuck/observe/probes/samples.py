@@ -54,7 +54,8 @@ class SampleProbe:
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
         self._learns = False
-        self._calls = 0  # tensors that models received since a loss last reached backward
+        # Tensors that models received since a loss last reached backward, each once.
+        self._met: set[tuple[float, ...]] = set()
         self._trainings = [0, 0]  # losses that reached backward, of one such tensor and of several
         # Told of each batch whose loss could have reached backward and never did.
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
@@ -78,18 +79,20 @@ class SampleProbe:
         """Notes the input of a model call."""
         self._learns = learns
         self.batch = None
-        if learns and not sampled and step >= FIRST_STEPS and step % SPACING:
+        if learns and not (self._reservoir.opens(step) or sampled) and step >= FIRST_STEPS and (
+            step % SPACING
+        ):
             self._reservoir.passed_by()
             return
         given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
         if not given:
             return
         first = given[0]
-        if learns and first.grad_fn is None:
-            self._calls += len(given)
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
+        if learns and first.grad_fn is None:
+            self._met.update([hashes, *((float(i),) for i in range(1, len(given)))])
         share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
@@ -100,7 +103,7 @@ class SampleProbe:
             hashes, Role.SEEN if share >= limit else Role.HELD_OUT, id(module))
         self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
         if not learns:
-            self._looked_at(self.batch, self.batch.role, self._sites.here())
+            self._looked_at(self.batch, self.batch.role, self._sites.here)
 
     def loss(self, function: str, args: Any) -> None:
         """A loss function received what a model made of the batch."""
@@ -112,13 +115,15 @@ class SampleProbe:
     def only_looked_at(self, batch: Batch | None, role: Role) -> None:
         """The loss of a batch could have reached backward and never did."""
         if batch is not None:
-            self._looked_at(batch, role, None)
+            self._looked_at(batch, role, lambda: None)
         self.judged(batch, role)
 
-    def _looked_at(self, batch: Batch, role: Role, site: Site | None) -> None:
-        self.overlap.looked_at(batch, site)
+    def _looked_at(self, batch: Batch, role: Role, here: Callable[[], Site | None]) -> None:
+        self.overlap.looked_at(batch, here)
         if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
+        else:
+            batch.chunk = None  # the batch itself may be remembered for long
 
     def passed(self) -> None:
         """A model was called in training, and nothing of it is to be hashed."""
@@ -131,8 +136,8 @@ class SampleProbe:
             return
         if batch.chunk is not None:
             self._reservoir.trained(batch.chunk)
-        self._trainings[self._calls > 1] += 1
-        self._calls = 0
+        self._trainings[len(self._met) > 1] += 1
+        self._met.clear()
         self.overlap.trained(batch, self.trained_on)
         self._again[0] += sum(map(self.trained_on.__contains__, batch.hashes))
         self._again[1] += len(batch.hashes)
