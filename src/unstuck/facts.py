@@ -227,6 +227,8 @@ class Kept:
     samples: int
     discrete: bool  # integers (tokens, identifiers) or booleans
     indexed: bool  # matched to their indices in a data set
+    targets: str = ""  # "classes" or "numbers"; "" where no loss received one a sample
+    composed: bool = False  # a model receives more at a time than was kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ from unstuck.observe import ending
 from unstuck.observe.probes.copies import near_copies
 from unstuck.observe.probes.extremes import robust_distance
 from unstuck.observe.probes.shift import distance
-from unstuck.observe.reservoir import FEATURE_LIMIT, MOST_SAMPLES, VISITS, Contents, Samples
+from unstuck.observe.reservoir import (
+    FEATURE_LIMIT,
+    MOST_SAMPLES,
+    VISITS,
+    Contents,
+    Reservoir,
+    Samples,
+)
 from unstuck.observe.samplewise import sample_losses, sample_slopes
 from unstuck.record import Record, read_record
 from unstuck.sample_signals import (
@@ -162,6 +169,30 @@ def test_the_store_is_bounded_and_never_asks_for_more_than_fits(
     assert contents.train.indices is None
     assert not contents.whole
     assert not record.measured(DUPLICATE_SHARE)  # no round is known
+
+
+def test_later_windows_meet_the_samples_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = Lesson(64)
+    lesson.epochs = 100
+    train = watched(lesson, tmp_path / "r", monkeypatch)[0].train
+    assert train is not None
+    assert (train.steps.max(1) > 0.3 * 400).all()
+
+
+def test_copies_are_let_go_when_taken_in() -> None:
+    reservoir, model, x = Reservoir(), nn.Linear(3, 1), torch.randn(8, 3)
+    chunk = reservoir.forward(model, x, learns=True, sampled=True, step=0)
+    assert chunk is not None
+    reservoir.loss(chunk, "mse_loss", (torch.zeros(8, 1), torch.ones(8, 1)))
+    reservoir.trained(chunk)
+    reservoir.step_ended(0)
+    assert not chunk.inputs.numel()
+    assert chunk.target is None
+    train = reservoir.contents().train
+    assert train is not None
+    assert np.array_equal(train.inputs, x.numpy())
 
 
 def test_nothing_of_the_program_is_held(tmp_path: Path) -> None:

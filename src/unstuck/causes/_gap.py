@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._measures import constant_loss, unwatched
+from unstuck.causes._measures import constant_loss, no_held_out_loss
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Unknown
 from unstuck.record import Series
@@ -40,11 +40,7 @@ class Gap:
 def gap(view: View) -> Gap | Absent | Unknown:
     """The gap at the end of a run, or why there is none to be seen."""
     if not view.has(HELD_OUT_LOSS):
-        unseen = unwatched(view.facts)
-        if unseen is None:
-            return Absent("no loss of held-out data was computed, so none can have risen")
-        return Unknown(f"whether data were held out is not known: {unseen}",
-                       ("a validation loss every epoch",))
+        return no_held_out_loss(view)
     held = tidy(view[HELD_OUT_LOSS])
     if len(held) < FEWEST:
         return Unknown(f"{len(held)} passes over held-out data are too few for a trend",

@@ -16,7 +16,7 @@ import numpy as np
 from unstuck.cause import View
 from unstuck.edits import Edit, OptimizerArgument, number
 from unstuck.facts import Layer, LayerRole, Optimizer, SourceLocation
-from unstuck.findings import Outcome, OutcomeKind
+from unstuck.findings import Absent, Outcome, OutcomeKind, Unknown
 from unstuck.record import Floats, Integers, Record, Series
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
@@ -50,6 +50,15 @@ def unwatched(record: Record) -> str | None:
     if not record.models or not record.steps:
         return "no model was seen in training"
     return next((odd.says.rstrip(".") for odd in record.oddities), None)
+
+
+def no_held_out_loss(view: View) -> Absent | Unknown:
+    """What can be said of overfitting where no loss of held-out data is known."""
+    unseen = unwatched(view.facts)
+    if unseen is None:
+        return Absent("no loss of held-out data was computed, so none can have risen")
+    return Unknown(f"whether data were held out is not known: {unseen}",
+                   ("a validation loss every epoch",))
 
 
 def unread_loss(record: Record) -> str | None:

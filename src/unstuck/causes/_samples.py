@@ -6,13 +6,49 @@ No cause is named here and nothing is decided.
 from __future__ import annotations
 
 from unstuck.cause import View
+from unstuck.causes._measures import unread_loss, unwatched
 from unstuck.facts import Kept, SourceLocation
+from unstuck.findings import Absent, Unknown
 from unstuck.signals import StepSignal
 
 
 def kept(view: View, role: str) -> Kept | None:
     """What was kept of the samples of a role, "train" or "held-out"."""
     return next((k for k in view.facts.kept if k.name == role), None)
+
+
+def trained_on(view: View) -> Kept | Unknown:
+    """What was kept of the training samples, or why nothing was."""
+    found = kept(view, "train")
+    if found is not None:
+        return found
+    return Unknown("no training samples could be kept: " + (
+        unwatched(view.facts) or "no model was called with a tensor of them"),
+        ("a model that is called with samples",))
+
+
+def labelled(view: View) -> Kept | Absent | Unknown:
+    """The training samples with a target each, or why there are none to look at."""
+    found = trained_on(view)
+    if isinstance(found, Unknown) or found.targets:
+        return found
+    unread = unread_loss(view.facts)
+    if unread is None:
+        return Absent("no loss receives a label or number of each sample that the model is given")
+    return Unknown(f"the targets of the samples are not known: {unread}",
+                   ("a loss of torch.nn",))
+
+
+def held_out(view: View) -> Kept | Absent | Unknown:
+    """What was kept of held-out samples, or why nothing was."""
+    found = kept(view, "held-out")
+    if found is not None:
+        return found
+    unseen = unwatched(view.facts)
+    if unseen is None:
+        return Absent("the models are called with no samples but those that are trained on")
+    return Unknown(f"whether samples are held out is not known: {unseen}",
+                   ("a run under `unstuck run`",))
 
 
 def final(view: View, signal: StepSignal) -> float | None:

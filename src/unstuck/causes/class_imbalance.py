@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import interval, last, measured
 from unstuck.causes._measures import joined, percent
+from unstuck.causes._samples import labelled
 from unstuck.edits import LossForm, Remedy, Safety, number
-from unstuck.facts import Loss
+from unstuck.facts import Kept, Loss
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.sample_signals import (
     CLASS_RANKING,
@@ -68,6 +69,14 @@ def _group(names: list[str], judged: dict[str, float], recall: dict[str, float])
 
 
 def _detect(view: View) -> Verdict:
+    train = labelled(view)
+    if not isinstance(train, Kept):
+        return train
+    if train.targets != "classes":
+        return Absent("the targets are numbers, not classes")
+    if not all(view.has(s) for s in (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL)):
+        return Unknown("what the network predicted of each class is not known",
+                       ("a loss that receives logits or probabilities of at most 100 classes",))
     counts = {n: k for n, k in last(view[CLASS_SAMPLES]).items() if k > 0}
     if len(counts) < 2:
         return Unknown("samples of one class only were kept", ("samples of several classes",))
@@ -204,8 +213,9 @@ CAUSE = Cause(
             "Johnson and Khoshgoftaar 2019: Survey on deep learning with class imbalance",
         ),
     ),
-    needs=(CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL),
+    needs=(),
     uses=(
+        CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, CLASS_RANKING, CLASS_SEPARABILITY,
     ),
     thresholds=(RATIO, LOST, KNOWN, TOLD_APART),

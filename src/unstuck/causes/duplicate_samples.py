@@ -57,7 +57,8 @@ def _detect(view: View) -> Verdict:
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
     purpose = ""
     # Of a large set only part was seen: all samples twice, or more often, makes half.
-    alike = share >= view.limit(REPEATED) if uneven is None else not uneven >= view.limit(UNEVEN)
+    half, unlike = view.limit(REPEATED), view.limit(UNEVEN)
+    alike = share >= half if uneven is None else not uneven >= unlike
     if alike:
         purpose = "all samples are repeated alike, which harms nothing"
     elif one_class is not None and one_class >= view.limit(ONE_CLASS):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import above_chance, last, measured, pairs_location
 from unstuck.causes._measures import learned_little, percent
+from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
-from unstuck.facts import LayerRole
+from unstuck.facts import Kept, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (
     INPUT_KINDS,
@@ -72,6 +73,15 @@ class _Network:
 
 
 def _detect(view: View) -> Verdict:
+    train = labelled(view)
+    if not isinstance(train, Kept):
+        return train
+    if train.composed:
+        return Unknown("models receive more than the inputs that were kept",
+                       ("a model of one input",))
+    if not (view.has(LABEL_DEPENDENCE) and view.has(PAIRS_TESTED)):
+        return Unknown(f"the targets of {train.samples} samples could not be tested",
+                       ("some hundred samples, with a label or a few numbers each",))
     scores, pairs = last(view[LABEL_DEPENDENCE]), last(view[PAIRS_TESTED])
     if "train" not in scores or "train" not in pairs:
         return Unknown("the training pairs were not tested", ("targets of single samples",))
@@ -88,9 +98,8 @@ def _detect(view: View) -> Verdict:
             "more samples",))
     kinds = _kinds(view)
     expected = scores.get("held-out", 0.0) * pairs["train"] / max(pairs.get("held-out", 1.0), 1.0)
-    healthy = scores.get("held-out", 0.0) >= view.limit(DEPENDENT) and (
-        expected >= view.limit(RICHER))
-    if healthy:
+    richer = expected >= view.limit(RICHER)
+    if richer and scores.get("held-out", 0.0) >= view.limit(DEPENDENT):
         return _present(view, network, 0.95, scores)
     if not kinds > view.limit(SYMBOLS):
         return Unknown("no relation was found, but cheap learners find none of the rules over "
@@ -202,8 +211,9 @@ CAUSE = Cause(
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
         ),
     ),
-    needs=(LABEL_DEPENDENCE, PAIRS_TESTED),
+    needs=(),
     uses=(
+        LABEL_DEPENDENCE, PAIRS_TESTED,
         LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
     ),
     thresholds=(DEPENDENT, PAIRS, FOUND, MEMORISED, SYMBOLS, RICHER),

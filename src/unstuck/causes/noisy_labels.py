@@ -5,7 +5,9 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import interval, last, measured, pairs_location
 from unstuck.causes._measures import joined, percent
+from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
+from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (
     AGREEING_SAMPLES,
@@ -75,6 +77,18 @@ DEPENDENT = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    train = labelled(view)
+    if not isinstance(train, Kept):
+        return train
+    if train.targets != "classes":
+        return Absent("the targets are numbers, not classes")
+    if not all(view.has(signal) for signal in (
+        LABEL_DISAGREEMENT, AGREEING_SAMPLES, LABEL_SUSPECTS, SUSPECTS_LEARNED, LABEL_DEPENDENCE,
+        PAIRS_TESTED, CLASS_SAMPLES,
+    )):
+        return Unknown(f"{train.samples} samples were too few, or not met again, or come with "
+                       "inputs that were not kept",
+                       ("some hundred samples that are trained on more than once",))
     shares, counts = last(view[LABEL_DISAGREEMENT]), last(view[AGREEING_SAMPLES])
     suspects = last(view[LABEL_SUSPECTS])
     tested = last(view[PAIRS_TESTED]).get("train", 0.0)
@@ -197,11 +211,11 @@ CAUSE = Cause(
             "Arazo et al. 2019: Unsupervised label noise modeling and loss correction",
         ),
     ),
-    needs=(
+    needs=(),
+    uses=(
         LABEL_DISAGREEMENT, AGREEING_SAMPLES, LABEL_SUSPECTS, SUSPECTS_LEARNED, LABEL_DEPENDENCE,
-        PAIRS_TESTED, CLASS_SAMPLES,
+        PAIRS_TESTED, CLASS_SAMPLES, LABEL_SUSPECT, BATCH_SIZE,
     ),
-    uses=(LABEL_SUSPECT, BATCH_SIZE),
     thresholds=(SHARE, PLATEAU, PLATEAU_OF_TWO, AGREEMENT, SAMPLES, BOTH, LEARNED, MANY, DEPENDENT),
     explains=("too-much-regularisation", "no-regularisation", "too-few-samples"),
     detect=_detect,

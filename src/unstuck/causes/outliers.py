@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import failed, joined, learned_little, percent
-from unstuck.causes._samples import kept, training_location
+from unstuck.causes._samples import kept, trained_on, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Floats, PlaceSeries
@@ -56,10 +56,14 @@ class _Found:
 
 
 def _detect(view: View) -> Verdict:
-    train = kept(view, "train")
-    if train is None or not (view.has(INPUT_DISTANCE) or view.has(TARGET_DISTANCE)):
-        return Unknown("too few samples were kept to tell what is usual",
-                       (INPUT_DISTANCE.name, TARGET_DISTANCE.name))
+    train = trained_on(view)
+    if isinstance(train, Unknown):
+        return train
+    if not (view.has(INPUT_DISTANCE) or view.has(TARGET_DISTANCE)):
+        if train.discrete:
+            return Absent("the inputs are tokens or identifiers, of which none can lie far off")
+        return Unknown(f"{train.samples} samples are too few to tell what is usual",
+                       ("more samples",))
     found = [
         x for signal, what in ((TARGET_DISTANCE, "target"), (INPUT_DISTANCE, "input"))
         if view.has(signal) and (x := _look(view, view[signal], what, train.samples)) is not None
@@ -97,10 +101,11 @@ def _carried(series: PlaceSeries, names: tuple[str, ...]) -> tuple[float, ...]:
 def _present(view: View, found: _Found, samples: int) -> Present:
     carried = found.gradient
     low, high = float(found.distances.min()), float(found.distances.max())
+    steers = carried >= view.limit(CARRIED) and (
+        learned_little(view.outcome) or found.last >= view.limit(CARRIED))
     # After a run has diverged no loss tells any more who began it.
-    harmful = (carried >= view.limit(CARRIED) and (
-        learned_little(view.outcome) or found.last >= view.limit(CARRIED)
-    )) or (failed(view.outcome) and high >= view.limit(EXTREME))
+    extreme = high >= view.limit(EXTREME) and failed(view.outcome)
+    harmful = steers or extreme
     signal = TARGET_DISTANCE if found.what == "target" else INPUT_DISTANCE
     spread = number(low) if low == high else f"{number(low)} to {number(high)}"
     train = kept(view, "train")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, UNSURE, percent, thinned
+from unstuck.causes._measures import GOOD_SKILL, UNSURE, no_held_out_loss, percent, thinned
 from unstuck.causes._samples import final, kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -41,7 +41,7 @@ CAPACITY = Threshold(
 def _detect(view: View) -> Verdict:
     outcome = view.outcome
     if not view.has(HELD_OUT_LOSS):
-        return Unknown("there is no held-out loss", ("a validation with a loss",))
+        return no_held_out_loss(view)
     if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
         outcome.skill is not None and outcome.skill < GOOD_SKILL
     ):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import percent
-from unstuck.causes._samples import final, kept
+from unstuck.causes._samples import final, held_out, trained_on
 from unstuck.edits import Remedy, Safety
+from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
 
@@ -29,6 +30,12 @@ CHANCE = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    found = held_out(view)
+    if not isinstance(found, Kept):
+        return found
+    train = trained_on(view)
+    if isinstance(train, Kept) and train.discrete:
+        return Absent("the inputs are tokens or identifiers, which repeat by themselves")
     share, compared = final(view, HELD_OUT_OVERLAP), final(view, HELD_OUT_SAMPLES)
     if share is None or compared is None:
         return Unknown(
@@ -40,13 +47,12 @@ def _detect(view: View) -> Verdict:
     near = final(view, NEAR_COPIES)
     if near is None or not near < view.limit(CHANCE):
         return Absent("samples that are nearly or quite the same are common in these data")
-    found = kept(view, "held-out")
     return Present(
         strength=0.9 if share >= 2 * view.limit(OVERLAP) else 0.7,
         title=f"{copies:.0f} of {compared:.0f} held-out samples ({percent(share)}) are among "
         "the training samples",
         since_step=0,
-        location=found.location if found is not None else None,
+        location=found.location,
         label=f"{percent(share)} of what is judged here was trained on",
         evidence=(
             Evidence(HELD_OUT_OVERLAP.name, "", (int(view[HELD_OUT_OVERLAP].steps[-1]),),

@@ -10,8 +10,9 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import level, percent
-from unstuck.causes._samples import kept
+from unstuck.causes._samples import held_out
 from unstuck.edits import Remedy, Safety, number
+from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import PlaceSeries
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
@@ -51,18 +52,22 @@ class _Difference:
 
 
 def _detect(view: View) -> Verdict:
+    where = held_out(view)
+    if not isinstance(where, Kept):
+        return where
+    if where.discrete:
+        return Absent("the inputs are tokens or identifiers, which have no scale")
     found = _difference(view)
     if found is None:
         return Unknown("there are too few held-out samples to compare, or they were not scored",
                        ("a validation of twenty samples or more",))
     wide = max(found.scale, 1 / found.scale if found.scale > 0 else math.inf)
-    if not found.far >= view.limit(DISTANCE) or not (
-        found.shift >= view.limit(SHIFT) or wide >= view.limit(SCALE)
-    ):
+    scaled, shifted = wide >= view.limit(SCALE), found.shift >= view.limit(SHIFT)
+    if not found.far >= view.limit(DISTANCE) or not (shifted or scaled):
         return Absent(
             f"held-out features lie {number(found.shift)} deviations from those in training and "
             f"are {number(found.scale)} times as wide (medians)")
-    return _present(view, found)
+    return _present(view, found, where)
 
 
 def _values(series: PlaceSeries) -> dict[str, float]:
@@ -95,10 +100,9 @@ def _gap(view: View) -> float | None:
     return float(np.median(held.values[-3:])) / low if low > 0 else None
 
 
-def _present(view: View, found: _Difference) -> Present:
+def _present(view: View, found: _Difference, where: Kept) -> Present:
     gap = _gap(view)
     harmless = gap is not None and not gap >= view.limit(GAP)
-    where = kept(view, "held-out")
     step = int(next(iter(view[FEATURE_DISTANCE].values())).steps[-1])
     return Present(
         strength=0.4 if harmless else 0.9 if found.far >= 0.6 else 0.75,
@@ -106,7 +110,7 @@ def _present(view: View, found: _Difference) -> Present:
         f"{number(found.shift)} deviations away and are {number(found.scale)} times as wide "
         "(medians; 0 and 1 are expected)",
         since_step=0,
-        location=where.location if where is not None else None,
+        location=where.location,
         label=f"these inputs are shifted by {number(found.shift)} and scaled by "
         f"{number(found.scale)} against those in training",
         evidence=(

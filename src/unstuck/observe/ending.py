@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from unstuck import facts
 from unstuck.facts import EndKind
+from unstuck.observe.classes import classes_of
 from unstuck.observe.probes.copies import write_copies
 from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
@@ -57,13 +58,10 @@ def _probes(
             overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
 
     def kept() -> None:
-        held_out = contents.held_out
-        writer.fact(facts.Kept("train", None, len(train), train.discrete,
-                               train.indices is not None), step)
-        if held_out is not None or overlap.site is not None:
-            writer.fact(facts.Kept(
-                "held-out", watcher.sites.location(overlap.site), len(held_out or ()),
-                train.discrete, held_out is not None and held_out.indices is not None), step)
+        writer.fact(_kept("train", train, None, composed), step)
+        if contents.held_out is not None or overlap.site is not None:
+            writer.fact(_kept("held-out", contents.held_out,
+                              watcher.sites.location(overlap.site), composed), step)
 
     return (
         copies, kept,
@@ -72,6 +70,16 @@ def _probes(
         partial(write_shift, contents, writer, step),
         partial(write_learning_curve, contents, writer, step),
     )
+
+
+def _kept(
+    role: str, samples: Samples | None, location: facts.SourceLocation | None, composed: bool
+) -> facts.Kept:
+    if samples is None:
+        return facts.Kept(role, location, 0, False, False, "", composed)
+    targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
+    return facts.Kept(role, location, len(samples), samples.discrete,
+                      samples.indices is not None, targets, composed)
 
 
 def _done(probes: tuple[Callable[[], None], ...]) -> bool:
