@@ -52,13 +52,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One module of a model's tree. `feeds_on` names the layer with parameters called before it."""
+    """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes."""
 
     name: str
     kind: str
     role: LayerRole
     location: SourceLocation | None
     parameters: tuple[str, ...] = ()
+    dropped: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
