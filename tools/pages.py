@@ -52,6 +52,7 @@ HARM = {
     "it learned little, else a note.",
     Harm.DISTRUST: "The run's results cannot be trusted: a warning.",
     Harm.LEAK: "Memory grows until the run dies: a warning.",
+    Harm.OVERFIT: "Data that were not trained on pay for it: a warning.",
 }
 
 

@@ -20,6 +20,7 @@ class Harm(StrEnum):
     CONDITION = "condition"  # a finding only where the run suffers, else a note
     DISTRUST = "distrust"  # the run's results cannot be trusted
     LEAK = "leak"  # memory grows until the run dies
+    OVERFIT = "overfit"  # the training goes well and data that it has not seen pay for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class Cause:
     `needs` are signals without which the verdict is unknown; `uses` are read where present.
     `explains` are slugs of causes that this one can produce as symptoms.
     `needs_trend` marks a cause that cannot be told while the run is too short for a trend.
+    `by_trial` marks one that no record can tell from others: it is named as one of a set, together
+    with the trial that separates them.
     """
 
     slug: str
@@ -109,6 +112,7 @@ class Cause:
     thresholds: tuple[Threshold, ...] = ()
     explains: tuple[str, ...] = ()
     needs_trend: bool = False
+    by_trial: bool = False
 
 
 def view(record: Record, cause: Cause, overrides: Mapping[str, float] | None = None) -> View:

@@ -102,7 +102,7 @@ def severity_of(
     """How much a finding matters, taken by itself."""
     if present.strength < SURE:
         return Severity.NOTE
-    if cause.harm in (Harm.DISTRUST, Harm.LEAK):
+    if cause.harm in (Harm.DISTRUST, Harm.LEAK, Harm.OVERFIT):
         return Severity.WARNING
     if cause.harm is Harm.MISTAKE:
         return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING

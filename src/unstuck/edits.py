@@ -245,6 +245,48 @@ class MoreSteps(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSize(Edit):
+    """Another number of samples a step."""
+
+    kind: ClassVar[str] = "batch-size"
+    size: int
+
+    def words(self) -> str:
+        return f"train on batches of {self.size}"
+
+    def code(self) -> str:
+        return f"DataLoader(train_set, batch_size={self.size}, shuffle=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeLayer(Edit):
+    """More or fewer units in the hidden layers."""
+
+    kind: ClassVar[str] = "resize-layer"
+    factor: float
+
+    def words(self) -> str:
+        return f"give the hidden layers {number(self.factor)} times their units"
+
+    def code(self) -> str:
+        return f"# hidden layers {number(self.factor)} times as wide"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Edit):
+    """Another share that the dropout layers zero, or dropout where there is none."""
+
+    kind: ClassVar[str] = "dropout"
+    share: float
+
+    def words(self) -> str:
+        return f"zero {number(100 * self.share)} % of the hidden units in training"
+
+    def code(self) -> str:
+        return f"nn.Dropout(p={number(self.share)})"
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """A treatment: a ladder of doses of one kind of edit, the most promising first.
 

@@ -1,0 +1,92 @@
+"""The gap between data that were trained on and data that were not, both in eval mode if known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import View
+from unstuck.causes._measures import constant_loss
+from unstuck.facts import LayerRole
+from unstuck.findings import Absent, Unknown
+from unstuck.record import Series
+from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.trends import point_noise, tidy
+
+FEWEST = 6  # held-out passes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Best and last held-out loss and the train loss at the end.
+
+    `lost` is the share of the held-out gain that was lost again: (end - best) / (start - best),
+    with the constant's loss for the start where it is known. `sure` says whether the rise is more
+    than four standard errors. `eval_mode` says whether the train loss was measured in eval mode.
+    """
+
+    held: Series
+    best: float
+    best_step: int
+    end: float
+    train: float
+    lost: float
+    sure: bool
+    eval_mode: bool
+
+
+def gap(view: View) -> Gap | Absent | Unknown:
+    """The gap at the end of a run, or why there is none to be seen."""
+    if not view.has(HELD_OUT_LOSS):
+        return Unknown("no data were held out, so what the network does on new data is not known",
+                       ("a validation loss every epoch",))
+    held = tidy(view[HELD_OUT_LOSS])
+    if len(held) < FEWEST:
+        return Unknown(f"{len(held)} passes over held-out data are too few for a trend",
+                       ("a validation loss every epoch",))
+    values = held.values
+    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    at = int(np.argmin(calm)) + 1
+    best, end = float(calm[at - 1]), float(np.median(values[-3:]))
+    constant = constant_loss(view)
+    start = constant if constant is not None else float(values[0])
+    if not start > best:
+        return Unknown("held-out data were never predicted better than by a constant",
+                       ("a comparison of the training and the held-out data",))
+    error = point_noise(values) * math.sqrt(2 / 3)
+    eval_mode = view.has(SEEN_LOSS) and len(view[SEEN_LOSS].finite) > 0
+    if eval_mode:
+        train = float(view[SEEN_LOSS].finite.values[-1])
+    else:
+        losses = view[TRAIN_LOSS].finite.values
+        train = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    if not train < end:
+        return Absent("held-out data are predicted as well as those that were trained on")
+    return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
+               end - best > 4 * error and at < len(held) - 2, eval_mode)
+
+
+def restraint(view: View) -> str | None:
+    """What holds the network back from learning by heart, None if nothing does."""
+    for layer in view.facts.layers().values():
+        if layer.role is LayerRole.DROPOUT and (layer.dropped is None or layer.dropped > 0.05):
+            return f"dropout ({layer.name})"
+    for optimizer in view.facts.optimizers:
+        decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
+        # Weights that nothing else moves would shrink by this factor, as a power of e.
+        if decay * rate * view.facts.steps > 0.1:
+            return f"a weight decay of {decay:g}"
+    return None
+
+
+def elements(view: View) -> int:
+    """The number of trainable weights."""
+    return sum(math.prod(p.shape) for p in view.facts.parameters().values() if p.trainable)
+
+
+def training_samples(view: View) -> int | None:
+    """The number of training samples, where one loader names it."""
+    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    return next(iter(sizes)) if len(sizes) == 1 else None
