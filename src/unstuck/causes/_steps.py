@@ -125,7 +125,7 @@ def updates_per_epoch(view: View) -> float | None:
 def batch_location(view: View, size: float) -> SourceLocation | None:
     """The loader with batches of that size, else the first line that trains."""
     fitting = [x.location for x in view.facts.loaders if x.batch_size == size]
-    calls = [m.callbatch_location for m in view.facts.models if m.callbatch_location is not None]
+    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
     return fitting[0] if fitting else calls[0] if calls else None
 
 

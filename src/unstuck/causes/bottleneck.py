@@ -51,7 +51,7 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the steps keep up {percent(found.share)} of the loss at rest: a smaller "
                       "rate would take no more than that away")
     early = agreement(view, pairs=EARLY_PAIRS)
-    others = ("learning-rate-too-high", "momentum-too-high")
+    others: tuple[str, ...] = ("learning-rate-too-high", "momentum-too-high")
     if early is None or early < 0.5:
         others = (*others, "batch-too-small")
     optimizer = main_optimizer(view)
