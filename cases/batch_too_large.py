@@ -17,7 +17,7 @@ def scaled():
 def main(batch_size, epochs=24):
     x, y = scaled()
     net = nn.Sequential(nn.Linear(13, 24), nn.Tanh(), nn.Linear(24, 3))
-    sgd = torch.optim.SGD(net.parameters(), lr=0.05)
+    sgd = torch.optim.SGD(net.parameters(), lr=0.03)
     loss_of = nn.CrossEntropyLoss()
     for epoch in range(1, epochs + 1):
         order = torch.randperm(len(x))

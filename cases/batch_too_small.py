@@ -14,7 +14,7 @@ def sales():
     generator = torch.Generator().manual_seed(5)
     figures = torch.randn(SHOPS, 40, generator=generator)
     weights = torch.randn(40, generator=generator) / 40**0.5
-    noise = 0.45 * torch.randn(SHOPS, generator=generator)
+    noise = 0.6 * torch.randn(SHOPS, generator=generator)
     return TensorDataset(figures, (figures @ weights + noise).unsqueeze(1))
 
 
@@ -22,7 +22,7 @@ def learn(batch_size, epochs):
     shops = sales()
     loader = DataLoader(shops, batch_size=batch_size, shuffle=True)
     model = nn.Linear(40, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.018)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.016)
     for epoch in range(epochs):
         total = 0.0
         for figures, sold in loader:

@@ -13,7 +13,7 @@ def measurements(n=2000, sensors=24):
     torch.manual_seed(100)
     readings = torch.randn(n, sensors)
     effect = torch.randn(sensors, 1) / math.sqrt(sensors)
-    return readings, readings @ effect + 0.35 * torch.randn(n, 1)
+    return readings, readings @ effect + 0.7 * torch.randn(n, 1)
 
 
 def batches(count, size, n):
@@ -39,11 +39,11 @@ def train(rate, decay, steps=1200, size=16):
 
 
 def sick():
-    return train(rate=0.33, decay=1.0)
+    return train(rate=0.15, decay=1.0)
 
 
 def well():
-    return train(rate=0.15, decay=0.997)
+    return train(rate=0.1, decay=0.997)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ CARET: str = "torch.optim.SGD([*model.parameters()], lr=0.02, momentum=momentum)
 
 def make_data():
     g = torch.Generator().manual_seed(17)
-    spread = torch.logspace(0.6, -1.2, 16)
+    spread = torch.logspace(0.5, -1.8, 16)
     x = torch.randn(600, 16, generator=g) * spread
     y = (x / spread) @ (torch.ones(16, 1) / 4)
     return x, y
@@ -26,14 +26,14 @@ def step_once(model, optimizer, x, y):
     return loss.item()
 
 
-def fit(momentum, epochs=15):
+def fit(momentum, epochs=60):
     x, y = make_data()
     model = nn.Linear(16, 1)
     optimizer = torch.optim.SGD([*model.parameters()], lr=0.02, momentum=momentum)
     for _ in range(epochs):
         losses = [
             step_once(model, optimizer, x[rows], y[rows])
-            for rows in torch.randperm(len(x)).split(60)
+            for rows in torch.randperm(len(x)).split(600)
         ]
         print(sum(losses) / len(losses))
     return model, optimizer
@@ -46,7 +46,7 @@ def sick():
 
 def well():
     torch.manual_seed(6)
-    return fit(momentum=0.9, epochs=120)
+    return fit(momentum=0.9, epochs=600)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def sick():
 
 def well():
     torch.manual_seed(4)
-    return run(network(p=0.6, hidden=64), epochs=16, decay=0.01)
+    return run(network(p=0.5, hidden=48), epochs=20, decay=0.001)
 
 
 if __name__ == "__main__":

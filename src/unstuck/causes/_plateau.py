@@ -29,12 +29,12 @@ class Plateau:
     share: float | None
 
 
-def plateau(view: View) -> Plateau | Absent | Unknown:
-    """The plateau of a run, or why there is none."""
+def plateau(view: View, surely: bool = True) -> Plateau | Absent | Unknown:
+    """The plateau of a run, or why there is none; `surely` asks for a fall that was seen."""
     outcome = view.outcome
     if outcome.kind is not OutcomeKind.BOTTLENECK:
         return Absent(f"the outcome is {outcome.kind}: no plateau above the floor after a fall")
-    if outcome.skill is None or not outcome.confidence >= UNSURE:
+    if outcome.skill is None or (surely and not outcome.confidence >= UNSURE):
         return Unknown("how far the plateau is above its floor is not known",
                        ("a loss whose best constant is known",))
     losses = view[TRAIN_LOSS].finite.values

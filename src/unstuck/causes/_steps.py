@@ -24,6 +24,7 @@ from unstuck.signals import (
 
 FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, of which all are looked at
+MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
 LATE = 0.5  # of the run
 
 
@@ -82,10 +83,10 @@ def jump_cost(view: View, first: int) -> float | None:
     direction, which the factor sqrt((1 + m) / (1 - m)) undoes. It halves where the step halves.
 
     Returns:
-        The median over sampled steps; None if none holds both norms.
+        The mean over sampled steps; None with fewer than three that hold both norms.
     """
     updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
-    momentum = {p: min(max(o.momentum or 0.0, 0.0), 0.9999)
+    momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
                 for o in view.facts.optimizers for p in o.parameters}
     costs: dict[int, float] = {}
     for name, moved in updates.items():
@@ -98,7 +99,7 @@ def jump_cost(view: View, first: int) -> float | None:
             cost = size * sizes.get(step, math.nan) * math.sqrt((1 + m) / (1 - m)) / 4
             if step >= first and math.isfinite(cost):
                 costs[step] = costs.get(step, 0.0) + cost
-    return float(np.median(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
+    return float(np.mean(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
 
 
 def samples_per_step(view: View) -> float | None:

@@ -21,6 +21,12 @@ AGREE = Threshold(
     "samples would still give more slope than noise.",
     "agreement 1 / (1 + noise scale / batch), McCandlish et al. 2018",
 )
+ALIKE = Threshold(
+    "gradients-alike", 0.9,
+    "Gradients that agree to nine tenths make the size of an epoch a side issue: a tenth of the "
+    "samples would do.",
+    "agreement 1 / (1 + noise scale / batch), McCandlish et al. 2018",
+)
 FEW_UPDATES = Threshold(
     "updates-per-epoch", 8.0,
     "With so few updates in a pass over the data, nearly every sample waits for the same step.",
@@ -46,10 +52,11 @@ def _detect(view: View) -> Verdict:
                       "would be noisier")
     if not found.fall >= view.limit(ON_ITS_WAY):
         return Absent("the loss had come to rest: more updates would not have brought more")
-    if updates is None:
+    if updates is None and not found.whole >= view.limit(ALIKE):
         return Unknown("how many samples an epoch has is not known", ("a DataLoader",))
-    if not updates <= view.limit(FEW_UPDATES):
+    if updates is not None and not updates <= view.limit(FEW_UPDATES):
         return Absent(f"an epoch has {number(updates)} updates")
+    epoch = "" if updates is None else f"{number(updates)} updates per epoch, "
     scale = size * (1 / found.whole - 1)
     drawn = drawn_agreement(view)
     steps, points = loss_points(view)
@@ -63,8 +70,8 @@ def _detect(view: View) -> Verdict:
             f"two successive gradients agree by {number(found.whole)} on average"))
     return Present(
         strength=0.7, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
-        title=f"the batch of {number(size)} leaves {number(updates)} updates per epoch, "
-        f"{view.facts.steps} in all; {number(max(scale, 1.0))} samples would give as much slope "
+        title=f"the batch of {number(size)} leaves {epoch}{view.facts.steps} updates in all; "
+        f"{number(max(scale, 1.0))} samples would give as much slope "
         "as noise",
         label="so many samples for each update",
         remedies=(
@@ -106,7 +113,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
     uses=(SAME_BATCH,),
-    thresholds=(AGREE, FEW_UPDATES, ON_ITS_WAY),
+    thresholds=(AGREE, ALIKE, FEW_UPDATES, ON_ITS_WAY),
     explains=("too-few-steps", "momentum-too-low"),
     detect=_detect,
 )

@@ -31,6 +31,12 @@ NOISE = Threshold(
     "quarter of it, at the start, where the slope is steepest, nearly all of a step is chance.",
     "McCandlish et al. 2018: An empirical model of large-batch training, section 2.2",
 )
+BOUNCE = Threshold(
+    "gradients-against", 0.15,
+    "Noise makes gradients agree by nothing on average; beyond a few hundredths below zero the "
+    "steps overshoot.",
+    "at rest the agreement is minus half of rate times curvature",
+)
 DROWNED = Threshold(
     "cost-of-noise", 0.25,
     "A quarter of the loss or more is the height at which the noisy steps keep it.",
@@ -48,6 +54,9 @@ def _detect(view: View) -> Verdict:
     losses = view[TRAIN_LOSS].finite.values
     if size is None or early is None or cost is None or not len(losses):
         return Unknown("the noise of the gradient was not measured", (GRADIENT_PRODUCT.name,))
+    if not early >= -view.limit(BOUNCE):
+        return Absent(f"in the first steps gradients agree by {number(early)}: each step undoes "
+                      "the one before, which is a matter of the rate")
     level = float(losses[len(losses) // 2:].mean())
     scale = size * (1 / max(early, 1e-3) - 1)
     if not scale >= view.limit(NOISE) * size:
@@ -109,8 +118,8 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
-    thresholds=(NOISE, DROWNED),
-    explains=("bottleneck",),
+    thresholds=(NOISE, BOUNCE, DROWNED),
+    explains=("bottleneck", "learning-rate-too-high"),
     needs_trend=True,
     detect=_detect,
 )

@@ -38,7 +38,7 @@ SPENT = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    found = plateau(view)
+    found = plateau(view, surely=False)
     if not isinstance(found, Plateau):
         return found
     late = agreement(view, late_step(view))
@@ -51,7 +51,7 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the steps keep up {percent(found.share)} of the loss at rest: a smaller "
                       "rate would take no more than that away")
     early = agreement(view, pairs=EARLY_PAIRS)
-    others: tuple[str, ...] = ("learning-rate-too-high", "momentum-too-high")
+    others: tuple[str, ...] = ("learning-rate-too-high",)
     if early is None or early < 0.5:
         others = (*others, "batch-too-small")
     optimizer = main_optimizer(view)
