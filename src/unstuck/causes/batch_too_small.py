@@ -80,7 +80,7 @@ def _detect(view: View) -> Verdict:
             tuple(map(float, drawn.values)), 1 / (1 + view.limit(NOISE)),
             f"the gradients of two successive steps agree by {number(early)} at the start"))
     return Present(
-        strength=0.7, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
         title=f"the batch of {number(size)} is too small for steps of this size: two successive "
         f"gradients agree by {number(early)}, and noise keeps up "
         f"{percent(min(cost / level, 1.0))} of the loss",
@@ -119,7 +119,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
     thresholds=(NOISE, BOUNCE, DROWNED),
-    explains=("bottleneck", "learning-rate-too-high"),
     needs_trend=True,
+    by_trial=True,
     detect=_detect,
 )
