@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint overhead non-interference pages docs clean
+.PHONY: demo test lint overhead non-interference scoreboard pages docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
@@ -39,6 +39,11 @@ overhead: $(BIN)/test-ready
 
 non-interference: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.non_interference
+
+# An hour or two of two cores at first; stopped, it goes on where it was. With QUICK=--quick a few
+# programs, in minutes.
+scoreboard: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoreboard $(QUICK) --page docs/scoreboard.md
 
 # Runs the sick program of every cause (a few seconds each) and writes the pages that are stale.
 pages: $(BIN)/test-ready

@@ -15,27 +15,24 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
-import multiprocessing
 import os
 import random
 import sys
 import tempfile
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks import apart
+
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600.0  # seconds for one run of one program
-PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +94,10 @@ def compare(run: Run) -> Comparison:
 
 
 # In this process ---------------------------------------------------------------------------------
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
-    return context
-
-
 def _end_state(run: Run, folder: Path, *, watched: bool) -> dict[str, Any]:
     folder.mkdir()
-    ours, theirs = _context().Pipe(duplex=False)
-    process = _context().Process(
+    ours, theirs = apart.context().Pipe(duplex=False)
+    process = apart.context().Process(
         target=run_here, args=(run, str(folder), watched, theirs))
     process.start()
     theirs.close()
@@ -132,17 +122,7 @@ def _tail(folder: Path) -> str:
 # In the child ------------------------------------------------------------------------------------
 def run_here(run: Run, folder: str, watched: bool, pipe: Connection) -> None:
     """Runs a function in this process and sends what it ended with; for the child only."""
-    output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    os.chdir(folder)
-    os.environ["UNSTUCK_DEBUG"] = ""
-    sys.argv = [str(run.file)]
-    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
-    warnings.resetwarnings()
-    warnings.simplefilter("ignore")
+    apart.settle(folder, str(run.file))
     try:
         pipe.send(_run(run, Path(folder), watched))
     except Exception as error:
@@ -316,7 +296,7 @@ def main() -> int:
     console = Console()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("comparing", total=len(runs))
-        _context()
+        apart.context()
         results = compare_all(runs, options.jobs, lambda run: progress.advance(task))
     table = Table("program", "tensors", "steps", "result", title="bare against watched")
     for result in results:

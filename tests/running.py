@@ -12,46 +12,49 @@ import atexit
 import fcntl
 import hashlib
 import importlib.util
-import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
 import time
 import traceback
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+from benchmarks import apart
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = tuple(sorted((ROOT / "cases").glob("[!_]*.py")))
 ZOO = tuple(sorted((ROOT / "zoo").glob("[!_]*.py")))
 TIMEOUT = 240.0  # seconds; the slowest program takes a tenth on a free machine
 STALE = 24 * 3600.0  # seconds after which another session's records are leftovers
-PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
 
 
 class ProgramFailed(Exception):
     """A program under watch left no record in time."""
 
 
-def record_of(program: Path, function: str = "main") -> Path:
+def record_of(program: Path, function: str = "main", **options: float) -> Path:
     """The folder of the record of `function` in `program`, which is run if it has not been yet.
+
+    `options` are those of `unstuck.watch`: `max_steps`, `overhead`.
 
     An exception of the program's own is part of its record and raises nothing here.
 
     Raises:
         ProgramFailed: the watcher failed, or the program did not end in time.
     """
-    folder = _session() / f"{program.parent.name}-{program.stem}-{function}-{_mark(program)}"
+    how = "".join(f"-{name}-{value}" for name, value in options.items())
+    name = f"{program.parent.name}-{program.stem}-{function}{how}-{_mark(program)}"
+    folder = _session() / name
     with _locked(folder.with_suffix(".lock")):
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            _run_apart(program, function, folder)
+            _run_apart(program, function, folder, options)
             (folder / "done").touch()
     return folder / "record"
 
@@ -81,20 +84,8 @@ def _session() -> Path:
     return folder
 
 
-@cache
-def _watcher() -> str:
-    """A hash of everything that decides what a record holds, besides the program."""
-    digest = hashlib.sha256()
-    package = ROOT / "src" / "unstuck"
-    files = [*sorted((package / "observe").rglob("*.py")),
-             *(package / f"{name}.py" for name in ("record", "facts", "signals"))]
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def _mark(program: Path) -> str:
-    return hashlib.sha256(program.read_bytes() + _watcher().encode()).hexdigest()[:12]
+    return hashlib.sha256(program.read_bytes() + apart.watcher().encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -104,16 +95,9 @@ def _locked(file: Path) -> Iterator[None]:
         yield  # closing the file releases the lock
 
 
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
-    return context
-
-
-def _run_apart(program: Path, function: str, folder: Path) -> None:
-    process = _context().Process(
-        target=run_here, args=(str(program), function, str(folder)), name=program.stem)
+def _run_apart(program: Path, function: str, folder: Path, options: dict[str, float]) -> None:
+    process = apart.context().Process(
+        target=run_here, args=(str(program), function, str(folder), options), name=program.stem)
     assert isinstance(process, ForkServerProcess)
     process.start()
     process.join(TIMEOUT)
@@ -127,27 +111,18 @@ def _run_apart(program: Path, function: str, folder: Path) -> None:
 
 
 # In the child ------------------------------------------------------------------------------------
-def run_here(program: str, function: str, folder: str) -> None:
+def run_here(
+    program: str, function: str, folder: str, options: Mapping[str, float] | None = None
+) -> None:
     """Runs a program under watch in this process; for the child only."""
-    output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    os.chdir(folder)
-    os.environ["UNSTUCK_DEBUG"] = ""
-    sys.argv = [program]
-    # This child has inherited "forkserver"; its loaders are to start workers as a script's would.
-    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
-    warnings.resetwarnings()  # a user's program may warn
-    warnings.simplefilter("ignore")
+    apart.settle(folder, program)
     import torch
 
     import unstuck
 
     torch.set_num_threads(1)
     try:
-        with unstuck.watch(out=Path(folder) / "record"):
+        with unstuck.watch(out=Path(folder) / "record", **(options or {})):  # type: ignore[arg-type]
             spec = importlib.util.spec_from_file_location(f"program_{Path(program).stem}", program)
             assert spec is not None
             assert spec.loader is not None

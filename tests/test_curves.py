@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unstuck.curves import judge
-from unstuck.facts import End, EndKind
+from unstuck.facts import Backward, End, EndKind
 from unstuck.findings import OutcomeKind
 from unstuck.record import Record, Series
 from unstuck.trends import noise, oscillation, relative_fall, smooth, trend
@@ -30,7 +30,7 @@ def record(
     train: Floats, held: Floats | None = None, constant: float | None = None,
     end: EndKind = EndKind.FINISHED, steps: Floats | None = None,
 ) -> Record:
-    made = Record("id", "0", end=End(end))
+    made = Record("id", "0", end=End(end), backwards=(Backward(None),))
     made._series["train-loss"] = series(train, steps)
     if held is not None:
         at = np.linspace(len(train) / len(held), len(train) - 1, len(held))

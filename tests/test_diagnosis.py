@@ -10,7 +10,7 @@ import pytest
 from unstuck import diagnosis
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.diagnosis import diagnose
-from unstuck.facts import End, EndKind
+from unstuck.facts import Backward, End, EndKind
 from unstuck.findings import (
     Absent,
     Evidence,
@@ -27,7 +27,8 @@ WORDS = Words("s", "c", "w", "h", "k", ("r",))
 
 
 def loss_record(values: np.ndarray, constant: float | None = None) -> Record:
-    record = Record("id", "0", end=End(EndKind.FINISHED), steps=len(values))
+    record = Record("id", "0", backwards=(Backward(None),), end=End(EndKind.FINISHED),
+                    steps=len(values))
     record._series["train-loss"] = Series(np.arange(len(values)), values.astype(float))
     if constant is not None:
         record._series[CONSTANT_LOSS.name] = Series(np.array([0]), np.array([constant]))
@@ -163,6 +164,42 @@ def test_causes_that_explain_each_other_have_one_root(judged):
                    cause("c", present(), explains=("a",)))
     assert sorted(map(str, roots(found).values())) == ["None", "a", "a"]
     assert roots(found)["a"] is None
+
+
+def test_the_first_to_begin_is_the_root_of_a_circle(judged):
+    later = cause("a", present(since=5), explains=("b",))
+    found = judged(flat(), later, cause("b", present(0.8, since=4), explains=("a",)))
+    assert roots(found) == {"b": None, "a": "b"}
+    found = judged(flat(), later, cause("b", present(0.95, since=5), explains=("a",)))
+    assert roots(found) == {"b": None, "a": "b"}
+
+
+# What one record cannot tell apart ---------------------------------------------------------------
+def doubles(found: diagnosis.Diagnosis) -> dict[str, tuple[str, ...]]:
+    return {f.slug: f.present.one_of for f in found.findings}
+
+
+def test_causes_that_begin_together_and_predict_the_same_are_one_of_both(judged):
+    one = cause("a", present(since=8), alike=("b",))
+    found = judged(flat(), one, cause("b", present(since=9)), cause("c", present(since=9)))
+    assert doubles(found) == {"a": ("b",), "b": ("a",), "c": ()}
+
+
+def test_the_onset_tells_them_apart(judged):
+    one = cause("a", present(since=0), alike=("b",))
+    assert doubles(judged(flat(), one, cause("b", present(since=9)))) == {"a": (), "b": ()}
+
+
+def test_a_cause_that_could_not_be_looked_for_may_be_the_one(judged):
+    hidden = cause("b", present(), needs=(SILENT_SHARE,))
+    assert doubles(judged(flat(), cause("a", present(), alike=("b",)), hidden)) == {"a": ("b",)}
+    absent = cause("b", Absent("looked for"))
+    assert doubles(judged(flat(), cause("a", present(), alike=("b",)), absent)) == {"a": ()}
+
+
+def test_a_doubtful_cause_makes_no_double(judged):
+    one = cause("a", present(), alike=("b",))
+    assert doubles(judged(flat(), one, cause("b", present(0.4)))) == {"a": (), "b": ()}
 
 
 def test_a_root_inherits_the_worst_that_it_explains(judged):

@@ -18,6 +18,8 @@ PROGRAMS = tuple(sorted((ROOT / "faults").glob("[!_]*.py")))
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
 NOT_YET: dict[str, str] = {
+    "digits_colour_viewed_and_never_cleared": "of pictures of eight pixels a side, nearly grey, "
+    "the order of channels cannot be told",
     "cancer_sign_flipped_and_raw": "a loss without a floor falls for ever, so nothing shows that "
     "raw inputs harm it",
     "sine_accumulated_whole_and_sigmoid": "behind the sigmoid the steps are none too large for "
@@ -51,7 +53,8 @@ def diagnosed(program: Path) -> Diagnosis:
     missing = set(declared(program)) - known
     if missing:
         pytest.skip(f"not in the catalogue yet: {', '.join(sorted(missing))}")
-    return diagnose(record_of(program))
+    # Several faults are near each other's limits: looks that time has thinned would tip them.
+    return diagnose(record_of(program, overhead=1.0))
 
 
 @pytest.mark.parametrize("program", each_program())

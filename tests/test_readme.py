@@ -48,7 +48,9 @@ def call(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 # Commands ----------------------------------------------------------------------------------------
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "train.py")
-    assert {command.split()[1] for command in OURS} == {"run", "diagnose", "explain", "list"}
+    shutil.copy(ROOT / "tests/data/logs/keras_csv_logger.csv", tmp_path / "history.csv")
+    assert {command.split()[1] for command in OURS} == {
+        "run", "diagnose", "curves", "explain", "list"}
     for command in OURS:
         done = call(command, tmp_path)
         assert "Traceback" not in done.stderr, done.stderr

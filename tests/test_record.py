@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from unstuck import facts, signals
 from unstuck.facts import End, EndKind, SourceLocation
+from unstuck.plain import from_json, to_json
 from unstuck.record import (
+    ATTRIBUTES,
     EVENTS,
     FACT_TYPES,
     SCHEMA,
@@ -26,9 +28,7 @@ from unstuck.record import (
     Record,
     RecordWriter,
     UnusableRecord,
-    from_json,
     read_record,
-    to_json,
 )
 from unstuck.signals import PlaceSignal, StepSignal
 
@@ -38,18 +38,6 @@ QUICK = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 HEADER = json.dumps({"type": "header", "schema": SCHEMA, "version": "0", "record": "abc"})
-
-ATTRIBUTES = {
-    facts.Model: "models", facts.Optimizer: "optimizers", facts.Loss: "losses",
-    facts.Backward: "backwards", facts.Clipping: "clippings", facts.Loader: "loaders",
-    facts.Clearing: "clearings", facts.RetainedGraph: "retained_graphs", facts.Ascent: "ascents",
-    facts.ModeSwitch: "mode_switches", facts.HeldOutPass: "held_out_passes",
-    facts.Initialisation: "initialisations", facts.Activation: "activations",
-    facts.Scheduler: "schedulers",
-    facts.Program: "program", facts.NonFinite: "non_finite", facts.End: "end",
-    facts.Unregistered: "unregistered", facts.Freezing: "freezings", facts.Cut: "cuts",
-    facts.Fetch: "fetches",
-}
 
 
 def strategy(hint: Any) -> st.SearchStrategy[Any]:

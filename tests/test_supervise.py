@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,17 @@ from unstuck import record, supervise
 from unstuck.supervise import RunOptions, RunResult, UnusableFolderError
 
 _COMMAND = [sys.executable, "-m", "unstuck.cli", "run", "--quiet", "--out", "record", "train.py"]
+
+
+@pytest.fixture(autouse=True)
+def keys() -> Iterator[None]:
+    """Tests started in the background of a shell ignore its keys, and so would their programs."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGQUIT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _run(folder: Path, source: str, *arguments: str) -> RunResult:

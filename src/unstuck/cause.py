@@ -95,6 +95,7 @@ class Cause:
 
     `needs` are signals without which the verdict is unknown; `uses` are read where present.
     `explains` are slugs of causes that this one can produce as symptoms.
+    `alike` are slugs of causes that predict the same record; said on one side of a pair only.
     `needs_trend` marks a cause that cannot be told while the run is too short for a trend.
     `by_trial` marks one that no record can tell from others: it is named as one of a set, together
     with the trial that separates them.
@@ -111,6 +112,7 @@ class Cause:
     uses: tuple[Signal, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     explains: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
     needs_trend: bool = False
     by_trial: bool = False
 

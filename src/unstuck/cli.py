@@ -10,29 +10,31 @@ import difflib
 import os
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from unstuck import __version__
+from unstuck import __version__, curves_command
+from unstuck.arguments import (
+    FailOn,
+    FailOnOption,
+    JsonOption,
+    NotesOption,
+    QuietOption,
+    check_json,
+    met,
+    our_fault,
+    put_json,
+    refuse,
+    say,
+)
 
 if TYPE_CHECKING:
     from unstuck.cause import Cause
     from unstuck.findings import Diagnosis
     from unstuck.record import Record
-
-UNUSABLE = 2
-
-
-class FailOn(StrEnum):
-    """From which severity on a finding makes the exit status 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NEVER = "never"
 
 
 class TargetCommand(TyperCommand):
@@ -64,16 +66,6 @@ app = typer.Typer(
     help="Tells why a PyTorch network is not learning, at the line, and what fixes it.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis as JSON.")
-]
-NotesOption = Annotated[
-    bool, typer.Option("--notes", help="Show what is true but harmless here, too.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", help="Print errors and warnings only, nothing without them.")
-]
 
 
 def _version(asked: bool) -> None:
@@ -115,9 +107,7 @@ def run(
             "--overhead", min=0.0, max=1.0, metavar="F", help="Share of time to watch with."
         ),
     ] = 0.03,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
-    ] = FailOn.NEVER,
+    fail_on: FailOnOption = FailOn.NEVER,
     notes: NotesOption = False,
     quiet: QuietOption = False,
     no_program_text: Annotated[
@@ -132,34 +122,34 @@ def run(
     from unstuck import supervise
 
     if json_file == "-":
-        _refuse("run --json - is refused, for standard output is the program's: name a file")
-    _check_json(json_file)
+        refuse("run --json - is refused, for standard output is the program's: name a file")
+    check_json(json_file)
     _check_target(target)
     try:
         name = target[1] if target[0] == "-m" else target[0]
         folder = supervise.asked_folder(out) if out else supervise.new_folder(name)
     except supervise.UnusableFolderError as error:
-        _refuse(str(error))
+        refuse(str(error))
     options = supervise.RunOptions(folder, max_steps, overhead, not no_program_text)
     result = supervise.supervise(target, options)
     if result.refused is not None:
-        _refuse(result.refused)
+        refuse(result.refused)
     failed = False
     if result.record is None:
         if not quiet:
-            _say(supervise.nothing_recorded(result))
+            say(supervise.nothing_recorded(result))
     else:
         if result.signal is not None and not quiet:
-            _say(f"the program was ended by {supervise.signal_name(result.signal)}")
+            say(f"the program was ended by {supervise.signal_name(result.signal)}")
         try:
             _, diagnosis = _report(
                 result.record, sys.stderr, json_file=json_file, notes=notes, quiet=quiet
             )
-            failed = _met(diagnosis, fail_on)
+            failed = met(diagnosis, fail_on)
             if not quiet:
-                _say(f"the record is in {result.record}; unstuck diagnose reads it again")
+                say(f"the record is in {result.record}; unstuck diagnose reads it again")
         except Exception as error:
-            _say(_sorry(error, result.record))
+            say(_sorry(error, result.record))
     if result.signal is not None:
         supervise.die_of(result.signal)
     raise typer.Exit(result.status or int(failed))
@@ -172,26 +162,27 @@ def diagnose(
         typer.Argument(metavar="[RECORD]", help="A record's folder; by default the last run's."),
     ] = None,
     json_file: JsonOption = None,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
-    ] = FailOn.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     notes: NotesOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Diagnose a recorded run again. `--json -` prints JSON in place of the report."""
-    _check_json(json_file)
+    check_json(json_file)
     if record is None:
         from unstuck.supervise import past_runs, runs_folder
 
         runs = past_runs()
         if not runs:
-            _refuse(f"there is no record in {runs_folder()}: name one")
+            refuse(f"there is no record in {runs_folder()}: name one")
         record = runs[-1]
     try:
         _, diagnosis = _report(record, sys.stdout, json_file=json_file, notes=notes, quiet=quiet)
     except Exception as error:
-        _refuse(_sorry(error, record))
-    raise typer.Exit(int(_met(diagnosis, fail_on)))
+        refuse(_sorry(error, record))
+    raise typer.Exit(int(met(diagnosis, fail_on)))
+
+
+app.command(no_args_is_help=True)(curves_command.curves)
 
 
 @app.command()
@@ -210,7 +201,7 @@ def explain(
         near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.6)
         close = [name for low in near for name in names if name.lower() == low]
         hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
-        _refuse(f"there is no cause {cause!r}: {hint}")
+        refuse(f"there is no cause {cause!r}: {hint}")
     typer.echo(text, nl=False)
 
 
@@ -246,13 +237,8 @@ def _report(
     if json_file is not None:
         from unstuck.report import schema
 
-        if json_file == "-":
-            typer.echo(schema.to_text(diagnosis), nl=False)
+        if put_json(schema.to_text(diagnosis), json_file):
             return record, diagnosis
-        try:
-            schema.write_json(diagnosis, json_file)
-        except OSError as error:
-            _say(f"{json_file} could not be written: {error.strerror}")
     untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
     if untrained and not quiet:
         print(f"unstuck: {terminal.nothing_trained(record)}", file=file)
@@ -264,60 +250,28 @@ def _report(
     return record, diagnosis
 
 
-def _met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
-    """Whether a finding is at least as bad as was asked for."""
-    if fail_on is FailOn.NEVER:
-        return False
-    from unstuck.findings import Severity
-
-    limit = Severity(fail_on.value).rank
-    return any(finding.severity.rank <= limit for finding in diagnosis.findings)
-
-
 # Arguments and messages --------------------------------------------------------------------------
 def _check_target(target: list[str]) -> None:
     """Refuses a program that cannot be there, before anything is started."""
     name = target[0]
     if name == "-m":
         if len(target) < 2:
-            _refuse("-m needs the name of a module")
+            refuse("-m needs the name of a module")
         return
     path = Path(name)
     if path.is_dir():
         if not (path / "__main__.py").is_file():
-            _refuse(f"{name} is a folder without __main__.py: name a script")
+            refuse(f"{name} is a folder without __main__.py: name a script")
     elif not path.exists():
         if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
-            _refuse(f"there is no script {name}: name the script itself (unstuck run train.py)")
+            refuse(f"there is no script {name}: name the script itself (unstuck run train.py)")
         folder = path.parent
         scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
         near = difflib.get_close_matches(path.name, scripts, 1)
         hint = f"; did you mean {folder / near[0]}?" if near else ""
-        _refuse(f"there is no script {name}{hint}")
+        refuse(f"there is no script {name}{hint}")
     elif not os.access(path, os.R_OK):
-        _refuse(f"{name} cannot be read")
-
-
-def _check_json(json_file: str | None) -> None:
-    """Refuses a file that cannot be written before hours are spent on a run."""
-    if json_file in (None, "-"):
-        return
-    path = Path(str(json_file))
-    if path.is_dir():
-        _refuse(f"--json {path} is a folder: name a file")
-    if not path.parent.is_dir():
-        _refuse(f"--json {path} cannot be written: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        _refuse(f"--json {path} cannot be written: permission denied")
-
-
-def _say(sentence: str) -> None:
-    typer.echo(f"unstuck: {sentence}", err=True)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    _say(sentence)
-    raise typer.Exit(UNUSABLE)
+        refuse(f"{name} cannot be read")
 
 
 def _sorry(error: Exception, record: Path) -> str:
@@ -326,15 +280,7 @@ def _sorry(error: Exception, record: Path) -> str:
 
     if isinstance(error, UnusableRecord):
         return str(error)
-    if os.environ.get("UNSTUCK_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
-    says = str(error).partition("\n")[0]
-    return (
-        f"the diagnosis failed, which is a fault of unstuck ({type(error).__name__}: {says}); the "
-        f"record is kept in {record}, and UNSTUCK_DEBUG=1 shows where"
-    )
+    return our_fault("the diagnosis", error, f"the record is kept in {record}, and ")
 
 
 def main() -> None:

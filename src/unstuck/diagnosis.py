@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unstuck import __version__
 from unstuck.catalogue import causes
 from unstuck.cause import Cause, Harm, View
-from unstuck.causes._measures import failed, learned_little
+from unstuck.causes._measures import failed, learned_little, unwatched
 from unstuck.curves import judge
 from unstuck.facts import EndKind
 from unstuck.findings import (
@@ -21,11 +22,12 @@ from unstuck.findings import (
     Unknown,
     Verdict,
 )
+from unstuck.phases import remarks as curve_remarks
 from unstuck.record import NotMeasured, Record, read_record
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 SURE = 0.5  # a finding less sure than this is no ground for an alarm
-SAMPLING = 1.25  # sampled steps lie up to a quarter of the run so far apart
+SAMPLING = 1.4  # the next sampled step lies so many times as far out as the last
 
 
 def diagnose(
@@ -51,12 +53,14 @@ def diagnose(
         if name not in known:
             raise ValueError(f"no cause has a threshold {name!r}")
     outcome = judge(record)
-    remarks = [odd.says for odd in record.oddities]
+    remarks = [odd.says for odd in record.oddities] + curve_remarks(record)
     if record.torn:
         remarks.append("The record is torn: some of its lines could not be read.")
     verdicts: list[tuple[Cause, Verdict]] = []
     for cause in catalogue:
         verdict, trouble = verdict_of(record, cause, outcome, overrides)
+        if record.log is not None:
+            verdict = _from_a_log(record, cause, verdict)
         verdicts.append((cause, verdict))
         remarks += trouble
     present = [(c, v) for c, v in verdicts if isinstance(v, Present)]
@@ -64,7 +68,9 @@ def diagnose(
         version=__version__,
         record=record.id,
         outcome=outcome,
-        findings=weigh(present, outcome, record.end.kind is EndKind.EXCEPTION),
+        findings=weigh(
+            present, outcome, record.end.kind is EndKind.EXCEPTION,
+            [c for c, v in verdicts if isinstance(v, Unknown) and not c.needs_trend]),
         verdicts=tuple((cause.slug, verdict) for cause, verdict in verdicts),
         steps=record.steps,
         remarks=tuple(dict.fromkeys(remarks)),
@@ -77,7 +83,8 @@ def verdict_of(
     """What one cause says of a record, and remarks on trouble. Never raises."""
     missing = tuple(s.name for s in cause.needs if not record.measured(s))
     if missing:
-        return Unknown(f"{' and '.join(missing)} {_was(missing)} not measured", missing), []
+        lacks = f"{' and '.join(missing)} {_was(missing)} not measured"
+        return Unknown(unwatched(record) or lacks, missing), []
     if cause.needs_trend and outcome.kind in ENDED_EARLY:
         says = f"the run is too short to tell: {outcome.says}"
         return Unknown(says, ("a run of more steps",)), []
@@ -89,6 +96,18 @@ def verdict_of(
         # A cause that fails must not cost the user the verdicts of all others.
         says = f"internal error in {cause.slug}: {type(error).__name__}: {error}"
         return Unknown(says), [says]
+
+
+def _from_a_log(record: Record, cause: Cause, verdict: Verdict) -> Verdict:
+    """Curves may show that a cause is there, but seldom that one is not: most was never measured.
+
+    Absent stays what is told from curves alone, all of which are there.
+    """
+    lacking = tuple(s.name for s in (*cause.needs, *cause.uses) if not record.measured(s))
+    if isinstance(verdict, Present) or not (lacking or cause.harm is Harm.MISTAKE):
+        return verdict
+    return Unknown("a log holds curves, not the program that `unstuck run` watches",
+                   lacking or ("a run under `unstuck run`",))
 
 
 def _was(names: Sequence[str]) -> str:
@@ -113,17 +132,21 @@ def severity_of(
 
 # Roots and symptoms ------------------------------------------------------------------------------
 def weigh(
-    present: Sequence[tuple[Cause, Present]], outcome: Outcome, crashed: bool = False
+    present: Sequence[tuple[Cause, Present]], outcome: Outcome, crashed: bool = False,
+    unseen: Sequence[Cause] = (),
 ) -> tuple[Finding, ...]:
-    """Findings with their severity and root, roots first, the one that matters most at the top."""
+    """Findings with their severity and root, roots first, the one that matters most at the top.
+
+    Causes in `unseen` could not be judged for want of a measurement.
+    """
     by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
     severities = {c.slug: severity_of(c, v, outcome, crashed) for c, v in present}
     parents = {slug: _parent(slug, by_slug) for slug in by_slug}
-    roots = {slug: _root(slug, parents) for slug in by_slug}
+    roots = {slug: _root(slug, parents, by_slug) for slug in by_slug}
     for slug, root in roots.items():
         severities[root] = min(severities[root], severities[slug], key=lambda s: s.rank)
     findings = [
-        Finding(slug, cause.code, severities[slug], verdict,
+        Finding(slug, cause.code, severities[slug], _with_doubles(cause, verdict, present, unseen),
                 explained_by=None if roots[slug] == slug else roots[slug])
         for slug, (cause, verdict) in by_slug.items()
     ]
@@ -156,16 +179,64 @@ def _parent(slug: str, by_slug: Mapping[str, tuple[Cause, Present]]) -> str | No
     ]
     if not able:
         return None
-    best = min(able, key=lambda x: (x[0].harm is not Harm.MISTAKE, -x[1].strength, x[0].code))
+    best = min(able, key=lambda x: (x[0].harm is not Harm.MISTAKE, -x[1].strength,
+                                      x[1].since_step, x[0].code))
     return best[0].slug
 
 
-def _root(slug: str, parents: Mapping[str, str | None]) -> str:
-    """The end of a chain of explanations; of causes that explain each other, the first met."""
+def _root(
+    slug: str, parents: Mapping[str, str | None], by_slug: Mapping[str, tuple[Cause, Present]]
+) -> str:
+    """The end of a chain of explanations; of causes that explain each other, the first to begin.
+
+    If they begin together, a mistake comes first, then the stronger one.
+    """
     seen = [slug]
     while (parent := parents[seen[-1]]) is not None and parent not in seen:
         seen.append(parent)
     if parent is not None:  # a circle: all of its members must name the same root
-        circle = seen[seen.index(parent):]
-        return min(circle)
+        circle = [by_slug[name] for name in seen[seen.index(parent):]]
+        first, _ = min(circle, key=lambda x: (
+            x[1].since_step, x[0].harm is not Harm.MISTAKE, -x[1].strength, x[0].code))
+        return first.slug
     return seen[-1]
+
+
+# What the record cannot tell apart ---------------------------------------------------------------
+def _with_doubles(
+    cause: Cause, verdict: Present, present: Sequence[tuple[Cause, Present]],
+    unseen: Sequence[Cause],
+) -> Present:
+    """A finding with the causes that predict the same record, and the trial that would tell.
+
+    Those are causes that began at the same time, as far as sampled steps can tell, and causes that
+    could not be looked for.
+    """
+    if verdict.strength < SURE:
+        return verdict
+    together = {
+        other.slug: found for other, found in present
+        if _alike(cause, other) and found.strength >= SURE
+        and began_before(found, verdict) and began_before(verdict, found)
+    }
+    hidden = [other.slug for other in unseen if _alike(cause, other)]
+    doubles = tuple(dict.fromkeys((*verdict.one_of, *together, *hidden)))
+    if doubles == verdict.one_of:
+        return verdict
+    return replace(verdict, one_of=doubles, separated_by=verdict.separated_by or _trial(
+        {cause.slug: verdict, **together}))
+
+
+def _alike(cause: Cause, other: Cause) -> bool:
+    return other.slug in cause.alike or cause.slug in other.alike
+
+
+def _trial(suspects: Mapping[str, Present]) -> str | None:
+    """The runs that would separate causes: one each, with nothing but its first remedy."""
+    changes = []
+    for slug, found in suspects.items():
+        if found.remedies:
+            remedy = found.remedies[0]
+            words = remedy.ladder[0].words() if remedy.ladder else remedy.advice or remedy.name
+            changes.append(f"{words.rstrip('.')} (cures {slug})")
+    return f"a run with one change alone: {', or '.join(changes)}" if changes else None

@@ -205,7 +205,10 @@ class Ascent:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """A data loader of the program."""
+    """A data loader of the program.
+
+    `generators` names the random generators that its workers each get the same copy of.
+    """
 
     name: str
     location: SourceLocation | None
@@ -213,6 +216,7 @@ class Loader:
     sampler: str
     samples: int | None
     workers: int
+    generators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,21 @@ class Freezing:
     """Where parts of a model, by its name, are frozen."""
 
     name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """A layer's samples hold numbers of several samples of the model's input, through a view.
+
+    `mixed` of the `samples` do. `location` is the view, or the layer's call.
+    """
+
+    name: str
+    samples: int
+    mixed: int
+    given: tuple[int, ...]  # the shape of the model's input
+    taken: tuple[int, ...]  # and of the layer's
     location: SourceLocation | None
 
 
@@ -320,6 +339,24 @@ class Program:
     devices: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Curves that another tool wrote: all that is known of a run that was not watched.
+
+    `unit` is what a step of its series counts: "step", "epoch", or "row" of the file.
+    """
+
+    file: str
+    format: str
+    train: str  # columns, as they were named
+    held_out: str | None
+    axis: str
+    unit: str
+    rows: int
+    higher_is_better: bool = False  # the series then hold what is missing to the best
+    metrics_higher: tuple[str, ...] = ()  # columns of other metrics of which more is better
+
+
 class EndKind(StrEnum):
     """How the watching ended."""
 
@@ -343,8 +380,9 @@ class End:
     max_steps: int | None = None
 
 
+# A kind of fact is written and read by its name in lower case; `Record` has an attribute for it.
 Fact = (
     Program | Model | Optimizer | Loss | Backward | Clipping | Clearing | RetainedGraph | Ascent
-    | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | NonFinite | End
-    | Unregistered | Freezing | Cut | Fetch
+    | Loader | ModeSwitch | HeldOutPass | Initialisation | Activation | Scheduler | Unregistered
+    | Freezing | Pasted | Cut | Fetch | NonFinite | End
 )

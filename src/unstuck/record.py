@@ -1,47 +1,33 @@
-"""Writes and reads a record: a folder with events.jsonl, one typed line per event.
-
-Nothing else is ever judged. A record holds statistics only: no sample and no weight.
-"""
+"""Reads a record, which `recording` writes. Nothing else is ever judged."""
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
 import typing
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unstuck import facts
 from unstuck.facts import End, EndKind, Fact
-from unstuck.plain import from_json, plain, to_json
+from unstuck.plain import from_json
+from unstuck.recording import EVENTS, SCHEMA, RecordWriter, Rows
 from unstuck.signals import BY_NAME, PlaceSignal, Signal, StepSignal
 
-SCHEMA = 1
-EVENTS = "events.jsonl"
-FLUSH_SECONDS = 0.25
+__all__ = [
+    "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity", "PlaceSeries",
+    "Record", "RecordWriter", "Series", "UnusableRecord", "main_track", "read_record",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Rows = dict[tuple[str, str], list[tuple[int, float]]]
 
-FACT_TYPES: dict[str, type] = {
-    kind.__name__.lower(): kind
-    for kind in (
-        facts.Program, facts.Model, facts.Optimizer, facts.Loss, facts.Backward,
-        facts.Clipping, facts.Clearing, facts.RetainedGraph, facts.Ascent, facts.Loader,
-        facts.ModeSwitch, facts.HeldOutPass, facts.Initialisation, facts.Activation,
-        facts.Scheduler, facts.Unregistered, facts.Freezing, facts.Cut, facts.Fetch,
-        facts.NonFinite, facts.End,
-    )
-}
+FACT_TYPES: dict[str, type] = {kind.__name__.lower(): kind for kind in typing.get_args(Fact)}
 
 
 class UnusableRecord(Exception):
@@ -81,111 +67,6 @@ class Series:
 PlaceSeries = Mapping[str, Series]
 
 
-# Writing -----------------------------------------------------------------------------------------
-class RecordWriter:
-    """Appends events to a record. Rows are buffered and written by time, facts at once.
-
-    All methods may be called from any thread of the process that made the writer. After `close`
-    they do nothing.
-    """
-
-    def __init__(self, folder: Path, version: str) -> None:
-        """Starts a record in `folder`, which is made if it is missing.
-
-        Raises:
-            FileExistsError: the folder holds a record already.
-            OSError: it cannot be written.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
-        self._file: IO[str] | None = (folder / EVENTS).open(
-            "x", encoding="utf-8", errors="backslashreplace")
-        self._rows: Rows = {}
-        self._pending: list[str] = []
-        self._flushed = 0.0
-        self._write({"type": "header", "schema": SCHEMA, "version": version,
-                     "record": uuid.uuid4().hex})
-        self.flush()
-
-    def fact(self, fact: Fact, step: int) -> None:
-        """Writes a fact. A later fact of the same kind and name replaces an earlier one."""
-        self._write({"type": "fact", "fact": type(fact).__name__.lower(), "step": step,
-                     "data": to_json(fact)})
-
-    def row(self, signal: StepSignal, step: int, value: float, track: str = "") -> None:
-        """Adds one number of a signal that is known at every step.
-
-        `track` keeps apart what must not be joined into one curve: the losses of two phases, or of
-        a generator and its discriminator.
-        """
-        self._rows.setdefault((signal.name, track), []).append((step, value))
-
-    def sample(self, signal: PlaceSignal, step: int, places: Mapping[str, float]) -> None:
-        """Adds the numbers of a sampled step, a place each."""
-        if places:
-            self._write({"type": "sample", "signal": signal.name, "step": step,
-                         "places": {place: plain(value) for place, value in places.items()}})
-
-    def odd(self, what: str, step: int, says: str) -> None:
-        """Notes something that limits what can be known, in one sentence, and flushes."""
-        self._write({"type": "odd", "what": what, "step": step, "says": says})
-        self.flush()
-
-    def end(self, end: End, step: int) -> None:
-        """Writes how the run ended and flushes."""
-        self.fact(end, step)
-        self.flush()
-
-    def tick(self) -> None:
-        """Flushes if the last flush is long enough ago."""
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hands everything to the operating system."""
-        with self._lock:
-            if self._file is None:
-                return
-            rows, self._rows = self._rows, {}
-            for (name, track), values in rows.items():
-                event = {"type": "step", "signal": name, "track": track,
-                         "rows": [(step, plain(value)) for step, value in values]}
-                self._pending.append(_line(event))
-            pending, self._pending = self._pending, []
-            if pending:
-                self._file.write("".join(pending))
-                self._file.flush()
-            self._flushed = time.monotonic()
-
-    def close(self) -> None:
-        """Flushes and closes; safe to call twice."""
-        with self._lock:
-            self.flush()
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-
-    def abandon(self) -> None:
-        """Forgets what is held back and closes the file: for a forked child."""
-        self._pending, self._rows = [], {}
-        self._lock = threading.RLock()  # another thread may have held it at the fork
-        self.close()
-
-    def _write(self, event: dict[str, Any]) -> None:
-        with self._lock:
-            if self._file is not None:
-                self._pending.append(_line(event))
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-
-
-def _line(event: dict[str, Any]) -> str:
-    return _encode(event) + "\n"
-
-
-# Reading -----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Oddity:
     """Something that limited the watching."""
@@ -202,6 +83,7 @@ class Record:
     id: str
     version: str
     program: facts.Program | None = None
+    log: facts.Log | None = None  # in place of a program: its curves were read from a file
     models: tuple[facts.Model, ...] = ()
     optimizers: tuple[facts.Optimizer, ...] = ()
     losses: tuple[facts.Loss, ...] = ()
@@ -219,6 +101,7 @@ class Record:
     unregistered: tuple[facts.Unregistered, ...] = ()
     freezings: tuple[facts.Freezing, ...] = ()
     cuts: tuple[facts.Cut, ...] = ()
+    pasted: tuple[facts.Pasted, ...] = ()
     fetches: tuple[facts.Fetch, ...] = ()
     non_finite: facts.NonFinite | None = None
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
@@ -254,6 +137,18 @@ class Record:
         return {layer.name: layer for model in self.models for layer in model.layers}
 
 
+def _attributes() -> dict[type, str]:
+    found = {}
+    for name, hint in typing.get_type_hints(Record).items():
+        for kind in (hint, *typing.get_args(hint)):
+            if kind in FACT_TYPES.values():
+                found[kind] = name
+    return found
+
+
+ATTRIBUTES: dict[type, str] = _attributes()  # where a record has its facts, by their kind
+
+
 def read_record(path: str | Path) -> Record:
     """Reads a record's folder, or its events.jsonl.
 
@@ -287,20 +182,12 @@ def read_record(path: str | Path) -> Record:
             _take(event, named, rows, places, oddities)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             record.torn = True
-    for name, attribute in (
-        ("model", "models"), ("optimizer", "optimizers"), ("loss", "losses"),
-        ("backward", "backwards"), ("clipping", "clippings"), ("loader", "loaders"),
-        ("modeswitch", "mode_switches"), ("heldoutpass", "held_out_passes"),
-        ("initialisation", "initialisations"), ("activation", "activations"),
-        ("scheduler", "schedulers"),
-        ("clearing", "clearings"), ("retainedgraph", "retained_graphs"), ("ascent", "ascents"),
-        ("unregistered", "unregistered"), ("freezing", "freezings"), ("cut", "cuts"),
-        ("fetch", "fetches"),
-    ):
-        setattr(record, attribute, tuple(named[name].values()))
-    record.program = next(iter(named["program"].values()), None)
-    record.non_finite = next(iter(named["nonfinite"].values()), None)
-    record.end = next(iter(named["end"].values()), record.end)
+    for kind, attribute in ATTRIBUTES.items():
+        found = tuple(named[kind.__name__.lower()].values())
+        if isinstance(getattr(record, attribute), tuple):
+            setattr(record, attribute, found)
+        elif found:
+            setattr(record, attribute, found[0])
     record.oddities = tuple(oddities)
     record.tracks = {
         track: _series(values) for (name, track), values in rows.items() if name == "train-loss"

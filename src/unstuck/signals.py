@@ -58,6 +58,10 @@ LEARNING_RATE = PlaceSignal(
     "learning-rate", "", Cost.EVERY_STEP, "rate of each parameter group; written when it changes",
     place="parameter group",
 )
+METRIC = PlaceSignal(
+    "metric", "", Cost.EVERY_STEP, "what a log names beside its losses, such as an accuracy",
+    place="column",
+)
 BATCH_SIZE = StepSignal("batch-size", "samples", Cost.SAMPLED, "first dimension of the model input")
 SAME_BATCH = StepSignal(
     "same-batch", "", Cost.SAMPLED,
@@ -279,6 +283,15 @@ IDENTICAL_OUTPUTS = StepSignal(
     "1 if a model puts out the same for every sample of a batch, else 0; looked at only where its "
     "inputs are all the same",
 )
+PICTURE_ROUGHNESS = StepSignal(
+    "picture-roughness", "", Cost.SAMPLED,
+    "mean squared difference of neighbours in the first convolution's pictures over twice their "
+    "variance (0: smooth, 1: noise), along the axis that speaks least for channels last",
+)
+CHANNELS_LAST_ROUGHNESS = StepSignal(
+    "channels-last-roughness", "", Cost.SAMPLED,
+    "the same along the same axis, if the numbers are read as height, width, channels",
+)
 
 # Modes and order ---------------------------------------------------------------------------------
 EVAL_IN_TRAINING = PlaceSignal(
@@ -286,9 +299,24 @@ EVAL_IN_TRAINING = PlaceSignal(
     "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
     "reached backward, else 0",
 )
+BATCH_NORM_VALUES = PlaceSignal(
+    "batch-norm-values", "values", Cost.SAMPLED,
+    "values per channel that a batch normalisation layer in train mode took its statistics from",
+)
+BATCH_NORM_GAP = PlaceSignal(
+    "batch-norm-gap", "", Cost.SAMPLED,
+    "distance between what a batch normalisation layer makes of a batch in train mode and what it "
+    "would make of it in eval mode, in standard deviations",
+)
 TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
     "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+)
+COPIED_GENERATORS = PlaceSignal(
+    "copied-generators", "generators", Cost.SAMPLED,
+    "random generators of the program's own that each worker of a loader gets the same copy of "
+    "and draws from; counted when the loader is built",
+    place="loader",
 )
 LABEL_AGREEMENT = PlaceSignal(
     "label-agreement", "", Cost.SAMPLED,
@@ -299,6 +327,11 @@ LABEL_AGREEMENT_BETWEEN = PlaceSignal(
     "share of the pairs of samples of two different sampled steps, of all so far, that have the "
     "same class label",
     place="loss",
+)
+PASTED_SHARE = PlaceSignal(
+    "pasted-share", "", Cost.SAMPLED,
+    "share of a layer's samples that hold numbers of several of the model's; written if there are "
+    "any",
 )
 
 ALL: tuple[Signal, ...] = tuple(

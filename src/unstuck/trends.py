@@ -152,12 +152,26 @@ def oscillation(series: Series) -> Oscillation | None:
     return Oscillation(changes, ratio(size, level), len(values))
 
 
+def in_order(series: Series) -> Series:
+    """The points in the order in which training went, with steps that never go back.
+
+    Where steps go back, a run was resumed: what it did over counts, not what it had done.
+    """
+    steps, values = series.steps, series.values
+    back = np.diff(steps) < 0
+    if not np.any(back):
+        return series
+    if np.all(np.diff(steps) <= 0):  # the newest first
+        return Series(steps[::-1], values[::-1])
+    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
+                    np.iinfo(np.int64).max]
+    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
+    return Series(steps[keep], values[keep])
+
+
 def tidy(series: Series) -> Series:
     """The finite points in the order of their steps, cut at HUGE."""
-    series = series.finite
-    if np.any(np.diff(series.steps) < 0):
-        order = np.argsort(series.steps, kind="stable")
-        series = Series(series.steps[order], series.values[order])
+    series = in_order(series).finite
     return Series(series.steps, np.clip(series.values, -HUGE, HUGE))
 
 

@@ -34,7 +34,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
-from benchmarks.non_interference import PRELOAD
+from benchmarks.apart import PRELOAD
 from unstuck.facts import EndKind
 from unstuck.observe import capture
 from unstuck.observe.watcher import STOPS_BEFORE_EXIT

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from unstuck.arguments import put_json
 from unstuck.edits import OptimizerArgument, Remedy, Safety
 from unstuck.facts import SourceLocation
 from unstuck.findings import (
@@ -59,10 +60,13 @@ def _valid(document: Any) -> None:
 def test_the_published_schema_is_current_and_a_schema() -> None:
     assert PUBLISHED.read_text(encoding="utf-8") == schema.schema_text()
     jsonschema.Draft202012Validator.check_schema(schema.json_schema())
+    runs = PUBLISHED.with_name("curves.schema.json").read_text(encoding="utf-8")
+    assert runs == schema.schema_text(schema.runs_schema())
+    jsonschema.Draft202012Validator.check_schema(schema.runs_schema())
 
 
 def test_a_report_keeps_to_the_schema(tmp_path: Path) -> None:
-    schema.write_json(_diagnosis(), tmp_path / "d.json")
+    put_json(schema.to_text(_diagnosis()), str(tmp_path / "d.json"))
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     _valid(document)
     assert document == schema.to_dict(_diagnosis())
@@ -107,5 +111,5 @@ def test_a_file_name_that_is_no_utf8_costs_no_report(tmp_path: Path) -> None:
     broken = Diagnosis(
         "0.1.0", "abc\udcff", Outcome(OutcomeKind.LEARNING, 1.0, "Fine."), (), (), 3
     )
-    schema.write_json(broken, tmp_path / "d.json")
+    put_json(schema.to_text(broken), str(tmp_path / "d.json"))
     assert json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))["record"] == "abc\udcff"

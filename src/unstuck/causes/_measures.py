@@ -15,9 +15,9 @@ import numpy as np
 
 from unstuck.cause import View
 from unstuck.edits import Edit, OptimizerArgument, number
-from unstuck.facts import LayerRole, Optimizer, SourceLocation
+from unstuck.facts import Layer, LayerRole, Optimizer, SourceLocation
 from unstuck.findings import Outcome, OutcomeKind
-from unstuck.record import Floats, Integers, Series
+from unstuck.record import Floats, Integers, Record, Series
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
@@ -37,6 +37,36 @@ def learned_little(outcome: Outcome) -> bool:
     if failed(outcome):
         return True
     return outcome.skill is not None and outcome.skill < POOR_SKILL
+
+
+# What was looked at ------------------------------------------------------------------------------
+def unwatched(record: Record) -> str | None:
+    """Why a signal may be missing for want of looking; None if the training was watched whole.
+
+    Only then does a signal that was never written mean that there was nothing to measure.
+    """
+    if record.torn:
+        return "the record is torn"
+    if not record.models or not record.steps:
+        return "no model was seen in training"
+    return next((odd.says.rstrip(".") for odd in record.oddities), None)
+
+
+def unread_loss(record: Record) -> str | None:
+    """Why the targets of a loss are not known; None if every loss is one that is known."""
+    if not record.losses:
+        return "no loss of the program was recognised"
+    unread = next((x for x in record.losses if x.hand_written and not x.input_shape), None)
+    if unread is None:
+        return None
+    line = f" at line {unread.location.line}" if unread.location is not None else ""
+    return f"the loss{line} is a formula of the program's own that was not recognised"
+
+
+def mode_layers(view: View) -> list[Layer]:
+    """The dropout and batch normalisation layers of all models."""
+    return [layer for layer in view.facts.layers().values()
+            if layer.role is LayerRole.DROPOUT or "BatchNorm" in layer.kind]
 
 
 # Updates -----------------------------------------------------------------------------------------

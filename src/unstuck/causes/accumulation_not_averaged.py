@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,14 @@ from unstuck.causes._measures import (
     nan_median,
     percent,
     thinned,
+    unwatched,
     weight_updates,
 )
 from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Series
-from unstuck.signals import LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM
+from unstuck.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 PASSES = Threshold(
     "accumulated-passes", 4.0,
@@ -54,7 +56,9 @@ class _Sum:
 
 
 def _sums(view: View) -> list[_Sum]:
-    found = []
+    found: list[_Sum] = []
+    if not view.has(LOSS_FACTOR):
+        return found
     for loss in view.facts.losses:
         series = view[LOSS_FACTOR].get(loss.name)
         if series is None or not len(series.finite):
@@ -65,10 +69,24 @@ def _sums(view: View) -> list[_Sum]:
     return found
 
 
+def _passes(view: View) -> float:
+    """Backward passes of one loss a step, the most of any loss; NaN if none was seen."""
+    losses = (view[TRAIN_LOSS], *view.facts.tracks.values())
+    return max((float(np.median(np.unique(loss.steps, return_counts=True)[1])) for loss in losses
+                if len(loss)), default=math.nan)
+
+
 def _detect(view: View) -> Verdict:
     sums = [s for s in _sums(view) if s.passes >= 2]
     if not sums:
-        return Absent("each step follows one backward pass of a loss")
+        passes = _passes(view)
+        blind = unwatched(view.facts)
+        if (view.has(LOSS_FACTOR) and view.facts.losses) or (passes < 2 and blind is None):
+            return Absent("each step follows one backward pass of a loss")
+        if blind is not None:
+            return Unknown(blind, (LOSS_FACTOR.name,))
+        return Unknown(f"a step follows {passes:.0f} backward passes of a loss whose share in "
+                       "each is not known", (LOSS_FACTOR.name,))
     worst = max(sums, key=lambda s: s.total)
     if worst.total < view.limit(WHOLE) or worst.loss.reduction != "mean":
         return Absent(f"the losses of {worst.passes:.0f} passes are divided, or sums themselves")
@@ -132,7 +150,8 @@ CAUSE = Cause(
             "Hugging Face Accelerate: performing gradient accumulation",
         ),
     ),
-    needs=(LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM),
+    needs=(TRAIN_LOSS,),
+    uses=(LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(PASSES, WHOLE, LARGE),
     explains=(
         "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",

@@ -112,6 +112,8 @@ def _detect(view: View) -> Verdict:
 # Units that are born the same --------------------------------------------------------------------
 def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     last = weighted[-1].parameter.layer
+    if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
+        return None  # the units of a hidden layer only are compared
     found: list[tuple[_Weighted, float]] = []
     young = False
     for item in weighted:
@@ -287,13 +289,14 @@ CAUSE = Cause(
             "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
         ),
     ),
-    needs=(TWIN_UNITS, STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
-    uses=(CONSTANT_LOSS, SATURATED_SHARE),
+    needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    uses=(TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     explains=(
         "vanishing-gradients", "exploding-gradients", "saturated-activations", "dead-relu",
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "bottleneck",
         "too-narrow",
     ),
+    alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,
 )

@@ -261,5 +261,6 @@ CAUSE = Cause(
     uses=(OUTPUT_GRADIENT, TIME_GROWTH),
     thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, LAYERS, MOVED),
     explains=("learning-rate-too-high", "non-finite-loss", "dead-relu", "saturated-activations"),
+    alike=("learning-rate-too-high",),
     detect=_detect,
 )

@@ -128,5 +128,6 @@ CAUSE = Cause(
         "too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low", "dead-relu",
         "detached-graph", "vanishing-gradients", "bad-initialisation",
     ),
+    alike=("detached-graph",),
     detect=_detect,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import thinned
+from unstuck.causes._measures import thinned, unread_loss
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -162,7 +162,8 @@ def _detect(view: View) -> Verdict:
     if refused is not None:
         return refused
     if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
-        return Unknown("no targets of a loss were seen", (TARGET_MINIMUM.name,))
+        return Unknown(unread_loss(view.facts) or "no targets of a loss were seen",
+                       ("a loss of torch.nn.functional that takes labels",))
     for loss in view.facts.losses:
         judged = _judge(view, loss)
         if judged is not None:

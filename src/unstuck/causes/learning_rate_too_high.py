@@ -131,13 +131,17 @@ def _detect(view: View) -> Verdict:
         strength += 0.1 * (signs.typical >= view.limit(LARGE))
         if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN):
             strength = max(strength, 0.95 if giant else 0.85)
+    elif view.outcome.kind is OutcomeKind.TOO_SHORT:
+        return Unknown(f"the updates are large ({size}), but the run is too short to see whether "
+                       "the loss settles", ("a run of more steps",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
-    elif view.outcome.kind is OutcomeKind.TOO_SHORT and jumped and giant:
-        return Unknown(f"{size} and the loss jumped, but the run is too short to see it settle",
-                       ("a run of more steps",))
-    elif failed(view.outcome) and sustained:
+    elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
+    elif failed(view.outcome):
+        return Unknown(f"the updates are large ({size}) and nothing was learned, but the loss was "
+                       "not thrown about as by too large steps",
+                       ("a trial with a tenth of the rate",))
     elif learned_little(view.outcome) and (giant or sustained):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
                        "neither jumped nor ends above a constant prediction's",

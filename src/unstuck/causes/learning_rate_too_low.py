@@ -183,6 +183,7 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE),
     explains=("too-few-steps",),
+    alike=("vanishing-gradients",),
     needs_trend=True,
     detect=_detect,
 )

@@ -23,6 +23,8 @@ _WORDS = {
 
 def _detect(view: View) -> Verdict:
     if not view.facts.ascents:
+        if not view.facts.backwards:
+            return Unknown("no backward pass was looked into", ("the graph of the loss",))
         return Absent("no loss drives an error up, as far as the signs along its graph tell")
     ascent = view.facts.ascents[0]
     others = set(view.facts.tracks) - {ascent.name}

@@ -10,7 +10,7 @@ from unstuck.cause import Cause, Harm, View, Words
 from unstuck.causes._measures import joined, loss_points, percent, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
-from unstuck.findings import Absent, Evidence, Present, Verdict
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
 
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
@@ -66,6 +66,9 @@ def _detect(view: View) -> Verdict:
         if features or targets:
             what = "inputs" if features else "targets"
             return Absent(f"some {what} are not finite, but no loss came to harm by them")
+        if found is None and not np.all(np.isfinite(loss.values)):
+            return Unknown("where the first number that is not finite arose was not looked into",
+                           (INPUT_NON_FINITE.name, TARGET_NON_FINITE.name))
         return Absent("neither the inputs nor the targets made a loss non-finite")
     bad = int(np.sum(~np.isfinite(loss.values)))
     lasting = len(loss) > 0 and not math.isfinite(float(loss.values[-1]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import level, percent
+from unstuck.causes._measures import level, percent, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
-from unstuck.facts import Loader, SourceLocation
+from unstuck.facts import Loader, Loss, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 
@@ -32,7 +34,43 @@ RARE_CLASSES = Threshold(
 )
 
 
+def _unseen(view: View) -> Verdict:
+    """No class labels were compared: because there are none, or because they are not known."""
+    blind = unread_loss(view.facts)
+    if blind is not None:
+        return Unknown(blind, ("a classification loss of torch.nn.functional",))
+    classes = [loss for loss in view.facts.losses if _labels_samples(loss)]
+    if any(not loss.function.startswith("binary") for loss in classes):
+        return Unknown("no batch of several samples had class labels",
+                       ("batches of several samples",))
+    if classes:
+        return _binary(view, classes[0])
+    blind = unwatched(view.facts)
+    if blind is not None:
+        return Unknown(blind, (LABEL_AGREEMENT.name,))
+    return Absent("the program has no loss with one class label for each sample")
+
+
+def _labels_samples(loss: Loss) -> bool:
+    """Whether a loss takes one class label for each sample."""
+    if loss.function in ("cross_entropy", "nll_loss", "multi_margin_loss"):
+        return len(loss.target_shape) == 1
+    return loss.function.startswith("binary") and math.prod(loss.target_shape[1:]) == 1
+
+
+def _binary(view: View, loss: Loss) -> Verdict:
+    """Labels of 0 and 1 that are no whole numbers are not compared: only a loader can tell."""
+    sizes = {(fetch.samples, fetch.batch_size) for fetch in view.facts.fetches}
+    training = [x for x in view.facts.loaders if (x.samples, x.batch_size) in sizes]
+    if training and all(x.sampler == "RandomSampler" for x in training):
+        return Absent("the loader that trains reads its samples in a random order")
+    return Unknown(f"the order of labels of 0 and 1 is not measured for {loss.function}",
+                   ("a DataLoader with shuffle=True",))
+
+
 def _detect(view: View) -> Verdict:
+    if not view.has(LABEL_AGREEMENT) or not view.has(LABEL_AGREEMENT_BETWEEN):
+        return _unseen(view)
     reason = "no batch of several samples had class labels"
     for place, found in view[LABEL_AGREEMENT].items():
         within = found.finite
@@ -123,8 +161,8 @@ CAUSE = Cause(
             "Bottou 2012: Stochastic gradient descent tricks",
         ),
     ),
-    needs=(LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN),
-    uses=(BATCH_SIZE,),
+    needs=(),
+    uses=(LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN, BATCH_SIZE),
     thresholds=(SORTED, BATCHES, RARE_CLASSES),
     explains=(
         "learning-rate-too-high", "learning-rate-too-low", "dead-relu", "exploding-gradients",

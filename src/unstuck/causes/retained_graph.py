@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import thinned
+from unstuck.causes._measures import thinned, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import RetainedGraph
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -35,6 +35,11 @@ def _rises(series: Series) -> int:
 
 
 def _detect(view: View) -> Verdict:
+    if not view.has(LIVE_GRAPHS):
+        blind = unwatched(view.facts) or unread_loss(view.facts)
+        if blind is not None:
+            return Unknown(blind, (LIVE_GRAPHS.name,))
+        return Absent("no loss kept its graph beyond its step")
     alive = {name: series.finite for name, series in view[LIVE_GRAPHS].items()}
     kept = [
         fact for fact in view.facts.retained_graphs
@@ -101,7 +106,8 @@ CAUSE = Cause(
             "PyTorch FAQ: don't accumulate history across your training loop",
         ),
     ),
-    needs=(LIVE_GRAPHS,),
+    needs=(),
+    uses=(LIVE_GRAPHS,),
     thresholds=(MANY, RISES, RELEASED),
     detect=_detect,
 )

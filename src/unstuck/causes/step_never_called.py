@@ -35,8 +35,8 @@ def _detect(view: View) -> Verdict:
         return Absent("an optimizer steps, or the program moves its weights itself")
     count = passes[name]
     sure = count >= view.limit(PASSES)
-    whole = view.facts.end.kind is EndKind.FINISHED
-    if not sure and not (whole and count >= view.limit(PASSES_OF_A_WHOLE_RUN)):
+    at_end = count >= view.limit(PASSES_OF_A_WHOLE_RUN)
+    if not sure and not (at_end and view.facts.end.kind is EndKind.FINISHED):
         return Unknown(f"no step has come after {count:.0f} backward passes, which may be "
                        "gradients that are added up", ("a run of more steps",))
     optimizer = next((o for o in view.facts.optimizers if o.name == name), None)

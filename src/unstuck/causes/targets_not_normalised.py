@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import failed, last_good_step, learned_little, thinned
+from unstuck.causes._measures import (
+    failed,
+    joined,
+    last_good_step,
+    learned_little,
+    thinned,
+    unread_loss,
+    unwatched,
+)
 from unstuck.edits import NormaliseTargets, Remedy, Safety, number
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -38,6 +46,8 @@ GAP = Threshold(
     "still off by a quarter of the deviation at the end shows that it has not.",
     "the batch mean of 64 samples scatters by an eighth",
 )
+# Losses that compare values; of gaussian_nll_loss no prediction is measured.
+REGRESSION = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss")
 LAST = 3  # sampled steps at the end
 
 
@@ -84,11 +94,26 @@ def _scale(view: View, loss: Loss) -> _Scale | None:
                   float(np.median(gaps)), given)
 
 
+def _unseen(view: View) -> Verdict:
+    """No loss was met whose targets and predictions are known to be values of one scale."""
+    blind = unread_loss(view.facts)
+    if blind is not None:
+        return Unknown(blind, ("a loss of torch.nn.functional, or a mean of squared differences",))
+    values = next((loss for loss in view.facts.losses if loss.function in REGRESSION), None)
+    if values is not None:
+        return Unknown(f"the targets of {values.function} were not measured", (TARGET_MEAN.name,))
+    blind = unwatched(view.facts)
+    if blind is not None:
+        return Unknown(blind, (TARGET_MEAN.name,))
+    kinds = joined(dict.fromkeys(loss.function for loss in view.facts.losses))
+    return Absent(f"the program has no regression loss: it trains with {kinds}")
+
+
 def _detect(view: View) -> Verdict:
-    losses = [loss for loss in view.facts.losses
-              if loss.name in view[LOSS_INPUT_MEAN]]
+    known = view[LOSS_INPUT_MEAN] if view.has(LOSS_INPUT_MEAN) else {}
+    losses = [loss for loss in view.facts.losses if loss.name in known]
     if not losses:
-        return Absent("the program has no regression loss")
+        return _unseen(view)
     nearest = None
     for loss in losses:
         scale = _scale(view, loss)
@@ -180,7 +205,8 @@ CAUSE = Cause(
             "Karpathy 2019: A recipe for training neural networks: init well",
         ),
     ),
-    needs=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
+    needs=(),
+    uses=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
     thresholds=(FAR, TINY, GAP),
     explains=(
         "learning-rate-too-low", "learning-rate-too-high", "non-finite-loss", "dead-relu",

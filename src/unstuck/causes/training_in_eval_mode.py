@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, joined, thinned
+from unstuck.causes._measures import called, joined, mode_layers, thinned, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Integers, Series
-from unstuck.signals import EVAL_IN_TRAINING, UPDATE_NORM
+from unstuck.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
 
 TIMES = Threshold(
     "eval-mode-steps", 2.0,
@@ -42,7 +42,25 @@ def _moved(view: View, model: Model) -> Integers | None:
     return np.unique(np.concatenate([s.steps[~(s.values == 0)] for s in updates]))
 
 
+def _unseen(view: View) -> Verdict:
+    """No layer that depends on the mode was met on the way of a loss."""
+    blind = unwatched(view.facts)
+    if blind is not None:
+        return Unknown(blind, (EVAL_IN_TRAINING.name,))
+    layers = mode_layers(view)
+    if not layers:
+        return Absent("the model has no dropout or batch normalisation layer to switch off")
+    called_once = view[OUTPUT_MEAN] if view.has(OUTPUT_MEAN) else {}
+    if any(layer.name in called_once for layer in layers):
+        return Absent("no dropout or batch normalisation layer that does anything was trained with")
+    return Unknown(
+        f"{joined(called(layer.name) for layer in layers)} was in no pass whose loss was "
+        "differentiated at a sampled step", (EVAL_IN_TRAINING.name,))
+
+
 def _detect(view: View) -> Verdict:
+    if not view.has(EVAL_IN_TRAINING):
+        return _unseen(view)
     series = {name: found.finite for name, found in view[EVAL_IN_TRAINING].items()}
     off = {n: s for n, s in series.items() if len(s) and float(s.values.max()) > 0}
     if not off:
@@ -130,8 +148,8 @@ CAUSE = Cause(
             "Ioffe and Szegedy 2015: Batch normalization",
         ),
     ),
-    needs=(EVAL_IN_TRAINING,),
-    uses=(UPDATE_NORM,),
+    needs=(),
+    uses=(EVAL_IN_TRAINING, UPDATE_NORM, OUTPUT_MEAN),
     thresholds=(TIMES, SHARE, LOADED),
     explains=(
         "vanishing-gradients", "exploding-gradients", "learning-rate-too-low",

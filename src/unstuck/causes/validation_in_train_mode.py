@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, joined, thinned
+from unstuck.causes._measures import called, joined, mode_layers, thinned, unwatched
 from unstuck.edits import Remedy, Safety
-from unstuck.facts import HeldOutPass
+from unstuck.facts import EndKind, HeldOutPass
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Series
-from unstuck.signals import TRAIN_IN_VALIDATION
+from unstuck.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
 
 SHARE = Threshold(
     "train-mode-share", 0.5,
@@ -19,7 +19,27 @@ SHARE = Threshold(
 )
 
 
+def _unseen(view: View) -> Verdict:
+    """No layer that depends on the mode was met in a validation."""
+    blind = unwatched(view.facts)
+    if blind is not None:
+        return Unknown(blind, (TRAIN_IN_VALIDATION.name,))
+    if not mode_layers(view) and not view.has(EVAL_IN_TRAINING):
+        return Absent("the model has no dropout or batch normalisation layer to switch off")
+    if view.has(HELD_OUT_LOSS):
+        return Unknown("held-out data pass through a model whose layers were not looked into",
+                       (TRAIN_IN_VALIDATION.name,))
+    if len(view.facts.models) > 1:
+        return Unknown("which of several models' passes are a validation shows in its loss only",
+                       (HELD_OUT_LOSS.name,))
+    if view.facts.end.kind is not EndKind.FINISHED:
+        return Unknown("the run ended before any validation", ("a run up to a validation",))
+    return Absent("the program has no validation that learns nothing from its data")
+
+
 def _detect(view: View) -> Verdict:
+    if not view.has(TRAIN_IN_VALIDATION):
+        return _unseen(view)
     series = {name: found.finite for name, found in view[TRAIN_IN_VALIDATION].items()}
     guilty = {
         name: s for name, s in series.items()
@@ -87,7 +107,8 @@ CAUSE = Cause(
             "Gal and Ghahramani 2016: Dropout as a Bayesian approximation",
         ),
     ),
-    needs=(TRAIN_IN_VALIDATION,),
+    needs=(),
+    uses=(TRAIN_IN_VALIDATION, EVAL_IN_TRAINING, HELD_OUT_LOSS),
     thresholds=(SHARE,),
     detect=_detect,
 )

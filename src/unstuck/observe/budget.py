@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 FULL_STEPS = 5  # most program mistakes show in the first steps
-SPACING = 1.25  # then each sampled step lies a quarter further out than the last
+SPACING = 1.4  # then each sampled step lies so many times as far out as the last
 GRACE_SECONDS = 0.05  # nobody notices this much over a whole run
 
 

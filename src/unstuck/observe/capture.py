@@ -25,27 +25,14 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import DataLoader
 
+from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.swap import Original, Swap, key, swap
 
 if TYPE_CHECKING:
+    from unstuck.observe.quiet import QuietSteps
     from unstuck.observe.watcher import Watcher
 
-LOSSES = (
-    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss",
-    "gaussian_nll_loss", "hinge_embedding_loss", "soft_margin_loss", "multi_margin_loss",
-    "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
-    "margin_ranking_loss", "triplet_margin_loss", "ctc_loss",
-)
-
-INITIALISERS = (
-    "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
-    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
-    "sparse_",
-)
-# The schedulers that have a `step` of their own.
-SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
-              "CosineAnnealingWarmRestarts")
+_tracing_state = torch._C._get_tracing_state  # of torch.jit.trace
 
 
 def watching() -> bool:
@@ -59,8 +46,10 @@ class Capture:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self.events: Watcher | QuietSteps = watcher  # who is told of what happens in a step
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
+        self._step_hook: Any = None
         self._call: Swap | None = None
         self._mode: Swap | None = None
         self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
@@ -102,8 +91,8 @@ class Capture:
                 self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
-        self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
         self._undo.append(register_optimizer_step_post_hook(self._after_step).remove)
+        self.tell(self._watcher, of_beginning_steps=True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
 
@@ -111,6 +100,7 @@ class Capture:
         """Takes every hook away, in reverse order."""
         self.active = False
         self.sample(False)
+        self.tell(self.events, of_beginning_steps=False)
         while self._undo:
             self._undo.pop()()
 
@@ -129,6 +119,15 @@ class Capture:
             self._leaf_hook.remove()
             self._leaf_hook = None
 
+    def tell(self, events: Watcher | QuietSteps, of_beginning_steps: bool) -> None:
+        """Sets who is told of what happens in a step, and whether of its beginning too."""
+        self.events = events
+        if of_beginning_steps and self._step_hook is None and self.active:
+            self._step_hook = register_optimizer_step_pre_hook(self._before_step)
+        elif not of_beginning_steps and self._step_hook is not None:
+            self._step_hook.remove()
+            self._step_hook = None
+
     def _swap(
         self, function: Any, make: Callable[[Original], Callable[..., Any]]
     ) -> Swap | None:
@@ -145,7 +144,7 @@ class Capture:
         return swapped
 
     def _in_forked_child(self) -> None:
-        self.active = False
+        self.remove()
         self._watcher.forked()
 
     def _tell(self, handler: Callable[..., None], *arguments: Any) -> None:
@@ -158,9 +157,9 @@ class Capture:
             self._watcher.failed(error)
 
     def _elsewhere(self) -> bool:
-        """Whether this call is none to watch: watching is over, or it is another thread's."""
-        return not self.active or (self._thread is not None and self._thread != get_ident()) or (
-            torch._C._get_tracing_state() is not None)
+        """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
+        return (self._thread != get_ident() and self._thread is not None) or (
+            _tracing_state() is not None)
 
     # Construction -------------------------------------------------------------------------------
     def _module_init(self, original: Original) -> Callable[..., Any]:
@@ -281,17 +280,7 @@ class Capture:
             if self._depth or self._in_backward or is_compiling() or self._elsewhere():
                 return original(module, *args, **kwargs)
             self._depth = 1
-            if not self.compiled and (
-                module._compiled_call_impl is not None
-                or type(module).__name__ == "OptimizedModule"
-            ):
-                self._tell(self._watcher.compiling)
-            limit = 0
-            if self._watcher.sampled:
-                self._tell(self._watcher.before_forward, module)
-                # A nested call takes more frames under the hook: the program gets as many more.
-                limit = sys.getrecursionlimit()
-                sys.setrecursionlimit(2 * limit)
+            limit = self._sampled_call(module) if self._watcher.sampled else 0
             # What the model calls inside runs torch's own code: it costs nothing.
             swapped = self._call
             if swapped is not None:
@@ -304,10 +293,25 @@ class Capture:
                     swapped.function.__code__ = swapped.new
                 if limit and sys.getrecursionlimit() == 2 * limit:
                     sys.setrecursionlimit(limit)
-            self._tell(self._watcher.after_forward, module, args, kwargs, output)
+            self._tell(self.events.after_forward, module, args, kwargs, output)
             return output
 
         return call
+
+    def _sampled_call(self, module: nn.Module) -> int:
+        """Prepares a module's call from outside at a sampled step; returns the recursion limit.
+
+        A nested call takes more frames under the hook on layers: the program gets as many more.
+        """
+        if not self.compiled and (
+            module._compiled_call_impl is not None
+            or type(module).__name__ == "OptimizedModule"
+        ):
+            self._tell(self._watcher.compiling)
+        self._tell(self._watcher.before_forward, module)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(2 * limit)
+        return limit
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
         if is_compiling():
@@ -329,7 +333,7 @@ class Capture:
                     raise
                 finally:
                     self._in_loss = False
-                self._tell(self._watcher.loss_computed, name, original, args, kwargs, result)
+                self._tell(self.events.loss_computed, name, original, args, kwargs, result)
                 return result
 
             return loss
@@ -341,7 +345,7 @@ class Capture:
             if self._in_backward or is_compiling() or self._elsewhere():
                 return original(tensors, *args, **kwargs)
             self._thread = get_ident()
-            self._tell(self._watcher.before_backward, tensors)
+            self._tell(self.events.before_backward, tensors)
             self._in_backward = True
             try:
                 return original(tensors, *args, **kwargs)
@@ -383,10 +387,10 @@ class Capture:
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self.active:
             # The first argument is the optimizer itself.
-            closure = any(a is not None for a in (*args[1:], kwargs.get("closure")))
-            self._tell(self._watcher.before_step, optimizer, closure)
+            closure = args[1] if len(args) > 1 else kwargs.get("closure")
+            self._tell(self._watcher.before_step, optimizer, closure is not None)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self.active:
-            self._tell(self._watcher.after_step, optimizer)
+            self._tell(self.events.after_step, optimizer)
             self._watcher.maybe_stop()

@@ -60,23 +60,41 @@ class Sites:
         With `built`, frames of that object's own constructors are passed over, so that the site
         is where the user asked for the object.
         """
-        frame: FrameType | None = sys._getframe(1)
-        user = self._user
+        if built is None:
+            return self.called_from(2)
         found: Site | None = None
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            code = frame.f_code
-            known = user.get(code.co_filename)
-            if known is None:
-                known = user[code.co_filename] = self.is_user(code.co_filename)
-            if known and found is None:
-                found = id(code), frame.f_lasti
-                self._codes[found[0]] = code
-                if built is None:
-                    return found
-            if built is not None and _constructs(frame, built):
+            if found is None and self.is_user(frame.f_code.co_filename):
+                found = self._site(frame)
+            if _constructs(frame, built):
                 found = None  # all that was met so far runs inside the object's constructor
             frame = frame.f_back
         return found
+
+    def called_from(self, depth: int) -> Site | None:
+        """As `here`, beginning so many frames further out: those are none of the user's.
+
+        Some ask at every step, and each frame costs.
+        """
+        frame: FrameType | None = sys._getframe(depth)
+        user = self._user
+        while frame is not None:
+            file = frame.f_code.co_filename
+            known = user.get(file)
+            if known is None:
+                known = user[file] = self.is_user(file)
+            if known:
+                code = frame.f_code
+                self._codes[id(code)] = code
+                return id(code), frame.f_lasti
+            frame = frame.f_back
+        return None
+
+    def _site(self, frame: FrameType) -> Site:
+        code = frame.f_code
+        self._codes[id(code)] = code
+        return id(code), frame.f_lasti
 
     def is_user(self, file: str) -> bool:
         """Whether code of this file is the user's."""
@@ -114,8 +132,7 @@ class Sites:
         found: list[Site] = []
         while frame is not None:
             if self.is_user(frame.f_code.co_filename):
-                found.append((id(frame.f_code), frame.f_lasti))
-                self._codes[id(frame.f_code)] = frame.f_code
+                found.append(self._site(frame))
             frame = frame.f_back
         return found
 
@@ -130,6 +147,16 @@ def _constructs(frame: FrameType, built: object) -> bool:
     if name != "self" and code.co_name != "__init__":
         return False
     return local_variables(frame).get(name) is built
+
+
+def raised_at(error: Exception) -> str:
+    """In brackets, the file and line where an error of our own arose; empty if it has no trace."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return ""
+    return f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})"
 
 
 def local_variables(frame: FrameType) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from unstuck.observe.budget import Budget
 from unstuck.observe.capture import Capture
 from unstuck.observe.models import Models
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
@@ -31,16 +32,18 @@ from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.reach import ReachProbe
-from unstuck.observe.probes.repeats import RepeatProbe, samples_of
+from unstuck.observe.probes.repeats import RepeatProbe
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.observe.sites import Sites
+from unstuck.observe.probes.slots import SlotProbe
+from unstuck.observe.probes.workers import WorkerProbe
+from unstuck.observe.quiet import QuietSteps
+from unstuck.observe.sites import Sites, raised_at
 from unstuck.record import RecordWriter
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.
 LONGEST_ACCUMULATION = 64
 # A program that catches everything may go on after it was told to stop: so often is it told again.
 STOPS_BEFORE_EXIT = 20
-
 # Noting the source line of an operation costs about fifty microseconds.
 LARGEST_TRACED_GRAPH = 1_000
 
@@ -64,17 +67,19 @@ class Watcher:
         self.names = Names(sites)
         self.models = Models(writer, self.names, sites)
         self.capture = Capture(self)
+        self._quiet = QuietSteps(self)
         self.step = 0
         self.sampled = True
         self.stopped = False
         self._max_steps = max_steps
         self._stops = 0
         self._budget = Budget(overhead)
-        self._backwards_since_step = 0
-        self._stepped = False
-        self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
-        self._backwards_in_step = 0
-        self._recent: list[int] = [0]  # optimizers of the last steps
+        self.backwards_since_step = 0
+        self.stepped = False
+        self.stepping: list[int] = []  # optimizers whose step is under way, outermost first
+        self.nests = False  # whether one steps within another
+        self.backwards_in_step = 0
+        self.recent: list[int] = [0]  # optimizers of the last steps
         self._window = 0  # sampled steps left, so that each optimizer gets one
         self._tracing = False
         self._failed = False
@@ -95,7 +100,10 @@ class Watcher:
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
         self.repeats = RepeatProbe(writer, sites)
+        self.workers = WorkerProbe(writer, sites)
+        self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
+        self.slots = SlotProbe(writer, self.names, sites)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -118,12 +126,8 @@ class Watcher:
             return
         self._failed = True
         self._trace(False)
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        at = f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})" if (
-            place is not None) else ""
-        says = f"the watcher failed at step {self.step}: {type(error).__name__}: {error}{at}"
+        says = (f"the watcher failed at step {self.step}: {type(error).__name__}: {error}"
+                f"{raised_at(error)}")
         with suppress(OSError):  # the writer itself may be what failed
             self.writer.odd("watcher-failed", self.step, says)
         if os.environ.get("UNSTUCK_DEBUG"):
@@ -140,6 +144,7 @@ class Watcher:
             return
         if not self.stopped:
             self.stopped = True
+            self.lifetimes.count(self.losses.places(), self.step)  # while all is still held
             self.writer.flush()
         self._stops += 1
         if self._stops > STOPS_BEFORE_EXIT:
@@ -176,13 +181,7 @@ class Watcher:
         self.frozen.optimizer_built(optimizer)
 
     def loader_built(self, loader: Any) -> None:
-        location = self.sites.location(self.sites.here(loader))
-        where = f"{location.line}" if location else "?"
-        self.writer.fact(facts.Loader(
-            f"loader at line {where}", location, getattr(loader, "batch_size", None),
-            type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-            int(getattr(loader, "num_workers", 0)),
-        ), self.step)
+        self.workers.loader_built(loader, self.step)
 
     def evaluation_begun(self, module: nn.Module) -> None:
         self.modes.switched(module)
@@ -233,6 +232,7 @@ class Watcher:
         if self.sampled and learns:
             self.losses.model_output(output)
             self.layers.end(args, kwargs, output)
+            self.slots.model_called(module, args, output, self.step)
             self.models.describe(
                 module, args, kwargs, self.step, compiled=self.capture.compiled,
                 first_layer=self.layers.first_layer)
@@ -242,7 +242,9 @@ class Watcher:
             self.cuts.called(module, args)
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
+            self.slots.called(module, args, self.step)
             self.modes.called(module, output)
+            self.batchnorm.called(module, args)
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(
@@ -265,18 +267,15 @@ class Watcher:
         traced = self._tracing
         if traced:
             self._trace(False)
-        if not self._stepping:
+        if not self.stepping:
             self._count_backward()
             if self.sampled or not self.order.settled:
                 self.order.before_backward(self.step)
         else:
-            self._backwards_in_step += 1
+            self.backwards_in_step += 1
         if self.parameters.follows:
             self.parameters.before_backward()
-        given = (tensors,) if isinstance(tensors, torch.Tensor) else tensors
-        if not isinstance(given, tuple | list):
-            return
-        for loss in given:
+        for loss in tensors if isinstance(tensors, tuple | list) else (tensors,):
             if not isinstance(loss, torch.Tensor):
                 continue
             if self.sampled and loss.grad_fn is not None:
@@ -303,21 +302,21 @@ class Watcher:
         self.cuts.reached(leaves, self.step)
 
     def _count_backward(self) -> None:
-        by_hand = not self._stepped and (
+        by_hand = not self.stepped and (
             not self.parameters.has_optimizer
-            or self._backwards_since_step >= LONGEST_ACCUMULATION
+            or self.backwards_since_step >= LONGEST_ACCUMULATION
         )
-        if by_hand and self._backwards_since_step:
+        if by_hand and self.backwards_since_step:
             self.parameters.after_step(None, self.step, self.sampled)
             self._step_ended()
             self.maybe_stop()
         if by_hand and self.sampled:
             self.parameters.before_step(None, self.step, self.sampled)
-        self._backwards_since_step += 1
+        self.backwards_since_step += 1
 
     def clearing(self, owner: Any) -> None:
         """Gradients are about to be cleared at a sampled step."""
-        if not self._stepping:
+        if not self.stepping:
             self.order.clearing(owner)
 
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
@@ -326,29 +325,31 @@ class Watcher:
     # Steps --------------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer, closure: bool) -> None:
         key = id(optimizer)
-        if self._stepping and key in self._stepping and self._backwards_in_step:
-            self._stepping.clear()  # an earlier step raised and never came back
-        self._stepping.append(key)
-        if len(self._stepping) == 1:
-            self._backwards_in_step = 0
+        if self.stepping and key in self.stepping and self.backwards_in_step:
+            self.stepping.clear()  # an earlier step raised and never came back
+        self.stepping.append(key)
+        if len(self.stepping) > 1:
+            self.nests = True
+        else:
+            self.backwards_in_step = 0
             self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
             if self.sampled or self.noise.waiting:
                 self.noise.before_step(optimizer, closure, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
-        if self._stepping:
-            self._stepping.pop()
-        if self._stepping:
+        if self.stepping:
+            self.stepping.pop()
+        if self.stepping:
             return
-        self._stepped = True
-        if not self._backwards_since_step and not self._backwards_in_step:
+        self.stepped = True
+        if not self.backwards_since_step and not self.backwards_in_step:
             self.losses.without_backward(self.step)
         self.parameters.after_step(optimizer, self.step, self.sampled)
-        if id(optimizer) != self._recent[-1]:
-            self._recent = [*self._recent[-7:], id(optimizer)]
-        elif len(set(self._recent)) > 1 and self.step % 64 == 0:
-            self._recent = self._recent[-1:]  # the others may have ended
+        if id(optimizer) != self.recent[-1]:
+            self.recent = [*self.recent[-7:], id(optimizer)]
+        elif len(set(self.recent)) > 1 and self.step % 64 == 0:
+            self.recent = self.recent[-1:]  # the others may have ended
         self._step_ended()
 
     def _step_ended(self) -> None:
@@ -357,6 +358,7 @@ class Watcher:
             self.order.after_step()
             self.layers.flush(self.step)
             self.modes.flush(self.step)
+            self.batchnorm.flush(self.step)
             self.labels.flush(self.step)
             self.flow.flush(self.step)
             self.lifetimes.count(self.losses.places(), self.step)
@@ -364,14 +366,16 @@ class Watcher:
         if not self.repeats.over:
             self.repeats.step_ended(self.step)
         self.step += 1
-        self._backwards_since_step = 0
+        self.backwards_since_step = 0
         if self._window > 1:
             self._window -= 1
         else:
             self.sampled = self.step >= self._budget.next and self._budget.sampled(self.step)
-            self._window = max(1, len(set(self._recent) - {0})) if self.sampled else 0
+            self._window = max(1, len(set(self.recent) - {0})) if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
+        quiet = self._quiet.lasts(self.sampled, self._budget.next)
+        self.capture.tell(self._quiet if quiet else self, of_beginning_steps=not quiet)
         if self.step == 1:
             self._trace(True)
         elif self.step < 4 and torch.is_anomaly_enabled() and (

@@ -1,14 +1,15 @@
 """A diagnosis as JSON, and the JSON Schema that such a report keeps to.
 
-`python -m unstuck.report.schema > docs/diagnosis.schema.json` writes the published schema.
+`python -m unstuck.report.schema > docs/diagnosis.schema.json` writes the published schema, and
+`python -m unstuck.report.schema runs > docs/curves.schema.json` that of several logs.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from unstuck.edits import Safety
@@ -48,10 +49,11 @@ def to_text(diagnosis: Diagnosis) -> str:
     return json.dumps(to_dict(diagnosis), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_json(diagnosis: Diagnosis, path: str | Path) -> None:
-    """Writes a diagnosis as JSON; OSError if the file cannot be written."""
-    # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
-    Path(path).write_text(to_text(diagnosis), encoding="utf-8", errors="backslashreplace")
+def runs_to_text(runs: Sequence[tuple[str, Diagnosis]]) -> str:
+    """The diagnoses of several logs, each with its file, as a JSON document."""
+    document = {"schema": SCHEMA, "runs": [{"file": f, **to_dict(d)} for f, d in runs]}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -219,6 +221,22 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def runs_schema() -> dict[str, Any]:
+    """The JSON Schema of what `runs_to_text` returns: reports, each with its file."""
+    one = json_schema()
+    report = {key: one[key] for key in ("description", "type", "additionalProperties")} | {
+        "properties": {"file": {"type": "string"}, **one["properties"]},
+        "required": ["file", *one["required"]],
+    }
+    return {
+        "$schema": one["$schema"],
+        "title": "unstuck curves of several runs",
+        **_object("What unstuck says about several logs.", schema={"const": SCHEMA},
+                  runs=_list({"$ref": "#/$defs/report"})),
+        "$defs": {**one["$defs"], "report": report},
+    }
+
+
 def _object(description: str, **properties: Any) -> dict[str, Any]:
     return {
         "description": description,
@@ -241,10 +259,10 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def schema_text() -> str:
-    """The schema as it is published."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+def schema_text(schema: dict[str, Any] | None = None) -> str:
+    """The schema as it is published; by default that of one report."""
+    return json.dumps(schema or json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    print(schema_text(runs_schema() if sys.argv[1:] == ["runs"] else None), end="")

@@ -43,7 +43,6 @@ class ConstantLoss:
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
         self._costs: list[float] = []
-        self._batch_size = 1
         self._numel = 1
 
     def add(self, args: Any) -> None:
@@ -54,7 +53,6 @@ class ConstantLoss:
         if not observable(target):
             return
         with torch.no_grad():
-            self._batch_size = target.shape[0] if target.ndim else 1
             self._numel = target.numel()
             if self._function in _BY_FREQUENCY:
                 self._add_classes(given, target)

@@ -74,7 +74,6 @@ class FlowProbe:
         self._met: dict[int, weakref.ref[torch.Tensor]] = {}
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
         self._growth: dict[str, list[torch.Tensor | None]] = {}
-        self._searched: set[int] = set()
         self._schedulers: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._built: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
         self._kinds: dict[str, int] = {}
@@ -134,6 +133,9 @@ class FlowProbe:
         """Looks at the graph behind a loss at a sampled step, before its backward."""
         self._first_look(step)
         if len(nodes) > GRAPH_LIMIT:
+            return
+        nodes = [node for node in nodes if node.name() in _OPERANDS]
+        if step >= GRAPH_STEPS and len(nodes) < REPEATS:
             return
         products = {}
         for node in sorted(nodes, key=graph.sequence):

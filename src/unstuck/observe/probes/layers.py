@@ -14,6 +14,7 @@ from unstuck.facts import LayerRole
 from unstuck.observe import graph
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.naming import Names
+from unstuck.observe.probes.channels import ChannelProbe
 from unstuck.observe.tensors import mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
@@ -32,6 +33,7 @@ from unstuck.signals import (
 
 ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
 FEATURE_LIMIT = 256  # features of the input that are looked at
+FIRST_LOOKS = 5  # sampled steps at which the input is always looked at
 BATCHES = 3  # a unit is silent if it was so in this many sampled batches in a row
 NEAR = 100  # graph nodes behind an activation among which its layer is looked for
 SATURATION = 0.03  # share of the range that counts as its end
@@ -55,9 +57,11 @@ class LayerProbe:
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
         self._constant = ConstantInputs()
+        self._channels = ChannelProbe()
         self._identical: bool | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
-        self._input_done = False
+        self._input_met = False  # in this step
+        self._input_looks = 0
         self._input_samples = 0
         self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
         self._gradients: dict[str, list[torch.Tensor]] = {}
@@ -94,8 +98,12 @@ class LayerProbe:
     ) -> None:
         with torch.no_grad():
             own = kind in _WEIGHTED and next(module.parameters(recurse=False), None) is not None
-            if own and not self._input_done:
-                self._input(args[0] if args else None, name, kind)
+            if own and not self._input_met:
+                self._input_met = True
+                self.first_layer = name
+                self._input_looks += 1
+                if self._input_due:
+                    self._input(args[0] if args else None, kind)
             values = _part(tensor)
             self._statistics.setdefault(name, []).append(mean_deviation(values))
             if kind is LayerRole.ACTIVATION:
@@ -104,14 +112,20 @@ class LayerProbe:
             self._hook(tensor, name)
             self._fed_by, self._fed_role = name, kind
 
-    def _input(self, given: Any, name: str, kind: LayerRole) -> None:
-        self._input_done = True
-        self.first_layer = name
+    @property
+    def _input_due(self) -> bool:
+        """Whether the data are looked at: in the first looks, then when their number doubles."""
+        looks = self._input_looks
+        return self._input_met and (looks <= FIRST_LOOKS or not looks & (looks - 1))
+
+    def _input(self, given: Any, kind: LayerRole) -> None:
         if isinstance(given, torch.Tensor) and given.ndim > 0 and observable(given):
             self._constant.add(given, kind is not LayerRole.CONVOLUTION and given.ndim == 3)
         if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
             return
         if given.is_floating_point() and given.ndim > 0 and observable(given):
+            if kind is LayerRole.CONVOLUTION:
+                self._channels.add(given)
             axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
             features = given.detach().movedim(axis, -1).reshape(-1, given.shape[axis])
             if features.shape[1] > FEATURE_LIMIT:
@@ -180,7 +194,7 @@ class LayerProbe:
 
     def end(self, args: Any, kwargs: Any, output: Any) -> None:
         """A call of a model from outside has ended."""
-        if self._input_done and self._identical is None and self._constant.share() == 1.0:
+        if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
         first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
         if first is not None and first.ndim > 0 and self._batch is None:
@@ -226,15 +240,16 @@ class LayerProbe:
         if self._batch is not None:
             self._writer.row(BATCH_SIZE, step, float(self._batch))
         self._batch = None
-        self._input_done = False
+        self._input_met = False
         self._by_module.clear()
 
     def _write_statistics(self, step: int) -> None:
         names = list(self._statistics)
-        tensors = []
+        tensors: list[torch.Tensor] = []
         for pairs in self._statistics.values():
-            tensors += [torch.stack([m for m, _ in pairs]).mean(),
-                        torch.stack([d for _, d in pairs]).mean()]
+            tensors += pairs[0] if len(pairs) == 1 else [
+                torch.stack([number for number, _ in pairs]).mean(),
+                torch.stack([number for _, number in pairs]).mean()]
         values = transfer(tensors)
         self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
         self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
@@ -248,7 +263,8 @@ class LayerProbe:
         # Backward meets the layers last to first.
         names = list(reversed(self._gradients))
         norms = transfer([
-            torch.linalg.vector_norm(torch.stack(self._gradients[n])) for n in names])
+            found[0] if len(found := self._gradients[n]) == 1
+            else torch.linalg.vector_norm(torch.stack(found)) for n in names])
         self._writer.sample(OUTPUT_GRADIENT, step, dict(zip(names, norms, strict=True)))
         self._gradients = {}
 
@@ -267,15 +283,18 @@ class LayerProbe:
         self._alive = {}
 
     def _write_inputs(self, step: int) -> None:
-        constant = self._constant.share() if self._input_done else None
+        if not self._input_due:
+            return
+        self._channels.flush(self._writer, step)
+        constant = self._constant.share()
         if constant is not None:
             self._writer.row(CONSTANT_INPUT_SHARE, step, constant)
         if self._identical is not None:
             self._writer.row(IDENTICAL_OUTPUTS, step, float(self._identical))
             self._identical = None
         count = self._inputs.batches
-        if count <= self._input_samples or (count > 5 and count & (count - 1)):
-            return  # after the first batches only when their number has doubled
+        if count <= self._input_samples:
+            return
         self._input_samples = count
         self._writer.sample(INPUT_MEAN, step, _numbered(self._inputs.mean()))
         self._writer.sample(INPUT_DEVIATION, step, _numbered(self._inputs.deviation()))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from unstuck import facts
 from unstuck.observe import graph
@@ -20,6 +19,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe
+from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
@@ -30,16 +30,11 @@ from unstuck.signals import (
     HELD_OUT_LOSS,
     LOSS_FACTOR,
     SEEN_LOSS,
-    TRAIN_LOSS,
 )
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
 COMBINED = "combined loss"  # the track of a sum of losses
-DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
-
-
-# A loss on the CPU is a number at once: reading one from another device would wait for it.
-Number: TypeAlias = float | torch.Tensor
+HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's caller
 
 
 @dataclass(slots=True)
@@ -84,8 +79,7 @@ class LossProbe:
         self._pending: dict[int, _Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, list[tuple[Number, int]]] = {}
-        self._later: list[tuple[int, str, torch.Tensor]] = []
-        self._drained = time.monotonic()
+        self._rows = LossRows(writer, finite)
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
         self._output: Output | None = None
@@ -107,10 +101,10 @@ class LossProbe:
     ) -> None:
         """A loss function returned `result`, or raised (None)."""
         if not args or not isinstance(args[0], torch.Tensor) or (
-            torch._C._functorch.is_functorch_wrapped_tensor(args[0])
+            is_functorch_wrapped_tensor(args[0])
         ):
             return
-        site = self._sites.here()
+        site = self._sites.called_from(HOOK_FRAMES)
         known = self._known.get((function, site))
         if known is None:
             known = self._know(function, original, site, args, kwargs)
@@ -121,7 +115,7 @@ class LossProbe:
             return
         node = result.grad_fn
         if node is None:
-            self._looked_at(_mean(_value(result)), _samples(args), self._samples.role)
+            self._looked_at(mean_of(value_of(result)), _samples(args), self._samples.role)
             return
         if sampled:
             self._measure(known, args, kwargs, step)
@@ -130,12 +124,22 @@ class LossProbe:
             self._lifetimes.follow(node, known.name, step)
         # Only the number is kept: the graph must be able to go.
         self._pending[node._sequence_nr()] = _Pending(
-            _value(result), known, self._samples.batch, _samples(args))
+            value_of(result), known, self._samples.batch, _samples(args))
+
+    def plainly_computed(self, function: str, args: Any, result: torch.Tensor) -> bool:
+        """As `computed` at a step that nobody looks at, if this is a usual loss; else False."""
+        node = result.grad_fn
+        known = self._known.get((function, self._sites.called_from(HOOK_FRAMES)))
+        if node is None or known is None or not known.reached:
+            return False
+        self._pending[node._sequence_nr()] = _Pending(
+            value_of(result), known, self._samples.batch, _samples(args))
+        return True
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
         if isinstance(result, torch.Tensor) and result.grad_fn is not None:
-            self._scaled = {graph.sequence(result.grad_fn): _value(unscaled)}
+            self._scaled = {graph.sequence(result.grad_fn): value_of(unscaled)}
 
     def _looked_at(self, value: Number, weight: int, role: Role) -> None:
         self._passes.setdefault(role, []).append((value, max(1, weight)))
@@ -155,23 +159,13 @@ class LossProbe:
         """A tensor is about to be differentiated."""
         if self._passes:
             self._end_pass(step)
+        if self.plain_backward(loss, step, sampled):
+            return
         root = loss.grad_fn
         if root is None:
             return
         known = None
-        direct = self._pending.get(root._sequence_nr())
-        if direct is not None and len(self._pending) == 1 and direct.known.written:
-            # The plain case, kept cheap: this very loss, and nothing else is waiting.
-            known = direct.known
-            known.reached += 1
-            self._pending.clear()
-            self._samples.trained(direct.batch)
-            self._emit(direct.value, known, root, step, sampled)
-            if sampled:
-                self._backward_site(step)
-                self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
-            return
-        value = _value(loss)
+        value = value_of(loss)
         if self._scaled:
             value = self._scaled.pop(graph.sequence(root), value)
         if self._pending:
@@ -183,7 +177,7 @@ class LossProbe:
                 pending = self._pending[next(iter(found))]
                 if plain:
                     known = pending.known
-                    if not _is_many(pending.value):
+                    if not is_many(pending.value):
                         if sampled:
                             self._write_factor(known, value, pending.value, step)
                         value = pending.value
@@ -199,9 +193,30 @@ class LossProbe:
             self._ascents.note(root, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
+    def plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
+        """As `before_backward`, if this very loss and nothing else waits for it; else False."""
+        root = loss.grad_fn
+        if root is None or len(self._pending) != 1 or self._passes:
+            return False
+        direct = self._pending.get(root._sequence_nr())
+        if direct is None or not direct.known.written:
+            return False
+        known = direct.known
+        known.reached += 1
+        self._pending.clear()
+        if direct.batch is not None:
+            self._samples.trained(direct.batch)
+        if not sampled:
+            self._rows.add(known.name, direct.value, root, step, False)
+        else:
+            self._emit(direct.value, known, root, step, True)
+            self._backward_site(step)
+            self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
+        return True
+
     def _write_factor(self, known: _Known, passed: Number, computed: Number, step: int) -> None:
         whole = float(computed)
-        if whole and not _is_many(passed):
+        if whole and not is_many(passed):
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
 
     def places(self) -> dict[str, tuple[Site | None, bool]]:
@@ -225,7 +240,7 @@ class LossProbe:
 
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
-        self._looked_at(_mean(pending.value), pending.weight, role)
+        self._looked_at(mean_of(pending.value), pending.weight, role)
         self._samples.only_looked_at(pending.batch, role)
 
     def without_backward(self, step: int) -> None:
@@ -242,32 +257,11 @@ class LossProbe:
         self, value: Number, known: _Known | None, root: Any, step: int, sampled: bool
     ) -> None:
         track = known.name if known else COMBINED
-        if isinstance(value, torch.Tensor) and value.is_cpu:
-            value = value.sum().item()
-        if isinstance(value, float):
-            self._writer.row(TRAIN_LOSS, step, value, track)
-            if not math.isfinite(value) and root is not None:
-                self._finite.non_finite(root, step)
-        else:
-            # Reading a number waits for the device: several are read at once, now and then.
-            self._later.append((step, track, value.sum()))
-            if sampled or time.monotonic() - self._drained > DRAIN_SECONDS:
-                self._drain(root)
+        self._rows.add(track, value, root, step, sampled)
         if sampled and known is not None:
             constant = known.constant.value()
             if constant is not None:
                 self._writer.row(CONSTANT_LOSS, step, constant, track)
-
-    def _drain(self, root: Any) -> None:
-        self._drained = time.monotonic()
-        later, self._later = self._later, []
-        if not later:
-            return
-        numbers = torch.stack([value.reshape(()).double() for *_, value in later]).tolist()
-        for (step, track, _), number in zip(later, numbers, strict=True):
-            self._writer.row(TRAIN_LOSS, step, number, track)
-            if not math.isfinite(number) and root is not None:
-                self._finite.non_finite(root, step)
 
     def finish(self, step: int, whole: bool) -> None:
         """The run has ended: everything that waits is written.
@@ -279,7 +273,7 @@ class LossProbe:
                 self._only_looked_at(pending)
         self._pending.clear()
         self._end_pass(step)
-        self._drain(None)
+        self._rows.drain(None)
 
     # Facts --------------------------------------------------------------------------------------
     def _know(
@@ -377,19 +371,6 @@ def _samples(args: Any) -> int:
     """How many samples a loss is about."""
     target = args[1] if len(args) > 1 else None
     return target.shape[0] if isinstance(target, torch.Tensor) and target.ndim else 1
-
-
-def _value(loss: torch.Tensor) -> Number:
-    """The value of a loss, without its graph."""
-    return float(loss.item()) if loss.is_cpu and loss.numel() == 1 else loss.detach()
-
-
-def _is_many(value: Number) -> bool:
-    return isinstance(value, torch.Tensor) and value.numel() != 1
-
-
-def _mean(value: Number) -> Number:
-    return value.double().mean() if isinstance(value, torch.Tensor) else value
 
 
 def _dtype(tensor: torch.Tensor | None) -> str:

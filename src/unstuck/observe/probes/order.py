@@ -111,7 +111,8 @@ class OrderProbe:
 
     def after_step(self) -> None:
         """What comes now belongs to the next step."""
-        self._reached.clear()
+        if self._stepped:  # else many passes without a step were counted as one
+            self._reached.clear()
         self._cleared = None
 
     def _empty(self, optimizer: Optimizer) -> bool | None:

@@ -109,7 +109,10 @@ class ParameterProbe:
         ), step)
 
     def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:
-        rates = [group.get("lr") for group in optimizer.param_groups]
+        groups = optimizer.param_groups
+        if len(groups) == 1 and known.rates and groups[0].get("lr") is known.rates[0]:
+            return  # the same object: the usual case, kept cheap
+        rates = [group.get("lr") for group in groups]
         for rate in rates:
             if isinstance(rate, torch.Tensor):
                 if not sampled:

@@ -22,6 +22,16 @@ def samples_of(loader: Any) -> int | None:
         return None
 
 
+def loader_fact(loader: Any, location: facts.SourceLocation | None) -> facts.Loader:
+    """A data loader as a record has it."""
+    where = f"{location.line}" if location else "?"
+    return facts.Loader(
+        f"loader at line {where}", location, getattr(loader, "batch_size", None),
+        type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
+        int(getattr(loader, "num_workers", 0)),
+    )
+
+
 class RepeatProbe:
     """Compares the hashes of training batches over the first steps; keeps no data."""
 

@@ -12,7 +12,7 @@ import torch
 from unstuck.observe.tensors import observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
-SPACING = 32  # later only every so many steps
+SPACING = 128  # later only every so many steps
 MOST_HASHES = 200_000
 BATCH_LIMIT = 512  # samples of a batch that are hashed
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
@@ -70,7 +70,7 @@ class SampleProbe:
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        share = sum(h in self._trained for h in hashes) / len(hashes)
+        share = sum(map(self._trained.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
@@ -78,11 +78,16 @@ class SampleProbe:
         limit = 0.5 * expected if expected >= 0.02 else 0.5
         self.batch = Batch(hashes, Role.SEEN if share >= limit else Role.HELD_OUT)
 
+    def passed(self) -> None:
+        """A model was called in training, and nothing of it is to be hashed."""
+        self._learns = True
+        self.batch = None
+
     def trained(self, batch: Batch | None) -> None:
         """The loss of a batch has reached backward."""
         if batch is None:
             return
-        self._again[0] += sum(h in self._trained for h in batch.hashes)
+        self._again[0] += sum(map(self._trained.__contains__, batch.hashes))
         self._again[1] += len(batch.hashes)
         if len(self._trained) < MOST_HASHES:
             self._trained.update(batch.hashes)

@@ -1,0 +1,60 @@
+"""What runs programs in processes of their own, forked from one that has torch loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "unstuck"
+# The first optimizer step imports torch._dynamo, which takes seconds.
+PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
+
+
+@cache
+def context() -> ForkServerContext:
+    """Makes the processes."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(list(PRELOAD))
+    return made
+
+
+def mark(files: Iterable[Path]) -> str:
+    """A hash of files of the project."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def watcher() -> str:
+    """A mark of everything that decides what a record holds, besides the program."""
+    names = ("recording", "facts", "plain", "signals")
+    return mark([*(PACKAGE / "observe").rglob("*.py"), *(PACKAGE / f"{n}.py" for n in names)])
+
+
+def settle(folder: str, program: str) -> None:
+    """Makes this process that of a program: its output in the folder's output.txt; in a child only.
+
+    A failing watcher is reported as a user would see it, and warnings are the program's own.
+    """
+    output = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.chdir(folder)
+    os.environ["UNSTUCK_DEBUG"] = ""
+    sys.argv = [program]
+    # This child has inherited "forkserver"; its loaders are to start workers as a script's would.
+    multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")

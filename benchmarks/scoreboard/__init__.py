@@ -1,0 +1,1 @@
+"""How often the right cause is named, on programs with faults put in and on healthy ones."""

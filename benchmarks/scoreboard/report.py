@@ -1,0 +1,158 @@
+"""A scoreboard's figures as JSON, as a page of the documentation, and on the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.scoreboard.scores import GROWS, LEARNED, LOSES, Alarm, Row, Share
+
+INTRODUCTION = """\
+# Scoreboard
+
+How often the right cause is named: {programs} {half}, {date}, version {version}, by
+`python -m benchmarks.scoreboard`.
+
+Training programs are generated: six kinds (multilayer perceptrons for classes and for numbers, a
+convolutional network, a GRU, a transformer, an autoencoder), with data, width, depth, optimizer,
+rate, batch, style of the loop and seed drawn inside what works. The generator puts in every fault
+of the catalogue at up to four strengths; it knows no detector. Names split the programs once into
+two halves; detectors may be written against the open one only.
+
+A healthy program counts if its skill on unseen samples is at least {learned:g} (accuracy above that
+of the most frequent class as a share of what is possible, or 1 - error / error of the mean). A
+faulty one counts if it loses at least {loses:.0%} of its healthy twin's skill, or ends in an error;
+where memory is the harm, if it grows {grows:g} MB more than its twin; a leak into validation and a
+validation in train mode count always. Intervals are Wilson's, 95 %.
+"""
+CAUSE_BY_CAUSE = """\
+## Cause by cause
+
+A cause that the record of one run cannot decide (*trial*) is told if a finding is the cause, or
+holds it in its set and names the trial that tells. *Steps* is the median after which it is named
+first for good.
+
+| cause | decided by | counted | first | among three | told | unknown | steps | instead |"""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything that a scoreboard says."""
+
+    date: str
+    version: str
+    split: str
+    quick: bool
+    totals: dict[str, Share]
+    healthy: int  # programs that count
+    rows: tuple[Row, ...]
+    alarms: tuple[Alarm, ...]
+    pairs: tuple[dict[str, Any], ...]
+    trouble: tuple[str, ...]
+
+
+def to_json(board: Board) -> dict[str, Any]:
+    """The board as plain JSON values."""
+    return {
+        "schema": 1, "date": board.date, "version": board.version, "split": board.split,
+        "quick": board.quick, "healthy": board.healthy,
+        "totals": {name: _share(share) for name, share in board.totals.items()},
+        "causes": [
+            {"cause": row.slug, "decided_by": "trial" if row.trial else "record",
+             "detector": row.detector, "programs": row.made, "counted": row.counted,
+             "first": _share(row.first), "among_three": _share(row.among_three),
+             "in_set": _share(row.set_), "unknown": _share(row.unknown),
+             "silent": _share(row.silent), "steps": row.steps, "instead": dict(row.instead)}
+            for row in board.rows],
+        "alarms": [
+            {"program": alarm.name, "severity": alarm.severity, "findings": list(alarm.slugs),
+             "titles": list(alarm.titles)} for alarm in board.alarms],
+        "pairs": list(board.pairs),
+        "trouble": list(board.trouble),
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    value = None if math.isnan(share.value) else round(share.value, 4)
+    return {"value": value, "low": round(low, 4), "high": round(high, 4), "hits": share.hits,
+            "of": share.of}
+
+
+def to_markdown(board: Board) -> str:
+    """The board as a page."""
+    programs = "a few programs of" if board.quick else "all programs of"
+    half = {"aside": "the half kept aside", "open": "the open half", "all": "both halves"}
+    lines = [INTRODUCTION.format(
+        programs=programs, half=half[board.split], date=board.date, version=board.version,
+        learned=LEARNED, loses=LOSES, grows=GROWS)]
+    lines += ["## In total", "", "| figure | value | 95 % | of |", "|---|---|---|---|"]
+    for name, share in board.totals.items():
+        lines.append(f"| {name} | {_number(share.value)} | {_interval(share)} | {share.of} |")
+    lines += ["", CAUSE_BY_CAUSE, "|---|---|---|---|---|---|---|---|---|"]
+    for row in board.rows:
+        told = row.set_ if row.trial else row.first
+        instead = ", ".join(f"{slug} {number}" for slug, number in row.instead[:4])
+        name = row.slug if row.detector else f"{row.slug} (no detector yet)"
+        lines.append(
+            f"| {name} | {'trial' if row.trial else 'record'} | {row.counted} of {row.made} | "
+            f"{_number(row.first.value)} | {_number(row.among_three.value)} | "
+            f"{_number(told.value)} | {_number(row.unknown.value)} | {_whole(row.steps)} | "
+            f"{instead} |")
+    silent = Share(0, board.healthy)
+    lines += ["", "## Healthy programs that are not passed in silence", ""]
+    lines.append(
+        f"Of {board.healthy} healthy programs. A detector that is named nowhere here was silent on "
+        f"all of them, which bounds its alarms at {100 * silent.interval[1]:.1f} % of such "
+        "programs.")
+    if board.alarms:
+        lines += ["", "| program | worst | findings |", "|---|---|---|"]
+        lines += [f"| {alarm.name} | {alarm.severity} | {', '.join(alarm.slugs)} |"
+                  for alarm in board.alarms]
+    if board.trouble:
+        lines += ["", "## Programs that could not be run", "",
+                  *(f"- {trouble}" for trouble in board.trouble)]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def _interval(share: Share) -> str:
+    low, high = share.interval
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _whole(number: float | None) -> str:
+    return "" if number is None else f"{number:.0f}"
+
+
+def show(board: Board, console: Any) -> None:
+    """Prints the board."""
+    from rich.table import Table
+
+    title = f"{board.split}{', quick' if board.quick else ''}, version {board.version}"
+    table = Table("cause", "counted", "first", "top 3", "told", "unknown", "silent", "steps",
+                  "named first instead", title=title)
+    for row in board.rows:
+        told = row.set_ if row.trial else row.first
+        table.add_row(
+            row.slug + ("" if row.detector else " *") + (" (trial)" if row.trial else ""),
+            f"{row.counted}/{row.made}", *(_number(share.value) for share in (
+                row.first, row.among_three, told, row.unknown, row.silent)),
+            _whole(row.steps), ", ".join(f"{slug} {n}" for slug, n in row.instead[:3]))
+    console.print(table)
+    console.print("* no detector yet", highlight=False)
+    for alarm in board.alarms:
+        console.print(f"alarm: {alarm.name}: {alarm.severity} {', '.join(alarm.slugs)}: "
+                      f"{alarm.titles[0]}", highlight=False, markup=False)
+    for pair in board.pairs:
+        if set(pair["faults"]) != set(pair["roots"]):
+            console.print(f"pair: {pair['program']}: roots {', '.join(pair['roots']) or 'none'}",
+                          highlight=False, markup=False)
+    for trouble in board.trouble:
+        console.print(f"not run: {trouble}", highlight=False, markup=False)
+    for name, share in board.totals.items():
+        console.print(f"{name:<58} {share}", highlight=False, markup=False)

@@ -1,0 +1,107 @@
+"""What several commands share: options, refusals, and when a finding makes the status 1."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from unstuck.findings import Diagnosis
+
+UNUSABLE = 2
+
+
+class FailOn(StrEnum):
+    """From which severity on a finding makes the exit status 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NEVER = "never"
+
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis as JSON.")
+]
+NotesOption = Annotated[
+    bool, typer.Option("--notes", help="Show what is true but harmless here, too.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", help="Print errors and warnings only, nothing without them.")
+]
+
+
+FailOnOption = Annotated[
+    FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
+]
+
+
+def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
+    """Whether a finding is at least as bad as was asked for."""
+    if fail_on is FailOn.NEVER:
+        return False
+    from unstuck.findings import Severity
+
+    limit = Severity(fail_on.value).rank
+    return any(finding.severity.rank <= limit for finding in diagnosis.findings)
+
+
+def check_json(json_file: str | None) -> None:
+    """Refuses a file that cannot be written before hours are spent on a run."""
+    if json_file in (None, "-"):
+        return
+    path = Path(str(json_file))
+    if path.is_dir():
+        refuse(f"--json {path} is a folder: name a file")
+    if not path.parent.is_dir():
+        refuse(f"--json {path} cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        refuse(f"--json {path} cannot be written: permission denied")
+
+
+def put_json(text: str, json_file: str) -> bool:
+    """Writes JSON where `--json` wants it; whether that is standard output, and so all output.
+
+    A file that cannot be written is told of, and costs no more than itself.
+    """
+    if json_file == "-":
+        typer.echo(text, nl=False)
+        return True
+    try:
+        # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
+        Path(json_file).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        say(f"{json_file} could not be written: {error.strerror}")
+    return False
+
+
+def our_fault(what: str, error: Exception, kept: str = "", longest: int | None = None) -> str:
+    """The sentence about an error of our own, with at most so many characters of its message.
+
+    UNSTUCK_DEBUG prints the traceback as well.
+    """
+    if os.environ.get("UNSTUCK_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    says = str(error).partition("\n")[0][:longest]
+    return (f"{what} failed, which is a fault of unstuck ({type(error).__name__}: {says}); "
+            f"{kept}UNSTUCK_DEBUG=1 shows where")
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence of ours on standard error."""
+    typer.echo(f"unstuck: {sentence}", err=True)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """Ends the command for unusable arguments or input.
+
+    Raises:
+        typer.Exit: always.
+    """
+    say(sentence)
+    raise typer.Exit(UNUSABLE)

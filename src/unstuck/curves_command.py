@@ -1,0 +1,116 @@
+"""The command `unstuck curves`: reads logs of other tools and says what their curves say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unstuck.arguments import (
+    UNUSABLE,
+    FailOn,
+    FailOnOption,
+    JsonOption,
+    NotesOption,
+    QuietOption,
+    check_json,
+    met,
+    our_fault,
+    put_json,
+    refuse,
+    say,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from unstuck.logs.roles import Choice
+    from unstuck.record import Record
+    from unstuck.report.logs import Reading
+
+
+def curves(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", show_default=False,
+                       help="Logs, or folders with logs; - reads standard input."),
+    ],
+    train: Annotated[
+        str | None,
+        typer.Option("--train", metavar="COLUMN", help="The column with the train loss."),
+    ] = None,
+    val: Annotated[
+        str | None,
+        typer.Option("--val", metavar="COLUMN", help="The column with the held-out loss."),
+    ] = None,
+    higher: Annotated[
+        bool | None,
+        typer.Option("--higher-is-better/--lower-is-better", show_default=False,
+                     help="What is good in these columns."),
+    ] = None,
+    json_file: JsonOption = None,
+    fail_on: FailOnOption = FailOn.ERROR,
+    notes: NotesOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what the curves of any training say: CSV, JSON, TensorBoard, W&B, MLflow, console text.
+
+    `--json -` prints JSON in place of the report.
+    """
+    from unstuck.logs.roles import Choice
+
+    check_json(json_file)
+    if files.count("-") > 1:
+        refuse("standard input can be read once: name - once")
+    choice = Choice(train, val, higher)
+    readings, unusable = _readings(files, choice)
+    if not readings:
+        raise typer.Exit(UNUSABLE)
+    _write(readings, json_file, notes, quiet)
+    if unusable:
+        raise typer.Exit(UNUSABLE)
+    raise typer.Exit(int(any(met(reading.diagnosis, fail_on) for reading in readings)))
+
+
+def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
+    """What could be read, and whether something could not; that is said at once."""
+    from unstuck.diagnosis import diagnose
+    from unstuck.logs.table import UnusableLog
+    from unstuck.report.logs import Reading
+
+    readings: list[Reading] = []
+    unusable = False
+    for file in files:
+        try:
+            readings += [Reading(record, diagnose(record)) for record in _records(file, choice)]
+        except UnusableLog as error:
+            say(str(error))
+            unusable = True
+        except Exception as error:
+            say(our_fault(f"reading {file}", error, longest=200))
+            unusable = True
+    return readings, unusable
+
+
+def _records(file: str, choice: Choice) -> Iterator[Record]:
+    from unstuck.logs.read import record_of, records
+    from unstuck.logs.source import piped
+
+    if file == "-":
+        with piped(sys.stdin.buffer) as source:
+            yield record_of(source, choice)
+        return
+    yield from records(Path(file), choice)
+
+
+def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: bool) -> None:
+    from unstuck.report import logs, schema
+
+    if json_file is not None:
+        runs = [(reading.log.file, reading.diagnosis) for reading in readings]
+        text = schema.to_text(runs[0][1]) if len(runs) == 1 else schema.runs_to_text(runs)
+        if put_json(text, json_file):
+            return
+    logs.render(readings, notes=notes, quiet=quiet, file=sys.stdout)

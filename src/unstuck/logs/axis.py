@@ -1,0 +1,143 @@
+"""Where the points of a curve stand: its steps, epochs or rows; counters that go back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.logs.names import Kind, name_of
+from unstuck.logs.table import Column, Table
+from unstuck.record import Floats, Integers, Series
+
+REPEATS = 0.02  # of the points may share a step before it is no axis
+RESUMES = 0.02  # of the points may go back before the order is none
+AT_ONCE = 0.8  # of a step's returns coincide with a new epoch: it counts within the epoch
+UNKNOWN = 0.05  # of the points may come before the first step is named
+FAR = 2.0**62
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
+
+    `unit` is "step", "epoch" or "row". `later` is, at each row, the earliest point of the train
+    column in the rows after it: in a resumed run it supersedes what does not come before it.
+    """
+
+    name: str
+    unit: str
+    at: Floats
+    later: Floats | None = None
+    remarks: tuple[str, ...] = ()
+
+    def series(self, column: Column) -> Series:
+        """A column over this axis, its steps in order; of a resumed run's, the later of each."""
+        keep = (self.at[column.rows] >= 0) & (self.at[column.rows] < FAR)
+        rows, values = column.rows[keep], column.values[keep]
+        at = self.at[rows]
+        if self.later is not None:
+            keep = at < np.minimum(self.later[rows], _earliest_after(at))
+            at, rows, values = at[keep], rows[keep], values[keep]
+        if self.unit == "row":
+            at = rows.astype(np.float64)
+        steps: Integers = at.astype(np.int64)
+        if np.any(np.diff(steps) < 0):
+            order = np.argsort(steps, kind="stable")
+            steps, values = steps[order], values[order]
+        return Series(steps, values)
+
+
+def axis_of(table: Table, train: Column) -> Axis:
+    """The axis that tells the train column's points apart: steps before epochs before rows."""
+    epochs = _filled(table, Kind.EPOCH, train)
+    rows = np.arange(table.rows, dtype=np.float64)
+    for found, unit in ((_filled(table, Kind.STEP, train), "step"), (epochs, "epoch")):
+        if found is None:
+            continue
+        name, at = found
+        known = at[train.rows]
+        known = known[np.isfinite(known)]
+        if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
+            continue
+        moves = np.diff(known)
+        back = np.flatnonzero(moves < 0)
+        if len(back) == len(moves) > 3:  # the newest first
+            back = back[:0]
+        same = np.count_nonzero(moves == 0) > max(REPEATS * len(known), 1)
+        if unit == "step" and not same and len(back):
+            unrolled = _unrolled(at, train, epochs[1] if epochs else None)
+            if unrolled is not None and unrolled[-1] < FAR:
+                return Axis(name, unit, unrolled)
+        if (unit == "step" and same) or len(back) > max(RESUMES * len(known), 3):
+            continue
+        whole = not same and bool(np.all(known % 1 == 0))
+        unit = unit if whole else "row"
+        if not len(back):
+            return Axis(name if whole else "row", unit, at)
+        own = np.full(table.rows, np.inf)
+        own[train.rows] = np.where(np.isfinite(at[train.rows]), at[train.rows], np.inf)
+        return Axis(name if whole else "row", unit, at, _earliest_after(own),
+                    _resumed(name, known, back))
+    return Axis("row", "row", rows)
+
+
+def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | None:
+    """The counters of a kind at every row: that of the train column's own rows first."""
+    able = [c for n, c in table.columns.items() if name_of(n).kind is kind and c is not train]
+    if not able:
+        return None
+    able.sort(key=lambda c: -np.isin(train.rows, c.rows, assume_unique=True).sum())
+    at = np.full(table.rows, np.nan)
+    for column in able[:4]:
+        free = np.isnan(at[column.rows])
+        at[column.rows[free]] = column.values[free]
+    at[np.isinf(at)] = np.nan
+    last = np.maximum.accumulate(np.where(np.isnan(at), 0, np.arange(table.rows)))
+    return able[0].name, at[last]
+
+
+def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None:
+    """A counter that begins anew with each epoch, counted on; None if it is no such one."""
+    known = at[train.rows]
+    back = np.flatnonzero(np.diff(known) < 0)
+    rows = train.rows[back + 1]
+    if epochs is not None:
+        new = epochs[rows] > epochs[train.rows[back]]
+        if np.mean(new) < AT_ONCE:
+            return None
+    elif np.any(known[back + 1] > known[0]) or not _goes_on(train.values, back + 1):
+        return None
+    steps = np.diff(known)
+    pace = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 1.0
+    jumps = known[back] - known[back + 1] + pace
+    lifted = np.zeros(len(at))
+    lifted[rows] = jumps
+    return at + np.cumsum(lifted)
+
+
+def _goes_on(values: Floats, returns: Integers) -> bool:
+    """Whether the curve behind each return continues the level before it, not that of its start."""
+    gaps = []
+    for before, at, after in zip([0, *returns], returns, [*returns[1:], len(values)], strict=False):
+        width = max(1, min(5, (at - before) // 4, (after - at) // 4))
+        new, old = np.median(values[at : at + width]), np.median(values[at - width : at])
+        gaps.append(abs(new - old) - abs(new - np.median(values[:width])))
+    return bool(np.median(gaps) < 0)
+
+
+def _earliest_after(at: Floats) -> Floats:
+    """The smallest of all later values; Inf behind the last."""
+    return np.append(np.minimum.accumulate(at[::-1])[::-1][1:], np.inf)[: len(at)]
+
+
+def _resumed(name: str, at: Floats, back: Integers) -> tuple[str, ...]:
+    if not len(back):
+        return ()
+    gone = int(np.count_nonzero(at >= _earliest_after(at)))
+    first = int(back[0])
+    times = f", {len(back)} times in all" if len(back) > 1 else ""
+    what = "begins anew" if np.all(at[back + 1] <= at[0]) else "was resumed"
+    says = (f"The run {what}: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}{times}; "
+            f"of repeated steps the later are kept, {gone} points are left out.")
+    return (says,)

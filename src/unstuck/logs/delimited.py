@@ -1,0 +1,194 @@
+"""Reads CSV, TSV and other tables of numbers: Lightning's metrics.csv, Keras's CSVLogger."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unstuck.logs.source import Source
+from unstuck.logs.table import (
+    MOST_COLUMNS,
+    Builder,
+    Column,
+    Table,
+    UnusableLog,
+    missing,
+    named_rows,
+    number,
+)
+from unstuck.record import Floats, Integers
+
+BATCH = 8192  # rows
+LOOKED_AT = 60  # lines that the dialect is told from
+NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
+_NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
+          "": "table with spaces"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written. `names` is empty where there is no header; "" splits at spaces."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    width: int
+    skipped: int  # lines before the first row of numbers, the header among them
+
+
+def sniff(text: str) -> Dialect | None:
+    """The dialect of a table that begins so; None if this is no table."""
+    lines = text.splitlines()[:LOOKED_AT]
+    if len(lines) > 1 and not text.endswith(("\n", "\r")):
+        lines = lines[:-1]  # it may be cut
+    found = [dialect for delimiter in _NAMES if (dialect := _as_table(lines, delimiter))]
+    return max(found, key=lambda dialect: dialect.width, default=None)
+
+
+def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
+    try:
+        rows = [(i, row) for i, row in enumerate(_rows(lines, delimiter))
+                if any(cell.strip() for cell in row)]
+    except csv.Error:
+        return None
+    first = next((k for k, (_, row) in enumerate(rows) if _numbers(row) and _plain(row)), None)
+    if first is None or first > 10:
+        return None
+    header = rows[first - 1][1] if first else []
+    body = [row for _, row in rows[first:] if row != header]  # a run that went on wrote it again
+    width = max(len(row) for row in body)
+    if header and header[0].lstrip().startswith("#"):
+        header = [header[0].lstrip().removeprefix("#"), *header[1:]]
+        header = header if header[0].strip() or delimiter else header[1:]
+    if first and len(header) != width:
+        return None
+    if sum(len(row) == width for row in body) < NUMERIC * len(body):
+        return None
+    if not delimiter and not all(_numbers(row) == len(row) for row in body):
+        return None  # words and spaces are prose
+    if width == 1 and (delimiter != "," or sum(map(_numbers, body)) < NUMERIC * len(body)):
+        return None
+    cells = [[row[i] for row in body if i < len(row) and not missing(row[i])]
+             for i in range(width)]
+    numeric = [c for c in cells if c and sum(number(x) is not None for x in c) >= NUMERIC * len(c)]
+    if delimiter == "|" and len(numeric) < len(list(filter(None, cells))):
+        return None  # a box drawn around words and numbers
+    if not numeric or (not first and 2 * sum(map(_numbers, body)) < sum(map(len, body))):
+        return None
+    return Dialect(delimiter, _unique(header), width, rows[first][0])
+
+
+def _numbers(row: Sequence[str]) -> int:
+    return sum(number(cell) is not None for cell in row)
+
+
+def _plain(row: Sequence[str]) -> bool:
+    """Whether the row is one of values, not prose that holds a number."""
+    return all(len(cell) < 200 for cell in row)
+
+
+def _unique(header: Sequence[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for cell in header:
+        name = cell.strip().strip("\ufeff\"'") or f"column {len(names) + 1}"
+        while name in names:
+            name += "'"
+        names.append(name)
+    return tuple(names)
+
+
+def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    if delimiter:
+        return csv.reader(lines, delimiter=delimiter)
+    return (line.split() for line in lines)
+
+
+def read(source: Source, dialect: Dialect) -> Table:
+    """The table; raises UnusableLog if it breaks off into something else."""
+    names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
+    if long := named_rows(names):
+        return _read_long(source, dialect, names, *long)
+    columns = [_Numbers() for _ in names[:MOST_COLUMNS]]
+    lines = itertools.islice(source.lines(), dialect.skipped, None)
+    rows = _rows(_whole(lines, dialect), dialect.delimiter)
+    count = 0
+    try:
+        while batch := [row for row in itertools.islice(rows, BATCH) if row]:
+            for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
+                column.take(count, cells)
+            count += len(batch)
+    except csv.Error as error:
+        raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
+    everywhere = np.arange(count)
+    made = {name: column.made(name, everywhere) for name, column in zip(names, columns,
+                                                                       strict=False)}
+    return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count)
+
+
+def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int,
+               value_at: int) -> Table:
+    """A table with a row for each number, whose name stands in a column of its own."""
+    lines = itertools.islice(source.lines(), dialect.skipped, None)
+    builder = Builder()
+    try:
+        for row in _rows(_whole(lines, dialect), dialect.delimiter):
+            pairs = [(row[name_at] if i == value_at and name_at < len(row) else names[i], value)
+                     for i, cell in enumerate(row[: len(names)]) if not missing(cell)
+                     and (value := number(cell)) is not None]
+            builder.add(pairs)
+    except csv.Error as error:
+        raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
+    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows)
+
+
+def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
+    """All lines but a last one that was cut within a row: its last number may be cut, too."""
+    for line in lines:
+        if line[-1] in "\r\n" or len(next(iter(_rows([line], dialect.delimiter)), [])
+                                      ) >= dialect.width:
+            yield line
+
+
+def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
+    """The cells by column; short rows are filled up, long ones cut."""
+    if set(map(len, batch)) != {width}:
+        batch = [[*row[:width], *[""] * (width - len(row))] for row in batch]
+    return zip(*batch, strict=True)
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """One column on its way in."""
+
+    values: array[float] = field(default_factory=lambda: array("d"))
+    rows: list[Integers | range] = field(default_factory=list)
+    dense: bool = True
+    words: bool = False  # a column of words is not looked at further
+
+    def take(self, start: int, cells: Sequence[str]) -> None:
+        if self.words:
+            return
+        before = len(self.values)
+        try:
+            self.values.extend(map(float, cells))
+        except ValueError:
+            del self.values[before:]
+            found = [(i, value) for i, cell in enumerate(cells)
+                     if cell and (value := None if missing(cell) else number(cell)) is not None]
+            self.words = not found and not before and not all(map(missing, cells))
+            self.dense = False
+            self.rows.append(np.array([i for i, _ in found], dtype=np.int64) + start)
+            self.values.extend(value for _, value in found)
+        else:
+            self.rows.append(range(start, start + len(cells)))
+
+    def made(self, name: str, everywhere: Integers) -> Column:
+        values: Floats = np.array(self.values, dtype=np.float64)
+        if self.dense and len(values) == len(everywhere):
+            return Column(name, everywhere, values)
+        parts = [np.asarray(part, dtype=np.int64) for part in self.rows]
+        return Column(name, np.concatenate(parts) if parts else everywhere[:0], values)

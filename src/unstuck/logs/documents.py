@@ -1,0 +1,180 @@
+"""Reads JSON and JSON Lines: Keras's History.history, Hugging Face's trainer_state.json, nested
+records, lists by name. Only numbers are kept."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unstuck.logs.names import Kind, name_of
+from unstuck.logs.source import Source
+from unstuck.logs.table import (
+    MOST_COLUMNS,
+    Builder,
+    Column,
+    Table,
+    UnusableLog,
+    missing,
+    named_rows,
+    number,
+)
+
+LARGEST = 1 << 28  # bytes of a document that is read whole; JSON Lines have no limit
+DEEPEST = 12  # levels of nesting that are looked into
+_BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
+
+Pair = tuple[str, float]
+
+
+def is_json(text: str) -> bool:
+    """Whether a file that begins so may be JSON or JSON Lines."""
+    return bool(_BEGINNING.match(text))
+
+
+def read(source: Source) -> Table | None:
+    """The document's columns, None if it is no JSON."""
+    first = next((line for line in source.text().lstrip("\ufeff").splitlines() if line.strip()), "")
+    if isinstance(_parsed(first), dict) and (table := _read_lines(source)):
+        return table
+    if source.size > LARGEST:
+        raise UnusableLog(
+            f"{source.name} is a JSON document of more than {LARGEST >> 20} MiB: write one record "
+            "a line (JSON Lines)")
+    document = _parsed(source.path.read_bytes().decode(source.encoding, errors="replace"))
+    if not isinstance(document, dict | list):
+        return None
+    return _table(document)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_lines(source: Source) -> Table | None:
+    """JSON Lines; lines that are no records are passed over."""
+    builder, other, alone = Builder(), 0, 0
+    record: Any = None
+    for line in source.lines():
+        if not line.strip():
+            continue
+        record = _parsed(line)
+        if isinstance(record, dict):
+            builder.add(flat(record))
+            alone += 1
+        else:
+            other += 1
+    if other > alone or (alone == 1 and not other):
+        return None  # a document of one line, or a text with a record at its head
+    torn = other == 1 and not isinstance(record, dict)  # the end of a run that was killed
+    says = f"{other:,} line{' is' if other == 1 else 's are'} no JSON record and passed over."
+    remarks = (says,) if other and not torn else ()
+    return Table("JSON Lines", builder.columns(), builder.rows, remarks=remarks)
+
+
+def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[Pair]:
+    """The numbers of a nested record by their path: {"train": {"loss": 1}} gives train/loss."""
+    own = None
+    if not depth and (long := named_rows(list(record))):  # {"name": "loss", "value": 0.5}
+        label, at = list(record.values())[long[0]], list(record)[long[1]]
+        own = (at, label) if isinstance(label, str) else None
+    for key, value in record.items():
+        name = f"{path}/{key}" if path else str(key)
+        if own and key == own[0]:
+            name = own[1]
+        if isinstance(value, dict):
+            if depth < DEEPEST:
+                yield from flat(value, name, depth + 1)
+        elif (found := as_number(value)) is not None:
+            yield name, found
+
+
+def as_number(value: Any) -> float | None:
+    """A JSON value as a number: what other tools write for NaN counts, null and true do not."""
+    if isinstance(value, str):
+        return None if missing(value) or len(value) > 40 else number(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+# Documents ---------------------------------------------------------------------------------------
+def _table(document: Any) -> Table:
+    hugging_face = isinstance(document, dict) and isinstance(document.get("log_history"), list)
+    if hugging_face:
+        document = document["log_history"]
+    records: list[list[Mapping[str, Any]]] = []
+    series: dict[str, Column] = {}
+    _search(document, "", 0, records, series)
+    tables = [_of_records(found) for found in records]
+    if series:
+        rows = 1 + max(int(column.rows[-1]) for column in series.values())
+        tables.append(Table("JSON, lists by name", series, rows))
+    if not tables and isinstance(document, dict):
+        tables = [_of_records([document])]
+    best = max(tables, key=_worth, default=Table("JSON", {}, 0))
+    if hugging_face:
+        return Table("Hugging Face trainer state", best.columns, best.rows)
+    return best
+
+
+def _worth(table: Table) -> tuple[int, int]:
+    """How many numbers are losses, and how many there are."""
+    losses = sum(len(c) for c in table.columns.values() if name_of(c.name).kind is Kind.LOSS)
+    return losses, sum(map(len, table.columns.values()))
+
+
+def _of_records(records: Sequence[Mapping[str, Any]]) -> Table:
+    builder = Builder()
+    for record in records:
+        builder.add(flat(record))
+    return Table("JSON records", builder.columns(), builder.rows)
+
+
+def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, Any]]],
+            series: dict[str, Column]) -> None:
+    """Finds lists of records and lists of numbers, at any depth."""
+    if depth > DEEPEST or len(series) >= MOST_COLUMNS:
+        return
+    if isinstance(value, dict):
+        if value and all(str(key).isdecimal() for key in value):  # rows by number, as pandas has it
+            _search(list(value.values()), path, depth, records, series)
+            return
+        for key, inner in value.items():
+            if isinstance(inner, dict | list):
+                _search(inner, f"{path}/{key}" if path else str(key), depth + 1, records, series)
+    elif isinstance(value, list) and value:
+        if 2 * sum(isinstance(item, dict) for item in value) > len(value):
+            records.append([item for item in value if isinstance(item, dict)])
+        elif triples := _triples(value):
+            series.update(triples)
+        else:
+            numbers = [as_number(item) for item in value]
+            rows = [i for i, found in enumerate(numbers) if found is not None]
+            if rows:
+                name = path or "column 1"
+                series[name] = Column(name, np.array(rows, dtype=np.int64),
+                                      np.array([numbers[i] for i in rows], dtype=np.float64))
+
+
+def _triples(value: list[Any]) -> dict[str, Column]:
+    """TensorBoard's download of a curve, [[wall time, step, value], …]; empty if it is none."""
+    if not all(isinstance(row, list) and len(row) == 3 for row in value):
+        return {}
+    numbers = [[as_number(cell) for cell in row] for row in value]
+    if any(cell is None for row in numbers for cell in row):
+        return {}
+    table = np.array(numbers, dtype=np.float64)
+    rows = np.arange(len(value))
+    return {name: Column(name, rows, table[:, i])
+            for i, name in enumerate(("wall time", "step", "value"))}

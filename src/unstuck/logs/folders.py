@@ -1,0 +1,100 @@
+"""Finds the runs in a folder: event files, MLflow's metrics, W&B's offline file, tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unstuck.logs import event_files, metric_files, weights_and_biases
+from unstuck.logs.names import Part, name_of
+from unstuck.logs.source import Source, source
+from unstuck.logs.table import Table, UnusableLog
+
+DEEPEST = 8
+MOST_FILES = 20_000
+MOST_RUNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that was found, and how to read it."""
+
+    name: str
+    read: Callable[[], Table]
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs below a folder: of the first kind that is there.
+
+    Raises:
+        UnusableLog: there are none, or too many.
+    """
+    files = list(_files(folder))
+    events: dict[Path, list[tuple[str, Source]]] = {}
+    metrics: dict[Path, dict[str, Source]] = {}
+    single: list[Run] = []
+    for path in files:
+        try:
+            file = source(path)
+        except UnusableLog:
+            continue
+        if event_files.is_event_file(file.head):
+            home, prefix = _home(path.parent, folder)
+            events.setdefault(home, []).append((prefix, file))
+        elif weights_and_biases.is_offline_file(file.head):
+            single.append(Run(str(path), lambda file=file: weights_and_biases.read(file)))  # type: ignore[misc]
+        elif _below_metrics(path) and metric_files.is_metric_file(file.text()):
+            run = next(p for p in path.parents if p.name == "metrics")
+            metrics.setdefault(run, {})[metric_files.name_in_store(path)] = file
+    found = [
+        *(Run(str(home), lambda home=home: event_files.read(events[home]))  # type: ignore[misc]
+          for home in sorted(events)),
+        *(Run(str(run.parent), lambda run=run: metric_files.read(metrics[run]))  # type: ignore[misc]
+          for run in sorted(metrics)),
+        *single,
+    ] or _tables(files)
+    if not found:
+        raise UnusableLog(f"{folder} holds no log of a training that is known here")
+    if len(found) > MOST_RUNS:
+        raise UnusableLog(f"{folder} holds {len(found)} runs: name fewer than {MOST_RUNS}")
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    count = 0
+    for home, folders, names in os.walk(folder):
+        depth = len(Path(home).relative_to(folder).parts)
+        folders[:] = sorted(folders) if depth < DEEPEST else []
+        for name in sorted(names):
+            path = Path(home, name)
+            if not path.is_file() or path.is_symlink():
+                continue
+            count += 1
+            if count > MOST_FILES:
+                raise UnusableLog(f"{folder} holds more than {MOST_FILES:,} files: name one below")
+            yield path
+
+
+def _home(parent: Path, folder: Path) -> tuple[Path, str]:
+    """The run of an event file: folders `train` and `validation` are parts of the one above."""
+    if parent != folder and name_of(parent.name).part is not Part.UNSAID:
+        return parent.parent, parent.name
+    return parent, ""
+
+
+def _below_metrics(path: Path) -> bool:
+    return "metrics" in path.parts[:-1]
+
+
+def _tables(files: list[Path]) -> list[Run]:
+    """Files that are known by their name where a folder holds many others."""
+    from unstuck.logs.read import table_of
+
+    known = [path for path in files if path.name in ("metrics.csv", "progress.csv", "log.csv",
+                                                     "wandb-history.jsonl", "history.json")]
+    states = [path for path in files if path.name == "trainer_state.json"]
+    if states:  # of the checkpoints of one run the last holds all
+        known.append(max(states, key=lambda path: path.stat().st_size))
+    return [Run(str(path), lambda path=path: table_of(source(path))) for path in known]  # type: ignore[misc]

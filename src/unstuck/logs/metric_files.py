@@ -1,0 +1,40 @@
+"""Reads MLflow's file store: a file for each metric, lines of `timestamp value step`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from unstuck.logs.source import Source
+from unstuck.logs.table import Builder, Table, UnusableLog, number
+
+_LINE = re.compile(r"\d{9,16} \S{1,40} \d{1,18}(?: \S{0,80})?\r?\n?")
+
+
+def is_metric_file(text: str) -> bool:
+    """Whether a file that begins so is a metric of MLflow's."""
+    lines = text.splitlines()[:20]
+    return bool(lines) and all(_LINE.fullmatch(line) for line in lines[: max(len(lines) - 1, 1)])
+
+
+def read(metrics: Mapping[str, Source], run: str = "") -> Table:
+    """The metrics of one run, by name: rows are their points one after another."""
+    builder = Builder()
+    for name, source in metrics.items():
+        for line in source.lines():
+            cells = line.split()
+            value = number(cells[1]) if len(cells) > 2 else None
+            step = number(cells[2]) if len(cells) > 2 else None
+            if value is not None and step is not None:
+                builder.add((("step", step), (name, value)))
+    if not builder.rows:
+        raise UnusableLog(f"{', '.join(s.name for s in metrics.values())}: no line is a metric's")
+    return Table("MLflow metrics", builder.columns(), builder.rows, run)
+
+
+def name_in_store(path: Path) -> str:
+    """A metric's name: its path below the folder `metrics`, which may be nested."""
+    parts = path.parts
+    below = len(parts) - 1 - parts[::-1].index("metrics") if "metrics" in parts[:-1] else -2
+    return "/".join(parts[below + 1 :])

@@ -1,0 +1,132 @@
+"""A file, folder or pipe → the records of the runs in it. The kind is told by the content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from unstuck import __version__
+from unstuck.facts import End, EndKind, Log
+from unstuck.logs import (
+    console,
+    delimited,
+    documents,
+    event_files,
+    metric_files,
+    weights_and_biases,
+)
+from unstuck.logs.axis import Axis, axis_of
+from unstuck.logs.folders import runs_in
+from unstuck.logs.names import Kind, name_of
+from unstuck.logs.roles import Choice, Roles, assign
+from unstuck.logs.source import Source, source
+from unstuck.logs.table import Table, UnusableLog
+from unstuck.record import EVENTS, Oddity, Record, Series
+from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+
+_OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
+
+
+def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa: B008 frozen
+    """The runs of a file or folder, a record each, in the order of their names.
+
+    Raises:
+        UnusableLog: there is none that can be read.
+    """
+    if (path / EVENTS).is_file():
+        raise UnusableLog(f"{path} is a record of unstuck: `unstuck diagnose {path}` reads it")
+    if not path.is_dir():
+        yield record_of(source(path), choice)
+        return
+    for run in runs_in(path):
+        yield _record(run.name, run.read(), choice)
+
+
+def record_of(file: Source, choice: Choice) -> Record:
+    """The run of a file."""
+    return _record(file.name, table_of(file), choice)
+
+
+def table_of(file: Source) -> Table:
+    """The columns of a file, by the reader of its kind."""
+    if event_files.is_event_file(file.head):
+        return event_files.read([("", file)])
+    if weights_and_biases.is_offline_file(file.head):
+        return weights_and_biases.read(file)
+    file.refuse_binary()
+    text = file.text()
+    if text.startswith(_OWN):
+        raise UnusableLog(f"{file.name} is a record of unstuck: `unstuck diagnose` reads it")
+    if documents.is_json(text) and (table := documents.read(file)):
+        return table
+    if metric_files.is_metric_file(text):
+        return metric_files.read({metric_files.name_in_store(file.path): file})
+    if dialect := delimited.sniff(text):
+        return delimited.read(file, dialect)
+    return console.read(file)
+
+
+# Records -----------------------------------------------------------------------------------------
+def _record(name: str, table: Table, choice: Choice) -> Record:
+    roles = assign(table, choice, name)
+    axis = axis_of(table, roles.train)
+    train = axis.series(roles.train)
+    held = axis.series(roles.held_out) if roles.held_out else None
+    if roles.higher:
+        train, held = _as_losses(train, held)
+    series: dict[str, Series | dict[str, Series]] = {TRAIN_LOSS.name: train}
+    if held is not None and len(held):
+        series[HELD_OUT_LOSS.name] = held
+    for signal, columns in ((LEARNING_RATE, roles.rates), (METRIC, roles.metrics)):
+        places = {c.name: axis.series(c) for c in columns}
+        if signal is LEARNING_RATE:
+            places = {place: _changes(one) for place, one in places.items()}
+        if places := {place: one for place, one in places.items() if len(one)}:
+            series[signal.name] = places
+    remarks = (*table.remarks, *axis.remarks, *roles.remarks)
+    return Record(
+        _identity(series), __version__,
+        log=_log(name, table, roles, axis),
+        end=End(EndKind.KILLED),  # a log does not say how its run ended
+        oddities=tuple(Oddity("log", 0, says) for says in remarks),
+        steps=int(train.steps[-1]) + 1 if len(train) else 0,
+        tracks={"": train},
+        _series=series,
+    )
+
+
+def _log(name: str, table: Table, roles: Roles, axis: Axis) -> Log:
+    return Log(
+        name, table.format, roles.train.name, roles.held_out.name if roles.held_out else None,
+        axis.name, axis.unit, table.rows, roles.higher,
+        tuple(c.name for c in roles.metrics if name_of(c.name).kind is Kind.SCORE),
+    )
+
+
+def _as_losses(train: Series, held: Series | None) -> tuple[Series, Series | None]:
+    """Scores as what is missing to the best: 1 - a share, 100 - a percentage, else negated."""
+    finite = np.concatenate([one.finite.values for one in (train, held) if one is not None])
+    inside = len(finite) and np.min(finite) >= 0
+    most = float(np.max(finite)) if inside else np.inf
+    best = 1.0 if most <= 1 else 100.0 if most <= 100 else 0.0
+    return (Series(train.steps, best - train.values),
+            Series(held.steps, best - held.values) if held is not None else None)
+
+
+def _changes(rate: Series) -> Series:
+    """The points at which a rate differs from the one before."""
+    keep = np.r_[True, rate.values[1:] != rate.values[:-1]][: len(rate)]
+    return Series(rate.steps[keep], rate.values[keep])
+
+
+def _identity(series: dict[str, Series | dict[str, Series]]) -> str:
+    """The record's id: the same curves have the same."""
+    digest = hashlib.sha256()
+    for name, found in sorted(series.items()):
+        for place, one in sorted(found.items()) if isinstance(found, dict) else [("", found)]:
+            digest.update(f"{name}\0{place}\0".encode(errors="backslashreplace"))
+            digest.update(one.steps.tobytes() + one.values.tobytes())
+    return digest.hexdigest()[:32]

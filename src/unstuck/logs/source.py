@@ -1,0 +1,108 @@
+"""The bytes of a file or pipe, and its lines as text whatever its encoding. Nothing is parsed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from unstuck.logs.table import UnusableLog
+
+HEAD = 1 << 16  # bytes that a kind of file is told from
+LONGEST = 1 << 20  # characters in a line of text
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+)
+_BINARY = (
+    (b"PK\x03\x04", "a zip archive, as torch.save writes"),
+    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x93NUMPY", "an array of numpy"),
+    *((bytes([0x80, protocol]), "a pickle, which is not read because that would run its code")
+      for protocol in range(2, 6)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: `name` as the user knows it, `head` its first bytes, `size` in bytes."""
+
+    name: str
+    path: Path
+    head: bytes
+    size: int
+
+    @property
+    def encoding(self) -> str:
+        """By the byte order mark; UTF-8 without one."""
+        return next((name for mark, name in _BOMS if self.head.startswith(mark)), "utf-8")
+
+    def text(self) -> str:
+        """The head as text; a character cut at its end, and bytes that are none, are replaced."""
+        return self.head.decode(self.encoding, errors="replace")
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends, \\n, \\r or both. Bytes that are no text are replaced.
+
+        Raises:
+            UnusableLog: a line is longer than any line of text.
+        """
+        with self.path.open("rb") as raw:
+            file = io.TextIOWrapper(raw, self.encoding, errors="replace", newline="")
+            count = 0
+            while line := file.readline(LONGEST):
+                count += 1
+                if len(line) == LONGEST and line[-1] not in "\r\n":
+                    raise UnusableLog(
+                        f"line {count:,} of {self.name} is longer than {LONGEST:,} characters: "
+                        "this is no table and no console text")
+                yield line
+
+    def refuse_binary(self) -> None:
+        """Raises UnusableLog if this is no text."""
+        for magic, what in _BINARY:
+            if self.head.startswith(magic):
+                raise UnusableLog(f"{self.name} is {what}: curves are not read from it")
+        if b"\0" in self.head and self.encoding in ("utf-8", "utf-8-sig"):
+            raise UnusableLog(f"{self.name} is binary and of no kind that is known here")
+
+
+def source(path: Path, name: str | None = None) -> Source:
+    """A file by its path.
+
+    Raises:
+        UnusableLog: it is empty or cannot be read.
+    """
+    name = name or str(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except FileNotFoundError:
+        raise UnusableLog(f"there is no file {name}") from None
+    except (OSError, ValueError) as error:
+        says = getattr(error, "strerror", None) or error
+        raise UnusableLog(f"{name} cannot be read: {says}") from None
+    found = Source(name, path, head, max(size, len(head)))
+    if not found.text().strip("\ufeff \t\r\n"):
+        raise UnusableLog(f"{name} is empty")
+    return found
+
+
+@contextlib.contextmanager
+def piped(stream: BinaryIO) -> Iterator[Source]:
+    """Standard input to its end, kept on disk meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="unstuck-") as folder:
+        path = Path(folder) / "standard-input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+        yield source(path, "standard input")

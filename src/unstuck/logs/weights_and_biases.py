@@ -1,0 +1,126 @@
+"""Reads Weights & Biases' offline file, run-….wandb: history records in a LevelDB log.
+
+The log's blocks are described in LevelDB's doc/log_format.md, the records in wandb's
+wandb_internal.proto: Record.history = 2, HistoryRecord.item = 1 and .step = 2, HistoryItem.key = 1,
+.nested_key = 2 and .value_json = 16, HistoryStep.num = 1.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+
+from unstuck.logs.documents import as_number, flat
+from unstuck.logs.source import Source
+from unstuck.logs.table import Builder, Table, UnusableLog
+
+MAGIC = b":W&B"
+_BLOCK = 32768
+_FILE_HEADER, _HEADER = 7, 7
+_FULL, _FIRST, _LAST = 1, 2, 4
+_LARGEST = 1 << 26  # bytes of a record; none of a history comes near
+_HISTORY, _ITEM, _STEP, _KEY, _NESTED, _VALUE = 2, 1, 2, 1, 2, 16
+
+Field = tuple[int, bytes | int]
+
+
+def is_offline_file(head: bytes) -> bool:
+    """Whether a file that begins so is W&B's."""
+    return head.startswith(MAGIC)
+
+
+def read(source: Source) -> Table:
+    """The history of the run; a torn end is dropped."""
+    builder = Builder()
+    for record in _records(source):
+        for number, value in _fields(record):
+            if number == _HISTORY and isinstance(value, bytes):
+                builder.add(_history(value))
+    if not builder.rows:
+        raise UnusableLog(f"{source.name} holds no history: nothing was logged with wandb.log")
+    return Table("Weights & Biases offline run", builder.columns(), builder.rows)
+
+
+def _history(record: bytes) -> Iterator[tuple[str, float]]:
+    for number, item in _fields(record):
+        if not isinstance(item, bytes):
+            continue
+        if number == _STEP:
+            yield from (("_step", float(n)) for i, n in _fields(item) if i == 1
+                        and isinstance(n, int))
+        elif number == _ITEM:
+            parts = [(i, part.decode("utf-8", errors="replace")) for i, part in _fields(item)
+                     if isinstance(part, bytes)]
+            path = "/".join(part for i, part in parts if i in (_KEY, _NESTED) and part)
+            for text in (part for i, part in parts if i == _VALUE):
+                try:
+                    value = json.loads(text)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(value, dict):
+                    yield from flat(value, path)
+                elif (found := as_number(value)) is not None:
+                    yield path, found
+
+
+def _records(source: Source) -> Iterator[bytes]:
+    """The records of a LevelDB log: fragments in blocks of 32 KiB."""
+    with source.path.open("rb") as file:
+        file.seek(_FILE_HEADER)
+        place, record = _FILE_HEADER, b""
+        while True:
+            left = _BLOCK - place % _BLOCK
+            if left < _HEADER:  # a trailer of zeros
+                file.seek(left, 1)
+                place += left
+                continue
+            header = file.read(_HEADER)
+            if len(header) < _HEADER:
+                return
+            _, length, kind = struct.unpack("<IHB", header)
+            part = file.read(length)
+            place += _HEADER + len(part)
+            if len(part) < length:
+                return
+            record = part if kind in (_FULL, _FIRST) else record + part
+            if len(record) > _LARGEST:
+                record = b""
+            if kind in (_FULL, _LAST):
+                yield record
+                record = b""
+
+
+def _fields(message: bytes) -> Iterator[Field]:
+    """The fields of a protocol buffer; ends quietly where it is none."""
+    place = 0
+    while place < len(message):
+        tag, place = _varint(message, place)
+        kind, size = tag & 7, 0
+        if kind == 0:
+            value, place = _varint(message, place)
+            yield tag >> 3, value
+            continue
+        if kind == 2:
+            size, place = _varint(message, place)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            return
+        if place + size > len(message):
+            return
+        yield tag >> 3, message[place : place + size]
+        place += size
+
+
+def _varint(message: bytes, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(message):
+            break
+        byte = message[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            break
+    return value, place

@@ -1,0 +1,53 @@
+"""How much neighbours in a picture differ, as it is given and if read with channels last."""
+
+from __future__ import annotations
+
+import torch
+
+from unstuck.observe.tensors import transfer
+from unstuck.record import RecordWriter
+from unstuck.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+
+ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
+SAMPLE_LIMIT = 32
+SMALLEST = 8  # pixels of a side below which borders outweigh neighbours
+
+
+class ChannelProbe:
+    """Holds two numbers on the device from the first convolution's call to the step's end."""
+
+    def __init__(self) -> None:
+        self._roughness: list[torch.Tensor] = []
+
+    def add(self, pictures: torch.Tensor) -> None:
+        """Takes in a batch of shape (samples, channels, height, width); others are passed by."""
+        if pictures.ndim != 4 or self._roughness:
+            return
+        _, channels, height, width = pictures.shape
+        side = min(height, width)
+        # With more channels than pixels along a side it is a map of features, not a picture.
+        if not 2 <= channels <= side or side < SMALLEST:
+            return
+        count = min(SAMPLE_LIMIT, max(1, ELEMENT_LIMIT // pictures[:1].numel()))
+        given = pictures.detach()[:count].float()
+        last = given.reshape(-1, height, width, channels)
+        twice = 2 * given.var((1, 2, 3), correction=0)
+        # A constant picture is 0 / 0 and drops out of the median.
+        now = torch.stack([_change(given, 2) / twice, _change(given, 3) / twice])
+        then = torch.stack([_change(last, 1) / twice, _change(last, 2) / twice])
+        now, then = now.nanmedian(1).values, then.nanmedian(1).values
+        # The direction that speaks least for the other reading: stripes look swapped in one alone.
+        least = (then / now).argmax()
+        self._roughness = [now[least], then[least]]
+
+    def flush(self, writer: RecordWriter, step: int) -> None:
+        """Writes what was met in a sampled step."""
+        signals = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS)
+        for signal, value in zip(signals, transfer(self._roughness), strict=False):
+            writer.row(signal, step, value)
+        self._roughness = []
+
+
+def _change(pictures: torch.Tensor, axis: int) -> torch.Tensor:
+    """Per sample the mean squared difference of neighbours along an axis."""
+    return pictures.diff(dim=axis).square().mean((1, 2, 3))

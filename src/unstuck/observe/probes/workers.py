@@ -1,0 +1,244 @@
+"""Which random generators the worker processes of a loader get a copy of, each the same.
+
+Since torch 1.9 every worker seeds the global generators of torch, numpy and random by its own
+number; a generator object of the program's own is copied as it is. Nothing of the program's is
+called or copied here: attributes are read past its classes, and its functions only disassembled.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+import torch
+
+from unstuck.observe.probes.repeats import loader_fact
+from unstuck.observe.sites import Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import COPIED_GENERATORS
+
+MOST_OBJECTS = 200  # of a data set that are looked at
+MOST_FUNCTIONS = 100
+DEPTH = 5  # attributes and containers between a data set and a generator
+_ARGUMENT = "an argument"  # the name of a generator that a partial function is given
+MOST_ELEMENTS = 16  # of a list that are looked at
+
+_ENTRIES = ("__getitem__", "__getitems__", "__iter__", "__next__", "__call__", "forward")
+# Names of what makes a generator another one in each worker, or for each sample.
+_RESEEDS = frozenset((
+    "get_worker_info", "initial_seed", "manual_seed", "seed", "set_state", "setstate", "state",
+    "spawn", "jumped", "advance", "getpid", "worker_id",
+))
+
+
+class WorkerProbe:
+    """Looks at each loader with several workers when it is built."""
+
+    def __init__(self, writer: RecordWriter, sites: Sites) -> None:
+        self._writer = writer
+        self._sites = sites
+
+    def loader_built(self, loader: Any, step: int) -> None:
+        """Writes the loader, with the generators that its workers each get the same copy of."""
+        fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
+        if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
+            found = copied_generators(loader, self._sites)
+            self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(found))})
+            fact = replace(fact, generators=found)
+        self._writer.fact(fact, step)
+
+
+def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:
+    """Names of the generators that the code fetching a loader's samples draws from."""
+    search = _Search(sites)
+    for root in (loader.dataset, loader.collate_fn):
+        search.walk(root, DEPTH)
+    if not search.held and not search.functions:
+        return ()
+    search.reach()
+    uses = [_Uses(function) for function in search.functions.values()]
+    if any(_names(function.__code__) & _RESEEDS for function in search.functions.values()):
+        return ()
+    read = {name for use in uses for name in use.attributes} | {_ARGUMENT}
+    stored = {name for use in uses for name in use.stored}
+    found = [name for name in search.held if name in read]
+    found += [name for use in uses for name in use.generators()]
+    return tuple(name for name in dict.fromkeys(found) if name not in stored)
+
+
+class _Uses:
+    """What a function reads by name: attributes of objects, and globals."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self._function = function
+        self.attributes: set[str] = set()
+        self.globals: set[str] = set()
+        self.stored: set[str] = set()
+        for code in _codes(function.__code__):
+            owner: Any = None  # the module whose attribute is read next, if it is one
+            for instruction in dis.get_instructions(code):
+                operation, name = instruction.opname, instruction.argval
+                if operation.startswith("STORE_") and operation != "STORE_FAST":
+                    self.stored.add(str(name))
+                elif operation in ("LOAD_GLOBAL", "LOAD_NAME"):
+                    self.globals.add(name)
+                    owner = _module(function.__globals__.get(name))
+                    continue
+                elif operation in ("LOAD_ATTR", "LOAD_METHOD"):
+                    if owner is None:
+                        self.attributes.add(name)
+                    owner = _module(vars(owner).get(name)) if owner is not None else None
+                    continue
+                owner = None
+
+    def generators(self) -> Iterator[str]:
+        """Generators among the globals read and in the function's closure."""
+        for name in sorted(self.globals):
+            if _is_generator(self._function.__globals__.get(name)):
+                yield name
+        cells = self._function.__closure__ or ()
+        for name, cell in zip(self._function.__code__.co_freevars, cells, strict=False):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # still empty
+                continue
+            if _is_generator(value):
+                yield name
+
+
+def _module(thing: Any) -> Any:
+    return thing if type(thing) is type(sys) else None
+
+
+class _Search:
+    """Objects, functions and generators that are reached from a data set."""
+
+    def __init__(self, sites: Sites) -> None:
+        self._sites = sites
+        self._seen: set[int] = set()
+        self._objects: list[Any] = []
+        self.functions: dict[int, FunctionType] = {}
+        self.held: dict[str, None] = {}  # generators that are attributes, by name
+
+    def walk(self, thing: Any, depth: int, name: str = "") -> None:
+        """Goes through an object's attributes and the elements of containers."""
+        if depth < 0 or id(thing) in self._seen or len(self._seen) >= MOST_OBJECTS:
+            return
+        if _is_generator(thing):
+            if name:
+                self.held[name] = None
+            return
+        kind = type(thing)
+        if kind in _PLAIN or issubclass(kind, torch.Tensor | type):
+            return
+        self._seen.add(id(thing))
+        if kind is FunctionType:
+            self._function(thing)
+        elif kind is MethodType:
+            self.walk(thing.__self__, depth - 1)
+            if type(thing.__func__) is FunctionType:
+                self._function(thing.__func__)
+        elif kind is functools.partial:
+            for given in (*thing.args, *thing.keywords.values(), thing.func):
+                self.walk(given, depth - 1, _ARGUMENT)
+        elif kind in (list, tuple):
+            for element in thing[:MOST_ELEMENTS]:
+                self.walk(element, depth - 1, name)
+        elif issubclass(kind, dict):
+            for element in list(dict.values(thing))[:MOST_ELEMENTS]:
+                self.walk(element, depth - 1, name)
+        else:
+            self._object(thing, kind, depth)
+
+    def _object(self, thing: Any, kind: type, depth: int) -> None:
+        attributes = _attributes(thing)
+        if attributes is None:
+            return
+        self._objects.append(thing)
+        for entry in _ENTRIES:
+            self._method(kind, entry)
+        for name, value in list(attributes.items()):
+            self.walk(value, depth - 1, name if isinstance(name, str) else "")
+        for base in kind.__mro__:
+            for name, value in list(vars(base).items()):
+                if _is_generator(value):
+                    self.held[name] = None
+
+    def _method(self, kind: type, name: str) -> None:
+        for base in kind.__mro__:
+            found = vars(base).get(name)
+            if found is not None:
+                found = getattr(found, "fget", None) or getattr(found, "__func__", found)
+                if type(found) is FunctionType:
+                    self._function(found)
+                    if "super" in found.__code__.co_names:
+                        continue
+                return
+
+    def _function(self, function: FunctionType) -> None:
+        if len(self.functions) < MOST_FUNCTIONS and self._sites.is_user(
+            function.__code__.co_filename
+        ):
+            self.functions[id(function)] = function
+
+    def reach(self) -> None:
+        """Follows calls by name: to methods of the objects met, and to the program's functions."""
+        done: set[int] = set()
+        while waiting := [f for key, f in self.functions.items() if key not in done]:
+            for function in waiting:
+                done.add(id(function))
+                uses = _Uses(function)
+                for name in uses.globals:
+                    given = function.__globals__.get(name)
+                    if type(given) is FunctionType:
+                        self._function(given)
+                kinds = {id(type(thing)): type(thing) for thing in self._objects}
+                for kind in kinds.values():
+                    for name in uses.attributes:
+                        self._method(kind, name)
+
+
+_PLAIN = (int, float, str, bytes, bool, complex, type(None), range, type(sys))
+
+
+def _attributes(thing: Any) -> dict[str, Any] | None:
+    """An object's own attributes, past whatever its class makes of attribute access."""
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    if type(found) is not dict:
+        return None
+    return found
+
+
+def _is_generator(thing: Any) -> bool:
+    """Whether an object is a random generator that no worker seeds anew."""
+    kind = type(thing)
+    if issubclass(kind, random.Random):
+        return not issubclass(kind, random.SystemRandom)
+    if issubclass(kind, torch.Generator):
+        return thing is not torch.default_generator
+    numpy = sys.modules.get("numpy.random")
+    if numpy is None:
+        return False
+    if issubclass(kind, numpy.RandomState):
+        return thing is not getattr(getattr(numpy, "mtrand", None), "_rand", None)
+    return issubclass(kind, numpy.Generator)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _names(code: CodeType) -> set[str]:
+    return {name for part in _codes(code) for name in part.co_names}

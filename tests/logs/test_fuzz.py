@@ -1,0 +1,120 @@
+"""Whatever a file holds: a record, or one sentence. Never another error, never much memory."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unstuck.curves import judge
+from unstuck.logs.read import records
+from unstuck.logs.roles import Choice
+from unstuck.logs.table import UnusableLog
+from unstuck.record import Record
+from unstuck.signals import TRAIN_LOSS
+
+LOGS = Path(__file__).parent.parent / "data" / "logs"
+WRITTEN = [path for path in sorted(LOGS.rglob("*")) if path.is_file() and path.suffix != ".py"]
+thorough = settings(max_examples=40, deadline=None, derandomize=True)
+
+words = st.sampled_from([
+    "loss", "val_loss", "epoch", "step", "train", "acc", "lr", ":", "=", ",", "\t", ";", "|", " ",
+    "\n", "\r", "\x08", "\x1b[0m", "{", "}", "[", "]", '"', "'", "nan", "inf", "-", "1e-3", "0.5",
+    "12", "1e999", "9" * 30, "/", "%", "(", ")", "\0", "é", "\ufeff", "tensor(", "null", "#",
+    "Test:",
+])
+
+
+def judged(content: bytes, choice: Choice = Choice()) -> None:  # noqa: B008
+    """Reads and judges a file with this content."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "log"
+        file.write_bytes(content)
+        says = "a sentence"
+        found: list[Record] = []
+        try:
+            found = list(records(file, choice))
+        except UnusableLog as error:
+            says = str(error)
+        assert says
+        assert "\n" not in says
+        for record in found:
+            series = record.series(TRAIN_LOSS)
+            assert len(series)
+            assert np.all(np.diff(series.steps) >= 0)
+            assert np.all(series.steps >= 0)
+            assert record.log is not None
+            assert judge(record).says
+
+
+@thorough
+@given(st.binary(max_size=400))
+def test_any_bytes(content: bytes) -> None:
+    judged(content)
+
+
+@thorough
+@given(st.lists(words, max_size=80))
+def test_any_scraps_of_logs(scraps: list[str]) -> None:
+    judged("".join(scraps).encode())
+
+
+@thorough
+@given(st.sampled_from(WRITTEN), st.floats(0, 1))
+def test_any_file_cut_off_anywhere(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    judged(content[: round(share * len(content))])
+
+
+@thorough
+@given(st.sampled_from(WRITTEN), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)),
+                                          min_size=1, max_size=20))
+def test_any_file_with_spoilt_bytes(path: Path, spoilt: list[tuple[float, int]]) -> None:
+    content = bytearray(path.read_bytes())
+    for share, byte in spoilt:
+        content[round(share * (len(content) - 1))] = byte
+    judged(bytes(content))
+
+
+@thorough
+@given(st.sampled_from(WRITTEN), st.sampled_from(WRITTEN))
+def test_two_files_in_one(first: Path, second: Path) -> None:
+    judged(first.read_bytes()[:3000] + second.read_bytes()[:3000])
+
+
+numbers = st.one_of(st.none(), st.floats(), st.integers(-3, 10), st.just(2.0**63), st.just(-1.0))
+
+
+@thorough
+@given(st.dictionaries(st.sampled_from(["loss", "val_loss", "step", "epoch", "lr", "acc", "batch"]),
+                       st.lists(numbers, min_size=1, max_size=40), min_size=1),
+       st.sampled_from([None, "loss", "acc", "step", "nothing"]), st.sampled_from([None, True]))
+def test_any_numbers_in_any_columns(
+    columns: dict[str, list[float | None]], train: str | None, higher: bool | None,
+) -> None:
+    rows = max(map(len, columns.values()))
+    lines = [",".join(columns)]
+    for row in range(rows):
+        cells = [column[row] if row < len(column) else None for column in columns.values()]
+        lines.append(",".join("" if cell is None else repr(cell) for cell in cells))
+    judged("\n".join(lines).encode(), Choice(train, None, higher))
+
+
+nested = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from(["loss", "val_loss", "epoch", "0", "1", "log_history"]),
+                        inner, max_size=4)),
+    max_leaves=30)
+
+
+@thorough
+@given(nested)
+def test_any_document(document: object) -> None:
+    import json
+
+    judged(json.dumps(document).encode())

@@ -1,0 +1,35 @@
+"""The same verdicts where time does not thin the looking: `--overhead 1`.
+
+All programs run anew for it, which takes minutes: only with UNSTUCK_ALL=1.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.running import CASES, ZOO, record_of
+from unstuck import diagnose
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("UNSTUCK_ALL") != "1", reason="all programs again, only with UNSTUCK_ALL=1")
+
+
+def names(program: Path) -> str:
+    return program.stem
+
+
+@pytest.mark.parametrize("case", CASES, ids=names)
+def test_the_cause_is_first(case: Path) -> None:
+    counted = diagnose(record_of(case, "sick", overhead=1.0)).counted()
+    assert counted
+    assert counted[0].slug == case.stem.replace("_", "-")
+
+
+@pytest.mark.parametrize(("program", "function"), [
+    *((case, "well") for case in CASES), *((program, "main") for program in ZOO)])
+def test_the_healthy_are_silent(program: Path, function: str) -> None:
+    found = diagnose(record_of(program, function, overhead=1.0)).counted()
+    assert not [(f.severity, f.slug) for f in found]
