@@ -43,7 +43,7 @@ class QuietSteps:
             not sampled and step >= FIRST_STEPS and step % SPACING != 0
             and watcher.repeats.over and watcher.order.settled and watcher.stepped
             and watcher.parameters.has_optimizer and not watcher.parameters.follows
-            and not watcher.nests and not watcher.stepping
+            and not watcher.nests and not watcher.stepping and not watcher.noise.waiting
         )
 
     def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:

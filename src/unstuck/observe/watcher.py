@@ -334,8 +334,7 @@ class Watcher:
             self.backwards_in_step = 0
             self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
-            if self.sampled or self.noise.waiting:
-                self.noise.before_step(optimizer, closure, self.step, self.sampled)
+            self.noise.before_step(optimizer, closure, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
         if self.stepping:

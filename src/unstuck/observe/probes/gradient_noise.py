@@ -40,7 +40,9 @@ class GradientNoiseProbe:
     def before_step(
         self, optimizer: Optimizer, closure: bool, step: int, sampled: bool
     ) -> None:
-        """The gradients of an optimizer are complete. To be called if sampled or waiting."""
+        """The gradients of an optimizer are complete; does nothing unless sampled or waiting."""
+        if not (sampled or self.waiting):
+            return
         kept, self._kept = self._kept, None
         if closure:
             return  # they belong to the closure's last evaluation
