@@ -69,7 +69,7 @@ def _detect(view: View) -> Verdict:
             tuple(map(float, drawn.values)), view.limit(AGREE),
             f"two successive gradients agree by {number(found.whole)} on average"))
     return Present(
-        strength=0.7, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
         title=f"the batch of {number(size)} leaves {epoch}{view.facts.steps} updates in all; "
         f"{number(max(scale, 1.0))} samples would give as much slope "
         "as noise",
@@ -104,8 +104,9 @@ CAUSE = Cause(
         "run, which puts the noise scale at a quarter of the batch at most. Besides, an epoch has "
         "eight updates or fewer, and the loss was still falling in a run that learned little.",
         known_problems="A higher rate or more epochs would carry the same run further: which is "
-        "best only a trial can tell. Where the data come without a loader, their number is known "
-        "only if every step sees all of them.",
+        "best only a trial can tell, so this is a note. Full batches of noisy "
+        "labels, near what can be learned, look the same. Where the data come without a loader, "
+        "their number is known only if every step sees all of them.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
             "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",
@@ -114,6 +115,6 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
     uses=(SAME_BATCH,),
     thresholds=(AGREE, ALIKE, FEW_UPDATES, ON_ITS_WAY),
-    explains=("too-few-steps", "momentum-too-low"),
+    by_trial=True,
     detect=_detect,
 )

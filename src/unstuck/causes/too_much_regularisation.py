@@ -186,7 +186,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DROPPED, MODES, SHRUNK, PULL),
-    explains=("vanishing-gradients", "learning-rate-too-low", "bottleneck", "too-narrow",
+    explains=("vanishing-gradients", "learning-rate-too-low", "too-narrow",
               "too-shallow", "bad-initialisation", "dead-relu"),
     needs_trend=True,
     detect=_detect,
