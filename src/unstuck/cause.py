@@ -97,6 +97,8 @@ class Cause:
     `explains` are slugs of causes that this one can produce as symptoms.
     `alike` are slugs of causes that predict the same record; said on one side of a pair only.
     `needs_trend` marks a cause that cannot be told while the run is too short for a trend.
+    `by_trial` marks one that no record can tell from others: it is named as one of a set, together
+    with the trial that separates them.
     """
 
     slug: str
@@ -112,6 +114,7 @@ class Cause:
     explains: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
     needs_trend: bool = False
+    by_trial: bool = False
 
 
 def view(record: Record, cause: Cause, overrides: Mapping[str, float] | None = None) -> View:

@@ -245,6 +245,20 @@ class MoreSteps(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSize(Edit):
+    """Another number of samples a step."""
+
+    kind: ClassVar[str] = "batch-size"
+    size: int
+
+    def words(self) -> str:
+        return f"train on batches of {self.size}"
+
+    def code(self) -> str:
+        return f"DataLoader(train_set, batch_size={self.size}, shuffle=True)"
+
+
+@dataclass(frozen=True, slots=True)
 class ResizeLayer(Edit):
     """More or fewer units in the hidden layers."""
 

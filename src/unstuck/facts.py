@@ -10,8 +10,7 @@ from enum import StrEnum
 class SourceLocation:
     """An expression of the user's program. Lines and columns are 1-based, in code points.
 
-    `end_column` is one past the last character. `text` is the first source line, kept so that a
-    record can be read where the program is not; it is None when the user asked for no program text.
+    `end_column` is one past the last character. `text` is its first line, None if unwanted.
     """
 
     file: str
@@ -52,13 +51,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One module of a model's tree. `feeds_on` names the layer with parameters called before it."""
+    """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes."""
 
     name: str
     kind: str
     role: LayerRole
     location: SourceLocation | None
     parameters: tuple[str, ...] = ()
+    dropped: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class Loader:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Samples kept of one role, and the line that first calls the model on them."""
+    """Samples kept of one role; of held-out ones those that are judged, and the first such call."""
 
     name: str  # "train" or "held-out"
     location: SourceLocation | None

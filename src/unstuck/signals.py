@@ -53,6 +53,16 @@ UPDATE_NORM = PlaceSignal(
     "update-norm", "", Cost.SAMPLED,
     "L2 norm of the real change of a parameter over one optimizer step", place="parameter",
 )
+GRADIENT_PRODUCT = PlaceSignal(
+    "gradient-product", "", Cost.SAMPLED,
+    "product of the gradients of a sampled step and the next, over the square of the larger norm",
+    place="optimizer",
+)
+GRADIENT_SQUARE = PlaceSignal(
+    "gradient-square", "", Cost.SAMPLED,
+    "mean square of the norms of the gradients of a sampled step and the next, in the same unit",
+    place="optimizer",
+)
 CARRIED_GRADIENT = PlaceSignal(
     "carried-gradient", "", Cost.SAMPLED,
     "share of an optimizer's parameters whose gradient still held that of the step before",

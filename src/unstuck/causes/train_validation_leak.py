@@ -33,6 +33,8 @@ def _detect(view: View) -> Verdict:
     found = held_out(view)
     if not isinstance(found, Kept):
         return found
+    if not found.samples and not view.has(HELD_OUT_SAMPLES):
+        return Absent("no loss is computed of samples that are not trained on")
     train = trained_on(view)
     if isinstance(train, Kept) and train.discrete:
         return Absent("the inputs are tokens or identifiers, which repeat by themselves")

@@ -55,6 +55,8 @@ def _detect(view: View) -> Verdict:
     where = held_out(view)
     if not isinstance(where, Kept):
         return where
+    if not where.samples:
+        return Absent("no loss is computed of samples that are not trained on")
     if where.discrete:
         return Absent("the inputs are tokens or identifiers, which have no scale")
     found = _difference(view)

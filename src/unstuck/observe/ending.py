@@ -78,7 +78,10 @@ def _kept(
     if samples is None:
         return facts.Kept(role, location, 0, False, False, "", composed)
     targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
-    return facts.Kept(role, location, len(samples), samples.discrete,
+    # A classifier may be scored by its accuracy alone, which no loss function sees.
+    judged = role == "train" or samples.class_indices
+    count = len(samples) if judged else int(samples.scored.sum())
+    return facts.Kept(role, location, count, samples.discrete,
                       samples.indices is not None, targets, composed)
 
 

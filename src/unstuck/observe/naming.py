@@ -51,6 +51,12 @@ def role(module: nn.Module) -> LayerRole:
     return LayerRole.OTHER
 
 
+def dropped(module: nn.Module, kind: LayerRole) -> float | None:
+    """The share of its input that a dropout layer zeroes in train mode."""
+    share = getattr(module, "p", None) if kind is LayerRole.DROPOUT else None
+    return float(share) if isinstance(share, int | float) else None
+
+
 def unwrapped(module: nn.Module) -> nn.Module:
     """The user's module inside a parallel or compiled wrapper."""
     while (attribute := _WRAPPERS.get(type(module).__name__)) is not None:
@@ -213,7 +219,7 @@ class Names:
             )
             layers.append(Layer(
                 known_as, type(module).__name__, kind,
-                self._sites.location(entry[1]) if entry else None, own,
+                self._sites.location(entry[1]) if entry else None, own, dropped(module, kind),
             ))
         owner = {p: layer.name for layer in layers for p in layer.parameters}
         parameters = tuple(

@@ -68,6 +68,7 @@ class QuietSteps:
             and watcher.repeats.over and watcher.order.settled and watcher.stepped
             and watcher.parameters.has_optimizer and not watcher.parameters.follows
             and not watcher.nests and not watcher.stepping and not watcher.reservoir.opens(step)
+            and not watcher.noise.waiting
         )
         if quiet:
             watcher.reservoir.passed_by()  # once, for all of them: none keeps a sample

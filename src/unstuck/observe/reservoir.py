@@ -187,8 +187,8 @@ def _stacked(rows: Sequence[NDArray[Any] | None], dtype: Any) -> Any:
 class Reservoir:
     """Collects samples: every batch in a window at the start, later at sampled steps.
 
-    Later windows, each as long as the store has samples, see how outputs have changed. They lie
-    geometrically further apart, so what they cost falls as a share of the run.
+    Later windows see how outputs have changed. They lie geometrically further apart, so what they
+    cost falls as a share of the run.
     """
 
     def __init__(self) -> None:
@@ -224,7 +224,8 @@ class Reservoir:
         """Whether every training batch of the step that begins is copied."""
         if step >= self.next:
             self.open, self.next = True, math.inf
-            self._quota = len(self._train.inputs)  # about once through them
+            # Twice through them meets each once, wherever in a round it begins.
+            self._quota = min(2 * len(self._train.inputs), MOST_SAMPLES)
         return self.open
 
     def passed_by(self) -> None:

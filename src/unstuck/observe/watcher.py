@@ -23,6 +23,7 @@ from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.flow import FlowProbe
 from unstuck.observe.probes.frozen import FrozenProbe
+from unstuck.observe.probes.gradient_noise import GradientNoiseProbe
 from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import LifetimeProbe
@@ -94,6 +95,7 @@ class Watcher:
             writer, sites, self.samples, self.finite, self.layers, self.lifetimes)
         self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
+        self.noise = GradientNoiseProbe(writer, self.parameters)
         self.flow = FlowProbe(writer, self.names, sites, self.finite)
         self.order = OrderProbe(writer, sites, self.parameters)
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
@@ -328,6 +330,7 @@ class Watcher:
             self.backwards_in_step = 0
             self.order.before_step(optimizer, closure, self.step, self.sampled)
             self.parameters.before_step(optimizer, self.step, self.sampled)
+            self.noise.before_step(optimizer, closure, self.step, self.sampled)
 
     def after_step(self, optimizer: Optimizer) -> None:
         if self.stepping:

@@ -87,6 +87,10 @@ def _copies(contents: Contents) -> tuple[Integers, float] | None:
             # Of a large set only part came: a sample's copy is met as rarely.
             whole = float(pairs[0].max() + 1) / pairs.shape[1]
             return np.bincount(pairs[1][pairs[1] >= 0], minlength=size), max(1.0, whole)
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *contents.order])
+    times = np.bincount(rows[rows >= 0], minlength=size)
+    if times.max(initial=0) <= 1:
+        return times, 1.0  # nothing came twice
     if not contents.whole:
         return None
     found = _round(contents, size)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known
 KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
+FEWEST = 100  # training samples that tell something although training has not come round
 SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
 
 
@@ -57,17 +58,17 @@ class OverlapProbe:
         """
         trained = known if self._trained is None else self._trained
         met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
-        if not of or met < KNOWN * of:
-            return  # training has not come round, or was hashed in part
+        rounds = of > 0 and met >= KNOWN * of
         held_out: set[float] = set()
         for batch, site in self._batches.values():
             share = sum(h in trained for h in batch.hashes) / len(batch.hashes)
             if batch.module == self._model and (batch.scored or unscored) and (
-                share < SAME * met / of
+                share < SAME * (met / of if rounds else 1.0)
             ):
                 self.site = self.site if held_out else site or self.site
                 held_out.update(batch.hashes)
-        if held_out:
+        shared = sum(h in trained for h in held_out)
+        # Before training has come round some may be missing, but what is there is there.
+        if held_out and (rounds or (not shared and len(trained) >= FEWEST)):
             writer.row(HELD_OUT_SAMPLES, step, float(len(held_out)))
-            writer.row(HELD_OUT_OVERLAP, step,
-                       sum(h in trained for h in held_out) / len(held_out))
+            writer.row(HELD_OUT_OVERLAP, step, shared / len(held_out))

@@ -1,0 +1,50 @@
+"""A run that was still on its way down: its gradients agree to the end, and little is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.cause import View
+from unstuck.causes._measures import learned_little
+from unstuck.causes._steps import agreement, late_step
+from unstuck.facts import EndKind
+from unstuck.findings import Absent, OutcomeKind, Unknown
+from unstuck.signals import GRADIENT_PRODUCT, TRAIN_LOSS
+
+OVER = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING, OutcomeKind.CONVERGED,
+        OutcomeKind.CRASHED)
+FEWEST_LOSSES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """How far gradients agree over the run and its second half, and the fall of that half.
+
+    `fall` is the loss that the second half took off, over what the first half did.
+    """
+
+    whole: float
+    late: float
+    fall: float
+
+
+def slow(view: View) -> Slow | Absent | Unknown:
+    """The run's slowness, or why it is not slow."""
+    if view.outcome.kind in OVER or not learned_little(view.outcome):
+        return Absent("the loss fell well" if view.outcome.kind not in OVER else
+                      f"the outcome is {view.outcome.kind}")
+    if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT):
+        return Unknown("the run was ended early", ("a run to its own end",))
+    losses = view[TRAIN_LOSS].finite.values
+    whole, late = agreement(view), agreement(view, late_step(view))
+    if whole is None or len(losses) < FEWEST_LOSSES:
+        return Unknown("too few pairs of gradients were compared", (GRADIENT_PRODUCT.name,))
+    if late is None:
+        late = whole  # a short run has too few pairs in its second half
+    first, middle, last = (float(np.mean(part)) for part in (
+        losses[: len(losses) // 4], losses[len(losses) // 4: -len(losses) // 4],
+        losses[-len(losses) // 4:]))
+    fall = (middle - last) / (first - middle) if first > middle else 0.0
+    return Slow(whole, late, fall)

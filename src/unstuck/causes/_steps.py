@@ -1,0 +1,135 @@
+"""What several causes ask of the steps: do gradients agree, what do jumps cost, how many samples.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.cause import View
+from unstuck.facts import Optimizer, SourceLocation
+from unstuck.record import Series
+from unstuck.signals import (
+    BATCH_SIZE,
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    SAME_BATCH,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+)
+
+FEWEST_PAIRS = 3
+EARLY_PAIRS = 6  # the first steps, of which all are looked at
+MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
+LATE = 0.5  # of the run
+
+
+def late_step(view: View) -> int:
+    """Where the second half of the run begins."""
+    return int(LATE * view.facts.steps)
+
+
+def agreement(view: View, first: int = 0, pairs: int | None = None) -> float | None:
+    """How far two successive gradients agree: the square of the mean gradient over that of one.
+
+    1 for gradients without noise, 0 for pure noise, negative where each step undoes the one
+    before. Sums of both estimates are divided, as McCandlish et al. 2018 (appendix A) advise.
+
+    Args:
+        view: its cause uses the two signals of the pairs.
+        first: the step from which on pairs count.
+        pairs: how many of the first ones count, None for all.
+
+    Returns:
+        None with fewer than three pairs of one optimizer.
+    """
+    products, squares = view[GRADIENT_PRODUCT], view[GRADIENT_SQUARE]
+    upper = lower = 0.0
+    count = 0
+    for name, series in products.items():
+        if name not in squares or len(squares[name]) != len(series):
+            continue
+        keep = (series.steps >= first) & np.isfinite(series.values) & np.isfinite(
+            squares[name].values)
+        chosen = np.flatnonzero(keep)[:pairs]
+        upper += float(np.sum(series.values[chosen]))
+        lower += float(np.sum(squares[name].values[chosen]))
+        count = max(count, len(chosen))
+    return upper / lower if count >= FEWEST_PAIRS and lower > 0 else None
+
+
+def drawn_agreement(view: View) -> Series | None:
+    """The agreement at each pair of the optimizer with most of them, for an evidence."""
+    products, squares = view[GRADIENT_PRODUCT], view[GRADIENT_SQUARE]
+    able = [n for n in products if n in squares and len(squares[n]) == len(products[n])]
+    if not able:
+        return None
+    name = max(able, key=lambda n: len(products[n]))
+    with np.errstate(all="ignore"):
+        return Series(products[name].steps, products[name].values / squares[name].values).finite
+
+
+def jump_cost(view: View, first: int) -> float | None:
+    """The part of the loss that the steps themselves cause, from step `first` on, in its unit.
+
+    Where a run has come to rest, updates u by gradients g keep it above its valley's ground by a
+    quarter of u·g: the mean squared distance is stationary if 2 x·g = u·g, and x·g is twice the
+    height of a quadratic valley (Mandt et al. 2017, arXiv 1704.04289). The product of the norms
+    is taken for u·g, momentum m answers a gradient 1 / (1 - m) times over but in a mixed
+    direction, which the factor sqrt((1 + m) / (1 - m)) undoes. It halves where the step halves.
+
+    Returns:
+        The mean over sampled steps; None with fewer than three that hold both norms.
+    """
+    updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
+    momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
+                for o in view.facts.optimizers for p in o.parameters}
+    costs: dict[int, float] = {}
+    for name, moved in updates.items():
+        if name not in gradients:
+            continue
+        sizes = dict(zip(gradients[name].steps.tolist(), gradients[name].values.tolist(),
+                         strict=True))
+        m = momentum.get(name, 0.0)
+        for step, size in zip(moved.steps.tolist(), moved.values.tolist(), strict=True):
+            cost = size * sizes.get(step, math.nan) * math.sqrt((1 + m) / (1 - m)) / 4
+            if step >= first and math.isfinite(cost):
+                costs[step] = costs.get(step, 0.0) + cost
+    return float(np.mean(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
+
+
+def samples_per_step(view: View) -> float | None:
+    """Samples behind one update: the batch, times the backward passes that a step adds up."""
+    if not view.has(BATCH_SIZE) or not len(view[BATCH_SIZE].finite):
+        return None
+    steps = view[TRAIN_LOSS].steps
+    passes = float(np.median(np.unique(steps, return_counts=True)[1])) if len(steps) else 1.0
+    return float(np.median(view[BATCH_SIZE].finite.values)) * passes
+
+
+def updates_per_epoch(view: View) -> float | None:
+    """Updates in one pass over the training data; 1 where every step sees the same samples."""
+    size = samples_per_step(view)
+    if size is None or not size > 0:
+        return None
+    same = view[SAME_BATCH].finite if view.has(SAME_BATCH) else None
+    if same is not None and len(same) and np.all(same.values == 1):
+        return 1.0
+    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    return max(next(iter(sizes)) / size, 1.0) if len(sizes) == 1 else None
+
+
+def batch_location(view: View, size: float) -> SourceLocation | None:
+    """The loader with batches of that size, else the first line that trains."""
+    fitting = [x.location for x in view.facts.loaders if x.batch_size == size]
+    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    return fitting[0] if fitting else calls[0] if calls else None
+
+
+def main_optimizer(view: View) -> Optimizer | None:
+    """The optimizer that holds most parameters."""
+    return max(view.facts.optimizers, key=lambda o: len(o.parameters), default=None)

@@ -1,0 +1,101 @@
+"""How far the gradients of two successive steps agree, from which noise and bouncing are read."""
+
+from __future__ import annotations
+
+import math
+import weakref
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.tensors import held_by, observable, transfer
+from unstuck.record import RecordWriter
+from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
+
+ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
+TOTAL_LIMIT = 2_000_000  # of all parameters together
+
+
+class GradientNoiseProbe:
+    """Keeps the gradient of a sampled step until the next step of the same optimizer.
+
+    Two independent batches of B samples are a batch of B and one of 2 B, for which appendix A of
+    McCandlish et al. 2018 (arXiv 1812.06162) estimates the square of the true gradient as
+    2 |(g + g') / 2|² - (|g|² + |g'|²) / 2, which is the product of the two. Scale-free sums of
+    both are written; one transfer for each pair.
+    """
+
+    def __init__(self, writer: RecordWriter, parameters: ParameterProbe) -> None:
+        self._writer = writer
+        self._parameters = parameters
+        self._kept: tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor],
+                                                             torch.Tensor]]] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the gradient of the step before is kept."""
+        return self._kept is not None
+
+    def before_step(
+        self, optimizer: Optimizer, closure: bool, step: int, sampled: bool
+    ) -> None:
+        """The gradients of an optimizer are complete; does nothing unless sampled or waiting."""
+        if not (sampled or self.waiting):
+            return
+        kept, self._kept = self._kept, None
+        if closure:
+            return  # they belong to the closure's last evaluation
+        with torch.no_grad():
+            if kept is not None and kept[0]() is optimizer:
+                self._compare(kept[1], self._parameters.name(optimizer), step)
+            if sampled:
+                self._keep(optimizer)
+
+    def _keep(self, optimizer: Optimizer) -> None:
+        kept, total = [], 0
+        for parameter in held_by(optimizer):
+            gradient = parameter.grad
+            if gradient is None or not observable(gradient):
+                continue
+            part = _part(gradient)
+            total += part.numel()
+            if total > TOTAL_LIMIT:
+                break
+            kept.append((weakref.ref(parameter), part.clone()))
+        if kept:
+            self._kept = (weakref.ref(optimizer), kept)
+
+    def _compare(
+        self, kept: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]], name: str, step: int
+    ) -> None:
+        old, new = [], []
+        for ref, before in kept:
+            parameter = ref()
+            gradient = parameter.grad if parameter is not None else None
+            if gradient is None or not observable(gradient):
+                continue
+            after = _part(gradient)
+            if after.shape == before.shape and after.device == before.device:
+                old.append(before.float())
+                new.append(after.float())
+        if not old:
+            return
+        products = [torch.dot(a, b) for a, b in zip(old, new, strict=True)]
+        norms = torch._foreach_norm([*old, *new])
+        numbers = transfer([*products, *norms])
+        count = len(old)
+        first = math.hypot(*numbers[count:2 * count])
+        second = math.hypot(*numbers[2 * count:])
+        size = max(first, second)
+        if not 0 < size < math.inf:
+            return
+        # In units of the larger of the two, so that no step outweighs all others.
+        self._writer.sample(GRADIENT_PRODUCT, step,
+                            {name: math.fsum(numbers[:count]) / size / size})
+        self._writer.sample(GRADIENT_SQUARE, step,
+                            {name: ((first / size) ** 2 + (second / size) ** 2) / 2})
+
+
+def _part(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.detach().reshape(-1)[:ELEMENT_LIMIT]
