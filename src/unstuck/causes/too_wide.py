@@ -16,7 +16,7 @@ HARM = Threshold(
     "wide networks usually predict new data no worse than narrow ones (Zhang et al. 2017)",
 )
 WEIGHTS = Threshold(
-    "weights-per-sample", 10.0,
+    "width-weights-per-sample", 10.0,
     "With ten weights for each sample the network can store all of them many times over.",
     "one weight a sample is enough to fit any labels (Zhang et al. 2017, theorem 1)",
 )
