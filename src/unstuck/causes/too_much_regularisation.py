@@ -10,10 +10,11 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, constant_loss, learned_little, loss_points, percent
 from unstuck.causes._steps import main_optimizer
 from unstuck.edits import Dropout, OptimizerArgument, Remedy, Safety, number
-from unstuck.facts import Layer, LayerRole
+from unstuck.facts import Layer, LayerRole, Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
     CONSTANT_LOSS,
+    GRADIENT_NORM,
     HELD_OUT_LOSS,
     SEEN_LOSS,
     TRAIN_LOSS,
@@ -33,17 +34,31 @@ MODES = Threshold(
     "dropout is what it struggles with.",
     "with usual dropout and much learned the two losses differ by more, but both are low",
 )
+SOMETHING = Threshold(
+    "least-eval-skill", 0.05,
+    "Without dropout the network must be better than a constant, or it is not dropout alone that "
+    "keeps it down.",
+    "outcome rules call a loss no better than a constant's from 0.96 of it on",
+)
+ENOUGH = Threshold(
+    "most-eval-skill", 0.67,
+    "A network that takes two thirds off a constant's loss when nothing is dropped has learned "
+    "under its dropout, which its train loss then does not show.",
+    "between half, which is little, and nine tenths, which is good",
+)
 SHRUNK = Threshold(
     "weights-shrunk", 0.5,
     "The weight matrices have lost half of their norm and more since the start.",
-    "training makes weights grow as a rule; zoo programs keep theirs",
+    "training makes weights grow as a rule; zoo programs keep nine tenths of theirs at least",
 )
 PULL = Threshold(
     "share-of-decay", 0.3,
-    "The decay's part of a step is a third of the whole step and more.",
+    "The decay pulls at the weights with a third of the loss's gradient and more.",
     "at usual decays of 1e-4 to 1e-2 it is some per cent",
 )
-ENOUGH = 0.75  # skill in eval mode from which nobody would speak of underfitting
+# They add the decay to the gradient, before any scaling; others take it off the weights.
+COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
+EARLY = 5  # steps, before which a decay has had no time to make the gradient small
 
 
 def _detect(view: View) -> Verdict:
@@ -51,39 +66,44 @@ def _detect(view: View) -> Verdict:
         return Absent("the network learned under what restrains it")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
         return Absent(f"the outcome is {view.outcome.kind}")
-    return _dropout(view) or _decay(view) or Absent(
-        "neither a dropout nor a decay is strong enough to keep the network from learning")
+    verdicts = [_dropout(view), _decay(view)]
+    for kind in (Present, Unknown):
+        found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
+        if found is not None:
+            return found
+    return verdicts[0]
 
 
+# Dropout -----------------------------------------------------------------------------------------
 def _eval_loss(view: View) -> tuple[str, float] | None:
     """The last loss in eval mode, on training data if the program has it."""
     for signal in (SEEN_LOSS, HELD_OUT_LOSS):
         if view.has(signal) and len(series := view[signal].finite):
-            return signal.name, float(series.values[-1])
+            return signal.name, float(np.median(series.values[-3:]))
     return None
 
 
-def _dropout(view: View) -> Verdict | None:
-    layers = [x for x in view.facts.layers().values()
-              if x.role is LayerRole.DROPOUT and x.dropped is not None]
-    strong = [x for x in layers if x.dropped is not None and x.dropped >= view.limit(DROPPED)]
+def _dropout(view: View) -> Verdict:
+    limit = view.limit(DROPPED)
+    strong = [x for x in view.facts.layers().values()
+              if x.role is LayerRole.DROPOUT and x.dropped is not None and x.dropped >= limit]
     if not strong:
-        return None
+        return Absent("neither a dropout nor a decay is strong enough to keep the network from "
+                      "learning")
     layer = max(strong, key=lambda x: x.dropped or 0.0)
+    does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
     losses = view[TRAIN_LOSS].finite.values
     train = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
-    other = _eval_loss(view)
-    if other is None:
-        return Unknown(f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units; "
-                       "what the network does without that was not measured",
+    other, constant = _eval_loss(view), constant_loss(view)
+    if other is None or not constant or not constant > 0:
+        return Unknown(f"{does}; what the network does without that was not measured",
                        ("the training loss in eval mode",))
     name, quiet = other
-    constant = constant_loss(view)
-    if constant and 1 - quiet / constant >= ENOUGH:
+    skill = 1 - quiet / constant
+    if skill >= view.limit(ENOUGH):
         return Absent(f"without dropout the network does well: {number(quiet)}")
-    if not train >= view.limit(MODES) * quiet:
-        return Unknown(f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units, "
-                       "but the network is no better without that",
+    if not (skill >= view.limit(SOMETHING) and train >= view.limit(MODES) * quiet):
+        return Unknown(f"{does}, but the network is no better without that",
                        ("a run with half the dropout",))
     return _dropout_present(view, layer, train, name, quiet)
 
@@ -107,55 +127,79 @@ def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: f
     )
 
 
-def _decay(view: View) -> Verdict | None:
+# Weight decay ------------------------------------------------------------------------------------
+def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
+    """How strong the decay was beside the loss, at each sampled step: of all weights together.
+
+    A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
+    judged by itself, and the decay is held against the gradients of all.
+    """
+    decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
+    coupled = optimizer.kind in COUPLED
+    pull: dict[int, float] = {}
+    against: dict[int, float] = {}
+    for signal, sums in ((WEIGHT_NORM, pull),
+                         (GRADIENT_NORM if coupled else UPDATE_NORM, against)):
+        for name, series in view[signal].items():
+            if name in optimizer.parameters:
+                for step, size in zip(series.steps.tolist(), series.values.tolist(), strict=True):
+                    sums[step] = sums.get(step, 0.0) + size * size
+    return {
+        step: decay * (1.0 if coupled else rate) * math.sqrt(pull[step] / size)
+        for step, size in against.items()
+        if step in pull and size > 0 and math.isfinite(pull[step] / size)
+    }
+
+
+def _decay(view: View) -> Verdict:
     optimizer = main_optimizer(view)
-    if optimizer is None or not (optimizer.weight_decay or 0.0) > 0 or not optimizer.learning_rate:
-        return None
-    decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate
-    if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM)):
+    if optimizer is None or not (optimizer.weight_decay or 0.0) > 0:
+        return Absent("no weight decay was set")
+    if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
         return Unknown("the weights were not measured", (WEIGHT_NORM.name,))
-    momentum = optimizer.momentum or 0.0
-    added = 1 / max(1 - momentum, 1e-3) if optimizer.kind == "SGD" else 1.0
     shapes = {n: p.shape for n, p in view.facts.parameters().items()}
-    shrunk, pulls, drawn = [], [], None
-    for name, sizes in view[WEIGHT_NORM].items():
-        if len(shapes.get(name, ())) < 2 or name not in optimizer.parameters:
-            continue
-        sizes = sizes.finite
-        if len(sizes) < 3 or not sizes.values[0] > 0 or name not in view[UPDATE_NORM]:
-            continue
-        shrunk.append(float(sizes.values[-1] / sizes.values[0]))
-        moved = dict(zip(view[UPDATE_NORM][name].steps.tolist(),
-                         view[UPDATE_NORM][name].values.tolist(), strict=True))
-        pulls += [rate * decay * added * size / moved[step]
-                  for step, size in zip(sizes.steps.tolist(), sizes.values.tolist(), strict=True)
-                  if step >= 5 and math.isfinite(moved.get(step, math.nan)) and moved[step] > 0]
-        if drawn is None or shrunk[-1] == min(shrunk):
-            drawn = (name, sizes)
-    if not pulls or drawn is None:
-        return None
-    left, pull = float(np.median(shrunk)), float(np.median(pulls))
-    if not (left <= view.limit(SHRUNK) and pull >= view.limit(PULL)):
-        return None
-    name, sizes = drawn
+    left = {
+        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
+        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
+        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
+    }
+    pulls = _pulls(view, optimizer)
+    early = [pull for step, pull in pulls.items() if step < EARLY]
+    if not left or not early:
+        return Unknown("too few gradients were measured to weigh the decay against them",
+                       (GRADIENT_NORM.name, "a run without weight decay"))
+    # A gradient that is gone lets any decay win: it must have been strong from the start.
+    shrunk = float(np.median(list(left.values())))
+    pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
+    if not (shrunk <= view.limit(SHRUNK) and pull >= view.limit(PULL)):
+        return Absent(f"the weights kept {percent(shrunk)} of their norm, and the decay pulls with "
+                      f"{percent(pull)} of what the loss does")
+    return _decay_present(view, optimizer, min(left, key=lambda n: left[n]), shrunk, pull)
+
+
+def _decay_present(
+    view: View, optimizer: Optimizer, name: str, shrunk: float, pull: float
+) -> Present:
+    decay = optimizer.weight_decay or 0.0
+    sizes = view[WEIGHT_NORM][name].finite
     steps, points = loss_points(view)
-    ladder = tuple(OptimizerArgument(optimizer.name, "weight_decay", v)
-                   for v in (1e-4, 1e-3, 1e-2, 0.0) if v < decay)
+    first, last = float(sizes.values[0]), float(sizes.values[-1])
     return Present(
-        strength=0.85 if left <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
+        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location,
-        title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(left)} of "
-        f"their norm, and makes {percent(min(pull, 1.0))} of a step",
+        title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
+        f"of their norm: it pulls with {percent(pull)} of what the loss does",
         label="pulls the weights to zero faster than the loss lets them grow",
         evidence=(
             Evidence(WEIGHT_NORM.name, name, tuple(map(int, sizes.steps)),
-                     tuple(map(float, sizes.values)), view.limit(SHRUNK) * float(sizes.values[0]),
-                     f"{name} goes from {number(float(sizes.values[0]))} to "
-                     f"{number(float(sizes.values[-1]))}"),
+                     tuple(map(float, sizes.values)), view.limit(SHRUNK) * first,
+                     f"{name} goes from {number(first)} to {number(last)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {number(points[-1])}"),
         ),
-        remedies=(Remedy("less weight decay", Safety.CHANGES_EXPERIMENT, ladder),),
+        remedies=(Remedy("less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+            OptimizerArgument(optimizer.name, "weight_decay", v)
+            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < decay)),),
     )
 
 
@@ -173,21 +217,23 @@ CAUSE = Cause(
         "costly. Beyond some strength too few units are left to compute with, or the decay pulls "
         "weights to zero faster than the gradient can raise them.",
         how_we_tell="In a run that learned little: a dropout layer that zeroes seven units of ten "
-        "or more while the same network without it has a clearly lower loss that is not low "
-        "either; or weight matrices that lost half of their norm while the decay makes a third "
-        "of each step.",
-        known_problems="A penalty that the program adds to its loss by hand is not weighed, nor is "
-        "noise on the inputs. Dropout by a function names no share.",
+        "or more while the same network without it is clearly better, and better than a constant, "
+        "but far from good. Or weight matrices that lost half of their norm under a decay that "
+        "pulled with a third of the loss's gradient from the first steps on, all weights taken "
+        "together.",
+        known_problems="Where dropout is so strong that the network is no better than a constant "
+        "in eval mode either, only a trial tells. A penalty that the program adds to its loss by "
+        "hand is not weighed, nor is noise on the inputs. Dropout by a function names no share.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DROPPED, MODES, SHRUNK, PULL),
-    explains=("vanishing-gradients", "learning-rate-too-low", "too-narrow",
-              "too-shallow", "bad-initialisation", "dead-relu"),
+    uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(DROPPED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
+    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
+              "too-narrow", "too-shallow", "too-deep", "bad-initialisation", "dead-relu"),
     needs_trend=True,
     detect=_detect,
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called
 from unstuck.causes._plateau import (
-    TRIAL,
-    Plateau,
+    SAMPLE_SIGNALS,
+    Shortfall,
+    hidden,
+    loss_evidence,
     model_location,
-    plateau,
-    plateau_evidence,
+    shortfall,
     widths,
 )
 from unstuck.edits import Remedy, ResizeLayer, Safety, number
@@ -17,39 +18,59 @@ from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
 
 SQUEEZE = Threshold(
-    "width-over-inputs", 1.0,
-    "A hidden layer narrower than the network's input has to leave something out.",
-    "a linear map onto fewer dimensions has a kernel; usual hidden layers are wider",
+    "units-per-input", 0.25,
+    "A layer that passes on a quarter of the numbers it gets leaves most of them out. No layer is "
+    "called narrow for that which has more units than the network has outputs, and no convolution.",
+    "Johnson 2019: layers no wider than the input cannot fence in a region of it",
+)
+BENDS = Threshold(
+    "fewest-units", 2.0,
+    "Two units make two bends; it takes three to fence in a region of the inputs.",
+    "Johnson 2019: Deep, skinny neural networks are not universal approximators",
 )
 STEPS = Threshold(
     "steps-share-narrow", 0.25,
-    "A plateau that the steps themselves keep up is none of the width.",
-    "the same share from which a plateau is laid to the steps",
+    "A loss that the steps themselves keep up is none of the width.",
+    "from that share on a plateau would be laid to the steps",
 )
+TRIAL = ("run again with four times the units, with one layer more, with momentum 0.9 and with "
+         "four times the epochs: if the first lowers the training loss most, it is too-narrow")
 
 
 def _detect(view: View) -> Verdict:
-    found = plateau(view)
-    if not isinstance(found, Plateau):
-        return found
-    if found.share is not None and not found.share < view.limit(STEPS):
-        return Absent("the size of the steps keeps the plateau up, not the width")
     layers = widths(view)
-    if len(layers) < 2:
-        return Unknown("the network has no hidden layer that was recognised", (TRIAL,))
-    name, _, units = min(layers[:-1], key=lambda layer: layer[2])
-    if not units < view.limit(SQUEEZE) * layers[0][1]:
-        return Unknown(f"the narrowest hidden layer has {units} units; whether more would lower "
-                       "the plateau only a trial can tell", (TRIAL,))
+    inner = hidden(layers)
+    if not inner:
+        return Absent("there is no hidden layer that could be too narrow")
+    outputs = layers[-1].units
+    bends, share = view.limit(BENDS), view.limit(SQUEEZE)
+    # Few channels are many numbers: one of each at every place.
+    narrow = [one for one in inner if one.units <= (
+        bends if one.convolution else max(bends, min(share * one.inputs, outputs)))]
+    if not narrow:
+        return Absent(f"the narrowest hidden layer passes on {min(x.units for x in inner)} "
+                      f"numbers for {outputs} outputs")
+    least = min(narrow, key=lambda one: one.units)
+    if outputs == layers[0].inputs:
+        return Absent("the network gives as many numbers as it gets, and is narrow on purpose")
+    found = shortfall(view)
+    if isinstance(found, Unknown):
+        return Unknown(f"{called(least.name)} passes on {least.units} numbers; {found.reason}",
+                       (*found.needs, TRIAL))
+    if not isinstance(found, Shortfall):
+        return found
+    if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
+        return Absent("the size of the steps keeps the loss up, not the width")
     return Present(
-        strength=0.4, since_step=min(found.since, view.facts.steps),
-        location=model_location(view),
-        title=f"the loss rests at {number(found.level)}, and {called(name)} passes {units} "
-        f"numbers on, of {layers[0][1]} that come in",
-        label=f"{units} units at the narrowest", evidence=(plateau_evidence(view, found),),
+        strength=0.45, since_step=0, location=model_location(view),
+        title=f"{called(least.name)} passes on {least.units} of the {least.inputs} numbers that "
+        f"it gets, and the network stays behind what its data hold: {number(found.reached)} "
+        f"where {number(found.possible)} is possible",
+        label=f"{least.units} units at the narrowest",
+        evidence=(found.evidence, loss_evidence(view, found)),
         remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
-            ResizeLayer(f) for f in (2.0, 4.0, 16.0))),),
-        one_of=("too-shallow", "momentum-too-low", "bottleneck", "noisy-labels"),
+            ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
+        one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=TRIAL,
     )
 
@@ -61,24 +82,28 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The train loss falls and comes to rest above its floor, on new data as on those "
+        symptom="The train loss falls a little and comes to rest high, on new data as on those "
         "that were trained on.",
-        consequence="No rate and no number of epochs brings the loss further down, for the network "
+        consequence="No rate and no number of epochs brings the loss far down, for the network "
         "cannot hold what the task needs.",
         why="A hidden layer passes on as many numbers as it has units. What does not fit into "
         "them is lost to all layers behind.",
-        how_we_tell="The train loss rests above its floor, the steps are too small to keep it "
-        "there, and a hidden layer is narrower than the input. Noise in the data, and too few "
-        "layers, leave the same record: this is a note until a wider twin was tried.",
+        how_we_tell="A hidden layer has two units or fewer, or at most a quarter of its inputs and "
+        "no more than the network has outputs. Noise is no excuse: a cheap learner (neighbours, "
+        "kernel regression) predicts samples that it was not told far better than the network "
+        "predicts those that it was trained on. And the steps are too small to keep the loss up. "
+        "Too few layers or steps leave the same record: a note until a wider twin was tried.",
         known_problems="Width has a small influence as a rule and comes last among the suspects. "
-        "An autoencoder is narrow on purpose. Images have far more inputs than they have content.",
+        "Where no target a sample is known, or the cheap learner does no better, as on large "
+        "images, nothing is said; nor of autoencoders, which are narrow on purpose.",
         references=(
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.4",
-            "Lu et al. 2017: The expressive power of neural networks: a view from the width",
+            "Johnson 2019: Deep, skinny neural networks are not universal approximators",
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    thresholds=(SQUEEZE, STEPS),
+    uses=SAMPLE_SIGNALS,
+    thresholds=(SQUEEZE, BENDS, STEPS),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -1,57 +1,61 @@
-"""Too shallow: too few layers for what the task asks."""
+"""Too shallow: no hidden layer, where the targets are no weighted sum of the inputs."""
 
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._plateau import (
-    TRIAL,
+    SAMPLE_SIGNALS,
     WEIGHTED,
-    Plateau,
+    Shortfall,
+    loss_evidence,
     model_location,
-    plateau,
-    plateau_evidence,
+    shortfall,
 )
-from unstuck.edits import InsertLayer, Remedy, Safety, number
+from unstuck.edits import Remedy, ReplaceLayer, Safety, number
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
 
-LAYERS = Threshold(
-    "few-layers", 2.0,
-    "One hidden layer or none: more can be said about a deeper network than that it is shallow.",
-    "usual networks start at three layers with weights",
+MATRICES = Threshold(
+    "few-weight-matrices", 1.0,
+    "With one matrix of weights the outputs are weighted sums of the inputs. One hidden layer can "
+    "do anything in principle, so nothing is said of the depth from there on.",
+    "Hornik et al. 1989: Multilayer feedforward networks are universal approximators",
 )
 STEPS = Threshold(
     "steps-share-shallow", 0.25,
-    "A plateau that the steps themselves keep up is none of the depth.",
-    "the same share from which a plateau is laid to the steps",
+    "A loss that the steps themselves keep up is none of the depth.",
+    "from that share on a plateau would be laid to the steps",
 )
+TRIAL = ("run again with one hidden layer of 64 units, with momentum 0.9, with ten times the rate "
+         "and with four times the epochs: if the first lowers the training loss most, it is "
+         "too-shallow")
 
 
 def _detect(view: View) -> Verdict:
-    found = plateau(view)
-    if not isinstance(found, Plateau):
+    matrices = [p for p in view.facts.parameters().values() if len(p.shape) >= 2]
+    layers = [x for x in view.facts.layers().values() if x.role in WEIGHTED and x.parameters]
+    if not len(matrices) <= view.limit(MATRICES):
+        return Absent(f"the network has {len(matrices)} matrices of weights")
+    if not layers:
+        return Absent("no layer with weights was recognised")
+    found = shortfall(view)
+    if isinstance(found, Unknown):
+        return Unknown(f"the network has no hidden layer; {found.reason}", (*found.needs, TRIAL))
+    if not isinstance(found, Shortfall):
         return found
-    if found.share is not None and not found.share < view.limit(STEPS):
-        return Absent("the size of the steps keeps the plateau up, not the depth")
-    weighted = [x for x in view.facts.layers().values() if x.role in WEIGHTED and x.parameters]
-    if not weighted:
-        return Unknown("no layer with weights was recognised", (TRIAL,))
-    if not len(weighted) <= view.limit(LAYERS):
-        return Unknown(f"the network has {len(weighted)} layers with weights; whether one more "
-                       "would lower the plateau only a trial can tell", (TRIAL,))
-    last = weighted[-1]
+    if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
+        return Absent("the size of the steps keeps the loss up, not the depth")
+    inputs, outputs = matrices[0].shape[1], matrices[0].shape[0]
     return Present(
-        strength=0.4, since_step=min(found.since, view.facts.steps),
-        location=model_location(view),
-        title=f"the loss rests at {number(found.level)}, and the network has {len(weighted)} "
-        f"layer{'s' if len(weighted) > 1 else ''} with weights",
-        label=f"{len(weighted)} layers with weights" if len(weighted) > 1 else "a single layer",
-        evidence=(plateau_evidence(view, found),),
-        remedies=(Remedy("more layers", Safety.CHANGES_EXPERIMENT, (
-            InsertLayer(last.name, "Linear(64, 64), nn.ReLU()"),),
-            advice="Put one to three hidden layers before the last one, each with an activation."),
-        ),
-        one_of=("too-narrow", "momentum-too-low", "bottleneck", "noisy-labels"),
+        strength=0.45, since_step=0, location=model_location(view),
+        title=f"the network has {len(layers)} layer with weights and none hidden, and stays behind "
+        f"what its data hold: {number(found.reached)} where {number(found.possible)} is possible",
+        label=f"weighted sums of {inputs} inputs",
+        evidence=(found.evidence, loss_evidence(view, found)),
+        remedies=(Remedy("a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(
+            ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
+                         f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))),),
+        one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=TRIAL,
     )
 
@@ -63,24 +67,27 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The train loss falls and comes to rest above its floor, and wider layers do not "
-        "lower it.",
-        consequence="The network finds what a few bends of the inputs can tell, and nothing that "
-        "is made of several steps.",
-        why="Each layer bends what the one before it made. Functions of functions take few units "
-        "in several layers and very many in one.",
-        how_we_tell="The train loss rests above its floor, the steps are too small to keep it "
-        "there, and the network has two layers with weights at most. Noise in the data and too "
-        "few units leave the same record: this is a note until a deeper twin was tried.",
-        known_problems="A shallow network is often the right one, and a floor of noise looks the "
-        "same: only a twin with one layer more tells.",
+        symptom="The train loss falls part of the way and comes to rest, or does not fall at all, "
+        "whatever the rate.",
+        consequence="The network finds what a straight line through the inputs can tell, and "
+        "nothing that takes two of them together.",
+        why="Without a hidden layer each output is a weighted sum of the inputs. A region, a "
+        "product or an alternative of inputs is no weighted sum, however good the weights.",
+        how_we_tell="The network has a single matrix of weights. A cheap learner (neighbours, "
+        "kernel regression) predicts samples that it was not told far better than the network "
+        "predicts those that it was trained on, so noise is not what holds it up, and the steps "
+        "are too small to keep the loss up. A run that is not finished leaves the same record: a "
+        "note until a deeper twin was tried.",
+        known_problems="Too few layers in a network that has hidden ones are not told: nothing in "
+        "a record speaks for them. Nor is anything said where no target a sample is known.",
         references=(
-            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.4.1",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.1",
             "Telgarsky 2016: Benefits of depth in neural networks",
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    thresholds=(LAYERS, STEPS),
+    uses=SAMPLE_SIGNALS,
+    thresholds=(MATRICES, STEPS),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._gap import Gap, elements, gap, training_samples
 from unstuck.causes._measures import thinned
-from unstuck.causes._plateau import model_location
+from unstuck.causes._plateau import hidden, model_location, widths
+from unstuck.causes._samples import final
 from unstuck.edits import Remedy, ResizeLayer, Safety, number
-from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.sample_signals import DISTINCT_SAMPLES
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 HARM = Threshold(
@@ -15,38 +17,48 @@ HARM = Threshold(
     "Width is blamed only where a quarter of what was learned about held-out data is lost again.",
     "wide networks usually predict new data no worse than narrow ones (Zhang et al. 2017)",
 )
-WEIGHTS = Threshold(
-    "width-weights-per-sample", 10.0,
-    "With ten weights for each sample the network can store all of them many times over.",
-    "one weight a sample is enough to fit any labels (Zhang et al. 2017, theorem 1)",
+UNITS = Threshold(
+    "units-per-sample", 1.0,
+    "A hidden layer with as many units as there are samples can give any sample any output by a "
+    "weighted sum of its units.",
+    "as many equations as unknowns; Zhang et al. 2017, theorem 1",
 )
+TRIAL = ("run again with half and a quarter of the width: if the train loss stays and the held-out "
+         "loss falls, it is too-wide; dropout 0.25 helps alone if no-regularisation, more samples "
+         "if too-few-samples")
 
 
 def _detect(view: View) -> Verdict:
+    if view.outcome.kind is not OutcomeKind.OVERFITTING:
+        return Absent(f"the outcome is {view.outcome.kind}: held-out data do not pay for the width")
     found = gap(view)
     if not isinstance(found, Gap):
         return found
     if not (found.sure and found.lost >= view.limit(HARM)):
         return Absent("held-out data do not suffer from what was learned last")
-    weights, samples = elements(view), training_samples(view)
+    inner = hidden(widths(view))
+    if not inner:
+        return Absent("there is no hidden layer that could be too wide")
+    widest = max(inner, key=lambda one: one.units)
+    samples = training_samples(view) or final(view, DISTINCT_SAMPLES)
     if samples is None:
         return Unknown("the number of training samples is not known; a narrower twin would tell",
-                       ("run again with half the width: only if too-wide the held-out loss gains",))
-    if not weights >= view.limit(WEIGHTS) * samples:
-        return Absent(f"{weights} weights are not many for {samples} samples")
+                       (DISTINCT_SAMPLES.name, TRIAL))
+    if not widest.units >= view.limit(UNITS) * samples:
+        return Absent(f"the widest hidden layer has {widest.units} units for {number(samples)} "
+                      "samples")
     steps, values = thinned(found.held.steps, found.held.values)
     return Present(
         strength=0.4, since_step=found.best_step, location=model_location(view),
-        title=f"{weights} weights for {samples} samples: {number(weights / samples)} for each, "
-        f"and the held-out loss rose from {number(found.best)} to {number(found.end)}",
-        label=f"{weights} weights",
+        title=f"{widest.units} units in a layer for {number(samples)} samples, and the held-out "
+        f"loss rose from {number(found.best)} to {number(found.end)}",
+        label=f"{elements(view)} weights",
         evidence=(Evidence(HELD_OUT_LOSS.name, "", steps, values, found.best,
                            f"best at step {found.best_step}, {number(found.end)} at the end"),),
         remedies=(Remedy("narrower hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (0.5, 0.25, 0.1))),),
         one_of=("no-regularisation", "too-few-samples"),
-        separated_by="run again with half and a quarter of the width: if the train loss stays and "
-        "the held-out loss falls, it is too-wide; dropout 0.25 helps alone if no-regularisation",
+        separated_by=TRIAL,
     )
 
 
@@ -62,19 +74,20 @@ CAUSE = Cause(
         consequence="Time and memory go into units that store single samples and their noise.",
         why="The weights grow with the square of the width. Far more of them than samples can "
         "hold everything that tells one sample from another, whether it means something or not.",
-        how_we_tell="Ten weights for each sample, and a held-out loss that lost a quarter of its "
-        "gain by more than its noise. A missing restraint and too few samples leave the same "
-        "record, so this is a note beside them until a narrower twin was tried.",
+        how_we_tell="The held-out loss lost a quarter of its gain by more than its noise, and a "
+        "hidden layer has as many units as there are training samples, or more. A missing "
+        "restraint and too few samples leave the same record, so this is a note beside them until "
+        "a narrower twin was tried.",
         known_problems="Very wide networks often predict new data as well as narrow ones, so width "
-        "comes last among the suspects. Data without a loader have no known number.",
+        "comes last among the suspects. Where the samples could not be counted nothing is said.",
         references=(
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
             "Nakkiran et al. 2020: Deep double descent (arXiv 1912.02292)",
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS),
-    thresholds=(HARM, WEIGHTS),
+    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES),
+    thresholds=(HARM, UNITS),
     needs_trend=True,
     by_trial=True,
     detect=_detect,
