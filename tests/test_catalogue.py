@@ -19,7 +19,7 @@ from unstuck.cause import Cause, View
 from unstuck.curves import judge
 from unstuck.diagnosis import diagnose, verdict_of
 from unstuck.facts import SourceLocation
-from unstuck.findings import Diagnosis, Finding, Present
+from unstuck.findings import Diagnosis, Finding, Outcome, Present
 from unstuck.plain import to_json
 from unstuck.record import Record, read_record
 from unstuck.signals import BY_NAME
@@ -42,6 +42,11 @@ def diagnosed(program: Path, function: str) -> Diagnosis:
 @cache
 def recorded(program: Path, function: str) -> Record:
     return read_record(record_of(program, function))
+
+
+@cache
+def judged(program: Path, function: str) -> Outcome:
+    return judge(recorded(program, function))
 
 
 def everything() -> Iterator[tuple[Path, str]]:
@@ -210,7 +215,7 @@ def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> Non
         record = recorded(program, function)
         if not all(record.measured(signal) for signal in cause.needs):
             continue
-        spy = _Spy(record, cause, judge(record))
+        spy = _Spy(record, cause, judged(program, function))
         cause.detect(spy)  # an undeclared read raises
         read |= spy.read
         compared |= spy.compared

@@ -54,8 +54,9 @@ def _detect(view: View) -> Verdict:
         return Unknown("no step was measured after momentum had built up",
                        ("a run of more steps",))
     times = float(np.median(late.values))
+    some = times >= view.limit(SOME)
     if not times >= view.limit(ADDED):
-        if times >= view.limit(SOME):
+        if some:
             return Unknown(f"steps are {number(times)} times as long as the rate times their "
                            "gradient, of which a momentum of 0.9 may leave half or all",
                            ("a trial with a momentum of 0.9",))
