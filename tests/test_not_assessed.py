@@ -19,7 +19,7 @@ from unstuck.record import EVENTS, RecordWriter, read_record
 from unstuck.signals import TRAIN_LOSS
 
 HANDFUL = 8  # verdicts, for a loss and layers that are the program's own
-LABELS = 3  # further ones, all for the same reason: the labels that such a loss receives
+LABELS = 4  # further ones, all for the same reason: samples and labels that such a loss receives
 APPLIES_TO_SOME = ("training-in-eval-mode", "validation-in-train-mode", "targets-not-normalised",
                    "not-shuffled", "labels-out-of-range", "accumulation-not-averaged",
                    "retained-graph")
