@@ -25,11 +25,11 @@ from unstuck.signals import (
 FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, of which all are looked at
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
-LATE = 0.5  # of the run
+LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
 
 
 def late_step(view: View) -> int:
-    """Where the second half of the run begins."""
+    """Where the late part of the run begins."""
     return int(LATE * view.facts.steps)
 
 

@@ -57,11 +57,11 @@ def _detect(view: View) -> Verdict:
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
     purpose = ""
     # Of a large set only part was seen: all samples twice, or more often, makes half.
-    half, unlike = view.limit(REPEATED), view.limit(UNEVEN)
+    half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
     alike = share >= half if uneven is None else not uneven >= unlike
     if alike:
         purpose = "all samples are repeated alike, which harms nothing"
-    elif one_class is not None and one_class >= view.limit(ONE_CLASS):
+    elif one_class is not None and one_class >= most:
         purpose = "nearly all are of one class, as oversampling makes them"
     return _present(view, share, near, purpose)
 

@@ -32,7 +32,7 @@ ROOM = Threshold(
     "Prechelt 1998, Early stopping, but when: generalisation losses of 5 to 20 %",
 )
 CAPACITY = Threshold(
-    "weights-per-sample", 1.0,
+    "weights-to-memorise", 1.0,
     "With at least as many weights as samples a network can learn each by heart.",
     "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
 )

@@ -1,0 +1,156 @@
+"""Momentum too high: steps go on long after the slope has turned, and swing from side to side."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._measures import failed, learned_little, loss_points, percent, weight_updates
+from unstuck.causes._steps import main_optimizer
+from unstuck.edits import OptimizerArgument, Remedy, Safety, number
+from unstuck.facts import Optimizer
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.record import Series
+from unstuck.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+
+USUAL = 0.9
+SHORT = (OutcomeKind.DIVERGED, OutcomeKind.BOTTLENECK)
+ADDED = Threshold(
+    "steps-over-gradients", 10.0,
+    "A step this many times as long as the rate times its gradient is made of gradients that are "
+    "gone. A momentum of 0.9 cannot make more of a constant slope.",
+    "1 / (1 - 0.9), the limit of the sum of powers",
+)
+SOME = Threshold(
+    "steps-over-some-gradients", 5.0,
+    "Between the two the trial decides: twice what a momentum of 0.9 makes of gradients that are "
+    "noise.",
+    "1 / sqrt(1 - 0.9²) = 2.3 for independent gradients",
+)
+SWING = Threshold(
+    "swinging-update", 0.01,
+    "The steps must be large too: ten times the usual update of the weights.",
+    "CS231n: about 1e-3 is usual; a typical update above 1e-2 is rare in healthy runs",
+)
+
+
+def _detect(view: View) -> Verdict:
+    optimizer = main_optimizer(view)
+    if optimizer is None or optimizer.momentum is None or not optimizer.learning_rate:
+        return Absent("no optimizer adds up gradients by a momentum that is known")
+    if not optimizer.momentum > USUAL:
+        return Absent(f"{optimizer.name} adds up gradients with momentum "
+                      f"{number(optimizer.momentum)}")
+    if not (learned_little(view.outcome) or view.outcome.kind in SHORT):
+        return Absent("the run bears its momentum: the loss fell well")
+    if optimizer.kind != "SGD":
+        return Unknown(f"{optimizer.kind} divides by the size of its gradients, so what its "
+                       "momentum adds is not measured", ("a trial with a momentum of 0.9",))
+    added = _added(view, optimizer)
+    late = added.since(math.ceil(1 / (1 - USUAL)))
+    if not len(late):
+        return Unknown("no step was measured after momentum had built up",
+                       ("a run of more steps",))
+    times = float(np.median(late.values))
+    some = times >= view.limit(SOME)
+    if not times >= view.limit(ADDED):
+        if some:
+            return Unknown(f"steps are {number(times)} times as long as the rate times their "
+                           "gradient, of which a momentum of 0.9 may leave half or all",
+                           ("a trial with a momentum of 0.9",))
+        return Absent(f"steps are {number(times)} times as long as the rate times their gradient: "
+                      "a momentum of 0.9 would make them as long")
+    updates = weight_updates(view).typical()
+    size = float(np.nanmedian(updates)) if np.isfinite(updates).any() else math.nan
+    if not size >= view.limit(SWING):
+        return Absent(f"the steps are small: {percent(size)} of the weights")
+    steps, points = loss_points(view)
+    first = int(late.steps[np.argmax(late.values >= view.limit(ADDED))])
+    return Present(
+        strength=0.85 if failed(view.outcome) else 0.75,
+        title=f"the momentum of {number(optimizer.momentum)} makes steps {number(times)} times as "
+        f"long as their gradient asks for, {percent(size)} of the weights each, and the loss "
+        f"ends at {number(points[-1])}",
+        since_step=first, location=optimizer.location,
+        label=f"adds up {number(1 / (1 - optimizer.momentum))} gradients",
+        evidence=(
+            Evidence(UPDATE_NORM.name, "", tuple(map(int, added.steps)),
+                     tuple(map(float, added.values)), view.limit(ADDED),
+                     f"a step is {number(times)} times the rate times the gradient; with a "
+                     "momentum of 0.9 it could be ten times at most"),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the loss ends at {number(points[-1])}"),
+        ),
+        remedies=(Remedy("less momentum", Safety.SAFE, (
+            OptimizerArgument(optimizer.name, "momentum", USUAL),
+            OptimizerArgument(optimizer.name, "momentum", 0.0))),),
+    )
+
+
+def _added(view: View, optimizer: Optimizer) -> Series:
+    """Length of a step over the rate times its gradient, where both are known."""
+    updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
+    moved: dict[int, float] = {}
+    asked: dict[int, float] = {}
+    for name in optimizer.parameters:
+        if name not in updates or name not in gradients:
+            continue
+        sizes = dict(zip(gradients[name].steps.tolist(), gradients[name].values.tolist(),
+                         strict=True))
+        for step, length in zip(updates[name].steps.tolist(), updates[name].values.tolist(),
+                                strict=True):
+            if math.isfinite(length) and math.isfinite(sizes.get(step, math.nan)):
+                moved[step] = math.hypot(moved.get(step, 0.0), length)
+                asked[step] = math.hypot(asked.get(step, 0.0), sizes[step])
+    rates = next(iter(view[LEARNING_RATE].values()), None) if view.has(LEARNING_RATE) else None
+    steps, values = [], []
+    for step in sorted(moved):
+        rate = optimizer.learning_rate or 0.0
+        if rates is not None and np.any(rates.steps <= step):
+            rate = float(rates.values[rates.steps <= step][-1])
+        if rate > 0 and asked[step] > 0:
+            steps.append(step)
+            values.append(moved[step] / (rate * asked[step]))
+    return Series(np.array(steps, dtype=np.int64), np.array(values))
+
+
+CAUSE = Cause(
+    slug="momentum-too-high",
+    code="O007",
+    title="Momentum too high",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss falls, shoots past its valley and rises again, in waves of tens or "
+        "hundreds of steps, or it never settles at all.",
+        consequence="The weights swing around good places without staying at one. The run ends "
+        "wherever the last wave has carried it.",
+        why="Momentum m adds up the last 1 / (1 - m) gradients: ten for 0.9, a hundred for 0.99, "
+        "a thousand for 0.999. The sum goes on in a direction in which there is nothing to gain "
+        "any more, until as many gradients have said the contrary.",
+        how_we_tell="The real length of a step is compared with the rate times the gradient of "
+        "that step. More than ten times as long, which a momentum of 0.9 cannot make, in steps "
+        "that move the weights by a hundredth or more, of a run that learned little, got stuck or "
+        "diverged. "
+        "A momentum that the run bears is never named, however high.",
+        known_problems="Adaptive optimizers such as Adam divide by the size of the gradient, so "
+        "their momentum is not measured. A lower learning rate can heal such a run as well. "
+        "Swings that are over by the end of the run are not looked for.",
+        references=(
+            "Sutskever et al. 2013: On the importance of initialization and momentum",
+            "Goh 2017: Why momentum really works (Distill)",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, WEIGHT_NORM),
+    uses=(LEARNING_RATE,),
+    thresholds=(ADDED, SOME, SWING),
+    explains=(
+        "learning-rate-too-high", "exploding-gradients", "non-finite-loss", "dead-relu",
+        "saturated-activations", "vanishing-gradients", "bottleneck",
+    ),
+    alike=("learning-rate-too-high",),
+    needs_trend=True,
+    detect=_detect,
+)
