@@ -1,167 +1,47 @@
-"""A network that stays behind what its data hold, and the sizes of its layers.
-
-No cause is named here and nothing is decided.
-"""
+"""A train loss that fell and then came to rest above its floor, and what its steps cost there."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._labels import last
-from unstuck.causes._measures import GOOD_SKILL, loss_points
-from unstuck.causes._samples import kept
+from unstuck.causes._measures import UNSURE, loss_points
 from unstuck.causes._steps import jump_cost, late_step
 from unstuck.edits import number
-from unstuck.facts import LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Unknown
-from unstuck.sample_signals import (
-    CLASS_RANKING,
-    CLASS_SEPARABILITY,
-    LABELS_FOUND,
-    LEARNING_CURVE,
-)
 from unstuck.signals import TRAIN_LOSS
 
-WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
-STEADY = (OutcomeKind.LEARNING, OutcomeKind.BOTTLENECK, OutcomeKind.CONVERGED,
-          OutcomeKind.NOT_LEARNING)
-ERRORS = 2.0  # times as many of them as a cheap learner makes: the network is surely behind
-RANKING = 0.03  # of the area under the ROC curve; of some hundred samples it errs by a hundredth
-VARIANCE = 0.1  # of the targets
-SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURVE)
-
 
 @dataclass(frozen=True, slots=True)
-class Shortfall:
-    """What a cheap learner finds in the same data, and what the network has found of it.
+class Plateau:
+    """Where the train loss rests; `share` of that height its own steps cause, None if unknown."""
 
-    `steps_share` is the part of the train loss that the steps themselves cause, None if unknown.
-    """
-
-    possible: float
-    reached: float
-    evidence: Evidence
     level: float
-    steps_share: float | None
+    skill: float
+    since: int
+    share: float | None
 
 
-def shortfall(view: View) -> Shortfall | Absent | Unknown:
-    """How far the network stays behind what others than itself can tell from the same samples.
-
-    A loss that rests above zero may rest on noise. It does not where nearest neighbours or kernel
-    ridge regression predict samples that they were not told better than the network predicts those
-    that it was trained on. Its cause uses `SAMPLE_SIGNALS` and the norms of `jump_cost`.
-    """
+def plateau(view: View, surely: bool = True) -> Plateau | Absent | Unknown:
+    """The plateau of a run, or why there is none; `surely` asks for a fall that was seen."""
     outcome = view.outcome
-    if outcome.kind not in STEADY:
-        return Absent(f"the outcome is {outcome.kind}: what keeps the loss up is another matter")
-    if outcome.skill is not None and outcome.skill >= GOOD_SKILL:
-        return Absent("the loss fell well, so the network is able to learn the task")
-    found = _of_classes(view) or _of_numbers(view)
-    if found is None:
-        return Unknown("whether the data hold more than the network has learned is not known",
-                       ("a loss of torch.nn with a target for each sample",))
-    possible, reached, least, evidence = found
-    if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
-        return Absent(f"no cheap learner does clearly better on these data: {evidence.says}")
+    if outcome.kind is not OutcomeKind.BOTTLENECK:
+        return Absent(f"the outcome is {outcome.kind}: no plateau above the floor after a fall")
+    if outcome.skill is None or (surely and not outcome.confidence >= UNSURE):
+        return Unknown("how far the plateau is above its floor is not known",
+                       ("a loss whose best constant is known",))
     losses = view[TRAIN_LOSS].finite.values
     level = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    if not level > 0:
+        return Unknown("the height of a loss with a sign says nothing", ("a loss above zero",))
     cost = jump_cost(view, late_step(view))
-    return Shortfall(possible, reached, evidence, level,
-                     None if cost is None or not level > 0 else cost / level)
+    return Plateau(level, outcome.skill, outcome.since_step,
+                   None if cost is None else cost / level)
 
 
-def _of_classes(view: View) -> tuple[float, float, float, Evidence] | None:
-    if not (view.has(CLASS_RANKING) and view.has(CLASS_SEPARABILITY)):
-        return None
-    ours, theirs = last(view[CLASS_RANKING]), last(view[CLASS_SEPARABILITY])
-    both = [name for name in ours if name in theirs]
-    if len(both) < 2:
-        return None
-    reached = float(np.mean([ours[name] for name in both]))
-    possible = float(np.mean([theirs[name] for name in both]))
-    worst = min(both, key=lambda name: ours[name])
-    series = view[CLASS_RANKING][worst].finite
-    return possible, reached, RANKING, Evidence(
-        CLASS_RANKING.name, worst, tuple(map(int, series.steps)),
-        tuple(map(float, series.values)), theirs[worst],
-        f"the network ranks classes right in {number(100 * reached)} % of pairs of samples, a "
-        f"cheap learner told by the other samples in {number(100 * possible)} %")
-
-
-def _of_numbers(view: View) -> tuple[float, float, float, Evidence] | None:
-    samples = kept(view, "train")
-    if samples is None or samples.targets != "numbers" or not view.has(LEARNING_CURVE):
-        return None
-    possible = last(view[LEARNING_CURVE]).get("100 %")
-    # A squared rank correlation is about the variance that is explained. The loss may be no
-    # squared error, and the last visit of a sample an early one: the best of all counts.
-    found = [share**2 for share in last(view[LABELS_FOUND]).values() if share > 0
-             ] if view.has(LABELS_FOUND) else []
-    if view.outcome.skill is not None:
-        found.append(view.outcome.skill)
-    if possible is None or not found:
-        return None
-    series = view[LEARNING_CURVE]["100 %"].finite
-    reached = max(found)
-    return possible, reached, VARIANCE, Evidence(
-        LEARNING_CURVE.name, "100 %", tuple(map(int, series.steps)),
-        tuple(map(float, series.values)), reached,
-        f"the network explains {number(100 * max(reached, 0.0))} % of the targets, a cheap learner "
-        f"told by the same samples {number(100 * possible)} % of new ones")
-
-
-def loss_evidence(view: View, found: Shortfall) -> Evidence:
-    """The loss and where it ended."""
+def plateau_evidence(view: View, found: Plateau) -> Evidence:
+    """The loss and where it rests."""
     steps, losses = loss_points(view)
     return Evidence(TRAIN_LOSS.name, "", steps, losses, None,
-                    f"the train loss ends at {number(found.level)}")
-
-
-# Layers ------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Width:
-    """The numbers that a layer takes, and that it gives: units, or channels."""
-
-    name: str
-    inputs: int
-    units: int
-    convolution: bool
-
-
-def widths(view: View) -> list[Width]:
-    """The layers that are linear, convolutions or recurrent, in the order of the models."""
-    parameters = view.facts.parameters()
-    found = []
-    for layer in view.facts.layers().values():
-        shapes = [parameters[name].shape for name in layer.parameters
-                  if name in parameters and len(parameters[name].shape) >= 2]
-        if not shapes:
-            continue
-        first = shapes[0]
-        if layer.role in (LayerRole.LINEAR, LayerRole.CONVOLUTION):
-            found.append(Width(layer.name, math.prod(first[1:]), first[0],
-                               layer.role is LayerRole.CONVOLUTION))
-        elif layer.role is LayerRole.RECURRENT:
-            # Gates are stacked in the rows, so the columns of the last weights count its units.
-            found.append(Width(layer.name, first[1], shapes[-1][1], False))
-    return found
-
-
-def hidden(layers: list[Width]) -> list[Width]:
-    """Those whose outputs another one takes; heads side by side are none."""
-    return [
-        one for one, after in pairwise(layers)
-        if (after.inputs % one.units == 0 if one.convolution else after.inputs == one.units)
-    ]
-
-
-def model_location(view: View) -> SourceLocation | None:
-    """Where the largest model is constructed."""
-    largest = max(view.facts.models, key=lambda m: len(m.parameters), default=None)
-    return largest.location or largest.call_location if largest is not None else None
+                    f"the loss rests at {number(found.level)} from step {found.since} on, "
+                    f"{number(100 * found.skill)} % better than the best constant")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._capacity import WEIGHTED, model_location
 from unstuck.causes._measures import called, learned_little, level, loss_points, thinned
-from unstuck.causes._plateau import WEIGHTED, model_location
 from unstuck.edits import Remedy, RemoveLayer, Safety, number
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict

@@ -171,7 +171,8 @@ def _decay(view: View) -> Verdict:
     # A gradient that is gone lets any decay win: it must have been strong from the start.
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
-    if not (shrunk <= view.limit(SHRUNK) and pull >= view.limit(PULL)):
+    most, least = view.limit(SHRUNK), view.limit(PULL)
+    if not (shrunk <= most and pull >= least):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the decay pulls with "
                       f"{percent(pull)} of what the loss does")
     return _decay_present(view, optimizer, min(left, key=lambda n: left[n]), shrunk, pull)

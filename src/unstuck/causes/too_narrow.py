@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called
-from unstuck.causes._plateau import (
+from unstuck.causes._capacity import (
     SAMPLE_SIGNALS,
     Shortfall,
     hidden,
@@ -13,6 +12,7 @@ from unstuck.causes._plateau import (
     shortfall,
     widths,
 )
+from unstuck.causes._measures import called
 from unstuck.edits import Remedy, ResizeLayer, Safety, number
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._plateau import (
+from unstuck.causes._capacity import (
     SAMPLE_SIGNALS,
     WEIGHTED,
     Shortfall,
