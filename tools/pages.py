@@ -53,7 +53,6 @@ HARM = {
     Harm.DISTRUST: "The run's results cannot be trusted: a warning.",
     Harm.OVERFIT: "Data that were not trained on pay for it: a warning.",
     Harm.LEAK: "Memory grows until the run dies: a warning.",
-    Harm.OVERFIT: "Data that were not trained on pay for it: a warning.",
 }
 
 
