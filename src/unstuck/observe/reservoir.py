@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,77 +111,80 @@ class Chunk:
         self.target = self.output = None
 
 
-@dataclass(slots=True)
 class _Store:
     """Distinct samples of one role while they are collected."""
 
-    most: int = MOST_SAMPLES
-    known: dict[int, int] = field(default_factory=dict)
-    inputs: list[Rows] = field(default_factory=list)
-    targets: list[Floats | None] = field(default_factory=list)
-    visits: list[list[tuple[int, Rows | None]]] = field(default_factory=list)
-    indices: list[int] = field(default_factory=list)
-    scored: list[bool] = field(default_factory=list)
-    full: bool = False
+    def __init__(self) -> None:
+        self.count = 0
+        self.full = False
+        self._known: dict[int, int] = {}  # number of each sample, by the hash of its input
+        self._inputs: Rows | None = None
+        self._targets: Floats | None = None
+        self._outputs: Rows | None = None  # (N, V, K)
+        self._steps = np.full((MOST_SAMPLES, VISITS), -1, dtype=np.int64)
+        self._visits = np.zeros(MOST_SAMPLES, dtype=np.int64)
+        self._indices = np.full(MOST_SAMPLES, -1, dtype=np.int64)
+        self._scored = np.zeros(MOST_SAMPLES, dtype=np.bool_)
 
     def add(
         self, rows: Rows, targets: Floats | None, outputs: Rows | None, chunk: Chunk
     ) -> Integers:
         """Takes in a batch; gives the number of each of its samples, -1 where there is no room."""
-        numbers = np.full(len(rows), -1, dtype=np.int64)
-        for i, row in enumerate(rows):
-            key = hash(row.tobytes())
-            number = self.known.get(key)
-            if number is None:
-                if len(self.inputs) >= self.most:
-                    self.full = True
-                    continue
-                number = self.known[key] = len(self.inputs)
-                self.inputs.append(row)
-                self.targets.append(None if targets is None else targets[i])
-                self.visits.append([])
-                self.indices.append(-1 if chunk.indices is None else int(chunk.indices[i]))
-                self.scored.append(chunk.scored)
-            numbers[i] = number
-            visit = (chunk.step, None if outputs is None else outputs[i])
-            seen = self.visits[number]
-            if len(seen) < VISITS:
-                seen.append(visit)
-            else:
-                seen[-1] = visit
-            self.scored[number] |= chunk.scored
+        rows = np.ascontiguousarray(rows)
+        keys = [hash(row) for row in rows.view(f"V{rows[0].nbytes}").ravel().tolist()]
+        numbers = np.array([self._known.get(key, -1) for key in keys], dtype=np.int64)
+        for i in np.flatnonzero(numbers < 0).tolist():
+            numbers[i] = self._new(keys[i], rows[i], i, targets, chunk)
+        there = np.flatnonzero(numbers >= 0)
+        known = numbers[there]
+        visit = np.minimum(self._visits[known], VISITS - 1)
+        self._visits[known] = visit + 1
+        self._steps[known, visit] = chunk.step
+        self._scored[known] |= chunk.scored
+        if outputs is not None and self._outputs is None:
+            self._outputs = np.full(
+                (MOST_SAMPLES, VISITS, outputs.shape[1]), np.nan, dtype=np.float32)
+        if self._outputs is not None:
+            fits = outputs is not None and outputs.shape[1] == self._outputs.shape[2]
+            self._outputs[known, visit] = outputs[there] if outputs is not None and fits else np.nan
         return numbers
+
+    def _new(self, key: int, row: Rows, i: int, targets: Floats | None, chunk: Chunk) -> int:
+        number = self._known.get(key, self.count)
+        if number < self.count:
+            return number  # twice in this batch
+        if self.count >= MOST_SAMPLES:
+            self.full = True
+            return -1
+        if self._inputs is None:
+            self._inputs = np.empty((MOST_SAMPLES, len(row)), dtype=np.float32)
+        if targets is not None and self._targets is None:
+            self._targets = np.full((MOST_SAMPLES, targets.shape[1]), np.nan)
+        self._known[key] = number
+        self._inputs[number] = row
+        if targets is not None and self._targets is not None and (
+            targets.shape[1] == self._targets.shape[1]
+        ):
+            self._targets[number] = targets[i]
+        if chunk.indices is not None:
+            self._indices[number] = chunk.indices[i]
+        self.count += 1
+        return number
 
     def samples(self, features: int, discrete: bool, loss: str, classes: bool) -> Samples | None:
         """What was collected, as arrays."""
-        if not self.inputs:
+        if self._inputs is None:
             return None
-        targets = _stacked(self.targets, np.float64)
-        steps = np.full((len(self.inputs), VISITS), -1, dtype=np.int64)
-        flat: list[Rows | None] = []
-        for i, seen in enumerate(self.visits):
-            steps[i, : len(seen)] = [step for step, _ in seen]
-            flat += [row for _, row in seen] + [None] * (VISITS - len(seen))
-        stacked = _stacked(flat, np.float32)
-        outputs = None if stacked is None else stacked.reshape(len(steps), VISITS, -1)
+        kept = slice(self.count)
+        targets = None if self._targets is None else self._targets[kept]
+        outputs = None if self._outputs is None else self._outputs[kept]
+        indices = self._indices[kept]
         return Samples(
-            np.stack(self.inputs), features, discrete, targets, classes, outputs,
+            self._inputs[kept], features, discrete, targets, classes, outputs,
             None if outputs is None or targets is None else sample_losses(
                 loss, outputs, targets),
-            steps, np.array(self.indices) if min(self.indices) >= 0 else None, loss,
-            np.array(self.scored))
-
-
-def _stacked(rows: Sequence[NDArray[Any] | None], dtype: Any) -> Any:
-    """Rows of one length as an array, NaN where one is missing; None if none is there."""
-    width = next((len(row) for row in rows if row is not None), 0)
-    if not width:
-        return None
-    stacked = np.full((len(rows), width), np.nan, dtype=dtype)
-    for i, row in enumerate(rows):
-        if row is not None and len(row) == width:
-            stacked[i] = row
-    return stacked
+            self._steps[kept], indices if indices.min() >= 0 else None, loss,
+            self._scored[kept])
 
 
 class Reservoir:
@@ -225,7 +228,7 @@ class Reservoir:
         if step >= self.next:
             self.open, self.next = True, math.inf
             # Twice through them meets each once, wherever in a round it begins.
-            self._quota = min(2 * len(self._train.inputs), MOST_SAMPLES)
+            self._quota = min(2 * self._train.count, MOST_SAMPLES)
         return self.open
 
     def passed_by(self) -> None:
@@ -245,9 +248,8 @@ class Reservoir:
         if first.grad_fn is not None:
             return self._last if learns else None  # fed by another model, which met the data
         waiting = self._trained if learns else self._looked
-        if first.numel() > CHUNK_LIMIT or len(waiting) >= WAITING_LIMIT or (
-            self._waiting > WAITING_ELEMENTS
-        ):
+        crowded = len(waiting) >= WAITING_LIMIT or self._waiting > WAITING_ELEMENTS
+        if crowded or not 0 < first.numel() <= CHUNK_LIMIT:
             self._in_order = self._in_order and not learns
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
@@ -308,7 +310,7 @@ class Reservoir:
         self._absorb()
         if self._first:
             rows = sum(map(len, self._order))
-            known = max(len(self._train.inputs), len(self._indices), 32)
+            known = max(self._train.count, len(self._indices), 32)
             self._first = self._in_order and not self._train.full and rows < ROUNDS * known
             self.open, self._quota = self._first, MOST_SAMPLES
             if not self._first:
