@@ -24,9 +24,9 @@ ADDED = Threshold(
     "1 / (1 - 0.9), the limit of the sum of powers",
 )
 SOME = Threshold(
-    "steps-over-some-gradients", 5.0,
-    "Between the two the trial decides: twice what a momentum of 0.9 makes of gradients that are "
-    "noise.",
+    "steps-over-some-gradients", 2.5,
+    "Between the two the trial decides: a momentum of 0.9 makes somewhat less of gradients that "
+    "are noise.",
     "1 / sqrt(1 - 0.9²) = 2.3 for independent gradients",
 )
 SWING = Threshold(

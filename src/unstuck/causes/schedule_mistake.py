@@ -8,12 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, failed, learned_little, loss_points, percent
+from unstuck.causes._measures import (
+    GOOD_SKILL,
+    failed,
+    learned_little,
+    loss_points,
+    percent,
+    weight_updates,
+)
 from unstuck.edits import Remedy, Safety, Schedule, number
 from unstuck.facts import EndKind, Scheduler, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.record import Series
-from unstuck.signals import LEARNING_RATE, SCHEDULER_CALLS, TRAIN_LOSS
+from unstuck.signals import (
+    LEARNING_RATE,
+    SCHEDULER_CALLS,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
 from unstuck.trends import relative_fall, trend
 
 DEAD = Threshold(
@@ -42,6 +55,12 @@ LOW = Threshold(
     "low-peak", 0.2,
     "The highest rate that was reached is a fifth of the one that was asked for.",
     "most warm-ups start between a thousandth and a third of the target",
+)
+IDLE = Threshold(
+    "idle-update", 1e-4,
+    "The largest update of the whole run is a tenth of the usual one: the warm-up has not arrived "
+    "at a rate at which anything is learned.",
+    "CS231n: about 1e-3 is usual",
 )
 PLATEAU = "ReduceLROnPlateau"
 # Schedules whose base rate is the one that they rise to. A lambda may scale by anything.
@@ -150,11 +169,23 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
     if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
         return None
     values, low = trace.series.values, view.limit(LOW)
+    update, idle = _largest_update(view), view.limit(IDLE)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
     goal = scheduler.target if scheduler.kind in RISING else None
     if not rises or not _suffers(view) or not learned_little(view.outcome):
         return None
-    if goal is None or not float(values[-1]) <= low * goal:
+    if goal is None:
+        if not (values[0] <= low * values[-1] and update <= idle):
+            return None
+        return _present(
+            view, trace, scheduler, strength=0.85,
+            title=f"the warm-up never ends: in all {trace.steps} steps the rate rises from "
+            f"{number(float(values[0]))} to {number(float(values[-1]))} only, and an update moves "
+            f"the weights by {percent(update)} at most",
+            label=f"the rate rises to the last step, to {number(float(values[-1]))}",
+            bound=float(values[-1]),
+        )
+    if not float(values[-1]) <= low * goal:
         return None
     return _present(
         view, trace, scheduler, strength=0.85,
@@ -163,6 +194,14 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
         label=f"the rate reaches {percent(float(values[-1]) / goal)} of what was asked for",
         bound=goal,
     )
+
+
+def _largest_update(view: View) -> float:
+    """Of the typical weight matrix, in the whole run; infinite if it was not measured."""
+    if not (view.has(UPDATE_NORM) and view.has(WEIGHT_NORM)):
+        return math.inf
+    typical = weight_updates(view).typical()
+    return float(np.max(typical[np.isfinite(typical)], initial=0.0)) or math.inf
 
 
 def _pace(view: View, scheduler: Scheduler | None) -> float | None:
@@ -257,8 +296,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(LEARNING_RATE, TRAIN_LOSS),
-    uses=(SCHEDULER_CALLS,),
-    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW),
+    uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
     explains=("learning-rate-too-low", "bottleneck"),
     detect=_detect,
 )

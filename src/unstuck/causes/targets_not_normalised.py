@@ -28,6 +28,12 @@ from unstuck.signals import (
     TARGET_MEAN,
 )
 
+USUAL = Threshold(
+    "usual-deviation", 3.0,
+    "Targets with a mean within 1 of zero, and a deviation within a factor of three of 1, are as "
+    "normalised as need be, wherever predictions begin.",
+    "definition; standardised targets have 0 and 1",
+)
 FAR = Threshold(
     "target-distance", 10.0,
     "A new network puts out numbers of size 1 or less. Targets ten times as far away ask of the "
@@ -120,6 +126,9 @@ def _detect(view: View) -> Verdict:
         if scale is None:
             continue
         nearest = scale
+        size = view.limit(USUAL)
+        if abs(scale.mean) <= 1 and 1 / size <= scale.deviation <= size:
+            continue  # it is the predictions that begin elsewhere
         if scale.distance >= view.limit(FAR):
             return _far(view, loss, scale)
         if scale.deviation <= view.limit(TINY) * scale.first_deviation:
@@ -207,7 +216,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
-    thresholds=(FAR, TINY, GAP),
+    thresholds=(FAR, TINY, GAP, USUAL),
     explains=(
         "learning-rate-too-low", "learning-rate-too-high", "non-finite-loss", "dead-relu",
         "exploding-gradients", "vanishing-gradients", "saturated-activations",
