@@ -22,7 +22,7 @@ class Reader(nn.Module):
         return self.digit(self.hide(relu(self.second(hidden))))
 
 
-def train(drop, epochs=12):
+def train(drop, epochs=20):
     digits = load_digits()
     images = torch.tensor(digits.data / 16.0, dtype=torch.float32)
     labels = torch.tensor(digits.target)

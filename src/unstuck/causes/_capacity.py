@@ -38,16 +38,19 @@ SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURV
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """What a cheap learner finds in the same data, and what the network has found of it.
+    """What a cheap learner finds in the same data, and what the network has found of it, in words.
 
     `steps_share` is the part of the train loss that the steps themselves cause, None if unknown.
     """
 
-    possible: float
-    reached: float
+    says: str
     evidence: Evidence
     level: float
     steps_share: float | None
+
+
+# What is possible, what was reached, the least difference that counts, words and evidence.
+_Compared = tuple[float, float, float, str, Evidence]
 
 
 def shortfall(view: View) -> Shortfall | Absent | Unknown:
@@ -66,17 +69,17 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     if found is None:
         return Unknown("whether the data hold more than the network has learned is not known",
                        ("a loss of torch.nn with a target for each sample",))
-    possible, reached, least, evidence = found
+    possible, reached, least, says, evidence = found
     if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
-        return Absent(f"no cheap learner does clearly better on these data: {evidence.says}")
+        return Absent(f"no cheap learner does clearly better on these data: {says}")
     losses = view[TRAIN_LOSS].finite.values
     level = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
     cost = jump_cost(view, late_step(view))
-    return Shortfall(possible, reached, evidence, level,
+    return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level)
 
 
-def _of_classes(view: View) -> tuple[float, float, float, Evidence] | None:
+def _of_classes(view: View) -> _Compared | None:
     if not (view.has(CLASS_RANKING) and view.has(CLASS_SEPARABILITY)):
         return None
     ours, theirs = last(view[CLASS_RANKING]), last(view[CLASS_SEPARABILITY])
@@ -87,14 +90,16 @@ def _of_classes(view: View) -> tuple[float, float, float, Evidence] | None:
     possible = float(np.mean([theirs[name] for name in both]))
     worst = min(both, key=lambda name: ours[name])
     series = view[CLASS_RANKING][worst].finite
-    return possible, reached, RANKING, Evidence(
+    says = (f"it ranks {number(100 * reached)} % of the pairs of samples of two classes right, "
+            f"where {number(100 * possible)} % can be")
+    return possible, reached, RANKING, says, Evidence(
         CLASS_RANKING.name, worst, tuple(map(int, series.steps)),
         tuple(map(float, series.values)), theirs[worst],
-        f"the network ranks classes right in {number(100 * reached)} % of pairs of samples, a "
-        f"cheap learner told by the other samples in {number(100 * possible)} %")
+        f"the area under the ROC curve of class {worst} is {number(ours[worst])}, and "
+        f"{number(theirs[worst])} of a cheap learner that is told by all other samples")
 
 
-def _of_numbers(view: View) -> tuple[float, float, float, Evidence] | None:
+def _of_numbers(view: View) -> _Compared | None:
     known = [view.has(signal) for signal in (LEARNING_CURVE, LABELS_FOUND)]
     samples = kept(view, "train")
     if not all(known) or samples is None or samples.targets != "numbers":
@@ -109,11 +114,13 @@ def _of_numbers(view: View) -> tuple[float, float, float, Evidence] | None:
         return None
     series = view[LEARNING_CURVE]["100 %"].finite
     reached = max(found)
-    return possible, reached, VARIANCE, Evidence(
+    says = (f"it explains {number(100 * max(reached, 0.0))} % of its targets, where "
+            f"{number(100 * possible)} % can be")
+    return possible, reached, VARIANCE, says, Evidence(
         LEARNING_CURVE.name, "100 %", tuple(map(int, series.steps)),
         tuple(map(float, series.values)), reached,
-        f"the network explains {number(100 * max(reached, 0.0))} % of the targets, a cheap learner "
-        f"told by the same samples {number(100 * possible)} % of new ones")
+        f"a cheap learner that is told by the same samples explains {number(100 * possible)} % of "
+        f"new targets, the network {number(100 * max(reached, 0.0))} % of its own")
 
 
 def loss_evidence(view: View, found: Shortfall) -> Evidence:

@@ -20,9 +20,9 @@ FADED = Threshold(
     "A tenth of the gradient at the last layer's output, or less, is left at the first one's.",
     "with a fitting initialisation they are of the same size (He et al. 2015)",
 )
-TRIAL = ("run again with half the layers, and with the same layers and skip connections: if both "
-         "lower the training loss it is too-deep, if another activation or initialisation does "
-         "alone it is that")
+TRIAL = ("a run with half the layers and one with skip connections, which both lower the training "
+         "loss if it is too-deep, and one with another activation and one with another "
+         "initialisation, which do so alone if it is that")
 
 
 def _detect(view: View) -> Verdict:

@@ -13,7 +13,7 @@ from unstuck.causes._capacity import (
     widths,
 )
 from unstuck.causes._measures import called
-from unstuck.edits import Remedy, ResizeLayer, Safety, number
+from unstuck.edits import Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
 
@@ -33,8 +33,9 @@ STEPS = Threshold(
     "A loss that the steps themselves keep up is none of the width.",
     "from that share on a plateau would be laid to the steps",
 )
-TRIAL = ("run again with four times the units, with one layer more, with momentum 0.9 and with "
-         "four times the epochs: if the first lowers the training loss most, it is too-narrow")
+TRIAL = ("a run with four times the units, one with a layer more, one with ten times the rate, "
+         "one with momentum 0.9 and one with four times the epochs: it is too-narrow if the first "
+         "lowers the training loss most")
 
 
 def _detect(view: View) -> Verdict:
@@ -64,9 +65,8 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
         title=f"{called(least.name)} passes on {least.units} of the {least.inputs} numbers that "
-        f"it gets, and the network stays behind what its data hold: {number(found.reached)} "
-        f"where {number(found.possible)} is possible",
-        label=f"{least.units} units at the narrowest",
+        f"it gets, and the network stays behind what its data hold: {found.says}",
+        label=f"{least.units} unit{'s' * (least.units > 1)} at the narrowest",
         evidence=(found.evidence, loss_evidence(view, found)),
         remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),

@@ -11,7 +11,7 @@ from unstuck.causes._capacity import (
     model_location,
     shortfall,
 )
-from unstuck.edits import Remedy, ReplaceLayer, Safety, number
+from unstuck.edits import Remedy, ReplaceLayer, Safety
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
 
@@ -26,9 +26,9 @@ STEPS = Threshold(
     "A loss that the steps themselves keep up is none of the depth.",
     "from that share on a plateau would be laid to the steps",
 )
-TRIAL = ("run again with one hidden layer of 64 units, with momentum 0.9, with ten times the rate "
-         "and with four times the epochs: if the first lowers the training loss most, it is "
-         "too-shallow")
+TRIAL = ("a run with a hidden layer of 64 units, one with momentum 0.9, one with ten times the "
+         "rate and one with four times the epochs: it is too-shallow if the first lowers the "
+         "training loss most")
 
 
 def _detect(view: View) -> Verdict:
@@ -49,7 +49,7 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
         title=f"the network has {len(layers)} layer with weights and none hidden, and stays behind "
-        f"what its data hold: {number(found.reached)} where {number(found.possible)} is possible",
+        f"what its data hold: {found.says}",
         label=f"weighted sums of {inputs} inputs",
         evidence=(found.evidence, loss_evidence(view, found)),
         remedies=(Remedy("a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(

@@ -23,9 +23,9 @@ UNITS = Threshold(
     "weighted sum of its units.",
     "as many equations as unknowns; Zhang et al. 2017, theorem 1",
 )
-TRIAL = ("run again with half and a quarter of the width: if the train loss stays and the held-out "
-         "loss falls, it is too-wide; dropout 0.25 helps alone if no-regularisation, more samples "
-         "if too-few-samples")
+TRIAL = ("a run with half and one with a quarter of the width: if the train loss stays and the "
+         "held-out loss falls, it is too-wide; dropout 0.25 helps alone if no-regularisation, more "
+         "samples if too-few-samples")
 
 
 def _detect(view: View) -> Verdict:
