@@ -12,8 +12,13 @@ from itertools import pairwise
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._labels import last
-from unstuck.causes._measures import GOOD_SKILL, loss_points
+from unstuck.causes._measures import (
+    GOOD_SKILL,
+    last,
+    loss_points,
+    measured,
+    train_loss_at_the_end,
+)
 from unstuck.causes._samples import kept
 from unstuck.causes._steps import jump_cost, late_step
 from unstuck.edits import number
@@ -72,8 +77,7 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     possible, reached, least, says, evidence = found
     if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
         return Absent(f"no cheap learner does clearly better on these data: {says}")
-    losses = view[TRAIN_LOSS].finite.values
-    level = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    level = train_loss_at_the_end(view)
     cost = jump_cost(view, late_step(view))
     return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level)
@@ -89,12 +93,10 @@ def _of_classes(view: View) -> _Compared | None:
     reached = float(np.mean([ours[name] for name in both]))
     possible = float(np.mean([theirs[name] for name in both]))
     worst = min(both, key=lambda name: ours[name])
-    series = view[CLASS_RANKING][worst].finite
     says = (f"it ranks {number(100 * reached)} % of the pairs of samples of two classes right, "
             f"where {number(100 * possible)} % can be")
-    return possible, reached, RANKING, says, Evidence(
-        CLASS_RANKING.name, worst, tuple(map(int, series.steps)),
-        tuple(map(float, series.values)), theirs[worst],
+    return possible, reached, RANKING, says, measured(
+        view, CLASS_RANKING, worst, theirs[worst],
         f"the area under the ROC curve of class {worst} is {number(ours[worst])}, and "
         f"{number(theirs[worst])} of a cheap learner that is told by all other samples")
 
@@ -112,13 +114,11 @@ def _of_numbers(view: View) -> _Compared | None:
         found.append(view.outcome.skill)
     if possible is None or not found:
         return None
-    series = view[LEARNING_CURVE]["100 %"].finite
     reached = max(found)
     says = (f"it explains {number(100 * max(reached, 0.0))} % of its targets, where "
             f"{number(100 * possible)} % can be")
-    return possible, reached, VARIANCE, says, Evidence(
-        LEARNING_CURVE.name, "100 %", tuple(map(int, series.steps)),
-        tuple(map(float, series.values)), reached,
+    return possible, reached, VARIANCE, says, measured(
+        view, LEARNING_CURVE, "100 %", reached,
         f"a cheap learner that is told by the same samples explains {number(100 * possible)} % of "
         f"new targets, the network {number(100 * max(reached, 0.0))} % of its own")
 

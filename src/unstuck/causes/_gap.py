@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._measures import constant_loss, no_held_out_loss
+from unstuck.causes._measures import (
+    constant_loss,
+    final,
+    no_held_out_loss,
+    train_loss_at_the_end,
+)
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Unknown
 from unstuck.record import Series
-from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.trends import point_noise, tidy
 
 FEWEST = 6  # held-out passes
@@ -55,16 +60,12 @@ def gap(view: View) -> Gap | Absent | Unknown:
         return Unknown("held-out data were never predicted better than by a constant",
                        ("a comparison of the training and the held-out data",))
     error = point_noise(values) * math.sqrt(2 / 3)
-    eval_mode = view.has(SEEN_LOSS) and len(view[SEEN_LOSS].finite) > 0
-    if eval_mode:
-        train = float(view[SEEN_LOSS].finite.values[-1])
-    else:
-        losses = view[TRAIN_LOSS].finite.values
-        train = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    seen = final(view, SEEN_LOSS)
+    train = train_loss_at_the_end(view) if seen is None else seen
     if not train < end:
         return Absent("held-out data are predicted as well as those that were trained on")
     return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
-               end - best > 4 * error and at < len(held) - 2, eval_mode)
+               end - best > 4 * error and at < len(held) - 2, seen is not None)
 
 
 def restraint(view: View) -> str | None:
@@ -83,9 +84,3 @@ def restraint(view: View) -> str | None:
 def elements(view: View) -> int:
     """The number of trainable weights."""
     return sum(math.prod(p.shape) for p in view.facts.parameters().values() if p.trainable)
-
-
-def training_samples(view: View) -> int | None:
-    """The number of training samples, where one loader names it."""
-    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
-    return next(iter(sizes)) if len(sizes) == 1 else None

@@ -9,19 +9,9 @@ import numpy as np
 from unstuck.cause import View
 from unstuck.causes._measures import level
 from unstuck.facts import SourceLocation
-from unstuck.findings import Evidence
-from unstuck.record import PlaceSeries
-from unstuck.signals import BATCH_SIZE, PlaceSignal
+from unstuck.signals import BATCH_SIZE
 
 CONFIDENCE = 1.96  # standard deviations: 95 % of a normal distribution
-
-
-def last(series: PlaceSeries) -> dict[str, float]:
-    """The last value of each place; a place that was never finite is left out."""
-    return {
-        place: float(values.finite.values[-1])
-        for place, values in series.items() if len(values.finite)
-    }
 
 
 def interval(share: float, number: float) -> tuple[float, float]:
@@ -36,14 +26,6 @@ def interval(share: float, number: float) -> tuple[float, float]:
     half = CONFIDENCE * math.sqrt(share * (1 - share) / number + square / (4 * number)) / (
         1 + square)
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def measured(view: View, signal: PlaceSignal, place: str, bound: float | None, says: str
-             ) -> Evidence:
-    """The values of a signal at one place as an evidence."""
-    series = view[signal][place].finite
-    return Evidence(signal.name, place, tuple(map(int, series.steps)),
-                    tuple(map(float, series.values)), bound, says)
 
 
 def pairs_location(view: View) -> SourceLocation | None:

@@ -16,9 +16,17 @@ import numpy as np
 from unstuck.cause import View
 from unstuck.edits import Edit, OptimizerArgument, number
 from unstuck.facts import Layer, LayerRole, Optimizer, SourceLocation
-from unstuck.findings import Absent, Outcome, OutcomeKind, Unknown
-from unstuck.record import Floats, Integers, Record, Series
-from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
+from unstuck.record import Floats, Integers, PlaceSeries, Record, Series
+from unstuck.signals import (
+    CONSTANT_LOSS,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+    PlaceSignal,
+    Signal,
+    StepSignal,
+)
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this convicts nobody
@@ -161,11 +169,43 @@ def loss_points(view: View) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return thinned(series.steps, series.values)
 
 
+def train_loss_at_the_end(view: View) -> float:
+    """The mean of the last tenth of the training losses, of five of them at least."""
+    losses = view[TRAIN_LOSS].finite.values
+    return float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+
+
+def final(view: View, signal: StepSignal) -> float | None:
+    """The last finite value of a signal, None if there is none."""
+    if not view.has(signal) or not len(view[signal].finite):
+        return None
+    return float(view[signal].finite.values[-1])
+
+
+def last(series: PlaceSeries) -> dict[str, float]:
+    """The last finite value of each place; a place that was never finite is left out."""
+    return {
+        place: float(values.finite.values[-1])
+        for place, values in series.items() if len(values.finite)
+    }
+
+
+def drawn(signal: Signal, where: str, series: Series, bound: float | None, says: str) -> Evidence:
+    """All points of a series as an evidence."""
+    return Evidence(signal.name, where, tuple(map(int, series.steps)),
+                    tuple(map(float, series.values)), bound, says)
+
+
+def measured(
+    view: View, signal: PlaceSignal, place: str, bound: float | None, says: str
+) -> Evidence:
+    """The finite values of a signal at one place as an evidence."""
+    return drawn(signal, place, view[signal][place].finite, bound, says)
+
+
 def constant_loss(view: View) -> float | None:
     """What the best constant prediction costs, None if it is unknown."""
-    if not view.has(CONSTANT_LOSS) or not len(view[CONSTANT_LOSS].finite):
-        return None
-    return float(view[CONSTANT_LOSS].finite.values[-1])
+    return final(view, CONSTANT_LOSS)
 
 
 def backward_location(view: View) -> SourceLocation | None:

@@ -9,7 +9,6 @@ from unstuck.cause import View
 from unstuck.causes._measures import unread_loss, unwatched
 from unstuck.facts import Kept, SourceLocation
 from unstuck.findings import Absent, Unknown
-from unstuck.signals import StepSignal
 
 
 def kept(view: View, role: str) -> Kept | None:
@@ -51,11 +50,10 @@ def held_out(view: View) -> Kept | Absent | Unknown:
                    ("a run under `unstuck run`",))
 
 
-def final(view: View, signal: StepSignal) -> float | None:
-    """The last finite value of a signal, None if there is none."""
-    if not view.has(signal) or not len(view[signal].finite):
-        return None
-    return float(view[signal].finite.values[-1])
+def training_samples(view: View) -> int | None:
+    """The number of training samples, where one loader names it."""
+    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    return next(iter(sizes)) if len(sizes) == 1 else None
 
 
 def training_location(view: View) -> SourceLocation | None:

@@ -6,11 +6,15 @@ No cause is named here and nothing is decided.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from unstuck.cause import View
+from unstuck.causes._measures import drawn
+from unstuck.causes._samples import training_samples
 from unstuck.facts import Optimizer, SourceLocation
+from unstuck.findings import Evidence
 from unstuck.record import Series
 from unstuck.signals import (
     BATCH_SIZE,
@@ -62,8 +66,7 @@ def agreement(view: View, first: int = 0, pairs: int | None = None) -> float | N
     return upper / lower if count >= FEWEST_PAIRS and lower > 0 else None
 
 
-def drawn_agreement(view: View) -> Series | None:
-    """The agreement at each pair of the optimizer with most of them, for an evidence."""
+def _drawn_agreement(view: View) -> Series | None:
     products, squares = view[GRADIENT_PRODUCT], view[GRADIENT_SQUARE]
     able = [n for n in products if n in squares and len(squares[n]) == len(products[n])]
     if not able:
@@ -71,6 +74,21 @@ def drawn_agreement(view: View) -> Series | None:
     name = max(able, key=lambda n: len(products[n]))
     with np.errstate(all="ignore"):
         return Series(products[name].steps, products[name].values / squares[name].values).finite
+
+
+def agreement_evidence(view: View, bound: float, says: str) -> tuple[Evidence, ...]:
+    """The agreement at each pair of the optimizer with most of them, if there is one."""
+    series = _drawn_agreement(view)
+    return () if series is None or not len(series) else (
+        drawn(GRADIENT_PRODUCT, "", series, bound, says),)
+
+
+def paired(one: Series, other: Series) -> Iterator[tuple[int, float, float]]:
+    """Steps at which both were measured, and the two values there."""
+    values = dict(zip(other.steps.tolist(), other.values.tolist(), strict=True))
+    for step, value in zip(one.steps.tolist(), one.values.tolist(), strict=True):
+        if step in values:
+            yield step, value, values[step]
 
 
 def jump_cost(view: View, first: int) -> float | None:
@@ -92,11 +110,9 @@ def jump_cost(view: View, first: int) -> float | None:
     for name, moved in updates.items():
         if name not in gradients:
             continue
-        sizes = dict(zip(gradients[name].steps.tolist(), gradients[name].values.tolist(),
-                         strict=True))
         m = momentum.get(name, 0.0)
-        for step, size in zip(moved.steps.tolist(), moved.values.tolist(), strict=True):
-            cost = size * sizes.get(step, math.nan) * math.sqrt((1 + m) / (1 - m)) / 4
+        for step, length, slope in paired(moved, gradients[name]):
+            cost = length * slope * math.sqrt((1 + m) / (1 - m)) / 4
             if step >= first and math.isfinite(cost):
                 costs[step] = costs.get(step, 0.0) + cost
     return float(np.mean(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
@@ -119,8 +135,8 @@ def updates_per_epoch(view: View) -> float | None:
     same = view[SAME_BATCH].finite if view.has(SAME_BATCH) else None
     if same is not None and len(same) and np.all(same.values == 1):
         return 1.0
-    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
-    return max(next(iter(sizes)) / size, 1.0) if len(sizes) == 1 else None
+    samples = training_samples(view)
+    return None if samples is None else max(samples / size, 1.0)
 
 
 def batch_location(view: View, size: float) -> SourceLocation | None:

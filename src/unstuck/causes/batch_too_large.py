@@ -6,8 +6,8 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import loss_points, percent
 from unstuck.causes._slow import Slow, slow
 from unstuck.causes._steps import (
+    agreement_evidence,
     batch_location,
-    drawn_agreement,
     samples_per_step,
     updates_per_epoch,
 )
@@ -58,18 +58,17 @@ def _detect(view: View) -> Verdict:
         return Absent(f"an epoch has {number(updates)} updates")
     epoch = "" if updates is None else f"{number(updates)} updates per epoch, "
     scale = size * (1 / found.whole - 1)
-    drawn = drawn_agreement(view)
     steps, points = loss_points(view)
-    evidence = [Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                         "the loss was still falling when the run ended: its last half took off "
-                         f"{percent(found.fall)} of what the first did")]
-    if drawn is not None and len(drawn):
-        evidence.insert(0, Evidence(
-            GRADIENT_PRODUCT.name, "", tuple(map(int, drawn.steps)),
-            tuple(map(float, drawn.values)), view.limit(AGREE),
-            f"two successive gradients agree by {number(found.whole)} on average"))
+    evidence = (
+        *agreement_evidence(
+            view, view.limit(AGREE),
+            f"two successive gradients agree by {number(found.whole)} on average"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 "the loss was still falling when the run ended: its last half took off "
+                 f"{percent(found.fall)} of what the first did"),
+    )
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
         title=f"the batch of {number(size)} leaves {epoch}{view.facts.steps} updates in all; "
         f"{number(max(scale, 1.0))} samples would give as much slope "
         "as noise",

@@ -7,8 +7,8 @@ from unstuck.causes._measures import learned_little, loss_points, percent
 from unstuck.causes._steps import (
     EARLY_PAIRS,
     agreement,
+    agreement_evidence,
     batch_location,
-    drawn_agreement,
     jump_cost,
     late_step,
     main_optimizer,
@@ -64,23 +64,23 @@ def _detect(view: View) -> Verdict:
                       f"{number(scale)} samples, the batch {number(size)}")
     if not level > 0 or not cost / level >= view.limit(DROWNED):
         return Absent("the gradients are noisy, but the steps are small enough to average them")
-    drawn, optimizer = drawn_agreement(view), main_optimizer(view)
+    optimizer = main_optimizer(view)
     steps, points = loss_points(view)
     remedies = [Remedy("larger batches", Safety.CHANGES_EXPERIMENT,
                        tuple(BatchSize(round(size * k)) for k in (8, 4, 16, 32)))]
     if optimizer is not None and optimizer.learning_rate:
         remedies.append(Remedy("lower the learning rate", Safety.CHANGES_EXPERIMENT, (
             OptimizerArgument(optimizer.name, "lr", float(f"{optimizer.learning_rate / 8:.1g}")),)))
-    evidence = [Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                         f"{percent(min(cost / level, 1.0))} of the loss in the second half of "
-                         "the run is what the noise of the steps keeps up")]
-    if drawn is not None and len(drawn):
-        evidence.insert(0, Evidence(
-            GRADIENT_PRODUCT.name, "", tuple(map(int, drawn.steps)),
-            tuple(map(float, drawn.values)), 1 / (1 + view.limit(NOISE)),
-            f"the gradients of two successive steps agree by {number(early)} at the start"))
+    evidence = (
+        *agreement_evidence(
+            view, 1 / (1 + view.limit(NOISE)),
+            f"the gradients of two successive steps agree by {number(early)} at the start"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 f"{percent(min(cost / level, 1.0))} of the loss in the second half of the run is "
+                 "what the noise of the steps keeps up"),
+    )
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
         title=f"the batch of {number(size)} is too small for steps of this size: two successive "
         f"gradients agree by {number(early)}, and noise keeps up "
         f"{percent(min(cost / level, 1.0))} of the loss",

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import percent, rate_code, rates
-from unstuck.causes._plateau import Plateau, plateau, plateau_evidence
+from unstuck.causes._measures import (
+    loss_points,
+    percent,
+    rate_code,
+    rates,
+    train_loss_at_the_end,
+)
 from unstuck.causes._steps import (
     EARLY_PAIRS,
     agreement,
-    drawn_agreement,
+    agreement_evidence,
+    jump_cost,
     late_step,
     main_optimizer,
     samples_per_step,
 )
 from unstuck.edits import BatchSize, Remedy, Safety, Schedule, number
-from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
     BATCH_SIZE,
     GRADIENT_NORM,
@@ -43,20 +49,27 @@ SPENT = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    found = plateau(view, surely=False)
-    if not isinstance(found, Plateau):
-        return found
-    rest = view.facts.steps - found.since
+    outcome = view.outcome
+    if outcome.kind is not OutcomeKind.BOTTLENECK:
+        return Absent(f"the outcome is {outcome.kind}: no plateau above the floor after a fall")
+    if outcome.skill is None:
+        return Unknown("how far the plateau is above its floor is not known",
+                       ("a loss whose best constant is known",))
+    level = train_loss_at_the_end(view)
+    if not level > 0:
+        return Unknown("the height of a loss with a sign says nothing", ("a loss above zero",))
+    rest = view.facts.steps - outcome.since_step
     if not rest >= view.limit(REST):
         return Absent(f"the loss has rested for {rest} steps only")
-    late = agreement(view, late_step(view))
-    if found.share is None or late is None:
+    cost, late = jump_cost(view, late_step(view)), agreement(view, late_step(view))
+    if cost is None or late is None:
         return Unknown("what the steps cost at rest was not measured",
                        (GRADIENT_PRODUCT.name, UPDATE_NORM.name))
     if not late <= view.limit(SPENT):
         return Absent(f"the gradients still agree ({number(late)}): the run is not at rest")
-    if not found.share >= view.limit(COST):
-        return Absent(f"the steps keep up {percent(found.share)} of the loss at rest: a smaller "
+    share = cost / level
+    if not share >= view.limit(COST):
+        return Absent(f"the steps keep up {percent(share)} of the loss at rest: a smaller "
                       "rate would take no more than that away")
     early = agreement(view, pairs=EARLY_PAIRS)
     others: tuple[str, ...] = ("learning-rate-too-high",)
@@ -78,21 +91,23 @@ def _detect(view: View) -> Verdict:
     if size is not None:
         remedies.append(Remedy("larger batches", Safety.CHANGES_EXPERIMENT,
                                (BatchSize(round(4 * size)), BatchSize(round(16 * size)))))
-    drawn = drawn_agreement(view)
-    evidence = [plateau_evidence(view, found)]
-    if drawn is not None and len(drawn):
-        evidence.append(Evidence(
-            GRADIENT_PRODUCT.name, "", tuple(map(int, drawn.steps)),
-            tuple(map(float, drawn.values)), 0.0,
+    steps, losses = loss_points(view)
+    evidence = (
+        Evidence(TRAIN_LOSS.name, "", steps, losses, None,
+                 f"the loss rests at {number(level)} from step {outcome.since_step} on, "
+                 f"{number(100 * outcome.skill)} % better than the best constant"),
+        *agreement_evidence(
+            view, 0.0,
             f"successive gradients agree by {number(late)} in the second half of the run: the "
-            "steps jump about a point that they do not come closer to"))
+            "steps jump about a point that they do not come closer to"),
+    )
     return Present(
-        strength=0.75 if found.share < 2 * view.limit(COST) else 0.85,
-        title=f"the loss is stuck at {number(found.level)}, {percent(min(found.share, 1.0))} of "
-        "which the size of the steps keeps up",
-        since_step=min(found.since, view.facts.steps),
+        strength=0.75 if share < 2 * view.limit(COST) else 0.85,
+        title=f"the loss is stuck at {number(level)}, {percent(min(share, 1.0))} of which the "
+        "size of the steps keeps up",
+        since_step=min(outcome.since_step, view.facts.steps),
         location=optimizer.location if optimizer is not None else None,
-        label="its steps are too large to come closer", evidence=tuple(evidence),
+        label="its steps are too large to come closer", evidence=evidence,
         remedies=tuple(remedies), one_of=others,
         separated_by="run again with a tenth of the rate from the plateau on, and with four times "
         "the batch: both lower the training loss here; the rate from the start on as well only if "

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._labels import interval, last, measured
-from unstuck.causes._measures import joined, percent
+from unstuck.causes._labels import interval
+from unstuck.causes._measures import joined, last, measured, percent
 from unstuck.causes._samples import labelled
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import Kept, Loss

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import percent
-from unstuck.causes._samples import final, kept, training_location
+from unstuck.causes._measures import final, percent
+from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (

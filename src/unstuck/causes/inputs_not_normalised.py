@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import learned_little
+from unstuck.causes._measures import last, learned_little
 from unstuck.edits import InsertLayer, NormaliseInputs, Remedy, Safety, number
 from unstuck.facts import LayerRole, Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats, PlaceSeries
+from unstuck.record import Floats
 from unstuck.signals import INPUT_DEVIATION, INPUT_MEAN
 
 LARGE = Threshold(
@@ -70,17 +70,9 @@ class _Scales:
         return float(np.sqrt(np.mean(self.mean**2))) / still if still > 0 else math.nan
 
 
-def _last(series: PlaceSeries) -> dict[str, float]:
-    # The moments are running: the last sample has seen most.
-    return {
-        place: float(points.finite.values[-1])
-        for place, points in series.items()
-        if len(points.finite)
-    }
-
-
 def _scales(view: View) -> _Scales | None:
-    means, deviations = _last(view[INPUT_MEAN]), _last(view[INPUT_DEVIATION])
+    # The moments are running: the last sample has seen most.
+    means, deviations = last(view[INPUT_MEAN]), last(view[INPUT_DEVIATION])
     places = [p for p in means if p in deviations]
     mean = np.array([means[p] for p in places], dtype=np.float64)
     deviation = np.array([deviations[p] for p in places], dtype=np.float64)

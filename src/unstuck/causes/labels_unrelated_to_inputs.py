@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._labels import above_chance, last, measured, pairs_location
-from unstuck.causes._measures import learned_little, percent
+from unstuck.causes._labels import above_chance, pairs_location
+from unstuck.causes._measures import final, last, learned_little, measured, percent
 from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept, LayerRole
@@ -127,9 +127,7 @@ def _detect(view: View) -> Verdict:
 
 def _kinds(view: View) -> float:
     """How many different values the inputs have; 0 if that is unknown."""
-    if not view.has(INPUT_KINDS) or not len(view[INPUT_KINDS].finite):
-        return 0.0
-    return float(view[INPUT_KINDS].finite.values[-1])
+    return final(view, INPUT_KINDS) or 0.0
 
 
 def _network(view: View) -> dict[str, _Network]:

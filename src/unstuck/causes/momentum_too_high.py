@@ -7,8 +7,15 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import failed, learned_little, loss_points, percent, weight_updates
-from unstuck.causes._steps import main_optimizer
+from unstuck.causes._measures import (
+    drawn,
+    failed,
+    learned_little,
+    loss_points,
+    percent,
+    weight_updates,
+)
+from unstuck.causes._steps import main_optimizer, paired
 from unstuck.edits import OptimizerArgument, Remedy, Safety, number
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -76,10 +83,9 @@ def _detect(view: View) -> Verdict:
         since_step=first, location=optimizer.location,
         label=f"adds up {number(1 / (1 - optimizer.momentum))} gradients",
         evidence=(
-            Evidence(UPDATE_NORM.name, "", tuple(map(int, added.steps)),
-                     tuple(map(float, added.values)), view.limit(ADDED),
-                     f"a step is {number(times)} times the rate times the gradient; with a "
-                     "momentum of 0.9 it could be ten times at most"),
+            drawn(UPDATE_NORM, "", added, view.limit(ADDED),
+                  f"a step is {number(times)} times the rate times the gradient; with a "
+                  "momentum of 0.9 it could be ten times at most"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {number(points[-1])}"),
         ),
@@ -97,13 +103,10 @@ def _added(view: View, optimizer: Optimizer) -> Series:
     for name in optimizer.parameters:
         if name not in updates or name not in gradients:
             continue
-        sizes = dict(zip(gradients[name].steps.tolist(), gradients[name].values.tolist(),
-                         strict=True))
-        for step, length in zip(updates[name].steps.tolist(), updates[name].values.tolist(),
-                                strict=True):
-            if math.isfinite(length) and math.isfinite(sizes.get(step, math.nan)):
+        for step, length, slope in paired(updates[name], gradients[name]):
+            if math.isfinite(length) and math.isfinite(slope):
                 moved[step] = math.hypot(moved.get(step, 0.0), length)
-                asked[step] = math.hypot(asked.get(step, 0.0), sizes[step])
+                asked[step] = math.hypot(asked.get(step, 0.0), slope)
     rates = next(iter(view[LEARNING_RATE].values()), None) if view.has(LEARNING_RATE) else None
     steps, values = [], []
     for step in sorted(moved):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import loss_points
 from unstuck.causes._slow import Slow, slow
-from unstuck.causes._steps import drawn_agreement, main_optimizer
+from unstuck.causes._steps import agreement_evidence, main_optimizer
 from unstuck.edits import OptimizerArgument, Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
@@ -40,17 +40,16 @@ def _detect(view: View) -> Verdict:
     if not found.late >= view.limit(COHERENT):
         return Absent(f"late gradients agree by {number(found.late)}: momentum has little to add "
                       "up")
-    drawn = drawn_agreement(view)
     steps, points = loss_points(view)
-    evidence = [Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                         f"the loss ends at {number(points[-1])}, little better than a constant")]
-    if drawn is not None and len(drawn):
-        evidence.insert(0, Evidence(
-            GRADIENT_PRODUCT.name, "", tuple(map(int, drawn.steps)),
-            tuple(map(float, drawn.values)), view.limit(COHERENT),
-            f"two successive gradients agree by {number(found.late)} in the second half"))
+    evidence = (
+        *agreement_evidence(
+            view, view.limit(COHERENT),
+            f"two successive gradients agree by {number(found.late)} in the second half"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 f"the loss ends at {number(points[-1])}, little better than a constant"),
+    )
     return Present(
-        strength=0.45, since_step=0, location=optimizer.location, evidence=tuple(evidence),
+        strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
         title=f"successive gradients agree by {number(found.late)} to the end, and momentum "
         f"{number(optimizer.momentum)} does not add them up",
         label="each step forgets the one before",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._gap import Gap, elements, gap, restraint, training_samples
+from unstuck.causes._capacity import model_location
+from unstuck.causes._gap import Gap, elements, gap, restraint
 from unstuck.causes._measures import loss_points, percent, thinned
+from unstuck.causes._samples import training_samples
+from unstuck.causes._steps import main_optimizer
 from unstuck.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -42,8 +45,7 @@ def _detect(view: View) -> Verdict:
     if held_back is not None:
         return Absent(f"the network is held back by {held_back}; its gap has another reason")
     strong = found.lost >= view.limit(LOST)
-    model = max(view.facts.models, key=lambda m: len(m.parameters))
-    optimizer = max(view.facts.optimizers, key=lambda o: len(o.parameters), default=None)
+    optimizer = main_optimizer(view)
     weights, samples = elements(view), training_samples(view)
     remedies = [
         Remedy("dropout", Safety.CHANGES_EXPERIMENT,
@@ -69,7 +71,7 @@ def _detect(view: View) -> Verdict:
         title=f"the network learns by heart: the held-out loss rose from {number(found.best)} at "
         f"step {found.best_step} to {number(found.end)} while the train loss went to "
         f"{number(found.train)}, and nothing restrains {weights} weights{against}",
-        since_step=found.best_step, location=model.location or model.call_location,
+        since_step=found.best_step, location=model_location(view),
         label=f"{weights} weights without dropout or decay",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,

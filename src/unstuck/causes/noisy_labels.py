@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._labels import interval, last, measured, pairs_location
-from unstuck.causes._measures import joined, percent
+from unstuck.causes._labels import interval, pairs_location
+from unstuck.causes._measures import joined, last, measured, percent
 from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept
-from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.sample_signals import (
     AGREEING_SAMPLES,
     CLASS_SAMPLES,
@@ -157,10 +157,8 @@ def _present(
                  f"{percent(last(view[LABEL_DISAGREEMENT])['surest quarter'])}"),
     ]
     if worst:
-        first = view[LABEL_SUSPECT][worst[0]].finite
-        evidence.append(Evidence(
-            LABEL_SUSPECT.name, worst[0], tuple(map(int, first.steps)),
-            tuple(map(float, first.values)), 0.0,
+        evidence.append(measured(
+            view, LABEL_SUSPECT, worst[0], 0.0,
             f"{number:.0f} suspects of both methods, the worst {where}"))
     return Present(
         strength=strength,

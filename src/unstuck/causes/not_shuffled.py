@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import level, percent, unread_loss, unwatched
+from unstuck.causes._measures import drawn, level, percent, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Loader, Loss, SourceLocation
-from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 
 SORTED = Threshold(
@@ -103,11 +103,10 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
         location=_location(view, place, loader),
         label="reads the samples in their order, which is that of their labels",
         evidence=(
-            Evidence(LABEL_AGREEMENT.name, place, tuple(map(int, within.steps)),
-                     tuple(map(float, within.values)), expected,
-                     f"two samples of one batch have the same label in {percent(typical)} of "
-                     f"{len(within)} sampled batches (median), two of different batches in "
-                     f"{percent(expected)}"),
+            drawn(LABEL_AGREEMENT, place, within, expected,
+                  f"two samples of one batch have the same label in {percent(typical)} of "
+                  f"{len(within)} sampled batches (median), two of different batches in "
+                  f"{percent(expected)}"),
         ),
         remedies=(
             Remedy("shuffle the training data", Safety.ADVICE,

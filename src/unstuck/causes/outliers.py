@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import failed, joined, learned_little, percent
+from unstuck.causes._measures import failed, joined, last, learned_little, percent
 from unstuck.causes._samples import kept, trained_on, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -74,7 +74,7 @@ def _detect(view: View) -> Verdict:
 
 
 def _look(view: View, series: PlaceSeries, what: str, samples: int) -> _Found | None:
-    far = {p: float(s.finite.values[-1]) for p, s in series.items() if len(s.finite)}
+    far = last(series)
     names = tuple(p for p, x in far.items() if x >= view.limit(FAR))
     between = sum(view.limit(TAIL) <= x < view.limit(FAR) for x in far.values())
     if not names or len(names) > view.limit(FEW) * samples or between > 0.5 * len(names):

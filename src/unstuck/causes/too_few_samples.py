@@ -7,8 +7,17 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, UNSURE, no_held_out_loss, percent, thinned
-from unstuck.causes._samples import final, kept, training_location
+from unstuck.causes._gap import elements
+from unstuck.causes._measures import (
+    GOOD_SKILL,
+    UNSURE,
+    final,
+    last,
+    no_held_out_loss,
+    percent,
+    thinned,
+)
+from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
@@ -51,12 +60,10 @@ def _detect(view: View) -> Verdict:
     if not best > 0 or not float(np.median(held[-3:])) >= view.limit(ROOM) * best:
         return Absent("the held-out loss has hardly risen from its best")
     train = kept(view, "train")
-    weights = sum(
-        math.prod(p.shape) for p in view.facts.parameters().values() if p.trainable)
+    weights = elements(view)
     if train is None or not weights >= view.limit(CAPACITY) * train.samples:
         return Absent("the network has fewer weights than there are samples")
-    curve = {} if not view.has(LEARNING_CURVE) else {
-        p: float(s.finite.values[-1]) for p, s in view[LEARNING_CURVE].items() if len(s.finite)}
+    curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}
     error = final(view, LEARNING_GAIN_ERROR)
     if "50 %" not in curve or "100 %" not in curve or error is None:
         return Unknown("whether more data would help could not be tried on the samples that were "
@@ -74,19 +81,19 @@ def _present(
 ) -> Present:
     held = view[HELD_OUT_LOSS].finite
     steps, values = thinned(held.steps, held.values)
-    last = float(np.median(held.values[-3:]))
+    end = float(np.median(held.values[-3:]))
     step = int(next(iter(view[LEARNING_CURVE].values())).steps[-1])
     shares = tuple(curve)
     return Present(
         strength=0.75,
         title=f"{samples} training samples are learned by heart by {weights} weights: the "
-        f"held-out loss rose from {number(best)} to {number(last)}, and more data would help",
+        f"held-out loss rose from {number(best)} to {number(end)}, and more data would help",
         since_step=int(held.steps[int(np.argmin(held.values))]),
         location=training_location(view),
         label=f"{samples} samples for {weights} weights",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", steps, values, best,
-                     f"the held-out loss is {percent(last / best - 1)} above its best, which the "
+                     f"the held-out loss is {percent(end / best - 1)} above its best, which the "
                      "training loss does not share"),
             Evidence(LEARNING_CURVE.name, " ".join(shares), (step,) * len(shares),
                      tuple(curve.values()), None,

@@ -7,7 +7,16 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, constant_loss, learned_little, loss_points, percent
+from unstuck.causes._measures import (
+    called,
+    constant_loss,
+    drawn,
+    final,
+    learned_little,
+    loss_points,
+    percent,
+    train_loss_at_the_end,
+)
 from unstuck.causes._steps import main_optimizer
 from unstuck.edits import Dropout, OptimizerArgument, Remedy, Safety, number
 from unstuck.facts import Layer, LayerRole, Optimizer
@@ -78,8 +87,8 @@ def _detect(view: View) -> Verdict:
 def _eval_loss(view: View) -> tuple[str, float] | None:
     """The last loss in eval mode, on training data if the program has it."""
     for signal in (SEEN_LOSS, HELD_OUT_LOSS):
-        if view.has(signal) and len(series := view[signal].finite):
-            return signal.name, float(series.values[-1])
+        if (quiet := final(view, signal)) is not None:
+            return signal.name, quiet
     return None
 
 
@@ -92,8 +101,7 @@ def _dropout(view: View) -> Verdict:
                       "learning")
     layer = max(strong, key=lambda x: x.dropped or 0.0)
     does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
-    losses = view[TRAIN_LOSS].finite.values
-    train = float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    train = train_loss_at_the_end(view)
     other, constant = _eval_loss(view), constant_loss(view)
     if other is None or not constant or not constant > 0:
         return Unknown(f"{does}; what the network does without that was not measured",
@@ -192,9 +200,8 @@ def _decay_present(
         f"of their norm: it pulls with {percent(pull)} of what the loss does",
         label="pulls the weights to zero faster than the loss lets them grow",
         evidence=(
-            Evidence(WEIGHT_NORM.name, name, tuple(map(int, sizes.steps)),
-                     tuple(map(float, sizes.values)), view.limit(SHRUNK) * first,
-                     f"{name} goes from {number(first)} to {number(last)}"),
+            drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
+                  f"{name} goes from {number(first)} to {number(last)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {number(points[-1])}"),
         ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._capacity import hidden, model_location, widths
-from unstuck.causes._gap import Gap, elements, gap, training_samples
-from unstuck.causes._measures import thinned
-from unstuck.causes._samples import final
+from unstuck.causes._gap import Gap, elements, gap
+from unstuck.causes._measures import final, thinned
+from unstuck.causes._samples import training_samples
 from unstuck.edits import Remedy, ResizeLayer, Safety, number
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import DISTINCT_SAMPLES

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import percent
-from unstuck.causes._samples import final, held_out, trained_on
+from unstuck.causes._measures import final, percent
+from unstuck.causes._samples import held_out, trained_on
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import level, percent
+from unstuck.causes._measures import last, level, percent
 from unstuck.causes._samples import held_out
 from unstuck.edits import Remedy, Safety, number
 from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import PlaceSeries
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS
 
@@ -72,15 +71,11 @@ def _detect(view: View) -> Verdict:
     return _present(view, found, where)
 
 
-def _values(series: PlaceSeries) -> dict[str, float]:
-    return {p: float(s.finite.values[-1]) for p, s in series.items() if len(s.finite)}
-
-
 def _difference(view: View) -> _Difference | None:
     if not (view.has(FEATURE_DISTANCE) and view.has(FEATURE_SHIFT) and view.has(FEATURE_SCALE)):
         return None
     far, shift, scale = (
-        _values(view[s]) for s in (FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE))
+        last(view[s]) for s in (FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE))
     places = [p for p in far if p in shift and p in scale]
     if not places:
         return None

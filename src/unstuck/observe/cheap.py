@@ -7,15 +7,10 @@ product of matrices.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from unstuck.observe.reservoir import Samples
-
-Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.int64]
+from unstuck.record import Floats, Integers
 
 MOST = 1_000  # samples: some inverses of matrices of that size are the work
 NEIGHBOURS = 10
@@ -126,3 +121,9 @@ def _correlation(given: Floats, wanted: Floats) -> float:
 def one_hot(labels: Integers, count: int) -> Floats:
     """Zeros and a one a row: (n, K)."""
     return np.asarray(np.equal(labels[:, None], np.arange(count)), dtype=np.float64)
+
+
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1 on of values of shape (n,), those of equal ones averaged."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[where])

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.reservoir import Samples
-
-Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.int64]
+from unstuck.record import Floats, Integers
 
 CENTRES = {"binary_cross_entropy_with_logits": 0.0}  # of a single output; 0.5 for all others
 WITH_INDICES = ("cross_entropy", "nll_loss", "multi_margin_loss")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unstuck.observe.samplewise import sample_losses
 from unstuck.observe.tensors import observable
+from unstuck.record import Floats, Integers
 
 MOST_SAMPLES = 2_000  # of each role
 FEATURE_LIMIT = 3_072  # elements of a sample that are kept: 24 MiB a role
@@ -28,9 +29,7 @@ ROUNDS = 3  # through a small set, after which the first window is over
 LOOK = 1.2  # held-out passes are kept at steps that lie so many times as far out as the last
 LATER = 3  # each later window begins at so many times the step at which the last one ended
 
-Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.float32]
-Integers: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from unstuck.record import Floats
 
 SMALLEST = -100.0  # torch clamps the logarithms of binary_cross_entropy there
 

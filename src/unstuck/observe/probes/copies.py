@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Contents, Integers, Rows
-from unstuck.record import RecordWriter
+from unstuck.observe.reservoir import Contents, Rows
+from unstuck.record import Integers, RecordWriter
 from unstuck.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,

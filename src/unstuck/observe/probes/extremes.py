@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Floats, Samples
+from unstuck.observe.reservoir import Samples
 from unstuck.observe.samplewise import sample_slopes
-from unstuck.record import RecordWriter
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
 
 FEWEST = 40  # samples

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Contents, Floats, Samples
-from unstuck.record import RecordWriter
+from unstuck.observe.reservoir import Contents, Samples
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.cheap import Floats, Integers
 from unstuck.observe.classes import Classes
-from unstuck.record import RecordWriter
+from unstuck.record import Floats, Integers, RecordWriter
 from unstuck.sample_signals import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,

@@ -41,15 +41,15 @@ class OverlapProbe:
         if self.site is None and batch.role == "held-out":
             self.site = here()
 
-    def trained(self, batch: Batch, known: set[float]) -> None:
-        """A batch is trained on; `known` are the hashes of those before it."""
+    def trained(self, batch: Batch, met: int, known: set[float]) -> None:
+        """A batch is trained on; `known` are the hashes of those before it, `met` of its own."""
         self._model = self._model or batch.module
         if batch.module != self._model:
             # Folds of a cross-validation: what one model holds out another is trained on.
             if self._trained is None:
                 self._trained = set(known)
         elif self._trained is None:
-            self._again.append((sum(h in known for h in batch.hashes), len(batch.hashes)))
+            self._again.append((met, len(batch.hashes)))
 
     def finish(self, writer: RecordWriter, known: set[float], unscored: bool, step: int) -> None:
         """Writes the share of held-out samples that were trained on, if it can be told.

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from unstuck.observe.cheap import Floats, one_hot
+from unstuck.observe.cheap import one_hot, ranks
 from unstuck.observe.classes import Classes
 from unstuck.observe.reservoir import Samples
-from unstuck.record import RecordWriter
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
@@ -96,12 +96,7 @@ def ranked(samples: Samples) -> Floats | None:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks along the first axis, those of equal values averaged."""
-    found = np.empty(values.shape)
-    for column in range(values.shape[1]):
-        _, where, counts = np.unique(
-            values[:, column], return_inverse=True, return_counts=True)
-        found[:, column] = (np.cumsum(counts) - (counts - 1) / 2)[where]
-    return found
+    return np.stack([ranks(column) for column in values.T], 1)
 
 
 # What the network itself finds -------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.cheap import Floats
+from unstuck.observe.cheap import ranks
 from unstuck.observe.classes import Classes
-from unstuck.record import RecordWriter
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,
@@ -66,9 +66,7 @@ def _rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
         positive, negative = int(inside.sum()), int((~inside).sum())
         if not positive or not negative:
             continue
-        _, where, counts = np.unique(scores[:, kind], return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[where]
-        above = ranks[inside].sum() - positive * (positive + 1) / 2
+        above = ranks(scores[:, kind])[inside].sum() - positive * (positive + 1) / 2
         found[str(kind)] = float(above / (positive * negative))
     return found
 

@@ -138,8 +138,9 @@ class SampleProbe:
             self._reservoir.trained(batch.chunk)
         self._trainings[len(self._met) > 1] += 1
         self._met.clear()
-        self.overlap.trained(batch, self.trained_on)
-        self._again[0] += sum(map(self.trained_on.__contains__, batch.hashes))
+        met = sum(map(self.trained_on.__contains__, batch.hashes))
+        self.overlap.trained(batch, met, self.trained_on)
+        self._again[0] += met
         self._again[1] += len(batch.hashes)
         if len(self.trained_on) < MOST_HASHES:
             self.trained_on.update(batch.hashes)

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Contents, Floats, Samples
-from unstuck.record import RecordWriter
+from unstuck.observe.reservoir import Contents, Samples
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 
 FEATURES = 256  # that are compared
