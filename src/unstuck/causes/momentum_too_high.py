@@ -14,8 +14,11 @@ from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.record import Series
 from unstuck.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.trends import smooth
 
 USUAL = 0.9
+BUILT_UP = math.ceil(1 / (1 - USUAL))  # steps; as many gradients does the usual one add up
+FEWEST = 3  # sampled steps between
 SHORT = (OutcomeKind.DIVERGED, OutcomeKind.BOTTLENECK)
 ADDED = Threshold(
     "steps-over-gradients", 10.0,
@@ -28,6 +31,12 @@ SOME = Threshold(
     "Between the two the trial decides: a momentum of 0.9 makes somewhat less of gradients that "
     "are noise.",
     "1 / sqrt(1 - 0.9²) = 2.3 for independent gradients",
+)
+CAME_DOWN = Threshold(
+    "came-down-first", 0.5,
+    "Half of the loss at the start was gone before it came back: what threw the run out is not "
+    "what its first steps are made of, while momentum builds up.",
+    "the first ten steps are the same with any momentum from 0.9 on, for 0.9 adds up ten",
 )
 SWING = Threshold(
     "swinging-update", 0.01,
@@ -49,13 +58,15 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"{optimizer.kind} divides by the size of its gradients, so what its "
                        "momentum adds is not measured", ("a trial with a momentum of 0.9",))
     added = _added(view, optimizer)
-    late = added.since(math.ceil(1 / (1 - USUAL)))
+    late = added.since(BUILT_UP)
     if not len(late):
         return Unknown("no step was measured after momentum had built up",
                        ("a run of more steps",))
     times = float(np.median(late.values))
     some = times >= view.limit(SOME)
     if not times >= view.limit(ADDED):
+        if (found := _left_again(view, optimizer, added)) is not None:
+            return found
         if some:
             return Unknown(f"steps are {number(times)} times as long as the rate times their "
                            "gradient, of which a momentum of 0.9 may leave half or all",
@@ -66,26 +77,70 @@ def _detect(view: View) -> Verdict:
     size = float(np.nanmedian(updates)) if np.isfinite(updates).any() else math.nan
     if not size >= view.limit(SWING):
         return Absent(f"the steps are small: {percent(size)} of the weights")
+    return _present(view, optimizer, added, times, 0.85 if failed(view.outcome) else 0.75,
+                    int(late.steps[np.argmax(late.values >= view.limit(ADDED))]))
+
+
+def _left_again(view: View, optimizer: Optimizer, added: Series) -> Verdict | None:
+    """The finding where the loss came down, and later left for a height above its start.
+
+    While momentum builds up, a run is what it were with a momentum of 0.9. If that brings the loss
+    down, the rate is not too high for such steps; longer ones, that came later, carried it away.
+    """
+    loss = view[TRAIN_LOSS]
+    levels = smooth(loss, BUILT_UP)
+    start = float(np.mean(loss.finite.values[:3])) if len(loss.finite) else math.nan
+    if not (start > 0 and len(levels) > BUILT_UP):
+        return None
+    above = np.flatnonzero((levels.values >= start) & (levels.steps >= BUILT_UP))
+    lost = np.flatnonzero(~np.isfinite(loss.values))
+    low = levels.values <= view.limit(CAME_DOWN) * start
+    ends = [int(step) for step in (*levels.steps[above], *loss.steps[lost])
+            if np.any(low & (levels.steps <= step - BUILT_UP))]
+    if not ends:
+        return None
+    until = (added.steps >= BUILT_UP) & (added.steps <= min(ends))
+    if np.count_nonzero(until) < FEWEST:
+        return None
+    times = float(np.median(added.values[until]))
+    if not times >= view.limit(SOME):
+        return None
+    since = int(added.steps[until][np.argmax(added.values[until] >= view.limit(SOME))])
+    return _present(view, optimizer, added, times, 0.6, since)
+
+
+def _present(
+    view: View, optimizer: Optimizer, added: Series, times: float, strength: float, since: int
+) -> Present:
+    """The finding; `times` as long as their gradient asks for are the steps, from `since` on."""
+    assert optimizer.momentum is not None
+    sure = times >= view.limit(ADDED)
+    updates = weight_updates(view).typical()
+    size = float(np.nanmedian(updates)) if np.isfinite(updates).any() else math.nan
     steps, points = loss_points(view)
-    first = int(late.steps[np.argmax(late.values >= view.limit(ADDED))])
+    end = f"ends at {number(points[-1])}" if math.isfinite(points[-1]) else "is finite no more"
     return Present(
-        strength=0.85 if failed(view.outcome) else 0.75,
+        strength=strength,
         title=f"the momentum of {number(optimizer.momentum)} makes steps {number(times)} times as "
-        f"long as their gradient asks for, {percent(size)} of the weights each, and the loss "
-        f"ends at {number(points[-1])}",
-        since_step=first, location=optimizer.location,
+        f"long as their gradient asks for, {percent(size)} of the weights each, and the loss {end}",
+        since_step=since, location=optimizer.location,
         label=f"adds up {number(1 / (1 - optimizer.momentum))} gradients",
         evidence=(
             Evidence(UPDATE_NORM.name, "", tuple(map(int, added.steps)),
-                     tuple(map(float, added.values)), view.limit(ADDED),
-                     f"a step is {number(times)} times the rate times the gradient; with a "
-                     "momentum of 0.9 it could be ten times at most"),
+                     tuple(map(float, added.values)), view.limit(ADDED if sure else SOME),
+                     f"a step is {number(times)} times the rate times the gradient; " + (
+                         "with a momentum of 0.9 it could be ten times at most" if sure else
+                         "noise makes it 2.3 times with a momentum of 0.9")),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"the loss ends at {number(points[-1])}"),
+                     f"the loss {end}" + (
+                         "" if sure else ", and had come down before")),
         ),
         remedies=(Remedy("less momentum", Safety.SAFE, (
             OptimizerArgument(optimizer.name, "momentum", USUAL),
             OptimizerArgument(optimizer.name, "momentum", 0.0))),),
+        one_of=() if sure else ("learning-rate-too-high",),
+        separated_by=None if sure else "run again with a momentum of 0.9, and with a tenth of the "
+        "rate: if the first lowers the training loss as far, it is momentum-too-high",
     )
 
 
@@ -145,7 +200,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, WEIGHT_NORM),
     uses=(LEARNING_RATE,),
-    thresholds=(ADDED, SOME, SWING),
+    thresholds=(ADDED, SOME, CAME_DOWN, SWING),
     explains=(
         "learning-rate-too-high", "exploding-gradients", "non-finite-loss", "dead-relu",
         "saturated-activations", "vanishing-gradients", "bottleneck",
