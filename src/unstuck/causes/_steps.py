@@ -25,6 +25,7 @@ from unstuck.signals import (
 FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, of which all are looked at
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
+MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
 LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
 
 
@@ -120,6 +121,9 @@ def updates_per_epoch(view: View) -> float | None:
     if same is not None and len(same) and np.all(same.values == 1):
         return 1.0
     sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    # Without a loader: all that came, if that came again.
+    sizes |= {kept.samples for kept in view.facts.kept if kept.name == "train" and not sizes
+              and kept.samples < MOST_KEPT and size * view.facts.steps >= 2 * kept.samples}
     return max(next(iter(sizes)) / size, 1.0) if len(sizes) == 1 else None
 
 
