@@ -30,8 +30,8 @@ CAUSE_BY_CAUSE = """\
 ## Cause by cause
 
 A cause that the record of one run cannot decide (*trial*) is told if a finding is the cause, or
-holds it in its set and names the trial that tells. *Steps* is the median after which it is named
-first for good.
+holds it in its set and names the trial that tells; notes count, for it is a note by design. *Steps*
+is the median after which it is named first for good.
 
 | cause | decided by | counted | first | among three | told | unknown | steps | instead |"""
 

@@ -112,9 +112,16 @@ class Judged:
 
     def hit(self) -> bool:
         """Whether it is told as well as its fault can be told from one run."""
-        if self.injected.fault.trial:
-            return in_set(self.judgement.counted(), self.injected)
-        return self.first()
+        return self.told() if self.injected.fault.trial else self.first()
+
+    def told(self) -> bool:
+        """Whether a finding is its fault, or a set that holds it.
+
+        What one run cannot decide is a note by design, so there notes count.
+        """
+        judgement = self.judgement
+        found = judgement.findings if self.injected.fault.trial else judgement.counted()
+        return in_set(found, self.injected)
 
     def since(self) -> int | None:
         """The fewest steps after which its fault is named first and stays so; None for never."""
@@ -166,7 +173,7 @@ def row(fault: Fault, made: int, judged: Sequence[Judged], known: set[str]) -> R
         fault.slug, fault.trial, fault.slug in known, made, of,
         Share(sum(each.first() for each in judged), of),
         Share(sum(each.first(3) for each in judged), of),
-        Share(sum(in_set(each.judgement.counted(), each.injected) for each in judged), of),
+        Share(sum(each.told() for each in judged), of),
         Share(sum(fault.slug in each.judgement.unknown for each in judged), of),
         Share(sum(not each.slugs() for each in judged), of),
         since[len(since) // 2] if since else None,

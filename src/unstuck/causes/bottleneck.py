@@ -30,6 +30,11 @@ COST = Threshold(
     "a smaller rate takes that part away.",
     "Mandt et al. 2017; zoo programs that rest above their floor have 0.07 at most",
 )
+REST = Threshold(
+    "steps-at-rest", 100.0,
+    "Fewer steps without progress are no plateau yet.",
+    "a choice: plateaus that a lower rate breaks last for epochs",
+)
 SPENT = Threshold(
     "gradients-spent", 0.3,
     "Gradients that still agree point down a slope: then the run is not at rest but on its way.",
@@ -41,6 +46,9 @@ def _detect(view: View) -> Verdict:
     found = plateau(view, surely=False)
     if not isinstance(found, Plateau):
         return found
+    rest = view.facts.steps - found.since
+    if not rest >= view.limit(REST):
+        return Absent(f"the loss has rested for {rest} steps only")
     late = agreement(view, late_step(view))
     if found.share is None or late is None:
         return Unknown("what the steps cost at rest was not measured",
@@ -119,7 +127,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
-    thresholds=(COST, SPENT),
+    thresholds=(COST, REST, SPENT),
     needs_trend=True,
     detect=_detect,
 )
