@@ -93,9 +93,8 @@ def _left_again(view: View, optimizer: Optimizer, added: Series) -> Verdict | No
     if not (start > 0 and len(levels) > BUILT_UP):
         return None
     above = np.flatnonzero((levels.values >= start) & (levels.steps >= BUILT_UP))
-    lost = np.flatnonzero(~np.isfinite(loss.values))
     low = levels.values <= view.limit(CAME_DOWN) * start
-    ends = [int(step) for step in (*levels.steps[above], *loss.steps[lost])
+    ends = [int(step) for step in levels.steps[above]
             if np.any(low & (levels.steps <= step - BUILT_UP))]
     if not ends:
         return None
