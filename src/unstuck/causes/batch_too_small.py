@@ -57,7 +57,7 @@ def _detect(view: View) -> Verdict:
     losses = view[TRAIN_LOSS].finite.values
     if size is None or early is None or cost is None or not len(losses):
         return Unknown("the noise of the gradient was not measured", (GRADIENT_PRODUCT.name,))
-    if not early >= -view.limit(BOUNCE):
+    if not early >= -view.limit(BOUNCE) or (diverged and early < 0):
         return Absent(f"in the first steps gradients agree by {number(early)}: each step undoes "
                       "the one before, which is a matter of the rate")
     level = float(losses[len(losses) // 2:].mean())
