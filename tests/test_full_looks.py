@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import CASES, ZOO, record_of
-from unstuck import diagnose
+from unstuck import catalogue, diagnose
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("UNSTUCK_ALL") != "1", reason="all programs again, only with UNSTUCK_ALL=1")
@@ -23,9 +23,14 @@ def names(program: Path) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=names)
 def test_the_cause_is_first(case: Path) -> None:
-    counted = diagnose(record_of(case, "sick", overhead=1.0)).counted()
+    slug = case.stem.replace("_", "-")
+    diagnosis = diagnose(record_of(case, "sick", overhead=1.0))
+    if catalogue.find(slug).by_trial:  # a note, beside what one run cannot tell it from
+        assert slug in {found.slug for found in diagnosis.findings}
+        return
+    counted = diagnosis.counted()
     assert counted
-    assert counted[0].slug == case.stem.replace("_", "-")
+    assert counted[0].slug == slug
 
 
 @pytest.mark.parametrize(("program", "function"), [
