@@ -118,9 +118,12 @@ def _left_again(view: View) -> int | None:
         return None
     low = levels.steps[levels.values <= view.limit(CAME_DOWN) * start]
     high = levels.steps[levels.values >= view.limit(CAME_BACK) * start]
-    if not len(low):
+    if not len(low) or not np.any(high >= low[0] + BUILT_UP):
         return None
-    return next((int(step) for step in high if step >= low[0] + BUILT_UP), None)
+    end = int(high[high >= low[0] + BUILT_UP][0])
+    # A height of a few steps is the noise of batches.
+    stays = float(np.median(levels.since(end).values)) >= view.limit(CAME_BACK) * start
+    return end if stays else None
 
 
 def _added(view: View, optimizer: Optimizer) -> Series:
@@ -168,7 +171,7 @@ CAUSE = Cause(
         "that step. It must be two and a half times as long at least, which a momentum of 0.9 "
         "cannot make of noise, in a run that learned little or diverged. Besides, the "
         "loss must have come down while momentum built up, for so far any momentum from 0.9 on "
-        "does the same, and have been carried back to where it began. "
+        "does the same, and have been carried back to where it began, to stay there. "
         "A momentum that the run bears is never named, however high.",
         known_problems="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "their momentum is not measured. Where steps are less than ten times as long as their "
