@@ -63,8 +63,8 @@ def _detect(view: View) -> Verdict:
             f"two successive gradients agree by {number(found.whole)} on average"))
     return Present(
         strength=0.45, since_step=0, location=batch_location(view, size), evidence=tuple(evidence),
-        title=f"the batch of {number(size)} leaves {number(updates)} updates per epoch, "
-        f"{view.facts.steps} updates in all; {number(max(scale, 1.0))} samples would give as much "
+        title=f"the batch of {number(size)} leaves {view.facts.steps} updates in all, "
+        f"{number(updates)} per epoch; a batch of {number(max(scale, 1.0))} would give as much "
         "slope as noise",
         label="so many samples for each update",
         remedies=(

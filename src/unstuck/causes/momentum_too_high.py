@@ -35,7 +35,7 @@ CAME_DOWN = Threshold(
     "came-down-first", 0.5,
     "Half of the loss at the start was gone before it came back: what threw the run out is not "
     "what its first steps are made of, while momentum builds up.",
-    "the first ten steps are the same with any momentum from 0.9 on, for 0.9 adds up ten",
+    "the first ten steps are much the same with any momentum from 0.9 on: 0.9 adds up ten",
 )
 CAME_BACK = Threshold(
     "came-back-since", 0.8,
@@ -83,7 +83,7 @@ def _detect(view: View) -> Verdict:
         strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6,
         title=f"the momentum of {number(optimizer.momentum)} makes steps {number(times)} times as "
         "long as their gradient asks for: the loss had come down, and at step "
-        f"{end} it was back where it began",
+        f"{end} it was nearly back where it began",
         since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
         location=optimizer.location,
         label=f"adds up {number(1 / (1 - optimizer.momentum))} gradients",
@@ -108,7 +108,7 @@ def _detect(view: View) -> Verdict:
 def _left_again(view: View) -> int | None:
     """The step at which a loss that had come down was back where it began; None if there is none.
 
-    While momentum builds up, a run is what it were with a momentum of 0.9. If that brings the loss
+    While momentum builds up, a run is much as with a momentum of 0.9. If that brings the loss
     down, the rate is not too high for such steps; longer ones, that came later, carried it away.
     """
     loss = view[TRAIN_LOSS]
@@ -171,7 +171,7 @@ CAUSE = Cause(
         "that step. It must be two and a half times as long at least, which a momentum of 0.9 "
         "cannot make of noise, in a run that learned little or diverged. Besides, the "
         "loss must have come down while momentum built up, for so far any momentum from 0.9 on "
-        "does the same, and have been carried back to where it began, to stay there. "
+        "does much the same, and have been carried nearly back to where it began, to stay there. "
         "A momentum that the run bears is never named, however high.",
         known_problems="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "their momentum is not measured. Where steps are less than ten times as long as their "
