@@ -108,7 +108,7 @@ def test_a_closure_is_let_be(tmp_path: Path) -> None:
             optimizer.zero_grad()
             loss = model(torch.ones(2, 4)).square().mean()
             loss.backward()
-            return loss.item()
+            return float(loss.item())
 
         for _ in range(STEPS):
             optimizer.step(closure)

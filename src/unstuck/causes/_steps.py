@@ -29,6 +29,7 @@ from unstuck.signals import (
 FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, of which all are looked at
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
+MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
 LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
 
 
@@ -136,6 +137,11 @@ def updates_per_epoch(view: View) -> float | None:
     if same is not None and len(same) and np.all(same.values == 1):
         return 1.0
     samples = training_samples(view)
+    if samples is None and not view.facts.fetches:
+        # All that came, if that came again.
+        samples = next((kept.samples for kept in view.facts.kept if kept.name == "train"
+                        and kept.samples < MOST_KEPT
+                        and size * view.facts.steps >= 2 * kept.samples), None)
     return None if samples is None else max(samples / size, 1.0)
 
 

@@ -21,12 +21,6 @@ AGREE = Threshold(
     "samples would still give more slope than noise.",
     "agreement 1 / (1 + noise scale / batch), McCandlish et al. 2018",
 )
-ALIKE = Threshold(
-    "gradients-alike", 0.9,
-    "Gradients that agree to nine tenths make the size of an epoch a side issue: a tenth of the "
-    "samples would do.",
-    "agreement 1 / (1 + noise scale / batch), McCandlish et al. 2018",
-)
 FEW_UPDATES = Threshold(
     "updates-per-epoch", 8.0,
     "With so few updates in a pass over the data, nearly every sample waits for the same step.",
@@ -52,11 +46,10 @@ def _detect(view: View) -> Verdict:
                       "would be noisier")
     if not found.fall >= view.limit(ON_ITS_WAY):
         return Absent("the loss had come to rest: more updates would not have brought more")
-    if updates is None and not found.whole >= view.limit(ALIKE):
+    if updates is None:
         return Unknown("how many samples an epoch has is not known", ("a DataLoader",))
-    if updates is not None and not updates <= view.limit(FEW_UPDATES):
+    if not updates <= view.limit(FEW_UPDATES):
         return Absent(f"an epoch has {number(updates)} updates")
-    epoch = "" if updates is None else f"{number(updates)} updates per epoch, "
     scale = size * (1 / found.whole - 1)
     steps, points = loss_points(view)
     evidence = (
@@ -69,9 +62,9 @@ def _detect(view: View) -> Verdict:
     )
     return Present(
         strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
-        title=f"the batch of {number(size)} leaves {epoch}{view.facts.steps} updates in all; "
-        f"{number(max(scale, 1.0))} samples would give as much slope "
-        "as noise",
+        title=f"the batch of {number(size)} leaves {view.facts.steps} updates in all, "
+        f"{number(updates)} per epoch; a batch of {number(max(scale, 1.0))} would give as much "
+        "slope as noise",
         label="so many samples for each update",
         remedies=(
             Remedy("smaller batches", Safety.CHANGES_EXPERIMENT,
@@ -104,8 +97,8 @@ CAUSE = Cause(
         "eight updates or fewer, and the loss was still falling in a run that learned little.",
         known_problems="A higher rate or more epochs would carry the same run further: which is "
         "best only a trial can tell, so this is a note. Full batches of noisy "
-        "labels, near what can be learned, look the same. Where the data come without a loader, "
-        "their number is known only if every step sees all of them.",
+        "labels, near what can be learned, look the same. Where more than two thousand "
+        "samples come without a loader, their number is not known.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
             "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",
@@ -113,7 +106,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
     uses=(SAME_BATCH,),
-    thresholds=(AGREE, ALIKE, FEW_UPDATES, ON_ITS_WAY),
+    thresholds=(AGREE, FEW_UPDATES, ON_ITS_WAY),
     by_trial=True,
     detect=_detect,
 )

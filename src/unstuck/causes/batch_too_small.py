@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import learned_little, loss_points, percent
 from unstuck.causes._steps import (
@@ -50,11 +52,12 @@ def _detect(view: View) -> Verdict:
     if not learned_little(view.outcome) and view.outcome.kind is not OutcomeKind.BOTTLENECK:
         return Absent("the loss fell well")
     size, early = samples_per_step(view), agreement(view, pairs=EARLY_PAIRS)
-    cost = jump_cost(view, late_step(view))
+    diverged = view.outcome.kind is OutcomeKind.DIVERGED
+    cost = math.inf if diverged else jump_cost(view, late_step(view))
     losses = view[TRAIN_LOSS].finite.values
     if size is None or early is None or cost is None or not len(losses):
         return Unknown("the noise of the gradient was not measured", (GRADIENT_PRODUCT.name,))
-    if not early >= -view.limit(BOUNCE):
+    if not early >= -view.limit(BOUNCE) or (diverged and early < 0):
         return Absent(f"in the first steps gradients agree by {number(early)}: each step undoes "
                       "the one before, which is a matter of the rate")
     level = float(losses[len(losses) // 2:].mean())
@@ -64,6 +67,8 @@ def _detect(view: View) -> Verdict:
                       f"{number(scale)} samples, the batch {number(size)}")
     if not level > 0 or not cost / level >= view.limit(DROWNED):
         return Absent("the gradients are noisy, but the steps are small enough to average them")
+    harm = ("the loss diverges" if diverged else
+            f"noise keeps up {percent(min(cost / level, 1.0))} of the loss")
     optimizer = main_optimizer(view)
     steps, points = loss_points(view)
     remedies = [Remedy("larger batches", Safety.CHANGES_EXPERIMENT,
@@ -76,16 +81,17 @@ def _detect(view: View) -> Verdict:
             view, 1 / (1 + view.limit(NOISE)),
             f"the gradients of two successive steps agree by {number(early)} at the start"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 harm if diverged else
                  f"{percent(min(cost / level, 1.0))} of the loss in the second half of the run is "
                  "what the noise of the steps keeps up"),
     )
     return Present(
         strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
         title=f"the batch of {number(size)} is too small for steps of this size: two successive "
-        f"gradients agree by {number(early)}, and noise keeps up "
-        f"{percent(min(cost / level, 1.0))} of the loss",
+        f"gradients agree by {number(early)}, and {harm}",
         label="too few samples a step to tell the slope from noise",
-        remedies=tuple(remedies), one_of=("learning-rate-too-high", "bottleneck"),
+        remedies=tuple(remedies),
+        one_of=("learning-rate-too-high", *(() if diverged else ("bottleneck",))),
         separated_by="run again with eight times the batch at the same number of samples, and "
         "with an eighth of the rate: if only the larger batch lowers the training loss, it is "
         "batch-too-small",
@@ -108,7 +114,7 @@ CAUSE = Cause(
         how_we_tell="The gradients of two successive steps are compared: their product estimates "
         "the square of the true slope, without any further pass. At the start, where the slope is "
         "steepest, noise must outweigh it four times, and later the noise of the steps must keep "
-        "up a quarter of the loss in a run that learned little.",
+        "up a quarter of the loss in a run that learned little, or the run diverges.",
         known_problems="A lower rate averages the same noise over more steps: which of the two is "
         "better only a trial can tell. Labels that do not depend on the inputs make noise too.",
         references=(

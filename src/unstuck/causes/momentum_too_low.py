@@ -11,10 +11,10 @@ from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
 
 COHERENT = Threshold(
-    "coherent-gradients", 0.5,
-    "Gradients that agree by half in the second half of a run point along one valley: their sum "
-    "would go further than any of them.",
-    "noise around a point at rest gives zero or less",
+    "coherent-gradients", 0.25,
+    "Of the sum of ten gradients that agree by a quarter, three quarters are slope and one is "
+    "noise: 10 a / (10 a + 1 - a). Alone, each is noise for the most part.",
+    "momentum 0.9 adds up ten; noise around a point at rest gives zero or less",
 )
 GAIN = Threshold(
     "room-for-momentum", 3.0,
@@ -74,8 +74,8 @@ CAUSE = Cause(
         why="In a narrow valley the steep walls forbid a higher rate, while along its ground the "
         "slope is small. Momentum adds up what successive gradients have in common and cancels "
         "the rest, so that it is fast along the ground and calm across.",
-        how_we_tell="Successive gradients agree by half or more in the second half of a run that "
-        "learned little, with an optimizer that hardly adds them up. A higher rate, smaller "
+        how_we_tell="Successive gradients agree by a quarter or more in the second half of a run "
+        "that learned little, with an optimizer that hardly adds them up. A higher rate, smaller "
         "batches or more steps would answer the same record, so a trial must tell.",
         known_problems="Whether the walls forbid a higher rate is not seen without trying one. "
         "Optimizers without a momentum of their own are not judged.",
