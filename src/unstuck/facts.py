@@ -179,7 +179,7 @@ class Clearing:
 
 @dataclass(frozen=True, slots=True)
 class RetainedGraph:
-    """A place that computes a loss whose graphs stay alive; `alive` is the highest count so far.
+    """A place that makes tensors whose graphs stay alive; `alive` is the highest count so far.
 
     `trained` says whether backward passes went through them, which frees most of their memory.
     """
@@ -188,6 +188,7 @@ class RetainedGraph:
     location: SourceLocation | None
     trained: bool
     alive: int
+    output: bool = False  # of a model, not a loss
 
 
 @dataclass(frozen=True, slots=True)

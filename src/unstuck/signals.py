@@ -97,8 +97,9 @@ LOSS_FACTOR = PlaceSignal(
 )
 LIVE_GRAPHS = PlaceSignal(
     "live-graphs", "", Cost.SAMPLED,
-    "graphs of losses computed more than two steps ago that are still in memory, of those followed",
-    place="loss",
+    "graphs of losses and outputs made more than two steps ago that are still in memory, of those "
+    "followed",
+    place="loss or output",
 )
 
 UNREGISTERED = PlaceSignal(

@@ -1,4 +1,4 @@
-"""Retained graph: losses are kept with the graph behind them, and memory grows with each."""
+"""Retained graph: tensors are kept with the graph behind them, and memory grows with each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _detect(view: View) -> Verdict:
         blind = unwatched(view.facts) or unread_loss(view.facts)
         if blind is not None:
             return Unknown(blind, (LIVE_GRAPHS.name,))
-        return Absent("no loss kept its graph beyond its step")
+        return Absent("no loss or output kept its graph beyond its step")
     alive = {name: series.finite for name, series in view[LIVE_GRAPHS].items()}
     kept = [
         fact for fact in view.facts.retained_graphs
@@ -47,11 +47,12 @@ def _detect(view: View) -> Verdict:
         and _rises(alive[fact.name]) >= view.limit(RISES)
     ]
     if kept:
-        return _present(view, max(kept, key=lambda fact: fact.alive), alive)
+        # A loss that is kept keeps the output that it was computed of.
+        return _present(view, max(kept, key=lambda fact: (fact.alive, not fact.output)), alive)
     most = max((float(s.values.max()) for s in alive.values() if len(s)), default=0.0)
     if max((len(s) for s in alive.values()), default=0) <= view.limit(RISES):
         return Unknown("graphs were counted at too few steps", ("a run of more steps",))
-    return Absent(f"at most {most:.0f} losses kept their graph beyond their step")
+    return Absent(f"at most {most:.0f} losses or outputs kept their graph beyond their step")
 
 
 def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdict:
@@ -65,8 +66,8 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
     what = "their nodes" if fact.trained else "all activations behind them"
     return Present(
         strength=strength,
-        title=f"losses are kept with their graphs: {fact.alive} of those followed were alive "
-        f"at a time, with {what}",
+        title=f"{'outputs' if fact.output else 'losses'} are kept with their graphs: {fact.alive} "
+        f"of those followed were alive at a time, with {what}",
         since_step=since,
         location=fact.location,
         label="this tensor is kept, and its graph with it",
@@ -75,6 +76,10 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
                      f"{fact.alive} graphs of {fact.name} outlived their step; 1 is healthy"),
         ),
         remedies=(
+            Remedy("keep the numbers only", Safety.ADVICE,
+                   advice="Where outputs are stored, take output.detach(), and compute those that "
+                   "are only looked at under torch.no_grad().",
+                   code_text="outputs.append(output.detach())") if fact.output else
             Remedy("keep the number only", Safety.ADVICE,
                    advice="Where the loss is stored or added up, take loss.item(), or "
                    "loss.detach() to stay on the device; compute losses that are only looked at "
@@ -96,12 +101,13 @@ CAUSE = Cause(
         consequence="Every tensor in the list, or in the running sum, holds the graph that "
         "computed it, and with it the activations of all layers if no backward pass freed them.",
         why="A loss is a tensor that remembers how it came to be. Adding it to a total, or "
-        "appending it to a history, keeps all of that alive.",
-        how_we_tell="A token is put into the graph of each loss that is followed; it dies with "
-        "the graph. Counted are tokens of losses that are more than two steps old. The count must "
+        "appending it to a history, keeps all of that alive. So do outputs in a list.",
+        how_we_tell="A token is put into the graph of each loss and output that is followed; it "
+        "dies with the graph. Counted are tokens that are more than two steps old. The count must "
         "grow over several sampled steps.",
-        known_problems="Only losses are followed, not other tensors that are kept, such as hidden "
-        "states or outputs. A list that is emptied each epoch is mentioned only if it is long.",
+        known_problems="Only losses and outputs of models are followed, not other tensors that are "
+        "kept, such as hidden states. A list that is emptied each epoch is mentioned only if it is "
+        "long.",
         references=(
             "PyTorch FAQ: don't accumulate history across your training loop",
         ),

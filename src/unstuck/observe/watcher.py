@@ -225,7 +225,7 @@ class Watcher:
             if not self.repeats.over:
                 self.repeats.batch(batch)
         if self.sampled and learns:
-            self.losses.model_output(output)
+            self.losses.model_output(output, self.step)
             self.layers.end(args, kwargs, output)
             self.slots.model_called(module, args, output, self.step)
             self.models.describe(

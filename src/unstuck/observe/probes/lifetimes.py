@@ -1,9 +1,10 @@
-"""Whether the graphs of losses stay in memory after the step that they were for."""
+"""Whether graphs of losses and outputs stay in memory after the step that they were for."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from unstuck import facts
@@ -15,6 +16,15 @@ FIRST_STEPS = 20  # in which every loss's graph is followed; later only at sampl
 FOLLOWED = 512  # graphs that are followed at a time
 RECENT = 2  # steps in which a graph is in use
 _KEY = "unstuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a loss or an output is computed, and whether backward ever came to it."""
+
+    site: Site | None
+    trained: bool = True
+    output: bool = False
 
 
 class _Token:
@@ -32,26 +42,24 @@ class LifetimeProbe:
         self._graphs: list[tuple[int, str, weakref.ref[_Token]]] = []
         self._most: dict[str, int] = {}
 
-    def follow(self, node: Any, loss: str, step: int) -> None:
-        """Follows the graph of a loss: what a node's metadata hold dies with the node."""
+    def follow(self, node: Any, name: str, step: int) -> None:
+        """Follows the graph behind a tensor: what a node's metadata hold dies with the node."""
         if len(self._graphs) < FOLLOWED:
             token = _Token()
             node.metadata[_KEY] = token
-            self._graphs.append((step, loss, weakref.ref(token)))
+            self._graphs.append((step, name, weakref.ref(token)))
 
-    def count(self, losses: Mapping[str, tuple[Site | None, bool]], step: int) -> None:
-        """Counts the graphs that are alive, at the end of a sampled step.
-
-        `losses` tells where each loss is computed and whether backward ever came to it.
-        """
+    def count(self, places: Mapping[str, Place], step: int) -> None:
+        """Counts the graphs that are alive, at the end of a sampled step."""
         self._graphs = [entry for entry in self._graphs if entry[2]() is not None]
         alive: dict[str, int] = {}
-        for born, loss, _ in self._graphs:
-            alive[loss] = alive.get(loss, 0) + (born < step - RECENT)
-        self._writer.sample(LIVE_GRAPHS, step, {loss: float(n) for loss, n in alive.items()})
-        for loss, number in alive.items():
-            if number > max(1, self._most.get(loss, 0)):
-                self._most[loss] = number
-                site, trained = losses.get(loss, (None, True))
+        for born, name, _ in self._graphs:
+            alive[name] = alive.get(name, 0) + (born < step - RECENT)
+        self._writer.sample(LIVE_GRAPHS, step, {name: float(n) for name, n in alive.items()})
+        for name, number in alive.items():
+            if number > max(1, self._most.get(name, 0)):
+                self._most[name] = number
+                place = places.get(name, Place(None))
                 self._writer.fact(facts.RetainedGraph(
-                    loss, self._sites.location(site), trained, number), step)
+                    name, self._sites.location(place.site), place.trained, number, place.output),
+                    step)

@@ -18,7 +18,7 @@ from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
-from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe
+from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe, Place
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
@@ -34,6 +34,7 @@ from unstuck.signals import (
 )
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
+OUTPUT = "output"  # of a model; several places are numbered
 COMBINED = "combined loss"  # the track of a sum of losses
 HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's caller
 
@@ -85,9 +86,10 @@ class LossProbe:
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
         self._output: Output | None = None
+        self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
 
     # Forward ------------------------------------------------------------------------------------
-    def model_output(self, output: Any) -> None:
+    def model_output(self, output: Any, step: int) -> None:
         """Remembers, until backward, what the model put out: a hand-written loss may be about it.
 
         A function that computes the loss may hold the only reference to it.
@@ -96,6 +98,10 @@ class LossProbe:
         self._output = None
         if isinstance(tensor, torch.Tensor) and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
+            site = self._sites.here()
+            if site not in self._outputs:
+                self._outputs[site] = numbered(self._names, OUTPUT)
+            self._lifetimes.follow(tensor.grad_fn, self._outputs[site], step)
 
     def computed(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any,
@@ -218,10 +224,11 @@ class LossProbe:
         if whole and not is_many(passed):
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
 
-    def places(self) -> dict[str, tuple[Site | None, bool]]:
-        """Where each loss is computed, and whether backward ever came to it."""
+    def places(self) -> dict[str, Place]:
+        """Where each loss and each model's output is computed."""
         return {
-            known.name: (site, known.reached > 0) for (_, site), known in self.known.items()
+            **{name: Place(site, output=True) for site, name in self._outputs.items()},
+            **{k.name: Place(site, k.reached > 0) for (_, site), k in self.known.items()},
         }
 
     def _forget(self, found: set[int]) -> None:
