@@ -243,15 +243,12 @@ class ModeSwitch:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutPass:
-    """A line that calls a model on held-out data with layers in train mode.
-
-    `scored` says whether a loss was computed of what came out.
-    """
+    """A line that calls a model on held-out data with layers in train mode."""
 
     name: str
     location: SourceLocation | None
     layers: tuple[str, ...]
-    scored: bool
+    scored: bool  # a loss was computed of what came out
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +276,10 @@ class Freezing:
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """A layer's samples hold numbers of several samples of the model's input, through a view.
+    """Where numbers of several samples of the model's input come together; `mixed` of them do.
 
-    `mixed` of the `samples` do. `location` is the view, or the layer's call.
+    `how` is "memory" (the layer's input is a view of the model's), "order" (the layer takes
+    samples for steps in time), or the "view" or "softmax" that runs over the samples.
     """
 
     name: str
@@ -290,6 +288,7 @@ class Pasted:
     given: tuple[int, ...]  # the shape of the model's input
     taken: tuple[int, ...]  # and of the layer's
     location: SourceLocation | None
+    how: str = "memory"
 
 
 @dataclass(frozen=True, slots=True)

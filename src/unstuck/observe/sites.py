@@ -202,6 +202,7 @@ _CALLS: dict[str, tuple[str, ...]] = {
     "sub": ("sub", "subtract", "rsub"), "div": ("div", "divide", "true_divide", "reciprocal"),
     "pow": ("pow", "square", "rsqrt", "sqrt"), "mul": ("mul", "multiply"),
     "linalgvectornorm": ("norm", "vector_norm"),
+    "view": ("view", "reshape"), "unsafeview": ("reshape",), "reshapealias": ("reshape",),
     "norm": ("norm",), "std": ("std",), "var": ("var", "std"),
 }
 

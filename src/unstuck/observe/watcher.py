@@ -28,6 +28,7 @@ from unstuck.observe.probes.labels import LabelProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import LifetimeProbe
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.mixing import MixingProbe
 from unstuck.observe.probes.modes import ModeProbe
 from unstuck.observe.probes.order import OrderProbe
 from unstuck.observe.probes.parameters import ParameterProbe
@@ -105,6 +106,7 @@ class Watcher:
         self.batchnorm = BatchNormProbe(writer, self.names)
         self.cuts = CutProbe(writer, self.names, sites, self.parameters)
         self.slots = SlotProbe(writer, self.names, sites)
+        self.mixing = MixingProbe(writer, self.names, sites, self.finite)
         self.quiet = QuietSteps(self)
 
     def start(self) -> None:
@@ -228,6 +230,7 @@ class Watcher:
             self.losses.model_output(output, self.step)
             self.layers.end(args, kwargs, output)
             self.slots.model_called(module, args, output, self.step)
+            self.mixing.model_called(args, output, self.step)
             self.models.describe(
                 module, args, kwargs, self.step, compiled=self.capture.compiled,
                 first_layer=self.layers.first_layer)
@@ -238,13 +241,12 @@ class Watcher:
         if torch.is_grad_enabled():
             self.layers.called(module, args, output)
             self.slots.called(module, args, self.step)
+            self.mixing.called(module, args, self.step)
             self.modes.called(module, output)
             self.batchnorm.called(module, args)
 
     # Loss and backward --------------------------------------------------------------------------
-    def loss_computed(
-        self, name: str, original: Any, args: Any, kwargs: Any, result: Any
-    ) -> None:
+    def loss_computed(self, name: str, original: Any, args: Any, kwargs: Any, result: Any) -> None:
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
         if not isinstance(result, torch.Tensor):
             return
@@ -294,6 +296,7 @@ class Watcher:
         self.parameters.graph(nodes, leaves, self.step)
         self.order.graph(nodes)
         self.reach.graph(nodes, self.step)
+        self.mixing.graph(nodes, traced, self.step)
         self.frozen.reached(leaves, self.step)
         self.cuts.reached(leaves, self.step)
 

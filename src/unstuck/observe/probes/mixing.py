@@ -1,0 +1,120 @@
+"""Whether operations within the model run across the samples of a batch, by their shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck import facts
+from unstuck.observe import graph
+from unstuck.observe.naming import Names
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.sites import Site, Sites
+from unstuck.record import RecordWriter
+from unstuck.signals import PASTED_SHARE
+
+STEPS = 3  # first steps that are looked at
+FEWEST = 3  # samples of a batch
+_SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
+_VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
+
+
+class MixingProbe:
+    """Compares the axis of an operation with the one along which the model gets its samples.
+
+    The model's samples lie along the first axis of its input if its output has as many rows.
+    """
+
+    def __init__(
+        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe
+    ) -> None:
+        self._writer = writer
+        self._names = names
+        self._sites = sites
+        self._finite = finite
+        self._turned: tuple[str, tuple[int, ...], Site | None] | None = None
+        self._samples = 0  # in the batch that the model was called with last
+        self._newest = -1  # node of that call
+        self._known: set[str] = set()
+
+    def called(self, module: nn.Module, args: Any, step: int) -> None:
+        """A layer was called within the model at a sampled step."""
+        if step >= STEPS or self._turned is not None or module.__dict__.get("batch_first", True):
+            return
+        given = args[0] if args else None
+        if isinstance(module, nn.RNNBase | nn.MultiheadAttention) and isinstance(
+            given, torch.Tensor
+        ) and given.ndim == 3:
+            known = self._names.layer(module)
+            if known is not None:
+                self._turned = known[0], tuple(given.shape), self._sites.here()
+
+    def model_called(self, args: Any, output: Any, step: int) -> None:
+        """A model's call from outside has ended."""
+        turned, self._turned = self._turned, None
+        self._newest = -1
+        given = next((a for a in args if isinstance(a, torch.Tensor)), None)
+        if step >= STEPS or given is None or given.ndim < 2 or not (
+            isinstance(output, torch.Tensor) and output.ndim and output.grad_fn is not None
+        ):
+            return
+        self._samples = given.shape[0]
+        if self._samples < FEWEST or output.shape[0] != self._samples:
+            return
+        self._newest = graph.sequence(output.grad_fn)
+        if turned is None:
+            return
+        name, shape, site = turned
+        # Where the model's input has time first, its output has the samples second.
+        if shape[0] == self._samples and 1 < shape[1] != shape[0] and (
+            given.shape[:2] == shape[:2] and shape[1] not in output.shape[1:2]
+        ):
+            self._found(name, "order", tuple(given.shape), shape, self._sites.location(site), step)
+
+    def graph(self, nodes: Sequence[Any], traced: bool, step: int) -> None:
+        """The graph behind a loss, before its backward at a sampled step.
+
+        It is looked at when torch has noted the lines of its operations, else at the last chance.
+        """
+        newest, self._newest = self._newest, -1
+        if newest < 0 or not (traced or step == STEPS - 1):
+            return
+        for node in nodes:
+            name = node.name()
+            if name in _SOFTMAX or name in _VIEWS:
+                shape = graph.shape(node)
+                if shape is not None and len(shape) > 1 and graph.sequence(node) <= newest:
+                    self._look(node, name, shape, newest, step)
+
+    def _look(
+        self, node: Any, name: str, shape: tuple[int, ...], newest: int, step: int
+    ) -> None:
+        if name in _SOFTMAX:
+            # Weights of one number a sample, or of samples by samples, are meant to compare them;
+            # what the model ends with is compared with what its loss expects.
+            across = graph.dimension(node) in (0, -len(shape)) and shape[0] == self._samples and (
+                shape[1] not in (1, self._samples) and graph.sequence(node) < newest)
+            given, how = shape, "softmax"
+        else:
+            given = tuple(graph.saved(node, "self_sym_sizes") or ())
+            # A view that counts off the same axes in another order moves no number along.
+            across = given[:1] == (self._samples,) and shape[0] != self._samples and (
+                min(given) > 1 and sorted(given) == sorted(shape))
+            how = "view"
+        line = self._finite.line_of(node) if across else None
+        if across:
+            location = self._sites.operation(*line, name) if line is not None else None
+            self._found(name.removesuffix("Backward0"), how, given, shape, location, step)
+
+    def _found(
+        self, name: str, how: str, given: tuple[int, ...], taken: tuple[int, ...],
+        location: facts.SourceLocation | None, step: int,
+    ) -> None:
+        if name not in self._known:
+            self._known.add(name)
+            self._writer.sample(PASTED_SHARE, step, {name: 1.0})
+            self._writer.fact(facts.Pasted(
+                name, self._samples, self._samples, given, taken, location, how), step)
