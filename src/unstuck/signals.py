@@ -207,6 +207,10 @@ DISTINCT_TARGETS = PlaceSignal(
     "numbers and few",
     place="loss",
 )
+REPEATED_TARGETS = PlaceSignal(
+    "repeated-targets", "", Cost.SAMPLED,
+    "share of the samples whose several numbers to predict are all the same", place="loss",
+)
 MULTIPLE_LABELS = PlaceSignal(
     "multiple-labels", "", Cost.SAMPLED,
     "share of samples whose targets are zeros and several ones", place="loss",

@@ -18,6 +18,7 @@ from unstuck.signals import (
     LABEL_SEPARATION,
     MULTIPLE_LABELS,
     ONE_LABEL,
+    REPEATED_TARGETS,
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
     PlaceSignal,
@@ -119,6 +120,24 @@ def _regressed(view: View, loss: Loss) -> _Fault | Unknown | None:
         (_form(f"F.cross_entropy(logits, labels.long())  # {classes} outputs", _CROSS_ENTROPY),))
 
 
+def _repeated(view: View, loss: Loss) -> _Fault | None:
+    """An output for each class, and all of them compared with the number of the class."""
+    found, same = _range(view, loss), _series(view, REPEATED_TARGETS, loss)
+    if found is None or same is None or not np.all(same.values == 1):
+        return None
+    count, low, high = found
+    outputs = loss.input_shape[-1]
+    if low != 0 or not count == high + 1 == outputs:
+        return None
+    return _Fault(
+        f"each of the {outputs} outputs is compared with the same class index (0 to "
+        f"{number(high)}) by {_named(loss)}: all of them learn the same",
+        f"stretches one class index over {outputs} outputs",
+        REPEATED_TARGETS, f"all {outputs} targets of a sample are the same number", 1.0, 0.93,
+        (_form("F.cross_entropy(logits, labels.long())",
+               "use the loss that takes class indices"),))
+
+
 def _several(view: View, loss: Loss) -> _Fault | None:
     """Several labels at once, given to a softmax that shares out one."""
     rows, ones = _series(view, MULTIPLE_LABELS, loss), _series(view, ONE_LABEL, loss)
@@ -206,7 +225,7 @@ def _detect(view: View) -> Verdict:
         fault: _Fault | Unknown | None = _refused(view, loss)
         if fault is None:
             if loss.function in VALUES:
-                fault = _regressed(view, loss)
+                fault = _repeated(view, loss) or _regressed(view, loss)
             elif loss.function == "cross_entropy":
                 fault = _several(view, loss)
             elif loss.function in BINARY:
@@ -250,9 +269,10 @@ CAUSE = Cause(
         "label.",
         how_we_tell="Whole numbers without a gap may be classes or sizes. If they are sizes, the "
         "mean inputs of neighbouring numbers lie nearer to each other than those of distant ones; "
-        "names show no such order. Rows of zeros and several ones give away multiple labels. "
-        "Where the loss ended the program, type and shape of the targets are compared with what "
-        "it takes.",
+        "names show no such order. Rows of zeros and several ones give away multiple labels; "
+        "rows that repeat the class index for each of as many outputs as there are classes, an "
+        "index that was stretched. Where the loss ended the program, type and shape of the targets "
+        "are compared with what it takes.",
         known_problems="The order is seen only where the mean inputs differ and the loss meets "
         "one number for each sample; of token sequences and dictionaries it is not known. "
         "Probabilities as targets, label smoothing, mixtures and two classes as 0 and 1 are "
@@ -265,7 +285,7 @@ CAUSE = Cause(
     needs=(),
     uses=(
         TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS, LABEL_ORDER, LABEL_SEPARATION,
-        MULTIPLE_LABELS, ONE_LABEL,
+        MULTIPLE_LABELS, ONE_LABEL, REPEATED_TARGETS,
     ),
     thresholds=(ORDER, SEPARATION, FEWEST, SEVERAL),
     explains=(

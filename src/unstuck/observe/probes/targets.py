@@ -23,6 +23,7 @@ from unstuck.signals import (
     LOSS_INPUT_MEAN,
     MULTIPLE_LABELS,
     ONE_LABEL,
+    REPEATED_TARGETS,
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
     TARGET_NON_FINITE,
@@ -163,6 +164,8 @@ class TargetProbe:
                 self._rows(name, target.detach(), step)
             if regression and given.numel() == target.numel():
                 self._reach(name, node, target.detach(), step)
+                if target.ndim == 2 and target.shape[1] > 1:
+                    target = self._repeated(name, target, step)
                 data = self._finite.inputs()
                 if data and seen.whole and 2 < len(seen.values) <= LABEL_LIMIT:
                     self._order(name, seen, target.detach(), data[0].detach(), step)
@@ -194,6 +197,12 @@ class TargetProbe:
             if seen.whole:
                 seen.values.update(int(v) for v in torch.unique(part).tolist())
         self._write(DISTINCT_TARGETS, step, name, float(len(seen.values)) if seen.whole else 0.0)
+
+    def _repeated(self, name: str, target: torch.Tensor, step: int) -> torch.Tensor:
+        """The first column of targets that say the same for each output, else all of them."""
+        share = transfer([(target == target[:, :1]).all(1).float().mean()])[0]
+        self._write(REPEATED_TARGETS, step, name, share)
+        return target[:, :1] if share == 1 else target
 
     def _rows(self, name: str, target: torch.Tensor, step: int) -> None:
         """How many ones a row of zeros and ones has."""
