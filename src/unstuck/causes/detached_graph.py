@@ -89,12 +89,13 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
 
 def _without_graph(view: View, cut: Cut) -> Verdict:
     every = [p for p in view.facts.parameters().values() if p.trainable]
+    which = f"none of {_size(every)} trainable weights" if every else "no weight of an optimizer"
     return Present(
         strength=0.95,
-        title=f"the loss has no graph: none of {_size(every)} trainable weights gets a gradient",
+        title=f"the loss has no graph that leads to the network: {which} gets a gradient",
         since_step=0,
         location=cut.location,
-        label="the loss that is differentiated here has no graph",
+        label="the graph that is to be differentiated is lost here",
         evidence=(Evidence(REACHED.name, "", (0,), (0.0,), 1.0,
                            "the loss reaches no parameter at all"),),
         remedies=_REMEDIES,
@@ -127,9 +128,8 @@ CAUSE = Cause(
         how_we_tell="The loss's graph reaches none of the layers called first, though an optimizer "
         "holds them, and the first layer that it reaches was given an input without a graph. "
         "No other loss of the run reaches them and they never had a gradient.",
-        known_problems="A cut in one of several branches is not seen, nor one around a whole model "
-        "that is only ever called under no_grad. A part that another loss trains is taken to be "
-        "detached on purpose, and so are loaded weights.",
+        known_problems="A cut in one of several branches is not seen. A part that another "
+        "loss trains is taken to be detached on purpose, and so are loaded weights.",
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),
     ),
     needs=(),

@@ -22,6 +22,8 @@ SHARE = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    if any(not cut.before for cut in view.facts.cuts):
+        return Absent("an optimizer holds parameters that may learn; the loss does not reach them")
     if not view.facts.models:
         return Unknown("no model was seen in training", ("a model that is trained",))
     if not view.has(FROZEN):

@@ -207,7 +207,7 @@ class Watcher:
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:
         """A module is called from outside at a sampled step."""
-        self.cuts.learning = torch.is_grad_enabled()
+        self.cuts.model_called(torch.is_grad_enabled())
         if torch.is_grad_enabled() and self.models.is_model(module):
             self.models.meet(module)
             self.layers.begin()
@@ -298,7 +298,7 @@ class Watcher:
         self.reach.graph(nodes, self.step)
         self.mixing.graph(nodes, traced, self.step)
         self.frozen.reached(leaves, self.step)
-        self.cuts.reached(leaves, self.step)
+        self.cuts.reached(nodes, leaves, self.step)
 
     def _count_backward(self) -> None:
         by_hand = not self.stepped and (

@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from unstuck import facts
+from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.record import RecordWriter
 
+LEAFLESS = 3  # losses without a parameter that are no accident
 CALLS = 1_000  # layer calls of a step that are kept
 _METHODS = frozenset({"detach", "detach_", "numpy", "item", "tolist", "argmax"})
 _FUNCTIONS = frozenset({"tensor", "as_tensor", "from_numpy", "argmax"})
@@ -49,12 +51,19 @@ class CutProbe:
         self._parameters = parameters
         self._calls: list[_Call] = []
         self._written: set[str] = set()
-        self.learning = False  # the model under way was called with gradients on
+        self._site: Site | None = None  # where a model was last called from outside
+        self._leafless = 0  # losses in a row that reach no parameter of any kind
+        self._learning = False  # the model under way was called with gradients on
         self.suspects = False  # the last loss missed a parameter
+
+    def model_called(self, learning: bool) -> None:
+        """A model is called from outside at a sampled step, with gradients on or off."""
+        self._learning = learning
+        self._site = self._sites.here()
 
     def called(self, module: nn.Module, args: Any) -> None:
         """A layer was called within a model at a sampled step."""
-        if not self.learning or len(self._calls) >= CALLS:
+        if not self._learning or len(self._calls) >= CALLS:
             return
         known = self._names.layer(module)
         own = tuple(id(p) for p in module.parameters(recurse=False) if p.requires_grad)
@@ -64,10 +73,18 @@ class CutProbe:
                 known[0], own, not given.requires_grad, _address(given), torch.is_grad_enabled(),
                 tuple(reversed(self._sites.stack()))))
 
-    def reached(self, leaves: set[int], step: int) -> None:
-        """A loss reaches these leaves."""
+    def reached(self, nodes: list[Any], leaves: set[int], step: int) -> None:
+        """A loss has this graph and reaches these leaves."""
         calls, self._calls = self._calls, []
         held = self._parameters.held_now()
+        if held.isdisjoint(leaves) and not calls and not any(
+            isinstance(graph.variable(node), nn.Parameter) for node in nodes
+        ):
+            self._leafless += 1
+            if self._leafless >= LEAFLESS:
+                self._whole(step)
+            return
+        self._leafless = 0
         missed = {
             id(p) for _, p in self._names.parameters()
             if p.requires_grad and id(p) in held and id(p) not in leaves
@@ -88,11 +105,25 @@ class CutProbe:
     def rootless(self, step: int) -> None:
         """The program asks for the gradient of a loss that has no graph."""
         self._calls = []
-        learns = any(p.requires_grad for _, p in self._names.parameters())
+        self._whole(step)
+
+    def _whole(self, step: int) -> None:
+        """The loss that is differentiated leads to no parameter at all."""
+        learns = any(p.requires_grad for _, p in self._names.parameters()) or any(
+            p.requires_grad for p in self._parameters.held())
         if learns and "loss" not in self._written:
             self._written.add("loss")
-            self._writer.fact(facts.Cut(
-                "loss", (), self._sites.location(self._sites.here()), True), step)
+            self._writer.fact(facts.Cut("loss", (), self._lost(), True), step)
+
+    def _lost(self) -> facts.SourceLocation | None:
+        """The only expression between model and backward that can cut, else one of the two."""
+        site, here = self._site, self._sites.here()
+        if site is not None and here is not None and site[0] == here[0]:
+            between = self._between(site, self._line(site), self._line(here), self._learning)
+            found = self._only(list(between))
+            if found is not None:
+                return found
+        return self._sites.location(here if self._learning else site)
 
     def _write(self, before: list[_Call], after: _Call, step: int) -> None:
         if after.name in self._written:
@@ -117,12 +148,16 @@ class CutProbe:
                 continue
             common = False
             if same and a is not None and b is not None:
-                found += self._between(a, self._line(a), self._line(b), last)
+                found += self._between(a, self._line(a), self._line(b), last.recorded)
                 continue
             if a is not None:
-                found += self._between(a, self._line(a), None, last)
+                found += self._between(a, self._line(a), None, last.recorded)
             if b is not None:
-                found += self._between(b, None, self._line(b), last)
+                found += self._between(b, None, self._line(b), last.recorded)
+        return self._only(found), bool(found)
+
+    def _only(self, found: list[tuple[str, ast.expr]]) -> facts.SourceLocation | None:
+        """The only one of some expressions that has none of the others within."""
         inner = [
             (file, node) for file, node in found
             if not any(other is not node and file == place and other in ast.walk(node)
@@ -130,16 +165,15 @@ class CutProbe:
         ]
         if len({(file, node.lineno, node.col_offset, node.end_col_offset)
                 for file, node in inner}) != 1:
-            return None, bool(inner)
-        file, node = inner[0]
-        return expression_at(file, node, self._sites.keeps_text), True
+            return None
+        return expression_at(*inner[0], self._sites.keeps_text)
 
     def _line(self, site: Site) -> int:
         location = self._sites.location(site)
         return location.line if location is not None else 0
 
     def _between(
-        self, site: Site, start: int | None, end: int | None, last: _Call
+        self, site: Site, start: int | None, end: int | None, recorded: bool
     ) -> Iterator[tuple[str, ast.expr]]:
         """Cutting expressions of a call site's function between two lines, both included."""
         code = self._sites.code(site)
@@ -158,7 +192,7 @@ class CutProbe:
             if isinstance(node, ast.expr):
                 if (start or 0) <= node.lineno <= (end or node.lineno) and _cuts(node):
                     yield code.co_filename, node
-            elif isinstance(node, ast.With) and start is not None and not last.recorded and (
+            elif isinstance(node, ast.With) and start is not None and not recorded and (
                 node.lineno <= start <= (node.end_lineno or start)
             ):
                 for item in node.items:

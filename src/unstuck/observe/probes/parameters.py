@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -250,7 +250,12 @@ class ParameterProbe:
 
     def held_now(self) -> set[int]:
         """The identities of all parameters that a living optimizer holds."""
-        return {id(p) for optimizer, _ in self.living() for p in held_by(optimizer)}
+        return {id(p) for p in self.held()}
+
+    def held(self) -> Iterator[torch.Tensor]:
+        """All parameters that a living optimizer holds."""
+        for optimizer, _ in self.living():
+            yield from held_by(optimizer)
 
     # Reached ------------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int], step: int) -> None:
