@@ -105,6 +105,12 @@ HELD_OUT_CLASS_RECALL = PlaceSignal(
     "held-out-class-recall", "", Cost.SAMPLED,
     "share of those that the network put into their class", place="class",
 )
+HELD_OUT_CLASS_RANKING = PlaceSignal(
+    "held-out-class-ranking", "", Cost.SAMPLED,
+    "how often the network holds a class more likely for a held-out sample of it than for another, "
+    "late in the run (area under the ROC curve)",
+    place="class",
+)
 CLASS_RANKING = PlaceSignal(
     "class-ranking", "", Cost.SAMPLED,
     "how often the network holds a class more likely for a training sample of it than for another, "

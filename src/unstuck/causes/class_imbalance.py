@@ -11,13 +11,14 @@ from unstuck.causes._measures import joined, last, measured, percent
 from unstuck.causes._samples import labelled
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import Kept, Loss
-from unstuck.findings import Absent, Present, Unknown, Verdict
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,
     CLASS_SEPARABILITY,
     CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING,
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
 )
@@ -33,6 +34,12 @@ LOST = Threshold(
     "Upper end of the 95 % interval of the rare classes' recall: most of their samples are "
     "missed, and not by the chance of few samples.",
     "definition of a class that is as good as never predicted",
+)
+OUTSIDE = Threshold(
+    "lost-held-out-recall", 0.6,
+    "Upper end of the 95 % interval of the recall of held-out samples: four in ten at least are "
+    "missed, of all rare classes or of each one that is named.",
+    "a choice: a rare class of a network that handles it is found nearly as often as the others",
 )
 KNOWN = Threshold(
     "known-recall", 0.7,
@@ -81,16 +88,22 @@ def _detect(view: View) -> Verdict:
     if len(counts) < 2:
         return Unknown("samples of one class only were kept", ("samples of several classes",))
     most = max(counts.values())
+    judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
+    held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
+        view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
     rare = [n for n, k in counts.items() if most >= view.limit(RATIO) * k]
+    # Those of which training has none at all.
+    rare += [n for n, k in held_out[0].items() if n not in counts and k > 0]
     if not rare:
         return Absent(f"the largest class has {most / min(counts.values()):.2g} times the samples "
                       "of the smallest")
-    judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
-    common = _group([n for n in counts if n not in rare], judged, recall)
+    frequent = [n for n in counts if n not in rare]
+    shown = _outside(view, counts, rare, frequent, held_out)
+    if shown is not None:
+        return shown
+    common = _group(frequent, judged, recall)
     if not common.samples:
         return Unknown("no sample was met again late in the run", ("predictions late in the run",))
-    held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
-        view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
     found = _group(rare, judged, recall)
     missed = [n for n in rare if n in recall and not recall[n] > view.limit(LOST)]
     lost, outside = _group(missed, judged, recall), _group(missed, *held_out)
@@ -112,7 +125,51 @@ def _detect(view: View) -> Verdict:
     ):
         return Unknown("neither the network nor a cheap learner is known to tell the rare classes "
                        "from the others", ("a trial with class weights",))
-    return _present(view, counts, missed, lost, common, outside, ranked)
+    worst = min(missed, key=lambda n: (counts[n], n))
+    evidence = [measured(
+        view, CLASS_RECALL, worst, view.limit(LOST),
+        f"of {lost.samples:.0f} training samples of {_said(missed)} the network finds "
+        f"{percent(lost.recall)} late in the run, of the frequent classes' "
+        f"{percent(common.recall)}")]
+    if outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
+        evidence.append(measured(
+            view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
+            f"of {outside.samples:.0f} held-out samples of them it finds "
+            f"{percent(outside.recall)}"))
+    return _present(view, counts, missed, evidence,
+                    0.85 if ranked >= view.limit(TOLD_APART) else 0.75,
+                    f"{percent(lost.recall)} of the samples", f"{percent(common.recall)}")
+
+
+def _outside(
+    view: View, counts: dict[str, float], rare: list[str], frequent: list[str],
+    held_out: tuple[dict[str, float], dict[str, float]],
+) -> Present | None:
+    """Rare classes that held-out samples show to be lost, even if they were learned by heart."""
+    judged, recall = held_out
+    missed = [n for n in rare if n in recall]
+    if not _group(missed, judged, recall).most <= view.limit(OUTSIDE):
+        missed = [n for n in missed
+                  if interval(recall[n], judged.get(n, 0.0))[1] <= view.limit(OUTSIDE)]
+    lost, common = _group(missed, judged, recall), _group(frequent, judged, recall)
+    ranked = _told(last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
+                   missed, lost.samples)
+    if not missed or not common.recall >= view.limit(KNOWN) or not (
+        ranked >= view.limit(TOLD_APART)
+    ):
+        return None
+    worst = min(missed, key=lambda n: (counts.get(n, 0.0), n))
+    evidence = [measured(
+        view, HELD_OUT_CLASS_RECALL, worst, view.limit(OUTSIDE),
+        f"of {lost.samples:.0f} held-out samples of {_said(missed)} the network finds "
+        f"{percent(lost.recall)} late in the run, of the frequent classes' "
+        f"{percent(common.recall)}")]
+    return _present(view, counts, missed, evidence, 0.8,
+                    f"{percent(lost.recall)} of the held-out samples", f"{percent(common.recall)}")
+
+
+def _said(names: list[str]) -> str:
+    return f"{'class' if len(names) == 1 else 'classes'} {joined(names)}"
 
 
 def _told(ranking: dict[str, float], names: list[str], samples: float) -> float:
@@ -125,32 +182,23 @@ def _told(ranking: dict[str, float], names: list[str], samples: float) -> float:
 
 
 def _present(
-    view: View, counts: dict[str, float], missed: list[str], lost: _Group, common: _Group,
-    outside: _Group, ranked: float,
+    view: View, counts: dict[str, float], missed: list[str], evidence: list[Evidence],
+    strength: float, lost: str, common: str,
 ) -> Present:
-    share = sum(counts[n] for n in missed) / sum(counts.values())
+    share = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
     loss = _loss(view)
-    said = "class" if len(missed) == 1 else "classes"
-    worst = min(missed, key=lambda n: (counts[n], n))
-    evidence = [
-        measured(view, CLASS_RECALL, worst, view.limit(LOST),
-                 f"of {lost.samples:.0f} training samples of {said} {joined(missed)} the network "
-                 f"finds {percent(lost.recall)} late in the run, of the frequent classes' "
-                 f"{percent(common.recall)}"),
-        measured(view, CLASS_SAMPLES, worst, max(counts.values()) / view.limit(RATIO),
-                 f"class {worst} has {counts[worst]:.0f} of the {sum(counts.values()):.0f} samples "
-                 f"that were kept, the largest class {max(counts.values()):.0f}"),
-    ]
-    if outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
+    known = [n for n in missed if n in counts]
+    if known:
+        worst = min(known, key=lambda n: (counts[n], n))
         evidence.append(measured(
-            view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
-            f"of {outside.samples:.0f} held-out samples of them it finds "
-            f"{percent(outside.recall)}"))
+            view, CLASS_SAMPLES, worst, max(counts.values()) / view.limit(RATIO),
+            f"class {worst} has {counts[worst]:.0f} of the {sum(counts.values()):.0f} training "
+            f"samples that were kept, the largest class {max(counts.values()):.0f}"))
     return Present(
-        strength=0.85 if ranked >= view.limit(TOLD_APART) else 0.75,
-        title=f"the network finds {percent(lost.recall)} of the samples of {said} "
-        f"{joined(missed)}, which {'is' if len(missed) == 1 else 'are'} {percent(share)} of the "
-        f"data, and {percent(common.recall)} of the frequent ones",
+        strength=strength,
+        title=f"the network finds {lost} of {_said(missed)}, which "
+        f"{'is' if len(missed) == 1 else 'are'} {percent(share)} of the training data, and "
+        f"{common} of the frequent ones",
         since_step=0,
         location=loss.location if loss is not None else None,
         label="counts each sample once, so rare classes hardly weigh",
@@ -204,7 +252,8 @@ CAUSE = Cause(
         "were kept are counted per class, with a binomial interval: the rare classes must be "
         "missed nearly always while the frequent ones are found, and the network must rank "
         "samples of the rare classes above others, or a cheap learner must, so that there is "
-        "something to learn about them.",
+        "something to learn about them. Or held-out samples of a rare class are missed, which the "
+        "network may have learned by heart in training, though it ranks them above others.",
         known_problems="At most 2,000 training samples are kept, so classes rarer than one in two "
         "hundred are seldom judged. Whether a rare class that nothing tells apart would be "
         "learned with weights only a trial shows. Regressions have no classes.",
@@ -216,9 +265,11 @@ CAUSE = Cause(
     needs=(),
     uses=(
         CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
-        HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, CLASS_RANKING, CLASS_SEPARABILITY,
+        HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
+        CLASS_SEPARABILITY,
     ),
-    thresholds=(RATIO, LOST, KNOWN, TOLD_APART),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART),
+    explains=("too-few-samples", "no-regularisation", "noisy-labels"),
     detect=_detect,
     needs_trend=True,
 )

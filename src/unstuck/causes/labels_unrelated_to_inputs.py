@@ -12,6 +12,7 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (
+    CLASS_SAMPLES,
     INPUT_KINDS,
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
@@ -32,6 +33,12 @@ PAIRS = Threshold(
     "pairs-for-dependence", 200.0,
     "With fewer samples a weak relation hides in chance.",
     "a rank correlation of 0.2 is 2.8 deviations then",
+)
+OTHERS = Threshold(
+    "samples-of-other-classes", 30.0,
+    "Samples outside the largest class. With fewer the labels are nearly constant, and what they "
+    "depend on does not show.",
+    "the mean of 30 numbers is off by 0.2 deviations",
 )
 FOUND = Threshold(
     "network-above-chance", 4.0,
@@ -96,6 +103,9 @@ def _detect(view: View) -> Verdict:
     if not pairs["train"] >= view.limit(PAIRS):
         return Unknown(f"{pairs['train']:.0f} pairs of input and target are too few", (
             "more samples",))
+    counts = last(view[CLASS_SAMPLES]) if view.has(CLASS_SAMPLES) else {}
+    if counts and not sum(counts.values()) - max(counts.values()) >= view.limit(OTHERS):
+        return Unknown("nearly all labels are the same", ("more samples of the other classes",))
     kinds = _kinds(view)
     expected = scores.get("held-out", 0.0) * pairs["train"] / max(pairs.get("held-out", 1.0), 1.0)
     richer = expected >= view.limit(RICHER)
@@ -213,8 +223,9 @@ CAUSE = Cause(
     uses=(
         LABEL_DEPENDENCE, PAIRS_TESTED,
         LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
+        CLASS_SAMPLES,
     ),
-    thresholds=(DEPENDENT, PAIRS, FOUND, MEMORISED, SYMBOLS, RICHER),
+    thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     explains=(
         "noisy-labels", "class-imbalance", "too-few-samples", "no-regularisation", "too-shallow",
         "too-narrow", "too-few-steps", "bottleneck", "learning-rate-too-low",

@@ -14,6 +14,7 @@ from unstuck.sample_signals import (
     CLASS_SAMPLES,
     CLASS_SEPARABILITY,
     CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING,
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
 )
@@ -44,10 +45,10 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
     train = role == "train"
     writer.sample(CLASSES_JUDGED if train else HELD_OUT_CLASSES_JUDGED, step, _places(judged))
     writer.sample(CLASS_RECALL if train else HELD_OUT_CLASS_RECALL, step, _places(recall))
-    if train:
-        top = scores.max(1, keepdims=True)
-        likely = scores - top - np.log(np.exp(scores - top).sum(1, keepdims=True))
-        writer.sample(CLASS_RANKING, step, _rankings(likely, labels))
+    top = scores.max(1, keepdims=True)
+    likely = scores - top - np.log(np.exp(scores - top).sum(1, keepdims=True))
+    writer.sample(
+        CLASS_RANKING if train else HELD_OUT_CLASS_RANKING, step, _rankings(likely, labels))
 
 
 def write_separability(
