@@ -21,6 +21,7 @@ from unstuck.sample_signals import (
     HELD_OUT_CLASS_RANKING,
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
+    LABEL_DEPENDENCE,
 )
 
 RATIO = Threshold(
@@ -52,6 +53,14 @@ TOLD_APART = Threshold(
     "Lower end of the interval of the area under the ROC curve, 0.5 for chance: a class that "
     "nothing tells from the others is no matter of weights.",
     "Hanley and McNeil 1982; 0.6 is a weak but real signal",
+)
+
+
+LEARNABLE = Threshold(
+    "held-out-label-dependence", 8.0,
+    "Standard deviations above permuted labels: held-out samples show that inputs do tell classes "
+    "apart, of which training had too few to learn it.",
+    "permutation distribution; twice what counts as dependent",
 )
 
 
@@ -154,8 +163,10 @@ def _outside(
     lost, common = _group(missed, judged, recall), _group(frequent, judged, recall)
     ranked = _told(last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
                    missed, lost.samples)
+    dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
     if not missed or not common.recall >= view.limit(KNOWN) or not (
         ranked >= view.limit(TOLD_APART)
+        or dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
     ):
         return None
     worst = min(missed, key=lambda n: (counts.get(n, 0.0), n))
@@ -253,7 +264,8 @@ CAUSE = Cause(
         "missed nearly always while the frequent ones are found, and the network must rank "
         "samples of the rare classes above others, or a cheap learner must, so that there is "
         "something to learn about them. Or held-out samples of a rare class are missed, which the "
-        "network may have learned by heart in training, though it ranks them above others.",
+        "network may have learned by heart in training, though it ranks them above "
+        "others, or the held-out labels do depend on their inputs.",
         known_problems="At most 2,000 training samples are kept, so classes rarer than one in two "
         "hundred are seldom judged. Whether a rare class that nothing tells apart would be "
         "learned with weights only a trial shows. Regressions have no classes.",
@@ -266,9 +278,9 @@ CAUSE = Cause(
     uses=(
         CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
-        CLASS_SEPARABILITY,
+        CLASS_SEPARABILITY, LABEL_DEPENDENCE,
     ),
-    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART, LEARNABLE),
     explains=("too-few-samples", "no-regularisation", "noisy-labels"),
     detect=_detect,
     needs_trend=True,
