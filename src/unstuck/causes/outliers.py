@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,17 @@ TAIL = Threshold(
     "as there are outliers lie in it, the feature has a heavy tail, and the far samples belong to "
     "it.",
     "a log-normal or Cauchy feature fills the gap",
+)
+GAP = Threshold(
+    "gap-before-outliers", 10.0,
+    "Where features are zero for most samples the tail is no measure; an order of magnitude "
+    "without a single sample is a gap in any tail.",
+    "definition of orders of magnitude",
+)
+CHANCE = Threshold(
+    "chance-of-gap", 1e-3,
+    "So seldom does a Cauchy tail leave such a gap before its so many largest samples.",
+    "order statistics of Pareto's distribution, Renyi 1953",
 )
 FEW = Threshold(
     "outlier-share", 0.05,
@@ -77,13 +89,33 @@ def _look(view: View, series: PlaceSeries, what: str, samples: int) -> _Found | 
     far = last(series)
     names = tuple(p for p, x in far.items() if x >= view.limit(FAR))
     between = sum(view.limit(TAIL) <= x < view.limit(FAR) for x in far.values())
-    if not names or len(names) > view.limit(FEW) * samples or between > 0.5 * len(names):
+    few = view.limit(FEW) * samples
+    if not names or len(names) > few or between > 0.5 * len(names):
+        names = _beyond_gap(view, far, few)
+    if not names:
         return None
     loss, gradient = (
         _carried(view[signal], names) if view.has(signal) else (0.0,)
         for signal in (LOSS_SHARE, GRADIENT_SHARE))
     return _Found(what, names, np.array([far[n] for n in names]), max(loss), max(gradient),
                   gradient[-1])
+
+
+def _beyond_gap(view: View, far: dict[str, float], few: float) -> tuple[str, ...]:
+    """The samples beyond a gap that even a tail as heavy as Cauchy's would not leave.
+
+    The k-th of Pareto's order statistics is r times the next with a chance of r^(-k a); a is 1 for
+    a Cauchy tail (Renyi 1953).
+    """
+    ordered = sorted(far, key=lambda name: -far[name])
+    for count in range(1, min(len(ordered), int(few) + 1)):
+        least, following = far[ordered[count - 1]], far[ordered[count]]
+        ratio = least / following if following > 0 else math.inf
+        if least >= view.limit(FAR) and ratio >= view.limit(GAP) and (
+            ratio**-count <= view.limit(CHANCE)
+        ):
+            return tuple(ordered[:count])
+    return ()
 
 
 def _carried(series: PlaceSeries, names: tuple[str, ...]) -> tuple[float, ...]:
@@ -122,8 +154,7 @@ def _present(view: View, found: _Found, samples: int) -> Present:
             Evidence(signal.name, joined(found.names), (step,) * len(found.names),
                      tuple(map(float, found.distances)), view.limit(FAR),
                      f"{which} {joined(found.names, 8)} lie {spread} robust deviations from the "
-                     f"median, with at most half as many between {number(view.limit(TAIL))} and "
-                     f"{number(view.limit(FAR))}"),
+                     "median, and hardly any between them and the others"),
             Evidence(GRADIENT_SHARE.name, "", (step,), (carried,), view.limit(CARRIED),
                      f"they are {percent(len(found.names) / samples)} of the samples and carry "
                      f"{percent(found.loss)} of the loss and {percent(found.gradient)} of the "
@@ -173,7 +204,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(INPUT_DISTANCE, TARGET_DISTANCE, LOSS_SHARE, GRADIENT_SHARE),
-    thresholds=(FAR, TAIL, FEW, CARRIED, EXTREME),
+    thresholds=(FAR, TAIL, GAP, CHANCE, FEW, CARRIED, EXTREME),
     explains=(
         "inputs-not-normalised", "targets-not-normalised", "exploding-gradients",
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",
