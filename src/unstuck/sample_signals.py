@@ -134,6 +134,10 @@ LABEL_CHANCE = PlaceSignal(
 PAIRS_TESTED = PlaceSignal(
     "pairs-tested", "samples", Cost.SAMPLED, "samples in that test", place="role"
 )
+KEPT_CONSTANT_SHARE = StepSignal(
+    "kept-constant-share", "", Cost.SAMPLED,
+    "share of a model's inputs that are the same in all different training samples that were kept",
+)
 INPUT_KINDS = StepSignal(
     "input-kinds", "", Cost.SAMPLED,
     "different values that the inputs in that test have; at most 100",

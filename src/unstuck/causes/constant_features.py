@@ -6,17 +6,30 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import failed, learned_little, percent, thinned
+from unstuck.causes._samples import kept
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.record import Series
-from unstuck.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS
+from unstuck.sample_signals import KEPT_CONSTANT_SHARE
+from unstuck.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
 
 NEARLY_ALL = Threshold(
     "constant-share", 0.9,
     "Borders of pictures, rare words and padding are constant in many healthy programs; with nine "
     "inputs of ten constant little is left to learn from.",
     "on the digits an eighth of the pixels never changes, without harm",
+)
+MOST = Threshold(
+    "constant-share-of-a-failure", 0.5,
+    "In a run that learned little, a network that is told nothing by half of its inputs or more "
+    "may lack those that matter.",
+    "definition: most of the inputs; healthy programs on tables and pictures stay below 0.2",
+)
+KEPT = Threshold(
+    "different-samples-kept", 200.0,
+    "So many different samples tell a constant from a rare value.",
+    "a feature that one sample in fifty has is missed by 200 with probability 0.02",
 )
 SAMPLES = Threshold(
     "fewest-input-samples", 1000.0,
@@ -38,6 +51,15 @@ def _detect(view: View) -> Verdict:
                        (CONSTANT_INPUT_SHARE.name,))
     share = float(series.values[-1])
     if not share >= view.limit(NEARLY_ALL):
+        train = kept(view, "train")
+        if learned_little(view.outcome) and train is not None and not train.composed and (
+            train.samples >= view.limit(KEPT)
+        ) and view.has(KEPT_CONSTANT_SHARE):
+            part = view[KEPT_CONSTANT_SHARE].finite
+            if len(part) and float(part.values[-1]) >= view.limit(MOST):
+                return _present(view, part, 0.5, f"{percent(float(part.values[-1]))} of the "
+                                f"model's inputs are the same in all of {train.samples} "
+                                "different training samples", KEPT_CONSTANT_SHARE)
         return Absent(f"{percent(share)} of the first layer's inputs never change")
     sizes = view[BATCH_SIZE].finite.values if view.has(BATCH_SIZE) else np.zeros(0)
     if not float(np.max(sizes, initial=0.0)) >= 2:
@@ -64,7 +86,10 @@ def _detect(view: View) -> Verdict:
                     f"{len(series)} sampled batches")
 
 
-def _present(view: View, series: Series, strength: float, title: str) -> Verdict:
+def _present(
+    view: View, series: Series, strength: float, title: str,
+    signal: StepSignal = CONSTANT_INPUT_SHARE,
+) -> Verdict:
     model = _model(view)
     share = float(series.values[-1])
     return Present(
@@ -75,10 +100,9 @@ def _present(view: View, series: Series, strength: float, title: str) -> Verdict
         label="the network sees the same for every sample" if share == 1
         else f"{percent(share)} of what the network sees never changes",
         evidence=(Evidence(
-            CONSTANT_INPUT_SHARE.name, "", *thinned(series.steps, series.values),
-            view.limit(NEARLY_ALL),
-            f"{percent(share)} of the first layer's inputs had one and the same value for all "
-            "samples so far"),),
+            signal.name, "", *thinned(series.steps, series.values),
+            view.limit(NEARLY_ALL if signal is CONSTANT_INPUT_SHARE else MOST),
+            f"{percent(share)} of the inputs had one and the same value for all samples so far"),),
         remedies=(
             Remedy("look at what the model receives", Safety.ADVICE,
                    advice="Print a batch just before the model's call: the preparation of the data "
@@ -108,7 +132,8 @@ CAUSE = Cause(
         how_we_tell="The smallest and largest value of each input of the first layer are kept "
         "over all sampled batches. If no input differs between any two samples, and the outputs "
         "do not either, the samples cannot be told apart by anything. Some constant features "
-        "are normal and left alone.",
+        "are normal and left alone; half of them or more are named in a run that learned little, "
+        "if they are the same in all different samples that were kept.",
         known_problems="Networks that learn from something else than their first layer's input (a "
         "graph, a hidden state) may be fed with constants on purpose; their outputs differ, and "
         "then it is a note. Models called with one sample at a time are not judged.",
@@ -118,8 +143,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(CONSTANT_INPUT_SHARE,),
-    uses=(BATCH_SIZE, IDENTICAL_OUTPUTS),
-    thresholds=(NEARLY_ALL, SAMPLES),
+    uses=(BATCH_SIZE, IDENTICAL_OUTPUTS, KEPT_CONSTANT_SHARE),
+    thresholds=(NEARLY_ALL, MOST, KEPT, SAMPLES),
     explains=(
         "inputs-not-normalised", "dead-relu", "vanishing-gradients", "learning-rate-too-low",
         "learning-rate-too-high", "saturated-activations", "bad-initialisation",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from unstuck import facts
 from unstuck.facts import EndKind
 from unstuck.observe.classes import classes_of
@@ -17,6 +19,7 @@ from unstuck.observe.probes.labelling import write_labels
 from unstuck.observe.probes.more_data import write_learning_curve
 from unstuck.observe.probes.shift import write_shift
 from unstuck.observe.reservoir import Contents, Samples
+from unstuck.sample_signals import KEPT_CONSTANT_SHARE
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
@@ -59,6 +62,9 @@ def _probes(
 
     def kept() -> None:
         writer.fact(_kept("train", train, None, composed), step)
+        if not train.discrete and train.inputs.size:
+            same = np.all(train.inputs == train.inputs[0], axis=0)
+            writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))
         if contents.held_out is not None or overlap.site is not None:
             writer.fact(_kept("held-out", contents.held_out,
                               watcher.sites.location(overlap.site), composed), step)
