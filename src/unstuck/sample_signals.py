@@ -49,7 +49,8 @@ FEATURE_SHIFT = PlaceSignal(
 )
 FEATURE_SCALE = PlaceSignal(
     "feature-scale", "", Cost.SAMPLED,
-    "standard deviation of a feature in held-out samples over that in training samples",
+    "standard deviation of a feature in held-out samples over that in training samples, each "
+    "without the hundredth part at either end",
     place="feature",
 )
 LEARNING_CURVE = PlaceSignal(

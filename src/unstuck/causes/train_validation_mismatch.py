@@ -33,11 +33,24 @@ SCALE = Threshold(
     "The features are twice as wide, or half as wide, as those that the model knows.",
     "what a missing normalisation makes; mixing and noise stay below it",
 )
+WIDTH = Threshold(
+    "feature-width", 1.5,
+    "So much wider, or narrower, at nearly every feature: too little to tear the distributions "
+    "apart, too much for chance, mixing (1.22) or usual noise.",
+    "the deviation of 50 samples is off by a tenth; mixing two samples leaves sqrt(2 / 3)",
+)
+ALIKE = Threshold(
+    "features-alike", 0.8,
+    "Share of the features that are wider, or narrower, together: one mistake has changed them "
+    "all, where another domain changes some.",
+    "of two features by chance one in two",
+)
 GAP = Threshold(
     "held-out-over-train", 1.5,
     "Where the held-out loss keeps up with the training loss, the difference does no harm.",
     "a choice: the gap of a healthy run is smaller",
 )
+FEWEST = 50  # held-out samples whose deviation is known well enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,12 @@ class _Difference:
     shift: float
     scale: float
     features: int
+    together: float  # share of the features that are wider, or narrower, by the root of the median
+
+    @property
+    def wide(self) -> float:
+        """How many times wider or narrower."""
+        return max(self.scale, 1 / self.scale if self.scale > 0 else math.inf)
 
 
 def _detect(view: View) -> Verdict:
@@ -62,9 +81,11 @@ def _detect(view: View) -> Verdict:
     if found is None:
         return Unknown("there are too few held-out samples to compare, or they were not scored",
                        ("a validation of twenty samples or more",))
-    wide = max(found.scale, 1 / found.scale if found.scale > 0 else math.inf)
-    scaled, shifted = wide >= view.limit(SCALE), found.shift >= view.limit(SHIFT)
-    if not found.far >= view.limit(DISTANCE) or not (shifted or scaled):
+    apart = found.far >= view.limit(DISTANCE) and (
+        found.wide >= view.limit(SCALE) or found.shift >= view.limit(SHIFT))
+    stretched = found.wide >= view.limit(WIDTH) and found.features > 1 and (
+        found.together >= view.limit(ALIKE)) and where.samples >= FEWEST
+    if not (apart or stretched):
         return Absent(
             f"held-out features lie {number(found.shift)} deviations from those in training and "
             f"are {number(found.scale)} times as wide (medians)")
@@ -79,10 +100,14 @@ def _difference(view: View) -> _Difference | None:
     places = [p for p in far if p in shift and p in scale]
     if not places:
         return None
+    widths = np.array([scale[p] for p in places])
+    middle = float(np.median(widths))
+    part = math.sqrt(middle)
+    together = np.mean(widths >= part if middle > 1 else widths <= part)
     return _Difference(
         float(np.median([far[p] for p in places])),
         float(np.median([abs(shift[p]) for p in places])),
-        float(np.median([scale[p] for p in places])), len(places))
+        middle, len(places), float(together))
 
 
 def _gap(view: View) -> float | None:
@@ -102,7 +127,8 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
     harmless = gap is not None and not gap >= view.limit(GAP)
     step = int(next(iter(view[FEATURE_DISTANCE].values())).steps[-1])
     return Present(
-        strength=0.4 if harmless else 0.9 if found.far >= 0.6 else 0.75,
+        strength=0.4 if harmless or (gap is None and not found.far >= view.limit(DISTANCE)) else
+        0.9 if found.far >= 0.6 else 0.75,
         title=f"held-out samples are not like training samples: their features lie "
         f"{number(found.shift)} deviations away and are {number(found.scale)} times as wide "
         "(medians; 0 and 1 are expected)",
@@ -116,6 +142,9 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
                      f"at half of {found.features} features the distribution functions of "
                      f"training and held-out samples differ by {number(found.far)} or more beyond "
                      "chance, on a scale from 0 to 1"),
+            Evidence(FEATURE_SCALE.name, "median", (step,), (found.scale,), view.limit(WIDTH),
+                     f"{percent(found.together)} of the features are "
+                     f"{'wider' if found.scale > 1 else 'narrower'} alike"),
             *([] if gap is None else [
                 Evidence(HELD_OUT_LOSS.name, "", (step,), (gap,), view.limit(GAP),
                          f"the held-out loss ends at {number(gap)} times the training loss "
@@ -149,8 +178,9 @@ CAUSE = Cause(
         "source.",
         how_we_tell="Where the model receives them, training and held-out samples are compared "
         "feature by feature with a two-sample test. Half of the features must differ, by far more "
-        "than chance, and in mean or width by as much as a missing preparation makes. Where the "
-        "held-out loss keeps up with the training loss it is a note.",
+        "than chance, and in mean or width by as much as a missing preparation makes; or nearly "
+        "all must be wider, or narrower, alike. Where the held-out loss keeps up with the training "
+        "loss it is a note.",
         known_problems="What happens inside the model, such as a normalisation as its first "
         "layer, is not seen here. Series that drift are different later, and a finding then is "
         "true without being a mistake. Labels that are prepared differently are not compared.",
@@ -161,7 +191,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
-    thresholds=(DISTANCE, SHIFT, SCALE, GAP),
+    thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, GAP),
     explains=("too-few-samples", "no-regularisation", "too-wide"),
     detect=_detect,
 )

@@ -12,6 +12,7 @@ from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIF
 
 FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role
+TRIMMED = 0.01  # share of the values at either end
 CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at the 0.1 % level
 
 
@@ -36,10 +37,17 @@ def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
         place = str(int(feature))
         far[place] = max(0.0, distance(a, b) - chance)
         shift[place] = float((b.mean() - a.mean()) / deviation[feature])
-        scale[place] = float(b.std() / deviation[feature])
+        width = _width(a)
+        scale[place] = float(_width(b) / width if width > 0 else b.std() / deviation[feature])
     writer.sample(FEATURE_DISTANCE, step, far)
     writer.sample(FEATURE_SHIFT, step, shift)
     writer.sample(FEATURE_SCALE, step, scale)
+
+
+def _width(values: Floats) -> float:
+    """The standard deviation without the hundredth part at either end, where outliers lie."""
+    low, high = np.quantile(values, (TRIMMED, 1 - TRIMMED))
+    return float(np.std(values[(values >= low) & (values <= high)]))
 
 
 def distance(a: Floats, b: Floats) -> float:
