@@ -89,10 +89,13 @@ CAUSE = Cause(
         "on both sides.",
         how_we_tell="Samples are hashed as the model receives them. A held-out sample leaks if "
         "its hash is that of a training sample. Passes over the training data themselves are no "
-        "leak. Where different samples are often nearly the same, equal ones are taken for chance.",
+        "leak. Where different samples are often nearly the same, equal ones are taken for chance. "
+        "If nothing but training samples is ever looked at, the names of what the model is given "
+        "there decide: x_val, or a loop over test_loader, is meant to be held out.",
         known_problems="Nothing is said where training was not seen to come round, as with very "
         "large sets, nor where training samples are augmented, which changes their hashes. A "
-        "held-out set that lies wholly within the training set looks like a look at training data.",
+        "held-out set that lies wholly within the training set looks like a look at training data "
+        "unless it is named.",
         references=(
             "Kapoor and Narayanan 2023: Leakage and the reproducibility crisis in machine learning",
             "Barz and Denzler 2020: Do we train on test data?",

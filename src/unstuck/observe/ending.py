@@ -13,6 +13,7 @@ import numpy as np
 from unstuck import facts
 from unstuck.facts import EndKind
 from unstuck.observe.classes import classes_of
+from unstuck.observe.intent import validates
 from unstuck.observe.probes.copies import write_copies
 from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
@@ -58,7 +59,8 @@ def _probes(
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
         if not train.discrete and not composed:
             write_copies(contents, writer, step)
-            overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step)
+            overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step,
+                           lambda site: validates(watcher.sites.location(site)))
 
     def kept() -> None:
         writer.fact(_kept("train", train, None, composed), step)

@@ -51,22 +51,33 @@ class OverlapProbe:
         elif self._trained is None:
             self._again.append((met, len(batch.hashes)))
 
-    def finish(self, writer: RecordWriter, known: set[float], unscored: bool, step: int) -> None:
+    def finish(
+        self, writer: RecordWriter, known: set[float], unscored: bool, step: int,
+        validates: Callable[[Site | None], bool],
+    ) -> None:
         """Writes the share of held-out samples that were trained on, if it can be told.
 
-        With `unscored`, passes of which no loss was computed count too.
+        With `unscored`, passes of which no loss was computed count too. A pass over training data
+        alone is none over held-out data, unless there is no other and its line `validates`.
         """
         trained = known if self._trained is None else self._trained
         met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
         rounds = of > 0 and met >= KNOWN * of
         held_out: set[float] = set()
+        seen: dict[Site | None, set[float]] = {}
         for batch, site in self._batches.values():
             share = sum(h in trained for h in batch.hashes) / len(batch.hashes)
-            if batch.module == self._model and (batch.scored or unscored) and (
-                share < SAME * (met / of if rounds else 1.0)
-            ):
+            if batch.module != self._model or not (batch.scored or unscored):
+                continue
+            if share < SAME * (met / of if rounds else 1.0):
                 self.site = self.site if held_out else site or self.site
                 held_out.update(batch.hashes)
+            else:
+                seen.setdefault(site, set()).update(batch.hashes)
+        if not held_out and rounds:
+            named = next((site for site in seen if site is not None and validates(site)), None)
+            if named is not None:
+                self.site, held_out = named, seen[named]
         shared = sum(h in trained for h in held_out)
         # Before training has come round some may be missing, but what is there is there.
         if held_out and (rounds or (not shared and len(trained) >= FEWEST)):
