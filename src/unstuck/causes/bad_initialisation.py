@@ -115,6 +115,7 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
         return None  # the units of a hidden layer only are compared
     found: list[tuple[_Weighted, float]] = []
+    parted: list[tuple[_Weighted, float]] = []
     young = False
     for item in weighted:
         name = item.parameter.name
@@ -125,6 +126,8 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
             continue
         if series.steps[0] != 0 or not series.values[0] >= view.limit(TWINS):
             continue
+        if item.gain > 0:  # a layer of zeros may be meant to wake up
+            parted.append((item, float(series.values[0])))
         met = view[GRADIENT_NORM][name].steps
         if len(met) < FEWEST:
             young = True
@@ -132,6 +135,9 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
         # Looked at in all samples up to the last one: it is left as soon as the units differ.
         if series.steps[-1] >= met[-1] and float(np.min(series.values)) >= view.limit(TWINS):
             found.append((item, float(series.values[-1])))
+    stay = bool(found)
+    if not stay and learned_little(view.outcome):
+        found = parted
     if not found:
         return Unknown("units that are the same may yet part", ("a run of more steps",)) if (
             young) else None
@@ -142,13 +148,14 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     names = joined([called(i.parameter.layer) for i, _ in found])
     width = item.parameter.shape[0]
     return Present(
-        strength=0.4 if learned else 0.95,
+        strength=0.4 if learned else 0.95 if stay else 0.8,
         title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start with "
-        f"the same weights and stay the same through all steps"
+        f"the same weights{' and stay the same through all steps' if stay else ''}"
         f"{f' (so in {names})' if len(found) > 1 else ''}",
         since_step=0,
         location=_location(view, item),
-        label=f"{percent(share)} of its {width} units are copies of one another, to the last step",
+        label=f"{percent(share)} of its {width} units are copies of one another"
+        f"{', to the last step' if stay else ' at first'}",
         evidence=tuple(
             Evidence(TWIN_UNITS.name, i.parameter.name,
                      *thinned(view[TWIN_UNITS][i.parameter.name].steps,
