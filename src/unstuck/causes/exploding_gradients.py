@@ -14,7 +14,14 @@ from unstuck.edits import Clip, InsertLayer, Remedy, Safety, number
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.record import Series
-from unstuck.signals import GRADIENT_NORM, OUTPUT_GRADIENT, TIME_GROWTH, WEIGHT_NORM
+from unstuck.signals import (
+    CONSTANT_LOSS,
+    GRADIENT_NORM,
+    OUTPUT_GRADIENT,
+    TIME_GROWTH,
+    TRAIN_LOSS,
+    WEIGHT_NORM,
+)
 
 TIME = Threshold(
     "growth-through-time", 100.0,
@@ -45,6 +52,22 @@ GROWTH = Threshold(
     "The growth comes from layer to layer and not from one of them: at least 0.15 decades each.",
     "the limit for a mild decay, reversed",
 )
+BORN = Threshold(
+    "growth-before-training", 50.0,
+    "Before the first update, a gradient that grows fiftyfold over the depth while the loss starts "
+    "far above that of the best constant: forward as backward each layer enlarges what it gets.",
+    "a gain of two a layer over six layers; healthy networks with four layers or more shrink it",
+)
+DOUBLING = Threshold(
+    "growth-per-layer-before-training", 0.3,
+    "Of that, each layer makes the double.",
+    "a decimal logarithm of 2",
+)
+WILD = Threshold(
+    "first-loss-of-exploding", 10.0,
+    "A loss that starts at ten times that of the best constant shows that outputs have exploded.",
+    "Karpathy 2019: verify the loss at initialisation; within 2 for a healthy start",
+)
 LAYERS = Threshold(
     "fewest-layers-of-growth", 4.0,
     "A slope over depth needs layers; three points are too few to tell one from scatter.",
@@ -73,6 +96,7 @@ class _Growth:
     layer: Layer | None
     recurrent: bool
     bound: float
+    born: bool = False  # it is there before the first update, and the first loss shows it
 
 
 def _detect(view: View) -> Verdict:
@@ -140,9 +164,19 @@ def _leapt(view: View, name: str, points: Series) -> Booleans:
     return np.array([int(step) in far for step in points.steps], dtype=np.bool_)
 
 
+def _starts_wild(view: View) -> bool:
+    """Whether the first loss lies far above that of the best constant."""
+    if not (view.has(CONSTANT_LOSS) and view.has(TRAIN_LOSS)):
+        return False
+    first, constant = view[TRAIN_LOSS].finite, view[CONSTANT_LOSS].finite
+    return len(first) > 0 and len(constant) > 0 and (
+        first.values[0] >= view.limit(WILD) * constant.values[0] > 0)
+
+
 def _over_depth(view: View) -> _Growth | None:
     if not view.has(OUTPUT_GRADIENT):
         return None
+    wild = _starts_wild(view)
     gradients = view[OUTPUT_GRADIENT]
     best: _Growth | None = None
     for model in view.facts.models:
@@ -154,6 +188,7 @@ def _over_depth(view: View) -> _Growth | None:
                   last_good_step(view))
         steps = sorted(set.intersection(*(set(gradients[x.name].steps.tolist()) for x in order)))
         ratios: list[tuple[int, float]] = []
+        slopes: list[float] = []
         for step in (s for s in steps if s <= end):
             norms = np.array([
                 gradients[x.name].values[np.searchsorted(gradients[x.name].steps, step)]
@@ -161,17 +196,23 @@ def _over_depth(view: View) -> _Growth | None:
             if not (np.isfinite(norms).all() and (norms > 0).all()):
                 continue
             per_layer = float(np.median(np.log10(norms[:-1]) - np.log10(norms[1:])))
+            slopes.append(per_layer)
             ratio = float(norms[0] / norms[-1])
             ratios.append((step, ratio if per_layer >= view.limit(GROWTH) else 1.0))
         grown = [s for s, ratio in ratios if ratio >= view.limit(DEPTH)]
         # In most of the steps before the weights moved far: one odd batch is no property.
         if len(grown) < max(2, len(ratios) / 2):
+            grown = []
+        born = wild and bool(ratios) and ratios[0][0] == 0 and (
+            ratios[0][1] >= view.limit(BORN) and slopes[0] >= view.limit(DOUBLING))
+        if not grown and not born:
             continue
         points = Series(np.array([s for s, _ in ratios], dtype=np.int64),
                         np.array([r for _, r in ratios], dtype=np.float64))
         growth = _Growth(
-            OUTPUT_GRADIENT.name, order[0].name, grown[0], float(np.max(points.values)), points,
-            f"over {len(order)} layers", order[0], False, view.limit(DEPTH))
+            OUTPUT_GRADIENT.name, order[0].name, 0 if born else grown[0],
+            float(np.max(points.values)), points, f"over {len(order)} layers", order[0], False,
+            view.limit(BORN if born else DEPTH), born)
         if best is None or growth.factor > best.factor:
             best = growth
     return best
@@ -180,6 +221,8 @@ def _over_depth(view: View) -> _Growth | None:
 def _present(view: View, growth: _Growth) -> Present:
     strength = 0.9 if view.outcome.kind in (
         OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING) else 0.7
+    if growth.born:
+        strength = 0.97  # no step has been made yet that could be to blame
     if _clipped_at(view) and view.outcome.kind is not OutcomeKind.DIVERGED:
         strength = 0.4  # held in check
     steps, values = thinned(growth.points.steps, growth.points.values)
@@ -248,7 +291,8 @@ CAUSE = Cause(
         "its last use in the same forward, together with any leap of its whole gradient, and the "
         "gradient at the first layer's output with that at the last one's. Only steps count at "
         "which the weights still had about their first size: later growth is what too long steps "
-        "did, and the rate is named for it.",
+        "did, and the rate is named for it. Before the first update less growth is enough, if the "
+        "loss starts far above that of the best constant.",
         known_problems="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
         "Single outliers in the data that make one gradient large are not seen between sampled "
         "steps. A lower learning rate may cure the same run.",
@@ -258,8 +302,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(GRADIENT_NORM, WEIGHT_NORM),
-    uses=(OUTPUT_GRADIENT, TIME_GROWTH),
-    thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, LAYERS, MOVED),
+    uses=(OUTPUT_GRADIENT, TIME_GROWTH, CONSTANT_LOSS, TRAIN_LOSS),
+    thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, BORN, DOUBLING, WILD, LAYERS, MOVED),
     explains=("learning-rate-too-high", "non-finite-loss", "dead-relu", "saturated-activations"),
     alike=("learning-rate-too-high",),
     detect=_detect,
