@@ -9,7 +9,7 @@ from pathlib import Path
 from unstuck import __version__
 from unstuck.catalogue import causes
 from unstuck.cause import Cause, Harm, View
-from unstuck.causes._measures import failed, learned_little, unwatched
+from unstuck.causes._measures import GOOD_SKILL, failed, learned_little, unwatched
 from unstuck.curves import judge
 from unstuck.facts import EndKind
 from unstuck.findings import (
@@ -27,6 +27,7 @@ from unstuck.record import NotMeasured, Record, read_record
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 SURE = 0.5  # a finding less sure than this is no ground for an alarm
+PROVEN = 0.7  # so sure, it is to blame for what is missing to a good skill
 SAMPLING = 1.4  # the next sampled step lies so many times as far out as the last
 
 
@@ -127,7 +128,9 @@ def severity_of(
         return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
     if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
         return Severity.ERROR
-    return Severity.WARNING if learned_little(outcome) else Severity.NOTE
+    fell_short = present.strength >= PROVEN and not present.one_of and (
+        outcome.skill is not None and outcome.skill < GOOD_SKILL)
+    return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE
 
 
 # Roots and symptoms ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
     UNSURE,
     backward_location,
+    learned_little,
     loss_points,
     nan_median,
     optimizer_of,
@@ -97,7 +98,8 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
     sure = found.sure_share >= view.limit(LARGE)
     strength = 0.35
     if sure:
-        strength = 0.8 if view.facts.log is None else 0.6
+        # A run that learned well may just as well be left as it is.
+        strength = 0.8 if learned_little(view.outcome) and view.facts.log is None else 0.6
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf
