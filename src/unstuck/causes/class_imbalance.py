@@ -26,8 +26,9 @@ from unstuck.sample_signals import (
 
 RATIO = Threshold(
     "class-ratio", 4.0,
-    "The largest class has so many times the samples of a rare one. Below that a network that "
-    "learned nothing else about the class would still predict it at times.",
+    "The largest class has so many times the samples of a rare one, and surely half as many times. "
+    "Below that a network that learned nothing else about the class would still predict it at "
+    "times.",
     "SageMaker Debugger's rule warns at 10; lower here because the harm is measured too",
 )
 LOST = Threshold(
@@ -100,9 +101,14 @@ def _detect(view: View) -> Verdict:
     judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
     held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
         view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
-    rare = [n for n, k in counts.items() if most >= view.limit(RATIO) * k]
+    total = sum(counts.values())
+    surely = interval(most / total, total)[0] * 2 / view.limit(RATIO)
+    # Of few samples some class comes four times as often as another by chance.
+    rare = [n for n, k in counts.items()
+            if most >= view.limit(RATIO) * k and interval(k / total, total)[1] <= surely]
     # Those of which training has none at all.
-    rare += [n for n, k in held_out[0].items() if n not in counts and k > 0]
+    if interval(0.0, total)[1] <= surely:
+        rare += [n for n, k in held_out[0].items() if n not in counts and k > 0]
     if not rare:
         return Absent(f"the largest class has {most / min(counts.values()):.2g} times the samples "
                       "of the smallest")

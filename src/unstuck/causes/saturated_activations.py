@@ -104,6 +104,8 @@ def _present(view: View, stuck: list[_Place], count: int) -> Present:
     worst = max(stuck, key=lambda p: p.share)
     strength = 0.7 + 0.1 * (len(stuck) == count) + 0.1 * learned_little(view.outcome)
     born = first.start >= view.limit(HALF)
+    if born and first.series.steps[0] == 0 and first.series.values[0] >= view.limit(HALF):
+        strength = 0.95  # no step has been made yet that could be to blame
     when = "from the first step on" if born else f"since step {first.since}"
     more = f", and {joined([called(p.name) for p in stuck[1:]])}" if len(stuck) > 1 else ""
     return Present(
@@ -193,6 +195,7 @@ CAUSE = Cause(
     needs=(),
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
-    explains=("vanishing-gradients", "learning-rate-too-low", "bottleneck"),
+    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
+              "bottleneck"),
     detect=_detect,
 )

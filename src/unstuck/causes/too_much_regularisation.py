@@ -11,6 +11,7 @@ from unstuck.causes._measures import (
     called,
     constant_loss,
     drawn,
+    failed,
     final,
     learned_little,
     loss_points,
@@ -36,6 +37,12 @@ DROPPED = Threshold(
     "Dropouts of 0.1 to 0.5 are usual; where seven of ten units are zeroed at a time, what is "
     "left changes with every step.",
     "Srivastava et al. 2014: keep 0.5 to 0.8 of hidden units",
+)
+DROWNED = Threshold(
+    "drowning-dropout", 0.9,
+    "Each output of such a layer strays by three times its size from step to step. In a run that "
+    "learned nothing that is reason enough, for nothing was left to be seen in eval mode.",
+    "the deviation of inverted dropout is the root of p / (1 - p)",
 )
 MODES = Threshold(
     "train-over-eval", 1.1,
@@ -110,6 +117,8 @@ def _dropout(view: View) -> Verdict:
     skill = 1 - quiet / constant
     if skill >= view.limit(ENOUGH):
         return Absent(f"without dropout the network does well: {number(quiet)}")
+    if failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED):
+        return _dropout_present(view, layer, train, name, quiet)
     if not (skill >= view.limit(SOMETHING) and train >= view.limit(MODES) * quiet):
         return Unknown(f"{does}, but the network is no better without that",
                        ("a run with half the dropout",))
@@ -119,9 +128,11 @@ def _dropout(view: View) -> Verdict:
 def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: float) -> Present:
     share = layer.dropped or 0.0
     steps, points = loss_points(view)
+    strength = 0.85 if train >= 1.2 * quiet else 0.75 if train >= view.limit(MODES) * quiet else (
+        0.6)
     ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
     return Present(
-        strength=0.85 if train >= 1.2 * quiet else 0.75, since_step=0, location=layer.location,
+        strength=strength, since_step=0, location=layer.location,
         title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step: the loss "
         f"is {number(train)} with it and {number(quiet)} without, and neither is low",
         label=f"leaves {percent(1 - share)} of the units",
@@ -226,12 +237,13 @@ CAUSE = Cause(
         "weights to zero faster than the gradient can raise them.",
         how_we_tell="In a run that learned little: a dropout layer that zeroes seven units of ten "
         "or more while the same network without it is clearly better, and better than a constant, "
-        "but far from good. Or weight matrices that lost half of their norm under a decay that "
-        "pulled with a third of the loss's gradient from the first steps on, all weights taken "
-        "together.",
-        known_problems="Where dropout is so strong that the network is no better than a constant "
-        "in eval mode either, only a trial tells. A penalty that the program adds to its loss by "
-        "hand is not weighed, nor is noise on the inputs. Dropout by a function names no share.",
+        "but far from good; of nine units of ten or more, if nothing was learned at all. Or weight "
+        "matrices that lost half of their norm under a decay that pulled with a third of the "
+        "loss's gradient from the first steps on, all weights taken together.",
+        known_problems="Where dropout of less than nine tenths leaves a network no better than a "
+        "constant in eval mode either, only a trial tells. A penalty that the program adds to its "
+        "loss by hand is not weighed, nor is noise on the inputs. Dropout by a function names no "
+        "share.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",
@@ -239,7 +251,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DROPPED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
+    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
     explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
               "too-narrow", "too-shallow", "too-deep", "bad-initialisation", "dead-relu"),
     needs_trend=True,

@@ -9,6 +9,7 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
+    GOOD_SKILL,
     POOR_SKILL,
     called,
     failed,
@@ -106,8 +107,10 @@ def _few(view: View, layer: str, series: Series, number: float) -> Verdict:
         strength = 0.9
     elif worse and poor:
         strength = 0.8
+    elif pair and (failed(outcome) or (outcome.skill is not None and outcome.skill < GOOD_SKILL)):
+        strength = 0.7
     else:
-        strength = 0.7 if pair and failed(outcome) else 0.3
+        strength = 0.6 if very_few and little else 0.3
     share = 1 / math.sqrt(number)
     title = (f"{called(layer)} takes its statistics from {number:.0f} values per channel: their "
              f"mean strays by {100 * share:.0f} % of their deviation")
