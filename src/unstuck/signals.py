@@ -37,6 +37,11 @@ SAME_BATCH = StepSignal(
     "same-batch", "", Cost.SAMPLED,
     "1 if a step trained on the samples of the step before, else 0; for the first steps",
 )
+STORED_BATCHES = StepSignal(
+    "stored-batches", "", Cost.SAMPLED,
+    "how many times the batch that a model receives fits into the memory that it is a view of, "
+    "over the first 32 steps",
+)
 CLIP_NORM = StepSignal(
     "gradient-norm-before-clipping", "", Cost.EVERY_STEP, "total norm that clip_grad_norm_ returned"
 )

@@ -9,12 +9,18 @@ from unstuck.causes._measures import thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import BATCH_SIZE, HELD_OUT_LOSS, SAME_BATCH
+from unstuck.signals import BATCH_SIZE, HELD_OUT_LOSS, SAME_BATCH, STORED_BATCHES
 
 STEPS = Threshold(
     "same-batch-steps", 10.0,
     "A batch may be used a few times in a row on purpose.",
     "longest habit known of repeated use within a run",
+)
+STORED = Threshold(
+    "stored-batches", 4.0,
+    "A training set that is cut from a tensor as one slice is most of it; of a batch it holds "
+    "several.",
+    "splits leave half to nine tenths for training",
 )
 
 
@@ -28,23 +34,32 @@ def _detect(view: View) -> Verdict:
     fetch = next((f for f in view.facts.fetches
                   if f.samples > f.batch_size and np.any(sizes == f.batch_size)
                   and not np.any(sizes >= f.samples)), None)
-    if fetch is None:
-        return Absent("no loader is seen to hold more than the batch that is trained on")
+    size = float(sizes[0]) if len(sizes) else 0.0
+    stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
+    if fetch is not None:
+        size, whole, location = fetch.batch_size, fetch.samples, fetch.location
+    elif stored >= view.limit(STORED) and size:
+        whole = round(stored * size)
+        location = next((m.call_location for m in view.facts.models), None)
+    else:
+        return Absent("no loader is seen to hold more than the batch that is trained on, nor the "
+                      "memory that it is a part of")
     steps, values = thinned(same.steps, same.values)
     # Learning one batch by heart is also a test of a program: then nothing else is looked at.
     test = view.facts.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
     return Present(
         strength=0.45 if test else 0.85,
-        title=f"the same {fetch.batch_size} of {fetch.samples} samples are trained on in each of "
-        f"the first {len(same) + 1} steps",
+        title=f"the same {size:.0f} of {whole} samples are trained on in each of the first "
+        f"{len(same) + 1} steps",
         since_step=0,
-        location=fetch.location,
-        label=f"{fetch.batch_size} of {fetch.samples} samples are ever trained on",
+        location=location,
+        label=f"{size:.0f} of {whole} samples are ever trained on",
         evidence=(Evidence(SAME_BATCH.name, "", steps, values, 0.0,
                            "the samples are those of the step before at every step"),),
         remedies=(Remedy(
             "go through the data", Safety.ADVICE,
-            advice="Iterate over the loader, so that each step gets the next batch.",
+            advice="Iterate over the loader, or take the next slice, so that each step gets "
+            "other samples.",
             code_text="for inputs, targets in loader:",
         ),),
     )
@@ -63,16 +78,16 @@ CAUSE = Cause(
         why="Asking a loader for an iterator anew gives its beginning each time, and a batch that "
         "was fetched before the loop stays the same within it.",
         how_we_tell="Hashes of the model's inputs are the same at every one of the first steps, "
-        "while the loader that was iterated for training holds more samples than the batch. "
-        "Training on all data at once is not meant.",
-        known_problems="Without a loader nothing tells how much data there is, so a fixed slice of "
-        "a tensor is not named. Learning one batch by heart as a test is a note if the program "
-        "ends without looking at other data.",
+        "while the loader that was iterated for training holds more samples than the batch, or the "
+        "batch is a slice of a tensor that does. Training on all data at once is not meant.",
+        known_problems="Without a loader a fixed slice is named only if the tensor that it is cut "
+        "from holds four times as much, and not if it was picked by indices. Learning one batch by "
+        "heart as a test is a note if the program ends without looking at other data.",
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),
-    uses=(BATCH_SIZE, HELD_OUT_LOSS),
-    thresholds=(STEPS,),
+    uses=(BATCH_SIZE, HELD_OUT_LOSS, STORED_BATCHES),
+    thresholds=(STEPS, STORED),
     explains=("overfitting", "too-few-samples", "constant-features"),
     detect=_detect,
 )

@@ -225,7 +225,7 @@ class Watcher:
         if learns:
             self.finite.model_called(args, kwargs)
             if not self.repeats.over:
-                self.repeats.batch(batch)
+                self.repeats.batch(batch, args)
         if self.sampled and learns:
             self.losses.model_output(output, self.step)
             self.layers.end(args, kwargs, output)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import torch
+
 from unstuck import facts
 from unstuck.observe.probes.samples import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.record import RecordWriter
-from unstuck.signals import SAME_BATCH
+from unstuck.signals import SAME_BATCH, STORED_BATCHES
 
 STEPS = 32  # first steps that are compared
 
@@ -32,6 +34,18 @@ def loader_fact(loader: Any, location: facts.SourceLocation | None) -> facts.Loa
     )
 
 
+def _stored(args: Any) -> float:
+    """How many times the first tensor fits into the memory that it is a view of."""
+    tensor = next((a for a in args if isinstance(a, torch.Tensor)), None)
+    if tensor is None or not tensor.numel():
+        return 1.0
+    try:
+        whole = int(tensor.untyped_storage().nbytes())
+        return float(whole / (tensor.numel() * tensor.element_size()))
+    except (RuntimeError, NotImplementedError):  # a tensor without storage
+        return 1.0
+
+
 class RepeatProbe:
     """Compares the hashes of training batches over the first steps; keeps no data."""
 
@@ -40,6 +54,7 @@ class RepeatProbe:
         self._sites = sites
         self._now: set[float] = set()
         self._last: set[float] | None = None
+        self._stored = 1.0  # times the batch that its memory holds
         self.over = False
 
     def iterated(self, loader: Any) -> None:
@@ -51,10 +66,11 @@ class RepeatProbe:
             self._writer.fact(facts.Fetch(
                 f"{location.line if location else id(loader)}", location, samples, size), 0)
 
-    def batch(self, batch: Batch | None) -> None:
+    def batch(self, batch: Batch | None, args: Any) -> None:
         """A model was called in training."""
         if batch is not None:
             self._now.update(batch.hashes)
+            self._stored = _stored(args)
 
     def step_ended(self, step: int) -> None:
         """Compares the step's samples with those of the step before."""
@@ -62,6 +78,7 @@ class RepeatProbe:
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
+            self._writer.row(STORED_BATCHES, step, self._stored)
         self._last = now
 
     def _location(self, site: Site) -> facts.SourceLocation | None:
