@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -97,21 +98,17 @@ def _after(home: Path, steps: int) -> tuple[str, ...]:
     """The slugs that are named when the run is stopped after so many steps."""
     from unstuck.diagnosis import diagnose
 
-    folder = home / "early"
-    folder.mkdir(exist_ok=True)
-    file = folder / "events.jsonl"
     lines = (home / "record" / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    with file.open("w", encoding="utf-8") as early:
-        for line in lines:
-            event = until(json.loads(line), steps)
-            if event is not None:
-                early.write(json.dumps(event) + "\n")
-        early.write(json.dumps({
-            "type": "fact", "fact": "end", "step": steps,
-            "data": {"kind": "stopped", "max_steps": steps}}) + "\n")
-    found = diagnose(folder)
-    file.unlink()
-    return tuple(each.slug for each in found.counted())
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "events.jsonl").open("w", encoding="utf-8") as early:
+            for line in lines:
+                event = until(json.loads(line), steps)
+                if event is not None:
+                    early.write(json.dumps(event) + "\n")
+            early.write(json.dumps({
+                "type": "fact", "fact": "end", "step": steps,
+                "data": {"kind": "stopped", "max_steps": steps}}) + "\n")
+        return tuple(each.slug for each in diagnose(folder).counted())
 
 
 def until(event: dict[str, Any], steps: int) -> dict[str, Any] | None:

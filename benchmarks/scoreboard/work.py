@@ -40,9 +40,10 @@ class Chosen:
 
 
 def choose(half: Half | None, only: str = "") -> Chosen:
-    """The programs of one half, or of both."""
+    """The programs of one half, or of both; one that was drawn twice counts once."""
     return Chosen(*(
-        tuple(s for s in kind() if half in (None, s.half) and only in s.name)
+        tuple({s.program.text() + s.program.reads: s for s in kind()
+               if half in (None, s.half) and only in s.name}.values())
         for kind in (healthy, faulty, pairs)))
 
 
