@@ -112,6 +112,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS),
     thresholds=(LOST, NOTED, FITTED),
+    explains=("too-few-samples", "too-wide"),
     needs_trend=True,
     detect=_detect,
 )

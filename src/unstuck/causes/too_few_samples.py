@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._gap import elements
+from unstuck.causes._gap import Gap, elements, gap
 from unstuck.causes._measures import (
     GOOD_SKILL,
     UNSURE,
@@ -21,7 +21,7 @@ from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
-from unstuck.signals import HELD_OUT_LOSS
+from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 GAIN = Threshold(
     "gain-of-more-data", 0.04,
@@ -44,6 +44,12 @@ CAPACITY = Threshold(
     "weights-to-memorise", 1.0,
     "With at least as many weights as samples a network can learn each by heart.",
     "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+)
+HANDFUL = Threshold(
+    "handful-of-samples", 300.0,
+    "Below some hundred samples hardly anything holds a network back enough; above, that is what "
+    "can be tried at once.",
+    "a choice",
 )
 
 
@@ -84,11 +90,15 @@ def _present(
     end = float(np.median(held.values[-3:]))
     step = int(next(iter(view[LEARNING_CURVE].values())).steps[-1])
     shares = tuple(curve)
+    turned = gap(view)
+    least = turned.best_step if isinstance(turned, Gap) else (
+        int(held.steps[int(np.argmin(held.values))]))
     return Present(
-        strength=0.75,
+        # Of more of them, something that holds the network back is tried first.
+        strength=0.85 if samples < view.limit(HANDFUL) else 0.6,
         title=f"{samples} training samples are learned by heart by {weights} weights: the "
         f"held-out loss rose from {number(best)} to {number(end)}, and more data would help",
-        since_step=int(held.steps[int(np.argmin(held.values))]),
+        since_step=least,
         location=training_location(view),
         label=f"{samples} samples for {weights} weights",
         evidence=(
@@ -142,8 +152,10 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR),
-    thresholds=(GAIN, SURE, ROOM, CAPACITY),
+    uses=(
+        HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
+    ),
+    thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL),
     explains=("no-regularisation", "too-wide"),
     alike=("no-regularisation",),
     needs_trend=True,
