@@ -28,6 +28,7 @@ from benchmarks import apart
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = tuple(sorted((ROOT / "cases").glob("[!_]*.py")))
+VARIANTS = tuple(sorted((ROOT / "variants").glob("[!_]*.py")))
 ZOO = tuple(sorted((ROOT / "zoo").glob("[!_]*.py")))
 TIMEOUT = 240.0  # seconds; the slowest program takes a tenth on a free machine
 STALE = 24 * 3600.0  # seconds after which another session's records are leftovers

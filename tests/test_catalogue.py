@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import CASES, ZOO, record_of
+from tests.running import CASES, VARIANTS, ZOO, record_of
 from unstuck import catalogue, curves
 from unstuck.cause import Cause, View
 from unstuck.curves import judge
@@ -57,6 +57,9 @@ def everything() -> Iterator[tuple[Path, str]]:
     for case in CASES:
         yield case, "sick"
         yield case, "well"
+    for variant in VARIANTS:
+        yield variant, "sick"
+        yield variant, "well"
     for program in ZOO:
         yield program, "main"
 

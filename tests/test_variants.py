@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, record_of
+from tests.running import VARIANTS, record_of
 from unstuck.diagnosis import diagnose
 from unstuck.findings import Severity
 
-VARIANTS = tuple(sorted((ROOT / "variants").glob("[!_]*.py")))
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda p: p.stem)
 
 

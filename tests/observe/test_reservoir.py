@@ -276,12 +276,32 @@ def test_a_shared_part_is_an_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert last(record, HELD_OUT_OVERLAP) == pytest.approx(10 / 40)
 
 
-def test_the_training_data_looked_at_again_are_no_overlap(
+def test_a_validation_of_nothing_but_training_data_is_an_overlap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lesson = Lesson()
     lesson.held = lesson.x[:40], lesson.y[:40]
-    assert not watched(lesson, tmp_path / "r", monkeypatch)[1].measured(HELD_OUT_OVERLAP)
+    record = watched(lesson, tmp_path / "r", monkeypatch)[1]
+    assert last(record, HELD_OUT_OVERLAP) == 1
+
+
+def test_the_training_data_looked_at_again_are_no_overlap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = Lesson()
+
+    def program() -> None:
+        model = nn.Linear(6, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(4):
+            for rows in torch.randperm(len(lesson.x)).split(20):
+                optimizer.zero_grad()
+                F.cross_entropy(model(lesson.x[rows]), lesson.y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                F.cross_entropy(model(lesson.x), lesson.y)
+
+    assert not watched(program, tmp_path / "r", monkeypatch)[1].measured(HELD_OUT_OVERLAP)
 
 
 def test_folds_are_no_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,8 +171,8 @@ def _outside(
                    missed, lost.samples)
     dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
     if not missed or not common.recall >= view.limit(KNOWN) or not (
-        ranked >= view.limit(TOLD_APART)
-        or dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
+        dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
+        or ranked >= view.limit(TOLD_APART)
     ):
         return None
     worst = min(missed, key=lambda n: (counts.get(n, 0.0), n))

@@ -9,7 +9,13 @@ from unstuck.causes._measures import thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.signals import BATCH_SIZE, HELD_OUT_LOSS, SAME_BATCH, STORED_BATCHES
+from unstuck.signals import (
+    BATCH_SIZE,
+    HELD_OUT_LOSS,
+    SAME_BATCH,
+    STORED_BATCHES,
+    TRAIN_LOSS,
+)
 
 STEPS = Threshold(
     "same-batch-steps", 10.0,
@@ -22,6 +28,21 @@ STORED = Threshold(
     "several.",
     "splits leave half to nine tenths for training",
 )
+HURT = Threshold(
+    "held-out-over-train-of-a-slice", 1.5,
+    "A small training set that is cut out on purpose does no harm as long as held-out data are "
+    "predicted about as well.",
+    "a choice: what is learned by heart of a batch leaves a gap of several times",
+)
+
+
+def _hurts(view: View) -> bool:
+    """Whether held-out data are predicted worse in the end than the batch."""
+    if not view.has(HELD_OUT_LOSS):
+        return True  # it is a note then
+    held, train = view[HELD_OUT_LOSS].finite.values, view[TRAIN_LOSS].finite.values
+    return len(held) > 0 and len(train) > 0 and (
+        float(np.median(held[-3:])) >= view.limit(HURT) * float(np.median(train[-3:])))
 
 
 def _detect(view: View) -> Verdict:
@@ -38,7 +59,7 @@ def _detect(view: View) -> Verdict:
     stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
     if fetch is not None:
         size, whole, location = fetch.batch_size, fetch.samples, fetch.location
-    elif stored >= view.limit(STORED) and size:
+    elif stored >= view.limit(STORED) and size and _hurts(view):
         whole = round(stored * size)
         location = next((m.call_location for m in view.facts.models), None)
     else:
@@ -86,8 +107,8 @@ CAUSE = Cause(
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),
-    uses=(BATCH_SIZE, HELD_OUT_LOSS, STORED_BATCHES),
-    thresholds=(STEPS, STORED),
+    uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
+    thresholds=(STEPS, STORED, HURT),
     explains=("overfitting", "too-few-samples", "constant-features"),
     detect=_detect,
 )

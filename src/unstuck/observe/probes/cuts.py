@@ -77,7 +77,8 @@ class CutProbe:
         """A loss has this graph and reaches these leaves."""
         calls, self._calls = self._calls, []
         held = self._parameters.held_now()
-        if held.isdisjoint(leaves) and not calls and not any(
+        # Without an optimizer the program may train tensors of its own by hand.
+        if held and held.isdisjoint(leaves) and not calls and not any(
             isinstance(graph.variable(node), nn.Parameter) for node in nodes
         ):
             self._leafless += 1
