@@ -92,7 +92,7 @@ def _place(view: View, name: str, series: Series) -> _Place | None:
         return None
     low = np.flatnonzero(~(points.values >= view.limit(HALF)))
     first = min(int(low[-1]) + 1 if len(low) else 0, len(points) - 1)
-    if float(np.median(points.values[:FEWEST])) >= view.limit(HALF):
+    if min(points.values[0], float(np.median(points.values[:FEWEST]))) >= view.limit(HALF):
         first = 0
     return _Place(name, layers[index], points, float(np.median(points.values[:FEWEST])),
                   float(np.median(points.values[-FEWEST:])), int(points.steps[first]),
@@ -103,8 +103,8 @@ def _present(view: View, stuck: list[_Place], count: int) -> Present:
     first = stuck[0]
     worst = max(stuck, key=lambda p: p.share)
     strength = 0.7 + 0.1 * (len(stuck) == count) + 0.1 * learned_little(view.outcome)
-    born = first.start >= view.limit(HALF)
-    if born and first.series.steps[0] == 0 and first.series.values[0] >= view.limit(HALF):
+    born = min(first.start, first.series.values[0]) >= view.limit(HALF)
+    if born and first.series.steps[0] == 0:
         strength = 0.95  # no step has been made yet that could be to blame
     when = "from the first step on" if born else f"since step {first.since}"
     more = f", and {joined([called(p.name) for p in stuck[1:]])}" if len(stuck) > 1 else ""
