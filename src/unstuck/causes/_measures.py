@@ -86,6 +86,19 @@ def mode_layers(view: View) -> list[Layer]:
             if layer.role is LayerRole.DROPOUT or "BatchNorm" in layer.kind]
 
 
+def risky_function(record: Record) -> str | None:
+    """A function in the line of a loss of the program's own that can make NaN of finite numbers."""
+    for loss in record.losses:
+        if loss.hand_written and loss.location is not None and loss.location.text:
+            found = _RISKY.search(loss.location.text)
+            if found:
+                return found["name"]
+    return None
+
+
+_RISKY = re.compile(r"\b(?P<name>log|log2|log10|log1p|sqrt|rsqrt|pow|reciprocal|acos|asin)\(")
+
+
 # Updates -----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Updates:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import joined, loss_points, percent, thinned
+from unstuck.causes._measures import joined, loss_points, percent, risky_function, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -70,6 +70,10 @@ def _detect(view: View) -> Verdict:
             return Unknown("where the first number that is not finite arose was not looked into",
                            (INPUT_NON_FINITE.name, TARGET_NON_FINITE.name))
         return Absent("neither the inputs nor the targets made a loss non-finite")
+    made_by = risky_function(view.facts) if stage is NonFiniteStage.TARGET else None
+    if made_by is not None:
+        return Unknown(f"the loss compares with numbers that are not finite, which {made_by} in "
+                       "its own line may have made", ("torch.isfinite(targets).all()",))
     bad = int(np.sum(~np.isfinite(loss.values)))
     lasting = len(loss) > 0 and not math.isfinite(float(loss.values[-1]))
     targeted = stage is NonFiniteStage.TARGET

@@ -7,7 +7,14 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import called, loss_points, optimizer_of, rate_code, rates
+from unstuck.causes._measures import (
+    called,
+    loss_points,
+    optimizer_of,
+    rate_code,
+    rates,
+    risky_function,
+)
 from unstuck.edits import Clip, LossForm, Remedy, Safety, number
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Verdict
@@ -43,7 +50,7 @@ def _detect(view: View) -> Verdict:
     value = "nan" if not len(bad) or math.isnan(loss.values[bad[0]]) else "inf"
     before = loss.values[: bad[0]] if len(bad) else loss.values
     was = f" (before: {number(float(before[-1]))})" if len(before) else ""
-    where, label = _origin(found, value)
+    where, label = _origin(view, found, value)
     steps, values = loss_points(view)
     count = f"{len(bad)} of {len(loss)} losses are not finite"
     return Present(
@@ -60,7 +67,7 @@ def _detect(view: View) -> Verdict:
     )
 
 
-def _origin(found: NonFinite | None, value: str) -> tuple[str, str]:
+def _origin(view: View, found: NonFinite | None, value: str) -> tuple[str, str]:
     """Where it arose: the title's second half, and the caret's label."""
     if found is None or found.stage is NonFiniteStage.UNKNOWN:
         return "the operation could not be told", f"the loss is {value} here"
@@ -69,6 +76,9 @@ def _origin(found: NonFinite | None, value: str) -> tuple[str, str]:
     match found.stage:
         case NonFiniteStage.INPUT:
             return "the data hold it", "the data that arrive here are not finite"
+        case NonFiniteStage.TARGET if (made_by := risky_function(view.facts)) is not None:
+            return (f"{made_by} in the loss made it of the targets, or the targets hold it",
+                    f"what {made_by} makes of the targets is not finite")
         case NonFiniteStage.TARGET:
             return "the targets hold it", "the targets that arrive here are not finite"
         case NonFiniteStage.PARAMETER:
@@ -101,7 +111,10 @@ def _form(code: str, reason: str) -> Remedy:
 def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
     stage = found.stage if found is not None else NonFiniteStage.UNKNOWN
     stem = (found.operation or "").split("Backward")[0] if found is not None else ""
-    if stage in (NonFiniteStage.INPUT, NonFiniteStage.TARGET):
+    made_by = risky_function(view.facts) if stage is NonFiniteStage.TARGET else None
+    if made_by is not None:
+        stem = made_by.capitalize()
+    elif stage in (NonFiniteStage.INPUT, NonFiniteStage.TARGET):
         return (Remedy("clean the data", Safety.ADVICE,
                        advice="Drop or impute the samples with NaN or Inf before training: "
                        "mask = torch.isfinite(x).all(1)."),)
