@@ -136,8 +136,6 @@ def _detect(view: View) -> Verdict:
                        "the loss settles", ("a run of more steps",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
-    elif learned_little(view.outcome) and not failed(view.outcome) and giant and sustained:
-        strength = 0.6  # the weights began with a leap, and never came to rest
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
     elif failed(view.outcome):

@@ -55,7 +55,7 @@ class Capture:
         self._short: list[tuple[Swap, Callable[..., Any], Callable[..., Any]]] = []
         self._is_quiet = False
         self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
-        self.depth = 0  # of module calls
+        self.caller = 0  # the thread that calls a module; 0 outside of any call
         self.in_backward = False
         self.in_loss = False
         self._in_scheduler = False
@@ -281,9 +281,9 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self.depth or self.in_backward or is_compiling() or self._elsewhere():
+            if self.caller or self.in_backward or is_compiling() or self._elsewhere():
                 return original(module, *args, **kwargs)
-            self.depth = 1
+            self.caller = get_ident()
             limit = self._sampled_call(module) if self._watcher.sampled else 0
             # What the model calls inside runs torch's own code: it costs nothing.
             swapped = self._call
@@ -292,7 +292,7 @@ class Capture:
             try:
                 output = original(module, *args, **kwargs)
             finally:
-                self.depth = 0
+                self.caller = 0
                 if swapped is not None and self.active:
                     swapped.function.__code__ = swapped.new
                 if limit and sys.getrecursionlimit() == 2 * limit:
@@ -318,7 +318,7 @@ class Capture:
         return limit
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
-        if self.active and not self.in_backward and self.depth and not is_compiling():
+        if self.active and self.caller == get_ident() and not (self.in_backward or is_compiling()):
             self.tell(self._watcher.layer_called, module, args, output)
 
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:

@@ -89,16 +89,16 @@ class QuietSteps:
         original, function, old, new = swapped.original, swapped.function, swapped.old, swapped.new
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if capture.depth or capture.in_backward or is_compiling() or (
+            if capture.caller or capture.in_backward or is_compiling() or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(module, *args, **kwargs)
-            capture.depth = 1
+            capture.caller = get_ident()
             function.__code__ = old
             try:
                 output = original(module, *args, **kwargs)
             finally:
-                capture.depth = 0
+                capture.caller = 0
                 if capture.active:
                     function.__code__ = new
             if self._trains and self._model() is module and is_grad_enabled() and (
