@@ -57,6 +57,12 @@ TOLD_APART = Threshold(
 )
 
 
+OFTENER = Threshold(
+    "rare-class-shift", 3.0,
+    "Held-out data hold the rare classes so many times as often as training does: they matter more "
+    "there than the loss was told.",
+    "a choice: a random split leaves the shares within a factor of two",
+)
 LEARNABLE = Threshold(
     "held-out-label-dependence", 8.0,
     "Standard deviations above permuted labels: held-out samples show that inputs do tell classes "
@@ -170,6 +176,12 @@ def _outside(
     ranked = _told(last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
                    missed, lost.samples)
     dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
+    # Outcomes that are rare by nature are missed as often in training, and are as rare outside.
+    by_heart = _group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
+    here = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
+    there = sum(judged.get(n, 0.0) for n in missed) / max(sum(judged.values()), 1.0)
+    if not by_heart.recall >= view.limit(KNOWN) and not there >= view.limit(OFTENER) * here:
+        return None
     if not missed or not common.recall >= view.limit(KNOWN) or not (
         dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
         or ranked >= view.limit(TOLD_APART)
@@ -269,9 +281,9 @@ CAUSE = Cause(
         "were kept are counted per class, with a binomial interval: the rare classes must be "
         "missed nearly always while the frequent ones are found, and the network must rank "
         "samples of the rare classes above others, or a cheap learner must, so that there is "
-        "something to learn about them. Or held-out samples of a rare class are missed, which the "
-        "network may have learned by heart in training, though it ranks them above "
-        "others, or the held-out labels do depend on their inputs.",
+        "something to learn about them. Or held-out samples of a rare class are missed that was "
+        "learned by heart in training, or that is far more frequent there, though the network "
+        "ranks them above others or the held-out labels do depend on their inputs.",
         known_problems="At most 2,000 training samples are kept, so classes rarer than one in two "
         "hundred are seldom judged. Whether a rare class that nothing tells apart would be "
         "learned with weights only a trial shows. Regressions have no classes.",
@@ -286,7 +298,7 @@ CAUSE = Cause(
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
         CLASS_SEPARABILITY, LABEL_DEPENDENCE,
     ),
-    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART, LEARNABLE),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART, OFTENER, LEARNABLE),
     explains=("too-few-samples", "no-regularisation", "noisy-labels"),
     detect=_detect,
     needs_trend=True,

@@ -28,6 +28,11 @@ STORED = Threshold(
     "several.",
     "splits leave half to nine tenths for training",
 )
+SLICE = Threshold(
+    "slice-size", 128.0,
+    "A slice of more samples may well be a small training set that is taken on purpose.",
+    "a choice: usual batches have 16 to 128 samples",
+)
 HURT = Threshold(
     "held-out-over-train-of-a-slice", 1.5,
     "A small training set that is cut out on purpose does no harm as long as held-out data are "
@@ -59,7 +64,7 @@ def _detect(view: View) -> Verdict:
     stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
     if fetch is not None:
         size, whole, location = fetch.batch_size, fetch.samples, fetch.location
-    elif stored >= view.limit(STORED) and size and _hurts(view):
+    elif stored >= view.limit(STORED) and 0 < size <= view.limit(SLICE) and _hurts(view):
         whole = round(stored * size)
         location = next((m.call_location for m in view.facts.models), None)
     else:
@@ -102,13 +107,14 @@ CAUSE = Cause(
         "while the loader that was iterated for training holds more samples than the batch, or the "
         "batch is a slice of a tensor that does. Training on all data at once is not meant.",
         known_problems="Without a loader a fixed slice is named only if the tensor that it is cut "
-        "from holds four times as much, and not if it was picked by indices. Learning one batch by "
+        "from holds four times as much, and not if it was picked by indices or has more than 128 "
+        "samples. Learning one batch by "
         "heart as a test is a note if the program ends without looking at other data.",
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),
     uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
-    thresholds=(STEPS, STORED, HURT),
+    thresholds=(STEPS, STORED, SLICE, HURT),
     explains=("overfitting", "too-few-samples", "constant-features"),
     detect=_detect,
 )
