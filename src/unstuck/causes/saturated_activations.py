@@ -195,7 +195,6 @@ CAUSE = Cause(
     needs=(),
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
-    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
-              "bottleneck"),
+    explains=("vanishing-gradients", "learning-rate-too-low", "bottleneck"),
     detect=_detect,
 )
