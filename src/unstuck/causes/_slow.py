@@ -1,4 +1,4 @@
-"""A run that was still on its way down: its gradients agree to the end, and little is learned."""
+"""A run that was still on its way down when it ended, short of what it could learn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.causes._measures import learned_little
+from unstuck.causes._measures import GOOD_SKILL, learned_little
 from unstuck.causes._steps import agreement, late_step
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, OutcomeKind, Unknown
@@ -32,7 +32,10 @@ class Slow:
 
 def slow(view: View) -> Slow | Absent | Unknown:
     """The run's slowness, or why it is not slow."""
-    if view.outcome.kind in OVER or not learned_little(view.outcome):
+    skill = view.outcome.skill
+    on_its_way = view.outcome.kind is OutcomeKind.LEARNING and (
+        skill is not None and skill < GOOD_SKILL)
+    if view.outcome.kind in OVER or not (learned_little(view.outcome) or on_its_way):
         return Absent("the loss fell well" if view.outcome.kind not in OVER else
                       f"the outcome is {view.outcome.kind}")
     if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT):

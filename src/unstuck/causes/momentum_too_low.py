@@ -46,7 +46,7 @@ def _detect(view: View) -> Verdict:
             view, view.limit(COHERENT),
             f"two successive gradients agree by {number(found.late)} in the second half"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                 f"the loss ends at {number(points[-1])}, little better than a constant"),
+                 f"the loss ends at {number(points[-1])}, well above what there is to reach"),
     )
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,

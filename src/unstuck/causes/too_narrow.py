@@ -12,7 +12,7 @@ from unstuck.causes._capacity import (
     shortfall,
     widths,
 )
-from unstuck.causes._measures import called
+from unstuck.causes._measures import called, learned_little
 from unstuck.edits import Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
@@ -52,8 +52,9 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the narrowest hidden layer passes on {min(x.units for x in inner)} "
                       f"numbers for {outputs} outputs")
     least = min(narrow, key=lambda one: one.units)
-    if outputs == layers[0].inputs:
-        return Absent("the network gives as many numbers as it gets, and is narrow on purpose")
+    if outputs == layers[0].inputs and not learned_little(view.outcome):
+        return Absent("the network gives as many numbers as it gets, is narrow on purpose and "
+                      "learns")
     found = shortfall(view)
     if isinstance(found, Unknown):
         return Unknown(f"{called(least.name)} passes on {least.units} numbers; {found.reason}",
