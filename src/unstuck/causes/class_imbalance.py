@@ -55,8 +55,6 @@ TOLD_APART = Threshold(
     "nothing tells from the others is no matter of weights.",
     "Hanley and McNeil 1982; 0.6 is a weak but real signal",
 )
-
-
 OFTENER = Threshold(
     "rare-class-shift", 3.0,
     "Held-out data hold the rare classes so many times as often as training does: they matter more "

@@ -110,9 +110,11 @@ class CutProbe:
 
     def _whole(self, step: int) -> None:
         """The loss that is differentiated leads to no parameter at all."""
-        learns = any(p.requires_grad for _, p in self._names.parameters()) or any(
-            p.requires_grad for p in self._parameters.held())
-        if learns and "loss" not in self._written:
+        if "loss" in self._written:
+            return
+        if any(p.requires_grad for _, p in self._names.parameters()) or any(
+            p.requires_grad for p in self._parameters.held()
+        ):
             self._written.add("loss")
             self._writer.fact(facts.Cut("loss", (), self._lost(), True), step)
 
