@@ -6,12 +6,14 @@ A record holds statistics only: no sample and no weight.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from unstuck.facts import End, Fact
 from unstuck.plain import plain, to_json
@@ -20,6 +22,7 @@ from unstuck.signals import PlaceSignal, StepSignal
 SCHEMA = 1
 EVENTS = "events.jsonl"
 FLUSH_SECONDS = 0.25
+HIGH = 200  # a descriptor beyond those that a program usually has
 
 Rows = list[tuple[int, float]]
 
@@ -40,9 +43,8 @@ class RecordWriter:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
-        self._file: IO[str] | None = (folder / EVENTS).open(
-            "x", encoding="utf-8", errors="backslashreplace")
+        self._file: _File | None = _File(folder / EVENTS)
+        self._unwritten = b""
         self._rows: dict[tuple[str, str], Rows] = {}
         self._pending: list[str] = []
         self.due = 0.0  # the time of the next flush
@@ -101,22 +103,26 @@ class RecordWriter:
                              "rows": [(step, plain(value)) for step, value in values]}
                     self._pending.append(_line(event))
             pending, self._pending = self._pending, []
-            if pending:
-                self._file.write("".join(pending))
-                self._file.flush()
+            # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
+            self._unwritten += "".join(pending).encode(errors="backslashreplace")
+            # What a signal handler of the program interrupts here is written the next time.
+            while self._unwritten:
+                self._unwritten = self._unwritten[self._file.write(self._unwritten):]
             self.due = time.monotonic() + FLUSH_SECONDS
 
     def close(self) -> None:
         """Flushes and closes; safe to call twice."""
         with self._lock:
-            self.flush()
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            try:
+                self.flush()
+            finally:
+                if self._file is not None:
+                    self._file.close()
+                    self._file = None
 
     def abandon(self) -> None:
         """Forgets what is held back and closes the file: for a forked child."""
-        self._pending, self._rows = [], {}
+        self._pending, self._rows, self._unwritten = [], {}, b""
         self._lock = threading.RLock()  # another thread may have held it at the fork
         self.close()
 
@@ -124,6 +130,49 @@ class RecordWriter:
         with self._lock:
             if self._file is not None:
                 self._pending.append(_line(event))
+
+
+class _File:
+    """A new file that only its owner may read; its descriptor is told from a later one.
+
+    A program that becomes a daemon closes every descriptor, ours as well. The next file that it
+    opens may get the same number, and must not be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"):
+            flags |= getattr(os, name, 0)
+        self._descriptor = _out_of_the_way(os.open(path, flags, 0o600))
+        self._identity = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        status = os.fstat(self._descriptor)
+        return status.st_dev, status.st_ino
+
+    def write(self, data: bytes) -> int:
+        """Writes and says how many bytes; raises OSError."""
+        if self._now() != self._identity:
+            raise OSError("the program has closed the file of the record")
+        return os.write(self._descriptor, data)
+
+    def close(self) -> None:
+        """Closes the file unless the program has done so."""
+        with suppress(OSError):
+            if self._now() == self._identity:
+                os.close(self._descriptor)
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """The same file under a high number, so that the program's own get theirs as ever."""
+    try:
+        import fcntl
+
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    except (ImportError, OSError):
+        return descriptor
+    os.close(descriptor)
+    return high
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode

@@ -37,7 +37,7 @@ import unstuck
 from benchmarks.apart import PRELOAD
 from unstuck.facts import EndKind
 from unstuck.observe import capture
-from unstuck.observe.watcher import STOPS_BEFORE_EXIT
+from unstuck.observe.stop import STOPS_BEFORE_EXIT
 from unstuck.record import EVENTS, Record, RecordWriter, read_record
 from unstuck.signals import (
     BY_NAME,

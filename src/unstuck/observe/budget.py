@@ -43,3 +43,27 @@ class Budget:
     def _affordable(self) -> bool:
         self._began = time.perf_counter()
         return self._spent <= GRACE_SECONDS + self._overhead * (self._began - self._start)
+
+
+class Turns:
+    """Optimizers that step in turn: a sampling takes as many steps, so that each gets one."""
+
+    def __init__(self) -> None:
+        self._recent: list[int | None] = [None]
+
+    def stepped(self, optimizer: int, step: int) -> None:
+        """Notes who made a step."""
+        if optimizer != self._recent[-1]:
+            self._recent = [*self._recent[-7:], optimizer]
+        elif len(set(self._recent)) > 1 and step % 64 == 0:
+            self._recent = self._recent[-1:]  # the others may have ended
+
+    @property
+    def count(self) -> int:
+        """How many there are lately."""
+        return max(1, len({*self._recent} - {None}))
+
+    @property
+    def only(self) -> int | None:
+        """The one that stepped lately, if no other did."""
+        return self._recent[0] if len(self._recent) == 1 else None

@@ -7,8 +7,8 @@ no error of ours reach the program.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import get_ident
 from types import FunctionType
@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader, dataloader
 
 from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.quiet import tracing_state
+from unstuck.observe.recursion import Headroom
 from unstuck.observe.swap import Original, Swap, key, swap
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Capture:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self.guard = watcher.guard
+        self.tell = watcher.guard.tell
         self._undo: list[Callable[[], Any]] = []
         self._leaf_hook: Any = None
         self._step_hook: Any = None
@@ -60,13 +63,13 @@ class Capture:
         self.in_loss = False
         self._in_scheduler = False
         self.thread: int | None = None  # that trains; others are not watched once it is known
-        self.active = False
+        self._headroom = Headroom()
         self.compiled = False
 
     # Installing ---------------------------------------------------------------------------------
     def install(self) -> None:
         """Installs every hook. One that this torch does not allow is noted and left out."""
-        self.active, quiet = True, self._watcher.quiet
+        self.guard.active, quiet = True, self._watcher.quiet
         self._swap(nn.Module.__init__, self._module_init)
         self._call = self._swap(
             nn.Module._wrapped_call_impl, self._module_call, quiet.module_call)
@@ -81,7 +84,7 @@ class Capture:
         draw = getattr(getattr(dataloader, "_BaseDataLoaderIter", None), "_next_index", None)
         self._drawing = draw and self._swap(draw, self._then(self._watcher.reservoir.drawn, True))
         self._swap(torch.autograd.backward, self._backward, quiet.backward)
-        self._swap(torch.compile, self._first(self._watcher.compiling))
+        self._swap(torch.compile, self._then(self._watcher.compiling))
         for name in LOSSES:
             if hasattr(functional, name):
                 self._swap(
@@ -104,11 +107,13 @@ class Capture:
 
     def remove(self) -> None:
         """Takes every hook away, in reverse order."""
-        self.active = False
-        self.sample(False)
-        self._watch_beginnings(False)
+        self.guard.active = False
+        with suppress(Exception):
+            self.sample(False)
+            self._watch_beginnings(False)
         while self._undo:
-            self._undo.pop()()
+            with suppress(Exception):  # the others must go
+                self._undo.pop()()
 
     def sample(self, on: bool) -> None:
         """Turns the hook on every layer's call on or off.
@@ -116,10 +121,10 @@ class Capture:
         The hook is global: hooks inside modules would be pickled and copied with them. It is never
         toggled around compiled code, which would be compiled again.
         """
-        if self.active:
+        if self.guard.active:
             for swapped in self._when_sampled:
                 swapped.function.__code__ = swapped.new if on else swapped.old
-        if on and self._leaf_hook is None and not self.compiled and self.active:
+        if on and self._leaf_hook is None and not self.compiled and self.guard.active:
             self._leaf_hook = nn.modules.module.register_module_forward_hook(self._layer)
         elif not on and self._leaf_hook is not None:
             self._leaf_hook.remove()
@@ -127,7 +132,7 @@ class Capture:
 
     def be_quiet(self, quiet: bool) -> None:
         """Sets whether the steps that follow take the short way, if that is a change."""
-        if quiet is not self._is_quiet and self.active:
+        if quiet is not self._is_quiet and self.guard.active:
             self._is_quiet = quiet
             for swapped, usual, short in self._short:
                 swapped.behave(short if quiet else usual)
@@ -162,17 +167,9 @@ class Capture:
         return swapped
 
     def _in_forked_child(self) -> None:
-        self.remove()
-        self._watcher.forked()
-
-    def tell(self, handler: Callable[..., None], *arguments: Any) -> None:
-        """The border: an error of ours ends the watching, never the program."""
-        if not self.active:
-            return
-        try:
-            handler(*arguments)
-        except Exception as error:
-            self._watcher.failed(error)
+        with suppress(Exception):  # the interpreter would print it
+            self.remove()
+            self._watcher.forked()
 
     def _elsewhere(self) -> bool:
         """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
@@ -182,7 +179,7 @@ class Capture:
     # Construction -------------------------------------------------------------------------------
     def _module_init(self, original: Original) -> Callable[..., Any]:
         def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
-            if self.active and not is_compiling():
+            if not is_compiling() and self.guard.active:
                 self.tell(self._watcher.module_built, module)
             original(module, *args, **kwargs)
 
@@ -191,7 +188,7 @@ class Capture:
     def _train(self, original: Original) -> Callable[..., Any]:
         def train(module: nn.Module, mode: bool = True) -> Any:
             swapped = self._mode
-            if swapped is None or not self.active or is_compiling():
+            if is_compiling() or swapped is None or not self.guard.active:
                 return original(module, mode)
             if not mode:
                 self.tell(self._watcher.modes.switched, module)
@@ -200,7 +197,7 @@ class Capture:
             try:
                 return original(module, mode)
             finally:
-                if self.active:
+                if self.guard.active:
                     swapped.function.__code__ = swapped.new
 
         return train
@@ -212,7 +209,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def method(owner: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(owner, *args, **kwargs)
-                if self.active:
+                if not is_compiling():
                     self.tell(handler, owner, *(result,) * whole)
                 return result
 
@@ -224,7 +221,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(tensor, *args, **kwargs)
-                if self.active and not is_compiling():
+                if not is_compiling():
                     self.tell(self._watcher.flow.initialised, name, tensor)
                 return result
 
@@ -239,14 +236,14 @@ class Capture:
                 original(scheduler, *args, **kwargs)
             finally:
                 self._in_scheduler = outside
-            if self.active:
+            if not is_compiling():
                 self.tell(self._watcher.flow.scheduler_built, scheduler)
 
         return init
 
     def _scheduler_step(self, original: Original) -> Callable[..., Any]:
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._in_scheduler or not self.active:
+            if is_compiling() or self._in_scheduler or not self.guard.active:
                 return original(scheduler, *args, **kwargs)
             self._in_scheduler = True  # some schedulers step others
             try:
@@ -262,7 +259,7 @@ class Capture:
         """Tells of a call before it is made, by its first argument."""
         def make(original: Original) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
-                if self.active:
+                if not is_compiling():
                     self.tell(handler, *args[:1])
                 return original(*args, **kwargs)
 
@@ -272,7 +269,7 @@ class Capture:
 
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
-            if self.active and not requires_grad and not is_compiling():
+            if not (is_compiling() or requires_grad):
                 self.tell(self._watcher.frozen.frozen, module)
             return original(module, requires_grad)
 
@@ -281,29 +278,30 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self.caller or self.in_backward or is_compiling() or self._elsewhere():
+            if is_compiling() or self.caller or self.in_backward or self._elsewhere():
                 return original(module, *args, **kwargs)
-            self.caller = get_ident()
-            limit = self._sampled_call(module) if self._watcher.sampled else 0
-            # What the model calls inside runs torch's own code: it costs nothing.
             swapped = self._call
-            if swapped is not None:
-                swapped.function.__code__ = swapped.old
             try:
+                self.caller = get_ident()
+                if self._watcher.sampled:
+                    self._sampled_call(module)
+                # What the model calls inside runs torch's own code: it costs nothing.
+                if swapped is not None:
+                    swapped.function.__code__ = swapped.old
                 output = original(module, *args, **kwargs)
             finally:
                 self.caller = 0
-                if swapped is not None and self.active:
+                if swapped is not None and self.guard.active:
                     swapped.function.__code__ = swapped.new
-                if limit and sys.getrecursionlimit() == 2 * limit:
-                    sys.setrecursionlimit(limit)
+                if self._headroom.limit:
+                    self._headroom.take_back()
             self.tell(self._watcher.after_forward, module, args, kwargs, output)
             return output
 
         return call
 
-    def _sampled_call(self, module: nn.Module) -> int:
-        """Prepares a module's call from outside at a sampled step; returns the recursion limit.
+    def _sampled_call(self, module: nn.Module) -> None:
+        """Prepares a module's call from outside at a sampled step.
 
         A nested call takes more frames under the hook on layers: the program gets as many more.
         """
@@ -313,12 +311,10 @@ class Capture:
         ):
             self.tell(self._watcher.compiling)
         self.tell(self._watcher.before_forward, module)
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(2 * limit)
-        return limit
+        self._headroom.give()
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
-        if self.active and self.caller == get_ident() and not (self.in_backward or is_compiling()):
+        if not is_compiling() and self.caller == get_ident() and not self.in_backward:
             self.tell(self._watcher.layer_called, module, args, output)
 
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
@@ -344,7 +340,7 @@ class Capture:
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.in_backward or is_compiling() or self._elsewhere():
+            if is_compiling() or self.in_backward or self._elsewhere():
                 return original(tensors, *args, **kwargs)
             self.thread = get_ident()
             self.tell(self._watcher.before_backward, tensors)
@@ -359,7 +355,7 @@ class Capture:
     def _scale(self, original: Original) -> Callable[..., Any]:
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
-            if self.active and isinstance(outputs, torch.Tensor):
+            if not is_compiling():
                 self.tell(self._watcher.loss_scaled, outputs, result)
             return result
 
@@ -369,7 +365,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(parameters, limit, *args, **kwargs)
-                if self.active and not is_compiling():
+                if not is_compiling():
                     self.tell(self._watcher.clipped, name, limit, result)
                 return result
 
@@ -379,7 +375,7 @@ class Capture:
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (self.in_backward or is_compiling() or self._elsewhere()):
+            if not (is_compiling() or self.in_backward or self._elsewhere()):
                 self.tell(self._watcher.clearing, owner)
             return original(owner, *args, **kwargs)
 
@@ -387,13 +383,14 @@ class Capture:
 
     # Steps --------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self.active and not self._elsewhere():
+        if not (is_compiling() or self._elsewhere()):
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             self.tell(self._watcher.before_step, optimizer, closure is not None)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self.active and not self._elsewhere():
+        if not (is_compiling() or self._elsewhere()):
             told = self._watcher.quiet.stepped if self._is_quiet else self._watcher.after_step
             self.tell(told, optimizer)
-            self._watcher.maybe_stop()
+            if self.guard.active:
+                self._watcher.maybe_stop()

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.tensors import is_plain
+
 # Operations that only change a tensor's shape or dtype.
 RESHAPES = frozenset({
     "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
@@ -77,7 +79,9 @@ def saved(node: Any, name: str) -> Any:
         value = getattr(node, f"_saved_{name}", None)
     except RuntimeError:  # modified in place since it was saved, or freed
         return None
-    return value.detach() if isinstance(value, torch.Tensor) else value
+    if isinstance(value, torch.Tensor):
+        return value.detach() if is_plain(value) else None
+    return value
 
 
 def saved_names(node: Any) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
 from typing import Any
 
-import torch
 from torch import nn
 
 from unstuck import facts
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.sites import Sites, local_variables
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 
 
@@ -80,10 +81,16 @@ class Models:
         if flags in self._described:
             return
         self._described.add(flags)
-        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
+        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
         self._writer.fact(self._names.model_fact(
             model, name, call_location=self._sites.location(self._sites.here()),
             compiled=compiled, first_layer=first_layer,
             input_shape=tuple(first.shape) if first is not None else (),
             input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
         ), step)
+
+
+def any_compiled() -> bool:
+    """Whether there is a compiled model already."""
+    return "torch._dynamo" in sys.modules and any(
+        type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects())

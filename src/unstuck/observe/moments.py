@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from unstuck.observe.tensors import is_plain
+
 ELEMENT_LIMIT = 4_096  # elements of a sample that are compared
 
 
@@ -90,7 +92,7 @@ class ConstantInputs:
 
 def identical_rows(output: object) -> bool | None:
     """Whether all samples of an output are the same within rounding; None if it cannot be told."""
-    if not isinstance(output, torch.Tensor) or output.ndim == 0 or len(output) < 2 or (
+    if not is_plain(output) or output.ndim == 0 or len(output) < 2 or (
         not output.is_floating_point() or not output.numel()
     ):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -97,10 +98,9 @@ class Names:
         """Notes where a module is constructed; called at the start of its constructor."""
         key = id(module)
         self.changes += 1
-
-        def forget(_: weakref.ref[nn.Module]) -> None:
-            self._built.pop(key, None)
-
+        # Nothing of Python runs when the module goes: what a signal handler raised there would be
+        # lost. The reference is handed over as the default of `pop`.
+        forget = partial(self._built.pop, key)
         self._built[key] = (weakref.ref(module, forget), self._sites.here(module))
 
     def loaded(self, module: nn.Module) -> None:

@@ -182,7 +182,7 @@ class Child:
             self._text, self._max_steps = options["program_text"], options["max_steps"]
             sys.path.append(_ROOT)  # at the end: only where the program cleared its path
             try:
-                from unstuck.observe import session, watcher
+                from unstuck.observe import session, stop
             finally:
                 sys.path.remove(_ROOT)
             from pathlib import Path
@@ -195,7 +195,7 @@ class Child:
                 argv=tuple(self._target) if self._text else (),
                 program_folder=self._program_folder(),
             ))
-            self._stop = watcher.StopTraining
+            self._stop = stop.StopTraining
         except Exception as error:
             self._say_unwatched(f"{type(error).__name__}: {_first_line(error)}")
             if os.environ.get("UNSTUCK_DEBUG"):

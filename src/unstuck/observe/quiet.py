@@ -15,6 +15,7 @@ from torch import Tensor, is_grad_enabled, nn
 from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer
 
+from unstuck.observe.guard import dispatch_modes, function_modes
 from unstuck.observe.probes.rows import Number, value_of
 from unstuck.observe.probes.samples import FIRST_STEPS, SPACING
 from unstuck.observe.swap import Swap
@@ -55,10 +56,10 @@ class QuietSteps:
         """Whether the step that begins is quiet; those until the next that is due are as well."""
         watcher = self._watcher
         step = watcher.step
-        last = math.inf if watcher.max_steps is None else watcher.max_steps
+        last = math.inf if watcher.stop.max_steps is None else watcher.stop.max_steps
         self._until = min(math.ceil(next_sample), (step // SPACING + 1) * SPACING, last,
                           watcher.reservoir.next)
-        self._optimizer = watcher.recent[0] if len(watcher.recent) == 1 else None
+        self._optimizer = watcher.turns.only
         self._rate = None
         self._trains = False
         self._hand_on()
@@ -82,24 +83,30 @@ class QuietSteps:
             self._watcher.losses.waits(
                 number, self._value, self._known, self._shape[0] if self._shape else 1)
 
+    def drop(self) -> None:
+        """Forgets what is held back of a step that was left halfway."""
+        self._waiting = None
+        self._trains = self._alone = False
+
     # Forward ------------------------------------------------------------------------------------
     def module_call(self, swapped: Swap) -> Callable[..., Any]:
         """Stands for a module's call."""
         capture, finite = self._watcher.capture, self._watcher.finite
+        guard = capture.guard
         original, function, old, new = swapped.original, swapped.function, swapped.old, swapped.new
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if capture.caller or capture.in_backward or is_compiling() or (
+            if is_compiling() or capture.caller or capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(module, *args, **kwargs)
-            capture.caller = get_ident()
-            function.__code__ = old
             try:
+                capture.caller = get_ident()
+                function.__code__ = old
                 output = original(module, *args, **kwargs)
             finally:
                 capture.caller = 0
-                if capture.active:
+                if guard.active:
                     function.__code__ = new
             if self._trains and self._model() is module and is_grad_enabled() and (
                 len(args) == 1 and not kwargs and type(args[0]) is Tensor
@@ -134,7 +141,7 @@ class QuietSteps:
         original, known_losses = swapped.original, losses.known
 
         def loss(*args: Any, **kwargs: Any) -> Any:
-            if capture.in_loss or capture.in_backward or is_compiling() or (
+            if is_compiling() or capture.in_loss or capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(*args, **kwargs)
@@ -146,23 +153,26 @@ class QuietSteps:
                 raise
             finally:
                 capture.in_loss = False
-            try:
-                if self._waiting is None and self._trains and type(result) is Tensor:
-                    node = result.grad_fn
-                    frame = sys._getframe(2)
+            # A mode of the program's would see how the number is read.
+            if self._waiting is None and self._trains and type(result) is Tensor and not (
+                function_modes() or dispatch_modes()
+            ):
+                try:
                     # The user's own call, or one of torch's modules for the user.
+                    frame = sys._getframe(2)
                     known = known_losses.get((name, (id(frame.f_code), frame.f_lasti))) or (
                         known_losses.get((name, watcher.sites.called_from(3))))
+                    node = result.grad_fn
                     if node is not None and known is not None and known.reached and known.written:
                         self._value = value_of(result)
                         self._known = known
-                        target = args[1] if len(args) > 1 else None
-                        self._shape = target.shape if isinstance(target, Tensor) else ()
+                        target: Any = args[1] if len(args) > 1 else None
+                        self._shape = target.shape if type(target) is Tensor else ()
                         self._waiting = node._sequence_nr()
                         return result
-            except Exception as error:
-                watcher.failed(error)
-                return result
+                except Exception as error:
+                    capture.tell(_again, error)
+                    return result
             capture.tell(self._loss_computed, name, original, args, kwargs, result)
             return result
 
@@ -180,11 +190,13 @@ class QuietSteps:
         original = swapped.original
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if capture.in_backward or is_compiling() or (
+            if is_compiling() or capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(tensors, *args, **kwargs)
-            root = tensors.grad_fn if type(tensors) is Tensor else None
+            root = None
+            if type(tensors) is Tensor and not (function_modes() or dispatch_modes()):
+                root = tensors.grad_fn
             if root is not None and self._alone and not watcher.backwards_since_step and (
                 root._sequence_nr() == self._waiting
             ):
@@ -230,3 +242,8 @@ class QuietSteps:
             self._alone = watcher.losses.at_rest and not watcher.modes.waiting
         if monotonic() > watcher.writer.due:
             watcher.writer.flush()
+
+
+def _again(error: Exception) -> None:
+    """Raises an error at the border, which decides whose it is."""
+    raise error

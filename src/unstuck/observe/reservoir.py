@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from unstuck.observe.samplewise import sample_losses
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.record import Floats, Integers
 
 MOST_SAMPLES = 2_000  # of each role
@@ -280,7 +280,7 @@ class Reservoir:
             return
         chunk.scored = True
         for name, value in (("output", args[0]), ("target", args[1])):
-            if isinstance(value, torch.Tensor) and value.ndim and observable(value) and (
+            if is_plain(value) and value.ndim and observable(value) and (
                 value.numel() <= OUTPUT_LIMIT * value.shape[0]
             ):
                 setattr(chunk, name, value.detach().clone())

@@ -7,6 +7,8 @@ import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +38,7 @@ class Options:
     program_text: bool = True
     argv: tuple[str, ...] = ()
     program_folder: str | None = None
+    say: Callable[[str], None] | None = None
 
 
 class AlreadyWatching(RuntimeError):
@@ -78,6 +81,7 @@ class Session:
         ), 0)
         sites = Sites(options.program_folder, options.program_text)
         watcher = Watcher(writer, sites, options.overhead, options.max_steps)
+        watcher.say = options.say
         watcher.start()
         writer.flush()
         return cls(watcher, sites)
@@ -85,7 +89,7 @@ class Session:
     @property
     def stopped(self) -> bool:
         """Whether training was ended by --max-steps."""
-        return self._watcher.stopped
+        return bool(self._watcher.stop.told)
 
     def finish(self, end: End) -> None:
         """Removes the hooks and writes how the run ended. Later calls do nothing."""
@@ -96,7 +100,7 @@ class Session:
 
 def end_of(error: BaseException | None, sites: Sites | None, keep_text: bool = True) -> End:
     """How a run ended that was left by this exception, or by none."""
-    from unstuck.observe.watcher import StopTraining
+    from unstuck.observe.stop import StopTraining
 
     if error is None:
         return End(EndKind.FINISHED)
@@ -138,13 +142,14 @@ class Watch:
     overhead: float = 0.03
     max_steps: int | None = None
     _session: Session | None = field(default=None, repr=False)
+    _said: list[str] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> Watch:
         # In a notebook there is no script, and what argv names is the kernel.
         script = getattr(sys.modules.get("__main__"), "__file__", None)
         program = os.path.dirname(os.path.abspath(script)) if script else None
         options = Options(self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
-                          program_folder=program)
+                          program_folder=program, say=self._said.append)
         try:
             self._session = Session.start(options)
         except AlreadyWatching as error:
@@ -155,10 +160,13 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        from unstuck.observe.watcher import StopTraining
+        from unstuck.observe.stop import StopTraining
 
         if self._session is not None:
             self._session.finish(end_of(error, self._session.sites))
+            for says in self._said:
+                with suppress(Exception):
+                    print(f"unstuck: {says}", file=sys.stderr)
         return isinstance(error, StopTraining)
 
     def diagnose(self, **options: Any) -> Diagnosis:

@@ -149,16 +149,6 @@ def _constructs(frame: FrameType, built: object) -> bool:
     return local_variables(frame).get(name) is built
 
 
-def raised_at(error: Exception) -> str:
-    """In brackets, the file and line where an error of our own arose; empty if it has no trace."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    if place is None:
-        return ""
-    return f" ({os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno})"
-
-
 def local_variables(frame: FrameType) -> dict[str, Any]:
     """The variables of a frame; none of them is kept alive by it longer than before."""
     found = dict(frame.f_locals)

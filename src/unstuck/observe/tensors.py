@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from typing import TypeGuard
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -11,18 +12,32 @@ from torch.optim.optimizer import Optimizer
 MARKED = 1_000
 
 
+def is_plain(value: object) -> TypeGuard[torch.Tensor]:
+    """Whether a value is a tensor with numbers, and one that torch itself handles.
+
+    A subclass with a `__torch_dispatch__` of its own (a distributed tensor, a fake one, a counting
+    wrapper) may have no numbers of its own: reducing one past its handler would crash the process.
+    """
+    kind = type(value)
+    plain = kind is torch.Tensor or kind is torch.nn.Parameter or (
+        issubclass(kind, torch.Tensor)
+        and getattr(kind, "__torch_dispatch__", None) is torch.Tensor.__torch_dispatch__
+    )
+    return plain and not value.is_meta  # type: ignore[attr-defined]
+
+
 def observable(tensor: torch.Tensor) -> bool:
     """Whether a tensor holds plain real numbers that can be read without a trace.
 
-    Not so for empty, sparse, complex and quantised tensors, for those without storage (the meta
-    device), and for those inside a transformation (vmap, grad).
+    Not so for what is not plain, for empty, sparse, complex and quantised tensors, and for those
+    inside a transformation (vmap, grad).
     """
     return (
-        tensor.layout is torch.strided
+        is_plain(tensor)
+        and tensor.layout is torch.strided
         and tensor.numel() > 0
         and not tensor.is_complex()
         and not tensor.is_quantized
-        and not tensor.is_meta
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
 
@@ -61,6 +76,8 @@ def is_nonzero(gradient: torch.Tensor | None) -> bool:
     """Whether there is a gradient, and not of zeros only."""
     if gradient is None:
         return False
+    if not is_plain(gradient):
+        return True  # nobody may look
     return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,10 +13,12 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
-from unstuck.observe import ending, graph
-from unstuck.observe.budget import Budget
+from unstuck.observe import ending, failure, graph
+from unstuck.observe.budget import Budget, Turns
 from unstuck.observe.capture import Capture
-from unstuck.observe.models import Models
+from unstuck.observe.guard import Guard
+from unstuck.observe.lines import LineNotes
+from unstuck.observe.models import Models, any_compiled
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
@@ -39,56 +41,54 @@ from unstuck.observe.probes.slots import SlotProbe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.quiet import QuietSteps
 from unstuck.observe.reservoir import Reservoir
-from unstuck.observe.sites import Sites, raised_at
+from unstuck.observe.sites import Sites
+from unstuck.observe.stop import Stop, StopTraining
+from unstuck.observe.tensors import is_plain
+from unstuck.observe.untraced import spare_compiler
 from unstuck.record import RecordWriter
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.
 LONGEST_ACCUMULATION = 64
-# A program that catches everything may go on after it was told to stop: so often is it told again.
-STOPS_BEFORE_EXIT = 20
-# Noting the source line of an operation costs about fifty microseconds.
-LARGEST_TRACED_GRAPH = 1_000
-
-
-class StopTraining(BaseException):
-    """Ends the program's training at --max-steps; no error, so `except Exception` lets it pass."""
+is_profiled = torch._C._autograd._profiler_enabled
 
 
 class Watcher:
     """One watching of one process.
 
     `step` is the number of optimizer steps so far, or of backward passes in a program that updates
-    its weights by hand. `sampled` says whether the step under way is looked at closely.
+    its weights by hand. `sampled` says whether the step under way is looked at closely. `say` is
+    told, in a sentence, why the watching has ended early.
     """
 
     def __init__(
         self, writer: RecordWriter, sites: Sites, overhead: float, max_steps: int | None
     ) -> None:
         self.writer = writer
+        self.say: Callable[[str], None] | None = None
+        self.guard = Guard(self.failed, self.recover)
         self.sites = sites
         self.names = Names(sites)
         self.models = Models(writer, self.names, sites)
         self.capture = Capture(self)
         self.step = 0
         self.sampled = True
-        self.stopped = False
-        self.max_steps = max_steps
-        self._stops = 0
+        self.stop = Stop(max_steps)
         self._budget = Budget(overhead)
         self.backwards_since_step = 0
         self.stepped = False
         self.stepping: list[int] = []  # optimizers whose step is under way, outermost first
         self.nests = False  # whether one steps within another
         self.backwards_in_step = 0
-        self.recent: list[int] = [0]  # optimizers of the last steps
+        self.turns = Turns()
         self._window = 0  # sampled steps left, so that each optimizer gets one
-        self._tracing = False
+        self._lines = LineNotes()
         self._failed = False
+        self._limits: set[str] = set()
         self._nodes = 0  # of the last graph that was walked
         self.reservoir = Reservoir()
         self.samples = SampleProbe(self.reservoir, sites)
         self.finite = FiniteProbe(writer, self.names, sites)
-        self.layers = LayerProbe(writer, self.names)
+        self.layers = LayerProbe(writer, self.names, self.guard)
         self.modes = ModeProbe(writer, self.names, sites)
         self.samples.judged = self.modes.batch_judged
         self.lifetimes = LifetimeProbe(writer, sites)
@@ -97,7 +97,7 @@ class Watcher:
         self.labels = LabelProbe(writer)
         self.parameters = ParameterProbe(writer, self.names, sites)
         self.noise = GradientNoiseProbe(writer, self.parameters)
-        self.flow = FlowProbe(writer, self.names, sites, self.finite)
+        self.flow = FlowProbe(writer, self.names, sites, self.finite, self.guard)
         self.order = OrderProbe(writer, sites, self.parameters)
         self.reach = ReachProbe(writer, self.names, sites, self.parameters)
         self.frozen = FrozenProbe(writer, self.names, sites)
@@ -112,31 +112,52 @@ class Watcher:
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
         self.capture.install()
-        if "torch._dynamo" in sys.modules and any(
-            type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects()
-        ):
-            self.compiling()  # before the watching began
+        if any_compiled():  # before the watching began
+            self.compiling()
         self.capture.sample(True)
 
     # What limits the watching -------------------------------------------------------------------
     def limited(self, says: str) -> None:
-        """Notes that something cannot be seen."""
-        self.writer.odd("limited", self.step, says)
+        """Notes, once, that something cannot be seen."""
+        if says not in self._limits:
+            self._limits.add(says)
+            self.writer.odd("limited", self.step, says)
 
     def failed(self, error: Exception) -> None:
         """Ends the watching after an error of ours; the program goes on as if alone."""
-        self.capture.remove()
         if self._failed:
             return
         self._failed = True
-        self._trace(False)
-        says = (f"the watcher failed at step {self.step}: {type(error).__name__}: {error}"
-                f"{raised_at(error)}")
-        with suppress(OSError):  # the writer itself may be what failed
-            self.writer.odd("watcher-failed", self.step, says)
-        if os.environ.get("UNSTUCK_DEBUG"):
-            raise error
-        print(f"unstuck: {says}; the program goes on unwatched", file=sys.stderr)
+        self._remove()
+        failure.tell(error, self.step, self.writer, self.say)
+
+    def _remove(self) -> None:
+        """Takes every hook away; cannot fail."""
+        self.guard.active = False
+        with suppress(Exception):
+            self.capture.remove()
+            self._lines.end()
+
+    def recover(self) -> None:
+        """An exception of the program's own has left a handler halfway: the step is let be."""
+        self.stepping.clear()
+        self._lines.end()
+        self._look_away()
+        self.layers.drop()
+        self.flow.drop()
+        self.quiet.drop()
+
+    def _look_away(self) -> None:
+        """Looks at what is left of this step from afar."""
+        self.sampled, self._window = False, 0
+        self.capture.sample(False)
+
+    def _may_look(self) -> bool:
+        """Whether the step under way is sampled; a profiler would count what is done for that."""
+        if self.sampled and is_profiled():
+            self._look_away()
+            self.limited("a profiler was active: while it was, no step was looked at closely")
+        return self.sampled
 
     def forked(self) -> None:
         """In a forked child nothing is watched and nothing written."""
@@ -144,36 +165,38 @@ class Watcher:
 
     def maybe_stop(self) -> None:
         """Raises StopTraining once --max-steps is reached, again and again if it is swallowed."""
-        if self.max_steps is None or self.step < self.max_steps:
+        if not self.stop.is_due(self.step):
             return
-        if not self.stopped:
-            self.stopped = True
-            self.lifetimes.count(self.losses.places(), self.step)  # while all is still held
-            self.writer.flush()
-        self._stops += 1
-        if self._stops > STOPS_BEFORE_EXIT:
+        if self.stop.told == 1:  # while all is still held
+            self.guard.tell(self.lifetimes.count, self.losses.places(), self.step)
+            self.guard.tell(self.writer.flush)
+        if self.stop.in_vain:
             self.finish(facts.End(facts.EndKind.STOPPED))
-            sys.stdout.flush()
+            with suppress(Exception):  # the program may have closed or replaced it
+                sys.stdout.flush()
             os._exit(0)
         raise StopTraining
 
     def finish(self, end: facts.End) -> None:
         """Removes the hooks, writes what is still held back and how the run ended."""
-        self.capture.remove()
-        self._trace(False)
-        if self.stopped and end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
-            end = facts.End(facts.EndKind.STOPPED, max_steps=self.max_steps)
-        try:
-            self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
-            self.modes.end_pass(self.step)
-            ending.reduce(self, end.kind)
-        except Exception as error:
-            self.failed(error)
+        self._remove()
+        if self.stop.told and end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
+            end = facts.End(facts.EndKind.STOPPED, max_steps=self.stop.max_steps)
+        self.guard.active = not self._failed
+        self.guard.tell(self._finish, end)
+        self.guard.active = False
         try:
             self.writer.end(end, self.step)
             self.writer.close()
-        except OSError as error:
+        except Exception as error:
             self.failed(error)
+            with suppress(Exception):
+                self.writer.abandon()
+
+    def _finish(self, end: facts.End) -> None:
+        self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+        self.modes.end_pass(self.step)
+        ending.reduce(self, end.kind)
 
     # Construction -------------------------------------------------------------------------------
     def module_built(self, module: nn.Module) -> None:
@@ -199,14 +222,17 @@ class Watcher:
     def compiling(self, function: Any = None) -> None:
         if not self.capture.compiled:
             self.capture.compiled = True
+            self.guard.set_tracer = spare_compiler()
             self.capture.sample(False)
             self.capture.be_quiet(False)
-            self._trace(False)
+            self._lines.end()
             self.limited("a model is compiled: its layers were not looked into")
 
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:
         """A module is called from outside at a sampled step."""
+        if not self._may_look():
+            return
         self.cuts.model_called(torch.is_grad_enabled())
         if torch.is_grad_enabled() and self.models.is_model(module):
             self.models.meet(module)
@@ -247,8 +273,9 @@ class Watcher:
 
     # Loss and backward --------------------------------------------------------------------------
     def loss_computed(self, name: str, original: Any, args: Any, kwargs: Any, result: Any) -> None:
+        self._may_look()
         self.losses.computed(name, original, args, kwargs, result, self.step, self.sampled)
-        if not isinstance(result, torch.Tensor):
+        if not is_plain(result):
             return
         self.samples.loss(name, args)
         if not result.requires_grad:
@@ -260,11 +287,11 @@ class Watcher:
         self.losses.scaled(unscaled, scaled)
 
     def before_backward(self, tensors: Any) -> None:
+        self._may_look()
         if self.modes.waiting:
             self.modes.end_pass(self.step)
-        traced = self._tracing
-        if traced:
-            self._trace(False)
+        traced = self._lines.on
+        self._lines.end()
         if not self.stepping:
             self._count_backward()
             if self.sampled or not self.order.settled:
@@ -274,7 +301,7 @@ class Watcher:
         if self.parameters.follows:
             self.parameters.before_backward()
         for loss in tensors if isinstance(tensors, tuple | list) else (tensors,):
-            if not isinstance(loss, torch.Tensor):
+            if not is_plain(loss):
                 continue
             if self.sampled and loss.grad_fn is not None:
                 self._walk(loss.grad_fn, traced)
@@ -323,6 +350,7 @@ class Watcher:
 
     # Steps --------------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer, closure: bool) -> None:
+        self._may_look()
         key = id(optimizer)
         if self.stepping and key in self.stepping and self.backwards_in_step:
             self.stepping.clear()  # an earlier step raised and never came back
@@ -344,56 +372,36 @@ class Watcher:
         if not self.backwards_since_step and not self.backwards_in_step:
             self.losses.without_backward(self.step)
         self.parameters.after_step(optimizer, self.step, self.sampled)
-        if id(optimizer) != self.recent[-1]:
-            self.recent = [*self.recent[-7:], id(optimizer)]
-        elif len(set(self.recent)) > 1 and self.step % 64 == 0:
-            self.recent = self.recent[-1:]  # the others may have ended
+        self.turns.stepped(id(optimizer), self.step)
         self._step_ended()
 
     def _step_ended(self) -> None:
+        # First of all: what follows may be left halfway, and weights have changed.
+        step, self.step = self.step, self.step + 1
+        self.backwards_since_step = 0
         was_sampled = self.sampled
         if was_sampled:
             self.order.after_step()
-            self.layers.flush(self.step)
-            self.modes.flush(self.step)
-            self.batchnorm.flush(self.step)
-            self.labels.flush(self.step)
-            self.flow.flush(self.step)
-            self.lifetimes.count(self.losses.places(), self.step)
-            self._budget.sampled_step_ended(self.step)
-            self.reservoir.step_ended(self.step)  # bounded once for the run: thins no schedule
+            self.layers.flush(step)
+            self.modes.flush(step)
+            self.batchnorm.flush(step)
+            self.labels.flush(step)
+            self.flow.flush(step)
+            self.lifetimes.count(self.losses.places(), step)
+            self._budget.sampled_step_ended(step)
+            self.reservoir.step_ended(step)  # bounded once for the run: thins no schedule
         if not self.repeats.over:
-            self.repeats.step_ended(self.step)
-        self.step += 1
-        self.backwards_since_step = 0
+            self.repeats.step_ended(step)
         if self._window > 1:
             self._window -= 1
         else:
             self.sampled = self.step >= self._budget.next and self._budget.sampled(self.step)
-            self._window = max(1, len(set(self.recent) - {0})) if self.sampled else 0
+            self._window = self.turns.count if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
         self.capture.be_quiet(self.quiet.lasts(self.sampled, self._budget.next))
-        if self.step == 1:
-            self._trace(True)
-        elif self.step < 4 and torch.is_anomaly_enabled() and (
-            not torch.is_anomaly_check_nan_enabled()
-        ):
-            # The program's own detection, begun while ours was on, has restored ours.
-            torch.autograd.set_detect_anomaly(False)
+        if self.step == 1 and not self.capture.compiled:
+            self._lines.begin(self._nodes)
+        else:
+            self._lines.clear_up(self.step)
         self.writer.tick()
-
-    def _trace(self, on: bool) -> None:
-        """Lets torch note the source line of each operation, for the second step's forward only.
-
-        The flag changes nothing that is computed; it is off again before backward reads it.
-        """
-        if on and not self.capture.compiled and not torch.is_anomaly_enabled() and (
-            self._nodes < LARGEST_TRACED_GRAPH
-        ):
-            torch.autograd.set_detect_anomaly(True, check_nan=False)
-            self._tracing = True
-        elif not on and self._tracing:
-            self._tracing = False
-            if not torch.is_anomaly_check_nan_enabled():  # else the program's own is on
-                torch.autograd.set_detect_anomaly(False)

@@ -10,7 +10,7 @@ from unstuck.facts import Ascent
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.record import RecordWriter
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
@@ -123,7 +123,7 @@ def _sign(value: Any, *, unsure: bool) -> float:
     With `unsure`, a factor of many elements counts only if all lie between 0 and 1: labels, masks
     and shares. Anything else may be a reward or a cost.
     """
-    if not isinstance(value, torch.Tensor) or not observable(value) or (
+    if not is_plain(value) or not observable(value) or (
         value.numel() > ELEMENT_LIMIT
     ):
         return 0.0

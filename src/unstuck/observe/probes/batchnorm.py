@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from unstuck.observe.naming import Names
-from unstuck.observe.tensors import observable, transfer
+from unstuck.observe.tensors import is_plain, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import BATCH_NORM_GAP, BATCH_NORM_VALUES
 
@@ -32,7 +32,7 @@ class BatchNormProbe:
             return
         given = args[0] if args else None
         known = self._names.layer(module)
-        if known is None or not isinstance(given, torch.Tensor) or given.ndim < 2 or (
+        if known is None or not is_plain(given) or given.ndim < 2 or (
             not given.numel() or not observable(given)
         ):
             return

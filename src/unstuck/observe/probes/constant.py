@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.moments import Moments
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 
 CLASS_LIMIT = 10_000
 COLUMN_LIMIT = 65_536
@@ -47,7 +47,7 @@ class ConstantLoss:
 
     def add(self, args: Any) -> None:
         """Takes in the target of one call."""
-        if not self._known or len(args) < 2 or not isinstance(args[1], torch.Tensor):
+        if not self._known or len(args) < 2 or not is_plain(args[1]):
             return
         given, target = args[0], args[1].detach()
         if not observable(target):

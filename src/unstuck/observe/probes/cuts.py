@@ -15,6 +15,7 @@ from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 
 LEAFLESS = 3  # losses without a parameter that are no accident
@@ -67,7 +68,7 @@ class CutProbe:
             return
         known = self._names.layer(module)
         own = tuple(id(p) for p in module.parameters(recurse=False) if p.requires_grad)
-        given = next((a for a in args if isinstance(a, torch.Tensor)), None)
+        given = next((a for a in args if is_plain(a)), None)
         if known is not None and own and given is not None:
             self._calls.append(_Call(
                 known[0], own, not given.requires_grad, _address(given), torch.is_grad_enabled(),

@@ -13,7 +13,7 @@ from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.record import RecordWriter
 from unstuck.signals import INPUT_NON_FINITE
 
@@ -44,7 +44,7 @@ class FiniteProbe:
     def model_called(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
         given = (*args, *kwargs.values()) if kwargs else args
-        self.given = [weakref.ref(value) for value in given if isinstance(value, torch.Tensor)]
+        self.given = [weakref.ref(value) for value in given if is_plain(value)]
 
     def inputs(self) -> list[torch.Tensor]:
         """What the model was last called with, as far as it still exists."""
@@ -194,7 +194,7 @@ def _is_residual(node: Any) -> bool:
     return (
         node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0")
         and any(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
-        and isinstance(own, torch.Tensor) and not bool(own.isinf().any())
+        and is_plain(own) and not bool(own.isinf().any())
     )
 
 
@@ -209,7 +209,7 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
     """What shows that this operation made a non-finite number; "input" if it received one."""
     values = {key: graph.saved(node, key) for key in graph.saved_names(node)}
     tensors = {k: v for k, v in values.items()
-               if isinstance(v, torch.Tensor) and v.is_floating_point()}
+               if is_plain(v) and v.is_floating_point()}
     with torch.no_grad():
         own = tensors.get("self")
         if name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):

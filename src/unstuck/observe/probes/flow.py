@@ -14,10 +14,11 @@ from torch import nn
 
 from unstuck import facts
 from unstuck.observe import graph
+from unstuck.observe.guard import Guard
 from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import OWN_FOLDER, Site, Sites
-from unstuck.observe.tensors import readable, transfer
+from unstuck.observe.tensors import is_plain, readable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CURVED_OPERATIONS,
@@ -64,9 +65,10 @@ class FlowProbe:
     """Looks at weights before the first update, at the graph, and at learning rate schedules."""
 
     def __init__(
-        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe
+        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe, guard: Guard
     ) -> None:
         self._writer = writer
+        self._guard = guard
         self._names = names
         self._sites = sites
         self._finite = finite
@@ -90,7 +92,7 @@ class FlowProbe:
             or frame.f_code.co_filename.startswith(OWN_FOLDER)
         ):
             frame = frame.f_back
-        if not isinstance(tensor, torch.Tensor):
+        if not is_plain(tensor):
             return
         users = self._sites.is_user(frame.f_code.co_filename)
         with suppress(RuntimeError, NotImplementedError):  # a tensor without storage
@@ -234,7 +236,11 @@ class FlowProbe:
             norms: list[torch.Tensor | None] = [None, None]
             self._growth[name] = norms
             for index, node in enumerate((found[0], found[-1])):
-                node.register_prehook(_noting(norms, index))
+                node.register_prehook(self._guard.guarded(_noting(norms, index)))
+
+    def drop(self) -> None:
+        """Forgets what was noted of a step that was left halfway."""
+        self._growth = {}
 
     # Schedules ----------------------------------------------------------------------------------
     def scheduler_built(self, scheduler: Any) -> None:
@@ -320,7 +326,7 @@ def _is_constant_factor(node: Any) -> bool:
     Other tensors may be masks that depend on the values, which is what a rectifier is.
     """
     factors = [v for n in ("self", "other")
-               if isinstance(v := graph.saved(node, n), torch.Tensor)]
+               if is_plain(v := graph.saved(node, n))]
     if not factors:
         return True  # a Python number
     for factor in factors:
@@ -341,12 +347,8 @@ def _reaches(later: Any, earlier: Any) -> bool:
 
 def _noting(norms: list[torch.Tensor | None], index: int) -> Any:
     def note(gradients: Any) -> None:
-        try:
-            if gradients and gradients[0] is not None and norms[index] is None:
-                norms[index] = torch.linalg.vector_norm(gradients[0].detach().float())
-        except Exception:
-            # Runs inside the program's backward, where nothing of ours may surface.
-            return
+        if gradients and is_plain(gradients[0]) and norms[index] is None:
+            norms[index] = torch.linalg.vector_norm(gradients[0].detach().float())
 
     return note
 

@@ -10,6 +10,7 @@ import torch
 
 from unstuck.facts import Loss, SourceLocation
 from unstuck.observe import graph
+from unstuck.observe.tensors import is_plain
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
 CHAIN = 12
@@ -159,7 +160,7 @@ def _target(
         return None
     above = chain[chain.index(difference) - 1]
     residual = graph.saved(above, "self")
-    if not isinstance(residual, torch.Tensor):
+    if not is_plain(residual):
         return None
     node = inner[0]
     while node.name() in graph.RESHAPES and graph.sequence(node) != output.sequence:

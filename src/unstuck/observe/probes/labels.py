@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.record import RecordWriter
 from unstuck.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 
@@ -25,7 +25,7 @@ class LabelProbe:
 
     def add(self, place: str, target: Any) -> None:
         """The targets of a loss at a sampled step. Only class labels, one a sample, are read."""
-        if not isinstance(target, torch.Tensor) or target.ndim != 1 or not observable(target) or (
+        if not is_plain(target) or target.ndim != 1 or not observable(target) or (
             target.is_floating_point() or target.dtype is torch.bool
         ):
             return

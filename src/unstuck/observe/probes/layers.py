@@ -12,10 +12,11 @@ from torch.utils.hooks import unserializable_hook
 
 from unstuck.facts import LayerRole
 from unstuck.observe import graph
+from unstuck.observe.guard import Guard
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.channels import ChannelProbe
-from unstuck.observe.tensors import mean_deviation, observable, transfer
+from unstuck.observe.tensors import is_plain, mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SIZE,
@@ -49,9 +50,10 @@ _WEIGHTED = (
 class LayerProbe:
     """Collects tensors on their device during a sampled step; one transfer at its end."""
 
-    def __init__(self, writer: RecordWriter, names: Names) -> None:
+    def __init__(self, writer: RecordWriter, names: Names, guard: Guard) -> None:
         self._writer = writer
         self._names = names
+        self._guard = guard
         self.first_layer: str | None = None
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
@@ -85,7 +87,7 @@ class LayerProbe:
         ):
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
-        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or (
+        if not is_plain(tensor) or not tensor.is_floating_point() or (
             not observable(tensor)
         ):
             return
@@ -119,9 +121,9 @@ class LayerProbe:
         return self._input_met and (looks <= FIRST_LOOKS or not looks & (looks - 1))
 
     def _input(self, given: Any, kind: LayerRole) -> None:
-        if isinstance(given, torch.Tensor) and given.ndim > 0 and observable(given):
+        if is_plain(given) and given.ndim > 0 and observable(given):
             self._constant.add(given, kind is not LayerRole.CONVOLUTION and given.ndim == 3)
-        if kind in _NOT_MEASURED or not isinstance(given, torch.Tensor):
+        if kind in _NOT_MEASURED or not is_plain(given):
             return
         if given.is_floating_point() and given.ndim > 0 and observable(given):
             if kind is LayerRole.CONVOLUTION:
@@ -147,17 +149,12 @@ class LayerProbe:
             return
 
         def note(gradient: torch.Tensor) -> None:
-            try:
-                if not gradient.is_sparse:
-                    norm = torch.linalg.vector_norm(gradient.detach().float())
-                    self._gradients.setdefault(name, []).append(norm)
-            except Exception:
-                # Runs inside the program's backward, where nothing of ours may surface; the layer
-                # is then missing from this sample.
-                return
+            if is_plain(gradient) and not gradient.is_sparse:
+                norm = torch.linalg.vector_norm(gradient.detach().float())
+                self._gradients.setdefault(name, []).append(norm)
 
         # A program that saves the tensor gets no warning for a hook that is marked so.
-        tensor.register_hook(unserializable_hook(note))
+        tensor.register_hook(unserializable_hook(self._guard.guarded(note)))
 
     def _activation(self, module: nn.Module, tensor: torch.Tensor, name: str) -> None:
         place = self._places.get(id(module))
@@ -196,9 +193,15 @@ class LayerProbe:
         """A call of a model from outside has ended."""
         if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
-        first = next((v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)), None)
+        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
+
+    def drop(self) -> None:
+        """Forgets what was collected of a step that was left halfway."""
+        self._statistics, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
+        self._by_module.clear()
+        self._batch, self._identical, self._input_met = None, None, False
 
     # Backward -----------------------------------------------------------------------------------
     def graph(
@@ -214,7 +217,7 @@ class LayerProbe:
                 if name not in _FUNCTIONAL or graph.sequence(node) in self._by_module:
                     continue
                 values = graph.saved(node, "result")
-                if not isinstance(values, torch.Tensor):
+                if not is_plain(values):
                     continue
                 nearest = self._names.nearest(node, NEAR)
                 if nearest is None:

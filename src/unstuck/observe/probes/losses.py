@@ -23,6 +23,7 @@ from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, valu
 from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import is_plain
 from unstuck.recording import RecordWriter, Rows
 from unstuck.signals import (
     CLIP_NORM,
@@ -96,7 +97,7 @@ class LossProbe:
         """
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         self._output = None
-        if isinstance(tensor, torch.Tensor) and tensor.grad_fn is not None:
+        if is_plain(tensor) and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
             site = self._sites.here()
             if site not in self._outputs:
@@ -108,18 +109,18 @@ class LossProbe:
         step: int, sampled: bool,
     ) -> None:
         """A loss function returned `result`, or raised (None)."""
-        if not args or not isinstance(args[0], torch.Tensor) or (
-            is_functorch_wrapped_tensor(args[0])
-        ):
+        if not args or not is_plain(args[0]) or is_functorch_wrapped_tensor(args[0]):
             return
         site = self._sites.called_from(HOOK_FRAMES)
         known = self.known.get((function, site))
         if known is None:
             known = self._know(function, original, site, args, kwargs)
-        if not isinstance(result, torch.Tensor):
+        if result is None:
             if args[0].requires_grad:
                 self._write(known, step)
                 self._measure(known, args, kwargs, step)
+            return
+        if not is_plain(result):
             return
         node = result.grad_fn
         if node is None:
@@ -145,7 +146,7 @@ class LossProbe:
 
     def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
-        if isinstance(result, torch.Tensor) and result.grad_fn is not None:
+        if is_plain(result) and result.grad_fn is not None:
             self._scaled = {graph.sequence(result.grad_fn): value_of(unscaled)}
 
     def _looked_at(self, value: Number, weight: int, role: Role) -> None:
@@ -287,7 +288,7 @@ class LossProbe:
         kwargs: Any,
     ) -> Known:
         given = args[0]
-        target = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else None
+        target = args[1] if len(args) > 1 and is_plain(args[1]) else None
         constant = ConstantLoss(function, original, args, kwargs)
         chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
         softmax = next((n for n in chain if "oftmax" in n.name()), None)
@@ -354,7 +355,7 @@ class LossProbe:
             self._clips.add(site)
             self._writer.fact(
                 facts.Clipping(function, self._sites.location(site), float(limit)), step)
-        if isinstance(norm, torch.Tensor) and norm.device.type == "cpu":
+        if is_plain(norm) and norm.device.type == "cpu":
             self._writer.row(CLIP_NORM, step, float(norm))
 
     # What a loss receives -----------------------------------------------------------------------
@@ -362,7 +363,7 @@ class LossProbe:
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 else None))
         received.write_input(self._writer, known.name, args[0], step)
-        if len(args) > 1 and isinstance(args[1], torch.Tensor):
+        if len(args) > 1 and is_plain(args[1]):
             received.write_target(self._writer, known.name, args[1], step)
 
     def _look(
@@ -378,7 +379,7 @@ class LossProbe:
 def _samples(args: Any) -> int:
     """How many samples a loss is about."""
     target = args[1] if len(args) > 1 else None
-    return target.shape[0] if isinstance(target, torch.Tensor) and target.ndim else 1
+    return target.shape[0] if is_plain(target) and target.ndim else 1
 
 
 def _dtype(tensor: torch.Tensor | None) -> str:

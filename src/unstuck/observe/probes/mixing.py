@@ -13,6 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Site, Sites
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 from unstuck.signals import PASTED_SHARE
 
@@ -56,9 +57,9 @@ class MixingProbe:
         """A model's call from outside has ended."""
         turned, self._turned = self._turned, None
         self._newest = -1
-        given = next((a for a in args if isinstance(a, torch.Tensor)), None)
+        given = next((a for a in args if is_plain(a)), None)
         if step >= STEPS or given is None or given.ndim < 2 or not (
-            isinstance(output, torch.Tensor) and output.ndim and output.grad_fn is not None
+            is_plain(output) and output.ndim and output.grad_fn is not None
         ):
             return
         self._samples = given.shape[0]

@@ -14,7 +14,7 @@ from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import Names, numbered
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark, readable
+from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, is_plain, mark, readable
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CARRIED_GRADIENT,
@@ -114,7 +114,7 @@ class ParameterProbe:
             return  # the same object: the usual case, kept cheap
         rates = [group.get("lr") for group in groups]
         for rate in rates:
-            if isinstance(rate, torch.Tensor):
+            if is_plain(rate):
                 if not sampled:
                     return  # reading it may wait for a device
                 rates = [_number(rate) for rate in rates]
@@ -170,7 +170,7 @@ class ParameterProbe:
             n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
         self._writer.sample(UPDATE_NORM, step, {
             n: v * s for n, v, s in zip(names, numbers[count:2 * count], shares, strict=True)})
-        factor = 1.0 / float(scale) if isinstance(scale, torch.Tensor) else 1.0
+        factor = 1.0 / float(scale) if is_plain(scale) else 1.0
         self._writer.sample(GRADIENT_NORM, step, {
             name: value * factor
             for (name, _), value in zip(gradients, numbers[2 * count:], strict=True)})
@@ -198,7 +198,7 @@ class ParameterProbe:
         with torch.no_grad():
             return [
                 weakref.ref(p) for p in held_by(optimizer)
-                if p.grad is not None and not p.grad.is_sparse and bool(p.grad.any())
+                if is_plain(p.grad) and not p.grad.is_sparse and bool(p.grad.any())
             ]
 
     def before_backward(self) -> None:
@@ -269,12 +269,12 @@ class ParameterProbe:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float | torch.Tensor) else None
+    return float(value) if isinstance(value, int | float) or is_plain(value) else None
 
 
 def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:
     gradient = parameter.grad
-    if gradient is None:
+    if not is_plain(gradient):
         return None
     return gradient.coalesce().values() if gradient.is_sparse else gradient
 

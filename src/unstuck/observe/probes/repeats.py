@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-import torch
-
 from unstuck import facts
 from unstuck.observe.probes.samples import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 from unstuck.signals import SAME_BATCH, STORED_BATCHES
 
@@ -36,7 +35,7 @@ def loader_fact(loader: Any, location: facts.SourceLocation | None) -> facts.Loa
 
 def _stored(args: Any) -> float:
     """How many times the first tensor fits into the memory that it is a view of."""
-    tensor = next((a for a in args if isinstance(a, torch.Tensor)), None)
+    tensor = next((a for a in args if is_plain(a)), None)
     if tensor is None or not tensor.numel():
         return 1.0
     try:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 from unstuck.signals import TRAIN_LOSS
 
@@ -61,9 +62,9 @@ def value_of(loss: torch.Tensor) -> Number:
 
 def is_many(value: Number) -> bool:
     """Whether a loss was not reduced to one number."""
-    return isinstance(value, torch.Tensor) and value.numel() != 1
+    return is_plain(value) and value.numel() != 1
 
 
 def mean_of(value: Number) -> Number:
     """The mean of a loss that was not reduced."""
-    return value.double().mean() if isinstance(value, torch.Tensor) else value
+    return value.double().mean() if is_plain(value) else value

@@ -12,7 +12,7 @@ import torch
 from unstuck.observe.probes.overlap import OverlapProbe
 from unstuck.observe.reservoir import Chunk, Reservoir
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import is_plain, observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
@@ -84,7 +84,7 @@ class SampleProbe:
         ):
             self._reservoir.passed_by()
             return
-        given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
+        given = [v for v in (*args, *kwargs.values()) if is_plain(v)]
         if not given:
             return
         first = given[0]

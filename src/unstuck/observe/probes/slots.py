@@ -13,6 +13,7 @@ from torch import nn
 from unstuck import facts
 from unstuck.observe.naming import Names, unwrapped
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.tensors import is_plain
 from unstuck.record import RecordWriter
 from unstuck.signals import PASTED_SHARE
 
@@ -67,7 +68,7 @@ class SlotProbe:
     def model_called(self, module: nn.Module, args: Any, output: Any, step: int) -> None:
         """A model's call from outside has ended."""
         call, self._call = self._call, None
-        if call is None or not args or not isinstance(output, torch.Tensor):
+        if call is None or not args or not is_plain(output):
             return
         source = _layout(args[0])
         if source is None or source.storage != call.layout.storage or len(source.shape) < 2:
@@ -109,7 +110,7 @@ class SlotProbe:
 
 def _sample_axis(module: nn.Module, given: Any) -> int | None:
     """The axis along which a layer takes its samples, None for a layer that has none."""
-    if not isinstance(given, torch.Tensor):
+    if not is_plain(given):
         return None
     if isinstance(module, nn.RNNBase | nn.MultiheadAttention) and given.ndim == 3:
         return 0 if module.batch_first else 1
@@ -119,7 +120,7 @@ def _sample_axis(module: nn.Module, given: Any) -> int | None:
 
 
 def _layout(tensor: Any) -> _Layout | None:
-    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or (
+    if not is_plain(tensor) or tensor.layout is not torch.strided or (
         not 0 < tensor.numel() <= ELEMENT_LIMIT or tensor.is_meta
     ):
         return None

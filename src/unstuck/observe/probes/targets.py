@@ -13,7 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import mean_deviation, observable, transfer
+from unstuck.observe.tensors import is_plain, mean_deviation, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     DISTINCT_TARGETS,
@@ -70,7 +70,7 @@ def target_of(function: str, args: Any) -> torch.Tensor | None:
         return None
     place = 2 if function in _THIRD else 1
     target = args[place] if len(args) > place else None
-    return target if isinstance(target, torch.Tensor) else None
+    return target if is_plain(target) else None
 
 
 def output_range(node: Any) -> tuple[float, float] | None:
@@ -134,7 +134,7 @@ class TargetProbe:
             return
         with torch.no_grad():
             values = target.detach()
-            if isinstance(weight, torch.Tensor) and function not in CLASSES and (
+            if is_plain(weight) and function not in CLASSES and (
                 weight.shape == values.shape and observable(weight)
             ):
                 values = values[weight != 0]
