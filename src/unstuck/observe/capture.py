@@ -167,9 +167,10 @@ class Capture:
         return swapped
 
     def _in_forked_child(self) -> None:
+        """There nothing is watched and nothing written."""
         with suppress(Exception):  # the interpreter would print it
             self.remove()
-            self._watcher.forked()
+            self._watcher.writer.abandon()
 
     def _elsewhere(self) -> bool:
         """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
@@ -356,7 +357,7 @@ class Capture:
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
             if not is_compiling():
-                self.tell(self._watcher.loss_scaled, outputs, result)
+                self.tell(self._watcher.losses.scaled, outputs, result)
             return result
 
         return scale

@@ -159,10 +159,6 @@ class Watcher:
             self.limited("a profiler was active: while it was, no step was looked at closely")
         return self.sampled
 
-    def forked(self) -> None:
-        """In a forked child nothing is watched and nothing written."""
-        self.writer.abandon()
-
     def maybe_stop(self) -> None:
         """Raises StopTraining once --max-steps is reached, again and again if it is swallowed."""
         if not self.stop.is_due(self.step):
@@ -282,9 +278,6 @@ class Watcher:
             self.modes.judged(self.modes.last, self.samples.role)
         elif self.sampled and len(args) > 1:
             self.labels.add(name, args[1])
-
-    def loss_scaled(self, unscaled: torch.Tensor, scaled: Any) -> None:
-        self.losses.scaled(unscaled, scaled)
 
     def before_backward(self, tensors: Any) -> None:
         self._may_look()

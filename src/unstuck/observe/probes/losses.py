@@ -144,9 +144,9 @@ class LossProbe:
         """Whether no loss waits for anything."""
         return not self._pending and not self._passes
 
-    def scaled(self, unscaled: torch.Tensor, result: Any) -> None:
+    def scaled(self, unscaled: Any, result: Any) -> None:
         """A gradient scaler multiplied a loss: the record holds the loss itself."""
-        if is_plain(result) and result.grad_fn is not None:
+        if is_plain(unscaled) and is_plain(result) and result.grad_fn is not None:
             self._scaled = {graph.sequence(result.grad_fn): value_of(unscaled)}
 
     def _looked_at(self, value: Number, weight: int, role: Role) -> None:
