@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
@@ -319,5 +320,8 @@ def test_a_compiled_step_holds_nothing_of_ours(backend: str, tmp_path: Path) -> 
         bare, watched, record = both(program, tmp_path)
         assert watched == bare
         assert any("compiled" in odd.says for odd in record.oddities)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("torch"):
+                assert not [key for key in vars(module) if "unstuck" in key]
     finally:
         torch._dynamo.reset()

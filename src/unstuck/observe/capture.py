@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.compiler import is_compiling
 from torch.nn import functional
 from torch.optim import lr_scheduler
 from torch.optim.optimizer import (
@@ -29,7 +28,7 @@ from torch.utils.data import DataLoader, dataloader
 from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.quiet import tracing_state
 from unstuck.observe.recursion import Headroom
-from unstuck.observe.swap import Original, Swap, key, swap
+from unstuck.observe.swap import Original, Swap, key, swap, uncompiled
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
@@ -100,7 +99,8 @@ class Capture:
                 self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
-        self._undo.append(register_optimizer_step_post_hook(self._after_step).remove)
+        hook = register_optimizer_step_post_hook(uncompiled(self._after_step))
+        self._undo.append(hook.remove)
         self._watch_beginnings(True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
@@ -125,7 +125,8 @@ class Capture:
             for swapped in self._when_sampled:
                 swapped.function.__code__ = swapped.new if on else swapped.old
         if on and self._leaf_hook is None and not self.compiled and self.guard.active:
-            self._leaf_hook = nn.modules.module.register_module_forward_hook(self._layer)
+            self._leaf_hook = nn.modules.module.register_module_forward_hook(
+                uncompiled(self._layer))
         elif not on and self._leaf_hook is not None:
             self._leaf_hook.remove()
             self._leaf_hook = None
@@ -143,7 +144,7 @@ class Capture:
     def _watch_beginnings(self, on: bool) -> None:
         """Turns the hook on the beginning of an optimizer's step on or off."""
         if on and self._step_hook is None:
-            self._step_hook = register_optimizer_step_pre_hook(self._before_step)
+            self._step_hook = register_optimizer_step_pre_hook(uncompiled(self._before_step))
         elif not on and self._step_hook is not None:
             self._step_hook.remove()
             self._step_hook = None
@@ -180,7 +181,7 @@ class Capture:
     # Construction -------------------------------------------------------------------------------
     def _module_init(self, original: Original) -> Callable[..., Any]:
         def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
-            if not is_compiling() and self.guard.active:
+            if self.guard.active:
                 self.tell(self._watcher.module_built, module)
             original(module, *args, **kwargs)
 
@@ -189,7 +190,7 @@ class Capture:
     def _train(self, original: Original) -> Callable[..., Any]:
         def train(module: nn.Module, mode: bool = True) -> Any:
             swapped = self._mode
-            if is_compiling() or swapped is None or not self.guard.active:
+            if swapped is None or not self.guard.active:
                 return original(module, mode)
             if not mode:
                 self.tell(self._watcher.modes.switched, module)
@@ -210,8 +211,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def method(owner: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(owner, *args, **kwargs)
-                if not is_compiling():
-                    self.tell(handler, owner, *(result,) * whole)
+                self.tell(handler, owner, *(result,) * whole)
                 return result
 
             return method
@@ -222,8 +222,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(tensor, *args, **kwargs)
-                if not is_compiling():
-                    self.tell(self._watcher.flow.initialised, name, tensor)
+                self.tell(self._watcher.flow.initialised, name, tensor)
                 return result
 
             return initialise
@@ -237,14 +236,13 @@ class Capture:
                 original(scheduler, *args, **kwargs)
             finally:
                 self._in_scheduler = outside
-            if not is_compiling():
-                self.tell(self._watcher.flow.scheduler_built, scheduler)
+            self.tell(self._watcher.flow.scheduler_built, scheduler)
 
         return init
 
     def _scheduler_step(self, original: Original) -> Callable[..., Any]:
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or self._in_scheduler or not self.guard.active:
+            if self._in_scheduler or not self.guard.active:
                 return original(scheduler, *args, **kwargs)
             self._in_scheduler = True  # some schedulers step others
             try:
@@ -260,8 +258,7 @@ class Capture:
         """Tells of a call before it is made, by its first argument."""
         def make(original: Original) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
-                if not is_compiling():
-                    self.tell(handler, *args[:1])
+                self.tell(handler, *args[:1])
                 return original(*args, **kwargs)
 
             return call
@@ -270,7 +267,7 @@ class Capture:
 
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
-            if not (is_compiling() or requires_grad):
+            if not requires_grad:
                 self.tell(self._watcher.frozen.frozen, module)
             return original(module, requires_grad)
 
@@ -279,7 +276,7 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or self.caller or self.in_backward or self._elsewhere():
+            if self.caller or self.in_backward or self._elsewhere():
                 return original(module, *args, **kwargs)
             swapped = self._call
             try:
@@ -315,13 +312,13 @@ class Capture:
         self._headroom.give()
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
-        if not is_compiling() and self.caller == get_ident() and not self.in_backward:
+        if self.caller == get_ident() and not self.in_backward:
             self.tell(self._watcher.layer_called, module, args, output)
 
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
             def loss(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or self.in_loss or self.in_backward or self._elsewhere():
+                if self.in_loss or self.in_backward or self._elsewhere():
                     return original(*args, **kwargs)
                 self.in_loss = True
                 try:
@@ -341,7 +338,7 @@ class Capture:
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or self.in_backward or self._elsewhere():
+            if self.in_backward or self._elsewhere():
                 return original(tensors, *args, **kwargs)
             self.thread = get_ident()
             self.tell(self._watcher.before_backward, tensors)
@@ -356,8 +353,7 @@ class Capture:
     def _scale(self, original: Original) -> Callable[..., Any]:
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
-            if not is_compiling():
-                self.tell(self._watcher.losses.scaled, outputs, result)
+            self.tell(self._watcher.losses.scaled, outputs, result)
             return result
 
         return scale
@@ -366,8 +362,7 @@ class Capture:
         def make(original: Original) -> Callable[..., Any]:
             def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(parameters, limit, *args, **kwargs)
-                if not is_compiling():
-                    self.tell(self._watcher.clipped, name, limit, result)
+                self.tell(self._watcher.clipped, name, limit, result)
                 return result
 
             return clip
@@ -376,7 +371,7 @@ class Capture:
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (is_compiling() or self.in_backward or self._elsewhere()):
+            if not (self.in_backward or self._elsewhere()):
                 self.tell(self._watcher.clearing, owner)
             return original(owner, *args, **kwargs)
 
@@ -384,13 +379,13 @@ class Capture:
 
     # Steps --------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not (is_compiling() or self._elsewhere()):
+        if not self._elsewhere():
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             self.tell(self._watcher.before_step, optimizer, closure is not None)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not (is_compiling() or self._elsewhere()):
+        if not self._elsewhere():
             told = self._watcher.quiet.stepped if self._is_quiet else self._watcher.after_step
             self.tell(told, optimizer)
             if self.guard.active:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, is_grad_enabled, nn
-from torch.compiler import is_compiling
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.guard import dispatch_modes, function_modes
@@ -96,7 +95,7 @@ class QuietSteps:
         original, function, old, new = swapped.original, swapped.function, swapped.old, swapped.new
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or capture.caller or capture.in_backward or (
+            if capture.caller or capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(module, *args, **kwargs)
@@ -141,7 +140,7 @@ class QuietSteps:
         original, known_losses = swapped.original, losses.known
 
         def loss(*args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or capture.in_loss or capture.in_backward or (
+            if capture.in_loss or capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(*args, **kwargs)
@@ -190,7 +189,7 @@ class QuietSteps:
         original = swapped.original
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or capture.in_backward or (
+            if capture.in_backward or (
                 get_ident() != capture.thread or tracing_state() is not None
             ):
                 return original(tensors, *args, **kwargs)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
+from torch.compiler import is_compiling
+
 Original = Callable[..., Any]
 
 
@@ -43,7 +45,8 @@ class Swap:
     def undo(self) -> None:
         """Restores the old code for good."""
         self.function.__code__ = self.old
-        self.function.__globals__.pop(self.name, None)
+        for name in _names(self.name):
+            self.function.__globals__.pop(name, None)
 
 
 def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]]) -> Swap:
@@ -71,9 +74,15 @@ def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]])
     original.__qualname__ = function.__qualname__
     original.__module__ = function.__module__
     name = key(function)
-    function.__globals__[name] = make(original)
+    made = (make(original), is_compiling, original)
+    function.__globals__.update(zip(_names(name), made, strict=True))
     function.__code__ = new = _shim(function, old, name)
     return Swap(function, old, new, name, original)
+
+
+def _names(name: str) -> tuple[str, str, str]:
+    """What stands in a function's globals: the new behaviour, a question, and the old one."""
+    return name, f"{name}_compiling", f"{name}_original"
 
 
 class _Deeper:
@@ -126,10 +135,14 @@ def _shim(function: FunctionType, old: CodeType, name: str) -> CodeType:
     # The exchanged code must close over the same names, whether it reads them or not.
     closed = ", ".join(old.co_freevars)
     touch = f"        ({closed},)\n" if closed else ""
+    # A compiler that traces the call finds a constant, and the old behaviour: nothing of ours.
+    new, compiling, original = _names(name)
     source = (
         f"def outer({closed}):\n"
         f"    def shim({', '.join(parameters)}):\n"
-        f"        return {name}({', '.join(arguments)})\n"
+        f"        if {compiling}():\n"
+        f"            return {original}({', '.join(arguments)})\n"
+        f"        return {new}({', '.join(arguments)})\n"
         f"{touch}"
         f"    return shim\n"
     )
@@ -139,3 +152,14 @@ def _shim(function: FunctionType, old: CodeType, name: str) -> CodeType:
         co_filename=old.co_filename, co_firstlineno=old.co_firstlineno,
         co_name=old.co_name, co_qualname=old.co_qualname,
     )
+
+
+def uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """A hook for torch that does nothing where a compiler traces it."""
+    compiling = is_compiling  # no global of ours is looked up, and so none is put into the graph
+
+    def call(*arguments: Any) -> None:
+        if not compiling():
+            hook(*arguments)
+
+    return call
