@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from unstuck.output import complain, printing
 
 if TYPE_CHECKING:
     from unstuck.findings import Diagnosis
@@ -63,19 +67,32 @@ def check_json(json_file: str | None) -> None:
 
 
 def put_json(text: str, json_file: str) -> bool:
-    """Writes JSON where `--json` wants it; whether that is standard output, and so all output.
-
-    A file that cannot be written is told of, and costs no more than itself.
-    """
-    if json_file == "-":
-        typer.echo(text, nl=False)
-        return True
+    """Writes JSON to a file; whether that could be done. If not, that is said."""
     try:
         # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
         Path(json_file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         say(f"{json_file} could not be written: {error.strerror}")
-    return False
+        return False
+    return True
+
+
+def deliver(as_json: Callable[[], str], json_file: str | None, draw: Callable[[], None]) -> bool:
+    """Draws a report, or prints JSON in its place, and writes the file that `--json` names.
+
+    Whether that file could be written.
+
+    Raises:
+        UnwritableError: standard output could not be.
+    """
+    text = None if json_file is None else as_json()
+    written = text is None or json_file in (None, "-") or put_json(text, str(json_file))
+    with printing():
+        if text is not None and json_file == "-":
+            typer.echo(text, nl=False)
+        else:
+            draw()
+    return written
 
 
 def our_fault(what: str, error: Exception, kept: str = "", longest: int | None = None) -> str:
@@ -86,15 +103,16 @@ def our_fault(what: str, error: Exception, kept: str = "", longest: int | None =
     if os.environ.get("UNSTUCK_DEBUG"):
         import traceback
 
-        traceback.print_exception(error)
+        with contextlib.suppress(OSError, ValueError):
+            traceback.print_exception(error)
     says = str(error).partition("\n")[0][:longest]
     return (f"{what} failed, which is a fault of unstuck ({type(error).__name__}: {says}); "
             f"{kept}UNSTUCK_DEBUG=1 shows where")
 
 
 def say(sentence: str) -> None:
-    """Prints a sentence of ours on standard error."""
-    typer.echo(f"unstuck: {sentence}", err=True)
+    """Prints a sentence of ours on standard error, if that can be written."""
+    complain(sentence)
 
 
 def refuse(sentence: str) -> NoReturn:

@@ -7,57 +7,33 @@ is the program's alone.
 from __future__ import annotations
 
 import difflib
-import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
-from unstuck import __version__, curves_command
+from unstuck import __version__, curves_command, run_command
 from unstuck.arguments import (
+    UNUSABLE,
     FailOn,
     FailOnOption,
     JsonOption,
     NotesOption,
     QuietOption,
     check_json,
+    deliver,
     met,
-    our_fault,
-    put_json,
     refuse,
     say,
 )
+from unstuck.output import UnwritableError, prepare, printing, settle
+from unstuck.run_command import judged, show, sorry
 
 if TYPE_CHECKING:
     from unstuck.cause import Cause
-    from unstuck.findings import Diagnosis
-    from unstuck.record import Record
-
-
-class TargetCommand(TyperCommand):
-    """A command whose own options end where the program's name begins."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keeps everything from the script, or from `-m`, away from our own options."""
-        takes_value = {
-            name
-            for parameter in self.params
-            if not getattr(parameter, "is_flag", True)
-            for name in parameter.opts
-        }
-        index = 0
-        while index < len(args) and args[index].startswith("-") and args[index] != "--":
-            word = args[index]
-            if word.startswith("-m"):
-                module = [word[2:]] if len(word) > 2 else []
-                args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
-                break
-            index += 2 if word in takes_value else 1
-        parsed: list[str] = super().parse_args(ctx, args)
-        return parsed
 
 
 app = typer.Typer(
@@ -86,73 +62,10 @@ def _common(
     pass
 
 
-@app.command(
-    cls=TargetCommand, no_args_is_help=True, context_settings={"allow_interspersed_args": False}
-)
-def run(
-    target: Annotated[
-        list[str], typer.Argument(metavar="SCRIPT [ARGS]… | -m MODULE [ARGS]…", show_default=False)
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Keep the record in DIR.")
-    ] = None,
-    json_file: JsonOption = None,
-    max_steps: Annotated[
-        int | None,
-        typer.Option("--max-steps", min=1, metavar="N", help="Stop after N optimizer steps."),
-    ] = None,
-    overhead: Annotated[
-        float,
-        typer.Option(
-            "--overhead", min=0.0, max=1.0, metavar="F", help="Share of time to watch with."
-        ),
-    ] = 0.03,
-    fail_on: FailOnOption = FailOn.NEVER,
-    notes: NotesOption = False,
-    quiet: QuietOption = False,
-    no_program_text: Annotated[
-        bool,
-        typer.Option("--no-program-text", help="Keep no argv, traceback and source in the record."),
-    ] = False,
-) -> None:
-    """Run a program as it is, watch it train, and say why it does not learn.
-
-    Options after the script, or after -m MODULE, are the program's own.
-    """
-    from unstuck import supervise
-
-    if json_file == "-":
-        refuse("run --json - is refused, for standard output is the program's: name a file")
-    check_json(json_file)
-    _check_target(target)
-    try:
-        name = target[1] if target[0] == "-m" else target[0]
-        folder = supervise.asked_folder(out) if out else supervise.new_folder(name)
-    except supervise.UnusableFolderError as error:
-        refuse(str(error))
-    options = supervise.RunOptions(folder, max_steps, overhead, not no_program_text)
-    result = supervise.supervise(target, options)
-    if result.refused is not None:
-        refuse(result.refused)
-    failed = False
-    if result.record is None:
-        if not quiet:
-            say(supervise.nothing_recorded(result))
-    else:
-        if result.signal is not None and not quiet:
-            say(f"the program was ended by {supervise.signal_name(result.signal)}")
-        try:
-            _, diagnosis = _report(
-                result.record, sys.stderr, json_file=json_file, notes=notes, quiet=quiet
-            )
-            failed = met(diagnosis, fail_on)
-            if not quiet:
-                say(f"the record is in {result.record}; unstuck diagnose reads it again")
-        except Exception as error:
-            say(_sorry(error, result.record))
-    if result.signal is not None:
-        supervise.die_of(result.signal)
-    raise typer.Exit(result.status or int(failed))
+app.command(
+    cls=run_command.TargetCommand, no_args_is_help=True,
+    context_settings={"allow_interspersed_args": False},
+)(run_command.run)
 
 
 @app.command()
@@ -167,19 +80,27 @@ def diagnose(
     quiet: QuietOption = False,
 ) -> None:
     """Diagnose a recorded run again. `--json -` prints JSON in place of the report."""
+    from unstuck.folders import EVENTS, past_runs, runs_folder
+    from unstuck.report import schema
+
     check_json(json_file)
     if record is None:
-        from unstuck.supervise import past_runs, runs_folder
-
         runs = past_runs()
         if not runs:
             refuse(f"there is no record in {runs_folder()}: name one")
         record = runs[-1]
+    elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
+        refuse(f"{record} holds a record of each rank: name one, such as {record / 'rank-0'}")
     try:
-        _, diagnosis = _report(record, sys.stdout, json_file=json_file, notes=notes, quiet=quiet)
+        found, diagnosis = judged(record)
+        written = deliver(
+            lambda: schema.to_text(diagnosis), json_file,
+            lambda: show(found, diagnosis, sys.stdout, notes, quiet))
+    except UnwritableError:
+        raise
     except Exception as error:
-        refuse(_sorry(error, record))
-    raise typer.Exit(int(met(diagnosis, fail_on)))
+        refuse(sorry(error, record))
+    raise typer.Exit(int(met(diagnosis, fail_on)) if written else UNUSABLE)
 
 
 app.command(no_args_is_help=True)(curves_command.curves)
@@ -202,7 +123,8 @@ def explain(
         close = [name for low in near for name in names if name.lower() == low]
         hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
         refuse(f"there is no cause {cause!r}: {hint}")
-    typer.echo(text, nl=False)
+    with printing():
+        typer.echo(text, nl=False)
 
 
 @app.command("list")
@@ -216,77 +138,35 @@ def list_causes() -> None:
     known = [cause for family in families.values() for cause in family]
     wide = max((len(cause.slug) for cause in known), default=0)
     long = max((len(cause.code) for cause in known), default=0)
-    for index, (family, members) in enumerate(families.items()):
-        typer.echo(f"{'' if index == 0 else chr(10)}{family}")
-        for cause in members:
-            typer.echo(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}")
-
-
-# Judging a record --------------------------------------------------------------------------------
-def _report(
-    folder: Path, file: IO[str], *, json_file: str | None, notes: bool, quiet: bool
-) -> tuple[Record, Diagnosis]:
-    """Diagnoses a record and prints what there is to say about it."""
-    from unstuck.diagnosis import diagnose
-    from unstuck.findings import OutcomeKind
-    from unstuck.record import read_record
-    from unstuck.report import terminal
-
-    record = read_record(folder)
-    diagnosis = diagnose(record)
-    if json_file is not None:
-        from unstuck.report import schema
-
-        if put_json(schema.to_text(diagnosis), json_file):
-            return record, diagnosis
-    untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
-    if untrained and not quiet:
-        print(f"unstuck: {terminal.nothing_trained(record)}", file=file)
-        for remark in diagnosis.remarks:
-            print(f"note: {remark}", file=file)
-    elif not untrained:
-        terminal.render(diagnosis, notes=notes, quiet=quiet, file=file)
-    file.flush()
-    return record, diagnosis
-
-
-# Arguments and messages --------------------------------------------------------------------------
-def _check_target(target: list[str]) -> None:
-    """Refuses a program that cannot be there, before anything is started."""
-    name = target[0]
-    if name == "-m":
-        if len(target) < 2:
-            refuse("-m needs the name of a module")
-        return
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "__main__.py").is_file():
-            refuse(f"{name} is a folder without __main__.py: name a script")
-    elif not path.exists():
-        if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
-            refuse(f"there is no script {name}: name the script itself (unstuck run train.py)")
-        folder = path.parent
-        scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
-        near = difflib.get_close_matches(path.name, scripts, 1)
-        hint = f"; did you mean {folder / near[0]}?" if near else ""
-        refuse(f"there is no script {name}{hint}")
-    elif not os.access(path, os.R_OK):
-        refuse(f"{name} cannot be read")
-
-
-def _sorry(error: Exception, record: Path) -> str:
-    """A sentence about an error, expected or our own."""
-    from unstuck.record import UnusableRecord
-
-    if isinstance(error, UnusableRecord):
-        return str(error)
-    return our_fault("the diagnosis", error, f"the record is kept in {record}, and ")
+    with printing():
+        for index, (family, members) in enumerate(families.items()):
+            print(f"{'' if index == 0 else chr(10)}{family}")
+            for cause in members:
+                print(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}")
 
 
 def main() -> None:
     """The entry point."""
     call: Callable[..., Any] = app
-    call(prog_name="unstuck", windows_expand_args=False)  # the program's arguments stay as typed
+    prepare()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of libraries that we use; the child has its own
+            # The program's arguments stay as typed.
+            call(prog_name="unstuck", windows_expand_args=False)
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # a reader has seen enough of the help
+            raise SystemExit(0) from None
+        raise
+    except UnwritableError as error:
+        say(str(error))
+        raise SystemExit(UNUSABLE) from None
+    except OSError as error:
+        what = f"{error.filename!r} cannot be used" if error.filename else "output failed"
+        say(f"{what}: {error.strerror}")
+        raise SystemExit(UNUSABLE) from None
+    finally:
+        settle()
 
 
 if __name__ == "__main__":

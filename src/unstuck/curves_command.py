@@ -16,9 +16,9 @@ from unstuck.arguments import (
     NotesOption,
     QuietOption,
     check_json,
+    deliver,
     met,
     our_fault,
-    put_json,
     refuse,
     say,
 )
@@ -68,8 +68,7 @@ def curves(
     readings, unusable = _readings(files, choice)
     if not readings:
         raise typer.Exit(UNUSABLE)
-    _write(readings, json_file, notes, quiet)
-    if unusable:
+    if not _write(readings, json_file, notes, quiet) or unusable:
         raise typer.Exit(UNUSABLE)
     raise typer.Exit(int(any(met(reading.diagnosis, fail_on) for reading in readings)))
 
@@ -97,20 +96,24 @@ def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
 def _records(file: str, choice: Choice) -> Iterator[Record]:
     from unstuck.logs.read import record_of, records
     from unstuck.logs.source import piped
+    from unstuck.logs.table import UnusableLog
 
     if file == "-":
+        if sys.stdin is None:
+            raise UnusableLog("standard input is closed")
         with piped(sys.stdin.buffer) as source:
             yield record_of(source, choice)
         return
     yield from records(Path(file), choice)
 
 
-def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: bool) -> None:
+def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: bool) -> bool:
+    """Writes what was asked for; whether all of it could be written."""
     from unstuck.report import logs, schema
 
-    if json_file is not None:
+    def as_json() -> str:
         runs = [(reading.log.file, reading.diagnosis) for reading in readings]
-        text = schema.to_text(runs[0][1]) if len(runs) == 1 else schema.runs_to_text(runs)
-        if put_json(text, json_file):
-            return
-    logs.render(readings, notes=notes, quiet=quiet, file=sys.stdout)
+        return schema.to_text(runs[0][1]) if len(runs) == 1 else schema.runs_to_text(runs)
+
+    return deliver(as_json, json_file, lambda: logs.render(
+        readings, notes=notes, quiet=quiet, file=sys.stdout))

@@ -34,8 +34,8 @@ class RecordWriter:
     they do nothing.
     """
 
-    def __init__(self, folder: Path, version: str) -> None:
-        """Starts a record in `folder`, which is made if it is missing.
+    def __init__(self, folder: Path, version: str, record: str | None = None) -> None:
+        """Starts a record in `folder`, which is made if it is missing; `record` is its id.
 
         Raises:
             FileExistsError: the folder holds a record already.
@@ -49,7 +49,7 @@ class RecordWriter:
         self._pending: list[str] = []
         self.due = 0.0  # the time of the next flush
         self._write({"type": "header", "schema": SCHEMA, "version": version,
-                     "record": uuid.uuid4().hex})
+                     "record": record or uuid.uuid4().hex})
         self.flush()
 
     def fact(self, fact: Fact, step: int) -> None:

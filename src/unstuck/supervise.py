@@ -8,38 +8,34 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from unstuck.folders import Folder, holds
+from unstuck.messages import Pipe
 from unstuck.observe import program
 
-EVENTS = "events.jsonl"  # record.EVENTS, without its import of numpy before the program starts
-KEPT = 50
-_RECENT_SECONDS = 3600.0
-_RUN_NAME = re.compile(r"\d{8}T\d{6}Z-.*-\d+(\.\d+)?")
+_PR_SET_PDEATHSIG = 1
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT")  # the terminal sends them to the child as well
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", *_FROM_TERMINAL)
 
 
-class UnusableFolderError(Exception):
-    """The folder cannot take a record; the message is one sentence for the user."""
+class StartError(Exception):
+    """The program could not be started; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to watch a run. `overhead` is the share of time that watching may cost."""
 
-    folder: Path
+    folder: Folder
     max_steps: int | None = None
     overhead: float = 0.03
     program_text: bool = True
@@ -47,9 +43,10 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How the child ended, and where its record is (None if it wrote none).
+    """How the child ended, and where its record is (None if there is none).
 
-    `refused` says why the program was not started, `unwatched` why it ran unwatched.
+    `refused` says why the program was not started, `unwatched` why it ran unwatched; `failures` are
+    sentences about what went wrong with the watching. `lost`: a record was begun, but is no more.
     """
 
     status: int
@@ -57,79 +54,9 @@ class RunResult:
     record: Path | None = None
     refused: str | None = None
     unwatched: str | None = None
-
-
-# Where records go --------------------------------------------------------------------------------
-def runs_folder() -> Path:
-    """Where records go if nobody says otherwise."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("unstuck", appauthor=False)) / "runs"
-
-
-def asked_folder(folder: Path) -> Path:
-    """Makes the folder that the user asked for.
-
-    Raises:
-        UnusableFolderError: it holds a record already, or cannot be made or written.
-    """
-    if (folder / EVENTS).exists():
-        raise UnusableFolderError(f"{folder} holds a record already: choose a new folder for --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
-        raise UnusableFolderError(f"--out {folder} cannot be used: {reason}") from None
-    if not os.access(folder, os.W_OK):
-        raise UnusableFolderError(f"--out {folder} cannot be used: it is not writable")
-    return folder
-
-
-def new_folder(script: str, runs: Path | None = None, keep: int = KEPT) -> Path:
-    """Makes a folder for one run and removes the oldest records beyond `keep`.
-
-    Raises:
-        UnusableFolderError: it cannot be made.
-    """
-    runs = runs_folder() if runs is None else runs
-    stem = re.sub(r"[^\w.-]", "_", Path(script).stem if script.endswith(".py") else script)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{Path(stem).name[:60]}-{os.getpid()}"
-    try:
-        runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _forget_old(runs, keep - 1)
-        for number in range(1000):
-            folder = runs / (f"{name}.{number}" if number else name)
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir()
-                return folder
-    except OSError as error:
-        raise UnusableFolderError(
-            f"no record can be kept in {runs} ({error.strerror}): name a folder with --out"
-        ) from None
-    raise UnusableFolderError(f"no record can be kept in {runs}: name a folder with --out")
-
-
-def past_runs(runs: Path | None = None) -> list[Path]:
-    """Folders of runs in the state folder, oldest first."""
-    runs = runs_folder() if runs is None else runs
-    if not runs.is_dir():
-        return []
-    return sorted(p for p in runs.iterdir() if _RUN_NAME.fullmatch(p.name) and p.is_dir())
-
-
-def _forget_old(runs: Path, keep: int) -> None:
-    folders = past_runs(runs)
-    for folder in folders[: max(len(folders) - keep, 0)]:
-        with contextlib.suppress(OSError):
-            # One that was written a while ago may still belong to a long run.
-            if time.time() - _last_write(folder) > _RECENT_SECONDS:
-                shutil.rmtree(folder)
-
-
-def _last_write(folder: Path) -> float:
-    file = folder / EVENTS
-    return (file if file.exists() else folder).stat().st_mtime
+    failures: tuple[str, ...] = ()
+    lost: bool = False
+    debug: tuple[str, ...] = ()
 
 
 # The child ---------------------------------------------------------------------------------------
@@ -147,27 +74,43 @@ def supervise(target: Sequence[str], options: RunOptions) -> RunResult:
 
     Args:
         target: a script and its arguments, or "-m", a module and its arguments.
-        options: where the record goes, and how it is made. The folder exists.
+        options: where the record goes, and how it is made.
+
+    Raises:
+        StartError: there is no child.
     """
+    folder = options.folder
+    token = uuid.uuid4().hex  # by which we know the record
     config = json.dumps({
-        "folder": str(options.folder.resolve()),
+        "record": token,
+        "folder": os.path.abspath(folder.path),
         "max_steps": options.max_steps,
         "overhead": options.overhead,
         "program_text": options.program_text,
     })
-    command = [sys.executable, *interpreter_flags(), program.__file__, config, *target]
-    status = _run(command)
-    result = RunResult(
+    pipe = Pipe()
+    number = "" if pipe.number is None else str(pipe.number)
+    command = [sys.executable, *interpreter_flags(), program.__file__, f"{number} {config}"]
+    try:
+        status = _run([*command, *target], pipe.started)
+    except OSError as error:
+        folder.discard()
+        raise StartError(f"the program could not be started: {error.strerror}") from None
+    told = pipe.read()
+    there = holds(folder.path, token)
+    if not there:
+        folder.discard()
+    folder.close()
+    return RunResult(
         status=max(status, 0),
         signal=-status if status < 0 else None,
-        record=options.folder if (options.folder / EVENTS).exists() else None,
-        refused=_taken(options.folder / program.REFUSED),
-        unwatched=_taken(options.folder / program.UNWATCHED),
+        record=folder.path if there else None,
+        refused=next(iter(told.get(program.REFUSED, ())), None),
+        unwatched=next(iter(told.get(program.UNWATCHED, ())), None),
+        failures=tuple(told.get(program.FAILED, ())),
+        lost=program.WATCHING in told and not there,
+        debug=tuple(told.get(program.DEBUG, ())),
     )
-    if result.record is None:
-        with contextlib.suppress(OSError):  # it may have been there before, with other files
-            options.folder.rmdir()
-    return result
 
 
 def die_of(number: int) -> NoReturn:
@@ -185,21 +128,15 @@ def die_of(number: int) -> NoReturn:
     raise SystemExit(128 + number)  # a signal whose default is to be ignored
 
 
-def _taken(file: Path) -> str | None:
-    try:
-        text = file.read_text(encoding="utf-8")
-        file.unlink()
-    except OSError:
-        return None
-    return text
-
-
-def _run(command: list[str]) -> int:
+def _run(command: list[str], started: Callable[[], None]) -> int:
     """Runs a command, passes signals on to it, and returns its status, -N for signal N."""
     noted: list[int] = []
     with _handlers(lambda number, _: noted.append(number)) as numbers:
-        # Descriptors that we were given are the program's, as if it had been started alone.
-        process = subprocess.Popen(command, close_fds=False)
+        try:
+            # Descriptors that we were given are the program's, as if it had been started alone.
+            process = subprocess.Popen(command, close_fds=False, preexec_fn=_die_with_us())
+        finally:
+            started()
         if hasattr(signal, "sigwaitinfo") and numbers:
             # Blocked only now: the child would inherit the block.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {*numbers, signal.SIGCHLD})
@@ -210,6 +147,28 @@ def _run(command: list[str]) -> int:
         else:
             _poll(process, noted)
     return process.returncode
+
+
+def _die_with_us() -> Callable[[], None] | None:
+    """What lets the child be killed when we are, as a program alone would have been (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        if len(os.listdir("/proc/self/task")) > 1:  # who forks must be alone
+            return None
+        prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+        # All that the child calls is made here: it must not fail, nor wait for anything.
+        arguments = [ctypes.c_ulong(n) for n in (_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)]
+
+        def ask() -> None:
+            prctl(*arguments)
+            if os.getppid() != parent:  # we have ended in the meantime
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return ask
+    return None
 
 
 def _relay(process: subprocess.Popen[bytes], numbers: set[int], noted: list[int]) -> None:
@@ -275,7 +234,9 @@ def _handlers(note: Callable[[int, FrameType | None], Any]) -> Iterator[set[int]
 def nothing_recorded(result: RunResult) -> str:
     """Why a program left no record, in a sentence."""
     if result.unwatched is not None:
-        return f"nothing was recorded, for the program ran unwatched ({result.unwatched})"
+        return f"nothing was recorded because the program ran unwatched ({result.unwatched})"
+    if result.lost:
+        return "the record was removed or replaced while the program ran: there is nothing to judge"
     if result.signal is not None:
         name = signal_name(result.signal)
         return f"the program was ended by {name} before it imported torch: nothing was recorded"

@@ -1,6 +1,7 @@
 """The child process: runs the user's program as `__main__`, watched from its own `import torch` on.
 
-Started as `python program.py CONFIG script args…` or `python program.py CONFIG -m module args…`.
+Started as `python program.py CONFIG script args…` or `python program.py CONFIG -m module args…`,
+where CONFIG is the number of a descriptor (the pipe to our parent), a space, and JSON.
 Until the program imports torch, nothing is imported here that the interpreter has not imported
 itself: a module loaded early would shadow one of the program's own, or cost it time. What is
 measured, and how, lives in `session`.
@@ -23,14 +24,54 @@ if TYPE_CHECKING:
     from unstuck.facts import End
     from unstuck.observe.session import Session
 
-REFUSED = "refused"  # a file that the child leaves in the record's folder: why nothing was run
-UNWATCHED = "unwatched"  # the same: why a program was run but not watched
+# What the parent is told: one line each, the kind first.
+WATCHING = "watching"  # the record has been begun
+REFUSED = "refused"  # why nothing was run
+UNWATCHED = "unwatched"  # why the program was run but not watched
+FAILED = "failed"  # a sentence: what went wrong with the watching
+DEBUG = "debug"  # a traceback of ours, with UNSTUCK_DEBUG
+LONGEST = 3500  # bytes of a message: shorter ones are not torn apart by others
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _ROOT = os.path.dirname(os.path.dirname(_HERE))
 
 
 class RefusedError(Exception):
     """The program cannot be started; the message is one sentence for the user."""
+
+
+class Parent:
+    """The pipe to the process that started us. The program's own streams are never written to."""
+
+    def __init__(self, number: str) -> None:
+        self._process = os.getpid()
+        self._pipe: int | None = None
+        if number.isdigit():
+            try:
+                os.set_inheritable(int(number), False)  # not for what the program starts
+                self._identity = self._seen(int(number))
+                self._pipe = int(number)
+            except OSError:
+                pass
+
+    def tell(self, kind: str, text: str) -> bool:
+        """Sends a message, if the pipe is still there; raises nothing. Whether it was sent."""
+        try:
+            # A program that becomes a daemon closes every descriptor, and the number may be a
+            # file of its own by now.
+            if self._pipe is None or os.getpid() != self._process or (
+                self._seen(self._pipe) != self._identity
+            ):
+                return False
+            line = f"{kind} {text}".replace("\n", "\v").encode("utf-8", "backslashreplace")
+            os.write(self._pipe, line[:LONGEST] + b"\n")
+        except Exception:
+            return False
+        return True
+
+    @staticmethod
+    def _seen(descriptor: int) -> tuple[int, int]:
+        found = os.fstat(descriptor)
+        return found.st_dev, found.st_ino
 
 
 class TorchFinder:
@@ -86,7 +127,8 @@ class TorchFinder:
 class Child:
     """One run of one program."""
 
-    def __init__(self, config: str, target: list[str]) -> None:
+    def __init__(self, parent: Parent, config: str, target: list[str]) -> None:
+        self._parent = parent
         self._config = config  # JSON, read only once torch is there: it imports json itself
         self._target = target
         self._process = os.getpid()
@@ -127,7 +169,8 @@ class Child:
         path, *arguments = self._target
         sys.argv = [path, *arguments]
         _forge_original_arguments(self._target)
-        absolute = os.path.join(os.getcwd(), path)  # not normalised: the interpreter does neither
+        # Not normalised: the interpreter does neither.
+        absolute = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
         if os.path.isdir(absolute):
             return self._folder(main, absolute)
         if not sys.flags.safe_path:
@@ -193,35 +236,30 @@ class Child:
                 overhead=options["overhead"],
                 program_text=self._text,
                 argv=tuple(self._target) if self._text else (),
-                program_folder=self._program_folder(),
+                program_folder=session.program_folder(self._target, self._spec),
+                say=lambda sentence: self._say(FAILED, sentence),
+                record=options.get("record"),
             ))
             self._stop = stop.StopTraining
+            self._say(WATCHING, "")
         except Exception as error:
-            self._say_unwatched(f"{type(error).__name__}: {_first_line(error)}")
-            if os.environ.get("UNSTUCK_DEBUG"):
-                import traceback
+            self._unwatched = True
+            self._say(UNWATCHED, _described(error))
+            self._debug(error)
+        except BaseException:  # a key, or an exception of a handler of the program's own
+            if self._session is None:
+                self._unwatched = True
+                self._say(UNWATCHED, "it was interrupted while the watching began")
+            raise
 
-                traceback.print_exc()
+    def _say(self, kind: str, text: str) -> None:
+        self._parent.tell(kind, text)
 
-    def _say_unwatched(self, why: str) -> None:
-        self._unwatched = True
-        _say(f"could not watch: {why}; the program goes on unwatched")
-        _leave(self._config, UNWATCHED, why)
+    def _debug(self, error: BaseException) -> None:
+        if os.environ.get("UNSTUCK_DEBUG"):
+            import traceback
 
-    def _program_folder(self) -> str | None:
-        """Where the user's own code lives, even if that is inside site-packages."""
-        if self._target[0] != "-m":
-            path = os.path.realpath(self._target[0])
-            return path if os.path.isdir(path) else os.path.dirname(path)
-        package = sys.modules.get(self._target[1].partition(".")[0])
-        folders: list[str] = list(getattr(package, "__path__", ()))
-        if folders:  # the package may import torch before the module itself is found
-            return os.path.realpath(folders[0])
-        if self._spec is None or not self._spec.origin:
-            return None
-        folder = os.path.dirname(os.path.realpath(self._spec.origin))
-        # A lone module beside every installed package: the folder says nothing.
-        return None if os.path.basename(folder) in _LIBRARY_FOLDERS else folder
+            self._say(DEBUG, "".join(traceback.format_exception(error))[-LONGEST // 2:])
 
     def _forget(self) -> None:
         """In a forked child: it is not watched and never writes."""
@@ -234,20 +272,16 @@ class Child:
         if os.getpid() != self._process or self._session is None:
             return
         try:
-            from dataclasses import replace
+            from unstuck.observe.session import end_of_program
 
-            from unstuck.facts import EndKind
-            from unstuck.observe.session import end_of
+            self._end = end_of_program(error, self._session, self._text, self._max_steps)
+        except Exception as failure:
+            self._not_recorded(failure)
 
-            end = end_of(error, self._session.sites, self._text)
-            end = replace(end, status=end.status & 0xFF)  # all that the system keeps of it
-            if end.kind is EndKind.EXIT and not end.status:
-                end = replace(end, kind=EndKind.FINISHED)
-            if self._session.stopped:  # even where the program made another error of it
-                end = replace(end, kind=EndKind.STOPPED, max_steps=self._max_steps)
-            self._end = end
-        except Exception as failure:  # the program's own traceback must come first
-            _say(f"the end of the run was not recorded: {type(failure).__name__}: {failure}")
+    def _not_recorded(self, error: BaseException) -> None:
+        self._say(FAILED, "how the run ended was not recorded because of an error in unstuck "
+                          f"({_described(error)})")
+        self._debug(error)
 
     def _finish_if_alone(self) -> None:
         """Finishes now unless another thread may still train.
@@ -267,25 +301,30 @@ class Child:
         if self._session is None:
             torch = getattr(sys.modules.get("torch"), "__file__", None)
             if torch and not self._unwatched and self._finder in sys.meta_path:
-                self._say_unwatched("torch was imported in a way that could not be noticed")
+                self._unwatched = True
+                self._say(UNWATCHED, "torch was imported in a way that could not be noticed")
             return
         session, self._session = self._session, None
         try:
             from unstuck.facts import End, EndKind
 
             session.finish(self._end or End(EndKind.FINISHED))
-        except Exception as error:
-            _say(f"the end of the run was not recorded: {type(error).__name__}: {error}")
+        except BaseException as error:  # the program is over, and what a key ends now is ours
+            self._not_recorded(error)
 
 
-_LIBRARY_FOLDERS = ("site-packages", "dist-packages")
-
-
-def _first_line(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
+    """An error and where it arose."""
     try:
-        return str(error).strip().partition("\n")[0]
+        says = str(error).strip().partition("\n")[0]
     except Exception:  # an exception whose own str() fails
-        return ""
+        says = ""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is not None:
+        says += f", {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
+    return f"{type(error).__name__}: {says}"
 
 
 def _without_our_frames(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -334,34 +373,18 @@ def _forge_original_arguments(target: list[str]) -> None:
         sys.orig_argv = [*original[: len(original) - len(target) - 2], *target]
 
 
-def _say(sentence: str) -> None:
-    try:
-        sys.stderr.write(f"unstuck: {sentence}\n")
-        sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):  # no standard error, or a closed one
-        pass
-
-
-def _leave(config: str, name: str, why: str) -> None:
-    """Tells the parent by a file in the record's folder."""
-    import json
-
-    try:
-        with open(os.path.join(json.loads(config)["folder"], name), "w", encoding="utf-8") as file:
-            file.write(why)
-    except OSError:
-        pass
-
-
 def main() -> None:
     """Takes over from the interpreter: `sys.argv` is [this file, CONFIG, target, args…]."""
     if not sys.flags.safe_path:
         del sys.path[0]  # our own folder, which holds modules of common names
     _, config, *target = sys.argv
+    number, _, config = config.partition("{")
+    parent = Parent(number.strip())
     try:
-        Child(config, target).run()
+        Child(parent, "{" + config, target).run()
     except RefusedError as error:
-        _leave(config, REFUSED, str(error))
+        if not parent.tell(REFUSED, str(error)) and sys.stderr:
+            sys.stderr.write(f"unstuck: {error}\n")  # as the program never came to be
         raise SystemExit(2) from None
 
 

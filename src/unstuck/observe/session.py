@@ -7,19 +7,22 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from unstuck import facts
+import numpy as np
+
+from unstuck import facts, folders
 from unstuck.facts import End, EndKind
-from unstuck.observe.sites import Sites, locate
+from unstuck.observe.sites import Sites, locate, raised_at
 from unstuck.record import RecordWriter
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from unstuck.findings import Diagnosis
     from unstuck.observe.watcher import Watcher
 
@@ -29,7 +32,8 @@ class Options:
     """How to watch.
 
     `folder` must not hold a record yet. `overhead` is the share of the run's time that sampling
-    may cost. `program_folder` is the folder of the program's script or top package.
+    may cost. `program_folder` is the folder of the program's script or top package. `say` takes a
+    sentence for the user, about a failure of ours, and raises nothing. `record` is the record's id.
     """
 
     folder: Path
@@ -39,6 +43,7 @@ class Options:
     argv: tuple[str, ...] = ()
     program_folder: str | None = None
     say: Callable[[str], None] | None = None
+    record: str | None = None
 
 
 class AlreadyWatching(RuntimeError):
@@ -65,13 +70,10 @@ class Session:
         import torch
 
         from unstuck import __version__
-        from unstuck.observe.capture import watching
         from unstuck.observe.watcher import Watcher
 
-        if watching():
-            raise AlreadyWatching("this process is being watched already")
-
-        writer = RecordWriter(options.folder, __version__)
+        check_alone()
+        writer = RecordWriter(options.folder, __version__, options.record)
         devices = tuple(
             torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
         ) if torch.cuda.is_initialized() else ()
@@ -82,9 +84,13 @@ class Session:
         sites = Sites(options.program_folder, options.program_text)
         watcher = Watcher(writer, sites, options.overhead, options.max_steps)
         watcher.say = options.say
-        watcher.start()
-        writer.flush()
-        return cls(watcher, sites)
+        try:
+            watcher.start()
+            writer.flush()
+            return cls(watcher, sites)
+        except BaseException:  # also a key, or an exception of a handler of the program's own
+            watcher.capture.remove()
+            raise
 
     @property
     def stopped(self) -> bool:
@@ -95,7 +101,52 @@ class Session:
         """Removes the hooks and writes how the run ended. Later calls do nothing."""
         if not self._finished:
             self._finished = True
-            self._watcher.finish(end)
+            with np.errstate(all="ignore"):  # numbers may be odd, and settings are the program's
+                self._watcher.finish(end)
+
+
+def check_alone() -> None:
+    """Nothing if this process is not being watched.
+
+    Raises:
+        AlreadyWatching: it is.
+    """
+    from unstuck.observe.capture import watching
+
+    if watching():
+        raise AlreadyWatching("this process is being watched already")
+
+
+def program_folder(target: Sequence[str], spec: ModuleSpec | None) -> str | None:
+    """Where the code of a user's program lives, even if that is inside site-packages."""
+    if target[0] != "-m":
+        path = os.path.realpath(target[0])
+        return path if os.path.isdir(path) else os.path.dirname(path)
+    package = sys.modules.get(target[1].partition(".")[0])
+    paths: list[str] = list(getattr(package, "__path__", ()))
+    if paths:  # the package may import torch before the module itself is found
+        return os.path.realpath(paths[0])
+    if spec is None or not spec.origin:
+        return None
+    folder = os.path.dirname(os.path.realpath(spec.origin))
+    # A lone module beside every installed package: the folder says nothing.
+    return None if os.path.basename(folder) in _LIBRARY_FOLDERS else folder
+
+
+_LIBRARY_FOLDERS = ("site-packages", "dist-packages")
+
+
+def end_of_program(
+    error: BaseException | None, session: Session, keep_text: bool, max_steps: int | None
+) -> End:
+    """How a program ended whose main module was left by this exception, or by none."""
+    end = end_of(error, session.sites, keep_text)
+    end = replace(end, status=end.status & 0xFF)  # all that the system keeps of it
+    if end.kind is EndKind.EXIT and not end.status:
+        end = replace(end, kind=EndKind.FINISHED)
+    if session.stopped:  # even where the program made another error of it
+        end = replace(end, kind=EndKind.STOPPED, max_steps=max_steps)
+    return end
 
 
 def end_of(error: BaseException | None, sites: Sites | None, keep_text: bool = True) -> End:
@@ -148,12 +199,21 @@ class Watch:
         # In a notebook there is no script, and what argv names is the kernel.
         script = getattr(sys.modules.get("__main__"), "__file__", None)
         program = os.path.dirname(os.path.abspath(script)) if script else None
-        options = Options(self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
-                          program_folder=program, say=self._said.append)
         try:
-            self._session = Session.start(options)
+            check_alone()
+            claimed = folders.asked(self.folder)
+            self.folder = claimed.path  # that of our rank, under a launcher
+            try:
+                self._session = Session.start(Options(
+                    self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
+                    program_folder=program, say=self._said.append))
+            finally:
+                claimed.close()
+                if self._session is None:
+                    claimed.discard()
         except AlreadyWatching as error:
-            print(f"unstuck: {error}; this block is part of that watching", file=sys.stderr)
+            self._said.append(f"{error}; this block is part of that watching")
+            self._print()
         return self
 
     def __exit__(
@@ -163,11 +223,22 @@ class Watch:
         from unstuck.observe.stop import StopTraining
 
         if self._session is not None:
-            self._session.finish(end_of(error, self._session.sites))
-            for says in self._said:
-                with suppress(Exception):
-                    print(f"unstuck: {says}", file=sys.stderr)
+            try:
+                self._session.finish(end_of(error, self._session.sites))
+            except Exception as failure:
+                self._said.append("how the block ended was not recorded because of an error in "
+                                  f"unstuck ({type(failure).__name__}{raised_at(failure)})")
+        self._print()
         return isinstance(error, StopTraining)
+
+    def _print(self) -> None:
+        """Says on standard error what there is to say, if that can be written to."""
+        said, self._said[:] = self._said[:], []
+        try:
+            for sentence in said:
+                sys.stderr.write(f"unstuck: {sentence.removeprefix('unstuck: ')}\n")
+        except Exception:  # it is the program's: closed, None, full, or an object of its own
+            return
 
     def diagnose(self, **options: Any) -> Diagnosis:
         """Judges what was seen, during the block or after it.
@@ -187,7 +258,8 @@ def watch(
     """Watches the training inside a `with` block.
 
     Args:
-        out: folder for the record, made if missing; a temporary one by default.
+        out: folder for the record, made if missing; a temporary one by default. Under a launcher
+            each rank has a folder of its own in it.
         overhead: share of the block's time that looking closely may cost.
         max_steps: leave the block after so many optimizer steps.
     """

@@ -40,6 +40,13 @@ _UNICODE = Glyphs("┌─", "│", "…", "▁▂▃▄▅▆▇█")
 _ASCII = Glyphs("-->", "|", "...", "_.-:=+*#")
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to whoever prints; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Canvas:
     """A file to draw on, with what it can show."""
@@ -55,7 +62,7 @@ class Canvas:
         terminal = _is_terminal(file)
         if color is None:
             color = _wants_color(terminal)
-        console = Console(
+        console = _Console(
             file=file, force_terminal=color, color_system="standard" if color else None,
             no_color=not color, highlight=False, markup=False, emoji=False,
         )
