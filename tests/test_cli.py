@@ -104,7 +104,7 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
     (("run", "--json", "-", "train.py"), "standard output is the program's: name a file"),
     (("run", "--json", "no/d.json", "train.py"), "there is no folder no"),
     (("run", "--json", ".", "train.py"), "--json . is a folder: name a file"),
-    (("run", "--out", "train.py", "train.py"), "--out train.py cannot be used: it is a file"),
+    (("run", "--out", "train.py", "train.py"), "no record can be kept in 'train.py': it is a file"),
     (("run", "--max-steps", "0", "train.py"), "--max-steps"),
     (("run", "--overhead", "2", "train.py"), "--overhead"),
     (("run", "--fail-on", "note", "train.py"), "--fail-on"),
@@ -135,13 +135,20 @@ def test_a_record_is_never_written_over(tmp_path: Path) -> None:
     before = (tmp_path / "o" / "events.jsonl").read_bytes()
     status, out, says = _unstuck(tmp_path, "run", "--out", "o", "train.py")
     assert (status, out) == (2, "")
-    assert "o holds a record already" in says
+    assert "'o' holds a record already" in says
     assert (tmp_path / "o" / "events.jsonl").read_bytes() == before
 
 
 def _leaves(record: Path, then: str = "") -> str:
-    """A program that leaves this record where it was asked for with --out."""
-    return f"import os, shutil\nshutil.copytree({str(record)!r}, 'o', dirs_exist_ok=True)\n{then}"
+    """A program that leaves this record where it was asked for with --out, under the run's id."""
+    return "\n".join([
+        "import json, os, pathlib, re, sys",
+        "run = json.loads(sys._getframe(1).f_locals['self']._config)['record']",
+        f"text = pathlib.Path({str(record / 'events.jsonl')!r}).read_text()",
+        """text = re.sub('"record":"[0-9a-f]*"', f'"record":"{run}"', text)""",
+        "pathlib.Path('o/events.jsonl').write_text(text)",
+        then,
+    ])
 
 
 @pytest.mark.parametrize(("options", "then", "status"), [
@@ -171,7 +178,8 @@ def test_fail_on_counts_where_the_program_did_not_fail(
 
 def test_an_error_in_the_diagnosis_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "events.jsonl").write_text("nonsense\n")
+    (tmp_path / "made" / "events.jsonl").write_text(
+        '{"type":"header","schema":99,"version":"9","record":"0a"}\n')
     _script(tmp_path, _leaves(tmp_path / "made", "raise SystemExit(4)"))
     status, out, says = _unstuck(tmp_path, "run", "--out", "o", "train.py")
     assert (status, out) == (4, "")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from unstuck.messages import Pipe
 from unstuck.observe import program
 
 ENDS = {
@@ -99,17 +100,28 @@ def _plain(folder: Path, *target: str, flags: tuple[str, ...] = (), text: str = 
 
 
 def _child(folder: Path, *target: str, flags: tuple[str, ...] = (), text: str = "") -> tuple:
+    return _told(folder, *target, flags=flags, text=text)[:3]
+
+
+def _told(folder: Path, *target: str, flags: tuple[str, ...] = (), text: str = "") -> tuple:
+    """How the child ended, and what its parent was told."""
     (folder / "record").mkdir(exist_ok=True)
-    config = json.dumps({
+    pipe = Pipe()
+    config = f"{pipe.number} " + json.dumps({
         "folder": str(folder / "record"), "max_steps": None, "overhead": 0.03, "program_text": True
     })
-    return _result([sys.executable, *flags, program.__file__, config, *target], folder, text)
+    command = [sys.executable, *flags, program.__file__, config, *target]
+    done = _result(command, folder, text, close_fds=False)
+    pipe.started()
+    return *done, pipe.read()
 
 
-def _result(command: list[str], folder: Path, text: str) -> tuple[int, str, str]:
+def _result(
+    command: list[str], folder: Path, text: str, close_fds: bool = True
+) -> tuple[int, str, str]:
     done = subprocess.run(
         command, cwd=folder, input=text, capture_output=True, encoding="utf-8", check=False,
-        timeout=120,
+        timeout=120, close_fds=close_fds,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -180,8 +192,7 @@ def test_packages_and_folders_run_their_main(tmp_path: Path) -> None:
 )
 def test_a_module_that_cannot_run_is_refused(tmp_path: Path, target: str, says: str) -> None:
     _files(tmp_path, **{"package/__init__.py": ""})
-    assert _child(tmp_path, "-m", target) == (2, "", "")
-    assert (tmp_path / "record" / program.REFUSED).read_text() == says
+    assert _told(tmp_path, "-m", target) == (2, "", "", {program.REFUSED: [says]})
 
 
 @pytest.mark.parametrize(
@@ -366,12 +377,9 @@ def test_no_program_text_means_no_arguments(tmp_path: Path) -> None:
 
 def test_an_error_of_ours_leaves_the_program_alone(tmp_path: Path) -> None:
     _files(tmp_path, **_TORCH, **{"train.py": "import torch\nprint(torch.READY)\n1 / 0"})
-    status, out, says = _child(tmp_path, "train.py")
-    first, _, rest = says.partition("\n")
-    assert first.startswith("unstuck: could not watch: ")
-    assert first.endswith("; the program goes on unwatched")
-    assert (status, out, rest) == _plain(tmp_path, "train.py")
-    assert (tmp_path / "record" / program.UNWATCHED).read_text()
+    *ended, told = _told(tmp_path, "train.py")
+    assert tuple(ended) == _plain(tmp_path, "train.py")
+    assert list(told) == [program.UNWATCHED]
 
 
 def test_a_broken_torch_fails_as_in_plain_python(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The parent: where records go, and signals on their way to the child and back."""
+"""The parent: what the child tells it, and signals on their way to the child and back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from unstuck import record, supervise
-from unstuck.supervise import RunOptions, RunResult, UnusableFolderError
+from unstuck import folders, supervise
+from unstuck.supervise import RunOptions, RunResult
 
 _COMMAND = [sys.executable, "-m", "unstuck.cli", "run", "--quiet", "--out", "record", "train.py"]
 
@@ -32,54 +32,8 @@ def keys() -> Iterator[None]:
 def _run(folder: Path, source: str, *arguments: str) -> RunResult:
     script = folder / "train.py"
     script.write_text(textwrap.dedent(source), encoding="utf-8")
-    (folder / "record").mkdir()
-    return supervise.supervise([str(script), *arguments], RunOptions(folder / "record"))
-
-
-def test_the_name_of_a_records_file_is_the_records_own() -> None:
-    assert supervise.EVENTS == record.EVENTS
-
-
-# Folders -----------------------------------------------------------------------------------------
-def test_a_folder_that_was_asked_for_is_made(tmp_path: Path) -> None:
-    assert supervise.asked_folder(tmp_path / "a" / "b").is_dir()
-    (tmp_path / "a" / "b" / "notes.txt").touch()
-    assert supervise.asked_folder(tmp_path / "a" / "b").is_dir()
-
-
-def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    (tmp_path / supervise.EVENTS).touch()
-    with pytest.raises(UnusableFolderError, match="holds a record already"):
-        supervise.asked_folder(tmp_path)
-    with pytest.raises(UnusableFolderError, match="it is a file"):
-        supervise.asked_folder(tmp_path / supervise.EVENTS)
-    with pytest.raises(UnusableFolderError, match="Not a directory"):
-        supervise.asked_folder(tmp_path / supervise.EVENTS / "below")
-    with pytest.raises(UnusableFolderError, match="name a folder with --out"):
-        supervise.new_folder("train.py", tmp_path / supervise.EVENTS)
-
-
-def test_runs_get_folders_of_their_own(tmp_path: Path) -> None:
-    one = supervise.new_folder("a b/train.py", tmp_path / "runs")
-    two = supervise.new_folder("a b/train.py", tmp_path / "runs")
-    three = supervise.new_folder("package.module", tmp_path / "runs")
-    assert one != two
-    assert "-train-" in one.name
-    assert "-package.module-" in three.name
-    assert set(supervise.past_runs(tmp_path / "runs")) == {one, two, three}
-
-
-def test_old_records_are_forgotten_but_not_those_being_written(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    folders = [tmp_path / f"2025010{day}T000000Z-train-7" for day in range(1, 7)]
-    for folder in folders:
-        folder.mkdir()
-        (folder / supervise.EVENTS).touch()
-        os.utime(folder / supervise.EVENTS, (0, 0))
-    os.utime(folders[1] / supervise.EVENTS)  # still being written
-    new = supervise.new_folder("train.py", tmp_path, keep=3)
-    assert supervise.past_runs(tmp_path) == [folders[1], folders[4], folders[5], new]
-    assert (tmp_path / "mine").is_dir()
+    options = RunOptions(folders.asked(folder / "record"))
+    return supervise.supervise([str(script), *arguments], options)
 
 
 # Runs --------------------------------------------------------------------------------------------
@@ -89,12 +43,23 @@ def test_a_run_without_torch_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "record").exists()
 
 
-def test_files_of_others_stay(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("open('record/mine', 'w').close()")
+@pytest.mark.parametrize("name", ["mine", "refused", "unwatched", "launch.json", "events.jsonl"])
+def test_files_that_the_program_writes_there_are_its_own(tmp_path: Path, name: str) -> None:
+    text = '{"type":"header","schema":1,"version":"0.1.0","record":"mine"}\n'
+    result = _run(tmp_path, f"open('{tmp_path}/record/{name}', 'w').write({text!r})")
+    assert result == RunResult(status=0)
+    assert (tmp_path / "record" / name).read_text() == text
+
+
+def test_an_empty_folder_of_the_users_stays(tmp_path: Path) -> None:
     (tmp_path / "record").mkdir()
-    done = subprocess.run(_COMMAND, cwd=tmp_path, check=False)
-    assert done.returncode == 0
-    assert (tmp_path / "record" / "mine").exists()
+    assert _run(tmp_path, "") == RunResult(status=0)
+    assert (tmp_path / "record").is_dir()
+
+
+def test_a_folder_that_the_program_puts_in_its_place_stays(tmp_path: Path) -> None:
+    _run(tmp_path, f"import os; os.rmdir('{tmp_path}/record'); os.mkdir('{tmp_path}/record')")
+    assert (tmp_path / "record").is_dir()
 
 
 def test_a_signal_is_told_apart_from_a_status(tmp_path: Path) -> None:
@@ -111,8 +76,8 @@ def test_our_own_signal_handlers_come_back(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_the_child_is_heard(tmp_path: Path) -> None:
-    (tmp_path / "record").mkdir()
-    result = supervise.supervise(["-m", "no_such_module"], RunOptions(tmp_path / "record"))
+    options = RunOptions(folders.asked(tmp_path / "record"))
+    result = supervise.supervise(["-m", "no_such_module"], options)
     assert (result.status, result.refused) == (2, "No module named no_such_module")
 
 

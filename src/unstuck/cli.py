@@ -80,12 +80,15 @@ def diagnose(
     quiet: QuietOption = False,
 ) -> None:
     """Diagnose a recorded run again. `--json -` prints JSON in place of the report."""
-    from unstuck.folders import EVENTS, past_runs, runs_folder
+    from unstuck.folders import EVENTS, UnusableFolderError, past_runs, runs_folder
     from unstuck.report import schema
 
     check_json(json_file)
     if record is None:
-        runs = past_runs()
+        try:
+            runs = past_runs()
+        except UnusableFolderError as error:
+            refuse(f"{error}: name a record")
         if not runs:
             refuse(f"there is no record in {runs_folder()}: name one")
         record = runs[-1]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from unstuck import __version__
 from unstuck.catalogue import causes
 from unstuck.cause import Cause, Harm, View
@@ -31,6 +33,7 @@ PROVEN = 0.7  # so sure, it is to blame for what is missing to a good skill
 SAMPLING = 1.4  # the next sampled step lies so many times as far out as the last
 
 
+@np.errstate(all="ignore")  # the numbers of a run that went wrong; settings may be the program's
 def diagnose(
     record: Record | str | Path, overrides: Mapping[str, float] | None = None
 ) -> Diagnosis:

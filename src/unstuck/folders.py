@@ -116,12 +116,13 @@ def new(script: str, runs: Path | None = None, keep: int = KEPT) -> Folder:
     Raises:
         UnusableFolderError: it cannot be made.
     """
-    runs = runs_folder() if runs is None else runs
+    try:
+        runs = runs_folder() if runs is None else runs
+    except UnusableFolderError as error:
+        raise UnusableFolderError(f"{error}: name a folder with --out") from None
     stem = re.sub(r"[^\w.-]", "_", Path(script).stem if script.endswith(".py") else script)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
-        if not runs.is_absolute():  # where nobody knows the user, it is named by a tilde
-            raise UnusableFolderError("there is no home folder")
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
         _forget_old(runs, keep - 1)
         return _numbered(runs, f"{stamp}-{Path(stem).name[:60]}-{os.getpid()}")
@@ -204,17 +205,28 @@ def _taken(path: Path) -> TakenFolderError:
 
 
 def _reason(path: Path, error: OSError) -> str:
-    if path.exists() and not path.is_dir():
-        return "it is a file"
+    for there in (path, *path.parents):
+        if there.exists() and not there.is_dir():
+            return "it is a file" if there == path else f"{str(there)!r} is a file"
     return error.strerror or str(error)
 
 
 # Of earlier runs ---------------------------------------------------------------------------------
 def runs_folder() -> Path:
-    """Where records go if nobody says otherwise."""
+    """Where records go if nobody says otherwise.
+
+    Raises:
+        UnusableFolderError: this user has no home folder.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("unstuck", appauthor=False)) / "runs"
+    try:
+        state = Path(platformdirs.user_state_dir("unstuck", appauthor=False))
+    except RuntimeError:
+        state = Path()
+    if not state.is_absolute():  # older versions of platformdirs name it by a tilde
+        raise UnusableFolderError("there is no home folder to keep records in")
+    return state / "runs"
 
 
 def past_runs(runs: Path | None = None) -> list[Path]:

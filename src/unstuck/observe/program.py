@@ -199,7 +199,10 @@ class Child:
 
         _, name, *arguments = self._target
         if not sys.flags.safe_path:
-            sys.path.insert(0, os.getcwd())
+            try:  # noqa: SIM105 - contextlib is not there yet
+                sys.path.insert(0, os.getcwd())
+            except OSError:  # the folder is gone: plain Python leaves it out, too
+                pass
         sys.argv = ["-m", *arguments]  # what a package's __init__ sees while it is looked up
         _forge_original_arguments(self._target)
         self._finder.install()
