@@ -240,10 +240,10 @@ _DRIVER = """
 import sys, types
 sys.path.insert(0, {root!r})
 from unstuck.observe import program, session
-stop = types.ModuleType('unstuck.observe.watcher')
+stop = types.ModuleType('unstuck.observe.stop')
 class StopTraining(BaseException): pass
 stop.StopTraining = StopTraining
-sys.modules['unstuck.observe.watcher'] = stop
+sys.modules['unstuck.observe.stop'] = stop
 
 class Sites:
     def is_user(self, file): return file.endswith('train.py')
@@ -312,7 +312,7 @@ def test_a_package_that_imports_torch_itself_is_watched(tmp_path: Path) -> None:
     ("raise KeyboardInterrupt", "interrupted 130 None None None None"),
     ("é = 0; x = 1 + len(é)",
      "exception 1 TypeError TypeError: object of type 'int' has no len() (2, 16, 22) None"),
-    ("raise sys.modules['unstuck.observe.watcher'].StopTraining", "stopped 0 None None None None"),
+    ("raise sys.modules['unstuck.observe.stop'].StopTraining", "stopped 0 None None None None"),
 ])
 def test_the_end_is_told(tmp_path: Path, source: str, finish: str) -> None:
     _files(tmp_path, **_TORCH, **{"train.py": f"import sys, torch\n{source}"})
@@ -327,7 +327,7 @@ def test_stopping_is_no_error(tmp_path: Path) -> None:
         from unstuck.observe import session
         session.now.stopped = True
         try:
-            raise sys.modules['unstuck.observe.watcher'].StopTraining
+            raise sys.modules['unstuck.observe.stop'].StopTraining
         finally:
             print('finally')
         """})

@@ -214,7 +214,8 @@ def show(
     from unstuck.findings import OutcomeKind
     from unstuck.report import terminal
 
-    remarks = tuple(remark for remark in diagnosis.remarks if remark not in said)
+    remarks = tuple(
+        remark for remark in diagnosis.remarks if not any(s.startswith(remark) for s in said))
     untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
     if untrained and not quiet:
         failed = said or any(odd.what == "watcher-failed" for odd in record.oddities)

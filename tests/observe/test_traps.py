@@ -1082,7 +1082,7 @@ def test_deep_recursion_is_as_deep_as_before(tmp_path: Path) -> None:
             model = Chain(model)
         """
     call = "print(tuple(model(torch.zeros(1, 2)).shape))"
-    watch = f"with unstuck.watch({str(tmp_path / "record")!r}):"
+    watch = f"with unstuck.watch({str(tmp_path / 'record')!r}):"
     for name, start in (("bare", "if True:"), ("watched", watch)):
         done = run(tmp_path / name, textwrap.dedent(body) + f"\n{start}\n    {call}\n")
         assert (name, done.status, done.out) == (name, 0, "(1, 2)\n")

@@ -17,7 +17,8 @@ import numpy as np
 
 from unstuck import facts, folders
 from unstuck.facts import End, EndKind
-from unstuck.observe.sites import Sites, locate, raised_at
+from unstuck.observe.failure import sentence
+from unstuck.observe.sites import Sites, locate
 from unstuck.record import RecordWriter
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Watch:
                 self._session.finish(end_of(error, self._session.sites))
             except Exception as failure:
                 self._said.append("how the block ended was not recorded because of an error in "
-                                  f"unstuck ({type(failure).__name__}{raised_at(failure)})")
+                                  f"unstuck ({sentence(failure)})")
         self._print()
         return isinstance(error, StopTraining)
 
@@ -235,8 +236,8 @@ class Watch:
         """Says on standard error what there is to say, if that can be written to."""
         said, self._said[:] = self._said[:], []
         try:
-            for sentence in said:
-                sys.stderr.write(f"unstuck: {sentence.removeprefix('unstuck: ')}\n")
+            for says in said:
+                sys.stderr.write(f"unstuck: {says}\n")
         except Exception:  # it is the program's: closed, None, full, or an object of its own
             return
 
