@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -425,12 +427,15 @@ def test_ctrl_c_skips_the_rest_and_keeps_the_record(
 
 
 def test_only_a_terminal_is_told_what_takes_so_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ending, "PATIENCE", -1.0)
+    monkeypatch.setattr(os, "isatty", lambda descriptor: descriptor == 2)
     watched(Lesson(), tmp_path / "a", monkeypatch)
-    assert not capsys.readouterr().err
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert not capfd.readouterr().err  # what stands in for standard error is somebody else's
+    monkeypatch.setattr("sys.stderr", sys.__stderr__)
     watched(Lesson(), tmp_path / "b", monkeypatch)
-    told = capsys.readouterr().err
-    assert told == f"{ending.WORDS}\r\x1b[2K"  # and taken back
+    assert capfd.readouterr().err == f"{ending.WORDS}\r\x1b[2K"  # and taken back
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    watched(Lesson(), tmp_path / "c", monkeypatch)
+    assert not capfd.readouterr().err

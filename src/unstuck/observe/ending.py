@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -104,11 +105,21 @@ def _done(probes: tuple[Callable[[], None], ...]) -> bool:
             taken = time.monotonic() - began
             if taken > MOST_SECONDS:
                 return False
-            if taken > PATIENCE and not told and sys.stderr and sys.stderr.isatty():
-                told = True
-                print(WORDS, end="", file=sys.stderr, flush=True)
+            if taken > PATIENCE and not told:
+                told = _shown(WORDS)
             probe()
         return True
     finally:
         if told:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+            _shown("\r\x1b[2K")
+
+
+def _shown(text: str) -> bool:
+    """Writes to the terminal, if standard error is one; an object of the program's gets nothing."""
+    try:
+        if sys.stderr is None or sys.stderr is not sys.__stderr__ or not os.isatty(2):
+            return False
+        os.write(2, text.encode())
+    except OSError:
+        return False
+    return True
