@@ -233,6 +233,17 @@ def test_the_last_run_is_diagnosed_by_default(tmp_path: Path) -> None:
     assert _unstuck(tmp_path, "diagnose", "--quiet") == (0, "", "")
 
 
+def test_a_watching_that_failed_blames_no_program(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "r", "0.1.0")
+    writer.odd("watcher-failed", 0, "the watcher failed at step 0: OSError")
+    writer.close()
+    status, out, says = _unstuck(tmp_path, "diagnose", "r")
+    assert (status, says) == (0, "")
+    assert out == (
+        "unstuck: no training was seen before the watching ended, so there is none to judge\n"
+        "note: the watcher failed at step 0: OSError\n")
+
+
 def test_explain_prints_the_words_of_a_cause(tmp_path: Path) -> None:
     cause = catalogue.causes()[0]
     status, out, says = _unstuck(tmp_path, "explain", cause.code.lower())

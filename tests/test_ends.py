@@ -193,6 +193,21 @@ def test_a_program_that_was_killed_is_judged_by_what_it_left(
     assert document["findings"][0]["severity"] == "error"
 
 
+def test_a_record_that_cannot_be_written_on_is_judged_so_far(tmp_path: Path) -> None:
+    """The program's own limit on the size of files is a full disk for the record."""
+    limit = "import resource\n    resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))"
+    trains = _TRAINS.replace("range(40)", "range(3000)")
+    _script(tmp_path, f"    {limit}\n{trains}\n    raise SystemExit(4)")
+    done = _shell(tmp_path, f"{_UNSTUCK} run --out r --overhead 1 train.py")
+    assert (done.returncode, done.stdout) == (4, "")
+    says = done.stderr.splitlines()[0]
+    assert says.startswith("unstuck: the watcher failed at step ")
+    assert "File too large (recording.py:" in says
+    assert done.stderr.count("File too large") == 1
+    assert "error[" in done.stderr
+    assert "before it imported torch" not in done.stderr
+
+
 # Records that are gone ---------------------------------------------------------------------------
 @pytest.mark.parametrize("then", [
     "import shutil; shutil.rmtree('r')",
