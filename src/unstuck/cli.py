@@ -6,14 +6,16 @@ is the program's alone.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from unstuck import __version__, curves_command, run_command
 from unstuck.arguments import (
@@ -29,6 +31,7 @@ from unstuck.arguments import (
     refuse,
     say,
 )
+from unstuck.clean import clean, put
 from unstuck.output import UnwritableError, prepare, printing, settle
 from unstuck.run_command import judged, show, sorry
 
@@ -36,8 +39,30 @@ if TYPE_CHECKING:
     from unstuck.cause import Cause
 
 
+class CleanGroup(TyperGroup):
+    """Commands whose refusals of arguments, which quote them, are cleaned."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _cleaned():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _cleaned():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _cleaned() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, typer.BadParameter.__mro__[1]):  # UsageError, click's or typer's copy
+            vars(error)["message"] = clean(str(vars(error).get("message", "")))
+        raise
+
+
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+    cls=CleanGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Tells why a PyTorch network is not learning, at the line, and what fixes it.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,7 +71,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"unstuck {__version__}")
+        put(f"unstuck {__version__}", sys.stdout)
         raise typer.Exit
 
 
@@ -127,7 +152,7 @@ def explain(
         hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
         refuse(f"there is no cause {cause!r}: {hint}")
     with printing():
-        typer.echo(text, nl=False)
+        put(text.removesuffix("\n"), sys.stdout)
 
 
 @app.command("list")
@@ -143,9 +168,9 @@ def list_causes() -> None:
     long = max((len(cause.code) for cause in known), default=0)
     with printing():
         for index, (family, members) in enumerate(families.items()):
-            print(f"{'' if index == 0 else chr(10)}{family}")
+            put(f"{'' if index == 0 else chr(10)}{family}", sys.stdout)
             for cause in members:
-                print(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}")
+                put(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}", sys.stdout)
 
 
 def main() -> None:

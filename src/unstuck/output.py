@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
+from unstuck.clean import clean, put
+
 
 class ClosedStream(io.TextIOBase):
     """Stands for a standard stream that is closed: nothing can be written there."""
@@ -55,7 +57,7 @@ def prepare() -> None:
 def complain(sentence: str) -> None:
     """Prints a sentence of ours on standard error, if that can be done; raises nothing."""
     try:
-        sys.stderr.write(f"unstuck: {sentence}\n")
+        put(clean(f"unstuck: {sentence}"), sys.stderr)
         sys.stderr.flush()
     except (OSError, ValueError):
         silence(sys.stderr)

@@ -32,6 +32,7 @@ from unstuck.arguments import (
     refuse,
     say,
 )
+from unstuck.clean import clean, put
 from unstuck.output import silence
 
 if TYPE_CHECKING:
@@ -219,9 +220,10 @@ def show(
     untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
     if untrained and not quiet:
         failed = said or any(odd.what == "watcher-failed" for odd in record.oddities)
-        print(f"unstuck: {_ENDED if failed else terminal.nothing_trained(record)}", file=file)
+        says = _ENDED if failed else terminal.nothing_trained(record)
+        put(clean(f"unstuck: {says}"), file)
         for remark in remarks:
-            print(f"note: {remark}", file=file)
+            put(clean(f"note: {remark}"), file)
     elif not untrained:
         terminal.render(replace(diagnosis, remarks=remarks), notes=notes, quiet=quiet, file=file)
     file.flush()

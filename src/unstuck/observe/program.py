@@ -387,7 +387,9 @@ def main() -> None:
         Child(parent, "{" + config, target).run()
     except RefusedError as error:
         if not parent.tell(REFUSED, str(error)) and sys.stderr:
-            sys.stderr.write(f"unstuck: {error}\n")  # as the program never came to be
+            # The program never came to be; as clean.py has it, which is not imported here.
+            says = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error)[:2000])
+            sys.stderr.write(f"unstuck: {says}\n")
         raise SystemExit(2) from None
 
 

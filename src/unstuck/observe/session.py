@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unstuck import facts, folders
+from unstuck.clean import clean, put
 from unstuck.facts import End, EndKind
 from unstuck.observe.failure import sentence
 from unstuck.observe.sites import Sites, locate
@@ -237,7 +238,7 @@ class Watch:
         said, self._said[:] = self._said[:], []
         try:
             for says in said:
-                sys.stderr.write(f"unstuck: {says}\n")
+                put(clean(f"unstuck: {says}"), sys.stderr)
         except Exception:  # it is the program's: closed, None, full, or an object of its own
             return
 

@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from unstuck.clean import LONGEST, clean
+
 TAB = "    "  # one width wherever it stands, so that columns before and after it agree
 TEXT_WIDTH = 100  # prose wider than this is hard to read
 NARROWEST = 20
@@ -77,20 +79,19 @@ class Canvas:
         )
         return cls(console, max(width, NARROWEST), encoding, _UNICODE if fits else _ASCII)
 
-    def clean(self, text: str) -> str:
-        """`text` on one line without control characters, in characters that the file can hold."""
-        return "".join(self._character(character) for character in text)
+    def clean(self, text: str, longest: int | None = LONGEST) -> str:
+        """`text` on one line that controls nothing, in characters that the file can hold."""
+        text = clean(text, longest)
+        if text.isascii() or _encodable(text, self.encoding):
+            return text
+        return "".join(
+            character if _encodable(character, self.encoding) else _IN_ASCII.get(character, "?")
+            for character in text
+        )
 
-    def _character(self, character: str) -> str:
-        if character == "\t":
-            return TAB
-        if character in "\r\n":
-            return " "
-        if unicodedata.category(character) in ("Cc", "Cs") or character in _BIDIRECTIONAL:
-            character = "\ufffd"  # an escape sequence in a title must not reach the terminal
-        if _encodable(character, self.encoding):
-            return character
-        return _IN_ASCII.get(character, "?")
+    def code(self, line: str) -> str:
+        """The same of a line of a program, where a tab is room and the line may be long."""
+        return self.clean(line.replace("\t", TAB), None)
 
     def wrap(self, text: str, width: int) -> list[str]:
         """Cleaned text in lines of at most `width` cells; words longer than that are broken."""
@@ -98,8 +99,8 @@ class Canvas:
         return [line.plain.rstrip() for line in lines] or [""]
 
     def draw(self, *parts: tuple[str, str]) -> None:
-        """Prints one line of (text, style) parts; a line is never folded."""
-        line = Text.assemble(*parts)
+        """Prints one line of (text, style) parts, cleaned; a line is never folded."""
+        line = Text.assemble(*((self.clean(text, None), style) for text, style in parts))
         line.rstrip()
         self.console.print(line, soft_wrap=True)
 
@@ -115,8 +116,9 @@ class Canvas:
         Returns:
             The text, the cell where the expression starts in it, and its width in cells (≥ 1).
         """
-        before, inside = self.clean(source[:start]), self.clean(source[start:end])
-        line = before + inside + self.clean(source[end:])
+        first, last = max(start - LONGEST, 0), min(end, start + LONGEST)  # more is never shown
+        before, inside = self.code(source[first:start]), self.code(source[start:last])
+        line = before + inside + self.code(source[last : last + LONGEST])
         start, end = len(before), len(before) + len(inside)
         dots = self.glyphs.ellipsis
         left, first, last = "", 0, len(line)
@@ -158,12 +160,9 @@ class Canvas:
         return line + (" (log scale)" if logarithmic else "")
 
 
-_BIDIRECTIONAL = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
-
-def _encodable(character: str, encoding: str) -> bool:
+def _encodable(text: str, encoding: str) -> bool:
     try:
-        character.encode(encoding)
+        text.encode(encoding)
     except (UnicodeError, LookupError):
         return False
     return True

@@ -156,12 +156,12 @@ def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
         if held is not None:
             at = int(np.argmin(held.values))
             best = f"{held.values[at]:.4g} ({reading.log.unit} {held.steps[at]})"
-        rows.append((reading.log.file, outcome.kind.value, f"{outcome.confidence:.0%}",
-                     f"{reading.level:.4g}", best))
+        rows.append((canvas.clean(reading.log.file), outcome.kind.value,
+                     f"{outcome.confidence:.0%}", f"{reading.level:.4g}", best))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     widths[0] = max(min(widths[0], canvas.width - sum(widths[1:]) - 8), 8)
     for index, row in enumerate(rows):
-        name = canvas.clean(row[0])
+        name = row[0]
         if len(name) > widths[0]:
             dots = canvas.glyphs.ellipsis
             name = dots + name[len(name) - widths[0] + len(dots):]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from unstuck.clean import visible
 from unstuck.edits import Safety
 from unstuck.facts import SourceLocation
 from unstuck.findings import (
@@ -46,14 +47,22 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def to_text(diagnosis: Diagnosis) -> str:
     """A diagnosis as a JSON document that ends with a newline."""
-    return json.dumps(to_dict(diagnosis), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _text(to_dict(diagnosis))
 
 
 def runs_to_text(runs: Sequence[tuple[str, Diagnosis]]) -> str:
     """The diagnoses of several logs, each with its file, as a JSON document."""
-    document = {"schema": SCHEMA, "runs": [{"file": f, **to_dict(d)} for f, d in runs]}
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
+    return _text({"schema": SCHEMA, "runs": [{"file": f, **to_dict(d)} for f, d in runs]})
+
+
+def _text(document: dict[str, Any]) -> str:
+    """JSON that can be shown: characters that control a terminal are escaped, others stay."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return "\n".join(
+        line if line.isprintable() else "".join(
+            character if visible(character) == character else json.dumps(character)[1:-1]
+            for character in line)
+        for line in text.split("\n"))
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -224,9 +224,9 @@ def _draw_code(canvas: Canvas, gutter: int, key: str, code: str) -> None:
     """Like an item, but lines stay whole: code must survive being copied."""
     head = f"{' ' * gutter} = "
     first, *more = code.splitlines() or [""]
-    canvas.draw((head, _GUTTER), (f"{key:<6} ", "bold"), (canvas.clean(first), ""))
+    canvas.draw((head, _GUTTER), (f"{key:<6} ", "bold"), (canvas.code(first), ""))
     for line in more:
-        canvas.draw((" " * (len(head) + 7) + canvas.clean(line), ""))
+        canvas.draw((" " * (len(head) + 7) + canvas.code(line), ""))
 
 
 def _draw_prose(canvas: Canvas, head: str, text: str, style: str) -> None:
@@ -258,7 +258,7 @@ def _relative(file: str) -> str:
     """The path as one would type it here; absolute if it lies elsewhere."""
     try:
         short = os.path.relpath(file)
-    except ValueError:  # another drive
+    except (ValueError, OSError):  # another drive; a folder that is gone
         return file
     return file if short.startswith(os.pardir) else short
 
