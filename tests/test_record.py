@@ -341,7 +341,6 @@ WRONG_EVENTS = {
     "rows is null": '{"type":"step","signal":"train-loss","rows":null}',
     "rows missing": '{"type":"step","signal":"train-loss"}',
     "infinite step": '{"type":"step","signal":"train-loss","rows":[[Infinity,1]]}',
-    "huge step": '{"type":"step","signal":"train-loss","rows":[[1' + "0" * 30 + ",1]]}",
     "huge value": '{"type":"step","signal":"train-loss","rows":[[1,1' + "0" * 400 + "]]}",
     "value is no number": '{"type":"step","signal":"train-loss","rows":[[1,"x"]]}',
     "signal is a list": '{"type":"step","signal":["train-loss"],"rows":[[1,1]]}',
@@ -351,8 +350,18 @@ WRONG_EVENTS = {
     "place without number": '{"type":"sample","signal":"weight-norm","step":1,"places":{"q":"x"}}',
     "place is null": '{"type":"sample","signal":"weight-norm","step":1,"places":{"q":null}}',
     "places is a list": '{"type":"sample","signal":"weight-norm","step":1,"places":[1]}',
-    "huge sample step": '{"type":"sample","signal":"weight-norm","step":1' + "0" * 30
-                        + ',"places":{"q":1}}',
+    "a step that is true": '{"type":"step","signal":"train-loss","rows":[[true,1]]}',
+    "a step that is a text": '{"type":"step","signal":"train-loss","rows":[["7",1]]}',
+    "a step between two": '{"type":"step","signal":"train-loss","rows":[[0.5,1]]}',
+    "a step before the first": '{"type":"step","signal":"train-loss","rows":[[-1,1]]}',
+    "a value that is true": '{"type":"step","signal":"train-loss","rows":[[1,true]]}',
+    "an integer of 5,000 digits": '{"type":"step","signal":"train-loss","rows":[[1,' + "9" * 5000
+                                  + "]]}",
+    "a fact with a huge integer": '{"type":"fact","fact":"backward","data":{"location":{"file":"a",'
+                                  '"line":1' + "0" * 40 + ',"column":1,"end_line":1,'
+                                  '"end_column":2}}}',
+    "a fact with a text for a list": '{"type":"fact","fact":"cut","data":{"name":"a","location":'
+                                     'null,"before":"abc"}}',
     "infinite sample step": '{"type":"sample","signal":"weight-norm","step":Infinity,'
                             '"places":{"q":1}}',
     "fact is a list": '{"type":"fact","fact":["end"],"data":{}}',
@@ -373,8 +382,6 @@ WRONG_EVENTS = {
     "no type": "{}",
     "type is a list": '{"type":[]}',
     "a second header": HEADER,
-    "deep": "[" * 100_000,
-    "deep object": '{"type":' * 100_000,
     "binary": "\x00\x01\x02",
     "a number": "17",
     "a string": '"fact"',
@@ -428,8 +435,7 @@ def test_events_never_break_the_reader(
     tmp_path_factory: pytest.TempPathFactory, events: list[Any]
 ) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
-    record = read_or_refuse(write(folder, HEADER, *(json.dumps(event) for event in events), ""))
-    assert record is not None
+    read_or_refuse(write(folder, HEADER, *(json.dumps(event) for event in events), ""))
 
 
 @settings(QUICK, max_examples=150)

@@ -76,7 +76,7 @@ def curves(
 def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
     """What could be read, and whether something could not; that is said at once."""
     from unstuck.diagnosis import diagnose
-    from unstuck.logs.table import UnusableLog
+    from unstuck.reading import Unusable
     from unstuck.report.logs import Reading
 
     readings: list[Reading] = []
@@ -84,7 +84,7 @@ def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
     for file in files:
         try:
             readings += [Reading(record, diagnose(record)) for record in _records(file, choice)]
-        except UnusableLog as error:
+        except Unusable as error:
             say(str(error))
             unusable = True
         except Exception as error:

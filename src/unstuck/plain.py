@@ -10,6 +10,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
+NON_FINITE = ("nan", "inf", "-inf")
+LARGEST_INTEGER = 2**63
+
 
 def plain(number: float) -> float | str:
     """A number as JSON knows it: one that is not finite is spelled out."""
@@ -38,6 +41,8 @@ def from_json(kind: Any, value: Any) -> Any:
         options = [o for o in get_args(kind) if o is not type(None)]
         return None if value is None else from_json(options[0], value)
     if origin is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"expected a list for {kind}")
         (item, *_) = get_args(kind)
         return tuple(from_json(item, v) for v in value)
     if isinstance(kind, type) and is_dataclass(kind):
@@ -49,7 +54,18 @@ def from_json(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
     if kind is float:
-        return float(value)
-    if kind in (int, str, bool) and not isinstance(value, kind):
-        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+        return as_float(value)
+    if kind in (int, str, bool) and type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+    if kind is int and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+        raise ValueError("an integer is larger than 64 bits hold")
     return value
+
+
+def as_float(value: Any) -> float:
+    """The inverse of `plain`; raises TypeError, ValueError or OverflowError if it cannot be."""
+    if isinstance(value, str) and value in NON_FINITE:
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    return float(value)

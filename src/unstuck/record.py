@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
+import os
 import sys
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck import facts
+from unstuck import facts, reading
 from unstuck.facts import End, EndKind, Fact
-from unstuck.plain import from_json
-from unstuck.recording import EVENTS, SCHEMA, RecordWriter, Rows
+from unstuck.plain import as_float, from_json
+from unstuck.reading import Unusable
+from unstuck.recording import EVENTS, SCHEMA, RecordWriter
 from unstuck.signals import BY_NAME, PlaceSignal, Signal, StepSignal
 
 __all__ = [
@@ -30,7 +33,12 @@ Integers = NDArray[np.int64]
 FACT_TYPES: dict[str, type] = {kind.__name__.lower(): kind for kind in typing.get_args(Fact)}
 
 
-class UnusableRecord(Exception):
+LARGEST_STEP = 10**12
+MOST_FACTS = 200_000  # and oddities
+MOST_SERIES = 500_000
+
+
+class UnusableRecord(Unusable):
     """The record cannot be read; the message is one sentence for the user."""
 
 
@@ -157,10 +165,22 @@ def read_record(path: str | Path) -> Record:
     reader copes with a newer writer of the same schema.
 
     Raises:
-        UnusableRecord: there is no record, it is no record, or its schema is unknown.
+        UnusableRecord: there is no record, it is no record, its schema is unknown, or it exceeds
+            what any record of ours comes near.
     """
     path = Path(path)
-    file = path / EVENTS if path.is_dir() else path
+    file = path / EVENTS if os.path.isdir(path) else path
+    if not os.path.exists(file):
+        raise UnusableRecord(f"there is no record at {file}")
+    try:
+        return _read(file)
+    except UnusableRecord:
+        raise
+    except Unusable as error:
+        raise UnusableRecord(str(error)) from None
+
+
+def _read(file: Path) -> Record:
     events = _events(file)
     try:
         header, _ = next(events)
@@ -168,37 +188,35 @@ def read_record(path: str | Path) -> Record:
         raise UnusableRecord(f"{file} is empty: nothing was recorded") from None
     if header.get("type") != "header" or not isinstance(header.get("record"), str):
         raise UnusableRecord(f"{file} is not a record of unstuck")
-    if header.get("schema") != SCHEMA:
+    schema, version = header.get("schema"), header.get("version")
+    if type(schema) is not int or schema != SCHEMA:
         raise UnusableRecord(
-            f"{file} has schema {header.get('schema')!r}; this version of unstuck reads {SCHEMA}"
-        )
-    record = Record(header["record"], str(header.get("version")))
-    named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
-    rows: dict[tuple[str, str], Rows] = {}
-    places: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    oddities: list[Oddity] = []
+            f"{file} has schema {repr(schema)[:40]}; this version of unstuck reads {SCHEMA}")
+    record = Record(header["record"], version if isinstance(version, str) else "")
+    found = _Found(str(file))
     for event, torn in events:
         record.torn = record.torn or torn
         try:
-            _take(event, named, rows, places, oddities)
+            found.take(event)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             record.torn = True
     for kind, attribute in ATTRIBUTES.items():
-        found = tuple(named[kind.__name__.lower()].values())
+        known = tuple(found.named[kind.__name__.lower()].values())
         if isinstance(getattr(record, attribute), tuple):
-            setattr(record, attribute, found)
-        elif found:
-            setattr(record, attribute, found[0])
-    record.oddities = tuple(oddities)
+            setattr(record, attribute, known)
+        elif known:
+            setattr(record, attribute, known[0])
+    record.oddities = tuple(found.oddities)
     record.tracks = {
-        track: _series(values) for (name, track), values in rows.items() if name == "train-loss"
+        track: points.series() for (name, track), points in found.rows.items()
+        if name == "train-loss"
     }
     main = main_track(record.tracks)
     record._series = {
-        name: _series(values) for (name, track), values in rows.items() if track in ("", main)
+        name: points.series() for (name, track), points in found.rows.items() if track in ("", main)
     }
-    for name, by_place in places.items():
-        record._series[name] = {place: _series(values) for place, values in by_place.items()}
+    for name, by_place in found.places.items():
+        record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
     record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
     return record
@@ -213,42 +231,112 @@ def main_track(tracks: Mapping[str, Series]) -> str:
     return max(lasting, key=lambda name: len(lasting[name]))
 
 
-def _take(
-    event: dict[str, Any],
-    named: dict[str, dict[Any, Any]],
-    rows: dict[tuple[str, str], Rows],
-    places: dict[str, dict[str, list[tuple[int, float]]]],
-    oddities: list[Oddity],
-) -> None:
-    kind = event["type"]
-    if kind == "fact" and event["fact"] in FACT_TYPES:
-        fact = from_json(FACT_TYPES[event["fact"]], event["data"])
+@dataclass(slots=True)
+class _Points:
+    """A series on its way in."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def series(self) -> Series:
+        """The points, at least one, in the order of their steps."""
+        return in_order(Series(np.frombuffer(self.steps, dtype=np.int64),
+                               np.frombuffer(self.values, dtype=np.float64)))
+
+
+class _Found:
+    """What the events so far hold."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._numbers = self._kept = self._places = 0
+        self.named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
+        self.rows: dict[tuple[str, str], _Points] = {}
+        self.places: dict[str, dict[str, _Points]] = {}
+        self.oddities: list[Oddity] = []
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Adds an event, or nothing of it if it raises what is no UnusableRecord."""
+        kind = event["type"]
+        if kind == "fact" and event["fact"] in FACT_TYPES:
+            self._fact(event["fact"], from_json(FACT_TYPES[event["fact"]], event["data"]))
+        elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
+            track = event.get("track", "")
+            pairs = [(self._step(step), as_float(value)) for step, value in event["rows"]]
+            if pairs and isinstance(track, str):
+                self._count(numbers=len(pairs))
+                points = self.rows.setdefault((event["signal"], track), _Points())
+                points.steps.extend(step for step, _ in pairs)
+                points.values.extend(value for _, value in pairs)
+                self._count()
+        elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
+            step = self._step(event["step"])
+            values = [(sys.intern(place), as_float(value))
+                      for place, value in event["places"].items()]
+            self._count(numbers=len(values))
+            by_place = self.places.setdefault(event["signal"], {}) if values else {}
+            before = len(by_place)
+            for place, value in values:
+                points = by_place.setdefault(place, _Points())
+                points.steps.append(step)
+                points.values.append(value)
+            self._count(places=len(by_place) - before)
+        elif kind == "odd":
+            what, says = event["what"], event["says"]
+            if not (isinstance(what, str) and isinstance(says, str)):
+                raise TypeError("an oddity is told in words")
+            self._count(kept=1)
+            self.oddities.append(Oddity(what, self._step(event["step"]), says))
+
+    def _fact(self, kind: str, fact: Any) -> None:
         key = getattr(fact, "name", None) or getattr(fact, "location", None)
         if isinstance(fact, facts.NonFinite | facts.End | facts.Program):
             key = None
-            if isinstance(fact, facts.NonFinite) and named["nonfinite"]:
+            if isinstance(fact, facts.NonFinite) and self.named["nonfinite"]:
                 return  # the first one is the root
-        named[event["fact"]][key] = fact
-    elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
-        pairs = [(_step(step), float(value)) for step, value in event["rows"]]
-        if pairs:
-            rows.setdefault((event["signal"], str(event.get("track", ""))), []).extend(pairs)
-    elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
-        step = _step(event["step"])
-        values = [(sys.intern(place), float(value)) for place, value in event["places"].items()]
-        by_place = places.setdefault(event["signal"], {}) if values else {}
-        for place, value in values:
-            by_place.setdefault(place, []).append((step, value))
-    elif kind == "odd":
-        oddities.append(Oddity(str(event["what"]), _step(event["step"]), str(event["says"])))
+        self._count(kept=key not in self.named[kind])
+        self.named[kind][key] = fact
+
+    def _count(self, *, numbers: int = 0, kept: int = 0, places: int = 0) -> None:
+        """Refuses a record that holds more than any of ours."""
+        self._numbers += numbers
+        self._kept += kept
+        self._places += places
+        reading.check_numbers(self._numbers, self._file)
+        for count, most, what in ((self._kept, MOST_FACTS, "facts"),
+                                  (self._places + len(self.rows), MOST_SERIES, "series")):
+            if count > most:
+                raise UnusableRecord(
+                    f"{self._file} holds more than {most:,} {what}, the most that are read")
+
+    def _step(self, value: Any) -> int:
+        """A step number; raises ValueError if it is none."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0 or (
+            value == math.inf or int(value) != value
+        ):
+            raise ValueError(f"{value!r} is no step")
+        if value > LARGEST_STEP:
+            raise UnusableRecord(
+                f"{self._file} speaks of step {str(value)[:24]}, and steps of up to "
+                f"{LARGEST_STEP:,} are read")
+        return int(value)
 
 
-def _step(value: Any) -> int:
-    """A step number that fits; raises ValueError or OverflowError if it does not."""
-    step = int(value)
-    if not 0 <= step < 2**62:
-        raise ValueError(f"{step} is no step")
-    return step
+def in_order(series: Series) -> Series:
+    """The points in the order in which training went, with steps that never go back.
+
+    Where steps go back, a run was resumed: what it did over counts, not what it had done.
+    """
+    steps, values = series.steps, series.values
+    back = np.diff(steps) < 0
+    if not np.any(back):
+        return series
+    if np.all(np.diff(steps) <= 0):  # the newest first
+        return Series(steps[::-1], values[::-1])
+    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
+                    np.iinfo(np.int64).max]
+    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
+    return Series(steps[keep], values[keep])
 
 
 def _after(series: Series | dict[str, Series]) -> int:
@@ -258,30 +346,20 @@ def _after(series: Series | dict[str, Series]) -> int:
     return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)
 
 
-def _series(values: Sequence[tuple[int, float]]) -> Series:
-    steps, numbers = zip(*values, strict=True)
-    return Series(np.asarray(steps, dtype=np.int64), np.asarray(numbers, dtype=np.float64))
-
-
 def _events(file: Path) -> Iterator[tuple[dict[str, Any], bool]]:
     """The events of a file, each with whether lines before it were torn."""
     torn = False
-    try:
-        with file.open("rb") as lines:
-            for line in lines:
-                try:
-                    event = json.loads(line)
-                except (ValueError, RecursionError):
-                    torn = True
-                    continue
-                if isinstance(event, dict):
-                    yield event, torn
-                    torn = False
-                else:
-                    torn = True
-    except FileNotFoundError:
-        raise UnusableRecord(f"there is no record at {file}") from None
-    except OSError as error:
-        raise UnusableRecord(f"{file} cannot be read: {error.strerror}") from None
+    with reading.opened(file) as content:
+        for number, line in enumerate(reading.lines(content, str(file)), 1):
+            try:
+                event = reading.parsed(line, f"line {number:,} of {file}")
+            except ValueError:
+                torn = True
+                continue
+            if isinstance(event, dict):
+                yield event, torn
+                torn = False
+            else:
+                torn = True
     if torn:
         yield {"type": "torn"}, True

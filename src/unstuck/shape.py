@@ -9,7 +9,7 @@ import numpy as np
 
 from unstuck.facts import EndKind
 from unstuck.findings import Outcome, OutcomeKind
-from unstuck.record import Record, Series
+from unstuck.record import Record, Series, in_order
 from unstuck.signals import CONSTANT_LOSS, StepSignal
 from unstuck.trends import (
     BLOCKS,
@@ -18,7 +18,6 @@ from unstuck.trends import (
     Trend,
     block_levels,
     early_fall,
-    in_order,
     oscillation,
     point_noise,
     ratio,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.record import Series
+from unstuck.record import Series, in_order
 
 Floats = NDArray[np.float64]
 
@@ -150,23 +150,6 @@ def oscillation(series: Series) -> Oscillation | None:
     changes = float(np.mean(np.sign(steps[1:]) * np.sign(steps[:-1]) < 0))
     size, level = float(np.median(np.abs(steps))), abs(float(np.median(values)))
     return Oscillation(changes, ratio(size, level), len(values))
-
-
-def in_order(series: Series) -> Series:
-    """The points in the order in which training went, with steps that never go back.
-
-    Where steps go back, a run was resumed: what it did over counts, not what it had done.
-    """
-    steps, values = series.steps, series.values
-    back = np.diff(steps) < 0
-    if not np.any(back):
-        return series
-    if np.all(np.diff(steps) <= 0):  # the newest first
-        return Series(steps[::-1], values[::-1])
-    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
-                    np.iinfo(np.int64).max]
-    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
-    return Series(steps[keep], values[keep])
 
 
 def tidy(series: Series) -> Series:

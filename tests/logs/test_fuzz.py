@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from unstuck.curves import judge
 from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
-from unstuck.logs.table import UnusableLog
+from unstuck.reading import Unusable
 from unstuck.record import Record
 from unstuck.signals import TRAIN_LOSS
 
@@ -37,7 +37,7 @@ def judged(content: bytes, choice: Choice = Choice()) -> None:  # noqa: B008
         found: list[Record] = []
         try:
             found = list(records(file, choice))
-        except UnusableLog as error:
+        except Unusable as error:
             says = str(error)
         assert says
         assert "\n" not in says

@@ -14,7 +14,7 @@ from unstuck.diagnosis import diagnose
 from unstuck.findings import Absent, OutcomeKind
 from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
-from unstuck.logs.table import UnusableLog
+from unstuck.reading import Unusable
 from unstuck.record import Record, RecordWriter
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
@@ -122,7 +122,7 @@ def test_a_missing_tensorboard_package_is_named(monkeypatch: pytest.MonkeyPatch)
         if name.partition(".")[0] == "tensorboard":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(UnusableLog, match=r"pip install 'unstuck\[tensorboard\]'"):
+    with pytest.raises(Unusable, match=r"pip install 'unstuck\[tensorboard\]'"):
         read(LOGS / "tensorboard")
 
 
@@ -266,7 +266,7 @@ def test_a_row_for_each_number(tmp_path: Path, text: str) -> None:
 
 def test_a_table_without_header(tmp_path: Path) -> None:
     assert train(of_text(tmp_path, "0.9\n0.8\n0.7\n")) == [(0, 0.9), (1, 0.8), (2, 0.7)]
-    with pytest.raises(UnusableLog, match="--train COLUMN"):
+    with pytest.raises(Unusable, match="--train COLUMN"):
         of_text(tmp_path, "0 0.9 0.95\n1 0.8 0.85\n")
     chosen = of_text(tmp_path, "0 0.9 0.95\n1 0.8 0.85\n", Choice("column 2", "column 3"))
     assert held(chosen) == [(0, 0.95), (1, 0.85)]
@@ -281,7 +281,7 @@ def test_a_table_without_header(tmp_path: Path) -> None:
     ("epoch,val_loss\n0,0.5\n1,0.4\n", "--train COLUMN"),
     ("d_loss,g_loss\n0.5,0.4\n0.6,0.5\n", "pull against each other"),
     ("epoch,apples\n0,0.5\n1,nothing\n", "finite|apples"),
-    ("[" * 100_000, "no numbers"), ('{"a": ' * 5000, "no numbers"),
+    ("[" * 100_000, "64 levels deep"), ('{"a": ' * 5000, "64 levels deep"),
 ])
 def test_what_cannot_be_read_is_refused_in_a_sentence(
     tmp_path: Path, text: str | bytes, says: str,
@@ -289,7 +289,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
     if says == "finite|apples":
         assert len(train(of_text(tmp_path, text))) == 1
         return
-    with pytest.raises(UnusableLog, match=says) as caught:
+    with pytest.raises(Unusable, match=says) as caught:
         of_text(tmp_path, text)
     assert "\n" not in str(caught.value)
 
@@ -300,22 +300,22 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
         f"cos\nsystem\n(S'touch {trap}'\ntR.", f"!!python/object/apply:os.system ['touch {trap}']",
         f"{{'loss': __import__('os').system('touch {trap}')}}\n",
     ):
-        with pytest.raises(UnusableLog):
+        with pytest.raises(Unusable):
             of_text(tmp_path, text)
     assert not trap.exists()
 
 
 def test_folders_without_a_log_and_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UnusableLog, match="holds no log"):
+    with pytest.raises(Unusable, match="holds no log"):
         list(records(tmp_path))
-    with pytest.raises(UnusableLog, match="there is no file"):
+    with pytest.raises(Unusable, match="there is no file"):
         list(records(tmp_path / "none"))
 
 
 def test_a_record_of_our_own_is_sent_to_diagnose(tmp_path: Path) -> None:
     RecordWriter(tmp_path / "run", "0").close()
     for path in (tmp_path / "run", tmp_path / "run" / "events.jsonl"):
-        with pytest.raises(UnusableLog, match="unstuck diagnose"):
+        with pytest.raises(Unusable, match="unstuck diagnose"):
             list(records(path))
 
 

@@ -244,7 +244,7 @@ def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]
     if binary:
         weight = number(counts.get("0", 1.0) / counts.get("1", 1.0))
         code = f"nn.BCEWithLogitsLoss(pos_weight=torch.tensor([{weight}]))"
-    elif len(counts) <= 10:
+    elif len(counts) <= 10 and all(n.isdecimal() and len(n) <= 2 for n in counts):
         mean = sum(counts.values()) / len(counts)
         size = max(int(n) for n in counts) + 1
         weights = ", ".join(number(mean / counts[str(i)]) if str(i) in counts else "1"

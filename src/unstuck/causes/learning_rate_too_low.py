@@ -24,6 +24,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import MoreSteps, Remedy, Safety, number
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.record import Floats, Integers
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.trends import relative_fall
 
@@ -54,15 +55,22 @@ GRADIENT_ALIVE = Threshold(
 )
 
 
-def travel(updates: Updates, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def travel(updates: Updates, steps: int) -> Floats:
     """Per matrix the sum of all update ratios of a run, steps between samples interpolated."""
-    total = np.zeros(len(updates.names))
+    total: Floats = np.zeros(len(updates.names))
     for row, ratios in enumerate(updates.ratios):
         known = ~np.isnan(ratios)
         if known.any():
-            every = np.interp(np.arange(max(steps, 1)), updates.steps[known], ratios[known])
-            total[row] = float(np.sum(every))
+            total[row] = _sum_over_steps(updates.steps[known], ratios[known], steps)
     return total
+
+
+def _sum_over_steps(at: Integers, values: Floats, steps: int) -> float:
+    """The sum of a value at steps 0 to `steps` - 1, straight between the points and flat beyond."""
+    whole = max(steps, int(at[-1]) + 1)
+    between = np.diff(at)  # steps of a stretch, its first one counted, its last one not
+    inner = between * values[:-1] + np.diff(values) * (between - 1) / 2
+    return float(at[0] * values[0] + np.sum(inner) + (whole - at[-1]) * values[-1])
 
 
 def _detect(view: View) -> Verdict:

@@ -12,6 +12,7 @@ import numpy as np
 from unstuck.logs.names import Kind, Part, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
+from unstuck.reading import check_numbers
 
 FEWEST = 3  # finished lines with a quantity, from which passing states of a bar do not count
 LONGEST = 4000  # characters of a line that are looked at
@@ -38,7 +39,7 @@ _ROLE = re.compile(
 
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line that names any."""
-    lines = _Lines()
+    lines = _Lines(source.name)
     for line in source.lines():
         lines.take(line)
     return Table("console text", lines.columns(), lines.rows)
@@ -55,9 +56,11 @@ class _Quantity:
 
 @dataclass(slots=True)
 class _Lines:
-    """The text so far."""
+    """The text so far; `name` is the file's."""
 
+    name: str
     rows: int = 0
+    numbers: int = 0
     quantities: dict[str, _Quantity] = field(default_factory=dict)
     heading: str = ""  # the part of the data that the line before announced
 
@@ -94,7 +97,9 @@ class _Lines:
             quantity.rows.append(self.rows)
             quantity.values.append(value)
             quantity.passing.append(passing)
+            self.numbers += 1
         self.rows += bool(pairs)
+        check_numbers(self.numbers, self.name)
 
     def columns(self) -> dict[str, Column]:
         """What is left once overwritten states are dropped where the final ones suffice."""

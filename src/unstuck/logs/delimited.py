@@ -12,6 +12,7 @@ import numpy as np
 
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
+    LONGEST_NAME,
     MOST_COLUMNS,
     Builder,
     Column,
@@ -21,9 +22,11 @@ from unstuck.logs.table import (
     named_rows,
     number,
 )
+from unstuck.reading import check_numbers
 from unstuck.record import Floats, Integers
 
 BATCH = 8192  # rows
+CELLS = 1 << 20  # of a batch, at most
 LOOKED_AT = 60  # lines that the dialect is told from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
@@ -92,12 +95,13 @@ def _plain(row: Sequence[str]) -> bool:
 
 
 def _unique(header: Sequence[str]) -> tuple[str, ...]:
-    names: list[str] = []
-    for cell in header:
-        name = cell.strip().strip("\ufeff\"'") or f"column {len(names) + 1}"
+    names: dict[str, int] = {}  # with how often each was taken already
+    for cell in header[:MOST_COLUMNS]:
+        name = cell.strip().strip("\ufeff\"'")[:LONGEST_NAME] or f"column {len(names) + 1}"
         while name in names:
-            name += "'"
-        names.append(name)
+            names[name] += 1
+            name += "'" * names[name]
+        names[name] = 0
     return tuple(names)
 
 
@@ -117,10 +121,11 @@ def read(source: Source, dialect: Dialect) -> Table:
     rows = _rows(_whole(lines, dialect), dialect.delimiter)
     count = 0
     try:
-        while batch := [row for row in itertools.islice(rows, BATCH) if row]:
+        for batch in _batches(rows, len(columns)):
             for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
                 column.take(count, cells)
             count += len(batch)
+            check_numbers(sum(len(column.values) for column in columns), source.name)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
     everywhere = np.arange(count)
@@ -133,7 +138,7 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
                value_at: int) -> Table:
     """A table with a row for each number, whose name stands in a column of its own."""
     lines = itertools.islice(source.lines(), dialect.skipped, None)
-    builder = Builder()
+    builder = Builder(source.name)
     try:
         for row in _rows(_whole(lines, dialect), dialect.delimiter):
             pairs = [(row[name_at] if i == value_at and name_at < len(row) else names[i], value)
@@ -153,10 +158,17 @@ def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
             yield line
 
 
+def _batches(rows: Iterator[list[str]], width: int) -> Iterator[list[list[str]]]:
+    """Rows that are not empty, many at a time, none of them longer than `width`."""
+    able = (row[:width] for row in rows if row)
+    while batch := list(itertools.islice(able, max(min(BATCH, CELLS // width), 1))):
+        yield batch
+
+
 def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
-    """The cells by column; short rows are filled up, long ones cut."""
+    """The cells by column; short rows are filled up."""
     if set(map(len, batch)) != {width}:
-        batch = [[*row[:width], *[""] * (width - len(row))] for row in batch]
+        batch = [[*row, *[""] * (width - len(row))] for row in batch]
     return zip(*batch, strict=True)
 
 

@@ -3,7 +3,6 @@ records, lists by name. Only numbers are kept."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
+    LONGEST_NAME,
     MOST_COLUMNS,
     Builder,
     Column,
@@ -23,8 +23,9 @@ from unstuck.logs.table import (
     named_rows,
     number,
 )
+from unstuck.reading import parsed
 
-LARGEST = 1 << 28  # bytes of a document that is read whole; JSON Lines have no limit
+LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 DEEPEST = 12  # levels of nesting that are looked into
 _BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
 
@@ -39,33 +40,36 @@ def is_json(text: str) -> bool:
 def read(source: Source) -> Table | None:
     """The document's columns, None if it is no JSON."""
     first = next((line for line in source.text().lstrip("\ufeff").splitlines() if line.strip()), "")
-    if isinstance(_parsed(first), dict) and (table := _read_lines(source)):
+    if isinstance(_parsed(first, source.name), dict) and (table := _read_lines(source)):
         return table
     if source.size > LARGEST:
         raise UnusableLog(
             f"{source.name} is a JSON document of more than {LARGEST >> 20} MiB: write one record "
             "a line (JSON Lines)")
-    document = _parsed(source.path.read_bytes().decode(source.encoding, errors="replace"))
+    with source.open() as file:
+        content = file.read(LARGEST + 1)
+    document = _parsed(content.decode(source.encoding, errors="replace"), source.name)
     if not isinstance(document, dict | list):
         return None
-    return _table(document)
+    return _table(document, source.name)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, name: str) -> Any:
+    """The value, None if the text is no JSON."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parsed(text, name)
+    except ValueError:
         return None
 
 
 def _read_lines(source: Source) -> Table | None:
     """JSON Lines; lines that are no records are passed over."""
-    builder, other, alone = Builder(), 0, 0
+    builder, other, alone = Builder(source.name), 0, 0
     record: Any = None
-    for line in source.lines():
+    for count, line in enumerate(source.lines(), 1):
         if not line.strip():
             continue
-        record = _parsed(line)
+        record = _parsed(line, f"line {count:,} of {source.name}")
         if isinstance(record, dict):
             builder.add(flat(record))
             alone += 1
@@ -86,7 +90,7 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
         label, at = list(record.values())[long[0]], list(record)[long[1]]
         own = (at, label) if isinstance(label, str) else None
     for key, value in record.items():
-        name = f"{path}/{key}" if path else str(key)
+        name = _below(path, key)
         if own and key == own[0]:
             name = own[1]
         if isinstance(value, dict):
@@ -94,6 +98,11 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
                 yield from flat(value, name, depth + 1)
         elif (found := as_number(value)) is not None:
             yield name, found
+
+
+def _below(path: str, key: str) -> str:
+    """The name of what has this key; no longer than a column's."""
+    return (f"{path}/{key}" if path else key)[:LONGEST_NAME]
 
 
 def as_number(value: Any) -> float | None:
@@ -109,20 +118,20 @@ def as_number(value: Any) -> float | None:
 
 
 # Documents ---------------------------------------------------------------------------------------
-def _table(document: Any) -> Table:
+def _table(document: Any, name: str) -> Table:
     hugging_face = isinstance(document, dict) and isinstance(document.get("log_history"), list)
     if hugging_face:
         document = document["log_history"]
     records: list[list[Mapping[str, Any]]] = []
     series: dict[str, Column] = {}
     _search(document, "", 0, records, series)
-    tables = [_of_records(found) for found in records]
+    if not records and not series and isinstance(document, dict):
+        records = [[document]]
+    best = max((_of_records(found, name) for found in records), key=_worth,
+               default=Table("JSON", {}, 0))
     if series:
         rows = 1 + max(int(column.rows[-1]) for column in series.values())
-        tables.append(Table("JSON, lists by name", series, rows))
-    if not tables and isinstance(document, dict):
-        tables = [_of_records([document])]
-    best = max(tables, key=_worth, default=Table("JSON", {}, 0))
+        best = max(best, Table("JSON, lists by name", series, rows), key=_worth)
     if hugging_face:
         return Table("Hugging Face trainer state", best.columns, best.rows)
     return best
@@ -134,8 +143,8 @@ def _worth(table: Table) -> tuple[int, int]:
     return losses, sum(map(len, table.columns.values()))
 
 
-def _of_records(records: Sequence[Mapping[str, Any]]) -> Table:
-    builder = Builder()
+def _of_records(records: Sequence[Mapping[str, Any]], name: str) -> Table:
+    builder = Builder(name)
     for record in records:
         builder.add(flat(record))
     return Table("JSON records", builder.columns(), builder.rows)
@@ -144,7 +153,7 @@ def _of_records(records: Sequence[Mapping[str, Any]]) -> Table:
 def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, Any]]],
             series: dict[str, Column]) -> None:
     """Finds lists of records and lists of numbers, at any depth."""
-    if depth > DEEPEST or len(series) >= MOST_COLUMNS:
+    if depth > DEEPEST or max(len(series), len(records)) >= MOST_COLUMNS:
         return
     if isinstance(value, dict):
         if value and all(str(key).isdecimal() for key in value):  # rows by number, as pandas has it
@@ -152,7 +161,7 @@ def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, A
             return
         for key, inner in value.items():
             if isinstance(inner, dict | list):
-                _search(inner, f"{path}/{key}" if path else str(key), depth + 1, records, series)
+                _search(inner, _below(path, key), depth + 1, records, series)
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
             records.append([item for item in value if isinstance(item, dict)])

@@ -23,7 +23,7 @@ def read(sources: Sequence[tuple[str, Source]], run: str = "") -> Table:
     Raises:
         UnusableLog: they hold no scalars, or the package is missing.
     """
-    builder = Builder()
+    builder = Builder(sources[0][1].name)
     for prefix, source in sources:
         for step, tag, value in _scalars(source):
             builder.add((("step", step), (f"{prefix}/{tag}" if prefix else tag, value)))

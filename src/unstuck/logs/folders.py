@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unstuck.logs import event_files, metric_files, weights_and_biases
 from unstuck.logs.names import Part, name_of
 from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
+from unstuck.reading import Unusable
 
 DEEPEST = 8
 MOST_FILES = 20_000
@@ -38,16 +39,17 @@ def runs_in(folder: Path) -> list[Run]:
     for path in files:
         try:
             file = source(path)
-        except UnusableLog:
+        except Unusable:
             continue
         if event_files.is_event_file(file.head):
             home, prefix = _home(path.parent, folder)
-            events.setdefault(home, []).append((prefix, file))
+            events.setdefault(home, []).append((prefix, _lean(file)))
         elif weights_and_biases.is_offline_file(file.head):
+            file = _lean(file)
             single.append(Run(str(path), lambda file=file: weights_and_biases.read(file)))  # type: ignore[misc]
         elif _below_metrics(path) and metric_files.is_metric_file(file.text()):
             run = next(p for p in path.parents if p.name == "metrics")
-            metrics.setdefault(run, {})[metric_files.name_in_store(path)] = file
+            metrics.setdefault(run, {})[metric_files.name_in_store(path)] = _lean(file)
     found = [
         *(Run(str(home), lambda home=home: event_files.read(events[home]))  # type: ignore[misc]
           for home in sorted(events)),
@@ -60,6 +62,11 @@ def runs_in(folder: Path) -> list[Run]:
     if len(found) > MOST_RUNS:
         raise UnusableLog(f"{folder} holds {len(found)} runs: name fewer than {MOST_RUNS}")
     return found
+
+
+def _lean(file: Source) -> Source:
+    """The same without most of its head: there may be thousands."""
+    return replace(file, head=file.head[:64])
 
 
 def _files(folder: Path) -> Iterator[Path]:

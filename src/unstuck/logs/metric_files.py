@@ -20,7 +20,7 @@ def is_metric_file(text: str) -> bool:
 
 def read(metrics: Mapping[str, Source], run: str = "") -> Table:
     """The metrics of one run, by name: rows are their points one after another."""
-    builder = Builder()
+    builder = Builder(next(iter(metrics.values())).name)
     for name, source in metrics.items():
         for line in source.lines():
             cells = line.split()

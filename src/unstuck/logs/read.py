@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +35,11 @@ def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa:
     """The runs of a file or folder, a record each, in the order of their names.
 
     Raises:
-        UnusableLog: there is none that can be read.
+        Unusable: there is none that can be read.
     """
-    if (path / EVENTS).is_file():
+    if os.path.isfile(path / EVENTS):
         raise UnusableLog(f"{path} is a record of unstuck: `unstuck diagnose {path}` reads it")
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield record_of(source(path), choice)
         return
     for run in runs_in(path):
@@ -70,6 +71,7 @@ def table_of(file: Source) -> Table:
 
 
 # Records -----------------------------------------------------------------------------------------
+@np.errstate(all="ignore")
 def _record(name: str, table: Table, choice: Choice) -> Record:
     roles = assign(table, choice, name)
     axis = axis_of(table, roles.train)

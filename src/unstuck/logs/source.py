@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unstuck.logs.table import UnusableLog
+from unstuck.reading import check_size, opened
 
 HEAD = 1 << 16  # bytes that a kind of file is told from
 LONGEST = 1 << 20  # characters in a line of text
@@ -46,6 +47,10 @@ class Source:
         """By the byte order mark; UTF-8 without one."""
         return next((name for mark, name in _BOMS if self.head.startswith(mark)), "utf-8")
 
+    def open(self) -> BinaryIO:
+        """The file from its beginning; raises Unusable if it is none to read any more."""
+        return opened(self.path, self.name)
+
     def text(self) -> str:
         """The head as text; a character cut at its end, and bytes that are none, are replaced."""
         return self.head.decode(self.encoding, errors="replace")
@@ -56,7 +61,7 @@ class Source:
         Raises:
             UnusableLog: a line is longer than any line of text.
         """
-        with self.path.open("rb") as raw:
+        with self.open() as raw:
             file = io.TextIOWrapper(raw, self.encoding, errors="replace", newline="")
             count = 0
             while line := file.readline(LONGEST):
@@ -80,18 +85,14 @@ def source(path: Path, name: str | None = None) -> Source:
     """A file by its path.
 
     Raises:
-        UnusableLog: it is empty or cannot be read.
+        Unusable: it is empty, too large, no regular file, or cannot be read.
     """
     name = name or str(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except FileNotFoundError:
-        raise UnusableLog(f"there is no file {name}") from None
-    except (OSError, ValueError) as error:
-        says = getattr(error, "strerror", None) or error
-        raise UnusableLog(f"{name} cannot be read: {says}") from None
+    with opened(path, name) as file:
+        try:
+            size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
+        except OSError as error:
+            raise UnusableLog(f"{name} cannot be read: {error.strerror}") from None
     found = Source(name, path, head, max(size, len(head)))
     if not found.text().strip("\ufeff \t\r\n"):
         raise UnusableLog(f"{name} is empty")
@@ -100,9 +101,18 @@ def source(path: Path, name: str | None = None) -> Source:
 
 @contextlib.contextmanager
 def piped(stream: BinaryIO) -> Iterator[Source]:
-    """Standard input to its end, kept on disk meanwhile."""
+    """Standard input to its end, kept on disk meanwhile.
+
+    Raises:
+        Unusable: it is empty, or never seems to end.
+    """
+    name = "standard input"
     with tempfile.TemporaryDirectory(prefix="unstuck-") as folder:
         path = Path(folder) / "standard-input"
+        size = 0
         with path.open("wb") as file:
-            shutil.copyfileobj(stream, file)
-        yield source(path, "standard input")
+            while part := stream.read(HEAD):
+                size += len(part)
+                check_size(size, name)
+                file.write(part)
+        yield source(path, name)

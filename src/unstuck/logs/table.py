@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from unstuck.reading import Unusable, check_numbers
 from unstuck.record import Floats, Integers
 
 MOST_COLUMNS = 1000
+LONGEST_NAME = 300  # characters of a column's name
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?"
 _TENSOR = re.compile(rf"tensor\(\s*({_NUMBER}|[+-]?(?:nan|inf))\b")
 _NAME_COLUMNS = frozenset({"tag", "metric", "metric_name", "name", "key", "variable"})
 _MISSING = frozenset({"", "na", "n/a", "none", "null", "-", "--", "<na>"})
 
 
-class UnusableLog(Exception):
+class UnusableLog(Unusable):
     """The file cannot be read as curves; the message is one sentence for the user."""
 
 
@@ -55,13 +57,11 @@ def missing(cell: str) -> bool:
 
 def number(cell: str) -> float | None:
     """The number in a cell, None if there is none: 0.5, 1e-3, nan, 93 %, 0,5, tensor(0.5)."""
-    text = cell.strip().strip("\"'")
+    text = cell.strip().strip("\"'").rstrip("% ")
     try:
         return float(text)
     except ValueError:
         pass
-    if text.endswith("%"):
-        return number(text[:-1])
     if found := _TENSOR.match(text):
         return float(found[1])
     if re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d{1,5})?", text):
@@ -78,15 +78,22 @@ def named_rows(names: Sequence[str]) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class Builder:
-    """Collects rows whose columns are not known beforehand."""
+    """Collects rows whose columns are not known beforehand; `name` is the file's."""
 
+    name: str
     rows: int = 0
+    numbers: int = 0
     _places: dict[str, array[int]] = field(default_factory=dict)
     _values: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, pairs: Iterable[tuple[str, float]]) -> None:
-        """Adds a row. Of a column named twice the first number counts."""
-        for name, value in pairs:
+        """Adds a row. Of a column named twice the first number counts.
+
+        Raises:
+            Unusable: there are too many numbers.
+        """
+        for label, value in pairs:
+            name = label[:LONGEST_NAME]
             places = self._places.get(name)
             if places is None:
                 if len(self._places) >= MOST_COLUMNS:
@@ -96,7 +103,9 @@ class Builder:
             if not places or places[-1] != self.rows:
                 places.append(self.rows)
                 self._values[name].append(value)
+                self.numbers += 1
         self.rows += 1
+        check_numbers(self.numbers, self.name)
 
     def columns(self) -> dict[str, Column]:
         """What was collected."""

@@ -7,13 +7,13 @@ wandb_internal.proto: Record.history = 2, HistoryRecord.item = 1 and .step = 2, 
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 
 from unstuck.logs.documents import as_number, flat
 from unstuck.logs.source import Source
 from unstuck.logs.table import Builder, Table, UnusableLog
+from unstuck.reading import Unusable, parsed
 
 MAGIC = b":W&B"
 _BLOCK = 32768
@@ -32,7 +32,7 @@ def is_offline_file(head: bytes) -> bool:
 
 def read(source: Source) -> Table:
     """The history of the run; a torn end is dropped."""
-    builder = Builder()
+    builder = Builder(source.name)
     for record in _records(source):
         for number, value in _fields(record):
             if number == _HISTORY and isinstance(value, bytes):
@@ -55,8 +55,8 @@ def _history(record: bytes) -> Iterator[tuple[str, float]]:
             path = "/".join(part for i, part in parts if i in (_KEY, _NESTED) and part)
             for text in (part for i, part in parts if i == _VALUE):
                 try:
-                    value = json.loads(text)
-                except (ValueError, RecursionError):
+                    value = parsed(text, path)
+                except (ValueError, Unusable):
                     continue
                 if isinstance(value, dict):
                     yield from flat(value, path)
@@ -66,9 +66,9 @@ def _history(record: bytes) -> Iterator[tuple[str, float]]:
 
 def _records(source: Source) -> Iterator[bytes]:
     """The records of a LevelDB log: fragments in blocks of 32 KiB."""
-    with source.path.open("rb") as file:
+    with source.open() as file:
         file.seek(_FILE_HEADER)
-        place, record = _FILE_HEADER, b""
+        place, record = _FILE_HEADER, bytearray()
         while True:
             left = _BLOCK - place % _BLOCK
             if left < _HEADER:  # a trailer of zeros
@@ -83,12 +83,12 @@ def _records(source: Source) -> Iterator[bytes]:
             place += _HEADER + len(part)
             if len(part) < length:
                 return
-            record = part if kind in (_FULL, _FIRST) else record + part
-            if len(record) > _LARGEST:
-                record = b""
+            if kind in (_FULL, _FIRST) or len(record) + length > _LARGEST:
+                record.clear()
+            record += part
             if kind in (_FULL, _LAST):
-                yield record
-                record = b""
+                yield bytes(record)
+                record.clear()
 
 
 def _fields(message: bytes) -> Iterator[Field]:

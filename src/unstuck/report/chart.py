@@ -9,6 +9,7 @@ import numpy as np
 
 from unstuck.record import Floats, Series
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
+from unstuck.trends import HUGE
 
 HEIGHT = 10
 WIDE_RANGE = 50.0  # from here on the scale is logarithmic
@@ -59,7 +60,7 @@ def _levels(series: Series, ends: tuple[float, float], width: int) -> Floats:
         values = series.values[edges[column] : edges[column + 1]]
         if len(values):
             finite = values[np.isfinite(values)]
-            levels[column] = np.median(finite) if len(finite) else np.inf
+            levels[column] = np.median(np.clip(finite, -HUGE, HUGE)) if len(finite) else np.inf
     return levels
 
 
