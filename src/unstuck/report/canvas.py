@@ -20,6 +20,7 @@ TEXT_WIDTH = 100  # prose wider than this is hard to read
 NARROWEST = 20
 PIPE_WIDTH = 100
 SPARK_POINTS = 24
+HUGE = 1e300  # a difference of two such values is finite
 
 _IN_ASCII = {
     "→": "->", "←": "<-", "…": "...", "—": "-", "–": "-", "−": "-", "×": "x", "·": "*", "±": "+-",
@@ -143,6 +144,7 @@ class Canvas:
             return ""
         count = min(len(values), SPARK_POINTS)
         picked = [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
+        picked = [min(max(v, -HUGE), HUGE) if math.isfinite(v) else v for v in picked]
         finite = [value for value in picked if math.isfinite(value)]
         if len(finite) < 2 or not min(finite) < max(finite):
             return ""  # a flat line says nothing that the sentence does not
