@@ -318,3 +318,14 @@ def test_the_way_of_a_matrix_is_summed_without_its_steps() -> None:
 def test_mutations_of_records_and_logs() -> None:
     """Some of those of `python -m benchmarks.fuzz`."""
     assert list(faults(range(150), seed=0)) == []
+
+
+def test_an_event_file_with_an_endless_record_is_refused(tmp_path: Path) -> None:
+    (kept,) = (DATA / "logs" / "tensorboard").rglob("*tfevents*")
+    file = tmp_path / "events.out.tfevents.1"
+    whole = kept.read_bytes()
+    file.write_bytes(whole + (200 << 20).to_bytes(8, "little") + b"crc!")
+    assert len(logs_of(file)) == 1  # it was torn there
+    os.truncate(file, len(whole) + (201 << 20))
+    assert "holds a record of 200 MiB; records of up to 64 MiB are read" in sentence_of(
+        logs_of, file)

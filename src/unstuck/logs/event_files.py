@@ -8,6 +8,7 @@ from typing import Any
 
 from unstuck.logs.source import Source
 from unstuck.logs.table import Builder, Table, UnusableLog
+from unstuck.reading import LONGEST
 
 _TEXT = 7  # DT_STRING
 
@@ -40,6 +41,7 @@ def _scalars(source: Source) -> Iterator[tuple[float, str, float]]:
         raise UnusableLog(
             f"{source.name} is an event file of TensorBoard, which needs the tensorboard package: "
             "pip install 'unstuck[tensorboard]'") from None
+    _check(source)
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     try:
         for event in LegacyEventFileLoader(str(source.path)).Load():
@@ -48,6 +50,19 @@ def _scalars(source: Source) -> Iterator[tuple[float, str, float]]:
                     yield float(event.step), str(value.tag), number
     except Exception:  # a spoilt record raises whatever its parser meets; what came before stands
         return
+
+
+def _check(source: Source) -> None:
+    """Raises UnusableLog for a record that is too long to be read whole."""
+    with source.open() as file:
+        while len(header := file.read(12)) == 12:  # its length and that number's checksum
+            length = int.from_bytes(header[:8], "little")
+            if length > source.size - file.tell():
+                return  # torn or spoilt: the records before it stand
+            if length > LONGEST:
+                raise UnusableLog(f"{source.name} holds a record of {length >> 20:,} MiB; records "
+                                  f"of up to {LONGEST >> 20} MiB are read")
+            file.seek(length + 4, 1)
 
 
 def _number(value: Any, make_ndarray: Any) -> float | None:
