@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 NON_FINITE = ("nan", "inf", "-inf")
@@ -48,9 +49,8 @@ def from_json(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             raise TypeError(f"expected an object for {kind}")
-        hints = typing.get_type_hints(kind)
-        known = {f.name for f in fields(kind)}
-        return kind(**{k: from_json(hints[k], v) for k, v in value.items() if k in known})
+        hints = _hints(kind)
+        return kind(**{k: from_json(hints[k], v) for k, v in value.items() if k in hints})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
     if kind is float:
@@ -62,8 +62,17 @@ def from_json(kind: Any, value: Any) -> Any:
     return value
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    hints = typing.get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
+
+
 def as_float(value: Any) -> float:
     """The inverse of `plain`; raises TypeError, ValueError or OverflowError if it cannot be."""
+    if type(value) is float:
+        return value
     if isinstance(value, str) and value in NON_FINITE:
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

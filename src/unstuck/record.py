@@ -84,6 +84,9 @@ class Oddity:
     says: str
 
 
+_Names = tuple[dict[str, facts.Parameter], dict[str, facts.Layer], tuple[facts.Model, ...]]
+
+
 @dataclass(slots=True)
 class Record:
     """What was seen of one run. Facts are attributes; signals are read with `series`."""
@@ -119,6 +122,7 @@ class Record:
     torn: bool = False  # the last line was incomplete
     tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
+    _by_name: _Names | None = field(default=None, repr=False, compare=False)
 
     @typing.overload
     def series(self, signal: StepSignal) -> Series: ...
@@ -139,11 +143,20 @@ class Record:
 
     def parameters(self) -> Mapping[str, facts.Parameter]:
         """All parameters of all models by name."""
-        return {p.name: p for model in self.models for p in model.parameters}
+        return self._named()[0]
 
     def layers(self) -> Mapping[str, facts.Layer]:
         """All layers of all models by name."""
-        return {layer.name: layer for model in self.models for layer in model.layers}
+        return self._named()[1]
+
+    def _named(self) -> _Names:
+        if self._by_name is None or self._by_name[2] is not self.models:  # causes ask at each place
+            self._by_name = (
+                {p.name: p for model in self.models for p in model.parameters},
+                {layer.name: layer for model in self.models for layer in model.layers},
+                self.models,
+            )
+        return self._by_name
 
 
 def _attributes() -> dict[type, str]:
@@ -328,10 +341,10 @@ def in_order(series: Series) -> Series:
     Where steps go back, a run was resumed: what it did over counts, not what it had done.
     """
     steps, values = series.steps, series.values
-    back = np.diff(steps) < 0
-    if not np.any(back):
+    back = steps[1:] < steps[:-1]
+    if not back.any():
         return series
-    if np.all(np.diff(steps) <= 0):  # the newest first
+    if np.all(steps[1:] <= steps[:-1]):  # the newest first
         return Series(steps[::-1], values[::-1])
     resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
                     np.iinfo(np.int64).max]

@@ -33,6 +33,7 @@ UNSURE = 0.5  # an outcome less sure than this convicts nobody
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
 GOOD_SKILL = 0.9  # of the best constant's loss is gone
 MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
+MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
 
 
 def failed(outcome: Outcome) -> bool:
@@ -139,6 +140,8 @@ def weight_updates(view: View) -> Updates:
     ]
     parameters = view.facts.parameters()
     steps = np.unique(np.concatenate([moved[n].steps for n in names] or [np.zeros(0, np.int64)]))
+    steps = steps[spread(len(steps), max(MOST_RATIOS // max(len(names), 1), 2))]
+    at = {step: column for column, step in enumerate(steps.tolist())}
     ratios = np.full((len(names), len(steps)), np.nan)
     for row, name in enumerate(names):
         shape = parameters[name].shape
@@ -146,10 +149,10 @@ def weight_updates(view: View) -> Updates:
         size = dict(zip(sizes[name].steps.tolist(), sizes[name].values.tolist(), strict=True))
         for step, change in zip(moved[name].steps, moved[name].values, strict=True):
             weight = size.get(int(step), math.nan)
-            if not weight > floor or math.isinf(weight):
+            if not weight > floor or math.isinf(weight) or int(step) not in at:
                 continue
             if math.isfinite(change):
-                ratios[row, int(np.searchsorted(steps, step))] = float(change) / weight
+                ratios[row, at[int(step)]] = float(change) / weight
     known = ~np.all(np.isnan(ratios), axis=1) if len(names) else np.zeros(0, dtype=bool)
     return Updates(tuple(n for n, k in zip(names, known, strict=True) if k), steps, ratios[known])
 
@@ -168,11 +171,16 @@ def level(series: Series) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
+def spread(count: int, most: int) -> Integers:
+    """At most `most` of the indices below `count`, evenly picked, the first and last among them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
 def thinned(
     steps: Integers, values: Floats, most: int = 200
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Points for an evidence, at most `most`, evenly picked, the first and last among them."""
-    picked = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).astype(int))
+    picked = spread(len(steps), most)
     return tuple(int(steps[i]) for i in picked), tuple(float(values[i]) for i in picked)
 
 

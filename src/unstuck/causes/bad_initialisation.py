@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -76,11 +77,15 @@ class _Weighted:
 def _weighted(view: View) -> list[_Weighted]:
     """The matrices of the layers that the graph was seen to pass, first to last."""
     parameters, layers = view.facts.parameters(), view.facts.layers()
-    listed = list(layers.values())
+    after = dict(pairwise(layers.values()))
+    at: dict[str, list[Parameter]] = {}
+    for parameter in parameters.values():
+        for place in {parameter.layer, parameter.name}:
+            at.setdefault(place, []).append(parameter)
     found = []
     for place in view[STACKED_LAYERS]:
-        for parameter in parameters.values():
-            if place not in (parameter.layer, parameter.name) or len(parameter.shape) < 2:
+        for parameter in at.get(place, ()):
+            if len(parameter.shape) < 2:
                 continue
             layer = layers.get(parameter.layer)
             if layer is not None and layer.role not in JUDGED:
@@ -93,10 +98,10 @@ def _weighted(view: View) -> list[_Weighted]:
                     not layer.kind.startswith("ConvTranspose"))
                 units = parameter.shape[0] if plain else max(parameter.shape[:2])
                 gain = float(norms.values[0]) / math.sqrt(max(units, 1))
-            after = listed[listed.index(layer) + 1:][:1] if layer in listed else []
+            follows = after.get(layer) if layer is not None else None
             found.append(_Weighted(
                 parameter, layer, gain,
-                bool(after) and after[0].role is LayerRole.NORMALISATION))
+                follows is not None and follows.role is LayerRole.NORMALISATION))
     return found
 
 

@@ -59,7 +59,9 @@ def _detect(view: View) -> Verdict:
         if view.has(OUTPUT_MEAN):
             return Absent("the program has no sigmoid or tanh")
         return Unknown("no layer was looked into", (SATURATED_SHARE.name,))
-    places = [p for n, s in view[SATURATED_SHARE].items() if (p := _place(view, n, s)) is not None]
+    depths = _depths(view)
+    places = [p for n, s in view[SATURATED_SHARE].items()
+              if (p := _place(view, n, s, depths)) is not None]
     if not places:
         return Absent("no hidden sigmoid or tanh was seen often enough: those of the output, and "
                       "gates, may saturate")
@@ -73,28 +75,37 @@ def _detect(view: View) -> Verdict:
     return _present(view, stuck, len(places))
 
 
-def _place(view: View, name: str, series: Series) -> _Place | None:
+def _depths(view: View) -> dict[str, tuple[int, int]]:
+    """Of each layer its place in the order, and that of the last with weights in its model."""
+    order = {name: place for place, name in enumerate(view.facts.layers())}
+    depths: dict[str, tuple[int, int]] = {}
+    for model in view.facts.models:
+        last = max((order[x.name] for x in model.layers if x.role in WEIGHTED), default=-1)
+        for layer in model.layers:
+            depths.setdefault(layer.name, (order[layer.name], last))
+    return depths
+
+
+def _place(
+    view: View, name: str, series: Series, depths: dict[str, tuple[int, int]]
+) -> _Place | None:
     """A hidden activation, None for an output's, a gate's, and one of which too little is known."""
     good = (series.steps <= last_good_step(view)) & np.isfinite(series.values)
     points = Series(series.steps[good], series.values[good])
     if len(points) < FEWEST:
         return None
     base, functional, _ = name.partition(" > ")
-    layers = list(view.facts.layers().values())
-    names = [layer.name for layer in layers]
-    index = names.index(base) if base in names else -1
-    if index < 0 or layers[index].role in GATED:
+    layer = view.facts.layers().get(base)
+    if layer is None or layer.role in GATED:
         return None
-    model = next((m for m in view.facts.models if base in {x.name for x in m.layers}), None)
-    later = [x for x in (model.layers if model is not None else ())
-             if x.role in WEIGHTED and x.name in names and names.index(x.name) > index]
-    if not later:
+    index, last = depths[base]
+    if last <= index:
         return None
     low = np.flatnonzero(~(points.values >= view.limit(HALF)))
     first = min(int(low[-1]) + 1 if len(low) else 0, len(points) - 1)
     if min(points.values[0], float(np.median(points.values[:FEWEST]))) >= view.limit(HALF):
         first = 0
-    return _Place(name, layers[index], points, float(np.median(points.values[:FEWEST])),
+    return _Place(name, layer, points, float(np.median(points.values[:FEWEST])),
                   float(np.median(points.values[-FEWEST:])), int(points.steps[first]),
                   2 * index + bool(functional))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, learned_little, thinned
+from unstuck.causes._measures import called, learned_little, spread, thinned
 from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety, number
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -43,6 +43,7 @@ FAR = Threshold(
     "a tenth of the limit for a steep decay",
 )
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
+MOST_LAYERS, MOST_STEPS = 200, 1000  # that are compared in pairs, spread evenly over all
 UNDERFLOW = 1e-17  # squares of less are lost in single precision, and the norm with them
 
 
@@ -57,10 +58,10 @@ class _Flow:
 
     @property
     def decay(self) -> float:
-        """Decades per layer lost from output to input: the median of all pairs and steps."""
-        depth = np.arange(len(self.layers), dtype=np.float64)
+        """Decades per layer lost from output to input: the median of pairs and steps."""
+        depth = spread(len(self.layers), MOST_LAYERS)
         i, j = np.triu_indices(len(depth), 1)
-        logs = np.log10(self.norms)
+        logs = np.log10(self.norms[np.ix_(depth, spread(len(self.steps), MOST_STEPS))])
         slopes = (logs[j] - logs[i]) / (depth[j] - depth[i])[:, None]
         return float(np.median(np.median(slopes, axis=0)))
 
@@ -74,11 +75,11 @@ def _flow(view: View, layers: list[Layer]) -> _Flow | None:
     """What is known of the gradient along some layers, None if nothing."""
     gradients = view[OUTPUT_GRADIENT]
     steps = sorted(set.intersection(*(set(gradients[x.name].steps.tolist()) for x in layers)))
-    table = np.array([
-        [dict(zip(gradients[x.name].steps.tolist(), gradients[x.name].values, strict=True))[s]
-         for s in steps]
-        for x in layers
-    ], dtype=np.float64).reshape(len(layers), len(steps))
+    table = np.empty((len(layers), len(steps)))
+    for row, layer in enumerate(layers):
+        known = gradients[layer.name]
+        values = dict(zip(known.steps.tolist(), known.values.tolist(), strict=True))
+        table[row] = [values[s] for s in steps]
     whole = np.flatnonzero(np.isfinite(table).all(axis=0))
     table, steps = table[:, whole], [steps[i] for i in whole]
     if not steps:
