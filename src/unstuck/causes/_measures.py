@@ -134,7 +134,7 @@ def weight_updates(view: View) -> Updates:
     names = [
         p.name
         for p in view.facts.parameters().values()
-        if p.trainable and not p.loaded and len(p.shape) >= 2 and math.prod(p.shape) > 0
+        if p.trainable and not p.loaded and len(p.shape) >= 2 and min(p.shape) > 0
         and p.name in moved and p.name in sizes
         and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
     ]
