@@ -231,7 +231,7 @@ def fault_of(given: Seed, folder: Path) -> str | None:
         where = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__} in {where.name}: {str(error)[:200]}"
     finally:
-        file.unlink()
+        file.unlink(missing_ok=True)
     if time.process_time() - began > SECONDS:
         return "took too long"
     if found := re.search(r"internal error[^.]*", said.replace("\n", " ")):
