@@ -52,7 +52,7 @@ def test_messages_arrive_in_order() -> None:
 
 def test_junk_is_passed_over() -> None:
     assert _heard(b"\xff\x00\n", b"\n\n", b"nonsense text\n", b"refused", b" cut off") == {}
-    assert _heard(b"refused \x1b[2Jno\xff\n") == {"refused": ["\ufffd[2Jno\ufffd"]}
+    assert _heard(b"refused \x1b[2Jno\xff\n") == {"refused": ["\\x1b[2Jno\ufffd"]}
 
 
 def test_a_full_pipe_loses_a_message_and_hangs_nobody() -> None:

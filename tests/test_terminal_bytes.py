@@ -305,7 +305,7 @@ WRITERS = {
     "report/schema.py": {"print"},  # python -m unstuck.report.schema
     "arguments.py": {"echo"},  # JSON, whose text is clean by itself
     "observe/ending.py": {"print"},  # words of our own
-    "observe/program.py": {"write"},  # _say, which cleans
+    "observe/program.py": {"write"},  # cleans by itself, for it may import nothing
 }
 
 

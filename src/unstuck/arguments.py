@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from unstuck.clean import clean
 from unstuck.output import complain, printing
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def our_fault(what: str, error: Exception, kept: str = "", longest: int | None =
 
 def say(sentence: str) -> None:
     """Prints a sentence of ours on standard error, if that can be written."""
-    complain(sentence)
+    complain(clean(sentence))
 
 
 def refuse(sentence: str) -> NoReturn:

@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from unstuck.clean import clean
 from unstuck.observe import program
 
 KINDS = frozenset((program.WATCHING, program.REFUSED, program.UNWATCHED, program.FAILED,
@@ -71,5 +72,5 @@ class Pipe:
 
 def _plain(text: str, several_lines: bool) -> str:
     """Text that cannot command a terminal."""
-    text = text.replace("\v", "\n" if several_lines else " ")  # stands for the end of a line
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    lines = text.split("\v")  # which stands for the end of a line
+    return ("\n" if several_lines else " ").join(clean(line, None) for line in lines)

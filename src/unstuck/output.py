@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
-from unstuck.clean import clean, put
+from unstuck.clean import put
 
 
 class ClosedStream(io.TextIOBase):
@@ -54,10 +54,10 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")  # what it cannot hold is spelled out
 
 
-def complain(sentence: str) -> None:
-    """Prints a sentence of ours on standard error, if that can be done; raises nothing."""
+def complain(text: str) -> None:
+    """Prints lines of ours on standard error, if that can be done; raises nothing."""
     try:
-        put(clean(f"unstuck: {sentence}"), sys.stderr)
+        put(f"unstuck: {text}", sys.stderr)
         sys.stderr.flush()
     except (OSError, ValueError):
         silence(sys.stderr)

@@ -33,7 +33,7 @@ from unstuck.arguments import (
     say,
 )
 from unstuck.clean import clean, put
-from unstuck.output import silence
+from unstuck.output import complain, silence
 
 if TYPE_CHECKING:
     from unstuck.findings import Diagnosis
@@ -172,8 +172,10 @@ class _Keys:
 def _say_why_nothing(result: RunResult, quiet: bool) -> None:
     from unstuck import supervise
 
-    for sentence in (*result.failures, *result.debug):
+    for sentence in result.failures:
         say(sentence)
+    for traceback in result.debug:
+        complain(traceback)
     if not quiet or result.unwatched or result.lost:
         say(supervise.nothing_recorded(result))
 
@@ -181,8 +183,10 @@ def _say_why_nothing(result: RunResult, quiet: bool) -> None:
 def _say_how_it_ended(result: RunResult, quiet: bool) -> None:
     from unstuck import supervise
 
-    for sentence in (*result.failures, *result.debug):
+    for sentence in result.failures:
         say(sentence)
+    for traceback in result.debug:
+        complain(traceback)
     if result.signal is not None and not quiet:
         say(f"the program was ended by {supervise.signal_name(result.signal)}")
 
