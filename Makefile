@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint overhead non-interference scoreboard pages docs clean
+.PHONY: demo test test-all lint overhead non-interference scoreboard pages docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
@@ -28,6 +28,10 @@ demo: $(BIN)/demo-ready
 # halves of the list, so one worker makes most of the records while the other tests the watching.
 test: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+# Also what takes long: an hour or more.
+test-all: $(BIN)/test-ready
+	UNSTUCK_ALL=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 lint: $(BIN)/test-ready
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 """Runs cases and zoo programs under watch, each once a session, and hands out their records.
 
-A program runs in a process forked from one that has torch loaded (a forkserver: a fork of pytest
-itself would inherit its threads). Records are shared by the workers of pytest-xdist. Set
-UNSTUCK_TEST_RECORDS to a folder to keep them between sessions; they are made anew when a program
-or the watcher changes.
+They are watched by the whole schedule, which no clock thins: what is recorded depends on the
+program alone. A program runs in a process forked from one that has torch loaded (a forkserver: a
+fork of pytest itself would inherit its threads). Records are shared by the workers of pytest-xdist
+and appear whole or not at all. Set UNSTUCK_TEST_RECORDS to a folder to keep them between sessions;
+they are made anew when a program, the watcher, Python or torch changes.
 """
 
 from __future__ import annotations
@@ -13,50 +14,67 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import version
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from benchmarks import apart
+from tests import thinning
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = tuple(sorted((ROOT / "cases").glob("[!_]*.py")))
 VARIANTS = tuple(sorted((ROOT / "variants").glob("[!_]*.py")))
 ZOO = tuple(sorted((ROOT / "zoo").glob("[!_]*.py")))
-TIMEOUT = 240.0  # seconds; the slowest program takes a tenth on a free machine
+TIMEOUT = 400.0  # seconds; the slowest program takes a twentieth on a free machine
 STALE = 24 * 3600.0  # seconds after which another session's records are leftovers
+SESSION = "UNSTUCK_TEST_SESSION"  # the folder that the workers of a session share
 
 
 class ProgramFailed(Exception):
     """A program under watch left no record in time."""
 
 
-def record_of(program: Path, function: str = "main", **options: float) -> Path:
+def record_of(program: Path, function: str = "main", **options: Any) -> Path:
     """The folder of the record of `function` in `program`, which is run if it has not been yet.
 
-    `options` are those of `unstuck.watch`: `max_steps`, `overhead`.
+    `options` are those of `unstuck.watch`: `max_steps`, `overhead`; and `keep`, which thins the
+    looking (tests/thinning.py).
 
     An exception of the program's own is part of its record and raises nothing here.
 
     Raises:
         ProgramFailed: the watcher failed, or the program did not end in time.
     """
-    how = "".join(f"-{name}-{value}" for name, value in options.items())
+    found = _record_of(program, function, tuple(options.items()))
+    if isinstance(found, str):
+        raise ProgramFailed(found)
+    return found
+
+
+@cache  # a program that failed is not tried again for every test that asks
+def _record_of(program: Path, function: str, options: tuple[tuple[str, Any], ...]) -> Path | str:
+    how = "".join(f"-{name}-{value}" for name, value in options)
     name = f"{program.parent.name}-{program.stem}-{function}{how}-{_mark(program)}"
-    folder = _session() / name
+    folder = session() / name
     with _locked(folder.with_suffix(".lock")):
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            _run_apart(program, function, folder, options)
-            (folder / "done").touch()
+        if folder.exists():
+            return folder / "record"
+        # What a killed session left half done, or is still doing, is in nobody's way.
+        making = Path(tempfile.mkdtemp(prefix="making-", dir=session()))
+        failure = _run_apart(program, function, making, dict(options))
+        if failure:
+            return failure
+        making.rename(folder)
     return folder / "record"
 
 
@@ -67,36 +85,47 @@ def output_of(program: Path, function: str = "main") -> str:
 
 # In this process ---------------------------------------------------------------------------------
 @cache
-def _session() -> Path:
+def session() -> Path:
+    """The folder of records, which outlives the session if UNSTUCK_TEST_RECORDS says so."""
     kept = os.environ.get("UNSTUCK_TEST_RECORDS")
     if kept:
-        folder = Path(kept)
+        folder = Path(kept).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-    base = Path(tempfile.gettempdir())
-    for old in base.glob("unstuck-tests-*"):
-        if time.time() - old.stat().st_mtime > STALE:
-            shutil.rmtree(old, ignore_errors=True)
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    folder = base / f"unstuck-tests-{run or os.getpid()}"
-    folder.mkdir(exist_ok=True)
-    if run is None:
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    if SESSION not in os.environ:
+        _remove_leftovers()
+        os.environ[SESSION] = tempfile.mkdtemp(prefix="unstuck-tests-")
+        atexit.register(_remove, os.environ[SESSION], os.getpid())
+    return Path(os.environ[SESSION])
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:  # in a forked child the session goes on
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers() -> None:
+    """Removes what sessions left that were killed."""
+    for old in Path(tempfile.gettempdir()).glob("unstuck-tests-*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > STALE:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _mark(program: Path) -> str:
-    return hashlib.sha256(program.read_bytes() + apart.watcher().encode()).hexdigest()[:12]
+    made_by = f"{apart.watcher()}{platform.python_version()}{version('torch')}"
+    return hashlib.sha256(program.read_bytes() + made_by.encode()).hexdigest()[:12]
 
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # the system releases that of a process that was killed
         yield  # closing the file releases the lock
 
 
-def _run_apart(program: Path, function: str, folder: Path, options: dict[str, float]) -> None:
+def _run_apart(program: Path, function: str, folder: Path, options: dict[str, Any]) -> str | None:
+    """Runs a program in a process of its own; what went wrong."""
     process = apart.context().Process(
         target=run_here, args=(str(program), function, str(folder), options), name=program.stem)
     assert isinstance(process, ForkServerProcess)
@@ -105,15 +134,17 @@ def _run_apart(program: Path, function: str, folder: Path, options: dict[str, fl
     if process.is_alive():
         process.kill()
         process.join()
-        raise ProgramFailed(f"{program.name}:{function} did not end in {TIMEOUT:.0f} s")
+        return f"{program.name}:{function} did not end in {TIMEOUT:.0f} s"
     if not (folder / "record" / "events.jsonl").exists():
-        said = (folder / "output.txt").read_text(errors="replace")[-3000:]
-        raise ProgramFailed(f"{program.name}:{function} left no record:\n{said}")
+        output = folder / "output.txt"
+        said = output.read_text(errors="replace")[-3000:] if output.exists() else "nothing"
+        return f"{program.name}:{function} left no record; it said:\n{said}"
+    return None
 
 
 # In the child ------------------------------------------------------------------------------------
 def run_here(
-    program: str, function: str, folder: str, options: Mapping[str, float] | None = None
+    program: str, function: str, folder: str, options: Mapping[str, Any] | None = None
 ) -> None:
     """Runs a program under watch in this process; for the child only."""
     apart.settle(folder, program)
@@ -122,8 +153,10 @@ def run_here(
     import unstuck
 
     torch.set_num_threads(1)
+    options = {"overhead": 1.0, **(options or {})}
+    thinning.thin_looks(options.pop("keep", None))
     try:
-        with unstuck.watch(out=Path(folder) / "record", **(options or {})):  # type: ignore[arg-type]
+        with unstuck.watch(out=Path(folder) / "record", **options):
             spec = importlib.util.spec_from_file_location(f"program_{Path(program).stem}", program)
             assert spec is not None
             assert spec.loader is not None

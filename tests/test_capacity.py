@@ -31,7 +31,7 @@ def train(
     x, y = waves(480, 0, noise)
     x_held, y_held = waves(240, 1, noise)
     shuffled = torch.Generator().manual_seed(2)
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=decay)
         for _ in range(epochs):
             model.train()

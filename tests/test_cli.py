@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -12,18 +11,21 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests import processes
 from unstuck import __version__, catalogue
 from unstuck.facts import End, EndKind, Loss, Program
 from unstuck.record import RecordWriter
 from unstuck.report import schema
 from unstuck.signals import TRAIN_LOSS
 
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 
 def _unstuck(
     folder: Path, *arguments: str, text: str = "", **environment: str
 ) -> tuple[int, str, str]:
     keep = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "UNSTUCK_DEBUG")}
-    done = subprocess.run(
+    done = processes.run(
         [sys.executable, "-m", "unstuck.cli", *arguments], cwd=folder, input=text, timeout=120,
         capture_output=True, encoding="utf-8", check=False,
         env={**keep, "XDG_STATE_HOME": str(folder / "state"), **environment},
@@ -275,7 +277,7 @@ def test_what_is_not_needed_is_not_imported(tmp_path: Path, command: str) -> Non
         f"sys.argv = ['unstuck', *{arguments}]\n"
         "try: cli.main()\nexcept SystemExit: print(*sys.modules)"
     )
-    done = subprocess.run(
+    done = processes.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.splitlines()[-1].split())
@@ -300,7 +302,7 @@ def test_a_program_that_diverges_is_told_so(tmp_path: Path) -> None:
         print("trained")
         """)
     status, out, says = _unstuck(
-        tmp_path, "run", "--json", "d.json", "--fail-on", "error", "train.py"
+        tmp_path, "run", "--overhead", "1", "--json", "d.json", "--fail-on", "error", "train.py"
     )
     assert (status, out) == (1, "trained\n")
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -28,7 +30,7 @@ MUTATORS = {
 # Layers ------------------------------------------------------------------------------------------
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """The import contracts of pyproject.toml, on the package in `folder`."""
-    return subprocess.run(
+    return processes.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src")}, capture_output=True, text=True,
         check=False,
@@ -78,7 +80,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 # Light imports -----------------------------------------------------------------------------------
 def test_importing_the_package_is_light() -> None:
     code = "import sys; old = set(sys.modules); import unstuck; print(*set(sys.modules) - old)"
-    found = subprocess.run(
+    found = processes.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(found.stdout.split()) & {"torch", "numpy", "scipy", "rich", "typer"}
     assert {name for name in found.stdout.split() if name.startswith("unstuck")} == {"unstuck"}
@@ -95,7 +97,7 @@ def test_all_but_observe_is_imported_without_torch() -> None:
         f"for name in {names}: importlib.import_module(name)\n"
         "import unstuck.catalogue\nassert unstuck.catalogue.causes()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    processes.run([sys.executable, "-c", code], check=True)
 
 
 # Files -------------------------------------------------------------------------------------------

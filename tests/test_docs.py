@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.running import record_of
 from tools import pages
 from unstuck.cause import Cause
@@ -79,7 +79,7 @@ def test_links_lead_to_files() -> None:
 
 def test_the_site_builds(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
-    done = subprocess.run(
+    done = processes.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
         cwd=pages.ROOT, capture_output=True, text=True, timeout=120, check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": os.pathsep.join([".", "src"])},

@@ -24,7 +24,7 @@ def train(folder: Path, model: nn.Module, points: torch.Tensor, rate: float) -> 
     """A classifier of points, trained under watch; returns its record."""
     labels = (points[:, 0] > points[:, 0].mean()).long()
     generator = torch.Generator().manual_seed(0)
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         optimizer = torch.optim.SGD(model.parameters(), lr=rate)
         for _ in range(200):
             chosen = torch.randint(len(points), (32,), generator=generator)

@@ -36,7 +36,7 @@ def train(
     generator = torch.Generator().manual_seed(0)
     points = torch.randn(400, 4, generator=generator)
     labels = (points[:, 0] > 0).long()
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for _ in range(steps):
             chosen = torch.randint(300, (16,), generator=generator)
@@ -122,7 +122,7 @@ def test_a_torn_record_leaves_modes_unknown(tmp_path: Path) -> None:
 
 def test_a_loss_of_ones_own_leaves_its_targets_unknown(tmp_path: Path) -> None:
     model = nn.Linear(4, 2)
-    with unstuck.watch(out=tmp_path / "record"):
+    with unstuck.watch(out=tmp_path / "record", overhead=1.0):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for _ in range(10):
             optimizer.zero_grad()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from unstuck.messages import Pipe
 from unstuck.observe import program
+
+pytestmark = pytest.mark.usefixtures("default_signals")
 
 ENDS = {
     "returns": "print('done')",
@@ -119,7 +121,7 @@ def _told(folder: Path, *target: str, flags: tuple[str, ...] = (), text: str = "
 def _result(
     command: list[str], folder: Path, text: str, close_fds: bool = True
 ) -> tuple[int, str, str]:
-    done = subprocess.run(
+    done = processes.run(
         command, cwd=folder, input=text, capture_output=True, encoding="utf-8", check=False,
         timeout=120, close_fds=close_fds,
     )

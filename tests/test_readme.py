@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from unstuck import catalogue, cli
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +27,7 @@ COMMANDS = [
 ]
 OURS = [command for command in COMMANDS if command.startswith("unstuck ")]
 UNSTUCK = Path(sys.executable).parent / "unstuck"
+WHOLE = ("--overhead", "1")  # no clock thins the looking: what is said depends on the code alone
 NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
 
@@ -38,8 +40,10 @@ def block(kind: str) -> str:
 def call(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "unstuck"
+    if words[1] == "run":
+        words[2:2] = WHOLE
     keep = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "UNSTUCK_DEBUG")}
-    return subprocess.run(
+    return processes.run(
         [UNSTUCK, *words[1:]], cwd=folder, capture_output=True, encoding="utf-8", timeout=300,
         check=False, env={**keep, "COLUMNS": "100", "XDG_STATE_HOME": str(folder / "state")},
     )
@@ -136,8 +140,10 @@ def test_the_fix_cures_the_demo(tmp_path: Path) -> None:
 
 def test_the_snippet_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     snippet = block("python")
-    (tmp_path / "notebook.py").write_text(snippet, encoding="utf-8")
-    done = subprocess.run(
+    assert snippet.count("unstuck.watch()") == 1
+    program = snippet.replace("unstuck.watch()", "unstuck.watch(overhead=1.0)")
+    (tmp_path / "notebook.py").write_text(program, encoding="utf-8")
+    done = processes.run(
         [sys.executable, "notebook.py"], cwd=tmp_path, capture_output=True, encoding="utf-8",
         timeout=300, check=True,
     )

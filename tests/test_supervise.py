@@ -7,26 +7,19 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from unstuck import folders, supervise
 from unstuck.supervise import RunOptions, RunResult
 
 _COMMAND = [sys.executable, "-m", "unstuck.cli", "run", "--quiet", "--out", "record", "train.py"]
 
 
-@pytest.fixture(autouse=True)
-def keys() -> Iterator[None]:
-    """Tests started in the background of a shell ignore its keys, and so would their programs."""
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGQUIT)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("default_signals")
 
 
 def _run(folder: Path, source: str, *arguments: str) -> RunResult:
@@ -97,12 +90,12 @@ _COUNTS = """
     """
 
 
-def _started(folder: Path, source: str, command: list[str]) -> subprocess.Popen[str]:
+def _started(
+    folder: Path, source: str, command: list[str]
+) -> AbstractContextManager[subprocess.Popen[str]]:
     (folder / "train.py").write_text(textwrap.dedent(source), encoding="utf-8")
-    return subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )
+    return processes.started(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_signals_sent_to_the_parent_reach_the_program_once(tmp_path: Path) -> None:
@@ -134,21 +127,21 @@ def test_a_key_on_the_terminal_reaches_the_program_once(tmp_path: Path) -> None:
 def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     source = "import signal; print(signal.getsignal(signal.SIGHUP).name)"
     (tmp_path / "train.py").write_text(source)
-    done = subprocess.run(["nohup", *_COMMAND], cwd=tmp_path, capture_output=True, check=False)
+    done = processes.run(["nohup", *_COMMAND], cwd=tmp_path, capture_output=True, check=False)
     assert done.stdout == b"SIG_IGN\n"
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL", "SIGSEGV", "SIGABRT"])
 def test_the_parent_dies_of_what_the_program_died_of(tmp_path: Path, name: str) -> None:
     (tmp_path / "train.py").write_text(f"import os, signal; os.kill(os.getpid(), signal.{name})")
-    done = subprocess.run(_COMMAND, cwd=tmp_path, capture_output=True, check=False)
+    done = processes.run(_COMMAND, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == -getattr(signal, name)
 
 
 def test_descriptors_that_were_given_are_the_programs(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import os, sys; os.write(int(sys.argv[1]), b'hello')")
     reading, writing = os.pipe()
-    subprocess.run([*_COMMAND, str(writing)], cwd=tmp_path, pass_fds=[writing], check=True)
+    processes.run([*_COMMAND, str(writing)], cwd=tmp_path, pass_fds=[writing], check=True)
     os.close(writing)
     with open(reading, "rb") as pipe:
         assert pipe.read() == b"hello"
@@ -159,7 +152,7 @@ def test_flags_of_the_interpreter_go_on(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(source)
     command = [sys.executable, "-O", "-u", "-W", "ignore::FutureWarning", *_COMMAND[1:]]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-    done = subprocess.run(
+    done = processes.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment
     )
     assert done.stdout == "1 ['ignore::FutureWarning'] True\n"

@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 CASES = ROOT / "cases"
 WIDTH = 100
+LIMIT = 600.0  # seconds that a program may take
 INDEX = (
     "Each page shows how the cause is told from its look-alikes, where that errs, and a program "
     "that has it with the very finding that it gets. `unstuck explain SLUG` prints the same words."
@@ -206,11 +207,16 @@ def _indented(code: str) -> str:
 
 # The finding that a sick program gets ------------------------------------------------------------
 def run_sick(cause: Cause, folder: Path) -> None:
-    """Runs the sick program of a cause under watch and leaves its record in `folder`."""
-    command = [sys.executable, "-m", "unstuck", "run", "--quiet", "--out", str(folder)]
+    """Runs the sick program of a cause under watch and leaves its record in `folder`.
+
+    All close looks are taken, whatever time they cost: a page depends on the code alone.
+    """
+    command = [
+        sys.executable, "-m", "unstuck", "run", "--quiet", "--overhead", "1", "--out", str(folder)]
     done = subprocess.run(
         [*command, f"{file_name(cause)}.py"], cwd=CASES, capture_output=True, text=True,
-        check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False, stdin=subprocess.DEVNULL,
+        timeout=LIMIT, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     if not (folder / record.EVENTS).exists():
         raise RuntimeError(f"{cause.slug} left no record:\n{done.stderr}")
@@ -346,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 run_sick(cause, Path(folder) / "record")
                 text = page(cause, Path(folder) / "record")
-            except (RuntimeError, ValueError, OSError) as error:
+            except (RuntimeError, ValueError, OSError, subprocess.TimeoutExpired) as error:
                 print(f"{cause.slug}: {error}", file=sys.stderr)
                 failed += 1
                 continue

@@ -20,7 +20,7 @@ Y = (X[:, 0] > 0).long()
 
 
 def cuts(program: Callable[[], None], folder: Path) -> tuple[Cut, ...]:
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         program()
     return read_record(folder / "record").cuts
 

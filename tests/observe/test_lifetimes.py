@@ -31,7 +31,7 @@ def kept(
     model: nn.Module, choose: Callable[[torch.Tensor, torch.Tensor], object], folder: Path
 ) -> dict[str, RetainedGraph]:
     """What is alive at the end of a training that holds on to something of each step."""
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         held = []
         for _ in range(16):

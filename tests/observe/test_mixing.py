@@ -54,7 +54,7 @@ class Recurrent(nn.Module):
 
 
 def found(model: nn.Module, x: torch.Tensor, folder: Path) -> list[Pasted]:
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for _ in range(5):
             optimizer.zero_grad()

@@ -21,7 +21,7 @@ from unstuck.signals import (
 
 
 def train(folder: Path, outputs: int, x: torch.Tensor, y: torch.Tensor, loss, *end) -> Record:  # type: ignore[no-untyped-def]
-    with unstuck.watch(out=folder / "record"):
+    with unstuck.watch(out=folder / "record", overhead=1.0):
         model = nn.Sequential(nn.Linear(x.shape[1], outputs), *end)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
         for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -32,7 +33,8 @@ WORDS = "unstuck: looking at the samples that were kept (Ctrl-C skips it) ..."
 
 
 def reduce(watcher: Watcher, kind: EndKind) -> None:
-    """Writes what the kept samples say. The work is bounded by their number and by time.
+    """Writes what the kept samples say. The work is bounded by their number and, unless the
+    whole looking is asked for, by time.
 
     Not after Ctrl-C: whoever interrupts a program wants it to end.
     """
@@ -42,7 +44,8 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
     if contents.train is None:
         return
     try:
-        if not _done(_probes(watcher, contents, contents.train, max(watcher.step - 1, 0))):
+        probes = _probes(watcher, contents, contents.train, max(watcher.step - 1, 0))
+        if not _done(probes, MOST_SECONDS if watcher.budget.timed else math.inf):
             watcher.limited("there was no time to look at all the samples that were kept")
     except KeyboardInterrupt:
         watcher.limited("looking at the samples that were kept was interrupted")
@@ -94,16 +97,16 @@ def _kept(
                       samples.indices is not None, targets, composed)
 
 
-def _done(probes: tuple[Callable[[], None], ...]) -> bool:
-    """Runs the probes in turn; False if time ran out. A terminal shows a line while it lasts.
+def _done(probes: tuple[Callable[[], None], ...], most: float) -> bool:
+    """Runs the probes in turn; False if `most` seconds have passed before the last.
 
-    No thread: none may start while Python ends.
+    A terminal shows a line while it lasts. No thread: none may start while Python ends.
     """
     began, told = time.monotonic(), False
     try:
         for probe in probes:
             taken = time.monotonic() - began
-            if taken > MOST_SECONDS:
+            if taken > most:
                 return False
             if taken > PATIENCE and not told:
                 told = _shown(WORDS)

@@ -73,7 +73,7 @@ class Watcher:
         self.step = 0
         self.sampled = True
         self.stop = Stop(max_steps)
-        self._budget = Budget(overhead)
+        self.budget = Budget(overhead)
         self.backwards_since_step = 0
         self.stepped = False
         self.stepping: list[int] = []  # optimizers whose step is under way, outermost first
@@ -381,18 +381,18 @@ class Watcher:
             self.labels.flush(step)
             self.flow.flush(step)
             self.lifetimes.count(self.losses.places(), step)
-            self._budget.sampled_step_ended(step)
+            self.budget.sampled_step_ended(step)
             self.reservoir.step_ended(step)  # bounded once for the run: thins no schedule
         if not self.repeats.over:
             self.repeats.step_ended(step)
         if self._window > 1:
             self._window -= 1
         else:
-            self.sampled = self.step >= self._budget.next and self._budget.sampled(self.step)
+            self.sampled = self.step >= self.budget.next and self.budget.sampled(self.step)
             self._window = self.turns.count if self.sampled else 0
         if self.sampled is not was_sampled:
             self.capture.sample(self.sampled)
-        self.capture.be_quiet(self.quiet.lasts(self.sampled, self._budget.next))
+        self.capture.be_quiet(self.quiet.lasts(self.sampled, self.budget.next))
         if self.step == 1 and not self.capture.compiled:
             self._lines.begin(self._nodes)
         else:
