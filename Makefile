@@ -29,7 +29,7 @@ demo: $(BIN)/demo-ready
 test: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
-# Also what takes long: an hour or more.
+# Everything, with what takes an hour or more.
 test-all: $(BIN)/test-ready
 	UNSTUCK_ALL=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 

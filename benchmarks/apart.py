@@ -37,7 +37,7 @@ def mark(files: Iterable[Path]) -> str:
 @cache
 def watcher() -> str:
     """A mark of everything that decides what a record holds, besides the program."""
-    names = ("recording", "facts", "plain", "signals")
+    names = ("recording", "facts", "plain", "signals", "sample_signals", "quantities", "schedule")
     return mark([*(PACKAGE / "observe").rglob("*.py"), *(PACKAGE / f"{n}.py" for n in names)])
 
 

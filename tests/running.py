@@ -73,6 +73,7 @@ def _record_of(program: Path, function: str, options: tuple[tuple[str, Any], ...
         making = Path(tempfile.mkdtemp(prefix="making-", dir=session()))
         failure = _run_apart(program, function, making, dict(options))
         if failure:
+            shutil.rmtree(making, ignore_errors=True)
             return failure
         making.rename(folder)
     return folder / "record"

@@ -100,6 +100,17 @@ def test_all_but_observe_is_imported_without_torch() -> None:
     processes.run([sys.executable, "-c", code], check=True)
 
 
+# Tests -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("file", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda p: p.name)
+def test_no_test_waits_for_a_process_for_ever(file: Path) -> None:
+    waits = ("run", "call", "check_call", "check_output")
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            f"subprocess.{name}" for name in waits
+        ):
+            assert "timeout" in {word.arg for word in node.keywords}, f"line {node.lineno}"
+
+
 # Files -------------------------------------------------------------------------------------------
 @each_source
 def test_a_file_can_be_read_at_a_sitting(file: Path) -> None:

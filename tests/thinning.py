@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from unstuck import signals
-from unstuck.observe.budget import FULL_STEPS, Budget
+from unstuck.observe.budget import Budget
 from unstuck.quantities import Cost
+from unstuck.schedule import FULL_STEPS
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
 Keep = Callable[[int], bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +27,11 @@ from unstuck.findings import (
 )
 from unstuck.phases import remarks as curve_remarks
 from unstuck.record import NotMeasured, Record, read_record
+from unstuck.schedule import after
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 SURE = 0.5  # a finding less sure than this is no ground for an alarm
 PROVEN = 0.7  # so sure, it is to blame for what is missing to a good skill
-SAMPLING = 1.4  # the next sampled step lies so many times as far out as the last
 
 
 @np.errstate(all="ignore")  # the numbers of a run that went wrong; settings may be the program's
@@ -74,7 +75,9 @@ def diagnose(
         outcome=outcome,
         findings=weigh(
             present, outcome, record.end.kind is EndKind.EXCEPTION,
-            [c for c, v in verdicts if isinstance(v, Unknown) and not c.needs_trend]),
+            [c for c, v in verdicts if isinstance(v, Unknown)
+             and not (c.needs_trend and outcome.kind in ENDED_EARLY)],
+            record.looks),
         verdicts=tuple((cause.slug, verdict) for cause, verdict in verdicts),
         steps=record.steps,
         remarks=tuple(dict.fromkeys(remarks)),
@@ -139,20 +142,22 @@ def severity_of(
 # Roots and symptoms ------------------------------------------------------------------------------
 def weigh(
     present: Sequence[tuple[Cause, Present]], outcome: Outcome, crashed: bool = False,
-    unseen: Sequence[Cause] = (),
+    unseen: Sequence[Cause] = (), looks: Sequence[int] = (),
 ) -> tuple[Finding, ...]:
     """Findings with their severity and root, roots first, the one that matters most at the top.
 
-    Causes in `unseen` could not be judged for want of a measurement.
+    Causes in `unseen` could not be judged for want of a measurement. `looks` are the steps that
+    were looked at closely.
     """
     by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
     severities = {c.slug: severity_of(c, v, outcome, crashed) for c, v in present}
-    parents = {slug: _parent(slug, by_slug) for slug in by_slug}
+    parents = {slug: _parent(slug, by_slug, looks) for slug in by_slug}
     roots = {slug: _root(slug, parents, by_slug) for slug in by_slug}
     for slug, root in roots.items():
         severities[root] = min(severities[root], severities[slug], key=lambda s: s.rank)
     findings = [
-        Finding(slug, cause.code, severities[slug], _with_doubles(cause, verdict, present, unseen),
+        Finding(slug, cause.code, severities[slug],
+                _with_doubles(cause, verdict, present, unseen, looks),
                 explained_by=None if roots[slug] == slug else roots[slug])
         for slug, (cause, verdict) in by_slug.items()
     ]
@@ -165,23 +170,29 @@ def weigh(
     return tuple(sorted(findings, key=order))
 
 
-def began_before(root: Present, symptom: Present) -> bool:
+def began_before(root: Present, symptom: Present, looks: Sequence[int] = ()) -> bool:
     """Whether a root began no later than a symptom, as far as sampled steps can tell.
 
-    What shows in the very first forward pass no update has caused.
+    What shows in the very first forward pass no update has caused. What was seen at one of the
+    `looks` may have begun right after the look before.
     """
     if symptom.since_step == 0:
         return root.since_step == 0
-    return root.since_step <= SAMPLING * symptom.since_step + 1
+    if root.since_step <= after(symptom.since_step):
+        return True
+    earlier = bisect_left(looks, root.since_step - 1)  # an update shows at the step after it
+    return bool(looks) and (earlier == 0 or looks[earlier - 1] < symptom.since_step)
 
 
-def _parent(slug: str, by_slug: Mapping[str, tuple[Cause, Present]]) -> str | None:
+def _parent(
+    slug: str, by_slug: Mapping[str, tuple[Cause, Present]], looks: Sequence[int]
+) -> str | None:
     """The finding that explains another best: mistakes first, then the strongest."""
     symptom = by_slug[slug][1]
     able = [
         (cause, verdict) for other, (cause, verdict) in by_slug.items()
         if other != slug and slug in cause.explains and verdict.strength >= SURE
-        and began_before(verdict, symptom)
+        and began_before(verdict, symptom, looks)
     ]
     if not able:
         return None
@@ -211,7 +222,7 @@ def _root(
 # What the record cannot tell apart ---------------------------------------------------------------
 def _with_doubles(
     cause: Cause, verdict: Present, present: Sequence[tuple[Cause, Present]],
-    unseen: Sequence[Cause],
+    unseen: Sequence[Cause], looks: Sequence[int],
 ) -> Present:
     """A finding with the causes that predict the same record, and the trial that would tell.
 
@@ -223,7 +234,7 @@ def _with_doubles(
     together = {
         other.slug: found for other, found in present
         if _alike(cause, other) and found.strength >= SURE
-        and began_before(found, verdict) and began_before(verdict, found)
+        and began_before(found, verdict, looks) and began_before(verdict, found, looks)
     }
     hidden = [other.slug for other in unseen if _alike(cause, other)]
     doubles = tuple(dict.fromkeys((*verdict.one_of, *together, *hidden)))

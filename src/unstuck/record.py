@@ -20,7 +20,15 @@ from unstuck.facts import End, EndKind, Fact
 from unstuck.plain import as_float, from_json
 from unstuck.reading import Unusable
 from unstuck.recording import EVENTS, SCHEMA, RecordWriter
-from unstuck.signals import BY_NAME, PlaceSignal, Signal, StepSignal
+from unstuck.signals import (
+    BY_NAME,
+    GRADIENT_NORM,
+    OUTPUT_MEAN,
+    WEIGHT_NORM,
+    PlaceSignal,
+    Signal,
+    StepSignal,
+)
 
 __all__ = [
     "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity", "PlaceSeries",
@@ -29,6 +37,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+# One of them is written whenever a step is looked at closely.
+LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
 
 FACT_TYPES: dict[str, type] = {kind.__name__.lower(): kind for kind in typing.get_args(Fact)}
 
@@ -119,6 +130,7 @@ class Record:
     end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
+    looks: tuple[int, ...] = ()  # those that were looked at closely, in order
     torn: bool = False  # the last line was incomplete
     tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
@@ -232,6 +244,9 @@ def _read(file: Path) -> Record:
         record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
     record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
+    record.looks = tuple(sorted({
+        step for signal in LOOKED for points in found.places.get(signal.name, {}).values()
+        for step in points.steps}))
     return record
 
 

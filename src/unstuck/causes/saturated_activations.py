@@ -112,7 +112,6 @@ def _place(
 
 def _present(view: View, stuck: list[_Place], count: int) -> Present:
     first = stuck[0]
-    worst = max(stuck, key=lambda p: p.share)
     strength = 0.7 + 0.1 * (len(stuck) == count) + 0.1 * learned_little(view.outcome)
     born = min(first.start, first.series.values[0]) >= view.limit(HALF)
     if born and first.series.steps[0] == 0:
@@ -121,7 +120,7 @@ def _present(view: View, stuck: list[_Place], count: int) -> Present:
     more = f", and {joined([called(p.name) for p in stuck[1:]])}" if len(stuck) > 1 else ""
     return Present(
         strength=strength,
-        title=f"{percent(worst.share)} of the outputs of {called(worst.name)} are saturated "
+        title=f"{percent(first.share)} of the outputs of {called(first.name)} are saturated "
         f"{when} ({len(stuck)} of {count} hidden activations; healthy: under 5 %)",
         since_step=0 if born else first.since,
         location=_location(view, first),

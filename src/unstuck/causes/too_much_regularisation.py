@@ -194,7 +194,8 @@ def _decay(view: View) -> Verdict:
     if not (shrunk <= most and pull >= least):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the decay pulls with "
                       f"{percent(pull)} of what the loss does")
-    return _decay_present(view, optimizer, min(left, key=lambda n: left[n]), shrunk, pull)
+    first = next(name for name in left if left[name] <= shrunk)
+    return _decay_present(view, optimizer, first, shrunk, pull)
 
 
 def _decay_present(

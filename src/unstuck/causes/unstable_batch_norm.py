@@ -200,7 +200,7 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     wide = {name: gap for name, gap in wide.items() if gap >= view.limit(GAP)}
     if not wide:
         return calm
-    layer = max(wide, key=lambda name: wide[name])
+    layer = next(iter(wide))  # the first in the network: which gap is widest varies
     ratio = _evaluated(view, layer)
     if ratio is None:
         return Unknown(f"{called(layer)} does something else in eval mode, but no evaluation in "

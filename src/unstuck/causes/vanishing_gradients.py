@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,8 +151,8 @@ def _saturated(view: View) -> Evidence | None:
         return None
     series = view[SATURATED_SHARE]
     shares = {place: float(np.median(points.values)) for place, points in series.items()}
-    place = max(shares, key=lambda p: shares[p] if math.isfinite(shares[p]) else -1.0)
-    if not shares[place] >= 0.5:
+    place = next((place for place, share in shares.items() if share >= 0.5), None)
+    if place is None:
         return None
     return Evidence(SATURATED_SHARE.name, place,
                     *thinned(series[place].steps, series[place].values), 0.5,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-FULL_STEPS = 5  # most program mistakes show in the first steps
-SPACING = 1.4  # then each sampled step lies so many times as far out as the last
+from unstuck.schedule import FULL_STEPS, after
+
 GRACE_SECONDS = 0.05  # nobody notices this much over a whole run
 
 
@@ -35,7 +35,7 @@ class Budget:
             return False
         self.next = max(self.next, float(FULL_STEPS))
         while self.next <= step:
-            self.next = max(self.next * SPACING, self.next + 1)
+            self.next = after(self.next)
         return self._affordable()
 
     def sampled_step_ended(self, step: int) -> None:

@@ -1,0 +1,155 @@
+"""The same verdicts whatever close looks a machine has time for: records are thinned on purpose.
+
+What was looked at less may become unknown. It never becomes absent, no other cause is named in its
+place, the place stays, and who is well stays silent.
+
+In the suite one pattern for each program. With UNSTUCK_ALL=1 all of them, and programs that are
+watched thinned in truth, so that what the looks leave behind is thinned with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests import thinning
+from tests.running import CASES, VARIANTS, ZOO, record_of
+from unstuck import catalogue
+from unstuck.diagnosis import diagnose
+from unstuck.findings import Absent, Diagnosis, Finding, Unknown
+from unstuck.observe.budget import Budget
+from unstuck.record import read_record
+from unstuck.schedule import FULL_STEPS, scheduled
+
+ALL = os.environ.get("UNSTUCK_ALL") == "1"
+SICK = [*CASES, *VARIANTS]
+WELL = [*((program, "well") for program in SICK), *((program, "main") for program in ZOO)]
+TRULY = ("none", "one in three")  # patterns by which programs are watched in truth
+
+
+def patterns(program: Path) -> list[str]:
+    """Those by which the records of a program are thinned."""
+    if ALL:
+        return list(thinning.PATTERNS)
+    names = sorted(thinning.PATTERNS)
+    return [names[hashlib.sha256(program.stem.encode()).digest()[0] % len(names)]]
+
+
+def each(programs: list[Path]) -> list[object]:
+    return [pytest.param(program, pattern, id=f"{program.stem}-{pattern}")
+            for program in programs for pattern in patterns(program)]
+
+
+def thinned(program: Path, function: str, pattern: str, folder: Path) -> Diagnosis:
+    lines = (record_of(program, function) / "events.jsonl").read_text().splitlines()
+    (folder / "events.jsonl").write_text("".join(thinning.thinned(lines, pattern)))
+    return diagnose(folder)
+
+
+@cache
+def whole(program: Path) -> Diagnosis:
+    return diagnose(record_of(program, "sick"))
+
+
+def place(finding: Finding) -> tuple[str, int, int] | None:
+    found = finding.present.location
+    return None if found is None else (Path(found.file).name, found.line, found.column)
+
+
+def holds(program: Path, found: Diagnosis) -> None:
+    """The cause of a sick program is named as in its whole record, or said to be unknown."""
+    slug = program.stem.partition("__")[0].replace("_", "-")
+    said = [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in found.findings]
+    verdict = dict(found.verdicts)[slug]
+    assert not isinstance(verdict, Absent), verdict.reason
+    if isinstance(verdict, Unknown):
+        assert verdict.needs, verdict.reason
+    if catalogue.find(slug).by_trial:
+        return
+    counted = found.counted()
+    if isinstance(verdict, Unknown):
+        # What it brought about may still be seen, but not as if it were the whole truth.
+        known = {f.slug for f in whole(program).counted()}
+        others = [f for f in counted if f.slug not in known and slug not in f.present.one_of]
+        assert not others, said
+        return
+    assert counted, "nothing was found"
+    assert counted[0].slug == slug, said
+    assert place(counted[0]) == place(whole(program).counted()[0])
+    assert not [f for f in counted if f.slug != slug and f.explained_by != slug], said
+
+
+@pytest.mark.parametrize(("program", "pattern"), each(SICK))
+def test_the_cause_is_named_or_unknown(program: Path, pattern: str, tmp_path: Path) -> None:
+    holds(program, thinned(program, "sick", pattern, tmp_path))
+
+
+@pytest.mark.parametrize(("program", "function", "pattern"), [
+    pytest.param(program, function, pattern, id=f"{program.stem}-{pattern}")
+    for program, function in WELL for pattern in patterns(program)])
+def test_the_well_stay_silent(
+    program: Path, function: str, pattern: str, tmp_path: Path
+) -> None:
+    found = thinned(program, function, pattern, tmp_path).counted()
+    assert not [f"{f.severity} {f.slug}: {f.present.title}" for f in found]
+
+
+# In truth ----------------------------------------------------------------------------------------
+truly = pytest.mark.parametrize("pattern", TRULY)
+sick = pytest.mark.parametrize("program", SICK if ALL else [], ids=lambda p: p.stem)
+
+
+@truly
+@sick
+def test_the_cause_is_named_or_unknown_where_looks_were_left_out(
+    program: Path, pattern: str
+) -> None:
+    holds(program, diagnose(record_of(program, "sick", keep=pattern)))
+
+
+@truly
+@pytest.mark.parametrize(("program", "function"), WELL if ALL else [])
+def test_the_well_are_silent_where_looks_were_left_out(
+    program: Path, function: str, pattern: str
+) -> None:
+    assert not diagnose(record_of(program, function, keep=pattern)).counted()
+
+
+@sick
+def test_the_cause_is_named_or_unknown_as_time_permits(program: Path) -> None:
+    holds(program, diagnose(record_of(program, "sick", overhead=0.03)))
+
+
+# The thinning itself, and the schedule -----------------------------------------------------------
+def test_who_judges_knows_the_schedule() -> None:
+    budget = Budget(1.0)
+    taken = [step for step in range(3000) if step >= budget.next and budget.sampled(step)]
+    assert taken == list(scheduled(3000))
+    for steps in (0, 1, FULL_STEPS, FULL_STEPS + 1, taken[-1], taken[-1] + 1):
+        assert list(scheduled(steps)) == [step for step in taken if step < steps]
+
+
+def test_a_whole_looking_asks_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Budget(1.0)
+    monkeypatch.setattr("time.perf_counter", None)
+    for step in range(200):
+        if step >= budget.next and budget.sampled(step):
+            budget.sampled_step_ended(step)
+
+
+@pytest.mark.parametrize("pattern", ["none", "the second of two", "one in three"])
+def test_a_thinned_record_is_as_if_looks_had_been_left_out(pattern: str, tmp_path: Path) -> None:
+    program = CASES[0].parent / "step_never_called.py"
+    all_of_it = record_of(program, "well")
+    lines = (all_of_it / "events.jsonl").read_text().splitlines()
+    (tmp_path / "events.jsonl").write_text("".join(thinning.thinned(lines, pattern)))
+    assert looks_of(tmp_path) == looks_of(record_of(program, "well", keep=pattern))
+    assert len(looks_of(tmp_path)) < len(looks_of(all_of_it))
+
+
+def looks_of(folder: Path) -> tuple[int, ...]:
+    return read_record(folder).looks
