@@ -10,19 +10,22 @@ watched thinned in truth, so that what the looks leave behind is thinned with th
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import thinning
 from tests.running import CASES, VARIANTS, ZOO, record_of
 from unstuck import catalogue
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Absent, Diagnosis, Finding, Unknown
+from unstuck.causes._looks import gaps
+from unstuck.diagnosis import began_before, diagnose
+from unstuck.findings import Absent, Diagnosis, Finding, Present, Unknown
 from unstuck.observe.budget import Budget
-from unstuck.record import read_record
+from unstuck.record import Record, read_record
 from unstuck.schedule import FULL_STEPS, scheduled
 
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
@@ -153,3 +156,59 @@ def test_a_thinned_record_is_as_if_looks_had_been_left_out(pattern: str, tmp_pat
 
 def looks_of(folder: Path) -> tuple[int, ...]:
     return read_record(folder).looks
+
+
+# What is known of looks that were left out -------------------------------------------------------
+def a_record(looks: list[int], steps: int = 1000) -> Record:
+    return Record("id", "0", steps=steps, looks=tuple(looks))
+
+
+def test_where_no_look_was_left_out_a_median_is_a_median() -> None:
+    steps = list(scheduled(1000))
+    values = np.arange(len(steps), dtype=float)
+    whole = (np.median(values), np.median(values))
+    assert gaps(a_record(steps), np.array(steps)).median(values) == whole
+    assert gaps(a_record([]), np.array(steps)).median(values) == whole, "nothing is known of it"
+    turns = sorted({*steps, *(step + 1 for step in steps[:-1])})  # two optimizers
+    assert not len(gaps(a_record(turns), np.array(turns)).after)
+
+
+def test_a_look_that_was_left_out_lies_between_its_neighbours() -> None:
+    steps = list(scheduled(1000))
+    kept = [*steps[:5], *steps[5:-1:2], steps[-1]]
+    known = gaps(a_record(kept), np.array(kept))
+    values = np.arange(len(steps), dtype=float)
+    least, most = known.median(values[np.isin(steps, kept)])
+    assert least <= np.median(values) <= most
+    assert most - least <= 2
+    assert not known.wide
+
+
+def test_the_first_looks_say_nothing_of_a_long_run() -> None:
+    known = gaps(a_record([0, 1, 2, 3, 4]), np.arange(5))
+    assert known.wide
+    assert known.median(np.ones(5)) == (0.0, math.inf)
+    short = gaps(a_record([0, 1, 2, 3, 4], steps=12), np.arange(5))
+    assert not short.wide
+    assert short.median(np.ones(5)) == (1.0, 1.0)
+    until_it_broke = gaps(a_record([0, 1, 2, 3, 4]), np.arange(5), last=9)
+    assert until_it_broke.median(np.ones(5)) == (1.0, 1.0)
+
+
+def test_a_root_may_have_begun_right_after_the_look_before() -> None:
+    def since(step: int) -> Present:
+        return Present(0.9, "1", step, None, "1", (), ())
+
+    assert not began_before(since(145), since(53))
+    assert began_before(since(145), since(53), looks=(0, 1, 2, 3, 4, 20, 145, 203))
+    assert not began_before(since(145), since(53), looks=(0, 1, 2, 3, 4, 74, 145, 203))
+    assert not began_before(since(145), since(0), looks=(0, 145)), "no update has caused that"
+
+
+@pytest.mark.parametrize("pattern", sorted(thinning.PATTERNS))
+@pytest.mark.parametrize("slug", ["retained_graph", "momentum_too_high", "saturated_activations"])
+def test_verdicts_that_hung_on_the_number_of_looks(
+    slug: str, pattern: str, tmp_path: Path
+) -> None:
+    program = CASES[0].parent / f"{slug}.py"
+    holds(program, thinned(program, "sick", pattern, tmp_path))

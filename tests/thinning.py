@@ -14,6 +14,7 @@ from itertools import pairwise
 from unstuck import signals
 from unstuck.observe.budget import Budget
 from unstuck.quantities import Cost
+from unstuck.record import LOOKED
 from unstuck.schedule import FULL_STEPS
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
@@ -39,6 +40,7 @@ PATTERNS: dict[str, Keep] = {
 
 # Written at any step, though not at all: these need no close look.
 _ALWAYS = {signals.SAME_BATCH, signals.STORED_BATCHES, signals.COPIED_GENERATORS}
+_LOOKED = {signal.name for signal in LOOKED}
 CLOSE = frozenset(
     signal.name for signal in vars(signals).values()
     if isinstance(signal, signals.Signal) and signal.cost is Cost.SAMPLED
@@ -57,13 +59,16 @@ def thinned(lines: Iterable[str], pattern: str) -> list[str]:
     """The lines of a record that was made by the whole schedule, less the looks left out."""
     keep = PATTERNS[pattern]
     events = [json.loads(line) for line in lines]
-    looked = sorted({step for event in events for step in _steps(event) if step >= FULL_STEPS})
-    # Several optimizers are each looked at in turn: the steps of one look follow each other.
+    looked = sorted({
+        event["step"] for event in events if event["type"] == "sample"
+        and event["signal"] in _LOOKED and event["step"] >= FULL_STEPS})
+    # Several optimizers are each looked at in turn: the steps of one look follow each other. The
+    # step after it may tell of it, too.
     number, left_out = -1, set()
     for before, step in pairwise([-1, *looked]):
         number += step > before + 1
         if not keep(number):
-            left_out.add(step)
+            left_out |= {step, step + 1}
     kept = []
     for event in events:
         if not _steps(event):

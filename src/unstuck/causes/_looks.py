@@ -1,8 +1,9 @@
-"""Close looks that were left out for want of time: what the others say for them.
+"""Close looks that were left out for want of time: what the others say of them.
 
 Which looks are taken depends on how fast a machine is, and no verdict may. So a statistic over
-looks is one over the schedule: a look counts for those near it that were left out, and where
-there is none near, nothing is known. Where no look was left out each counts once.
+looks is one over the schedule, and has two values, the least and the most that it may be: a look
+that was left out showed something between the look before and the look after it, and after the
+last look anything may have been. Where no look was left out the two are the same.
 """
 
 from __future__ import annotations
@@ -13,44 +14,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.record import Floats, Integers, Record
-from unstuck.schedule import SPACING, scheduled
-
-NEAR = math.log(SPACING**3)  # a look speaks for those of so many times its step, or a part of it
+from unstuck.schedule import scheduled
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """For how many looks of the schedule each of some looks counts, and how many are unknown."""
+class Gaps:
+    """The looks of the schedule that some looks lack: `after` says behind which of them each is."""
 
-    counts: Integers
-    unknown: int
+    taken: int
+    after: Integers
 
     @property
-    def enough(self) -> bool:
-        """Whether at least half of the schedule is known."""
-        return self.unknown <= int(self.counts.sum())
+    def wide(self) -> bool:
+        """Whether more than half of the schedule lies after the last look."""
+        behind = int(np.sum(self.after >= self.taken - 1))
+        return behind > (self.taken + len(self.after)) / 2
 
-    def repeated(self, values: Floats) -> Floats:
-        """The values, one a look, each as often as it counts."""
-        return np.repeat(values, self.counts)
-
-    def median(self, values: Floats) -> float:
-        """The median over the schedule; NaN where too little of it is known."""
-        if not self.enough or not len(values):
-            return math.nan
-        return float(np.median(self.repeated(values)))
+    def median(self, values: Floats) -> tuple[float, float]:
+        """The least and the most that the median over the schedule may be, for values >= 0."""
+        least, most = (
+            float(np.median(np.r_[values, between(np.r_[values, end][self.after],
+                                                  np.r_[values, end, end][self.after + 1])]))
+            for end, between in ((0.0, np.minimum), (math.inf, np.maximum)))
+        return least, most
 
 
-def coverage(record: Record, steps: Integers, last: float = math.inf) -> Coverage:
-    """What looks at `steps` say of the schedule up to the step `last`."""
-    missed = [step for step in left_out(record) if step <= last]
-    counts = np.ones(len(steps), dtype=np.int64)
-    if not missed or not len(steps):
-        return Coverage(counts, len(missed))
-    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(missed)[None, :])
-    near = apart.min(axis=0) <= NEAR + 1e-9
-    np.add.at(counts, apart.argmin(axis=0)[near], 1)
-    return Coverage(counts, int((~near).sum()))
+def gaps(record: Record, steps: Integers, last: float = math.inf) -> Gaps:
+    """What looks at `steps`, in order, lack of the schedule up to the step `last`."""
+    missed = np.array([step for step in left_out(record) if step <= last], dtype=np.int64)
+    return Gaps(len(steps), np.searchsorted(steps, missed) - 1)
 
 
 def left_out(record: Record) -> list[int]:

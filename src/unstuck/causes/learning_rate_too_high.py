@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._looks import coverage
+from unstuck.causes._looks import gaps
 from unstuck.causes._measures import (
     Updates,
     constant_loss,
@@ -76,7 +76,8 @@ SUSPECT = Threshold(
 class _Signs:
     """What the updates and the loss show."""
 
-    typical: float  # median over matrices and the schedule of looks, NaN if unknown
+    typical: float  # median over matrices and the schedule of looks, at least,
+    most: float  # and at most, where looks were left out
     peak: float  # largest typical update of a step
     peak_step: int
     since: int  # first step with a large update
@@ -104,7 +105,7 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     best = float(np.min(levels)) if len(levels) else math.nan
     constant = constant_loss(view)
     return _Signs(
-        coverage(view.facts, steps, last_good_step(view)).median(values),
+        *gaps(view.facts, steps, last_good_step(view)).median(values),
         float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
         last / constant if constant is not None and constant > 0 else math.nan,
@@ -119,9 +120,8 @@ def _detect(view: View) -> Verdict:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
     sustained = signs.typical >= view.limit(SUSPECT)
     giant = signs.peak >= view.limit(GIANT)
-    usual = "unknown" if math.isnan(signs.typical) else f"{percent(signs.typical)} of the weights"
-    size = f"typical update {usual}, at most {percent(signs.peak)}"
-    if math.isnan(signs.typical) and not giant:
+    size = f"typical update {percent(signs.typical)} of the weights, at most {percent(signs.peak)}"
+    if not (sustained or giant) and signs.most >= view.limit(SUSPECT):
         return Unknown("too few steps were looked at closely to know how far a usual one moves the "
                        "weights", ("a run under --overhead 1",))
     if not (sustained or giant):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._looks import coverage
+from unstuck.causes._looks import gaps
 from unstuck.causes._measures import thinned, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import RetainedGraph
@@ -54,7 +54,7 @@ def _detect(view: View) -> Verdict:
     if max((len(s) for s in alive.values()), default=0) <= view.limit(RISES):
         return Unknown("graphs were counted at too few steps", ("a run of more steps",))
     counted = max(alive.values(), key=len).steps
-    if most >= view.limit(MANY) or not coverage(view.facts, counted).enough:
+    if most >= view.limit(MANY) or gaps(view.facts, counted).wide:
         return Unknown("graphs were counted at too few steps to see whether ever more are kept",
                        ("a run under --overhead 1",))
     return Absent(f"at most {most:.0f} losses or outputs kept their graph beyond their step")
