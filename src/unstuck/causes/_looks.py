@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,6 @@ def left_out(record: Record) -> list[int]:
         return []
     taken = np.asarray(record.looks)
     # The last step may have been left by an exception before what was seen of it was written.
-    due = list(scheduled(max(record.steps - 1, 0)))
-    ends = [*due[1:], record.steps]
-    return [step for step, end in zip(due, ends, strict=True)
+    due = [*scheduled(max(record.steps - 1, 0)), record.steps]
+    return [step for step, end in pairwise(due)
             if not np.any((taken >= step) & (taken < end))]
