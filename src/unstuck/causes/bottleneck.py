@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
+from unstuck.causes._looks import left_out
 from unstuck.causes._measures import (
     loss_points,
     percent,
@@ -69,6 +70,11 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the gradients still agree ({number(late)}): the run is not at rest")
     share = cost / level
     if not share >= view.limit(COST):
+        if share >= view.limit(COST) / 2 and max(left_out(view.facts), default=-1) >= late_step(
+            view
+        ):  # a mean of few looks, each half as large again as the next
+            return Unknown("too few steps were looked at closely while the loss was at rest",
+                           ("a run under --overhead 1",))
         return Absent(f"the steps keep up {percent(share)} of the loss at rest: a smaller "
                       "rate would take no more than that away")
     early = agreement(view, pairs=EARLY_PAIRS)
