@@ -10,15 +10,17 @@ watched thinned in truth, so that what the looks leave behind is thinned with th
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import thinning
+from tests import processes, thinning
 from tests.running import CASES, VARIANTS, ZOO, record_of
 from unstuck import catalogue
 from unstuck.causes._looks import gaps
@@ -213,3 +215,30 @@ def test_verdicts_that_hung_on_the_number_of_looks(
 ) -> None:
     program = CASES[0].parent / f"{slug}.py"
     holds(program, thinned(program, "sick", pattern, tmp_path))
+
+
+# What else varies --------------------------------------------------------------------------------
+def test_a_record_depends_on_the_program_alone(tmp_path: Path) -> None:
+    """Not on the order of sets, nor on the time at which rows were written."""
+    found = []
+    for seed in ("1", "2"):
+        processes.run(
+            [sys.executable, "-m", "unstuck", "run", "--quiet", "--overhead", "1", "--out",
+             tmp_path / seed, CASES[0].parent / "saturated_activations.py"],
+            cwd=tmp_path, check=True, capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed})
+        found.append(content(tmp_path / seed))
+    assert found[0] == found[1]
+
+
+def content(folder: Path) -> tuple[list[object], dict[object, list[object]]]:
+    """The events of a record as written, but the rows of each curve together."""
+    rows: dict[object, list[object]] = {}
+    events: list[object] = []
+    for line in (folder / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if event["type"] == "step":
+            rows.setdefault((event["signal"], event["track"]), []).extend(event["rows"])
+        elif event["type"] != "header" and event.get("fact") != "program":
+            events.append(event)
+    return events, rows
