@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from unstuck.facts import End, EndKind, Loss, Program
 from unstuck.record import RecordWriter
 from unstuck.signals import TRAIN_LOSS
@@ -30,10 +31,13 @@ _TRAINS = """
     """
 
 
+pytestmark = pytest.mark.usefixtures("default_signals")
+
+
 def _shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a line of bash; its status is that of the first command of a pipeline."""
     keep = {k: v for k, v in os.environ.items() if k not in ("UNSTUCK_DEBUG", "PYTHONUNBUFFERED")}
-    return subprocess.run(
+    return processes.run(
         ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], cwd=folder, timeout=120,
         capture_output=True, encoding="utf-8", check=False,
         env={**keep, "XDG_STATE_HOME": str(folder / "state"), **environment},
@@ -160,7 +164,7 @@ def _runs(number: int) -> bool:
 def test_the_program_is_killed_with_us(tmp_path: Path) -> None:
     _script(tmp_path, "import os, sys\nprint(os.getpid(), flush=True)\nsys.stdin.read()")
     reading, writing = os.pipe()  # the program waits for its standard input, which never ends
-    with subprocess.Popen(
+    with processes.started(
         [sys.executable, "-m", "unstuck.cli", "run", "--out", "r", "train.py"],
         cwd=tmp_path, stdin=reading,
         stdout=subprocess.PIPE, text=True,
@@ -231,7 +235,7 @@ def test_a_program_without_space_for_its_record_runs(tmp_path: Path) -> None:
     """A file system of one page holds the folder, and nothing in it."""
     (tmp_path / "state").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(tmp_path / "state")]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if os.geteuid() or processes.run(mount, capture_output=True).returncode:
         pytest.skip("only root can mount")
     try:
         (tmp_path / "state" / "full").write_bytes(bytes(4096))
@@ -242,7 +246,7 @@ def test_a_program_without_space_for_its_record_runs(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
         assert not list((tmp_path / "state/unstuck/runs").iterdir())
     finally:
-        subprocess.run(["umount", str(tmp_path / "state")], check=True)
+        processes.run(["umount", str(tmp_path / "state")], check=True)
 
 
 def test_a_folder_that_is_gone_harms_no_program_elsewhere(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from unstuck import folders, launch
 from unstuck.folders import TakenFolderError
 from unstuck.launch import Launch, joins, rank
@@ -135,7 +136,7 @@ def _torchrun(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     watched = ["-m", "unstuck", "run", "--quiet", "--out", "d", "--json", "d.json", "train.py"]
     before, after = arguments[:-1], arguments[-1:]
-    return subprocess.run(
+    return processes.run(
         [*command, *before, *watched, *after], cwd=folder, capture_output=True, text=True,
         check=False, timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"})
@@ -154,8 +155,8 @@ def test_ranks_of_torchrun_write_side_by_side(tmp_path: Path) -> None:
     assert "unstuck: 'd' is not empty: choose a new folder" in again.stderr
     assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
         launch.MARKER, "rank-0", "rank-1"]
-    says = subprocess.run([sys.executable, "-m", "unstuck", "diagnose", "d"], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)
+    says = processes.run([sys.executable, "-m", "unstuck", "diagnose", "d"], cwd=tmp_path,
+                         capture_output=True, text=True, check=False)
     assert (says.returncode, says.stdout) == (2, "")
     assert says.stderr == "unstuck: d holds a record of each rank: name one, such as d/rank-0\n"
 

@@ -82,7 +82,8 @@ def test_descriptors_have_the_numbers_that_they_would_have(tmp_path: Path) -> No
         """)
     found = (tmp_path / "found").read_text()
     (tmp_path / "found").unlink()
-    subprocess.run([sys.executable, tmp_path / "train.py"], check=True, close_fds=False)
+    subprocess.run([sys.executable, tmp_path / "train.py"], check=True, close_fds=False,
+                   timeout=120)
     assert (tmp_path / "found").read_text() == found
 
 
