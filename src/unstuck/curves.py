@@ -50,7 +50,7 @@ def judge(record: Record) -> Outcome:
     if record.end.kind is EndKind.EXCEPTION:
         return curve.outcome(
             OutcomeKind.CRASHED, 0.99,
-            f"The program ended in {record.end.exception or 'an error'} after {curve.n} "
+            f"The program ended in {record.end.exception or 'an error'} after {curve.passes} "
             f"{curve.unit}, at a loss of {curve.end:.3g}.", float(curve.points.steps[-1]),
         )
     fewest = FEWEST_OF_A_LOG if record.log is not None else FEWEST
@@ -195,10 +195,10 @@ def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
 def _too_short(curve: LossCurve, unsure: float) -> Outcome:
     """Too short to tell; `unsure` is the relative change that could hide in the noise."""
     times = min(max((unsure / 0.1) ** 2, 1.5), 20.0)
-    more = max(math.ceil(curve.n * (times - 1)), FEW - curve.n, 1)
+    more = max(math.ceil(curve.passes * (times - 1)), FEW - curve.passes, 1)
     return curve.outcome(
         OutcomeKind.TOO_SHORT, 0.7,
-        f"After {curve.n} {curve.unit} a change of {min(unsure, 9.99):.0%} could hide in the "
+        f"After {curve.passes} {curve.unit} a change of {min(unsure, 9.99):.0%} could hide in the "
         f"noise of the loss; about {more} more would tell.", more=more)
 
 

@@ -29,6 +29,7 @@ from unstuck.signals import (
     Signal,
     StepSignal,
 )
+from unstuck.thinning import even
 
 __all__ = [
     "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity", "PlaceSeries",
@@ -132,6 +133,7 @@ class Record:
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
     looks: tuple[int, ...] = ()  # those that were looked at closely, in order
     torn: bool = False  # the last line was incomplete
+    thinned: bool = False  # of later steps only some are here
     tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
     _by_name: _Names | None = field(default=None, repr=False, compare=False)
@@ -240,6 +242,13 @@ def _read(file: Path) -> Record:
     record._series = {
         name: points.series() for (name, track), points in found.rows.items() if track in ("", main)
     }
+    exact = header.get("exact")
+    if type(exact) is int and exact > 1:
+        record.thinned = any(int(t.steps[-1]) >= exact for t in record.tracks.values())
+        record.tracks = {name: _even(track, exact) for name, track in record.tracks.items()}
+        record._series = {
+            name: _even(series, exact) if isinstance(series, Series) else series
+            for name, series in record._series.items()}
     for name, by_place in found.places.items():
         record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
@@ -372,6 +381,14 @@ def _after(series: Series | dict[str, Series]) -> int:
     if isinstance(series, Series):
         return int(series.steps[-1])
     return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)
+
+
+def _even(series: Series, exact: int) -> Series:
+    """The rows to judge by of a signal whose later rows were thinned."""
+    if len(series) <= exact:
+        return series
+    keep = even(series.steps, series.values, exact)
+    return Series(series.steps[keep], series.values[keep])
 
 
 def _events(file: Path) -> Iterator[tuple[dict[str, Any], bool]]:

@@ -18,13 +18,13 @@ from typing import Any
 from unstuck.facts import End, Fact
 from unstuck.plain import plain, to_json
 from unstuck.signals import PlaceSignal, StepSignal
+from unstuck.thinning import EXACT, Rows, Thinner
 
 SCHEMA = 1
 EVENTS = "events.jsonl"
 FLUSH_SECONDS = 0.25
+MOST_PENDING = 1_000  # events that wait for a flush
 HIGH = 200  # a descriptor beyond those that a program usually has
-
-Rows = list[tuple[int, float]]
 
 
 class RecordWriter:
@@ -46,10 +46,11 @@ class RecordWriter:
         self._file: _File | None = _File(folder / EVENTS)
         self._unwritten = b""
         self._rows: dict[tuple[str, str], Rows] = {}
+        self._thinners: dict[tuple[str, str], Thinner] = {}
         self._pending: list[str] = []
         self.due = 0.0  # the time of the next flush
         self._write({"type": "header", "schema": SCHEMA, "version": version,
-                     "record": record or uuid.uuid4().hex})
+                     "record": record or uuid.uuid4().hex, "exact": EXACT})
         self.flush()
 
     def fact(self, fact: Fact, step: int) -> None:
@@ -98,10 +99,8 @@ class RecordWriter:
             for (name, track), waiting in list(self._rows.items()):
                 values = waiting[:]
                 del waiting[:len(values)]  # another thread may have added some by now
-                if values:
-                    event = {"type": "step", "signal": name, "track": track,
-                             "rows": [(step, plain(value)) for step, value in values]}
-                    self._pending.append(_line(event))
+                thinner = self._thinners.setdefault((name, track), Thinner())
+                self._write_rows(name, track, thinner.take(values))
             pending, self._pending = self._pending, []
             # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
             self._unwritten += "".join(pending).encode(errors="backslashreplace")
@@ -110,10 +109,19 @@ class RecordWriter:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten):]
             self.due = time.monotonic() + FLUSH_SECONDS
 
+    def _write_rows(self, name: str, track: str, values: Rows) -> None:
+        if values:
+            self._pending.append(_line({
+                "type": "step", "signal": name, "track": track,
+                "rows": [(step, plain(value)) for step, value in values]}))
+
     def close(self) -> None:
         """Flushes and closes; safe to call twice."""
         with self._lock:
             try:
+                self.flush()
+                for (name, track), thinner in self._thinners.items():
+                    self._write_rows(name, track, thinner.rest())
                 self.flush()
             finally:
                 if self._file is not None:
@@ -123,6 +131,7 @@ class RecordWriter:
     def abandon(self) -> None:
         """Forgets what is held back and closes the file: for a forked child."""
         self._pending, self._rows, self._unwritten = [], {}, b""
+        self._thinners = {}
         self._lock = threading.RLock()  # another thread may have held it at the fork
         self.close()
 
@@ -130,6 +139,8 @@ class RecordWriter:
         with self._lock:
             if self._file is not None:
                 self._pending.append(_line(event))
+                if len(self._pending) >= MOST_PENDING:
+                    self.flush()
 
 
 class _File:

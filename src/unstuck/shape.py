@@ -48,6 +48,7 @@ class LossCurve:
     mixed: bool  # the points alternate between losses
     cut_short: bool
     unit: str  # what a point is
+    passes: int  # points that there were; of a long run not all are here
     whole: Trend | None
     half: Trend | None
     quarter: Trend | None
@@ -103,6 +104,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         len(record.backwards) > 1 or (swings is not None and swings.alternates),
         record.end.kind is EndKind.STOPPED and n < FEW,
         "points" if record.log is not None else "backward passes",
+        record.steps if record.thinned else n,
         *(_part(points, share) for share in (1.0, 0.5, 0.25)),
     )
 

@@ -24,7 +24,7 @@ from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
-from unstuck.recording import RecordWriter, Rows
+from unstuck.recording import RecordWriter
 from unstuck.signals import (
     CLIP_NORM,
     CONSTANT_LOSS,
@@ -33,8 +33,11 @@ from unstuck.signals import (
     SEEN_LOSS,
     TRAIN_LOSS,
 )
+from unstuck.thinning import Rows
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
+MOST_LOOKS = 256  # at the calls of a loss in one step
+MOST_PENDING = 512  # losses that wait for a backward pass
 OUTPUT = "output"  # of a model; several places are numbered
 COMBINED = "combined loss"  # the track of a sum of losses
 HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's caller
@@ -50,6 +53,7 @@ class Known:
     rows: Rows  # where its values wait to be written
     written: bool = False
     reached: int = 0  # how often backward came to it
+    looks: tuple[int, int] = (-1, 0)  # the last sampled step, and how often it was looked at then
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ class LossProbe:
         self._names: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
         self._scaled: dict[int, Number] = {}
-        self._passes: dict[Role, list[tuple[Number, int]]] = {}
+        self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
         self.rows = LossRows(writer, finite)
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
@@ -126,14 +130,23 @@ class LossProbe:
         if node is None:
             self._looked_at(mean_of(value_of(result)), _samples(args), self._samples.role)
             return
-        if sampled:
+        if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)
             known.constant.add(args)
         if sampled or step < FIRST_STEPS or not known.reached:
             self._lifetimes.follow(node, known.name, step)
         # Only the number is kept: the graph must be able to go.
+        if len(self._pending) >= MOST_PENDING:  # a program that only looks at them
+            self._only_looked_at(self._pending.pop(next(iter(self._pending))))
         self._pending[node._sequence_nr()] = _Pending(
             value_of(result), known, self._samples.batch, _samples(args))
+
+    def _looks(self, known: Known, step: int) -> bool:
+        """Whether a call at a sampled step is looked at: a step may hold very many, or never end.
+        """
+        count = known.looks[1] + 1 if known.looks[0] == step else 1
+        known.looks = step, count
+        return count <= MOST_LOOKS
 
     def waits(self, number: int, value: Number, known: Known, weight: int) -> None:
         """A loss of a model call whose batch was not hashed waits for its backward."""
@@ -150,15 +163,16 @@ class LossProbe:
             self._scaled = {graph.sequence(result.grad_fn): value_of(unscaled)}
 
     def _looked_at(self, value: Number, weight: int, role: Role) -> None:
-        self._passes.setdefault(role, []).append((value, max(1, weight)))
+        total, count = self._passes.get(role, (0.0, 0))
+        weight = max(1, weight)
+        with torch.no_grad():
+            self._passes[role] = total + weight * value, count + weight
 
     def _end_pass(self, step: int) -> None:
         """Training goes on: what was only looked at since the last backward is one pass."""
         passes, self._passes = self._passes, {}
-        for role, values in passes.items():
-            total = sum(weight for _, weight in values)
-            with torch.no_grad():
-                mean = float(sum(w * v for v, w in values)) / total
+        for role, (total, weight) in passes.items():
+            mean = float(total) / weight
             signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
             self._writer.row(signal, step, mean)
 
