@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import unstuck
 from unstuck.facts import EndKind
 from unstuck.observe import ending
+from unstuck.observe.kept import Contents, Samples
 from unstuck.observe.probes.copies import near_copies
 from unstuck.observe.probes.extremes import robust_distance
 from unstuck.observe.probes.shift import distance
@@ -28,9 +29,7 @@ from unstuck.observe.reservoir import (
     FEATURE_LIMIT,
     MOST_SAMPLES,
     VISITS,
-    Contents,
     Reservoir,
-    Samples,
 )
 from unstuck.observe.samplewise import sample_losses, sample_slopes
 from unstuck.record import Record, read_record
@@ -190,7 +189,7 @@ def test_copies_are_let_go_when_taken_in() -> None:
     reservoir.loss(chunk, "mse_loss", (torch.zeros(8, 1), torch.ones(8, 1)))
     reservoir.trained(chunk)
     reservoir.step_ended(0)
-    assert not chunk.inputs.numel()
+    assert not chunk.inputs
     assert chunk.target is None
     train = reservoir.contents().train
     assert train is not None

@@ -7,9 +7,11 @@ product of matrices.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from unstuck.observe.reservoir import Samples
+from unstuck.observe.kept import Samples
 from unstuck.record import Floats, Integers
 
 MOST = 1_000  # samples: some inverses of matrices of that size are the work
@@ -19,6 +21,8 @@ WORDS = 1_000  # most frequent tokens that are counted
 POSITIONS = 2_000  # columns that say which token stands where
 QUANTILES = 16
 FREQUENCIES = 64
+DIRECT = 400  # rows of a matrix that is inverted as a whole
+STRIPE = 128  # samples, or features, that are worked on at a time
 SPREAD = 5.0  # standard deviations at which a feature is cut: one outlier must not rule distances
 
 
@@ -37,15 +41,21 @@ def views(samples: Samples, numbers: Integers) -> tuple[Floats, ...]:
     given = samples.inputs[numbers].astype(np.float64)
     if samples.discrete:
         return (_scaled(_words(given)),)
-    given = np.nan_to_num(given, posinf=0.0, neginf=0.0)
+    given = np.nan_to_num(given, copy=False, posinf=0.0, neginf=0.0)
     if given.shape[1] < QUANTILES:
         return (_scaled(given),)
+    spots = np.concatenate([_spots(given[i:i + STRIPE]) for i in range(0, len(given), STRIPE)])
+    return _scaled(given), _scaled(spots)
+
+
+def _spots(given: Floats) -> Floats:
+    """What a sample holds wherever it stands: frequencies, quantiles, mean and deviation."""
     spectrum = np.abs(np.fft.rfft(given - given.mean(1, keepdims=True), axis=1))
     parts = np.array_split(np.arange(spectrum.shape[1]), min(FREQUENCIES, spectrum.shape[1]))
     bands = np.stack([spectrum[:, part].mean(1) for part in parts], 1)
     spots = np.quantile(given, np.linspace(0, 1, QUANTILES), axis=1).T
     moments = np.stack([given.mean(1), given.std(1)], 1)
-    return _scaled(given), _scaled(np.concatenate([bands, spots, moments], 1))
+    return np.concatenate([bands, spots, moments], 1)
 
 
 def _words(tokens: Floats) -> Floats:
@@ -60,55 +70,92 @@ def _words(tokens: Floats) -> Floats:
 
 
 def _scaled(features: Floats) -> Floats:
-    deviation = features.std(0)
-    varied = deviation > 1e-6 * np.maximum(np.abs(features).max(0, initial=0.0), 1e-12)
-    kept = (features[:, varied] - features[:, varied].mean(0)) / deviation[varied]
-    return np.asarray(np.clip(kept, -SPREAD, SPREAD))
+    """Standardised columns of those that vary; some at a time, in the place of what is given."""
+    count = 0
+    for i in range(0, features.shape[1], STRIPE):
+        part = features[:, i:i + STRIPE]
+        deviation = part.std(0)
+        varied = deviation > 1e-6 * np.maximum(np.abs(part).max(0, initial=0.0), 1e-12)
+        kept = (part[:, varied] - part[:, varied].mean(0)) / deviation[varied]
+        features[:, count:count + kept.shape[1]] = np.clip(kept, -SPREAD, SPREAD)
+        count += kept.shape[1]
+    return features[:, :count]
 
 
-def learners(features: tuple[Floats, ...]) -> list[Floats]:
-    """Nearest neighbours, linear and Gaussian kernel ridge regression for each of the views."""
-    found = []
+def learners(features: tuple[Floats, ...]) -> Iterator[Floats]:
+    """Linear and Gaussian kernel ridge regression and nearest neighbours, for each of the views.
+
+    One matrix at a time: each is as large as all that they are made from.
+    """
     for view in features:
         if len(view) <= 2 * NEIGHBOURS or not view.shape[1]:
             continue
-        products = view @ view.T
-        squares = np.diag(products)
-        distances = np.maximum(squares[:, None] + squares - 2 * products, 0.0)
-        found.append(_neighbours(distances))
-        found.append(_ridge(products))
+        yield _ridge(view @ view.T)
+        distances = view @ view.T  # once more: to keep them takes as much memory as all else
+        squares = np.diag(distances).copy()
+        for i, row in enumerate(distances):
+            distances[i] = np.maximum(squares[i] + squares - 2 * row, 0.0)
+        yield _neighbours(distances)
         typical = float(np.median(distances[::8]))
         if typical > 0:
-            found.append(_ridge(np.exp(-distances / typical)))
-    return found
+            np.negative(distances, out=distances)
+            distances /= typical
+            yield _ridge(np.exp(distances, out=distances))
 
 
 def _neighbours(distances: Floats) -> Floats:
-    apart = distances.copy()
-    np.fill_diagonal(apart, np.inf)
-    nearest = np.argpartition(apart, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    smoother = np.zeros_like(apart)
-    np.put_along_axis(smoother, nearest, 1 / NEIGHBOURS, axis=1)
-    return np.asarray(smoother)
+    own = np.diag(distances).copy()
+    np.fill_diagonal(distances, np.inf)
+    smoother = np.zeros_like(distances)
+    for row, told in zip(distances, smoother, strict=True):
+        told[np.argpartition(row, NEIGHBOURS)[:NEIGHBOURS]] = 1 / NEIGHBOURS
+    distances[np.diag_indices(len(own))] = own
+    return smoother
 
 
 def _ridge(kernel: Floats) -> Floats:
-    """Leave-one-out predictions in closed form: y - (K^-1 y) / diag(K^-1).
+    """Leave-one-out predictions in closed form: y - (K^-1 y) / diag(K^-1); `kernel` is used up.
 
     Source: Rifkin and Lippert 2007, Notes on regularized least squares, section 3.
     """
-    inverse = np.linalg.inv(kernel + np.eye(len(kernel)) * RIDGE * np.trace(kernel) / len(kernel))
-    smoother = -inverse / np.diag(inverse)[:, None]
+    kernel[np.diag_indices(len(kernel))] += RIDGE * np.trace(kernel) / len(kernel)
+    smoother = _inverse(kernel)
+    diagonal = np.diag(smoother).copy()
+    np.negative(smoother, out=smoother)
+    smoother /= diagonal[:, None]
     np.fill_diagonal(smoother, 0.0)
-    return np.asarray(smoother)
+    return smoother
 
 
-def best(found: list[Floats], targets: Floats) -> Floats:
-    """Predictions of targets, (n, K), by the learner whose ones correlate best with them."""
+def _inverse(matrix: Floats) -> Floats:
+    """The inverse of a positive definite matrix; of a large one by halves, in its own place.
+
+    Numpy's own takes four matrices of that size.
+    """
+    if len(matrix) <= DIRECT:
+        return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    half = len(matrix) // 2
+    corner, rest = matrix[:half, half:], matrix[half:, half:]
+    first = _inverse(matrix[:half, :half].copy())
+    across = first @ corner
+    second = _inverse(rest - corner.T @ across)
+    both = across @ second
+    matrix[:half, :half] = first + both @ across.T
+    matrix[:half, half:], matrix[half:, :half] = -both, -both.T
+    matrix[half:, half:] = second
+    return matrix
+
+
+def best(predictions: list[Floats], targets: Floats) -> Floats:
+    """The predictions of targets, (n, K), that correlate best with them.
+
+    Args:
+        predictions: of each learner, of the targets less their mean.
+        targets: what is predicted.
+    """
     mean = targets.mean(0)
     wanted = targets - mean
-    given = [learner @ wanted for learner in found]
-    return np.asarray(mean + max(given, key=lambda values: _correlation(values, wanted)))
+    return np.asarray(mean + max(predictions, key=lambda values: _correlation(values, wanted)))
 
 
 def _correlation(given: Floats, wanted: Floats) -> float:

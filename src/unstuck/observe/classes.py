@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.reservoir import Samples
+from unstuck.observe.kept import Samples
 from unstuck.record import Floats, Integers
 
 CENTRES = {"binary_cross_entropy_with_logits": 0.0}  # of a single output; 0.5 for all others

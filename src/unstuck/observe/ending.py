@@ -16,12 +16,12 @@ from unstuck import facts
 from unstuck.facts import EndKind
 from unstuck.observe.classes import classes_of
 from unstuck.observe.intent import validates
+from unstuck.observe.kept import Contents, Samples
 from unstuck.observe.probes.copies import write_copies
 from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
 from unstuck.observe.probes.more_data import write_learning_curve
 from unstuck.observe.probes.shift import write_shift
-from unstuck.observe.reservoir import Contents, Samples
 from unstuck.sample_signals import KEPT_CONSTANT_SHARE
 
 if TYPE_CHECKING:

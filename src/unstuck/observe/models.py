@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-import weakref
 from typing import Any
 
 from torch import nn
 
 from unstuck import facts
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.sites import Sites, local_variables
 from unstuck.observe.tensors import is_plain
@@ -23,9 +23,9 @@ class Models:
         self._writer = writer
         self._names = names
         self._sites = sites
-        self._roots: dict[int, tuple[weakref.ref[nn.Module], bool]] = {}
-        self._described: set[str] = set()
-        self._states: dict[int, tuple[int, list[tuple[int, bool]]]] = {}
+        self._roots: ByIdentity[nn.Module, bool] = ByIdentity()
+        self._described: set[tuple[str, int]] = set()
+        self._states: ByIdentity[nn.Module, tuple[int, list[tuple[int, bool]]]] = ByIdentity()
 
     def meet(self, module: nn.Module) -> None:
         """Makes a model known before it is called."""
@@ -34,13 +34,13 @@ class Models:
 
     def is_model(self, module: nn.Module) -> bool:
         """Whether a module called from outside is a model: it can learn, and is no loss."""
-        entry = self._roots.get(id(module))
-        if entry is None or entry[0]() is not module:
+        found = self._roots.get(module)
+        if found is None:
             inner = unwrapped(module)
             found = (role(inner) is not facts.LayerRole.LOSS
                      and next(iter(nn.Module.parameters(inner)), None) is not None)
-            entry = self._roots[id(module)] = (weakref.ref(module), found)
-        return entry[1]
+            self._roots[module] = found
+        return found
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""
@@ -70,14 +70,14 @@ class Models:
         """
         state = (self._names.changes,
                  [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
-        if self._states.get(id(called)) == state:
+        if self._states.get(called) == state:
             return
         known = self._names.register(called, None)
         if known is None:
             return
-        self._states[id(called)] = state
+        self._states[called] = state
         model, name = known
-        flags = f"{name}:{[p.requires_grad for p in model.parameters()]}"
+        flags = name, hash(tuple(p.requires_grad for p in model.parameters()))
         if flags in self._described:
             return
         self._described.add(flags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import PIECE, evenly, is_plain, pieces, rows_of
 
 ELEMENT_LIMIT = 4_096  # elements of a sample that are compared
 
@@ -25,10 +25,15 @@ class Moments:
         """Takes in a batch of shape (n, columns) of any real dtype."""
         if values.shape[0] == 0:
             return
-        batch = values.detach().to(torch.float64)
+        for piece in values.split(max(1, PIECE // max(1, values[0].numel()))):
+            self._add(piece)
+        self.batches += 1
+
+    def _add(self, values: torch.Tensor) -> None:
+        batch = values.detach().to(torch.float64, copy=True)
         count = batch.shape[0]
         mean = batch.mean(0)
-        squares = (batch - mean).square().sum(0)
+        squares = batch.sub_(mean).square_().sum(0)
         if self._mean is None or self._squares is None or self._mean.shape != mean.shape:
             self.count, self._mean, self._squares = count, mean, squares
         else:
@@ -37,7 +42,6 @@ class Moments:
             self._mean = self._mean + delta * (count / total)
             self._squares = self._squares + squares + delta.square() * (self.count * count / total)
             self.count = total
-        self.batches += 1
 
     def mean_tensor(self) -> torch.Tensor | None:
         """Means of shape (columns,), None before the first batch."""
@@ -71,10 +75,14 @@ class ConstantInputs:
     def add(self, given: torch.Tensor, per_feature: bool) -> None:
         """Takes in a batch; with `per_feature` all but the last axis count as samples."""
         rows = given.detach()
-        rows = rows.reshape(-1, rows.shape[-1]) if per_feature else rows.reshape(len(rows), -1)
-        if rows.shape[1] > ELEMENT_LIMIT:
-            keep = torch.linspace(0, rows.shape[1] - 1, ELEMENT_LIMIT).long()
-            rows = rows[:, keep.to(rows.device)]
+        width = rows.shape[-1] if per_feature else rows[0].numel()
+        keep = evenly(width, ELEMENT_LIMIT, rows.device)
+        for piece in pieces(rows, keep=-1) if per_feature else rows.split(
+            max(1, PIECE // min(width, ELEMENT_LIMIT))
+        ):
+            self._add(rows_of(piece.reshape(-1, width) if per_feature else piece, keep))
+
+    def _add(self, rows: torch.Tensor) -> None:
         low, high = torch.aminmax(rows, dim=0)
         if self._low is not None and self._high is not None and self._low.shape == low.shape:
             low, high = torch.minimum(low, self._low), torch.maximum(high, self._high)
@@ -97,5 +105,8 @@ def identical_rows(output: object) -> bool | None:
     ):
         return None
     with torch.no_grad():
-        rows = output.detach()
-        return bool((rows - rows[:1]).abs().max() <= 1e-5 * rows.abs().max())
+        apart, size = [], []
+        for piece in pieces(output.detach(), keep=0):
+            apart.append((piece - piece[:1]).abs().max())
+            size.append(piece.abs().max())
+        return bool(torch.stack(apart).max() <= 1e-5 * torch.stack(size).max())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ from torch import nn
 
 from unstuck.facts import Layer, LayerRole, Model, Parameter
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.sites import Site, Sites
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
@@ -85,58 +84,51 @@ class Names:
 
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
-        self._built: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
-        self._loaded: set[int] = set()
-        self._layers: dict[int, tuple[weakref.ref[nn.Module], str, LayerRole]] = {}
-        self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
-        self._models: dict[int, tuple[weakref.ref[nn.Module], str]] = {}
-        self._used: set[str] = set()
+        self._built: ByIdentity[nn.Module, tuple[Site | None]] = ByIdentity()
+        self._loaded: ByIdentity[torch.Tensor, bool] = ByIdentity()
+        self._layers: ByIdentity[nn.Module, tuple[str, LayerRole]] = ByIdentity()
+        self._parameters: ByIdentity[torch.Tensor, str] = ByIdentity()
+        self._models: ByIdentity[nn.Module, str] = ByIdentity()
+        self._first: str | None = None  # name of the first model, whose parts need no prefix
+        self._used: dict[str, int] = {}  # names, with the number of the next of that name
         self.changes = 0  # modules built and checkpoints loaded so far
 
     # What was built -----------------------------------------------------------------------------
     def built(self, module: nn.Module) -> None:
         """Notes where a module is constructed; called at the start of its constructor."""
-        key = id(module)
         self.changes += 1
-        # Nothing of Python runs when the module goes: what a signal handler raised there would be
-        # lost. The reference is handed over as the default of `pop`.
-        forget = partial(self._built.pop, key)
-        self._built[key] = (weakref.ref(module, forget), self._sites.here(module))
+        self._built[module] = (self._sites.here(module),)
 
     def loaded(self, module: nn.Module) -> None:
         """Notes that a module's values came from a checkpoint."""
         self.changes += 1
-        self._loaded.update(id(p) for p in nn.Module.parameters(module))
+        for parameter in nn.Module.parameters(module):
+            self._loaded[parameter] = True
 
     def was_loaded(self, tensor: torch.Tensor) -> bool:
         """Whether a parameter's values came from a checkpoint."""
-        return id(tensor) in self._loaded
+        return tensor in self._loaded
 
     def built_at(self, module: nn.Module) -> Site | None:
         """Where a module was constructed."""
-        entry = self._built.get(id(module))
-        return entry[1] if entry is not None and entry[0]() is module else None
+        return (self._built.get(module) or (None,))[0]
 
     def was_built(self, module: nn.Module) -> bool:
         """Whether a module was constructed in this run: a copy or an unpickled one was not."""
-        entry = self._built.get(id(module))
-        return entry is not None and entry[0]() is module
+        return module in self._built
 
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
         """Name and role of a layer of a known model."""
-        entry = self._layers.get(id(module))
-        return (entry[1], entry[2]) if entry is not None and entry[0]() is module else None
+        return self._layers.get(module)
 
     def parameter(self, tensor: torch.Tensor) -> str | None:
         """Name of a parameter of a known model."""
-        entry = self._parameters.get(id(tensor))
-        return entry[1] if entry is not None and entry[0]() is tensor else None
+        return self._parameters.get(tensor)
 
     def knows(self, module: nn.Module) -> bool:
         """Whether a module is part of a known model, or one itself."""
-        entry = self._layers.get(id(module))
-        return entry is not None and entry[0]() is module
+        return module in self._layers
 
     def nearest(self, node: Any, limit: int) -> tuple[str, torch.Tensor] | None:
         """The nearest layer with parameters behind a graph node, and the parameter met first."""
@@ -149,13 +141,12 @@ class Names:
 
     def models(self) -> list[tuple[nn.Module, str]]:
         """The known models that are alive, with their names."""
-        return [(m, name) for ref, name in self._models.values() if (m := ref()) is not None]
+        return list(self._models.items())
 
     def parameters(self) -> Iterable[tuple[str, torch.Tensor]]:
         """All living parameters of the known models."""
-        for ref, name in list(self._parameters.values()):
-            if (tensor := ref()) is not None:
-                yield name, tensor
+        for tensor, name in self._parameters.items():
+            yield name, tensor
 
     # Models -------------------------------------------------------------------------------------
     def register(self, called: nn.Module, hint: str | None) -> tuple[nn.Module, str] | None:
@@ -169,31 +160,30 @@ class Names:
             return None  # a parametrization that is still being attached
         if next(iter(nn.Module.parameters(model)), None) is None:
             return None
-        known = self._models.get(id(model))
-        if known is not None and known[0]() is model:
-            self._name_parts(model, known[1])
-            return model, known[1]
-        name = hint or type(model).__name__
-        number = 2
-        base = name
+        known = self._models.get(model)
+        if known is not None:
+            self._name_parts(model, known)
+            return model, known
+        base = name = hint or type(model).__name__
         while name in self._used:
-            name = f"{base}-{number}"
-            number += 1
-        self._used.add(name)
-        self._models[id(model)] = (weakref.ref(model), name)
+            name = f"{base}-{self._used[base]}"
+            self._used[base] += 1
+        self._used[name] = 2
+        self._first = self._first or name
+        self._models[model] = name
         self._name_parts(model, name)
         return model, name
 
     def _name_parts(self, model: nn.Module, name: str) -> None:
-        prefix = "" if next(iter(self._models.values()))[1] == name else f"{name}."
+        prefix = "" if name == self._first else f"{name}."
         for path, module in model.named_modules():
             label = f"{prefix}{path}" if path else name
-            self._layers[id(module)] = (weakref.ref(module), label, role(module))
+            self._layers[module] = label, role(module)
         for path, parameter in model.named_parameters():
-            self._parameters[id(parameter)] = (weakref.ref(parameter), f"{prefix}{path}")
+            self._parameters[parameter] = f"{prefix}{path}"
 
     def _outermost(self, module: nn.Module) -> nn.Module:
-        alive = [m for ref, _ in list(self._built.values()) if (m := ref()) is not None]
+        alive = [built for built, _ in self._built.items()]
         holders: dict[int, nn.Module] = {}
         for candidate in alive:
             for child in getattr(candidate, "_modules", {}).values():
@@ -212,27 +202,25 @@ class Names:
         layers = []
         for _, module in model.named_modules():
             known_as, kind = self.layer(module) or (name, LayerRole.OTHER)
-            entry = self._built.get(id(module))
             own = tuple(
                 found for p in nn.Module.parameters(module, recurse=False)
                 if (found := self.parameter(p)) is not None
             )
             layers.append(Layer(
                 known_as, type(module).__name__, kind,
-                self._sites.location(entry[1]) if entry else None, own, dropped(module, kind),
+                self._sites.location(self.built_at(module)), own, dropped(module, kind),
             ))
         owner = {p: layer.name for layer in layers for p in layer.parameters}
         parameters = tuple(
             Parameter(
                 label, owner.get(label, name), _shape(p), p.requires_grad,
-                id(p) in self._loaded,
+                p in self._loaded,
             )
             for p in nn.Module.parameters(model)
             if (label := self.parameter(p)) is not None
         )
-        site = self._built.get(id(model))
         return Model(
             name, type(model).__name__,
-            location=self._sites.location(site[1]) if site else None,
+            location=self._sites.location(self.built_at(model)),
             layers=tuple(layers), parameters=parameters, **known,
         )

@@ -8,84 +8,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from unstuck.observe.kept import Contents, Rows, Samples
 from unstuck.observe.samplewise import sample_losses
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
 from unstuck.record import Floats, Integers
 
 MOST_SAMPLES = 2_000  # of each role
-FEATURE_LIMIT = 3_072  # elements of a sample that are kept: 24 MiB a role
+FEATURE_LIMIT = 1_536  # elements of a sample that are kept: 12 MiB a role
 OUTPUT_LIMIT = 64  # a wider output, or target, is not kept
-CHUNK_LIMIT = 8_000_000  # elements of a batch that is copied
 WAITING_LIMIT = 256  # copied batches that wait for a sampled step,
-WAITING_ELEMENTS = 16_000_000  # and elements of them together: 64 MiB
+WAITING_BYTES = 16 * 2**20  # and bytes of them together,
+WAITING_ON_HOST = 4 * 2**20  # where taking them in waits for no device
 VISITS = 6  # at which a sample's output is kept: the first ones and the last
 ROUNDS = 3  # through a small set, after which the first window is over
 LOOK = 1.2  # held-out passes are kept at steps that lie so many times as far out as the last
 LATER = 3  # each later window begins at so many times the step at which the last one ended
-
-Rows: TypeAlias = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Distinct samples of one role, N of them, in the order in which they first came.
-
-    Attributes:
-        inputs: (N, F), what the model was called with, flattened; of longer samples F elements
-            that lie evenly spaced.
-        features: elements of a whole sample.
-        discrete: the inputs are integers (tokens, identifiers) or booleans.
-        targets: (N, T) as the loss received them, NaN where none came; None where no loss received
-            one target per sample. T = 1 for class indices and for plain regression.
-        class_indices: the targets are class indices for the loss.
-        outputs: (N, V, K), what the loss received as prediction at up to V visits, the first ones
-            and the last, NaN beyond them; None where that is not one row of at most 64 a sample.
-        losses: (N, V), per-sample loss of each visit, NaN where there is none; None where the
-            loss function is not one whose value per sample is known.
-        steps: (N, V), at which the visits were, -1 where there is none.
-        indices: (N,), of the samples in the data set of their loader; None where samples cannot
-            be matched to indices (no loader, worker processes, an iterable data set).
-        loss: name of the loss function in torch.nn.functional, "" if there is none.
-        scored: (N,), whether a loss was computed of the sample.
-    """
-
-    inputs: Rows
-    features: int
-    discrete: bool
-    targets: Floats | None
-    class_indices: bool
-    outputs: Rows | None
-    losses: Floats | None
-    steps: Integers
-    indices: Integers | None
-    loss: str
-    scored: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What is in the reservoir when the program ends.
-
-    `order` holds, for each training batch from the first on without a gap, the rows of `train`
-    that its samples are (-1 for one that is not kept); it ends where copying every batch ended.
-    `whole` says whether all distinct training samples that came in that time are kept.
-    `owners` has for each of those batches the samples' indices in the data set, if they are known.
-    """
-
-    train: Samples | None
-    held_out: Samples | None
-    order: tuple[Integers, ...] = ()
-    owners: tuple[Integers | None, ...] = ()
-    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -95,19 +37,43 @@ class Chunk:
     module: int
     step: int
     shape: tuple[int, ...]
-    inputs: torch.Tensor
+    discrete: bool
+    inputs: dict[int, torch.Tensor]  # one row per sample, by the axis along which they may lie
     indices: Sequence[int] | None
     in_order: bool  # it belongs to the unbroken beginning
-    target: torch.Tensor | None = None
-    output: torch.Tensor | None = None
+    target: _Table | None = None
+    output: _Table | None = None
     loss: str = ""
     scored: bool = False
     settled: bool = False  # its role is known
 
-    def release(self) -> None:
-        """Lets the copies go: others may hold the chunk for long."""
-        self.inputs = self.inputs.new_empty(0)
+    @property
+    def nbytes(self) -> int:
+        """What the copies take."""
+        tables = [table.values for table in (self.target, self.output) if table is not None]
+        return sum(rows.nbytes for rows in (*self.inputs.values(), *tables))
+
+    def release(self) -> int:
+        """Lets the copies go: others may hold the chunk for long. Says how many bytes it was."""
+        size = self.nbytes
+        self.inputs = {}
         self.target = self.output = None
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What came for each sample, for the first MOST_SAMPLES of `samples`."""
+
+    samples: int
+    values: torch.Tensor
+
+    def rows(self, count: int, samples: int, dtype: Any) -> Any:
+        """An array of at most `count` rows; None if it is not of so many samples."""
+        if self.samples != samples:
+            return None
+        found = self.values[:count]
+        return found.reshape(len(found), -1).to("cpu", torch.float64).numpy().astype(dtype)
 
 
 class _Store:
@@ -200,7 +166,7 @@ class Reservoir:
         self._first = True  # the first window is not over
         self._in_order = True
         self._look, self._next_look = -1, 0.0  # steps of the last pass that was kept, and the next
-        self._waiting = 0  # elements that were copied since a sampled step ended
+        self._waiting = 0  # bytes that were copied and not yet taken in
         self._trained: list[Chunk] = []
         self._looked: list[Chunk] = []
         self._train, self._held_out = _Store(), _Store()
@@ -246,15 +212,16 @@ class Reservoir:
             return None
         if first.grad_fn is not None:
             return self._last if learns else None  # fed by another model, which met the data
+        if first.is_cpu and self._waiting > WAITING_ON_HOST:
+            self._absorb()
         waiting = self._trained if learns else self._looked
-        crowded = len(waiting) >= WAITING_LIMIT or self._waiting > WAITING_ELEMENTS
-        if crowded or not 0 < first.numel() <= CHUNK_LIMIT:
+        if len(waiting) >= WAITING_LIMIT or self._waiting > WAITING_BYTES:
             self._in_order = self._in_order and not learns
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
-        chunk = Chunk(id(module), step, tuple(first.shape), self._copy(first), indices,
-                      self._in_order and learns)
-        self._waiting += chunk.inputs.numel()
+        chunk = Chunk(id(module), step, tuple(first.shape), not first.is_floating_point(),
+                      self._copy(first), indices, self._in_order and learns)
+        self._waiting += chunk.nbytes
         if learns:
             self._last = chunk
         return chunk
@@ -265,14 +232,17 @@ class Reservoir:
             self._look, self._next_look = step, LOOK * (step + 1)
         return step == self._look and not self._held_out.full
 
-    def _copy(self, first: torch.Tensor) -> torch.Tensor:
-        """A copy of a batch; of long samples of the elements that are kept of it, if known."""
+    def _copy(self, first: torch.Tensor) -> dict[int, torch.Tensor]:
+        """Copies of what is kept of a batch, for each axis along which its samples may lie."""
+        axes = (self._axis,) if self._module else (0, 1) if first.ndim > 2 else (0,)
+        found = {}
         with torch.no_grad():
-            if self._module and not self._axis:
-                rows = first.detach().reshape(len(first), -1)
-                if rows.shape[1] > FEATURE_LIMIT:
-                    return _thinned(rows)
-            return first.detach().clone()
+            for axis in axes if axes[0] < first.ndim else ():
+                samples = first.detach().narrow(
+                    axis, 0, min(first.shape[axis], MOST_SAMPLES)).movedim(axis, 0)
+                keep = evenly(samples[0].numel(), FEATURE_LIMIT, samples.device)
+                found[axis] = rows_of(samples, keep).to(torch.float32, copy=keep is None)
+        return found
 
     def loss(self, chunk: Chunk, function: str, args: Any) -> None:
         """A loss function received what the model made of a batch."""
@@ -283,7 +253,9 @@ class Reservoir:
             if is_plain(value) and value.ndim and observable(value) and (
                 value.numel() <= OUTPUT_LIMIT * value.shape[0]
             ):
-                setattr(chunk, name, value.detach().clone())
+                kept = value.detach()[:MOST_SAMPLES].clone()
+                setattr(chunk, name, _Table(len(value), kept))
+                self._waiting += kept.nbytes
         chunk.loss = function
 
     def trained(self, chunk: Chunk) -> None:
@@ -307,6 +279,7 @@ class Reservoir:
     def step_ended(self, step: int) -> None:
         """A sampled step has ended: copies come to the host, the first window may be over."""
         self._absorb()
+        self._last, self._waiting = None, 0
         if self._first:
             rows = sum(map(len, self._order))
             known = max(self._train.count, len(self._indices), 32)
@@ -318,7 +291,6 @@ class Reservoir:
     # Taking in ----------------------------------------------------------------------------------
     def _absorb(self) -> None:
         trained, self._trained = self._trained, []
-        self._last, self._waiting = None, 0
         for chunk in trained:
             if not self._module:
                 self._meet(chunk)
@@ -329,26 +301,27 @@ class Reservoir:
                     self._indices.update(chunk.indices or ())
                     self._owners.append(
                         None if chunk.indices is None else np.array(chunk.indices))
-            chunk.release()
+            self._waiting -= chunk.release()
         if self._module:
             looked, self._looked = self._looked, []
             for chunk in looked:
                 if self._fits(chunk) and not self._held_out.full:
                     self._add(self._held_out, chunk)
-                chunk.release()
+                self._waiting -= chunk.release()
 
     def _meet(self, chunk: Chunk) -> None:
         """The first batch of training says what a sample is."""
         shape = chunk.shape
         self._module = chunk.module
         # Recurrent layers take (time, batch, features): the loss tells which axis is the batch.
-        samples = shape[0] if chunk.target is None else len(chunk.target)
+        samples = shape[0] if chunk.target is None else chunk.target.samples
         self._axis = int(len(shape) > 2 and shape[0] != samples and shape[1] == samples)
         self._shape = (*shape[: self._axis], *shape[self._axis + 1 :])
-        self._discrete = not chunk.inputs.is_floating_point()
+        self._discrete = chunk.discrete
         self._loss = chunk.loss
-        self._classes = chunk.target is not None and not chunk.target.is_floating_point() and (
-            chunk.loss in ("cross_entropy", "nll_loss", "multi_margin_loss"))
+        self._classes = chunk.target is not None and (
+            not chunk.target.values.is_floating_point()
+            and chunk.loss in ("cross_entropy", "nll_loss", "multi_margin_loss"))
 
     def _fits(self, chunk: Chunk) -> bool:
         """Whether a batch holds samples like the first ones, met by the same model."""
@@ -357,16 +330,13 @@ class Reservoir:
             (*shape[: self._axis], *shape[self._axis + 1 :]) == self._shape)
 
     def _add(self, store: _Store, chunk: Chunk) -> Integers:
+        samples = chunk.shape[self._axis]
         with torch.no_grad():
-            inputs = chunk.inputs.movedim(self._axis, 0)[:MOST_SAMPLES]
-            count = inputs.shape[0]
-            rows = inputs.reshape(count, -1)
-            if rows.shape[1] > FEATURE_LIMIT:
-                rows = _thinned(rows)
-            return store.add(
-                rows.to("cpu", torch.float32).numpy() + np.float32(0),  # no negative zeros
-                _table(chunk.target, count, chunk.shape[self._axis], np.float64),
-                _table(chunk.output, count, chunk.shape[self._axis], np.float32), chunk)
+            rows = chunk.inputs[self._axis].cpu().numpy() + np.float32(0)  # no negative zeros
+            target, output = (
+                None if table is None else table.rows(len(rows), samples, dtype)
+                for table, dtype in ((chunk.target, np.float64), (chunk.output, np.float32)))
+        return store.add(rows, target, output, chunk)
 
     def clear(self) -> None:
         """Forgets all samples."""
@@ -383,16 +353,3 @@ class Reservoir:
             for store in (self._train, self._held_out))
         return Contents(train, held_out, tuple(self._order), tuple(self._owners),
                         not self._train.full)
-
-
-def _thinned(rows: torch.Tensor) -> torch.Tensor:
-    """FEATURE_LIMIT evenly spaced columns."""
-    keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT, device=rows.device)
-    return rows[:, keep.long()]
-
-
-def _table(given: torch.Tensor | None, count: int, samples: int, dtype: Any) -> Any:
-    """One row per sample as an array of at most `count` rows; None where that is not so."""
-    if given is None or given.shape[0] != samples:
-        return None
-    return given[:count].reshape(count, -1).to("cpu", torch.float64).numpy().astype(dtype)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from unstuck.record import Floats
 
+STRIPE = 256  # samples that are worked on at a time
 SMALLEST = -100.0  # torch clamps the logarithms of binary_cross_entropy there
 
 
@@ -38,6 +39,20 @@ def sample_slopes(
 
 
 def _loss_and_slope(
+    function: str, outputs: NDArray[np.float32], targets: Floats
+) -> tuple[Floats, Floats] | None:
+    # Some samples at a time: on the way there are several tables of all outputs.
+    parts = [
+        _of_some(function, outputs[i:i + STRIPE], targets[i:i + STRIPE])
+        for i in range(0, max(1, len(outputs)), STRIPE)]
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    losses, slopes = zip(*found, strict=True)
+    return np.concatenate(losses), np.concatenate(slopes)
+
+
+def _of_some(
     function: str, outputs: NDArray[np.float32], targets: Floats
 ) -> tuple[Floats, Floats] | None:
     given = outputs.astype(np.float64)

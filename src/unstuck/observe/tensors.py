@@ -1,15 +1,23 @@
-"""What may be measured of a tensor, and how to get numbers off their device."""
+"""What may be measured of a tensor, in pieces where it is large, and numbers off their device.
+
+Nothing here ever makes a second copy of a large tensor: it is read piece by piece, or only evenly
+spaced parts of it are read. A tensor of at most PIECE elements is taken as a whole.
+"""
 
 from __future__ import annotations
 
 import math
-import weakref
+from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
 import torch
 from torch.optim.optimizer import Optimizer
 
+from unstuck.observe.identity import ByIdentity
+
 MARKED = 1_000
+PIECE = 1_000_000  # elements that are worked on at a time
+SPREAD = 4_000_000  # elements of a larger tensor that its mean and deviation are taken of
 
 
 def is_plain(value: object) -> TypeGuard[torch.Tensor]:
@@ -44,23 +52,139 @@ def observable(tensor: torch.Tensor) -> bool:
 
 def mark(tensor: torch.Tensor) -> float:
     """A number that changes with a tensor's values, from its first thousand elements."""
-    return float(tensor.detach().reshape(-1)[:MARKED].double().sum())
+    return float(first_elements(tensor.detach(), MARKED).double().sum())
+
+
+def first_elements(tensor: torch.Tensor, count: int) -> torch.Tensor:
+    """The first elements of a tensor, flat; of one that is not contiguous no more is copied."""
+    while tensor.ndim > 1 and tensor.numel() > count and not tensor.is_contiguous():
+        row = tensor.numel() // tensor.shape[0]
+        tensor = tensor[: -(-count // row)] if count > row else tensor[0]
+        if count > row:
+            break
+    return tensor.reshape(-1)[:count]
+
+
+def pieces(
+    tensor: torch.Tensor, keep: int | None = None, limit: int | None = None
+) -> Iterator[torch.Tensor]:
+    """A tensor in views of at most `limit` elements that together are all of it, PIECE by default.
+
+    They have as many axes as the tensor. Along the axis `keep` they are whole, so that they may
+    be larger.
+    """
+    limit = limit or PIECE
+    if tensor.numel() <= limit:
+        yield tensor
+        return
+    keep = None if keep is None else keep % tensor.ndim
+    for axis, size in enumerate(tensor.shape):
+        if axis != keep and size > 1:
+            rows = max(1, limit * size // tensor.numel())
+            for part in tensor.split(rows, axis):
+                yield from pieces(part, keep, limit)
+            return
+    yield tensor
+
+
+def spread(tensor: torch.Tensor, limit: int, keep: int | None = None) -> torch.Tensor:
+    """A view of at most `limit` elements of a tensor, evenly spaced along its axes.
+
+    The first axes are thinned first. The axis `keep` stays whole, so that it may be larger.
+    """
+    keep = None if keep is None else keep % max(tensor.ndim, 1)
+    for axis, size in enumerate(tensor.shape):
+        if tensor.numel() <= limit:
+            break
+        if axis != keep:
+            count = max(1, limit * size // tensor.numel())
+            whole = (slice(None),) * axis
+            tensor = tensor[(*whole, slice(None, None, size // count))][(*whole, slice(count))]
+    return tensor
+
+
+def rows_of(batch: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    """A batch as one row per sample; with `keep`, only these elements of each, by their numbers."""
+    if keep is None:
+        return batch.reshape(len(batch), -1)
+    if batch.ndim == 2 or batch.is_contiguous():
+        return batch.reshape(len(batch), -1)[:, keep]
+    return batch[(slice(None), *torch.unravel_index(keep, batch.shape[1:]))]
+
+
+def first_columns(batch: torch.Tensor, count: int) -> torch.Tensor:
+    """The first elements of each sample of a batch, flat."""
+    while batch.ndim > 2 and not batch.is_contiguous() and count < batch[0].numel():
+        row = batch[0, 0].numel()
+        batch = batch[:, : -(-count // row)] if count > row else batch[:, 0]
+        if count > row:
+            break
+    return batch.reshape(len(batch), -1)[:, :count]
+
+
+def evenly(size: int, count: int, device: torch.device) -> torch.Tensor | None:
+    """The numbers of `count` elements evenly spaced among `size`; None if that is all of them."""
+    if size <= count:
+        return None
+    exact = torch.float32 if size < 2**24 else torch.float64
+    return torch.linspace(0, size - 1, count, dtype=exact, device="cpu").long().to(device)
+
+
+def norm(tensor: torch.Tensor) -> torch.Tensor:
+    """The L2 norm as a float scalar on the tensor's device."""
+    tensor = tensor.detach()
+    if tensor.dtype in (torch.float32, torch.float64) or tensor.numel() <= PIECE:
+        return torch.linalg.vector_norm(tensor.float())
+    return torch.linalg.vector_norm(torch.stack([
+        torch.linalg.vector_norm(piece.float()) for piece in pieces(tensor)]))
+
+
+def largest_size(tensor: torch.Tensor) -> torch.Tensor:
+    """The largest absolute value, as a scalar on the tensor's device; NaN if there is one."""
+    return torch.stack([piece.abs().max() for piece in pieces(tensor.detach())]).max()
+
+
+def all_finite(tensor: torch.Tensor) -> bool:
+    """Whether all numbers are finite."""
+    with torch.no_grad():
+        found = [torch.isfinite(piece).all() for piece in pieces(tensor.detach())]
+        return bool(found[0] if len(found) == 1 else torch.stack(found).all())
+
+
+def anywhere(tensor: torch.Tensor, holds: Callable[[torch.Tensor], torch.Tensor]) -> bool:
+    """Whether something holds for any element; read until the first."""
+    return any(bool(holds(piece).any()) for piece in pieces(tensor.detach()))
+
+
+def share(tensor: torch.Tensor, axis: int, holds: Callable[[torch.Tensor], torch.Tensor]
+          ) -> torch.Tensor:
+    """For each place along an axis the share of elements for which something holds.
+
+    `holds` may leave out some of the places.
+    """
+    rest = [i for i in range(tensor.ndim) if i != axis % tensor.ndim]
+    found: torch.Tensor | None = None
+    for piece in pieces(tensor.detach(), keep=axis):
+        count = holds(piece).sum(rest) if rest else holds(piece).long()
+        found = count if found is None else found + count
+    assert found is not None
+    return found.float() / (tensor.numel() // tensor.shape[axis])
 
 
 class FirstValues:
     """Whether tensors still have the values that they had when they were first asked about."""
 
     def __init__(self) -> None:
-        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._marks: ByIdentity[torch.Tensor, float] = ByIdentity()
 
     def rests(self, tensor: torch.Tensor) -> bool:
         """True at the first time, and as long as nothing has changed since."""
         now = mark(tensor)
-        known = self._marks.get(id(tensor))
-        if known is None or known[0]() is not tensor:
-            self._marks[id(tensor)] = (weakref.ref(tensor), now)
+        known = self._marks.get(tensor)
+        if known is None:
+            self._marks[tensor] = now
             return True
-        return known[1] == now
+        return known == now
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -78,7 +202,10 @@ def is_nonzero(gradient: torch.Tensor | None) -> bool:
         return False
     if not is_plain(gradient):
         return True  # nobody may look
-    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
+    values = gradient.coalesce().values() if gradient.is_sparse else gradient
+    if values.is_cpu:  # where asking is free, and `any` makes a copy
+        return anywhere(values, lambda piece: piece)
+    return bool(values.any())
 
 
 def readable(parameter: torch.Tensor) -> bool:
@@ -90,17 +217,28 @@ def readable(parameter: torch.Tensor) -> bool:
 def mean_deviation(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and population standard deviation as float scalars on the tensor's device.
 
-    Three passes of vector arithmetic; `torch.std_mean` takes up to twenty times as long on a CPU.
+    Of a tensor of more than SPREAD elements those of that many evenly spaced ones. Three passes of
+    vector arithmetic; `torch.std_mean` takes up to twenty times as long on a CPU.
     """
-    values = tensor.float()
-    mean = values.mean()
-    return mean, torch.linalg.vector_norm(values - mean) / math.sqrt(values.numel())
+    tensor = spread(tensor.detach(), SPREAD)
+    if tensor.numel() <= PIECE:
+        values = tensor.float()
+        mean = values.mean()
+        return mean, torch.linalg.vector_norm(values - mean) / math.sqrt(values.numel())
+    parts = list(pieces(tensor))
+    mean = torch.stack([part.sum(dtype=torch.float32) for part in parts]).sum() / tensor.numel()
+    apart = torch.stack([torch.linalg.vector_norm(part.float() - mean) for part in parts])
+    return mean, torch.linalg.vector_norm(apart) / math.sqrt(tensor.numel())
 
 
 def transfer(tensors: list[torch.Tensor]) -> list[float]:
-    """Scalars of any devices as numbers, one transfer where all are on one device."""
-    if not tensors:
-        return []
-    if len({t.device for t in tensors}) == 1:
-        return [float(v) for v in torch.stack([t.float() for t in tensors]).tolist()]
-    return [float(t) for t in tensors]
+    """Scalars of any devices as numbers, with one transfer from each device."""
+    by_device: dict[torch.device, list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        by_device.setdefault(tensor.device, []).append(index)
+    result = [0.0] * len(tensors)
+    for indices in by_device.values():
+        values = torch.stack([tensors[i].float() for i in indices]).tolist()
+        for index, value in zip(indices, values, strict=True):
+            result[index] = float(value)
+    return result

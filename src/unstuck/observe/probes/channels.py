@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unstuck.observe.tensors import transfer
+from unstuck.observe.tensors import PIECE, first_elements, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 
@@ -29,8 +29,12 @@ class ChannelProbe:
         if not 2 <= channels <= side or side < SMALLEST:
             return
         count = min(SAMPLE_LIMIT, max(1, ELEMENT_LIMIT // pictures[:1].numel()))
-        given = pictures.detach()[:count].float()
-        last = given.reshape(-1, height, width, channels)
+        given = pictures.detach()[:count]
+        # Of one huge picture as many lines as lie first in its memory, whichever way it is read.
+        lines = max(SMALLEST, min(height, PIECE // (channels * width)))
+        last = first_elements(given, given.numel() * lines // height).float().reshape(
+            -1, lines, width, channels)
+        given = given[:, :, :lines].float()
         twice = 2 * given.var((1, 2, 3), correction=0)
         # A constant picture is 0 / 0 and drops out of the median.
         now = torch.stack([_change(given, 2) / twice, _change(given, 3) / twice])

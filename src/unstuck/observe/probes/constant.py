@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import torch
 
 from unstuck.observe.moments import Moments
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
 
 CLASS_LIMIT = 10_000
 COLUMN_LIMIT = 65_536
@@ -64,18 +65,23 @@ class ConstantLoss:
         if classes > CLASS_LIMIT:
             return
         if target.is_floating_point():
-            counts = target.double().movedim(1 if target.ndim > 1 else 0, -1)
-            counts = counts.reshape(-1, classes).sum(0)
+            axis = 1 if target.ndim > 1 else 0
+            counts = reduce(torch.add, (
+                piece.double().movedim(axis, -1).reshape(-1, classes).sum(0)
+                for piece in pieces(target, keep=axis)))
             self._numel = target.numel() // classes
         else:
             ignored = self.options.get("ignore_index", -100)
-            flat = target.reshape(-1)
-            flat = flat[(flat != ignored) & (flat >= 0) & (flat < classes)]
-            counts = torch.bincount(flat, minlength=classes).double()
+            counts = reduce(torch.add, (
+                torch.bincount(
+                    piece[(piece != ignored) & (piece >= 0) & (piece < classes)],
+                    minlength=classes).double()
+                for piece in pieces(target)))
         same = self._counts is not None and self._counts.shape == counts.shape
         self._counts = self._counts + counts if same and self._counts is not None else counts
 
     def _add_values(self, target: torch.Tensor) -> None:
+        target = spread(target, SPREAD)
         columns = target.reshape(target.shape[0], -1) if target.ndim > 1 else target.reshape(-1, 1)
         if columns.shape[1] > COLUMN_LIMIT:
             columns = target.reshape(-1, 1)
@@ -85,7 +91,12 @@ class ConstantLoss:
             constant = mean.to(columns.dtype).expand_as(columns)
             options = {k: v for k, v in self.options.items() if k in ("beta", "delta")}
             if self._original is not None:
-                self._costs.append(float(self._original(constant, columns, **options)))
+                rows = max(1, PIECE // columns.shape[1])
+                cost = sum(
+                    float(self._original(mine, theirs, **options)) * len(theirs)
+                    for mine, theirs in zip(
+                        constant.split(rows), columns.split(rows), strict=True))
+                self._costs.append(cost / len(columns))
 
     def value(self) -> float | None:
         """The loss of the best constant as the program reduces it; None if unknown."""

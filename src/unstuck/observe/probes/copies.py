@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Contents, Rows
+from unstuck.observe.kept import Contents, Rows
 from unstuck.record import Integers, RecordWriter
 from unstuck.sample_signals import (
     DISTINCT_SAMPLES,
@@ -56,13 +56,12 @@ def near_copies(rows: Rows) -> float:
     In a table of few values copies come about by chance, and then near copies do all the more. A
     sample that was copied by mistake has none.
     """
-    rows = rows[:, (rows != rows[:1]).any(0)]
-    width = rows.shape[1]
-    if width < 2:
+    varying = np.flatnonzero((rows != rows[:1]).any(0))
+    if len(varying) < 2:
         return 1.0
-    if width > ELEMENTS:
-        rows = rows[:, np.linspace(0, width - 1, ELEMENTS).astype(int)]
-        width = ELEMENTS
+    if len(varying) > ELEMENTS:
+        varying = varying[np.linspace(0, len(varying) - 1, ELEMENTS).astype(int)]
+    rows, width = rows[:, varying], len(varying)
     limit = min(width - 1, max(2, math.ceil(NEAR * width)))
     picked = np.unique(np.linspace(0, len(rows) - 1, min(COMPARED, len(rows))).astype(int))
     near = 0

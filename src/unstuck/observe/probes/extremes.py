@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from unstuck.observe.reservoir import Samples
+from unstuck.observe.kept import Rows, Samples
 from unstuck.observe.samplewise import sample_slopes
 from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
@@ -15,6 +15,7 @@ from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, T
 FEWEST = 40  # samples
 SHOWN = 0.1  # share of the samples that are written, the most distant first
 MOST_SHOWN = 200
+STRIPE = 128  # samples, or features, that are worked on at a time
 NORMAL = 1.4826  # deviation over median absolute deviation, for normal data
 
 
@@ -25,7 +26,7 @@ def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:
     shown: set[int] = set()
     distances = []
     if not train.discrete:
-        distances.append((INPUT_DISTANCE, robust_distance(train.inputs.astype(np.float64))))
+        distances.append((INPUT_DISTANCE, robust_distance(train.inputs)))
     if train.targets is not None and not train.class_indices:
         distances.append((TARGET_DISTANCE, robust_distance(train.targets)))
     names = [str(i) for i in (
@@ -39,7 +40,9 @@ def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:
         return
     slopes = sample_slopes(train.loss, train.outputs, train.targets)
     assert slopes is not None  # where there are losses there are slopes
-    size = np.linalg.norm(np.nan_to_num(train.inputs), axis=1).astype(np.float64)
+    size = np.concatenate([
+        np.linalg.norm(np.nan_to_num(train.inputs[i:i + STRIPE]), axis=1)
+        for i in range(0, len(train), STRIPE)]).astype(np.float64)
     last = np.maximum((train.steps >= 0).sum(1) - 1, 0)
     for when, visit in ((0, np.zeros_like(last)), (step, last)):
         rows = np.arange(len(train))
@@ -51,12 +54,20 @@ def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:
                     names[i]: float(values[i] / total) for i in sorted(shown)})
 
 
-def robust_distance(rows: Floats) -> Floats:
+def robust_distance(rows: Rows | Floats) -> Floats:
     """The largest robust z-score of each row of shape (N, F); NaN elements count as ordinary.
 
     Where more than half of a feature's values are the same, the usual size of the others'
     distance is the measure: a rare value is none that is far off.
     """
+    found = np.zeros(len(rows))
+    for i in range(0, rows.shape[1], STRIPE):
+        part = rows[:, i:i + STRIPE].astype(np.float64)
+        found = np.maximum(found, _distances(part).max(1, initial=0.0))
+    return found
+
+
+def _distances(rows: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         rows = np.where(np.isfinite(rows), rows, np.nan)
         filled = np.where(np.isnan(rows), np.nanmedian(np.where(
@@ -68,4 +79,4 @@ def robust_distance(rows: Floats) -> Floats:
     usual = ordered[np.minimum(len(away) - moved + moved // 2, len(away) - 1),
                     np.arange(away.shape[1])]
     return np.asarray(np.divide(
-        away, NORMAL * usual, out=np.zeros_like(away), where=usual > 0).max(1, initial=0.0))
+        away, NORMAL * usual, out=np.zeros_like(away), where=usual > 0))

@@ -13,7 +13,15 @@ from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import (
+    all_finite,
+    anywhere,
+    is_plain,
+    largest_size,
+    observable,
+    pieces,
+    share,
+)
 from unstuck.record import RecordWriter
 from unstuck.signals import INPUT_NON_FINITE
 
@@ -100,11 +108,11 @@ class FiniteProbe:
             return
         self.found = True
         for name, parameter in self._names.parameters():
-            if not _finite(parameter):
+            if not all_finite(parameter):
                 self._in_parameter(name, parameter, root, step)
                 return
         for given in self.inputs():
-            if observable(given) and not _finite(given):
+            if observable(given) and not all_finite(given):
                 self._writer.sample(INPUT_NON_FINITE, step, non_finite_features(given))
                 self._write(step, NonFiniteStage.INPUT, None, None, 0,
                             f"a share of {_share(given)} of the model's input is not finite")
@@ -122,7 +130,7 @@ class FiniteProbe:
             self._write(step, stage, name, node, ordinal, detail)
             return
         for name, parameter in self._names.parameters():
-            largest = float(parameter.detach().abs().max()) if parameter.numel() else 0.0
+            largest = float(largest_size(parameter)) if parameter.numel() else 0.0
             if largest > HUGE:
                 self._in_parameter(name, parameter, None, step, f"has grown to {largest:.2g}")
                 return
@@ -159,21 +167,17 @@ class FiniteProbe:
         self._writer.flush()
 
 
-def _finite(tensor: torch.Tensor) -> bool:
-    with torch.no_grad():
-        return bool(torch.isfinite(tensor.detach()).all())
-
-
 def non_finite_features(tensor: torch.Tensor) -> dict[str, float]:
     """The share of non-finite numbers of each feature that has any, the first hundred."""
     axis = 1 if tensor.ndim == 4 else -1
-    values = tensor.detach().movedim(axis, -1) if tensor.ndim else tensor.detach().reshape(1)
-    shares = (~values.isfinite()).reshape(-1, values.shape[-1]).float().mean(0).tolist()
+    values = tensor if tensor.ndim else tensor.reshape(1)
+    shares = share(values, axis, lambda piece: ~piece.isfinite()).tolist()
     return dict([(str(i), share) for i, share in enumerate(shares) if share > 0][:100])
 
 
 def _share(tensor: torch.Tensor) -> str:
-    bad = 1 - float(torch.isfinite(tensor.detach()).float().mean())
+    good = sum(int(piece.isfinite().sum()) for piece in pieces(tensor.detach()))
+    bad = 1 - good / tensor.numel()
     return f"{bad:.2g}"
 
 
@@ -194,7 +198,7 @@ def _is_residual(node: Any) -> bool:
     return (
         node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0")
         and any(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
-        and is_plain(own) and not bool(own.isinf().any())
+        and is_plain(own) and not anywhere(own, torch.isinf)
     )
 
 
@@ -213,34 +217,36 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
     with torch.no_grad():
         own = tensors.get("self")
         if name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):
-            if own is not None and bool((own <= 0).any()):
+            if own is not None and anywhere(own, lambda piece: piece <= 0):
                 return f"the logarithm of {float(own.min()):.3g}"
             return None
         if name == "DivBackward0":
             other = tensors.get("other")
-            if other is not None and bool((other == 0).any()):
+            if other is not None and anywhere(other, lambda piece: piece == 0):
                 return "a division by 0"
         if name == "SqrtBackward0":
             result = tensors.get("result")
             return "the square root of a negative number" if (
-                result is not None and bool(result.isnan().any())) else None
+                result is not None and anywhere(result, torch.isnan)) else None
         if name in ("ExpBackward0", "Expm1Backward0"):
             result = tensors.get("result")
             return "the exponential overflows" if (
-                result is not None and not _finite(result)) else None
-        if name == "PowBackward0" and own is not None and _finite(own):
+                result is not None and not all_finite(result)) else None
+        if name == "PowBackward0" and own is not None and all_finite(own):
             exponent = values.get("exponent")
-            if isinstance(exponent, int | float) and not _finite(own.pow(exponent)):
-                return f"the power {exponent:g} of {float(own.abs().max()):.3g} overflows"
+            if isinstance(exponent, int | float) and not all(
+                all_finite(piece.pow(exponent)) for piece in pieces(own)
+            ):
+                return f"the power {exponent:g} of {float(largest_size(own)):.3g} overflows"
             return None
         for side, key in enumerate(("self", "other") if name == "MulBackward0" else ()):
-            if key in tensors and not _finite(tensors[key]) and (
+            if key in tensors and not all_finite(tensors[key]) and (
                 node.next_functions[side][0] is None and len(parents := graph.parents(node)) == 1
                 and not _from_outside(parents[0])
             ):
                 return "target"  # a constant that meets the output: a target or its weight
         for key, tensor in tensors.items():
-            if not _finite(tensor):
+            if not all_finite(tensor):
                 if key == "result":
                     return "its result is the first that is not finite"
                 if key == "target":

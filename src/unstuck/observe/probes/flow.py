@@ -15,10 +15,11 @@ from torch import nn
 from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.guard import Guard
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import OWN_FOLDER, Site, Sites
-from unstuck.observe.tensors import is_plain, readable, transfer
+from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CURVED_OPERATIONS,
@@ -30,7 +31,10 @@ from unstuck.signals import (
 
 ELEMENT_LIMIT = 1_000_000  # elements of a matrix that are looked at
 GRAPH_LIMIT = 5_000  # operations of a graph that is searched for missing activations
+MOST_INITIALISED = 10_000  # tensors whose initialisation is remembered
+MOST_NAMED = 100  # schedulers of a kind that are written
 GRAPH_STEPS = 3  # steps at which it is searched; a program's graph is the same at most steps
+STRIPE = 64  # rows that are compared at a time
 SAME = 1e-4  # relative distance below which two rows are the same
 SUSPECT = 0.25  # share of twins at the first look from which a matrix is looked at again
 REPEATS = 6  # uses of one weight in a forward that count as a recurrence
@@ -73,11 +77,11 @@ class FlowProbe:
         self._sites = sites
         self._finite = finite
         self._initialised: dict[int, tuple[str, Site | None, int]] = {}  # by where the values lie
-        self._met: dict[int, weakref.ref[torch.Tensor]] = {}
+        self._met: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
         self._growth: dict[str, list[torch.Tensor | None]] = {}
-        self._schedulers: dict[int, tuple[weakref.ref[Any], str]] = {}
-        self._built: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
+        self._schedulers: ByIdentity[Any, str] = ByIdentity()
+        self._built: ByIdentity[Any, tuple[Site | None]] = ByIdentity()
         self._kinds: dict[str, int] = {}
 
     # Initialisation -----------------------------------------------------------------------------
@@ -98,6 +102,8 @@ class FlowProbe:
         with suppress(RuntimeError, NotImplementedError):  # a tensor without storage
             key = tensor.data_ptr()
             if users:
+                if len(self._initialised) >= MOST_INITIALISED:
+                    del self._initialised[next(iter(self._initialised))]
                 self._initialised[key] = function, self._sites.here(), tensor.numel()
             else:
                 self._initialised.pop(key, None)
@@ -106,9 +112,8 @@ class FlowProbe:
         """Measures matrices that are met for the first time, and again those that were suspect."""
         looked: dict[str, torch.Tensor] = {}
         for name, parameter in self._names.parameters():
-            known = self._met.get(id(parameter))
-            if known is None or known() is not parameter:
-                self._met[id(parameter)] = weakref.ref(parameter)
+            if parameter not in self._met:
+                self._met[parameter] = True
                 self._write_initialisation(name, parameter, step)
             elif self._suspects.get(name, lambda: None)() is not parameter:
                 continue
@@ -245,22 +250,22 @@ class FlowProbe:
     # Schedules ----------------------------------------------------------------------------------
     def scheduler_built(self, scheduler: Any) -> None:
         """Notes where a scheduler is constructed."""
-        self._built[id(scheduler)] = weakref.ref(scheduler), self._sites.here(scheduler)
+        self._built[scheduler] = (self._sites.here(scheduler),)
 
     def knows_scheduler(self, scheduler: Any) -> bool:
         """Whether the program's call of its `step` was seen before."""
-        known = self._schedulers.get(id(scheduler))
-        return known is not None and known[0]() is scheduler
+        return scheduler in self._schedulers
 
     def scheduled(self, scheduler: Any, optimizer: str | None, step: int) -> None:
         """The program calls a scheduler's `step` for the first time."""
         kind = type(scheduler).__name__
-        name = numbered(self._kinds, kind)
-        self._schedulers[id(scheduler)] = weakref.ref(scheduler), name
-        ref, site = self._built.get(id(scheduler), (None, None))
+        if self._kinds.get(kind, 0) >= MOST_NAMED:
+            self._schedulers[scheduler] = f"{kind}-{MOST_NAMED}"
+            return
+        name = self._schedulers[scheduler] = numbered(self._kinds, kind)
         self._writer.fact(facts.Scheduler(
             name, kind, optimizer,
-            self._sites.location(site) if ref is not None and ref() is scheduler else None,
+            self._sites.location((self._built.get(scheduler) or (None,))[0]),
             self._sites.location(self._sites.here()),
             _length(scheduler), _target(scheduler),
         ), step)
@@ -275,11 +280,7 @@ class FlowProbe:
             for name, first, last in zip(pairs, numbers[::2], numbers[1::2], strict=True)})
         self._growth = {}
         calls = {}
-        for key, (ref, name) in list(self._schedulers.items()):
-            scheduler = ref()
-            if scheduler is None:
-                del self._schedulers[key]
-                continue
+        for scheduler, name in self._schedulers.items():
             count = getattr(scheduler, "last_epoch", None)
             if isinstance(count, int | float):
                 calls[name] = float(count)
@@ -288,16 +289,20 @@ class FlowProbe:
 
 def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
     """The share of rows that equal another row, nearly; None for a matrix of one row."""
-    rows = matrix.flatten(1)
-    if rows.shape[0] < 2:
+    if matrix.shape[0] < 2:
         return None
-    rows = rows[: max(2, ELEMENT_LIMIT // max(rows.shape[1], 1))].double()
+    width = matrix[0].numel()
+    rows = matrix[: max(2, ELEMENT_LIMIT // max(width, 1))]
+    rows = rows_of(rows, evenly(width, ELEMENT_LIMIT, rows.device)).double()
     # Rows that are the same have the same mark; sorted by it they are neighbours.
     marks = rows @ torch.cos(torch.arange(
         1, rows.shape[1] + 1, dtype=torch.float64, device=rows.device))
-    rows = rows[marks.argsort()]
-    apart = torch.linalg.vector_norm(rows.diff(dim=0), dim=1)
-    size = torch.linalg.vector_norm(rows, dim=1)
+    order = marks.argsort()
+    size = torch.linalg.vector_norm(rows, dim=1)[order]
+    # A few at a time: of all in their order there would be a second copy, and of all differences.
+    apart = torch.cat([
+        torch.linalg.vector_norm(rows[after] - rows[before], dim=1)
+        for before, after in zip(order[:-1].split(STRIPE), order[1:].split(STRIPE), strict=True)])
     same = apart <= SAME * torch.minimum(size[1:], size[:-1])
     none = torch.zeros(1, dtype=torch.bool, device=rows.device)
     return (torch.cat([none, same]) | torch.cat([same, none])).double().mean()
@@ -348,7 +353,7 @@ def _reaches(later: Any, earlier: Any) -> bool:
 def _noting(norms: list[torch.Tensor | None], index: int) -> Any:
     def note(gradients: Any) -> None:
         if gradients and is_plain(gradients[0]) and norms[index] is None:
-            norms[index] = torch.linalg.vector_norm(gradients[0].detach().float())
+            norms[index] = norm(gradients[0])
 
     return note
 

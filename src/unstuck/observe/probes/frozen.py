@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
@@ -30,9 +31,10 @@ class FrozenProbe:
         self._writer = writer
         self._names = names
         self._sites = sites
-        self._trained: set[int] = set()
-        self._latest: set[int] = set()  # what the optimizer built last was to train
-        self._freezing: dict[int, Site | None] = {}
+        self._trained: ByIdentity[torch.Tensor, bool] = ByIdentity()
+        # What the optimizer built last was to train.
+        self._latest: ByIdentity[torch.Tensor, bool] = ByIdentity()
+        self._freezing: ByIdentity[torch.Tensor, tuple[Site | None]] = ByIdentity()
         self._first = FirstValues()
         self._written: set[str] = set()
 
@@ -40,16 +42,22 @@ class FrozenProbe:
         """The program called `requires_grad_(False)` on a module."""
         site = self._sites.here()
         for parameter in nn.Module.parameters(module):
-            self._freezing[id(parameter)] = site
+            self._freezing[parameter] = (site,)
 
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An earlier optimizer trained what it held, if only at steps that were not sampled."""
-        self._trained |= self._latest
-        self._latest = {id(p) for p in held_by(optimizer) if p.requires_grad}
+        for parameter, _ in self._latest.items():
+            self._trained[parameter] = True
+        self._latest.clear()
+        for parameter in held_by(optimizer):
+            if parameter.requires_grad:
+                self._latest[parameter] = True
 
     def reached(self, leaves: set[int], step: int) -> None:
         """A loss reaches these leaves: writes of each frozen parameter whether it is fresh."""
-        self._trained |= leaves
+        for _, parameter in self._names.parameters():
+            if id(parameter) in leaves:
+                self._trained[parameter] = True
         found: dict[str, float] = {}
         for model, name in self._names.models():
             every = [p for p in nn.Module.parameters(model) if readable(p)][:LIMIT]
@@ -70,7 +78,7 @@ class FrozenProbe:
         self._writer.sample(FROZEN, step, found)
 
     def _fresh(self, parameter: torch.Tensor) -> bool:
-        if id(parameter) in self._trained or self._names.was_loaded(parameter):
+        if parameter in self._trained or self._names.was_loaded(parameter):
             return False
         return self._first.rests(parameter)
 
@@ -79,7 +87,7 @@ class FrozenProbe:
     ) -> facts.SourceLocation | None:
         """The call that froze them, else the only assignment in the model's file that can have."""
         for parameter in frozen:
-            site = self._freezing.get(id(parameter))
+            site = (self._freezing.get(parameter) or (None,))[0]
             if site is not None:
                 return self._sites.location(site)
         built = self._sites.location(self._names.built_at(model))

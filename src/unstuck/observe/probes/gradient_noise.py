@@ -9,7 +9,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.tensors import held_by, observable, transfer
+from unstuck.observe.tensors import first_elements, held_by, observable, transfer
 from unstuck.record import RecordWriter
 from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
@@ -98,4 +98,4 @@ class GradientNoiseProbe:
 
 
 def _part(gradient: torch.Tensor) -> torch.Tensor:
-    return gradient.detach().reshape(-1)[:ELEMENT_LIMIT]
+    return first_elements(gradient.detach(), ELEMENT_LIMIT)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from unstuck.observe.cheap import best, chosen, learners, views
 from unstuck.observe.classes import Classes, are_positions, classes_of
+from unstuck.observe.kept import Contents, Samples
 from unstuck.observe.probes.noise import noise, write_noise
 from unstuck.observe.probes.pairing import (
     class_targets,
@@ -14,8 +17,7 @@ from unstuck.observe.probes.pairing import (
     write_network,
 )
 from unstuck.observe.probes.recall import write_recall, write_separability
-from unstuck.observe.reservoir import Contents, Samples
-from unstuck.record import RecordWriter
+from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing
@@ -44,6 +46,16 @@ def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step:
             _write_learned(role, samples, classes, writer, step)
 
 
+def _telling(
+    found: Iterator[Floats], wanted: Floats | None, told: list[Floats]
+) -> Iterator[Floats]:
+    """Learners one by one; `told` receives what each says of the targets, less their mean."""
+    for learner in found:
+        if wanted is not None:
+            told.append(learner @ (wanted - wanted.mean(0)))
+        yield learner
+
+
 def _write_learned(
     role: str, samples: Samples, classes: Classes | None, writer: RecordWriter, step: int
 ) -> None:
@@ -56,15 +68,19 @@ def _write_learned(
     if len(rows) < FEWEST:
         return
     features = views(samples, rows)
-    found = learners(features)
+    part = None if classes is None or role != "train" else classes.only(kept)
+    wanted = None if part is None else class_targets(part, every=True)
+    told: list[Floats] = []
+    found = _telling(learners(features), wanted, told)
     write_dependence(role, features, found, targets, writer, step)
     if role != "train":
         return
+    for _ in found:  # those that were not asked
+        pass
     writer.row(INPUT_KINDS, step, float(min(len(np.unique(samples.inputs[rows])), MOST_KINDS)))
-    if classes is None or not found:
+    if part is None or wanted is None or not told:
         return
-    part = classes.only(kept)
-    scores = best(found, class_targets(part, every=True))
+    scores = best(told, wanted)
     write_separability(part, scores, writer, step)
     suspects = noise(part, scores)
     if suspects is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import is_plain, observable, pieces
 from unstuck.record import RecordWriter
 from unstuck.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 
@@ -29,9 +29,11 @@ class LabelProbe:
             target.is_floating_point() or target.dtype is torch.bool
         ):
             return
-        labels = target.detach().to("cpu", torch.int64)
-        labels = labels[(labels >= 0) & (labels < MOST_CLASSES)]
-        counts = torch.bincount(labels, minlength=MOST_CLASSES).double()
+        counts = torch.zeros(MOST_CLASSES, dtype=torch.float64, device="cpu")
+        for piece in pieces(target.detach()):
+            labels = piece.to("cpu", torch.int64)
+            labels = labels[(labels >= 0) & (labels < MOST_CLASSES)]
+            counts += torch.bincount(labels, minlength=MOST_CLASSES)
         # Several losses of one step are one batch: parts of it that are accumulated, for instance.
         before = self._now.get(place)
         self._now[place] = counts if before is None else before + counts

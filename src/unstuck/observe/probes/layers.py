@@ -16,7 +16,17 @@ from unstuck.observe.guard import Guard
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.channels import ChannelProbe
-from unstuck.observe.tensors import is_plain, mean_deviation, observable, transfer
+from unstuck.observe.tensors import (
+    evenly,
+    is_plain,
+    mean_deviation,
+    norm,
+    observable,
+    pieces,
+    share,
+    spread,
+    transfer,
+)
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SIZE,
@@ -33,8 +43,11 @@ from unstuck.signals import (
 )
 
 ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
-FEATURE_LIMIT = 256  # features of the input that are looked at
+FEATURE_LIMIT = 256  # features of the input that are looked at,
+INPUT_LIMIT = 2_000_000  # and elements of it whose mean and deviation are taken
 FIRST_LOOKS = 5  # sampled steps at which the input is always looked at
+MOST_CALLS = 1_000  # of a layer in a step that are looked at
+MOST_PLACES = 5_000  # whose last batches are remembered
 BATCHES = 3  # a unit is silent if it was so in this many sampled batches in a row
 NEAR = 100  # graph nodes behind an activation among which its layer is looked for
 SATURATION = 0.03  # share of the range that counts as its end
@@ -106,8 +119,10 @@ class LayerProbe:
                 self._input_looks += 1
                 if self._input_due:
                     self._input(args[0] if args else None, kind)
-            values = _part(tensor)
-            self._statistics.setdefault(name, []).append(mean_deviation(values))
+            part = spread(tensor.detach(), ELEMENT_LIMIT)
+            known = self._statistics.setdefault(name, [])
+            if len(known) < MOST_CALLS:  # a program that never steps goes on calling
+                known.append(mean_deviation(part))
             if kind is LayerRole.ACTIVATION:
                 self._activation(module, tensor, name)
         if own:
@@ -129,12 +144,14 @@ class LayerProbe:
             if kind is LayerRole.CONVOLUTION:
                 self._channels.add(given)
             axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
-            features = given.detach().movedim(axis, -1).reshape(-1, given.shape[axis])
-            if features.shape[1] > FEATURE_LIMIT:
-                keep = torch.linspace(0, features.shape[1] - 1, FEATURE_LIMIT).long()
-                features = features[:, keep.to(features.device)]
-            self._inputs.add(features)
-            bad = (~features.isfinite()).float().mean(0)
+            features = given.detach().movedim(axis, -1)
+            keep = evenly(features.shape[-1], FEATURE_LIMIT, features.device)
+            limit = INPUT_LIMIT
+            if keep is not None:
+                limit = limit * features.shape[-1] // FEATURE_LIMIT
+            few = _columns(spread(features, limit, keep=-1), keep)
+            self._inputs.add(few.reshape(-1, few.shape[-1]))
+            bad = share(features, -1, lambda piece: ~_columns(piece, keep).isfinite())
             same = self._non_finite is not None and self._non_finite.shape == bad.shape
             self._non_finite = self._non_finite + bad if same and (
                 self._non_finite is not None) else bad
@@ -150,8 +167,9 @@ class LayerProbe:
 
         def note(gradient: torch.Tensor) -> None:
             if is_plain(gradient) and not gradient.is_sparse:
-                norm = torch.linalg.vector_norm(gradient.detach().float())
-                self._gradients.setdefault(name, []).append(norm)
+                known = self._gradients.setdefault(name, [])
+                if len(known) < MOST_CALLS:
+                    known.append(norm(gradient))
 
         # A program that saves the tensor gets no warning for a hook that is marked so.
         tensor.register_hook(unserializable_hook(self._guard.guarded(note)))
@@ -177,17 +195,21 @@ class LayerProbe:
             return
         axis = 1 if values.ndim == 4 or fed is LayerRole.CONVOLUTION else values.ndim - 1
         rest = [i for i in range(values.ndim) if i != axis]
-        alive = (values > 0).any(rest[0]) if len(rest) == 1 else (values > 0).amax(rest)
-        before = self._alive.get(place)
-        if before is not None and before.shape == alive.shape:
-            alive = alive | before
-        self._alive[place] = alive
+        for piece in pieces(values, keep=axis):
+            found = piece > 0
+            alive = found.any(rest[0]) if len(rest) == 1 else found.amax(rest)
+            before = self._alive.get(place)
+            if before is not None and before.shape == alive.shape:
+                alive = alive | before
+            self._alive[place] = alive
 
     def _saturation(self, place: str, values: torch.Tensor, low: float) -> None:
         margin = SATURATION * (1.0 - low)
-        part = _part(values)
+        part = spread(values, ELEMENT_LIMIT)
         ends = (part < low + margin) | (part > 1.0 - margin)
-        self._saturated.setdefault(place, []).append(ends.float().mean())
+        known = self._saturated.setdefault(place, [])
+        if len(known) < MOST_CALLS:
+            known.append(ends.float().mean())
 
     def end(self, args: Any, kwargs: Any, output: Any) -> None:
         """A call of a model from outside has ended."""
@@ -284,6 +306,8 @@ class LayerProbe:
         self._writer.sample(
             SILENT_SHARE, step, dict(zip(places, transfer(shares), strict=True)))
         self._alive = {}
+        while len(self._recent) > MOST_PLACES:  # of models that are gone
+            del self._recent[next(iter(self._recent))]
 
     def _write_inputs(self, step: int) -> None:
         if not self._input_due:
@@ -310,9 +334,8 @@ class LayerProbe:
 _FUNCTIONAL = {"ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 
-def _part(tensor: torch.Tensor) -> torch.Tensor:
-    values = tensor.detach()
-    return values if values.numel() <= ELEMENT_LIMIT else values.reshape(-1)[:ELEMENT_LIMIT]
+def _columns(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+    return tensor if keep is None else tensor[..., keep]
 
 
 def _numbered(values: list[float]) -> dict[str, float]:

@@ -91,7 +91,7 @@ class ModeProbe:
     # Training in eval mode ----------------------------------------------------------------------
     def called(self, module: nn.Module, output: Any) -> None:
         """A layer was called, with gradients on, at a sampled step."""
-        if not depends(module):
+        if not depends(module) or len(self._step.seen) >= MOST_BATCHES:
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         node = getattr(tensor, "grad_fn", None)

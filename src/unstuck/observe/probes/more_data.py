@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from unstuck.observe.reservoir import Contents, Samples
+from unstuck.observe.kept import Contents, Rows, Samples
 from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000
 FEWEST = 24  # samples of either role
+STRIPE = 400_000  # elements of held-out samples that are worked on at a time
 WIDEST = 32  # classes or targets
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PARTS = (4, 2, 1)
@@ -23,10 +25,10 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
     train, held_out = contents.train, contents.held_out
     if train is None or held_out is None or train.discrete:
         return
-    given, wanted = _pairs(train, MOST), _pairs(held_out, MOST_HELD_OUT)
-    if given is None or wanted is None or min(len(given[0]), len(wanted[0])) < FEWEST:
+    pairs, others = _pairs(train, MOST), _pairs(held_out, MOST_HELD_OUT)
+    if pairs is None or others is None or min(len(pairs[0]), len(others[0])) < FEWEST:
         return
-    (x, y), (new, truth) = given, wanted
+    (inputs, y), (new, truth) = pairs, others
     if train.class_indices:
         classes = np.unique(y)
         if not 2 <= len(classes) <= WIDEST:
@@ -34,19 +36,27 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
         y, truth = np.equal(y, classes).astype(float), np.equal(truth, classes).astype(float)
     if y.shape[1] != truth.shape[1] or y.shape[1] > WIDEST:
         return
+    x = inputs.astype(np.float64)
     deviation = x.std(0)
     varies = deviation > 1e-6 * np.abs(x).max(0)
     if not varies.any():
         return
-    x, new = ((a[:, varies] - x[:, varies].mean(0)) / deviation[varies] for a in (x, new))
+    mean, deviation = x[:, varies].mean(0), deviation[varies]
+    x = (x[:, varies] - mean) / deviation
+    # Some held-out samples at a time.
+    rows = max(1, STRIPE // x.shape[1])
+    stripes = [slice(i, i + rows) for i in range(0, len(new), rows)]
     constant = float(((truth - y.mean(0)) ** 2).sum(1).mean())
     if not constant > 0:
         return
     curve: dict[str, float] = {}
     errors: list[Floats] = []
     for parts in PARTS:
-        each = [((truth - _predict(x[i::parts], y[i::parts], new)) ** 2).sum(1)
-                for i in range(parts)]
+        each = []
+        for i in range(parts):
+            predict = _learner(x[i::parts], y[i::parts])
+            given = [predict((new[stripe][:, varies] - mean) / deviation) for stripe in stripes]
+            each.append(((truth - np.concatenate(given)) ** 2).sum(1))
         errors.append(np.mean(each, axis=0) / constant)
         curve[f"{100 // parts} %"] = 1 - float(errors[-1].mean())
     gains = errors[-2] - errors[-1]
@@ -54,18 +64,18 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
     writer.row(LEARNING_GAIN_ERROR, step, float(gains.std() / math.sqrt(len(gains))))
 
 
-def _pairs(samples: Samples, most: int) -> tuple[Floats, Floats] | None:
+def _pairs(samples: Samples, most: int) -> tuple[Rows, Floats] | None:
     """Inputs and targets of those samples that have both, evenly picked."""
     if samples.targets is None:
         return None
-    x, y = samples.inputs.astype(np.float64), samples.targets
+    x, y = samples.inputs, samples.targets
     kept = np.flatnonzero(np.isfinite(x).all(1) & np.isfinite(y).all(1))
     if len(kept) > most:
         kept = kept[np.linspace(0, len(kept) - 1, most).astype(int)]
     return x[kept], y[kept]
 
 
-def _predict(x: Floats, y: Floats, new: Floats) -> Floats:
+def _learner(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     """Kernel ridge regression with a Gaussian kernel as wide as the median distance.
 
     The penalty is the one with the least leave-one-out error, in closed form (Rifkin and Lippert
@@ -83,7 +93,7 @@ def _predict(x: Floats, y: Floats, new: Floats) -> Floats:
         error = float(((candidate / ((vectors**2) @ shrunk)[:, None]) ** 2).mean())
         if error < best:
             best, weights = error, candidate
-    return np.asarray(np.exp(-_distances(new, x) / width) @ weights + mean)
+    return lambda new: np.asarray(np.exp(-_distances(new, x) / width) @ weights + mean)
 
 
 def _distances(a: Floats, b: Floats) -> Floats:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from unstuck.observe.cheap import one_hot, ranks
 from unstuck.observe.classes import Classes
-from unstuck.observe.reservoir import Samples
+from unstuck.observe.kept import Samples
 from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import (
     LABEL_CHANCE,
@@ -26,7 +27,7 @@ MOST_TARGETS = 16  # numbers of a target; more classes are summed up
 
 
 def write_dependence(
-    role: str, features: tuple[Floats, ...], found: list[Floats], targets: Floats,
+    role: str, features: tuple[Floats, ...], found: Iterable[Floats], targets: Floats,
     writer: RecordWriter, step: int,
 ) -> None:
     """A permutation test of one role's samples; `targets` has shape (n, K)."""
@@ -38,7 +39,7 @@ def write_dependence(
 
 
 def dependence(
-    features: tuple[Floats, ...], found: list[Floats], targets: Floats
+    features: tuple[Floats, ...], found: Iterable[Floats], targets: Floats
 ) -> tuple[float, float] | None:
     """How far above permuted targets the best learner is, and how often chance does as well.
 
@@ -53,16 +54,9 @@ def dependence(
         Standard deviations, and the share of permutations; None if nothing can be tested.
     """
     varied = targets.std(0) > 0
-    if not found or not varied.any() or len(targets) < 2:
+    if not varied.any() or len(targets) < 2:
         return None
     wanted = (targets[:, varied] - targets[:, varied].mean(0)) / targets[:, varied].std(0)
-    single = []
-    for view in features:
-        picked = np.linspace(0, view.shape[1] - 1, min(MOST_FEATURES, view.shape[1])).astype(int)
-        size = np.abs(view[:, picked])
-        deviation = size.std(0)
-        size = (size - size.mean(0)) / np.where(deviation > 0, deviation, np.inf)
-        single.append(np.concatenate([view[:, picked], size], 1).T / len(view))
     generator = np.random.default_rng(SEED)
     if wanted.shape[1] > MOST_TARGETS:  # sums with random signs are as good, and less work
         signs = generator.choice((-1.0, 1.0), (wanted.shape[1], MOST_TARGETS))
@@ -71,11 +65,17 @@ def dependence(
     orders = [np.arange(len(wanted)), *(
         generator.permutation(len(wanted)) for _ in range(PERMUTATIONS))]
     all_of_them = np.concatenate([wanted[order] for order in orders], 1)
-    values = np.stack([
-        *((all_of_them * (learner @ all_of_them)).sum(0).reshape(len(orders), -1).sum(1)
-          for learner in found),
-        *(np.abs(columns @ all_of_them).max(0, initial=0.0).reshape(len(orders), -1).max(1)
-          for columns in single)], 1)
+    single = [
+        np.abs(_single(view) @ all_of_them).max(0, initial=0.0).reshape(len(orders), -1).max(1)
+        for view in features]
+    told = []
+    for learner in found:
+        given = learner @ all_of_them
+        given *= all_of_them
+        told.append(given.sum(0).reshape(len(orders), -1).sum(1))
+    if not told:
+        return None
+    values = np.stack([*told, *single], 1)
     spread = values[1:].std(0)
     kept = spread > 0
     if not kept.any():
@@ -83,6 +83,15 @@ def dependence(
     scores = ((values - values[1:].mean(0)) / np.where(kept, spread, 1.0))[:, kept].max(1)
     as_good = int(np.sum(scores[1:] >= scores[0]))
     return float(scores[0]), (1 + as_good) / (1 + PERMUTATIONS)
+
+
+def _single(view: Floats) -> Floats:
+    """What correlates single features, and their sizes, with what they are multiplied by."""
+    picked = np.linspace(0, view.shape[1] - 1, min(MOST_FEATURES, view.shape[1])).astype(int)
+    size = np.abs(view[:, picked])
+    deviation = size.std(0)
+    size = (size - size.mean(0)) / np.where(deviation > 0, deviation, np.inf)
+    return np.asarray(np.concatenate([view[:, picked], size], 1).T / len(view))
 
 
 def ranked(samples: Samples) -> Floats | None:

@@ -12,9 +12,19 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck import facts
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, numbered
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, is_plain, mark, readable
+from unstuck.observe.tensors import (
+    FirstValues,
+    held_by,
+    is_nonzero,
+    is_plain,
+    mark,
+    readable,
+    spread,
+    transfer,
+)
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     CARRIED_GRADIENT,
@@ -26,18 +36,22 @@ from unstuck.signals import (
     WEIGHT_NORM,
 )
 
-ELEMENT_LIMIT = 1_000_000  # elements of a tensor that are looked at
+ELEMENT_LIMIT = 1_000_000  # elements of a tensor whose change is looked at,
+TOTAL_LIMIT = 4_000_000  # and of all tensors of an optimizer together: copies of 16 MB
 PARAMETER_LIMIT = 2_000  # parameters of a program that are looked at
+MOST_NAMED = 100  # optimizers of a kind that have names of their own
+RATE_ROWS = 2_000  # changes of a learning rate that are all written; later those of a share of
+LEAST_CHANGE = 0.002  # that doubles after so many more
 BY_HAND = "the hand-written update"
 
 
 class _Known:
     """An optimizer that was seen, and the name that the record gives it."""
 
-    def __init__(self, optimizer: Optimizer, name: str, site: Site | None) -> None:
-        self.ref = weakref.ref(optimizer)
+    def __init__(self, name: str, site: Site | None) -> None:
         self.name = name
         self.site = site
+        self.again = False  # it goes on under the name of an earlier one
         self.written: tuple[int, ...] | None = None
         self.rates: list[float | None] = []
         # Parameters with a nonzero gradient after its step; weakly, so that a model can go.
@@ -52,11 +66,13 @@ class ParameterProbe:
         self._writer = writer
         self._names = names
         self._sites = sites
-        self._optimizers: dict[int, _Known] = {}
+        self._optimizers: ByIdentity[Optimizer, _Known] = ByIdentity()
         self._count: dict[str, int] = {}
-        self._held: set[int] = set()
+        self._latest: dict[str, _Known] = {}  # of each kind
+        self._told: dict[str, tuple[int, list[float | None]]] = {}  # rates, and how often
+        self._held: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._first = FirstValues()
-        self._marks: dict[int, tuple[weakref.ref[torch.Tensor], float]] = {}
+        self._marks: ByIdentity[torch.Tensor, float] = ByIdentity()
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self.follows = False  # whether gradients left after a sampled step are followed
         self.has_optimizer = False
@@ -67,22 +83,28 @@ class ParameterProbe:
         self._know(optimizer, self._sites.here(optimizer))
 
     def _know(self, optimizer: Optimizer, site: Site | None) -> _Known:
-        known = self._optimizers.get(id(optimizer))
-        if known is None or known.ref() is not optimizer:
-            name = numbered(self._count, type(optimizer).__name__)
-            known = self._optimizers[id(optimizer)] = _Known(optimizer, name, site)
+        known = self._optimizers.get(optimizer)
+        if known is None:
+            kind = type(optimizer).__name__
+            before = self._latest.get(kind)
+            if before is None or self._count.get(kind, 0) < MOST_NAMED:
+                known = _Known(numbered(self._count, kind), site)
+            else:
+                # A program that makes one after the other: the record ends somewhere.
+                known = _Known(before.name, site)
+                known.again, known.rates = True, before.rates
+            self._optimizers[optimizer] = self._latest[kind] = known
             self.has_optimizer = True
         return known
 
     def name_of(self, optimizer: Any) -> str | None:
         """The name of an optimizer in the record, None for one that is not known."""
-        known = self._optimizers.get(id(optimizer))
-        return known.name if known is not None and known.ref() is optimizer else None
+        known = self._optimizers.get(optimizer)
+        return known.name if known is not None else None
 
     def living(self) -> list[tuple[Optimizer, str]]:
         """The optimizers that still exist, with their names."""
-        pairs = [(known.ref(), known.name) for known in self._optimizers.values()]
-        return [(optimizer, name) for optimizer, name in pairs if optimizer is not None]
+        return [(optimizer, known.name) for optimizer, known in self._optimizers.items()]
 
     def name(self, optimizer: Optimizer) -> str:
         """The name that the record gives an optimizer."""
@@ -96,10 +118,13 @@ class ParameterProbe:
         """Writes the optimizer's facts once it is used, and again when its parameters change."""
         parameters = held_by(optimizer)
         ids = tuple(map(id, parameters))
-        self._held.update(ids)
+        for parameter in parameters:
+            self._held[parameter] = True
         if ids == known.written:
             return
         known.written = ids
+        if known.again:
+            return
         group = optimizer.param_groups[0]
         momentum = group.get("momentum", (group.get("betas") or (None,))[0])
         self._writer.fact(facts.Optimizer(
@@ -121,10 +146,25 @@ class ParameterProbe:
                 break
         if rates != known.rates:
             known.rates = rates
+            if not self._tells(known.name, rates):
+                return
             self._writer.sample(LEARNING_RATE, step, {
                 f"{known.name}.{index}": float(rate) for index, rate in enumerate(rates)
                 if rate is not None
             })
+
+    def _tells(self, name: str, rates: list[float | None]) -> bool:
+        """Whether learning rates are written: of very many changes only the larger ones."""
+        count, before = self._told.get(name, (0, []))
+        least = LEAST_CHANGE * 2.0 ** (count // RATE_ROWS)
+        if count >= RATE_ROWS and len(before) == len(rates) and all(
+            now is not None and then is not None
+            and abs(now - then) <= least * max(abs(now), abs(then))
+            for now, then in zip(rates, before, strict=True)
+        ):
+            return False
+        self._told[name] = count + 1, rates
+        return True
 
     # Around a step ------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
@@ -138,7 +178,8 @@ class ParameterProbe:
             return
         chosen = self._of(optimizer)
         with torch.no_grad():
-            self._before = [(name, p, _slice(p).clone()) for name, p in chosen]
+            limit = _limit([p.numel() for _, p in chosen])
+            self._before = [(name, p, _part(p, limit).clone()) for name, p in chosen]
 
     def after_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
         """Measures a sampled step."""
@@ -153,19 +194,24 @@ class ParameterProbe:
             self._write_carried(known, step)
             known.carried = self._nonzero(optimizer) if sampled else None
             known.backwards = 0
-            self.follows = any(k.carried is not None for k in self._optimizers.values())
+            self.follows = any(k.carried is not None for _, k in self._optimizers.items())
 
     def _measure(
         self, optimizer: Optimizer | None,
         before: Sequence[tuple[str, torch.Tensor, torch.Tensor]], step: int,
     ) -> None:
-        changes = [_slice(p) - old for _, p, old in before]
         gradients = [(name, g) for name, p, _ in before if (g := _gradient(p)) is not None]
         scale = getattr(optimizer, "grad_scale", None)
-        numbers = _norms([*(old for *_, old in before), *changes, *(g for _, g in gradients)])
+        limit = _limit([p.numel() for _, p, _ in before])
         names = [name for name, *_ in before]
-        shares = [_share(p) for _, p, _ in before]
+        shares = [math.sqrt(p.numel() / old.numel()) for _, p, old in before]
         count = len(names)
+        parts = [old for *_, old in before]
+        norms = _norms(parts)
+        for old, (_, p, _) in zip(parts, before, strict=True):
+            old.sub_(_part(p, limit))  # in place: the change, but for its sign
+        norms += _norms([*parts, *(g for _, g in gradients)])
+        numbers = transfer(norms)
         self._writer.sample(WEIGHT_NORM, step, {
             n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
         self._writer.sample(UPDATE_NORM, step, {
@@ -190,7 +236,7 @@ class ParameterProbe:
         for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
             if not parameter.requires_grad or not readable(parameter):
                 continue
-            held[name] = float(id(parameter) in self._held or not self._first.rests(parameter))
+            held[name] = float(parameter in self._held or not self._first.rests(parameter))
         self._writer.sample(HELD, step, held)
 
     # Gradients that are carried over ------------------------------------------------------------
@@ -198,7 +244,7 @@ class ParameterProbe:
         with torch.no_grad():
             return [
                 weakref.ref(p) for p in held_by(optimizer)
-                if is_plain(p.grad) and not p.grad.is_sparse and bool(p.grad.any())
+                if is_plain(p.grad) and not p.grad.is_sparse and is_nonzero(p.grad)
             ]
 
     def before_backward(self) -> None:
@@ -207,9 +253,7 @@ class ParameterProbe:
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
-        for key, known in list(self._optimizers.items()):
-            if known.ref() is None:
-                del self._optimizers[key]
+        for _, known in self._optimizers.items():
             known.backwards += 1
             if known.carried:
                 known.carried = [
@@ -239,9 +283,9 @@ class ParameterProbe:
                 continue
             with torch.no_grad():
                 now = mark(tensor)
-                ref, old = self._marks.get(id(tensor), (None, now))
-                self._marks[id(tensor)] = (weakref.ref(tensor), now)
-                if old == now or ref is None or ref() is None:
+                old = self._marks.get(tensor)
+                self._marks[tensor] = now
+                if old == now or old is None:
                     continue
                 known += 1
                 carried += int(is_nonzero(tensor.grad))
@@ -279,27 +323,29 @@ def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:
     return gradient.coalesce().values() if gradient.is_sparse else gradient
 
 
-def _slice(parameter: torch.Tensor) -> torch.Tensor:
+def _limit(sizes: Sequence[int]) -> int:
+    """How many elements of each tensor are looked at, so that all together are not too many."""
+    left, limit = TOTAL_LIMIT, ELEMENT_LIMIT
+    for place, size in enumerate(sorted(sizes)):
+        limit = min(ELEMENT_LIMIT, max(1, left // (len(sizes) - place)))
+        if size > limit:
+            break  # it and all that are larger get the same
+        left -= size
+    return limit
+
+
+def _part(parameter: torch.Tensor, limit: int) -> torch.Tensor:
     """The part of a parameter that is looked at, without a graph."""
-    flat = parameter.detach()
-    return flat if flat.numel() <= ELEMENT_LIMIT else flat.reshape(-1)[:ELEMENT_LIMIT]
+    return spread(parameter.detach(), limit)
 
 
-def _share(parameter: torch.Tensor) -> float:
-    """What a norm over the part must be multiplied by for the whole."""
-    return math.sqrt(max(1.0, parameter.numel() / ELEMENT_LIMIT))
-
-
-def _norms(tensors: list[torch.Tensor]) -> list[float]:
-    """L2 norms of all tensors with one transfer per device."""
-    if not tensors:
-        return []
+def _norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """L2 norms of all tensors, on their devices."""
     by_device: dict[torch.device, list[int]] = {}
     for index, tensor in enumerate(tensors):
         by_device.setdefault(tensor.device, []).append(index)
-    result = [0.0] * len(tensors)
+    found: dict[int, torch.Tensor] = {}
     for indices in by_device.values():
         norms = torch._foreach_norm([tensors[i] for i in indices])
-        for i, value in zip(indices, torch.stack([n.float() for n in norms]).tolist(), strict=True):
-            result[i] = float(value)
-    return result
+        found.update(zip(indices, norms, strict=True))
+    return [found[index].float() for index in range(len(tensors))]

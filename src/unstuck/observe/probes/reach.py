@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 
 from unstuck import facts
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Sites
@@ -37,7 +37,7 @@ class ReachProbe:
         self._names = names
         self._sites = sites
         self._parameters = parameters
-        self._first: dict[int, tuple[weakref.ref[Any], float]] = {}
+        self._first: ByIdentity[Any, float] = ByIdentity()
 
     def graph(self, nodes: list[Any], step: int) -> None:
         """Writes, for each unregistered layer that the loss reaches, whether nothing trains it."""
@@ -85,11 +85,11 @@ class ReachProbe:
         if any(self._names.was_loaded(p) for p in own):
             return False
         now = sum(map(mark, own))
-        first = self._first.get(id(layer))
-        if first is None or first[0]() is not layer:
-            self._first[id(layer)] = (weakref.ref(layer), now)
+        first = self._first.get(layer)
+        if first is None:
+            self._first[layer] = now
             return True
-        return first[1] == now
+        return first == now
 
 
 def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unstuck.observe.tensors import mean_deviation, observable
+from unstuck.observe.tensors import mean_deviation, observable, pieces
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SUM_ERROR,
@@ -26,10 +26,10 @@ def write_input(writer: RecordWriter, loss: str, given: torch.Tensor, step: int)
         writer.sample(LOSS_INPUT_MINIMUM, step, {loss: float(low)})
         writer.sample(LOSS_INPUT_MAXIMUM, step, {loss: float(high)})
         if given.ndim >= 2:
-            by_class = (given.sum(1) - 1).abs().max()
-            by_batch = (given.sum(0) - 1).abs().max()
-            writer.sample(CLASS_SUM_ERROR, step, {loss: float(by_class)})
-            writer.sample(BATCH_SUM_ERROR, step, {loss: float(by_batch)})
+            for signal, axis in ((CLASS_SUM_ERROR, 1), (BATCH_SUM_ERROR, 0)):
+                # Sums of pieces: all sums of a large tensor are many as well.
+                errors = [(piece.sum(axis) - 1).abs().max() for piece in pieces(given, keep=axis)]
+                writer.sample(signal, step, {loss: float(torch.stack(errors).max())})
 
 
 def write_target(writer: RecordWriter, loss: str, target: torch.Tensor, step: int) -> None:

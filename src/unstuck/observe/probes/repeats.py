@@ -13,6 +13,7 @@ from unstuck.record import RecordWriter
 from unstuck.signals import SAME_BATCH, STORED_BATCHES
 
 STEPS = 32  # first steps that are compared
+MOST_HASHES = 100_000  # of the samples of a step
 
 
 def samples_of(loader: Any) -> int | None:
@@ -67,7 +68,7 @@ class RepeatProbe:
 
     def batch(self, batch: Batch | None, args: Any) -> None:
         """A model was called in training."""
-        if batch is not None:
+        if batch is not None and len(self._now) < MOST_HASHES:
             self._now.update(batch.hashes)
             self._stored = _stored(args)
 

@@ -12,12 +12,14 @@ import torch
 from unstuck.observe.probes.overlap import OverlapProbe
 from unstuck.observe.reservoir import Chunk, Reservoir
 from unstuck.observe.sites import Site, Sites
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import first_columns, is_plain, observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
 MOST_HASHES = 200_000
-BATCH_LIMIT = 512  # samples of a batch that are hashed
+MOST_MET = 64  # batches that are told apart until a loss reaches backward
+BATCH_LIMIT = 512  # samples of a batch that are hashed,
+BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
 
 
@@ -52,7 +54,7 @@ class SampleProbe:
         self._reservoir = reservoir
         self._sites = sites
         self._again = [0, 0]  # training samples met again, of those looked at
-        self._weights: dict[tuple[int, torch.device], torch.Tensor] = {}
+        self._weights: dict[torch.device, torch.Tensor] = {}
         self._learns = False
         # Tensors that models received since a loss last reached backward, each once.
         self._met: set[tuple[float, ...]] = set()
@@ -91,7 +93,7 @@ class SampleProbe:
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        if learns and first.grad_fn is None:
+        if learns and first.grad_fn is None and len(self._met) < MOST_MET:
             self._met.update([hashes, *((float(i),) for i in range(1, len(given)))])
         share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data
@@ -148,13 +150,15 @@ class SampleProbe:
 
     def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:
         with torch.no_grad():
-            flat = batch.detach()[:BATCH_LIMIT]
-            flat = flat.reshape(len(flat), -1)[:, :ELEMENT_LIMIT]
-            key = (flat.shape[1], flat.device)
-            weights = self._weights.get(key)
+            batch = batch.detach()[:BATCH_LIMIT]
+            width = min(batch[0].numel(), ELEMENT_LIMIT)
+            weights = self._weights.get(batch.device)
             if weights is None:
                 # Fixed irrational steps: no random generator is touched.
-                steps = torch.arange(1, flat.shape[1] + 1, dtype=torch.float64, device="cpu")
-                weights = torch.frac(steps * 0.6180339887498949).to(flat.device)
-                self._weights[key] = weights
-            return tuple(torch.mv(flat.to(torch.float64), weights).tolist())
+                steps = torch.arange(1, ELEMENT_LIMIT + 1, dtype=torch.float64, device="cpu")
+                weights = torch.frac(steps * 0.6180339887498949).to(batch.device)
+                self._weights[batch.device] = weights
+            hashes = [
+                torch.mv(first_columns(part, width).to(torch.float64), weights[:width])
+                for part in batch.split(BATCH_PART)]
+            return tuple(torch.cat(hashes).tolist())

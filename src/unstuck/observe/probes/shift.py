@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unstuck.observe.reservoir import Contents, Samples
+from unstuck.observe.kept import Contents, Samples
 from unstuck.record import Floats, RecordWriter
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 
@@ -21,19 +22,26 @@ def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
     train, held_out = contents.train, contents.held_out
     if train is None or held_out is None or train.discrete:
         return
-    given, wanted = _rows(train, None), _rows(held_out, train)
-    if min(len(given), len(wanted)) < FEWEST:
+    mine, theirs = _finite(train, None), _finite(held_out, train)
+    if min(mine.sum(), theirs.sum()) < FEWEST:
         return
-    deviation = given.std(0)
-    varying = np.flatnonzero(deviation > 1e-6 * np.abs(given).max(0))
+    width = train.inputs.shape[1]
+    deviation, largest = np.zeros(width), np.zeros(width)
+    for i in range(0, width, FEATURES):
+        part = train.inputs[mine, i:i + FEATURES].astype(np.float64)
+        deviation[i:i + FEATURES], largest[i:i + FEATURES] = part.std(0), np.abs(part).max(0)
+    varying = np.flatnonzero(deviation > 1e-6 * largest)
     if not len(varying):
         return
     picked = varying[np.unique(
         np.linspace(0, len(varying) - 1, min(FEATURES, len(varying))).astype(int))]
+    given, wanted = (
+        samples.inputs[np.ix_(kept, picked)].astype(np.float64)
+        for samples, kept in ((train, mine), (held_out, theirs)))
     chance = CHANCE * math.sqrt((len(given) + len(wanted)) / (len(given) * len(wanted)))
     far, shift, scale = {}, {}, {}
-    for feature in picked:
-        a, b = given[:, feature], wanted[:, feature]
+    for column, feature in enumerate(picked):
+        a, b = given[:, column], wanted[:, column]
         place = str(int(feature))
         far[place] = max(0.0, distance(a, b) - chance)
         shift[place] = float((b.mean() - a.mean()) / deviation[feature])
@@ -57,12 +65,12 @@ def distance(a: Floats, b: Floats) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def _rows(samples: Samples, train: Samples | None) -> Floats:
-    """Finite rows; of held-out data those of which a loss was computed.
+def _finite(samples: Samples, train: Samples | None) -> NDArray[np.bool_]:
+    """Which samples are finite, and if they are held out had a loss computed of them.
 
     A classifier may be scored by its accuracy alone, which no loss function sees.
     """
-    rows = samples.inputs.astype(np.float64)
+    finite = np.isfinite(samples.inputs).all(1)
     if train is not None and not train.class_indices:
-        rows = rows[samples.scored]
-    return np.asarray(rows[np.isfinite(rows).all(1)])
+        finite &= samples.scored
+    return np.asarray(finite)

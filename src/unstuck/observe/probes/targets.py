@@ -13,7 +13,15 @@ from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.sites import Sites
-from unstuck.observe.tensors import is_plain, mean_deviation, observable, transfer
+from unstuck.observe.tensors import (
+    evenly,
+    is_plain,
+    mean_deviation,
+    observable,
+    rows_of,
+    spread,
+    transfer,
+)
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     DISTINCT_TARGETS,
@@ -133,20 +141,29 @@ class TargetProbe:
         if target is None or not observable(target):
             return
         with torch.no_grad():
-            values = target.detach()
+            values, whole = target.detach(), target.numel()
+            ends = None
+            if whole > ELEMENT_LIMIT:
+                if function in CLASSES:
+                    return
+                ends = torch.aminmax(values) if weight is None else None
+                # Of their extremes all are looked at, else evenly spaced ones.
+                if is_plain(weight) and weight.shape == values.shape:
+                    weight = spread(weight, ELEMENT_LIMIT)
+                target = values = spread(values, ELEMENT_LIMIT)
             if is_plain(weight) and function not in CLASSES and (
                 weight.shape == values.shape and observable(weight)
             ):
                 values = values[weight != 0]
             if function in CLASSES and not values.is_floating_point():
                 values = values[values != (options or {}).get("ignore_index", -100)]
-            if not observable(values) or values.numel() > ELEMENT_LIMIT:
+            if not observable(values):
                 return
             if values.is_floating_point():
                 values = self._without_non_finite(name, values, step)
                 if not values.numel():
                     return
-            numbers = list(torch.aminmax(values))
+            numbers = list(ends or torch.aminmax(values))
             regression = function in VALUES
             if regression and given.is_floating_point():
                 numbers += mean_deviation(given.detach())
@@ -162,7 +179,7 @@ class TargetProbe:
                 target.ndim > 1 and target.shape == given.shape
             ):
                 self._rows(name, target.detach(), step)
-            if regression and given.numel() == target.numel():
+            if regression and given.numel() == whole:
                 self._reach(name, node, target.detach(), step)
                 if target.ndim == 2 and target.shape[1] > 1:
                     target = self._repeated(name, target, step)
@@ -240,11 +257,8 @@ class TargetProbe:
         low = min(seen.values)
         if max(seen.values) - low >= LABEL_LIMIT:
             return
-        rows = data[:ROW_LIMIT].reshape(min(samples, ROW_LIMIT), -1)
-        if rows.shape[1] > FEATURE_LIMIT:
-            keep = torch.linspace(0, rows.shape[1] - 1, FEATURE_LIMIT).long()
-            rows = rows[:, keep.to(rows.device)]
-        rows = rows.double().cpu()
+        keep = evenly(data[0].numel(), FEATURE_LIMIT, data.device)
+        rows = rows_of(data[:ROW_LIMIT], keep).double().cpu()
         # Numbers below 0 wrap around; a fixed table serves whatever labels are yet to come.
         labels = target.reshape(-1)[:ROW_LIMIT].cpu().double().round().long() % (2 * LABEL_LIMIT)
         if seen.sums is None or seen.sums.shape[1] != rows.shape[1]:

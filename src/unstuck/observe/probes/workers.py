@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from unstuck.facts import Loader
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.sites import Sites
 from unstuck.record import RecordWriter
@@ -43,6 +44,7 @@ class WorkerProbe:
     def __init__(self, writer: RecordWriter, sites: Sites) -> None:
         self._writer = writer
         self._sites = sites
+        self._written: dict[str, Loader] = {}
 
     def loader_built(self, loader: Any, step: int) -> None:
         """Writes the loader, with the generators that its workers each get the same copy of."""
@@ -51,7 +53,9 @@ class WorkerProbe:
             found = copied_generators(loader, self._sites)
             self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(found))})
             fact = replace(fact, generators=found)
-        self._writer.fact(fact, step)
+        if self._written.get(fact.name) != fact:  # many a program builds one each epoch
+            self._written[fact.name] = fact
+            self._writer.fact(fact, step)
 
 
 def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:
