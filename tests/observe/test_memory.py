@@ -273,12 +273,13 @@ def test_nothing_of_ours_grows_with_the_objects_of_a_program(
         watcher = watch._session._watcher  # type: ignore[union-attr]
         round_of(60, 2)
         gc.collect()
+        watcher.writer.flush()
         before = held(watcher)
         size = (tmp_path / "r" / "events.jsonl").stat().st_size
         round_of(90, 2)
         gc.collect()
-        after = held(watcher)
         watcher.writer.flush()
+        after = held(watcher)
         grown = (tmp_path / "r" / "events.jsonl").stat().st_size - size
     # Hashes of samples and rows that wait are bounded apart.
     grew = {where: (before.get(where, 0), count) for where, count in after.items()
