@@ -25,7 +25,8 @@ from unstuck.diagnosis import diagnose
 from unstuck.facts import End, EndKind, Log
 from unstuck.findings import Outcome, Severity
 from unstuck.forecast import Forecast, forecast
-from unstuck.record import Record, Series
+from unstuck.record import Record
+from unstuck.series import Series
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "curves" / "curves.jsonl.gz"
 HEALTHY = ("learning", "converged", "bottleneck")

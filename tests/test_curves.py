@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from unstuck.curves import judge
 from unstuck.facts import Backward, End, EndKind
 from unstuck.findings import OutcomeKind
-from unstuck.record import Record, Series
+from unstuck.record import Record
+from unstuck.series import Series
 from unstuck.trends import noise, oscillation, relative_fall, smooth, trend
 
 Floats = NDArray[np.float64]

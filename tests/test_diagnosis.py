@@ -20,7 +20,8 @@ from unstuck.findings import (
     Unknown,
     Verdict,
 )
-from unstuck.record import Oddity, Record, Series
+from unstuck.record import Oddity, Record
+from unstuck.series import Series
 from unstuck.signals import CONSTANT_LOSS, SILENT_SHARE, TRAIN_LOSS
 
 WORDS = Words("s", "c", "w", "h", "k", ("r",))

@@ -15,7 +15,8 @@ from unstuck.facts import Backward, End, EndKind, Log
 from unstuck.findings import OutcomeKind
 from unstuck.forecast import Abstained, Forecast, forecast
 from unstuck.phases import Course, phases, remarks, spikes
-from unstuck.record import Record, in_order
+from unstuck.record import Record
+from unstuck.series import in_order
 
 
 # The labelled curves -----------------------------------------------------------------------------

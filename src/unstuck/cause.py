@@ -9,7 +9,8 @@ from typing import overload
 
 from unstuck.curves import judge
 from unstuck.findings import Outcome, Verdict
-from unstuck.record import PlaceSeries, Record, Series
+from unstuck.record import Record
+from unstuck.series import PlaceSeries, Series
 from unstuck.signals import PlaceSignal, Signal, StepSignal
 
 

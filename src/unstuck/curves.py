@@ -8,7 +8,8 @@ import numpy as np
 
 from unstuck.facts import EndKind
 from unstuck.findings import Outcome, OutcomeKind
-from unstuck.record import Record, Series
+from unstuck.record import Record
+from unstuck.series import Series
 from unstuck.shape import (
     FEW,
     MATERIAL,

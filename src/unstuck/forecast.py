@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.trends import Floats, block_levels, oscillation, point_noise, ratio, tidy, trend
 
 FEWEST = 8  # points below which no shape can be told

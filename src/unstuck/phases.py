@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.record import Record, Series
+from unstuck.record import Record
+from unstuck.series import Series
 from unstuck.shape import MATERIAL, SURE, read
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.trends import (

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unstuck import facts, reading
 from unstuck.facts import End, EndKind, Fact
 from unstuck.plain import as_float, from_json
 from unstuck.reading import Unusable
 from unstuck.recording import EVENTS, SCHEMA, RecordWriter
+from unstuck.series import PlaceSeries, Series, evened, in_order
 from unstuck.signals import (
     BY_NAME,
     GRADIENT_NORM,
@@ -29,15 +29,11 @@ from unstuck.signals import (
     Signal,
     StepSignal,
 )
-from unstuck.thinning import even
 
 __all__ = [
-    "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity", "PlaceSeries",
-    "Record", "RecordWriter", "Series", "UnusableRecord", "main_track", "read_record",
+    "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity",
+    "Record", "RecordWriter", "UnusableRecord", "main_track", "read_record",
 ]
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # One of them is written whenever a step is looked at closely.
 LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
@@ -60,31 +56,6 @@ class NotMeasured(Exception):
     def __init__(self, signal: Signal) -> None:
         super().__init__(f"{signal.name} was not measured")
         self.signal = signal
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A signal over steps: `steps` and `values` have shape (n,). Values may be non-finite."""
-
-    steps: Integers
-    values: Floats
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    @property
-    def finite(self) -> Series:
-        """The finite part; may be empty."""
-        keep = np.isfinite(self.values)
-        return Series(self.steps[keep], self.values[keep])
-
-    def since(self, step: int) -> Series:
-        """The part from `step` on; may be empty."""
-        keep = self.steps >= step
-        return Series(self.steps[keep], self.values[keep])
-
-
-PlaceSeries = Mapping[str, Series]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +216,9 @@ def _read(file: Path) -> Record:
     exact = header.get("exact")
     if type(exact) is int and exact > 1:
         record.thinned = any(int(t.steps[-1]) >= exact for t in record.tracks.values())
-        record.tracks = {name: _even(track, exact) for name, track in record.tracks.items()}
+        record.tracks = {name: evened(track, exact) for name, track in record.tracks.items()}
         record._series = {
-            name: _even(series, exact) if isinstance(series, Series) else series
+            name: evened(series, exact) if isinstance(series, Series) else series
             for name, series in record._series.items()}
     for name, by_place in found.places.items():
         record._series[name] = {place: points.series() for place, points in by_place.items()}
@@ -359,36 +330,11 @@ class _Found:
         return int(value)
 
 
-def in_order(series: Series) -> Series:
-    """The points in the order in which training went, with steps that never go back.
-
-    Where steps go back, a run was resumed: what it did over counts, not what it had done.
-    """
-    steps, values = series.steps, series.values
-    back = steps[1:] < steps[:-1]
-    if not back.any():
-        return series
-    if np.all(steps[1:] <= steps[:-1]):  # the newest first
-        return Series(steps[::-1], values[::-1])
-    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
-                    np.iinfo(np.int64).max]
-    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
-    return Series(steps[keep], values[keep])
-
-
 def _after(series: Series | dict[str, Series]) -> int:
     """The number of steps that a series speaks of."""
     if isinstance(series, Series):
         return int(series.steps[-1])
     return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)
-
-
-def _even(series: Series, exact: int) -> Series:
-    """The rows to judge by of a signal whose later rows were thinned."""
-    if len(series) <= exact:
-        return series
-    keep = even(series.steps, series.values, exact)
-    return Series(series.steps[keep], series.values[keep])
 
 
 def _events(file: Path) -> Iterator[tuple[dict[str, Any], bool]]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from unstuck.facts import EndKind
 from unstuck.findings import Outcome, OutcomeKind
-from unstuck.record import Record, Series, in_order
+from unstuck.record import Record
+from unstuck.series import Series, in_order
 from unstuck.signals import CONSTANT_LOSS, StepSignal
 from unstuck.trends import (
     BLOCKS,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.record import Series, in_order
+from unstuck.series import Series, in_order
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from unstuck.causes._measures import (
 )
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Unknown
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.trends import point_noise, tidy
 

@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.record import Floats, Integers, Record
+from unstuck.record import Record
 from unstuck.schedule import scheduled
+from unstuck.series import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True)

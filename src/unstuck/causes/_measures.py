@@ -17,7 +17,8 @@ from unstuck.cause import View
 from unstuck.edits import Edit, OptimizerArgument, number
 from unstuck.facts import Layer, LayerRole, Optimizer, SourceLocation
 from unstuck.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
-from unstuck.record import Floats, Integers, PlaceSeries, Record, Series
+from unstuck.record import Record
+from unstuck.series import Floats, Integers, PlaceSeries, Series
 from unstuck.signals import (
     CONSTANT_LOSS,
     TRAIN_LOSS,

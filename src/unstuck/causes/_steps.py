@@ -15,7 +15,7 @@ from unstuck.causes._measures import drawn
 from unstuck.causes._samples import training_samples
 from unstuck.facts import Optimizer, SourceLocation
 from unstuck.findings import Evidence
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     BATCH_SIZE,
     GRADIENT_NORM,

@@ -22,7 +22,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 PASSES = Threshold(

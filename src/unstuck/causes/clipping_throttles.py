@@ -20,7 +20,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import Clip, Remedy, Safety, number
 from unstuck.facts import Clipping
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 ALWAYS = Threshold(

@@ -10,8 +10,8 @@ from unstuck.causes._samples import kept
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
 from unstuck.sample_signals import KEPT_CONSTANT_SHARE
+from unstuck.series import Series
 from unstuck.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
 
 NEARLY_ALL = Threshold(

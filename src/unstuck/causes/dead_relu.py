@@ -21,7 +21,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.facts import Layer
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SILENT_SHARE
 
 NEARLY_ALL = Threshold(

@@ -13,7 +13,7 @@ from unstuck.causes._measures import called, last_good_step, thinned
 from unstuck.edits import Clip, InsertLayer, Remedy, Safety, number
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     CONSTANT_LOSS,
     GRADIENT_NORM,

@@ -8,7 +8,7 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import backward_location, percent, thinned
 from unstuck.edits import Remedy, Safety, ZeroGrad
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import CARRIED_GRADIENT
 
 SHARE = Threshold(

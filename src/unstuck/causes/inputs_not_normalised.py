@@ -12,7 +12,7 @@ from unstuck.causes._measures import last, learned_little
 from unstuck.edits import InsertLayer, NormaliseInputs, Remedy, Safety, number
 from unstuck.facts import LayerRole, Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats
+from unstuck.series import Floats
 from unstuck.signals import INPUT_DEVIATION, INPUT_MEAN
 
 LARGE = Threshold(

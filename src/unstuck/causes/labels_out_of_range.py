@@ -11,7 +11,7 @@ from unstuck.causes._measures import thinned, unread_loss
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats
+from unstuck.series import Floats
 from unstuck.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
 
 SLACK = Threshold(

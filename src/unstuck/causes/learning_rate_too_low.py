@@ -24,7 +24,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import MoreSteps, Remedy, Safety, number
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Floats, Integers
+from unstuck.series import Floats, Integers
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.trends import relative_fall
 

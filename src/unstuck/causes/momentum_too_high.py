@@ -12,7 +12,7 @@ from unstuck.causes._steps import main_optimizer, paired
 from unstuck.edits import OptimizerArgument, Remedy, Safety, number
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
 from unstuck.trends import smooth
 

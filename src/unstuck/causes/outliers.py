@@ -12,8 +12,8 @@ from unstuck.causes._measures import failed, joined, last, learned_little, perce
 from unstuck.causes._samples import kept, trained_on, training_location
 from unstuck.edits import Remedy, Safety, number
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats, PlaceSeries
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
+from unstuck.series import Floats, PlaceSeries
 
 FAR = Threshold(
     "outlier-distance", 20.0,

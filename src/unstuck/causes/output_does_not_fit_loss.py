@@ -13,7 +13,7 @@ from unstuck.causes._measures import thinned
 from unstuck.edits import LossForm, Remedy, RemoveLayer, Safety, number
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,

@@ -10,7 +10,7 @@ from unstuck.causes._measures import thinned, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import RetainedGraph
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import LIVE_GRAPHS
 
 MANY = Threshold(

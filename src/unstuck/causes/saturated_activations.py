@@ -25,7 +25,7 @@ from unstuck.edits import (
 )
 from unstuck.facts import Layer, LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SATURATED_SHARE
 
 HALF = Threshold(

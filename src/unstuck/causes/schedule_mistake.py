@@ -19,7 +19,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import Remedy, Safety, Schedule, number
 from unstuck.facts import EndKind, Scheduler, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     LEARNING_RATE,
     SCHEDULER_CALLS,

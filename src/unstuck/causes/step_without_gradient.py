@@ -9,7 +9,7 @@ from unstuck.causes._measures import backward_location, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import EMPTY_STEP, UPDATE_NORM
 
 TIMES = Threshold(

@@ -20,7 +20,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import NormaliseTargets, Remedy, Safety, number
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats, Series
+from unstuck.series import Floats, Series
 from unstuck.signals import (
     LOSS_INPUT_DEVIATION,
     LOSS_INPUT_MEAN,

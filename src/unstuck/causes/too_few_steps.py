@@ -20,7 +20,7 @@ from unstuck.edits import MoreSteps, Remedy, Safety, number
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.forecast import Abstained, Forecast, forecast, outlook
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 
 LARGE = Threshold(

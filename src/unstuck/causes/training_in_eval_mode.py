@@ -9,7 +9,7 @@ from unstuck.causes._measures import called, joined, mode_layers, thinned, unwat
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Integers, Series
+from unstuck.series import Integers, Series
 from unstuck.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
 
 TIMES = Threshold(

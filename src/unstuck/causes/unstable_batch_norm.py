@@ -21,7 +21,7 @@ from unstuck.causes._measures import (
 from unstuck.edits import Remedy, ReplaceLayer, Safety
 from unstuck.facts import LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     BATCH_NORM_GAP,
     BATCH_NORM_VALUES,

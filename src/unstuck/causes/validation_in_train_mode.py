@@ -9,7 +9,7 @@ from unstuck.causes._measures import called, joined, mode_layers, thinned, unwat
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import EndKind, HeldOutPass
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
 
 SHARE = Threshold(

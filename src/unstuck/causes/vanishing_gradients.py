@@ -11,7 +11,7 @@ from unstuck.causes._measures import called, learned_little, spread, thinned
 from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety, number
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Floats
+from unstuck.series import Floats
 from unstuck.signals import OUTPUT_GRADIENT, SATURATED_SHARE
 
 LAYERS = Threshold(

@@ -11,7 +11,7 @@ from unstuck.causes._measures import percent, thinned
 from unstuck.edits import LossForm, Remedy, Safety, number
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.record import Series
+from unstuck.series import Series
 from unstuck.signals import (
     DISTINCT_TARGETS,
     LABEL_ORDER,

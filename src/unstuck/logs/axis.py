@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.table import Column, Table
-from unstuck.record import Floats, Integers, Series
+from unstuck.series import Floats, Integers, Series
 
 REPEATS = 0.02  # of the points may share a step before it is no axis
 RESUMES = 0.02  # of the points may go back before the order is none

@@ -25,7 +25,8 @@ from unstuck.logs.names import Kind, name_of
 from unstuck.logs.roles import Choice, Roles, assign
 from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
-from unstuck.record import EVENTS, Oddity, Record, Series
+from unstuck.record import EVENTS, Oddity, Record
+from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 _OWN = '{"type":"header","schema":'  # the first line of unstuck's own records

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.kept import Samples
-from unstuck.record import Floats, Integers
+from unstuck.series import Floats, Integers
 
 CENTRES = {"binary_cross_entropy_with_logits": 0.0}  # of a single output; 0.5 for all others
 WITH_INDICES = ("cross_entropy", "nll_loss", "multi_margin_loss")

@@ -16,7 +16,7 @@ import torch
 from unstuck.observe.kept import Contents, Rows, Samples
 from unstuck.observe.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
-from unstuck.record import Floats, Integers
+from unstuck.series import Floats, Integers
 
 MOST_SAMPLES = 2_000  # of each role
 FEATURE_LIMIT = 1_536  # elements of a sample that are kept: 12 MiB a role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.record import Floats
+from unstuck.series import Floats
 
 STRIPE = 256  # samples that are worked on at a time
 SMALLEST = -100.0  # torch clamps the logarithms of binary_cross_entropy there

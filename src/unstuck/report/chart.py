@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unstuck.record import Floats, Series
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
+from unstuck.series import Floats, Series
 from unstuck.trends import HUGE
 
 HEIGHT = 10

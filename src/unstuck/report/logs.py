@@ -12,11 +12,12 @@ from unstuck.facts import Log
 from unstuck.findings import Diagnosis, OutcomeKind
 from unstuck.forecast import COVERED, Abstained, outlook
 from unstuck.logs.names import name_of
-from unstuck.record import Record, Series
+from unstuck.record import Record
 from unstuck.report import terminal
 from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
+from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)

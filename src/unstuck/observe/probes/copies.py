@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows
-from unstuck.record import Integers, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,
@@ -15,6 +15,7 @@ from unstuck.sample_signals import (
     DUPLICATE_UNEVENNESS,
     NEAR_COPIES,
 )
+from unstuck.series import Integers
 
 COMPARED = 128  # samples that are compared with all others
 ELEMENTS = 512  # in so many of their elements

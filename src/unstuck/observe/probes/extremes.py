@@ -9,8 +9,9 @@ import numpy as np
 
 from unstuck.observe.kept import Rows, Samples
 from unstuck.observe.samplewise import sample_slopes
-from unstuck.record import Floats, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
+from unstuck.series import Floats
 
 FEWEST = 40  # samples
 SHOWN = 0.1  # share of the samples that are written, the most distant first

@@ -17,8 +17,9 @@ from unstuck.observe.probes.pairing import (
     write_network,
 )
 from unstuck.observe.probes.recall import write_recall, write_separability
-from unstuck.record import Floats, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import INPUT_KINDS
+from unstuck.series import Floats
 
 FEWEST = 100  # samples, below which a test tells nothing
 MOST_KINDS = 100

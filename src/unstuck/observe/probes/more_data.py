@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows, Samples
-from unstuck.record import Floats, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.series import Floats
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.classes import Classes
-from unstuck.record import Floats, Integers, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,
@@ -16,6 +16,7 @@ from unstuck.sample_signals import (
     LABEL_SUSPECTS,
     SUSPECTS_LEARNED,
 )
+from unstuck.series import Floats, Integers
 
 FEWEST = 50  # samples, below which nothing is said
 LISTED = 20  # suspects that are named

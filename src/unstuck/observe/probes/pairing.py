@@ -10,7 +10,7 @@ import numpy as np
 from unstuck.observe.cheap import one_hot, ranks
 from unstuck.observe.classes import Classes
 from unstuck.observe.kept import Samples
-from unstuck.record import Floats, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
@@ -19,6 +19,7 @@ from unstuck.sample_signals import (
     LABELS_FOUND,
     PAIRS_TESTED,
 )
+from unstuck.series import Floats
 
 PERMUTATIONS = 99
 SEED = 20  # of a generator of our own

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.kept import Contents, Samples
-from unstuck.record import Floats, RecordWriter
+from unstuck.record import RecordWriter
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+from unstuck.series import Floats
 
 FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role
