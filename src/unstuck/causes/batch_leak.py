@@ -8,7 +8,7 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, level, percent
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Pasted
-from unstuck.findings import Absent, Evidence, Present, Verdict
+from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import PASTED_SHARE
 
 MOST = Threshold(
@@ -32,6 +32,8 @@ def _detect(view: View) -> Verdict:
                 PASTED_SHARE.name, found.name, (0,), (share,), view.limit(MOST), words.seen),),
             remedies=(words.remedy,),
         )
+    if not view.facts.models:
+        return Unknown("no model was seen in training", ("a model that is trained",))
     return Absent("no operation was seen to take parts of several samples as one")
 
 

@@ -56,7 +56,9 @@ def _detect(view: View) -> Verdict:
         return Absent("the batches differ from step to step")
     if len(same) < view.limit(STEPS):
         return Unknown(f"only {len(same)} batches were compared", ("a run of more steps",))
-    sizes = view[BATCH_SIZE].values if view.has(BATCH_SIZE) else np.zeros(0)
+    if not view.has(BATCH_SIZE):
+        return Unknown("how many samples a batch holds was not looked at", (BATCH_SIZE.name,))
+    sizes = view[BATCH_SIZE].values
     fetch = next((f for f in view.facts.fetches
                   if f.samples > f.batch_size and np.any(sizes == f.batch_size)
                   and not np.any(sizes >= f.samples)), None)

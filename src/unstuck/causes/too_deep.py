@@ -32,6 +32,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the loss fell well, or by an unknown part of what there is to learn")
     layers = {x.name: x for x in view.facts.layers().values()
               if x.role in WEIGHTED and x.parameters}
+    if not layers:
+        return Unknown("no layer with weights was looked into", (OUTPUT_GRADIENT.name,))
     if not len(layers) > view.limit(LAYERS):
         return Absent(f"the network has {len(layers)} layers with weights")
     if any(x.role is LayerRole.NORMALISATION for x in view.facts.layers().values()):

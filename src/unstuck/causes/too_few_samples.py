@@ -67,6 +67,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the held-out loss has hardly risen from its best")
     train = kept(view, "train")
     weights = elements(view)
+    if not weights:
+        return Unknown("no model was seen in training", ("a model that is trained",))
     if train is None or not weights >= view.limit(CAPACITY) * train.samples:
         return Absent("the network has fewer weights than there are samples")
     curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}
