@@ -14,6 +14,7 @@ from unstuck.facts import LayerRole, Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import INPUT_DEVIATION, INPUT_MEAN
+from unstuck.trends import ratio
 
 LARGE = Threshold(
     "large-inputs", 10.0,
@@ -137,7 +138,7 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
         )
         for side, i in zip(sides, shown, strict=False)
     )
-    far = max(scales.overall / view.limit(LARGE), view.limit(TINY) / scales.overall,
+    far = max(scales.overall / view.limit(LARGE), ratio(view.limit(TINY), scales.overall),
               scales.spread / view.limit(SPREAD), scales.shift / view.limit(SHIFT))
     suffers = learned_little(view.outcome)
     strength = min(0.6 + 0.15 * math.log10(max(far, 1.0)) + 0.1 * suffers, 0.95)
