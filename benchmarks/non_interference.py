@@ -167,7 +167,7 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
              "numpy's random state": _digest(repr(np.random.get_state()).encode())}
     sys.stdout.flush()
     parts["what was printed"] = _digest((folder / "output.txt").read_bytes())
-    ended = left | dict(_parts("returned", returned, set()))
+    ended = left | dict(digests("returned", returned, {}))
     parts |= ended
     tensors = sum(value.startswith("tensor") for value in ended.values())
     result: dict[str, Any] = {"parts": parts, "tensors": tensors, "steps": 0}
@@ -204,17 +204,20 @@ def _end_after(steps: int, file: str, left: dict[str, str]) -> None:
 
 def _variables(frame: FrameType | None, file: str) -> Iterator[tuple[str, str]]:
     """The variables of a file's functions that are running, as parts."""
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     while frame is not None:
         if frame.f_code.co_filename == file:
             for name, value in frame.f_locals.items():
                 if not name.startswith("__"):
-                    yield from _parts(f"{frame.f_code.co_name}.{name}", value, seen)
+                    yield from digests(f"{frame.f_code.co_name}.{name}", value, seen)
         frame = frame.f_back
 
 
-def _parts(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, str]]:
-    """Everything a value holds, by name, as something short that is equal if and only if it is."""
+def digests(name: str, value: Any, seen: dict[int, Any]) -> Iterator[tuple[str, str]]:
+    """Everything a value holds, by name, as something short that is equal if and only if it is.
+
+    `seen` holds what was met before, by its id, and keeps it alive: another may not get that id.
+    """
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -224,9 +227,9 @@ def _parts(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, str]]:
     elif id(value) in seen:
         return
     else:
-        seen.add(id(value))
+        seen[id(value)] = value
         for key, part in _inside(value):
-            yield from _parts(f"{name}.{key}", part, seen)
+            yield from digests(f"{name}.{key}", part, seen)
 
 
 def _inside(value: Any) -> Iterator[tuple[str, Any]]:

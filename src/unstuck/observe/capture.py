@@ -282,7 +282,7 @@ class Capture:
             try:
                 self.caller = get_ident()
                 if self._watcher.sampled:
-                    self._sampled_call(module)
+                    self.tell(self._sampled_call, module)
                 # What the model calls inside runs torch's own code: it costs nothing.
                 if swapped is not None:
                     swapped.function.__code__ = swapped.old
@@ -307,8 +307,8 @@ class Capture:
             module._compiled_call_impl is not None
             or type(module).__name__ == "OptimizedModule"
         ):
-            self.tell(self._watcher.compiling)
-        self.tell(self._watcher.before_forward, module)
+            self._watcher.compiling()
+        self._watcher.before_forward(module)
         self._headroom.give()
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
