@@ -97,7 +97,8 @@ app.command(
 def diagnose(
     record: Annotated[
         Path | None,
-        typer.Argument(metavar="[RECORD]", help="A record's folder; by default the last run's."),
+        typer.Argument(metavar="[RECORD]", help="A record's folder; by default the last run's.",
+                       readable=False),  # the reader says it in our words
     ] = None,
     json_file: JsonOption = None,
     fail_on: FailOnOption = FailOn.ERROR,

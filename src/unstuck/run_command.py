@@ -55,6 +55,9 @@ class TargetCommand(TyperCommand):
         index = 0
         while index < len(args) and args[index].startswith("-") and args[index] != "--":
             word = args[index]
+            if word.startswith("-c"):
+                refuse("a program on the command line (-c) is not watched: write it to a file, and "
+                       "name that")
             if word.startswith("-m"):
                 module = [word[2:]] if len(word) > 2 else []
                 args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]

@@ -121,7 +121,7 @@ class TorchFinder:
             self._then()
 
         # On the instance: `torch.__loader__` stays the very object that it would have been.
-        loader.exec_module = exec_module
+        loader.__dict__["exec_module"] = exec_module
 
 
 class Child:
@@ -171,17 +171,22 @@ class Child:
         _forge_original_arguments(self._target)
         # Not normalised: the interpreter does neither.
         absolute = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
-        if os.path.isdir(absolute):
+        importing = sys.modules["_frozen_importlib_external"]
+        if importing.PathFinder._path_importer_cache(absolute) is not None:  # folder or archive
             return self._folder(main, absolute)
         if not sys.flags.safe_path:
             sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
-        loader = sys.modules["_frozen_importlib_external"].SourceFileLoader("__main__", absolute)
+        with io.open_code(absolute) as file:
+            source = file.read()
+        compiled = path.endswith(".pyc") or source[:2] == importing.MAGIC_NUMBER[:2]
+        kind = importing.SourcelessFileLoader if compiled else importing.SourceFileLoader
+        loader = kind("__main__", absolute)
         main.__dict__.update(
             __file__=absolute, __spec__=None, __cached__=None, __loader__=loader, __package__=None
         )
         self._finder.install()
-        with io.open_code(absolute) as file:
-            source = file.read()
+        if compiled:
+            return loader.get_code("__main__")  # type: ignore[no-any-return]
         return compile(source, absolute, "exec", dont_inherit=True)
 
     def _folder(self, main: ModuleType, folder: str) -> CodeType:
