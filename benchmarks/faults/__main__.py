@@ -71,7 +71,7 @@ def main() -> int:
             results.append(result)
             if result.differences:
                 console.print(f"{result.combination}: {'; '.join(result.differences)}",
-                              markup=False, highlight=False)
+                              markup=False, highlight=False, soft_wrap=True)
             if options.log:
                 with options.log.open("a") as file:
                     file.write(matrix.as_json(result) + "\n")

@@ -230,7 +230,7 @@ class _Loaded:
         self._module = module
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self) if name == "torch" else None
+        return ModuleSpec(name, self) if name == "torch" else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         pass
