@@ -169,8 +169,7 @@ class Child:
         path, *arguments = self._target
         sys.argv = [path, *arguments]
         _forge_original_arguments(self._target)
-        # Not normalised: the interpreter does neither.
-        absolute = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+        absolute = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)  # as Python's
         importing = sys.modules["_frozen_importlib_external"]
         if importing.PathFinder._path_importer_cache(absolute) is not None:  # folder or archive
             return self._folder(main, absolute)
@@ -181,9 +180,8 @@ class Child:
         compiled = path.endswith(".pyc") or source[:2] == importing.MAGIC_NUMBER[:2]
         kind = importing.SourcelessFileLoader if compiled else importing.SourceFileLoader
         loader = kind("__main__", absolute)
-        main.__dict__.update(
-            __file__=absolute, __spec__=None, __cached__=None, __loader__=loader, __package__=None
-        )
+        main.__dict__.update(__file__=absolute, __spec__=None, __cached__=None, __package__=None,
+                             __loader__=loader)
         self._finder.install()
         if compiled:
             return loader.get_code("__main__")  # type: ignore[no-any-return]
