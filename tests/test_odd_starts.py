@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import py_compile
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipapp
@@ -15,7 +14,8 @@ from typing import Any
 
 import pytest
 
-LIMIT = 120.0
+from tests import processes
+
 SEES = """
 import os, sys
 import {neighbour}
@@ -46,10 +46,9 @@ def _ran(
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     state = tempfile.mkdtemp(prefix="unstuck-state-")
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        status = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=LIMIT,
-            env={**plain, "XDG_STATE_HOME": state, **(environment or {})}, check=False,
-        ).returncode
+        status = processes.run(
+            command, cwd=folder, stdout=out, stderr=err,
+            env={**plain, "XDG_STATE_HOME": state, **(environment or {})}).returncode
         out.seek(0)
         err.seek(0)
         return status, out.read(), err.read()
@@ -227,7 +226,7 @@ def powerless() -> list[str]:
     if os.getuid():
         return []
     command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-    if shutil.which(command[0]) is None or subprocess.run([*command, "true"]).returncode:
+    if shutil.which(command[0]) is None or processes.run([*command, "true"]).returncode:
         pytest.skip("root may read everything here")
     return command
 

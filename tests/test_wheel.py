@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from unstuck import read_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,18 +30,18 @@ print("trained")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
-                   cwd=ROOT, check=True, capture_output=True, timeout=120)
+    processes.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+                   cwd=ROOT, check=True, capture_output=True)
     return next(folder.glob("unstuck-*.whl"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path) -> Path:
     target = wheel.parent / "installed"
-    subprocess.run(
+    processes.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
          "--disable-pip-version-check", "--target", target, wheel],
-        check=True, capture_output=True, timeout=120)
+        check=True, capture_output=True)
     return target
 
 
@@ -55,12 +56,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 def test_the_installed_commands_work(installed: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return processes.run(
             [sys.executable, installed / "bin" / "unstuck", *arguments], cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(installed), "XDG_STATE_HOME": str(tmp_path)},
-            capture_output=True, text=True, timeout=120)
+            capture_output=True, text=True)
 
-    where = subprocess.run(
+    where = processes.run(
         [sys.executable, "-c", "import unstuck; print(unstuck.__file__)"], cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True)
     assert where.stdout.startswith(str(installed))

@@ -246,13 +246,16 @@ class Capture:
                 return original(scheduler, *args, **kwargs)
             self._in_scheduler = True  # some schedulers step others
             try:
-                if not self._watcher.flow.knows_scheduler(scheduler):
-                    self.tell(self._watcher.scheduled, scheduler)
+                self.tell(self._scheduled, scheduler)
                 return original(scheduler, *args, **kwargs)
             finally:
                 self._in_scheduler = False
 
         return step
+
+    def _scheduled(self, scheduler: Any) -> None:
+        if not self._watcher.flow.knows_scheduler(scheduler):
+            self._watcher.scheduled(scheduler)
 
     def _first(self, handler: Callable[..., None]) -> Callable[[Original], Callable[..., Any]]:
         """Tells of a call before it is made, by its first argument."""
