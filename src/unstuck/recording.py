@@ -151,10 +151,8 @@ class _File:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"):
-            flags |= getattr(os, name, 0)
-        self._descriptor = _out_of_the_way(os.open(path, flags, 0o600))
+        self._path = path.absolute()  # the program may change its folder
+        self._descriptor = _opened(path, os.O_CREAT | os.O_EXCL)
         self._identity = self._now()
 
     def _now(self) -> tuple[int, int]:
@@ -163,15 +161,32 @@ class _File:
 
     def write(self, data: bytes) -> int:
         """Writes and says how many bytes; raises OSError."""
-        if self._now() != self._identity:
-            raise OSError("the program has closed the file of the record")
+        if not self._is_ours():
+            self._descriptor = _opened(self._path)
+            if not self._is_ours():
+                os.close(self._descriptor)
+                raise OSError("the program has closed and replaced the file of the record")
         return os.write(self._descriptor, data)
 
     def close(self) -> None:
         """Closes the file unless the program has done so."""
         with suppress(OSError):
-            if self._now() == self._identity:
+            if self._is_ours():
                 os.close(self._descriptor)
+
+    def _is_ours(self) -> bool:
+        try:
+            return self._now() == self._identity
+        except OSError:  # nothing has the number at the moment
+            return False
+
+
+def _opened(path: Path, more: int = 0) -> int:
+    """A descriptor to append to a file by; OSError if there is none or it is a link."""
+    flags = os.O_WRONLY | os.O_APPEND | more
+    for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY", "O_NONBLOCK"):
+        flags |= getattr(os, name, 0)
+    return _out_of_the_way(os.open(path, flags, 0o600))
 
 
 def _out_of_the_way(descriptor: int) -> int:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import unstuck
 from unstuck.diagnosis import diagnose
+from unstuck.findings import Unknown
 from unstuck.record import Record, read_record
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS
 
@@ -254,6 +255,13 @@ def test_a_profiler_pauses_close_looks(tmp_path: Path) -> None:
     assert not record.measured(GRADIENT_NORM)
     assert any("profiler" in odd.says for odd in record.oddities)
     assert len(record.series(TRAIN_LOSS)) == STEPS
+
+
+@pytest.mark.parametrize("slug", ["batch-leak", "too-deep", "too-few-samples", "dead-relu"])
+def test_what_a_profiler_keeps_from_view_is_unknown(slug: str, tmp_path: Path) -> None:
+    with unstuck.watch(tmp_path, overhead=ALWAYS), torch.profiler.profile():
+        train(rate=1e4)
+    assert isinstance(dict(diagnose(read_record(tmp_path)).verdicts)[slug], Unknown)
 
 
 def test_close_looks_go_on_after_a_profiler(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from torch.optim.optimizer import (
 from torch.utils.data import DataLoader, dataloader
 
 from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
+from unstuck.observe.guard import weakly
 from unstuck.observe.quiet import tracing_state
 from unstuck.observe.recursion import Headroom
 from unstuck.observe.swap import Original, Swap, key, swap, uncompiled
@@ -103,7 +104,7 @@ class Capture:
         self._undo.append(hook.remove)
         self._watch_beginnings(True)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._in_forked_child)
+            os.register_at_fork(after_in_child=weakly(self._in_forked_child))
 
     def remove(self) -> None:
         """Takes every hook away, in reverse order."""

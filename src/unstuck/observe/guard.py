@@ -7,6 +7,7 @@ reaches it. An exception that is the program's own passes at once.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -120,3 +121,18 @@ def _receives(names: tuple[str, ...], values: dict[str, Any], frame: object) -> 
         if value is frame or (type(value) is tuple and any(one is frame for one in value)):
             return True
     return False
+
+
+def weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """A function that calls a method as long as its object exists.
+
+    For what can never be taken back: a function to be called at each fork, for instance.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    return call

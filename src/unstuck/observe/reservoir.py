@@ -289,6 +289,7 @@ class Reservoir:
                 self.next = LATER * (step + 1)
 
     # Taking in ----------------------------------------------------------------------------------
+    @np.errstate(all="ignore")  # numbers may be odd, and settings are the program's
     def _absorb(self) -> None:
         trained, self._trained = self._trained, []
         for chunk in trained:
