@@ -231,12 +231,12 @@ def test_a_folder_with_a_record_is_not_written_over(tmp_path: Path) -> None:
 def test_after_close_and_abandon_nothing_is_written(tmp_path: Path) -> None:
     for name, leave in (("a", RecordWriter.close), ("b", RecordWriter.abandon)):
         writer = RecordWriter(tmp_path / name, "0")
-        writer.row(signals.signals.TRAIN_LOSS, 0, 1.0)
+        writer.row(signals.TRAIN_LOSS, 0, 1.0)
         leave(writer)  # an abandoned file must not warn that it was left open either
         before = (tmp_path / name / EVENTS).read_bytes()
         assert (b"train-loss" in before) == (leave is RecordWriter.close)
         writer.fact(loss_fact("late"), 0)
-        writer.row(signals.signals.TRAIN_LOSS, 0, 1.0)
+        writer.row(signals.TRAIN_LOSS, 0, 1.0)
         writer.odd("late", 0, "late")
         writer.tick()
         writer.end(End(EndKind.FINISHED), 0)
@@ -246,11 +246,11 @@ def test_after_close_and_abandon_nothing_is_written(tmp_path: Path) -> None:
 
 def test_odd_and_end_are_on_disk_at_once(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path, "0")
-    writer.row(signals.signals.TRAIN_LOSS, 0, 2.0)
+    writer.row(signals.TRAIN_LOSS, 0, 2.0)
     writer.odd("limited", 1, "something")
     record = read_record(tmp_path)
     assert record.oddities[0].says == "something"
-    assert record.series(signals.signals.TRAIN_LOSS).values.tolist() == [2.0]
+    assert record.series(signals.TRAIN_LOSS).values.tolist() == [2.0]
     writer.end(End(EndKind.FINISHED), 1)
     assert read_record(tmp_path).end.kind is EndKind.FINISHED
     writer.close()
@@ -275,15 +275,15 @@ def test_the_main_track_is_the_one_trained_to_the_end_most_often(tmp_path: Path)
     writer = RecordWriter(tmp_path, "0")
     for step in range(100):
         if step < 80:
-            writer.row(signals.signals.TRAIN_LOSS, step, 1.0, "pretraining")
+            writer.row(signals.TRAIN_LOSS, step, 1.0, "pretraining")
         else:
-            writer.row(signals.signals.TRAIN_LOSS, step, 2.0, "fine-tuning")
+            writer.row(signals.TRAIN_LOSS, step, 2.0, "fine-tuning")
         if step % 10 == 9:
-            writer.row(signals.signals.TRAIN_LOSS, step, 3.0, "now and then")
+            writer.row(signals.TRAIN_LOSS, step, 3.0, "now and then")
     writer.close()
     record = read_record(tmp_path)
     assert set(record.tracks) == {"pretraining", "fine-tuning", "now and then"}
-    assert set(record.series(signals.signals.TRAIN_LOSS).values.tolist()) == {2.0}
+    assert set(record.series(signals.TRAIN_LOSS).values.tolist()) == {2.0}
     assert record.steps == 100
 
 
@@ -393,7 +393,7 @@ WRONG_EVENTS = {
 def test_a_wrong_event_costs_no_more_than_itself(event: str, tmp_path: Path) -> None:
     record = read_or_refuse(write(tmp_path, HEADER, event, *GOOD, ""))
     assert record is not None
-    assert record.series(signals.signals.TRAIN_LOSS).steps.tolist()[-3:] == [0, 1, 2]
+    assert record.series(signals.TRAIN_LOSS).steps.tolist()[-3:] == [0, 1, 2]
     assert {"w", "b"} <= set(record.series(signals.WEIGHT_NORM))
     assert record.oddities[-1].says == "é"
     assert record.end.kind is EndKind.FINISHED
@@ -456,7 +456,7 @@ def test_numbers_that_are_not_finite_are_read(tmp_path: Path) -> None:
     record = read_record(write(
         tmp_path, HEADER, '{"type":"step","signal":"train-loss","rows":'
         '[[0,"nan"],[1,"inf"],[2,"-inf"],[3,NaN],[4,Infinity],[5,1]]}', ""))
-    series = record.series(signals.signals.TRAIN_LOSS)
+    series = record.series(signals.TRAIN_LOSS)
     np.testing.assert_array_equal(
         series.values, [math.nan, math.inf, -math.inf, math.nan, math.inf, 1])
     assert series.finite.steps.tolist() == [5]

@@ -24,6 +24,7 @@ SCHEMA = 1
 EVENTS = "events.jsonl"
 FLUSH_SECONDS = 0.25
 MOST_PENDING = 1_000  # events that wait for a flush
+HEAD = 200  # bytes of the header that tell a record from another
 HIGH = 200  # a descriptor beyond those that a program usually has
 
 
@@ -154,6 +155,8 @@ class _File:
         self._path = path.absolute()  # the program may change its folder
         self._descriptor = _opened(path, os.O_CREAT | os.O_EXCL)
         self._identity = self._now()
+        self._head = b""  # of what was written
+        self._size = 0
 
     def _now(self) -> tuple[int, int]:
         status = os.fstat(self._descriptor)
@@ -162,11 +165,22 @@ class _File:
     def write(self, data: bytes) -> int:
         """Writes and says how many bytes; raises OSError."""
         if not self._is_ours():
-            self._descriptor = _opened(self._path)
-            if not self._is_ours():
-                os.close(self._descriptor)
-                raise OSError("the program has closed and replaced the file of the record")
-        return os.write(self._descriptor, data)
+            self._reopen()
+        written = os.write(self._descriptor, data)
+        self._head = self._head or data[:HEAD]
+        self._size += written
+        return written
+
+    def _reopen(self) -> None:
+        descriptor = _opened(self._path)
+        # A new file may have got the identity of one that was removed.
+        if os.fstat(descriptor).st_size != self._size or (
+            os.pread(descriptor, len(self._head), 0) != self._head
+        ):
+            os.close(descriptor)
+            raise OSError("the program has closed and replaced the file of the record")
+        self._descriptor = descriptor
+        self._identity = self._now()
 
     def close(self) -> None:
         """Closes the file unless the program has done so."""
@@ -183,7 +197,7 @@ class _File:
 
 def _opened(path: Path, more: int = 0) -> int:
     """A descriptor to append to a file by; OSError if there is none or it is a link."""
-    flags = os.O_WRONLY | os.O_APPEND | more
+    flags = os.O_RDWR | os.O_APPEND | more
     for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY", "O_NONBLOCK"):
         flags |= getattr(os, name, 0)
     return _out_of_the_way(os.open(path, flags, 0o600))
