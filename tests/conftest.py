@@ -25,6 +25,16 @@ def pytest_configure() -> None:
     os.environ["XDG_STATE_HOME"] = str(running.session() / "state")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests only if all are asked for; last those that would make every record themselves."""
+    if not os.environ.get("UNSTUCK_ALL"):
+        skip = pytest.mark.skip(reason="slow: only with UNSTUCK_ALL=1")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(skip)
+    items.sort(key=lambda item: item.get_closest_marker("all_records") is not None)
+
+
 @pytest.fixture
 def default_signals() -> Iterator[None]:
     """Programs that the test starts begin with no signal ignored or blocked, as in a terminal.

@@ -215,6 +215,7 @@ class _Spy(View):
 
 
 @each_cause
+@pytest.mark.all_records
 def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> None:
     read: set[str] = set()
     compared: set[str] = set()

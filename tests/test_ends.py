@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import processes
+from tests.marks import slow
 from unstuck.facts import End, EndKind, Loss, Program
 from unstuck.record import RecordWriter
 from unstuck.signals import TRAIN_LOSS
@@ -64,7 +65,7 @@ def _record(folder: Path) -> Path:
 
 # The status that `run` hands on ------------------------------------------------------------------
 @pytest.mark.parametrize("streams", [
-    "2>/dev/full", "2>&-", "<&- >&- 2>&-", "2>&1 >/dev/null | head -0",
+    "2>/dev/full", slow("2>&-"), slow("<&- >&- 2>&-"), "2>&1 >/dev/null | head -0",
 ])
 @pytest.mark.parametrize("status", [0, 3])
 def test_what_we_cannot_print_changes_no_status(tmp_path: Path, streams: str, status: int) -> None:
@@ -73,7 +74,7 @@ def test_what_we_cannot_print_changes_no_status(tmp_path: Path, streams: str, st
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
-@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&1 >/dev/null | head -0"])
+@pytest.mark.parametrize("streams", ["2>/dev/full", slow("2>&1 >/dev/null | head -0")])
 def test_a_report_that_cannot_be_printed_changes_no_status(tmp_path: Path, streams: str) -> None:
     _script(tmp_path, _TRAINS)
     run = f"{_UNSTUCK} run --json /dev/full --fail-on"
@@ -100,8 +101,9 @@ def test_ctrl_c_ends_the_judging_and_not_the_status(tmp_path: Path) -> None:
 
 # What other commands print -----------------------------------------------------------------------
 @pytest.mark.parametrize(("command", "status"), [
-    ("list", 0), ("explain dead-relu", 0), ("diagnose r", 1), ("diagnose r --json -", 1),
-    ("curves log.csv", 0), ("curves log.csv --json -", 0), ("--help", 0), ("run --help", 0),
+    ("list", 0), slow("explain dead-relu", 0), ("diagnose r", 1), slow("diagnose r --json -", 1),
+    ("curves log.csv", 0), slow("curves log.csv --json -", 0), ("--help", 0),
+    slow("run --help", 0),
 ])
 def test_output_that_cannot_be_written_is_a_sentence(
     tmp_path: Path, command: str, status: int
@@ -139,7 +141,7 @@ def test_what_a_stream_cannot_hold_is_spelled_out(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("setting", ["error", "default"])
+@pytest.mark.parametrize("setting", ["error", slow("default")])
 def test_warnings_that_the_user_asked_for_are_about_the_program(
     tmp_path: Path, setting: str
 ) -> None:
@@ -217,9 +219,9 @@ def test_a_record_that_cannot_be_written_on_is_judged_so_far(tmp_path: Path) -> 
 # Records that are gone ---------------------------------------------------------------------------
 @pytest.mark.parametrize("then", [
     "import shutil; shutil.rmtree('r')",
-    "import shutil; shutil.rmtree('r'); open('r', 'w').write('mine')",
-    "os.remove('r/events.jsonl'); open('r/events.jsonl', 'w').write('mine')",
-    "os.rename('r/events.jsonl', 'mine'); os.symlink('../mine', 'r/events.jsonl')",
+    slow("import shutil; shutil.rmtree('r'); open('r', 'w').write('mine')"),
+    slow("os.remove('r/events.jsonl'); open('r/events.jsonl', 'w').write('mine')"),
+    slow("os.rename('r/events.jsonl', 'mine'); os.symlink('../mine', 'r/events.jsonl')"),
 ])
 def test_a_record_that_the_program_removes_is_told_so(tmp_path: Path, then: str) -> None:
     _script(tmp_path, f"{_TRAINS}\n    {then}\n    raise SystemExit(4)")

@@ -50,6 +50,7 @@ def train(
 
 
 # Programs that were watched whole ----------------------------------------------------------------
+@pytest.mark.all_records
 def test_little_is_unknown_of_healthy_programs() -> None:
     counts = []
     for program in ZOO:

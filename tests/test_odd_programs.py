@@ -11,6 +11,7 @@ import unstuck
 from benchmarks.faults import matrix, throwing
 from benchmarks.forking import Interpreter
 from benchmarks.odd_programs import ODD, TRAIN
+from tests.marks import slow
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,8 @@ def interpreter() -> Iterator[Interpreter]:
         yield made
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", [
+    name if number % 3 == 0 else slow(name) for number, name in enumerate(ODD)])
 def test_an_odd_program_does_what_it_does_alone(
     interpreter: Interpreter, tmp_path: Path, name: str
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import processes
+from tests.marks import slow
 
 SEES = """
 import os, sys
@@ -145,8 +146,8 @@ def test_a_program_on_the_command_line_is_refused_in_a_sentence(
 
 # The interpreter ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("flags", [
-    ("-O",), ("-OO",), ("-I",), ("-W", "error"), ("-P",), ("-B",), ("-X", "dev"), ("-E", "-s"),
-    ("-b", "-b"), ("-X", "faulthandler"),
+    ("-OO",), ("-I",), ("-W", "error"), ("-X", "dev"),
+    *map(slow, [("-O",), ("-P",), ("-B",), ("-E", "-s"), ("-b", "-b"), ("-X", "faulthandler")]),
 ])
 def test_flags_reach_the_program(tmp_path: Path, flags: tuple[str, ...]) -> None:
     program = _write(tmp_path / "program.py", SEES if not {"-I", "-P"} & {*flags} else (
@@ -155,8 +156,8 @@ def test_flags_reach_the_program(tmp_path: Path, flags: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("name", [
-    "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE",
-    "PYTHONFAULTHANDLER", "PYTHONDEVMODE",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
+    *map(slow, ["PYTHONOPTIMIZE", "PYTHONNOUSERSITE", "PYTHONFAULTHANDLER", "PYTHONDEVMODE"]),
 ])
 def test_environment_variables_reach_the_program(tmp_path: Path, name: str) -> None:
     program = _write(tmp_path / "program.py")
@@ -169,6 +170,7 @@ def test_a_safe_path_stays_safe(tmp_path: Path) -> None:
     _both(tmp_path, program, environment={"PYTHONSAFEPATH": "1"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [("-OO",), ("-W", "error")])
 def test_training_under_flags_is_watched(tmp_path: Path, flags: tuple[str, ...]) -> None:
     from unstuck import read_record
@@ -199,7 +201,7 @@ open('ended', 'w').close()
 """
 
 
-@pytest.mark.parametrize("torch", ["", "import torch"])
+@pytest.mark.parametrize("torch", ["", slow("import torch")])
 @pytest.mark.parametrize("close", ["", "os.closerange(0, 256)"])
 def test_a_daemon_outlives_us(tmp_path: Path, torch: str, close: str) -> None:
     program = _write(tmp_path / "daemon.py", _DAEMON.format(torch=torch, close=close))

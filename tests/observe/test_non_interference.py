@@ -35,7 +35,6 @@ def test_the_first_steps_are_the_same_bare_and_watched(run: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not ALL, reason="all programs to their end, only with UNSTUCK_ALL=1")
 @pytest.mark.parametrize("run", every_run(), ids=str)
 def test_whole_programs_are_the_same_bare_and_watched(run: Run) -> None:
     check(compare(run))

@@ -54,7 +54,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def watched(
-    program: Callable[[], Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    program: Callable[[], Any], folder: Path, monkeypatch: pytest.MonkeyPatch,
+    overhead: float = 1e9,
 ) -> tuple[Contents, Record]:
     """What was kept of a program, and its record."""
     kept: list[Contents] = []
@@ -65,7 +66,7 @@ def watched(
         return probes(watcher, contents, *rest)
 
     monkeypatch.setattr(ending, "_probes", note)
-    with unstuck.watch(folder, overhead=1e9):
+    with unstuck.watch(folder, overhead=overhead):
         program()
     return kept[0], read_record(folder)
 
@@ -407,7 +408,7 @@ def limits(record: Record) -> list[str]:
 
 def test_time_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "MOST_SECONDS", -1.0)
-    _, record = watched(Lesson(), tmp_path / "r", monkeypatch)
+    _, record = watched(Lesson(), tmp_path / "r", monkeypatch, overhead=0.99)
     assert limits(record) == ["there was no time to look at all the samples that were kept"]
     assert record.end.kind is EndKind.FINISHED
 
