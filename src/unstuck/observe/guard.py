@@ -100,15 +100,17 @@ def is_of_the_program(error: BaseException) -> bool:
     leaves no frame at all: then it is of a class that nothing here raises.
     """
     trace: TracebackType | None = error.__traceback__
-    before = None
+    before, ours = None, False
     while trace is not None:
         frame = trace.tb_frame
-        if before is not None and _receives(frame.f_code.co_varnames[:3], frame.f_locals, before):
+        ours = frame.f_code.co_filename.startswith(OWN_FOLDER)
+        if before is not None and not ours and _receives(
+            frame.f_code.co_varnames[:3], frame.f_locals, before
+        ):
             return True
         before, trace = frame, trace.tb_next
-    inside = before is not None and before.f_code.co_filename.startswith(OWN_FOLDER)
     module = getattr(type(error), "__module__", "")
-    return inside and module.partition(".")[0] not in _RAISING
+    return ours and module.partition(".")[0] not in _RAISING
 
 
 _RAISING = frozenset({"builtins", "unstuck", "torch", "numpy", "json", "zipfile", "ast"})
