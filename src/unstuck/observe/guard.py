@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +39,9 @@ class Guard:
         self._untold: Exception | None = None  # what could not be told of where it was raised
         self.set_tracer: Callable[[Any], Any] | None = None  # of a compiler, if there is one
         self.active = False
+        # Until it is known which thread trains, two may call models at once; hooks in backward run
+        # in threads of their own on other devices than the CPU.
+        self._lock = RLock()
 
     def tell(self, handler: Callable[..., None], *arguments: Any) -> None:
         """Calls a handler of ours.
@@ -55,7 +59,7 @@ class Guard:
         set_tracer = self.set_tracer
         tracer = set_tracer(None) if set_tracer is not None else None
         try:
-            with unseen_by_functions(), unseen_by_dispatch():
+            with self._lock, unseen_by_functions(), unseen_by_dispatch():
                 handler(*arguments)
         except BaseException as error:
             try:

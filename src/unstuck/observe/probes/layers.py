@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -120,9 +120,8 @@ class LayerProbe:
                 if self._input_due:
                     self._input(args[0] if args else None, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
-            known = self._statistics.setdefault(name, [])
-            if len(known) < MOST_CALLS:  # a program that never steps goes on calling
-                known.append(mean_deviation(part))
+            if not _is_full(self._statistics, name):
+                _add(self._statistics, name, mean_deviation(part))
             if kind is LayerRole.ACTIVATION:
                 self._activation(module, tensor, name)
         if own:
@@ -166,10 +165,10 @@ class LayerProbe:
             return
 
         def note(gradient: torch.Tensor) -> None:
-            if is_plain(gradient) and not gradient.is_sparse:
-                known = self._gradients.setdefault(name, [])
-                if len(known) < MOST_CALLS:
-                    known.append(norm(gradient))
+            if is_plain(gradient) and not gradient.is_sparse and (
+                not _is_full(self._gradients, name)
+            ):
+                _add(self._gradients, name, norm(gradient))
 
         # A program that saves the tensor gets no warning for a hook that is marked so.
         tensor.register_hook(unserializable_hook(self._guard.guarded(note)))
@@ -207,9 +206,8 @@ class LayerProbe:
         margin = SATURATION * (1.0 - low)
         part = spread(values, ELEMENT_LIMIT)
         ends = (part < low + margin) | (part > 1.0 - margin)
-        known = self._saturated.setdefault(place, [])
-        if len(known) < MOST_CALLS:
-            known.append(ends.float().mean())
+        if not _is_full(self._saturated, place):
+            _add(self._saturated, place, ends.float().mean())
 
     def end(self, args: Any, kwargs: Any, output: Any) -> None:
         """A call of a model from outside has ended."""
@@ -329,6 +327,16 @@ class LayerProbe:
             shares = (self._non_finite / count).tolist()
             self._writer.sample(INPUT_NON_FINITE, step, {
                 str(index): share for index, share in enumerate(shares) if share > 0})
+
+
+def _is_full(found: Mapping[str, Sequence[Any]], name: str) -> bool:
+    """Whether enough was seen of a layer in a step: a program that never steps goes on calling."""
+    return len(found.get(name, ())) >= MOST_CALLS
+
+
+def _add(found: dict[str, list[Any]], name: str, value: Any) -> None:
+    """Adds a value in one go: another thread may write down or forget all of them meanwhile."""
+    found[name] = [*found.get(name, ()), value]
 
 
 _FUNCTIONAL = {"ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
