@@ -123,6 +123,7 @@ def run(
         keys.listen()
         from unstuck.report import schema
 
+        _say_failures(result)
         if result.record is None:
             _say_why_nothing(result, quiet)
         else:
@@ -172,13 +173,16 @@ class _Keys:
             raise KeyboardInterrupt
 
 
-def _say_why_nothing(result: RunResult, quiet: bool) -> None:
-    from unstuck import supervise
-
+def _say_failures(result: RunResult) -> None:
     for sentence in result.failures:
         say(sentence)
     for traceback in result.debug:
         complain(traceback)
+
+
+def _say_why_nothing(result: RunResult, quiet: bool) -> None:
+    from unstuck import supervise
+
     if not quiet or result.unwatched or result.lost:
         say(supervise.nothing_recorded(result))
 
@@ -186,10 +190,6 @@ def _say_why_nothing(result: RunResult, quiet: bool) -> None:
 def _say_how_it_ended(result: RunResult, quiet: bool) -> None:
     from unstuck import supervise
 
-    for sentence in result.failures:
-        say(sentence)
-    for traceback in result.debug:
-        complain(traceback)
     if result.signal is not None and not quiet:
         say(f"the program was ended by {supervise.signal_name(result.signal)}")
 

@@ -32,14 +32,7 @@ from unstuck.thinning import EXACT, HEAD, Thinner, even
 MOST_OF_OURS = 10 * 2**20  # bytes of one tensor
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("UNSTUCK_DEBUG", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(3)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 # Pieces -------------------------------------------------------------------------------------------

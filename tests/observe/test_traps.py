@@ -37,6 +37,7 @@ import unstuck
 from benchmarks.apart import PRELOAD
 from unstuck.facts import EndKind
 from unstuck.observe import capture
+from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.stop import STOPS_BEFORE_EXIT
 from unstuck.record import EVENTS, Record, RecordWriter, read_record
 from unstuck.signals import (
@@ -1155,6 +1156,22 @@ def test_after_an_error_in_the_forward_the_model_is_still_seen(tmp_path: Path) -
 
     _, record = same(program, tmp_path)
     assert len(record.models[0].layers) == 4
+
+
+def test_a_last_look_that_fails_stops_no_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(probe: LossProbe) -> Any:
+        if sys._getframe(1).f_code.co_name != "_step_ended":
+            raise ZeroDivisionError
+        return places(probe)
+
+    places = LossProbe.places
+    monkeypatch.setattr(LossProbe, "places", broken)
+    with unstuck.watch(tmp_path, max_steps=3):
+        plain()
+        pytest.fail("went on")
+    assert read_record(tmp_path).end.max_steps == 3
 
 
 def test_max_steps_leaves_the_block(tmp_path: Path) -> None:

@@ -231,13 +231,18 @@ def mean_deviation(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, torch.linalg.vector_norm(apart) / math.sqrt(tensor.numel())
 
 
+def by_device(tensors: list[torch.Tensor]) -> list[list[int]]:
+    """The numbers of the tensors of each device."""
+    found: dict[torch.device, list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        found.setdefault(tensor.device, []).append(index)
+    return list(found.values())
+
+
 def transfer(tensors: list[torch.Tensor]) -> list[float]:
     """Scalars of any devices as numbers, with one transfer from each device."""
-    by_device: dict[torch.device, list[int]] = {}
-    for index, tensor in enumerate(tensors):
-        by_device.setdefault(tensor.device, []).append(index)
     result = [0.0] * len(tensors)
-    for indices in by_device.values():
+    for indices in by_device(tensors):
         values = torch.stack([tensors[i].float() for i in indices]).tolist()
         for index, value in zip(indices, values, strict=True):
             result[index] = float(value)

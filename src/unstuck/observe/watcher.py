@@ -164,7 +164,7 @@ class Watcher:
         if not self.stop.is_due(self.step):
             return
         if self.stop.told == 1:  # while all is still held
-            self.guard.tell(self.lifetimes.count, self.losses.places(), self.step)
+            self.guard.tell(lambda: self.lifetimes.count(self.losses.places(), self.step))
             self.guard.tell(self.writer.flush)
         if self.stop.in_vain:
             self.finish(facts.End(facts.EndKind.STOPPED))

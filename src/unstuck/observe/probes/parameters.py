@@ -17,6 +17,7 @@ from unstuck.observe.naming import Names, numbered
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import (
     FirstValues,
+    by_device,
     held_by,
     is_nonzero,
     is_plain,
@@ -341,11 +342,8 @@ def _part(parameter: torch.Tensor, limit: int) -> torch.Tensor:
 
 def _norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     """L2 norms of all tensors, on their devices."""
-    by_device: dict[torch.device, list[int]] = {}
-    for index, tensor in enumerate(tensors):
-        by_device.setdefault(tensor.device, []).append(index)
     found: dict[int, torch.Tensor] = {}
-    for indices in by_device.values():
+    for indices in by_device(tensors):
         norms = torch._foreach_norm([tensors[i] for i in indices])
         found.update(zip(indices, norms, strict=True))
     return [found[index].float() for index in range(len(tensors))]
