@@ -100,7 +100,7 @@ class Capture:
                 self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
-        hook = register_optimizer_step_post_hook(uncompiled(self._after_step))
+        hook = register_optimizer_step_post_hook(quiet.step_hook(self._after_step))
         self._undo.append(hook.remove)
         self._watch_beginnings(True)
         if hasattr(os, "register_at_fork"):
@@ -388,7 +388,7 @@ class Capture:
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             self.tell(self._watcher.before_step, optimizer, closure is not None)
 
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _after_step(self, optimizer: Optimizer) -> None:
         if not self._elsewhere():
             told = self._watcher.quiet.stepped if self._is_quiet else self._watcher.after_step
             self.tell(told, optimizer)

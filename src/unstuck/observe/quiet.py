@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, is_grad_enabled, nn
+from torch.compiler import is_dynamo_compiling
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.guard import dispatch_modes, function_modes
@@ -194,7 +195,7 @@ class QuietSteps:
             ):
                 return original(tensors, *args, **kwargs)
             root = None
-            if type(tensors) is Tensor and not (function_modes() or dispatch_modes()):
+            if type(tensors) is Tensor and not function_modes():
                 root = tensors.grad_fn
             if root is not None and self._alone and not watcher.backwards_since_step and (
                 root._sequence_nr() == self._waiting
@@ -221,12 +222,43 @@ class QuietSteps:
         self._hand_on()
         self._watcher.before_backward(tensors)
 
+    def step_hook(self, usual: Callable[[Optimizer], None]) -> Callable[..., None]:
+        """A hook for torch on the end of an optimizer's step."""
+        watcher = self._watcher
+        tell, capture, writer = watcher.guard.tell, watcher.capture, watcher.writer
+        compiling = is_dynamo_compiling  # no global of ours is looked up by a compiler
+
+        def hook(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            if compiling():
+                return
+            if self._alone and id(optimizer) == self._optimizer and (
+                watcher.backwards_since_step and watcher.step + 1 < self._until
+                and get_ident() == capture.thread and tracing_state() is None
+            ):
+                try:
+                    groups = optimizer.param_groups
+                    # A learning rate that is the same object has not changed.
+                    if len(groups) == 1 and groups[0].get("lr", self) is self._rate:
+                        watcher.step += 1
+                        watcher.backwards_since_step = 0
+                        if monotonic() > writer.due:
+                            tell(writer.flush)
+                        return
+                except Exception as error:
+                    tell(_again, error)
+                    return
+            usual(optimizer)
+
+        return hook
+
     def stepped(self, optimizer: Optimizer) -> None:
-        """An optimizer has stepped; nothing was told of the beginning."""
+        """An optimizer has stepped, and not as the one before; nothing was told of the beginning.
+
+        One whose rate changes, or the first in a row of quiet steps.
+        """
         watcher = self._watcher
         plain = id(optimizer) == self._optimizer
         groups = optimizer.param_groups
-        # A learning rate that is the same object has not changed.
         if not plain or len(groups) > 1 or self._rate is not groups[0].get("lr", self):
             watcher.parameters.before_step(optimizer, watcher.step, False)
             self._rate = groups[0].get("lr") if plain and groups else None
@@ -237,10 +269,8 @@ class QuietSteps:
             return
         watcher.step = step
         watcher.backwards_since_step = 0
-        if not self._alone:
-            self._alone = watcher.losses.at_rest and not watcher.modes.waiting
-        if monotonic() > watcher.writer.due:
-            watcher.writer.flush()
+        self._alone = watcher.losses.at_rest and not watcher.modes.waiting
+        watcher.writer.tick()
 
 
 def _again(error: Exception) -> None:

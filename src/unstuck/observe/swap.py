@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling
 
 Original = Callable[..., Any]
 
@@ -74,7 +74,7 @@ def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]])
     original.__qualname__ = function.__qualname__
     original.__module__ = function.__module__
     name = key(function)
-    made = (make(original), is_compiling, original)
+    made = (make(original), is_dynamo_compiling, original)
     function.__globals__.update(zip(_names(name), made, strict=True))
     function.__code__ = new = _shim(function, old, name)
     return Swap(function, old, new, name, original)
@@ -156,7 +156,7 @@ def _shim(function: FunctionType, old: CodeType, name: str) -> CodeType:
 
 def uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
     """A hook for torch that does nothing where a compiler traces it."""
-    compiling = is_compiling  # no global of ours is looked up, and so none is put into the graph
+    compiling = is_dynamo_compiling  # no global of ours is looked up, and so none in the graph
 
     def call(*arguments: Any) -> None:
         if not compiling():
