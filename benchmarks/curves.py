@@ -29,7 +29,7 @@ from unstuck.record import Record
 from unstuck.series import Series
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "curves" / "curves.jsonl.gz"
-HEALTHY = ("learning", "converged", "bottleneck")
+HEALTHY = ("learning", "converged", "plateau")
 SHARE_ASIDE = 3
 
 

@@ -123,7 +123,7 @@ def near_zero(n, s, g):
     return record(2.3 * decay(n, 0.005) * batches(g, n, s))
 
 
-@case(OutcomeKind.BOTTLENECK)
+@case(OutcomeKind.PLATEAU)
 def stuck(n, s, g):
     curve = 2.3 * decay(n, 0.5)
     return record(curve * batches(g, n, s), held(curve, g, s), 2.3)

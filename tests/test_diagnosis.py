@@ -97,7 +97,7 @@ def test_severity_follows_from_harm_and_outcome(judged, harm, record, expected):
 def test_a_condition_is_a_warning_where_little_was_gained(judged):
     values = 2.3 - 0.5 * (1 - np.exp(-np.arange(400) / 20)) + 0.01 * np.sin(np.arange(400))
     diagnosed = judged(loss_record(values, 2.3), cause("a", present()))
-    assert diagnosed.outcome.kind is OutcomeKind.BOTTLENECK
+    assert diagnosed.outcome.kind is OutcomeKind.PLATEAU
     assert diagnosed.findings[0].severity is Severity.WARNING
 
 

@@ -161,7 +161,7 @@ def test_what_the_curve_of_a_log_did_is_said() -> None:
     assert not remarks(record(curve))
 
 
-def test_a_slow_beginning_is_no_bottleneck() -> None:
+def test_a_slow_beginning_is_no_plateau() -> None:
     """Cross-entropy that has begun to fall from its plateau, slowly but surely."""
     g, u = np.random.default_rng(0), np.arange(120)
     made = record(2.33 - 0.14 * (u / 120) ** 1.2 + 0.02 * g.standard_normal(120), None, 2.303)

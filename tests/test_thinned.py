@@ -209,7 +209,7 @@ def test_a_root_may_have_begun_right_after_the_look_before() -> None:
 
 @pytest.mark.parametrize("pattern", sorted(thinning.PATTERNS))
 @pytest.mark.parametrize(
-    "slug", ["bottleneck", "momentum_too_high", "retained_graph", "saturated_activations"])
+    "slug", ["noise_floor", "momentum_too_high", "retained_graph", "saturated_activations"])
 def test_verdicts_that_hung_on_the_number_of_looks(
     slug: str, pattern: str, tmp_path: Path
 ) -> None:

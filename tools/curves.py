@@ -118,8 +118,8 @@ FAMILIES: dict[str, tuple[tuple[str, ...], int, Shape, bool | None]] = {
     "settled": (("converged",), 20, _decay((0.01, 0.07), (0.03, 0.12)), True),
     "at zero": (("converged",), 10, _decay((0.0, 0.004), (0.03, 0.1)), None),
     "rate drops": (("converged",), 10, _drops, True),
-    "stuck": (("bottleneck",), 24, _decay((0.2, 0.8), (0.02, 0.12)), True),
-    "floor unknown": (("bottleneck", "converged"), 10, _decay((0.2, 0.7), (0.02, 0.1)), False),
+    "stuck": (("plateau",), 24, _decay((0.2, 0.8), (0.02, 0.12)), True),
+    "floor unknown": (("plateau", "converged"), 10, _decay((0.2, 0.7), (0.02, 0.1)), False),
     "turning": (("broken",), 14, _turning, None),
     "rising": (("broken",), 12, _rising, None),
     "exploding": (("diverged",), 14, _exploding, None),
@@ -174,10 +174,10 @@ def _one(name: str, truth: tuple[str, ...], shape: Shape, known: bool | None,
         error = spread * np.sqrt(2.0 / max(n / 4, 1)) * 1.6  # of the two halves' difference
         if gain < CLEAR or 1 - clean[-1] / clean[n // 2] < SEEN * error:
             return None
-    if truth[0] in ("converged", "bottleneck") and gain > STILL and clean[-1] > 0.005:
+    if truth[0] in ("converged", "plateau") and gain > STILL and clean[-1] > 0.005:
         return None
     values = clean * _noise(g, n, spread)
-    if g.random() < 0.15 and truth[0] in ("learning", "converged", "bottleneck"):
+    if g.random() < 0.15 and truth[0] in ("learning", "converged", "plateau"):
         values[g.integers(n // 4, n)] *= 20  # a spike
     if truth[0] == "diverged" and g.random() < 0.4:
         values[-int(g.integers(3, n // 4)):] = np.inf if g.random() < 0.3 else np.nan

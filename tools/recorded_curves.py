@@ -153,9 +153,9 @@ def _truth(values: Floats, n: int, constant: float | None) -> tuple[str, ...] | 
         return ("learning",)
     if abs(fell) < 0.03 and abs(was) < 0.03 and unsure < 0.03:
         if constant is None:
-            return ("bottleneck", "converged") if now < 0.8 * start else None
+            return ("plateau", "converged") if now < 0.8 * start else None
         skill = 1 - now / constant
-        return (("converged",) if skill > 0.92 else ("bottleneck",) if 0.1 < skill < 0.88
+        return (("converged",) if skill > 0.92 else ("plateau",) if 0.1 < skill < 0.88
                 else ("not-learning",) if skill < 0.02 else None)
     return None
 

@@ -100,7 +100,7 @@ FAULTS = (
           line=OPTIMIZER, bases=("mlp", "mlp-regression", "cnn")),
     Fault("schedule-mistake", {"weak": "decay", "middle": "per batch", "strong": "warm-up"},
           schedule_mistake, line="scheduler"),
-    Fault("bottleneck", {"weak": 6.0, "strong": 12.0}, rate, trial=True,
+    Fault("noise-floor", {"weak": 6.0, "strong": 12.0}, rate, trial=True,
           accepts=("learning-rate-too-high",), line=OPTIMIZER),
     Fault("no-regularisation", {"one": ""}, no_regularisation, prepare=noisy_and_few,
           bases=("mlp", "mlp-regression")),

@@ -33,14 +33,14 @@ def causes() -> tuple[Cause, ...]:
 
 
 def find(name: str) -> Cause:
-    """The cause with this slug or code; capitals do not matter.
+    """The cause with this slug, former slug or code; capitals do not matter.
 
     Raises:
         KeyError: there is none.
     """
     wanted = name.strip().lower()
     for cause in causes():
-        if wanted in (cause.slug, cause.code.lower()):
+        if wanted in (cause.slug, cause.code.lower(), *cause.formerly):
             return cause
     raise KeyError(name)
 
@@ -53,7 +53,8 @@ def checked(found: list[Cause]) -> tuple[Cause, ...]:
     """
     taken: dict[tuple[str, str], str] = {}
     for cause in found:
-        claims = [("slug", cause.slug), ("code", cause.code)]
+        claims = [("code", cause.code)]
+        claims += [("slug", slug) for slug in (cause.slug, *cause.formerly)]
         claims += [("threshold", threshold.name) for threshold in cause.thresholds]
         for what, name in claims:
             if (what, name) in taken:

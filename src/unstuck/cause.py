@@ -38,11 +38,11 @@ class Threshold:
 class Words:
     """One text for terminal, page and editor. Sentences with full stops; no markup."""
 
-    symptom: str  # what one sees
-    consequence: str  # what follows if nothing is done
+    symptom: str  # what the user sees
+    consequence: str  # what happens if nothing is done
     why: str  # the mechanism
-    how_we_tell: str  # what separates it from its look-alikes
-    known_problems: str  # where the detector errs or abstains
+    detection: str  # what distinguishes it from its look-alikes
+    limitations: str  # where the detector is wrong or abstains
     references: tuple[str, ...]
 
 
@@ -100,6 +100,7 @@ class Cause:
     `needs_trend` marks a cause that cannot be told while the run is too short for a trend.
     `by_trial` marks one that no record can tell from others: it is named as one of a set, together
     with the trial that separates them.
+    `formerly` are slugs that it had before; they are still accepted.
     """
 
     slug: str
@@ -116,6 +117,7 @@ class Cause:
     alike: tuple[str, ...] = ()
     needs_trend: bool = False
     by_trial: bool = False
+    formerly: tuple[str, ...] = ()
 
 
 def view(record: Record, cause: Cause, overrides: Mapping[str, float] | None = None) -> View:

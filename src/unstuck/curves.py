@@ -204,7 +204,7 @@ def _too_short(curve: LossCurve, unsure: float) -> Outcome:
 
 
 def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
-    """A curve that does not rise: learning, converged, bottleneck, not-learning, data-problem."""
+    """A curve that does not rise: learning, converged, plateau, not-learning, data-problem."""
     quarter, half, whole = curve.quarter, curve.half, curve.whole
     level, skill, n = curve.end, curve.skill, curve.n
     fall, seen = fallen(curve)
@@ -266,7 +266,7 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
             f"be told from the noise.")
     if skill is not None:
         return curve.outcome(
-            OutcomeKind.BOTTLENECK, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
+            OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
             f"The loss {'fell from' if seen else 'began at'} {curve.start:.3g} and is stuck at "
             f"{level:.3g} since step {flat_since:.0f}, a skill of {skill:.2f}.", flat_since)
     return curve.outcome(

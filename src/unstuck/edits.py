@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from unstuck.words import number
+
 
 class Safety(StrEnum):
     """What applying a remedy risks."""
@@ -19,8 +21,8 @@ class Safety(StrEnum):
     ADVICE = "advice"  # no program can try it
 
 
-def number(value: float) -> str:
-    """A number as one would type it: 0.001, 3e-05, 256."""
+def literal(value: float) -> str:
+    """A number as one would type it in code: 0.001, 3e-05, 256."""
     return f"{value:.3g}"
 
 
@@ -52,7 +54,7 @@ class OptimizerArgument(Edit):
         return f"set {self.argument} of {self.optimizer} to {number(self.value)}"
 
     def code(self) -> str:
-        return f"{self.optimizer}(..., {self.argument}={number(self.value)})"
+        return f"{self.optimizer}(..., {self.argument}={literal(self.value)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class SwapOptimizer(Edit):
         return f"use {self.by} in place of {self.optimizer}"
 
     def code(self) -> str:
-        return f"{self.by}(model.parameters(), lr={number(self.learning_rate)})"
+        return f"{self.by}(model.parameters(), lr={literal(self.learning_rate)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class Clip(Edit):
         return f"clip the gradient's norm at {number(self.limit)}"
 
     def code(self) -> str:
-        return f"torch.nn.utils.clip_grad_norm_(model.parameters(), {number(self.limit)})"
+        return f"torch.nn.utils.clip_grad_norm_(model.parameters(), {literal(self.limit)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class MoreSteps(Edit):
         return f"train {number(self.factor)} times as long"
 
     def code(self) -> str:
-        return f"# {number(self.factor)} times as many epochs"
+        return f"# {literal(self.factor)} times as many epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,7 @@ class ResizeLayer(Edit):
         return f"give the hidden layers {number(self.factor)} times their units"
 
     def code(self) -> str:
-        return f"# hidden layers {number(self.factor)} times as wide"
+        return f"# hidden layers {literal(self.factor)} times as wide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,7 @@ class Dropout(Edit):
         return f"zero {number(100 * self.share)} % of the hidden units in training"
 
     def code(self) -> str:
-        return f"nn.Dropout(p={number(self.share)})"
+        return f"nn.Dropout(p={literal(self.share)})"
 
 
 @dataclass(frozen=True, slots=True)

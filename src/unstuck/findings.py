@@ -28,7 +28,7 @@ class OutcomeKind(StrEnum):
     LEARNING = "learning"
     OVERFITTING = "overfitting"
     DATA_PROBLEM = "data-problem"
-    BOTTLENECK = "bottleneck"
+    PLATEAU = "plateau"
     BROKEN = "broken"
     NOT_LEARNING = "not-learning"
     DIVERGED = "diverged"

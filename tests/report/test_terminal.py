@@ -287,9 +287,9 @@ def test_a_causes_text_has_all_its_parts() -> None:
     assert text == unstuck.explain(cause.code)
     assert text.startswith(f"{cause.slug} ({cause.code}): {cause.title}\n")
     headings = [line for line in text.splitlines()[1:] if line and not line.startswith(" ")]
-    assert headings == ["What you see", "What follows", "Why", "How we tell",
+    assert headings == ["Symptoms", "Consequences", "Why", "How it is detected",
                         *(["Thresholds"] if cause.thresholds else []),
-                        "Known problems", "References"]
+                        "Known limitations", "References"]
     with pytest.raises(KeyError):
         unstuck.explain("no-such-cause")
 

@@ -21,7 +21,6 @@ from unstuck.causes._measures import (
 )
 from unstuck.causes._samples import kept
 from unstuck.causes._steps import jump_cost, late_step
-from unstuck.edits import number
 from unstuck.facts import LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Unknown
 from unstuck.sample_signals import (
@@ -31,9 +30,10 @@ from unstuck.sample_signals import (
     LEARNING_CURVE,
 )
 from unstuck.signals import TRAIN_LOSS
+from unstuck.words import number
 
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
-STEADY = (OutcomeKind.LEARNING, OutcomeKind.BOTTLENECK, OutcomeKind.CONVERGED,
+STEADY = (OutcomeKind.LEARNING, OutcomeKind.PLATEAU, OutcomeKind.CONVERGED,
           OutcomeKind.NOT_LEARNING)
 ERRORS = 2.0  # times as many of them as a cheap learner makes: the network is surely behind
 RANKING = 0.03  # of the area under the ROC curve; of some hundred samples it errs by a hundredth

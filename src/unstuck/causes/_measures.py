@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import View
-from unstuck.edits import Edit, OptimizerArgument, number
+from unstuck.edits import Edit, OptimizerArgument, literal
 from unstuck.facts import Layer, LayerRole, Optimizer, SourceLocation
 from unstuck.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
 from unstuck.record import Record
@@ -263,25 +263,10 @@ def rate_code(optimizer: Optimizer, rate: float) -> str:
     """The construction of an optimizer, as the user wrote it, with another rate."""
     written = expression(optimizer.location)
     if written is not None:
-        changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={number(rate)}", written)
+        changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={literal(rate)}", written)
         if count == 1:
             return changed
-    return f"{optimizer.kind}(model.parameters(), lr={number(rate)})"
-
-
-def percent(share: float) -> str:
-    """A share as one would say it: 40 %, 0.003 %."""
-    if share >= 10:
-        return f"{share:.2g} times" if share < 1e4 else "over 10000 times"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
-
-
-def joined(names: Iterable[str], most: int = 3) -> str:
-    """Names in a sentence: a, b, c and 4 more."""
-    listed = list(names)
-    if len(listed) <= most:
-        return " and ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))
-    return f"{', '.join(listed[:most])} and {len(listed) - most} more"
+    return f"{optimizer.kind}(model.parameters(), lr={literal(rate)})"
 
 
 def called(name: str) -> str:

@@ -11,10 +11,8 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
     backward_location,
     failed,
-    joined,
     learned_little,
     nan_median,
-    percent,
     thinned,
     unwatched,
     weight_updates,
@@ -24,6 +22,7 @@ from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import joined, percent
 
 PASSES = Threshold(
     "accumulated-passes", 4.0,
@@ -140,11 +139,11 @@ CAUSE = Cause(
         "so the step is taken at that many times the rate.",
         why="Each loss is a mean over its batch. Their sum is no mean over all batches: that "
         "takes a division by their number.",
-        how_we_tell="At sampled steps each backward pass is counted, with the factor between the "
+        detection="At sampled steps each backward pass is counted, with the factor between the "
         "loss that was computed and what was differentiated. The factors of a step must add up to "
         "about 1. Optimizers that divide by the gradient's size are not concerned, and a step of "
         "normal size convicts nobody.",
-        known_problems="A rate that was chosen for the sum is right with it: only large steps are "
+        limitations="A rate that was chosen for the sum is right with it: only large steps are "
         "named. Losses that are combined before backward are not recognised.",
         references=(
             "Hugging Face Accelerate: performing gradient accumulation",

@@ -9,15 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import (
-    GOOD_SKILL,
-    called,
-    joined,
-    learned_little,
-    percent,
-    thinned,
-)
-from unstuck.edits import InitialiseLayer, Remedy, Safety, number
+from unstuck.causes._measures import GOOD_SKILL, called, learned_little, thinned
+from unstuck.edits import InitialiseLayer, Remedy, Safety
 from unstuck.facts import Layer, LayerRole, Parameter, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
@@ -29,6 +22,7 @@ from unstuck.signals import (
     TWIN_UNITS,
     WEIGHT_NORM,
 )
+from unstuck.words import joined, number, percent
 
 TWINS = Threshold(
     "twin-units", 0.5,
@@ -287,13 +281,13 @@ CAUSE = Cause(
         why="Only differences between units let them learn different things, and gradient descent "
         "makes none. The scale of the weights sets by how much each layer stretches or shrinks "
         "what passes through it, in both directions.",
-        how_we_tell="Units are compared with each other before the first update and again at "
+        detection="Units are compared with each other before the first update and again at "
         "sampled steps to the end: copies must still be copies then, in a hidden layer that gets "
         "a gradient. The gain of a layer is the norm of its first weights over the root of its "
         "number of units; large gains count only together with a wild first loss or flat "
         "activations, small ones only if they multiply over the depth. Weights from a checkpoint, "
         "and layers before a normalisation, are left out.",
-        known_problems="Biases far from zero are named by what they do, dead or saturated units. "
+        limitations="Biases far from zero are named by what they do, dead or saturated units. "
         "Weights filled by hand are pointed at where their layer is constructed. Matrices that "
         "are no parameter of a linear, convolutional or recurrent layer are judged with caution.",
         references=(
@@ -306,7 +300,7 @@ CAUSE = Cause(
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     explains=(
         "vanishing-gradients", "exploding-gradients", "saturated-activations", "dead-relu",
-        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "bottleneck",
+        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "noise-floor",
         "too-narrow",
     ),
     alike=("inputs-not-normalised", "vanishing-gradients"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, level, percent
+from unstuck.causes._measures import called, level
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Pasted
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import PASTED_SHARE
+from unstuck.words import percent
 
 MOST = Threshold(
     "pasted-share", 0.5,
@@ -120,13 +121,13 @@ CAUSE = Cause(
         "learned in one batch does not hold in the next, nor for a single sample.",
         why="A view gives the numbers new axes without moving them. Where the axes of batch and "
         "time are to change places, it cuts through the samples and glues the pieces together.",
-        how_we_tell="In the first steps the axes of operations are compared with the one along "
+        detection="In the first steps the axes of operations are compared with the one along "
         "which the model gets its samples: a recurrent or attention layer that has time first "
         "though the samples come first, a softmax over them, a view that counts the same axes off "
         "in another order. Where the first layer's input lies in the memory of the model's input, "
         "each number's sample is known: most of what the layer takes as one sample must hold "
         "numbers of several.",
-        known_problems="Models are passed over whose output has not one row a sample, as are axes "
+        limitations="Models are passed over whose output has not one row a sample, as are axes "
         "of equal size and weights of one number a sample, which pool a bag. Means, sums and "
         "sorting over the samples are not seen.",
         references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
@@ -136,7 +137,7 @@ CAUSE = Cause(
     thresholds=(MOST,),
     explains=(
         "labels-unrelated-to-inputs", "learning-rate-too-low", "learning-rate-too-high",
-        "vanishing-gradients", "bottleneck", "too-narrow", "too-shallow", "noisy-labels",
+        "vanishing-gradients", "noise-floor", "too-narrow", "too-shallow", "noisy-labels",
     ),
     detect=_detect,
 )

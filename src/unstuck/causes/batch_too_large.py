@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import loss_points, percent
+from unstuck.causes._measures import loss_points
 from unstuck.causes._slow import Slow, slow
 from unstuck.causes._steps import (
     agreement_evidence,
@@ -11,9 +11,10 @@ from unstuck.causes._steps import (
     samples_per_step,
     updates_per_epoch,
 )
-from unstuck.edits import BatchSize, MoreSteps, Remedy, Safety, number
+from unstuck.edits import BatchSize, MoreSteps, Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, GRADIENT_PRODUCT, GRADIENT_SQUARE, SAME_BATCH, TRAIN_LOSS
+from unstuck.words import number, percent
 
 AGREE = Threshold(
     "gradients-agree", 0.8,
@@ -92,10 +93,10 @@ CAUSE = Cause(
         "the epochs that smaller batches would.",
         why="Averaging more samples makes a gradient more exact, but beyond the noise scale hardly "
         "better. The samples that an exact gradient uses up would have paid for several steps.",
-        how_we_tell="The gradients of successive steps agree to four fifths and more over the "
+        detection="The gradients of successive steps agree to four fifths and more over the "
         "run, which puts the noise scale at a quarter of the batch at most. Besides, an epoch has "
         "eight updates or fewer, and the loss was still falling in a run that learned little.",
-        known_problems="A higher rate or more epochs would carry the same run further: which is "
+        limitations="A higher rate or more epochs would carry the same run further: which is "
         "best only a trial can tell, so this is a note. Full batches of noisy "
         "labels, near what can be learned, look the same. Where more than two thousand "
         "samples come without a loader, their number is not known.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import learned_little, loss_points, percent
+from unstuck.causes._measures import learned_little, loss_points
 from unstuck.causes._steps import (
     EARLY_PAIRS,
     agreement,
@@ -16,7 +16,7 @@ from unstuck.causes._steps import (
     main_optimizer,
     samples_per_step,
 )
-from unstuck.edits import BatchSize, OptimizerArgument, Remedy, Safety, number
+from unstuck.edits import BatchSize, OptimizerArgument, Remedy, Safety
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
     BATCH_SIZE,
@@ -26,6 +26,7 @@ from unstuck.signals import (
     TRAIN_LOSS,
     UPDATE_NORM,
 )
+from unstuck.words import number, percent
 
 NOISE = Threshold(
     "noise-over-batch", 4.0,
@@ -49,7 +50,7 @@ DROWNED = Threshold(
 def _detect(view: View) -> Verdict:
     if view.outcome.kind in (OutcomeKind.CONVERGED, OutcomeKind.OVERFITTING):
         return Absent(f"the outcome is {view.outcome.kind}: noise did not keep it from learning")
-    if not learned_little(view.outcome) and view.outcome.kind is not OutcomeKind.BOTTLENECK:
+    if not learned_little(view.outcome) and view.outcome.kind is not OutcomeKind.PLATEAU:
         return Absent("the loss fell well")
     size, early = samples_per_step(view), agreement(view, pairs=EARLY_PAIRS)
     diverged = view.outcome.kind is OutcomeKind.DIVERGED
@@ -91,7 +92,7 @@ def _detect(view: View) -> Verdict:
         f"gradients agree by {number(early)}, and {harm}",
         label="too few samples a step to tell the slope from noise",
         remedies=tuple(remedies),
-        one_of=("learning-rate-too-high", *(() if diverged else ("bottleneck",))),
+        one_of=("learning-rate-too-high", *(() if diverged else ("noise-floor",))),
         separated_by="run again with eight times the batch at the same number of samples, and "
         "with an eighth of the rate: if only the larger batch lowers the training loss, it is "
         "batch-too-small",
@@ -111,11 +112,11 @@ CAUSE = Cause(
         "a matter of the last few batches.",
         why="A gradient from few samples is the true slope plus noise that shrinks with the "
         "batch. With far more noise than slope, steps of a usual size mostly follow the noise.",
-        how_we_tell="The gradients of two successive steps are compared: their product estimates "
+        detection="The gradients of two successive steps are compared: their product estimates "
         "the square of the true slope, without any further pass. At the start, where the slope is "
         "steepest, noise must outweigh it four times, and later the noise of the steps must keep "
         "up a quarter of the loss in a run that learned little, or the run diverges.",
-        known_problems="A lower rate averages the same noise over more steps: which of the two is "
+        limitations="A lower rate averages the same noise over more steps: which of the two is "
         "better only a trial can tell. Labels that do not depend on the inputs make noise too.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",

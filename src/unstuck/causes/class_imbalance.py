@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import interval
-from unstuck.causes._measures import joined, last, measured, percent
+from unstuck.causes._measures import last, measured
 from unstuck.causes._samples import labelled
-from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.edits import LossForm, Remedy, Safety, literal
 from unstuck.facts import Kept, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import (
@@ -23,6 +23,7 @@ from unstuck.sample_signals import (
     HELD_OUT_CLASSES_JUDGED,
     LABEL_DEPENDENCE,
 )
+from unstuck.words import joined, percent
 
 RATIO = Threshold(
     "class-ratio", 4.0,
@@ -242,12 +243,12 @@ def _loss(view: View) -> Loss | None:
 def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]:
     binary = loss is not None and "binary" in loss.function and len(counts) == 2
     if binary:
-        weight = number(counts.get("0", 1.0) / counts.get("1", 1.0))
+        weight = literal(counts.get("0", 1.0) / counts.get("1", 1.0))
         code = f"nn.BCEWithLogitsLoss(pos_weight=torch.tensor([{weight}]))"
     elif len(counts) <= 10 and all(n.isdecimal() and len(n) <= 2 for n in counts):
         mean = sum(counts.values()) / len(counts)
         size = max(int(n) for n in counts) + 1
-        weights = ", ".join(number(mean / counts[str(i)]) if str(i) in counts else "1"
+        weights = ", ".join(literal(mean / counts[str(i)]) if str(i) in counts else "1"
                             for i in range(size))
         code = f"nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"
     else:
@@ -275,14 +276,14 @@ CAUSE = Cause(
         why="The loss is an average over samples, so a class counts as much as it is frequent. "
         "Where a rare class is not told with certainty, predicting the frequent one is the "
         "cheapest answer, and the few gradients that say otherwise are outvoted.",
-        how_we_tell="Unequal classes alone are no fault. The last predictions of the samples that "
+        detection="Unequal classes alone are no fault. The last predictions of the samples that "
         "were kept are counted per class, with a binomial interval: the rare classes must be "
         "missed nearly always while the frequent ones are found, and the network must rank "
         "samples of the rare classes above others, or a cheap learner must, so that there is "
         "something to learn about them. Or held-out samples of a rare class are missed that was "
         "learned by heart in training, or that is far more frequent there, though the network "
         "ranks them above others or the held-out labels do depend on their inputs.",
-        known_problems="At most 2,000 training samples are kept, so classes rarer than one in two "
+        limitations="At most 2,000 training samples are kept, so classes rarer than one in two "
         "hundred are seldom judged. Whether a rare class that nothing tells apart would be "
         "learned with weights only a trial shows. Regressions have no classes.",
         references=(

@@ -13,15 +13,15 @@ from unstuck.causes._measures import (
     level,
     loss_points,
     nan_median,
-    percent,
     thinned,
     weight_updates,
 )
-from unstuck.edits import Clip, Remedy, Safety, number
+from unstuck.edits import Clip, Remedy, Safety, literal
 from unstuck.facts import Clipping
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import number, percent
 
 ALWAYS = Threshold(
     "clipped-steps", 0.9,
@@ -136,7 +136,7 @@ def _present(
             Remedy("raise the limit above the usual norm", Safety.CHANGES_EXPERIMENT,
                    (Clip(raised), Clip(float(f"{3 * fitting:.1g}"))),
                    code_text=None if written is None or clipping.function != "clip_grad_norm_"
-                   else f"clip_grad_norm_(model.parameters(), {number(raised)})"),
+                   else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
             Remedy("remove the clip", Safety.CHANGES_EXPERIMENT,
                    advice="Leave the clipping out, and see whether the norm ever explodes."),
         ),
@@ -157,11 +157,11 @@ CAUSE = Cause(
         why="Clipping by norm scales a gradient down to the limit. With a limit far below the "
         "usual norm this happens at every step, so that the rate in effect is the rate times the "
         "limit over the norm.",
-        how_we_tell="The norm before clipping is known for every step. Nearly all of them must be "
+        detection="The norm before clipping is known for every step. Nearly all of them must be "
         "above the limit, the typical one by a factor of twenty or more, the steps that are left "
         "must be short against the weights, and the run must have learned little. Adam makes up "
         "for any constant factor, so its steps stay long.",
-        known_problems="Clipping that a program does by hand is not seen. On a device other than "
+        limitations="Clipping that a program does by hand is not seen. On a device other than "
         "the CPU the norm is not read, for that would wait for it. For clipping of single values "
         "only gradients that lie at the limit everywhere count.",
         references=(
@@ -171,7 +171,7 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS, GRADIENT_NORM),
     uses=(CLIP_NORM,),
     thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
-    explains=("learning-rate-too-low", "bottleneck"),
+    explains=("learning-rate-too-low", "noise-floor"),
     needs_trend=True,
     detect=_detect,
 )

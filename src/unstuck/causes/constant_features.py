@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import failed, learned_little, percent, thinned
+from unstuck.causes._measures import failed, learned_little, thinned
 from unstuck.causes._samples import kept
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
@@ -13,6 +13,7 @@ from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import KEPT_CONSTANT_SHARE
 from unstuck.series import Series
 from unstuck.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
+from unstuck.words import percent
 
 NEARLY_ALL = Threshold(
     "constant-share", 0.9,
@@ -129,12 +130,12 @@ CAUSE = Cause(
         why="A function of a constant is constant. Data are easily wiped out on the way to the "
         "network: by a division of whole numbers, a wrong type, a mask turned round, a missing "
         "file read as zeros.",
-        how_we_tell="The smallest and largest value of each input of the first layer are kept "
+        detection="The smallest and largest value of each input of the first layer are kept "
         "over all sampled batches. If no input differs between any two samples, and the outputs "
         "do not either, the samples cannot be told apart by anything. Some constant features "
         "are normal and left alone; half of them or more are named in a run that learned little, "
         "if they are the same in all different samples that were kept.",
-        known_problems="Networks that learn from something else than their first layer's input (a "
+        limitations="Networks that learn from something else than their first layer's input (a "
         "graph, a hidden state) may be fed with constants on purpose; their outputs differ, and "
         "then it is a note. Models called with one sample at a time are not judged.",
         references=(
@@ -148,7 +149,7 @@ CAUSE = Cause(
     explains=(
         "inputs-not-normalised", "dead-relu", "vanishing-gradients", "learning-rate-too-low",
         "learning-rate-too-high", "saturated-activations", "bad-initialisation",
-        "same-batch-every-step", "labels-unrelated-to-inputs", "bottleneck", "too-shallow",
+        "same-batch-every-step", "labels-unrelated-to-inputs", "noise-floor", "too-shallow",
         "too-narrow", "not-shuffled",
     ),
     detect=_detect,

@@ -13,7 +13,6 @@ from unstuck.causes._measures import (
     last_good_step,
     learned_little,
     optimizer_of,
-    percent,
     rate_code,
     rates,
     thinned,
@@ -23,6 +22,7 @@ from unstuck.facts import Layer
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SILENT_SHARE
+from unstuck.words import percent
 
 NEARLY_ALL = Threshold(
     "dead-layer", 0.9,
@@ -169,12 +169,12 @@ CAUSE = Cause(
         why="A rectifier passes on nothing, in either direction, while its input is negative. If a "
         "strongly negative bias or one far too long update makes the input negative for all data, "
         "no gradient is left to undo it.",
-        how_we_tell="A unit counts as dead if it was zero for every sample of several sampled "
+        detection="A unit counts as dead if it was zero for every sample of several sampled "
         "batches, and it must be so at the last sampled times of the run. Layers that were dead "
         "in the first steps, before any update, are a matter of initialisation; units that died "
         "later were killed by the steps. Where the rate or the inputs are at fault those are "
         "named as the root.",
-        known_problems="Some silent units are normal, and sparse networks have many on purpose; "
+        limitations="Some silent units are normal, and sparse networks have many on purpose; "
         "only layers that are nearly extinct count while a run learns. Rectifiers written with "
         "torch.where or by multiplication are not seen.",
         references=(

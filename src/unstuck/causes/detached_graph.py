@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, joined, percent, thinned
+from unstuck.causes._measures import called, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Cut, Parameter
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
+from unstuck.words import joined, percent
 
 STEPS = Threshold(
     "detached-steps", 2.0,
@@ -125,10 +126,10 @@ CAUSE = Cause(
         "Where the loss itself is cut off, nothing learns or the program ends in an error.",
         why="Gradients flow along the graph that autograd records. A detached tensor, a number, an "
         "array, an index, or anything computed under no_grad starts without one.",
-        how_we_tell="The loss's graph reaches none of the layers called first, though an optimizer "
+        detection="The loss's graph reaches none of the layers called first, though an optimizer "
         "holds them, and the first layer that it reaches was given an input without a graph. "
         "No other loss of the run reaches them and they never had a gradient.",
-        known_problems="A cut in one of several branches is not seen. A part that another "
+        limitations="A cut in one of several branches is not seen. A part that another "
         "loss trains is taken to be detached on purpose, and so are loaded weights.",
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),
     ),
@@ -136,7 +137,7 @@ CAUSE = Cause(
     uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
     thresholds=(STEPS,),
     explains=(
-        "too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low", "vanishing-gradients",
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
         "parameters-not-in-optimizer", "bad-initialisation", "dead-relu",
     ),
     detect=_detect,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import final, percent
+from unstuck.causes._measures import final
 from unstuck.causes._samples import kept, training_location
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -13,6 +13,7 @@ from unstuck.sample_signals import (
     DUPLICATE_UNEVENNESS,
     NEAR_COPIES,
 )
+from unstuck.words import percent
 
 SHARE = Threshold(
     "duplicate-share", 0.1,
@@ -113,11 +114,11 @@ CAUSE = Cause(
         "sides.",
         why="The loss is a mean over the samples that come. A sample with ten copies pulls ten "
         "times as hard as another, whatever it is worth.",
-        how_we_tell="Samples are compared element by element as the model receives them. The same "
+        detection="Samples are compared element by element as the model receives them. The same "
         "index of a data set drawn again, or a second round through the set, is no copy. Where "
         "different samples are often nearly the same, as in tables of categories, equal ones are "
         "taken for chance.",
-        known_problems="Only exact copies are counted, and only the first 2000 different samples "
+        limitations="Only exact copies are counted, and only the first 2000 different samples "
         "are compared; in larger sets the share is scaled up. Random augmentation hides copies. "
         "Models with several inputs are not judged.",
         references=(

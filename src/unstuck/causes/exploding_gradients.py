@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, last_good_step, thinned
-from unstuck.edits import Clip, InsertLayer, Remedy, Safety, number
+from unstuck.edits import Clip, InsertLayer, Remedy, Safety
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.series import Series
@@ -22,6 +22,7 @@ from unstuck.signals import (
     TRAIN_LOSS,
     WEIGHT_NORM,
 )
+from unstuck.words import number
 
 TIME = Threshold(
     "growth-through-time", 100.0,
@@ -287,13 +288,13 @@ CAUSE = Cause(
         why="The gradient is multiplied by the weights once per layer, and in a recurrent network "
         "once per time step. If these factors lie above 1 the product grows exponentially, and no "
         "learning rate fits both ends.",
-        how_we_tell="The gradient at the first use of a recurrent weight is compared with that at "
+        detection="The gradient at the first use of a recurrent weight is compared with that at "
         "its last use in the same forward, together with any leap of its whole gradient, and the "
         "gradient at the first layer's output with that at the last one's. Only steps count at "
         "which the weights still had about their first size: later growth is what too long steps "
         "did, and the rate is named for it. Before the first update less growth is enough, if the "
         "loss starts far above that of the best constant.",
-        known_problems="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
+        limitations="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
         "Single outliers in the data that make one gradient large are not seen between sampled "
         "steps. A lower learning rate may cure the same run.",
         references=(

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import joined, percent, thinned
+from unstuck.causes._measures import thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import LayerRole, Model, Parameter
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import FROZEN, OUTPUT_MEAN
+from unstuck.words import joined, percent
 
 SHARE = Threshold(
     "frozen-share", 0.5,
@@ -115,10 +116,10 @@ CAUSE = Cause(
         why="A tensor whose requires_grad is False gets no gradient and is left as it is. That is "
         "right for weights that were trained elsewhere; weights that were never trained have "
         "nothing worth keeping.",
-        how_we_tell="Most of a model's weights are frozen and take part in the forward pass, while "
+        detection="Most of a model's weights are frozen and take part in the forward pass, while "
         "their layers were constructed in this run, no checkpoint was loaded into them, nothing "
         "trained them earlier in the run, and their values rest. Embeddings are not counted.",
-        known_problems="Weights that were copied in by hand, without load_state_dict, look fresh. "
+        limitations="Weights that were copied in by hand, without load_state_dict, look fresh. "
         "Random features that are fixed on purpose do so too. Both are findings only where the "
         "run learned little. A frozen model beside the one that learns is not named.",
         references=("PyTorch: torch.nn.Module.requires_grad_", "PyTorch: autograd mechanics"),
@@ -127,7 +128,7 @@ CAUSE = Cause(
     uses=(FROZEN, OUTPUT_MEAN),
     thresholds=(SHARE,),
     explains=(
-        "too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low", "dead-relu",
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "dead-relu",
         "detached-graph", "vanishing-gradients", "bad-initialisation",
     ),
     alike=("detached-graph",),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import backward_location, percent, thinned
+from unstuck.causes._measures import backward_location, thinned
 from unstuck.edits import Remedy, Safety, ZeroGrad
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import CARRIED_GRADIENT
+from unstuck.words import percent
 
 SHARE = Threshold(
     "carried-share", 0.1,
@@ -78,11 +79,11 @@ CAUSE = Cause(
         "1 that never forgets: the weights swing around the solution and never settle.",
         why="A backward pass adds to .grad, so that several losses can be summed. Without "
         "zero_grad between two steps the sum never starts anew.",
-        how_we_tell="After each sampled step the gradients are looked at again when the next "
+        detection="After each sampled step the gradients are looked at again when the next "
         "backward begins. Clearing counts however it is done (zero_grad, set_to_none, by hand, "
         "anywhere between two steps), and so adding up several batches for one step is not meant: "
         "what counts is what a step leaves behind.",
-        known_problems="An optimizer that keeps sums on purpose, by scaling .grad down by hand "
+        limitations="An optimizer that keeps sums on purpose, by scaling .grad down by hand "
         "after each step, would be named.",
         references=(
             "Karpathy 2018: the most common neural net mistakes",

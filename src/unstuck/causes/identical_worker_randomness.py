@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import joined
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Verdict
 from unstuck.signals import COPIED_GENERATORS
+from unstuck.words import joined
 
 COPIES = Threshold(
     "copied-generators", 1.0,
@@ -72,12 +72,12 @@ CAUSE = Cause(
         "in it is copied with its state, so that all workers draw the same numbers, and the "
         "original never advances. Only the global generators of torch, numpy and random are "
         "seeded anew in each worker.",
-        how_we_tell="When a loader with two workers or more and without a worker_init_fn is "
+        detection="When a loader with two workers or more and without a worker_init_fn is "
         "built, its data set, transforms and collate function are searched for generators: in "
         "attributes, in the globals of their code and in closures. One counts if the program's "
         "own code that fetches samples mentions it, and neither replaces it, nor seeds it, nor "
         "asks which worker it runs in.",
-        known_problems="Generators inside installed packages, and those deep in nested objects, "
+        limitations="Generators inside installed packages, and those deep in nested objects, "
         "are not found. A worker_init_fn is trusted, even one that gives all workers one seed. "
         "Any seeding in the fetching code, of whatever generator, is taken for the cure.",
         references=(

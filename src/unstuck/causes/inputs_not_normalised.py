@@ -9,12 +9,13 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import last, learned_little
-from unstuck.edits import InsertLayer, NormaliseInputs, Remedy, Safety, number
+from unstuck.edits import InsertLayer, NormaliseInputs, Remedy, Safety
 from unstuck.facts import LayerRole, Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import INPUT_DEVIATION, INPUT_MEAN
 from unstuck.trends import ratio
+from unstuck.words import number
 
 LARGE = Threshold(
     "large-inputs", 10.0,
@@ -191,11 +192,11 @@ CAUSE = Cause(
         why="The gradient of a first-layer weight is proportional to the input that it "
         "multiplies, and the curvature to its square. Initialisers and usual rates assume inputs "
         "with mean 0 and deviation 1.",
-        how_we_tell="Mean and deviation of each feature are taken where the model's first layer "
+        detection="Mean and deviation of each feature are taken where the model's first layer "
         "with weights receives them, after any scaling of the program's own. Models that begin "
         "with a normalisation or an embedding are not meant. Constant features are left out, and "
         "a single odd feature is no spread. Odd inputs with which a run learns well are a note.",
-        known_problems="Inputs may be large on purpose (counts, coordinates) and the first layer "
+        limitations="Inputs may be large on purpose (counts, coordinates) and the first layer "
         "be initialised to match. Scaling inside a hand-written forward before the first layer is "
         "seen, scaling after it is not.",
         references=(
@@ -209,7 +210,7 @@ CAUSE = Cause(
     explains=(
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",
         "saturated-activations", "exploding-gradients", "vanishing-gradients",
-        "bad-initialisation", "bottleneck",
+        "bad-initialisation", "noise-floor",
     ),
     detect=_detect,
 )

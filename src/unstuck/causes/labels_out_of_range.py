@@ -8,11 +8,12 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import thinned, unread_loss
-from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
+from unstuck.words import number
 
 SLACK = Threshold(
     "label-slack", 0.25,
@@ -214,10 +215,10 @@ CAUSE = Cause(
         "a likelihood for labels in 0..1 only: for a label of -1 it has no floor, and its "
         "gradient never ends. Margin losses in turn multiply by the sign, and a label of 0 "
         "erases the sample.",
-        how_we_tell="The smallest and largest label and the number of different ones are "
+        detection="The smallest and largest label and the number of different ones are "
         "compared with the number of outputs and with what the loss is made for. Labels that the "
         "loss ignores or weighs with 0 do not count.",
-        known_problems="Losses written by hand are not judged, nor labels that stay within the "
+        limitations="Losses written by hand are not judged, nor labels that stay within the "
         "range but are shifted by one. A program that computes its losses without reduction may "
         "drop odd labels later; then this is a note.",
         references=(
@@ -231,7 +232,7 @@ CAUSE = Cause(
     explains=(
         "loss-sign", "non-finite-loss", "exploding-gradients", "learning-rate-too-high",
         "learning-rate-too-low", "saturated-activations", "dead-relu", "vanishing-gradients",
-        "output-does-not-fit-loss", "bottleneck",
+        "output-does-not-fit-loss", "noise-floor",
     ),
     detect=_detect,
 )

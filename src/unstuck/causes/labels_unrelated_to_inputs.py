@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import above_chance, pairs_location
-from unstuck.causes._measures import final, last, learned_little, measured, percent
+from unstuck.causes._measures import final, last, learned_little, measured
 from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept, LayerRole
@@ -22,6 +22,7 @@ from unstuck.sample_signals import (
     PAIRS_TESTED,
 )
 from unstuck.signals import BATCH_SIZE
+from unstuck.words import percent
 
 DEPENDENT = Threshold(
     "target-dependence", 4.0,
@@ -206,11 +207,11 @@ CAUSE = Cause(
         "one, which looks like overfitting; a small one learns nothing.",
         why="Inputs and labels were put into different orders: one of them was shuffled, sorted or "
         "filtered without the other, or indices are off by some.",
-        how_we_tell="Cheap learners (nearest neighbours, linear and kernel regression, single "
+        detection="Cheap learners (nearest neighbours, linear and kernel regression, single "
         "features) predict each kept sample's target from the other samples, and again after the "
         "targets were permuted. No difference counts only where the network, too, predicts new "
         "samples no better than chance: if it generalises, there is a relation.",
-        known_problems="Rules over symbols, such as parity, and long sequences can hide from cheap "
+        limitations="Rules over symbols, such as parity, and long sequences can hide from cheap "
         "learners, so the verdict is unknown there. Models that receive more than one input are "
         "not judged, nor are targets of whole images or sequences. Targets with a very weak "
         "relation to the inputs look like unrelated ones.",
@@ -228,7 +229,7 @@ CAUSE = Cause(
     thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     explains=(
         "noisy-labels", "class-imbalance", "too-few-samples", "no-regularisation", "too-shallow",
-        "too-narrow", "too-few-steps", "bottleneck", "learning-rate-too-low",
+        "too-narrow", "too-few-steps", "noise-floor", "learning-rate-too-low",
         "train-validation-mismatch", "too-much-regularisation",
     ),
     detect=_detect,

@@ -17,17 +17,17 @@ from unstuck.causes._measures import (
     learned_little,
     loss_points,
     optimizer_of,
-    percent,
     rate_code,
     rates,
     thinned,
     weight_updates,
 )
-from unstuck.edits import Clip, Remedy, Safety, Schedule, number
+from unstuck.edits import Clip, Remedy, Safety, Schedule
 from unstuck.facts import NonFiniteStage, Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.trends import smooth
+from unstuck.words import number, percent
 
 HEALTHY = 1e-3
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
@@ -222,13 +222,13 @@ CAUSE = Cause(
         "larger still. An update of about a thousandth of the weights is usual; Adam moves each "
         "weight by about the rate itself, however small the gradient, so that its rate must be "
         "small against the weights.",
-        how_we_tell="The real change of each weight matrix over a step is compared with the "
+        detection="The real change of each weight matrix over a step is compared with the "
         "matrix; the rate itself is never judged. Large updates count only where the run suffers "
         "from them: it diverged, its loss jumped above its start, or it ends above a constant "
         "prediction or well above the best that it had reached. Inputs on a large scale and "
         "gradients that pile up make updates large too: where those are present they are named as "
         "the root.",
-        known_problems="A rate that is only slightly too high costs accuracy without a visible "
+        limitations="A rate that is only slightly too high costs accuracy without a visible "
         "jump and is not found. Networks with batch normalisation bear large updates and are "
         "left alone while they learn. A badly scaled initialisation can look the same.",
         references=(
@@ -242,7 +242,7 @@ CAUSE = Cause(
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
     explains=(
         "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
-        "vanishing-gradients", "bottleneck", "outliers",
+        "vanishing-gradients", "noise-floor", "outliers",
     ),
     detect=_detect,
 )

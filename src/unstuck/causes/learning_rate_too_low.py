@@ -15,18 +15,18 @@ from unstuck.causes._measures import (
     loss_points,
     nan_median,
     optimizer_of,
-    percent,
     rate_code,
     rates,
     thinned,
     weight_updates,
 )
-from unstuck.edits import MoreSteps, Remedy, Safety, number
+from unstuck.edits import MoreSteps, Remedy, Safety
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.series import Floats, Integers
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.trends import relative_fall
+from unstuck.words import number, percent
 
 HEALTHY = 1e-3
 SMALL = Threshold(
@@ -175,12 +175,12 @@ CAUSE = Cause(
         why="The weights have to travel a distance of about their own size from a random start. "
         "If each update is a hundred-thousandth of them, hundreds of steps cover a fraction of "
         "one per cent.",
-        how_we_tell="The real change of each weight matrix is added up over the run. The verdict "
+        detection="The real change of each weight matrix is added up over the run. The verdict "
         "needs all of: small updates in every matrix, the last layer's too (where only early "
         "layers stand still, gradients vanish); a gradient that is alive; hardly any way covered; "
         "and a loss that hardly fell. Schedules that end near zero after learning have covered "
         "their way and are not meant.",
-        known_problems="Fine-tuning of loaded weights is left out, for there small steps are the "
+        limitations="Fine-tuning of loaded weights is left out, for there small steps are the "
         "rule. A rate that is low by a factor of three cannot be told from slow learning; a trial "
         "with a higher rate can.",
         references=(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, View, Words
 from unstuck.causes._measures import constant_loss, loss_points
-from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.words import number
 
 
 def _detect(view: View) -> Verdict:
@@ -73,10 +74,10 @@ CAUSE = Cause(
         "size, rate or data.",
         why="Shapes (N, 1) and (N,) are stretched to (N, N): each prediction is compared with the "
         "target of every sample. The best answer to all targets at once is their mean.",
-        how_we_tell="The shapes of both sides are read where the loss is computed, in library "
+        detection="The shapes of both sides are read where the loss is computed, in library "
         "losses and in differences written by hand. Only a result larger than both sides counts: "
         "broadcasting one target over many predictions makes no larger result.",
-        known_problems="Pairwise losses that stretch on purpose, with an explicit unsqueeze or "
+        limitations="Pairwise losses that stretch on purpose, with an explicit unsqueeze or "
         "between outputs of the network, are left alone, and so are hand-written losses other "
         "than a difference.",
         references=(
@@ -86,6 +87,6 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS,),
-    explains=("too-shallow", "too-narrow", "bottleneck", "labels-unrelated-to-inputs"),
+    explains=("too-shallow", "too-narrow", "noise-floor", "labels-unrelated-to-inputs"),
     detect=_detect,
 )

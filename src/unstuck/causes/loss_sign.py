@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, View, Words
 from unstuck.causes._measures import backward_location, failed, loss_points
-from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import Ascent
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import TRAIN_LOSS
+from unstuck.words import number
 
 _WORDS = {
     "NllLossBackward0": "the cross entropy", "NllLoss2DBackward0": "the cross entropy",
@@ -70,11 +71,11 @@ CAUSE = Cause(
         "how wrong a prediction can get, so weights and loss run off to infinity.",
         why="An optimizer minimises. A log-likelihood, or any score of which more is better, "
         "needs a minus before it; a loss that has one too many is maximised.",
-        how_we_tell="The graph of the loss is followed through sums and constant factors down to "
+        detection="The graph of the loss is followed through sums and constant factors down to "
         "what measures an error (a squared or absolute difference, a cross entropy, the logarithm "
         "of a probability), and the signs are multiplied. All must be wrong at two sampled steps. "
         "A factor that may have either sign, such as a reward, ends the search.",
-        known_problems="Maximising by hand (weights moved along the gradient, maximize=True) is "
+        limitations="Maximising by hand (weights moved along the gradient, maximize=True) is "
         "not seen, nor a score that holds no error, such as a similarity. A program that confuses "
         "a network on purpose and trains nothing else would be named.",
         references=(

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, called, joined, learned_little, percent
+from unstuck.causes._measures import GOOD_SKILL, called, learned_little
 from unstuck.edits import InsertLayer, Remedy, Safety
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import CURVED_OPERATIONS, STACKED_LAYERS
+from unstuck.words import joined, percent
 
 STACKED = Threshold(
     "stacked-layers", 1.0,
@@ -129,11 +130,11 @@ CAUSE = Cause(
         "of one matrix are spent for nothing.",
         why="A linear function of a linear function is linear. Dropout, reshaping, averaging and "
         "batch normalisation between two layers do not change that; only an activation does.",
-        how_we_tell="The real graph of the loss is searched, not the list of modules: from the "
+        detection="The real graph of the loss is searched, not the list of modules: from the "
         "input of every layer with weights back to the layers before it. The network counts only "
         "if no operation on any such way is nonlinear, and if it is not narrower inside than at "
         "its ends, which is how a matrix is factorised on purpose.",
-        known_problems="Two layers in a row within a network that is nonlinear elsewhere are no "
+        limitations="Two layers in a row within a network that is nonlinear elsewhere are no "
         "finding: projections, bottlenecks and separable convolutions are built so. Compiled "
         "networks cannot be searched. Layer normalisation counts as nonlinear.",
         references=("Goodfellow, Bengio, Courville 2016: Deep Learning, section 6.1",
@@ -141,6 +142,6 @@ CAUSE = Cause(
     ),
     needs=(STACKED_LAYERS, CURVED_OPERATIONS),
     thresholds=(STACKED,),
-    explains=("too-shallow", "too-narrow", "bottleneck", "learning-rate-too-low"),
+    explains=("too-shallow", "too-narrow", "noise-floor", "learning-rate-too-low"),
     detect=_detect,
 )

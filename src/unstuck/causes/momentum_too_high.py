@@ -9,12 +9,13 @@ import numpy as np
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import drawn, failed, learned_little, loss_points
 from unstuck.causes._steps import main_optimizer, paired
-from unstuck.edits import OptimizerArgument, Remedy, Safety, number
+from unstuck.edits import OptimizerArgument, Remedy, Safety
 from unstuck.facts import Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
 from unstuck.trends import smooth
+from unstuck.words import number
 
 USUAL = 0.9
 BUILT_UP = math.ceil(1 / (1 - USUAL))  # steps; as many gradients does the usual one add up
@@ -163,13 +164,13 @@ CAUSE = Cause(
         why="Momentum m adds up the last 1 / (1 - m) gradients: ten for 0.9, a hundred for 0.99, "
         "a thousand for 0.999. The sum goes on in a direction in which there is nothing to gain "
         "any more, until as many gradients have said the contrary.",
-        how_we_tell="The real length of a step is compared with the rate times the gradient of "
+        detection="The real length of a step is compared with the rate times the gradient of "
         "that step. It must be two and a half times as long at least, which a momentum of 0.9 "
         "cannot make of noise, in a run that learned little or diverged. Besides, the "
         "loss must have come down while momentum built up, for so far any momentum from 0.9 on "
         "does much the same, and have been carried nearly back to where it began, to stay there. "
         "A momentum that the run bears is never named, however high.",
-        known_problems="Adaptive optimizers such as Adam divide by the size of the gradient, so "
+        limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "their momentum is not measured. Where steps are less than ten times as long as their "
         "gradient asks for, a lower learning rate may heal the run as well. Runs that never come "
         "down, or swing without losing what they have learned, are not named.",
@@ -183,7 +184,7 @@ CAUSE = Cause(
     thresholds=(ADDED, SOME, CAME_DOWN, CAME_BACK),
     explains=(
         "learning-rate-too-high", "exploding-gradients", "non-finite-loss", "dead-relu",
-        "saturated-activations", "vanishing-gradients", "bottleneck",
+        "saturated-activations", "vanishing-gradients", "noise-floor",
     ),
     alike=("learning-rate-too-high",),
     needs_trend=True,

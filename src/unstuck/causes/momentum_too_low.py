@@ -6,9 +6,10 @@ from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import loss_points
 from unstuck.causes._slow import Slow, slow
 from unstuck.causes._steps import agreement_evidence, main_optimizer
-from unstuck.edits import OptimizerArgument, Remedy, Safety, number
+from unstuck.edits import OptimizerArgument, Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
+from unstuck.words import number
 
 COHERENT = Threshold(
     "coherent-gradients", 0.25,
@@ -74,10 +75,10 @@ CAUSE = Cause(
         why="In a narrow valley the steep walls forbid a higher rate, while along its ground the "
         "slope is small. Momentum adds up what successive gradients have in common and cancels "
         "the rest, so that it is fast along the ground and calm across.",
-        how_we_tell="Successive gradients agree by a quarter or more in the second half of a run "
+        detection="Successive gradients agree by a quarter or more in the second half of a run "
         "that learned little, with an optimizer that hardly adds them up. A higher rate, smaller "
         "batches or more steps would answer the same record, so a trial must tell.",
-        known_problems="Whether the walls forbid a higher rate is not seen without trying one. "
+        limitations="Whether the walls forbid a higher rate is not seen without trying one. "
         "Optimizers without a momentum of their own are not judged.",
         references=(
             "Sutskever et al. 2013: On the importance of initialization and momentum",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._capacity import model_location
 from unstuck.causes._gap import Gap, elements, gap, restraint
-from unstuck.causes._measures import loss_points, percent, thinned
+from unstuck.causes._measures import loss_points, thinned
 from unstuck.causes._samples import training_samples
 from unstuck.causes._steps import main_optimizer
-from unstuck.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety, number
+from unstuck.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import number, percent
 
 LOST = Threshold(
     "held-out-gain-lost", 0.25,
@@ -95,11 +96,11 @@ CAUSE = Cause(
         "themselves where they are wrong.",
         why="A network with enough weights can learn its samples one by one. What it picks up "
         "last holds for these samples only, and unless something makes that costly it will.",
-        how_we_tell="The held-out loss must end above its best by four standard errors and by a "
+        detection="The held-out loss must end above its best by four standard errors and by a "
         "quarter of what had been gained over a constant prediction, the train loss must be half "
         "of it or less, and no layer drops units nor does a decay of any effect pull at the "
         "weights.",
-        known_problems="Augmented data restrain a network too and are not recognised. A program "
+        limitations="Augmented data restrain a network too and are not recognised. A program "
         "that keeps its best weights suffers less than its last loss says. Where it does not "
         "evaluate training data in eval mode, the train loss is that of the training itself. "
         "Dropout that is a function and no layer is not seen. A network that is too wide and too "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._labels import interval, pairs_location
-from unstuck.causes._measures import joined, last, measured, percent
+from unstuck.causes._measures import last, measured
 from unstuck.causes._samples import labelled
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept
@@ -20,6 +20,7 @@ from unstuck.sample_signals import (
     SUSPECTS_LEARNED,
 )
 from unstuck.signals import BATCH_SIZE
+from unstuck.words import joined, percent
 
 SHARE = Threshold(
     "wrong-labels", 0.05,
@@ -193,11 +194,11 @@ CAUSE = Cause(
         "score that is measured against such labels is wrong as well.",
         why="A wrong label pulls a sample to a class that its neighbours are not of. Networks "
         "learn what most samples agree on first and the exceptions later, each by heart.",
-        how_we_tell="Two methods must agree: confident learning on the predictions of a cheap "
+        detection="Two methods must agree: confident learning on the predictions of a cheap "
         "learner that is told by all other samples, and the network's own loss early in training, "
         "before it knows exceptions by heart. Classes that overlap give disagreement where the "
         "learner is unsure; wrong labels give as much where it is surest.",
-        known_problems="Outcomes that are random by nature, such as clicks, look like wrong "
+        limitations="Outcomes that are random by nature, such as clicks, look like wrong "
         "labels; so of two classes only an even share convicts. Augmented samples, which never "
         "come again, are not judged, and labels mixed up between two classes are seldom seen. A "
         "group of samples that is consistently labelled otherwise, and that both methods are too "

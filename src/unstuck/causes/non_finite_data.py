@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, View, Words
-from unstuck.causes._measures import joined, loss_points, percent, risky_function, thinned
+from unstuck.causes._measures import loss_points, risky_function, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
+from unstuck.words import joined, percent
 
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 
@@ -130,11 +131,11 @@ CAUSE = Cause(
         "every weight. All that was learned is lost.",
         why="Any sum with a NaN in it is NaN. A layer sums over its inputs, the loss over the "
         "batch and the gradient over everything, so one bad value is enough.",
-        how_we_tell="When the loss is first not finite the weights are looked at, then what the "
+        detection="When the loss is first not finite the weights are looked at, then what the "
         "model was called with, then the targets. Only if the weights were still in order and the "
         "data were not are the data named. Gaps that the program masks or fills before they do "
         "harm are left alone.",
-        known_problems="Features are counted where the model is called. Data in containers other "
+        limitations="Features are counted where the model is called. Data in containers other "
         "than tensors are seen only where the first layer receives them; of targets that a "
         "hand-written loss hides from the graph only some are seen.",
         references=(

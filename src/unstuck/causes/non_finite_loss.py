@@ -15,10 +15,11 @@ from unstuck.causes._measures import (
     rates,
     risky_function,
 )
-from unstuck.edits import Clip, LossForm, Remedy, Safety, number
+from unstuck.edits import Clip, LossForm, Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Verdict
 from unstuck.signals import TRAIN_LOSS
+from unstuck.words import number
 
 # What an autograd operation is called by the people who wrote it.
 NAMES = {
@@ -168,11 +169,11 @@ CAUSE = Cause(
         why="The log of 0 is minus infinity, 0 times infinity is NaN, exp overflows beyond 88 in "
         "single precision, and sqrt has an infinite slope at 0. Any of these in one sample of one "
         "batch is enough.",
-        how_we_tell="When a loss is first not finite, its graph is still whole: the weights are "
+        detection="When a loss is first not finite, its graph is still whole: the weights are "
         "looked at, then the data, then each operation in the order of the forward pass, and the "
         "first that made a non-finite number out of finite ones is named. If a weight was lost to "
         "a far too long update, the learning rate is the root.",
-        known_problems="A finite loss whose gradient is not finite shows only one step later, in "
+        limitations="A finite loss whose gradient is not finite shows only one step later, in "
         "the weights; then operations with an infinite slope are suspects, and are named if they "
         "are of one kind. Under torch.compile no operation can be named. Batches that a program "
         "skips because their loss is NaN are reported as a note while it learns.",

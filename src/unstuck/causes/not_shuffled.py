@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import drawn, level, percent, unread_loss, unwatched
+from unstuck.causes._measures import drawn, level, unread_loss, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Loader, Loss, SourceLocation
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.words import percent
 
 SORTED = Threshold(
     "label-sorting", 0.5,
@@ -149,10 +150,10 @@ CAUSE = Cause(
         why="A step follows the gradient of its batch, which stands for the data only if the batch "
         "is drawn from all of them. A data set that is stored class by class gives batches that "
         "point each at its own class.",
-        how_we_tell="At sampled steps the class labels of a batch are compared with one another "
+        detection="At sampled steps the class labels of a batch are compared with one another "
         "and with those of other steps. In a random order two labels of one batch agree as often "
         "as two of different batches; unequal classes or small batches do not change that.",
-        known_problems="Sorted targets of a regression are not judged, and training class after "
+        limitations="Sorted targets of a regression are not judged, and training class after "
         "class on purpose, as in continual learning, would be named. In the first steps, before a "
         "second class comes, the verdict is unknown.",
         references=(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import failed, joined, last, learned_little, percent
+from unstuck.causes._measures import failed, last, learned_little
 from unstuck.causes._samples import kept, trained_on, training_location
-from unstuck.edits import Remedy, Safety, number
+from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
 from unstuck.series import Floats, PlaceSeries
+from unstuck.words import joined, number, percent
 
 FAR = Threshold(
     "outlier-distance", 20.0,
@@ -189,12 +190,12 @@ CAUSE = Cause(
         "all others.",
         why="A squared error grows with the square of the distance, and a gradient with the size "
         "of the input. A sample that is a thousand deviations off outvotes all others together.",
-        how_we_tell="Each feature, and the target of a regression, is measured in robust "
+        detection="Each feature, and the target of a regression, is measured in robust "
         "deviations, from median and median absolute deviation, which outliers cannot move. Few "
         "samples must lie beyond a gap: heavy tails have none. Their share of the summed sizes "
         "of the gradients tells whether they matter. Where they carry little, or the run learns "
         "well and they carry little at its end, it is a note.",
-        known_problems="Rare events that are right look the same. Only the first 2000 different "
+        limitations="Rare events that are right look the same. Only the first 2000 different "
         "samples are looked at. Outliers in the labels of a classifier are wrong labels, another "
         "cause. Outliers that are clipped before the model are not seen, and do no harm.",
         references=(
@@ -208,7 +209,7 @@ CAUSE = Cause(
     explains=(
         "inputs-not-normalised", "targets-not-normalised", "exploding-gradients",
         "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",
-        "saturated-activations", "clipping-throttles", "bottleneck",
+        "saturated-activations", "clipping-throttles", "noise-floor",
     ),
     detect=_detect,
 )

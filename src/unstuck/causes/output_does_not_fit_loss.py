@@ -10,7 +10,7 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import thinned
-from unstuck.edits import LossForm, Remedy, RemoveLayer, Safety, number
+from unstuck.edits import LossForm, Remedy, RemoveLayer, Safety
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
@@ -20,6 +20,7 @@ from unstuck.signals import (
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
 )
+from unstuck.words import number
 
 SUM = Threshold(
     "sum-to-one", 1e-3,
@@ -290,12 +291,12 @@ CAUSE = Cause(
         "log-probabilities; binary_cross_entropy wants probabilities and its with_logits form raw "
         "scores. A softmax of a softmax lies between 1/(C-1+e) and e/(C-1+e) only, so the loss "
         "cannot fall below ln(1 + (C-1)/e) and its gradient is flat.",
-        how_we_tell="The operation that made the loss's input is read from the autograd graph, "
+        detection="The operation that made the loss's input is read from the autograd graph, "
         "along with its axis; where it cannot be read, the values tell over several batches: rows "
         "that are not negative and sum to 1, values above 0 where log-probabilities belong, "
         "values outside 0..1 where probabilities belong. log_softmax before cross_entropy changes "
         "nothing and is left alone.",
-        known_problems="Losses written by hand are judged only where one activation directly "
+        limitations="Losses written by hand are judged only where one activation directly "
         "follows another. A sigmoid written by hand before binary_cross_entropy_with_logits is "
         "not seen.",
         references=(
@@ -306,6 +307,6 @@ CAUSE = Cause(
     needs=(),
     uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
     thresholds=(SUM, RANGE, SAMPLES),
-    explains=("bottleneck", "too-shallow", "too-narrow", "learning-rate-too-low"),
+    explains=("noise-floor", "too-shallow", "too-narrow", "learning-rate-too-low"),
     detect=_detect,
 )

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, called, failed, joined, percent, thinned
+from unstuck.causes._measures import GOOD_SKILL, called, failed, thinned
 from unstuck.edits import ParametersToOptimizer, Remedy, Safety
 from unstuck.facts import Model, Optimizer, Parameter, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import HELD, REACHED
+from unstuck.words import joined, percent
 
 STEPS = Threshold(
     "unheld-steps", 2.0,
@@ -211,10 +212,10 @@ CAUSE = Cause(
         why="An optimizer updates the tensors that it was given when it was made, and no others. "
         "A second network, a head that was replaced later, layers added after the optimizer, or "
         "a copy of the model are not among them.",
-        how_we_tell="The loss's graph tells which parameters it reaches; the optimizers tell which "
+        detection="The loss's graph tells which parameters it reaches; the optimizers tell which "
         "they hold. A parameter counts if the loss reaches it at several steps while no optimizer "
         "has held it at any time and its value never changed.",
-        known_problems="Random layers that are fixed on purpose but not frozen by "
+        limitations="Random layers that are fixed on purpose but not frozen by "
         "requires_grad_(False) look the same: where the run succeeds it is only a note. Loaded "
         "weights are taken to be fixed on purpose.",
         references=(
@@ -225,6 +226,6 @@ CAUSE = Cause(
     needs=(REACHED,),
     uses=(HELD,),
     thresholds=(STEPS,),
-    explains=("too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low"),
+    explains=("too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low"),
     detect=_detect,
 )

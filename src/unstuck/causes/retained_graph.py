@@ -107,10 +107,10 @@ CAUSE = Cause(
         "computed it, and with it the activations of all layers if no backward pass freed them.",
         why="A loss is a tensor that remembers how it came to be. Adding it to a total, or "
         "appending it to a history, keeps all of that alive. So do outputs in a list.",
-        how_we_tell="A token is put into the graph of each loss and output that is followed; it "
+        detection="A token is put into the graph of each loss and output that is followed; it "
         "dies with the graph. Counted are tokens that are more than two steps old. The count must "
         "grow over several sampled steps.",
-        known_problems="Only losses and outputs of models are followed, not other tensors that are "
+        limitations="Only losses and outputs of models are followed, not other tensors that are "
         "kept, such as hidden states. A list that is emptied each epoch is mentioned only if it is "
         "long.",
         references=(

@@ -105,10 +105,10 @@ CAUSE = Cause(
         consequence="The network learns a few samples by heart and never sees the rest.",
         why="Asking a loader for an iterator anew gives its beginning each time, and a batch that "
         "was fetched before the loop stays the same within it.",
-        how_we_tell="Hashes of the model's inputs are the same at every one of the first steps, "
+        detection="Hashes of the model's inputs are the same at every one of the first steps, "
         "while the loader that was iterated for training holds more samples than the batch, or the "
         "batch is a slice of a tensor that does. Training on all data at once is not meant.",
-        known_problems="Without a loader a fixed slice is named only if the tensor that it is cut "
+        limitations="Without a loader a fixed slice is named only if the tensor that it is cut "
         "from holds four times as much, and not if it was picked by indices or has more than 128 "
         "samples. Learning one batch by "
         "heart as a test is a note if the program ends without looking at other data.",

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import (
-    called,
-    joined,
-    last_good_step,
-    learned_little,
-    percent,
-    thinned,
-)
+from unstuck.causes._measures import called, last_good_step, learned_little, thinned
 from unstuck.edits import (
     InitialiseLayer,
     InsertLayer,
@@ -27,6 +20,7 @@ from unstuck.facts import Layer, LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SATURATED_SHARE
+from unstuck.words import joined, percent
 
 HALF = Threshold(
     "saturated-half", 0.5,
@@ -190,11 +184,11 @@ CAUSE = Cause(
         why="A sigmoid or tanh is steep only while its input is about as large as 1. Inputs that "
         "are not normalised, weights that start too large, or a factor before the activation push "
         "it onto its flat parts for good.",
-        how_we_tell="The share of outputs within 3 % of an end of the range is measured for every "
+        detection="The share of outputs within 3 % of an end of the range is measured for every "
         "sigmoid and tanh over the run. Half of a layer must be there from the first steps to the "
         "last, or since some step up to the end. Activations of the output do so when they are "
         "right and are left out, and so are the gates of recurrent layers.",
-        known_problems="Gates that a program writes by hand look like hidden units; they are "
+        limitations="Gates that a program writes by hand look like hidden units; they are "
         "a finding only where the run learned little. Other squashing functions, softsign and hard "
         "sigmoid, are not measured.",
         references=(
@@ -205,6 +199,6 @@ CAUSE = Cause(
     needs=(),
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
-    explains=("vanishing-gradients", "learning-rate-too-low", "bottleneck"),
+    explains=("vanishing-gradients", "learning-rate-too-low", "noise-floor"),
     detect=_detect,
 )

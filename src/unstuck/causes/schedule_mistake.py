@@ -8,15 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import (
-    GOOD_SKILL,
-    failed,
-    learned_little,
-    loss_points,
-    percent,
-    weight_updates,
-)
-from unstuck.edits import Remedy, Safety, Schedule, number
+from unstuck.causes._measures import GOOD_SKILL, failed, learned_little, loss_points, weight_updates
+from unstuck.edits import Remedy, Safety, Schedule
 from unstuck.facts import EndKind, Scheduler, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.series import Series
@@ -28,6 +21,7 @@ from unstuck.signals import (
     WEIGHT_NORM,
 )
 from unstuck.trends import relative_fall, trend
+from unstuck.words import number, percent
 
 DEAD = Threshold(
     "dead-rate", 0.01,
@@ -282,12 +276,12 @@ CAUSE = Cause(
         why="A schedule counts its own steps. One that is meant for epochs and is stepped after "
         "every batch is over within the first epochs; one that is meant for batches and is stepped "
         "once per epoch never leaves its warm-up.",
-        how_we_tell="The rate of every step is known. It must stay below a hundredth of its peak "
+        detection="The rate of every step is known. It must stay below a hundredth of its peak "
         "from before the middle of the run, while the run had more to gain: the loss was still "
         "falling when the rate died, or the rate died within the first tenth of the run. A "
         "warm-up counts as endless if the rate still rises at the end of a finished run and is "
         "below a fifth of the target that the schedule itself names.",
-        known_problems="A rate that dies after the loss came to rest is left unjudged, for the "
+        limitations="A rate that dies after the loss came to rest is left unjudged, for the "
         "plateau may have other reasons. Warm-ups written as a lambda name no target. Cyclic "
         "schedules of a wrong period are not seen.",
         references=(
@@ -298,6 +292,6 @@ CAUSE = Cause(
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
-    explains=("learning-rate-too-low", "bottleneck"),
+    explains=("learning-rate-too-low", "noise-floor"),
     detect=_detect,
 )

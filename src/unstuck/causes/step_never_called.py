@@ -76,11 +76,11 @@ CAUSE = Cause(
         why="Backward only computes gradients; it is the optimizer's step that moves the "
         "weights. A step that is forgotten, written without brackets, or called on the "
         "scheduler alone leaves them where they are.",
-        how_we_tell="An optimizer was built and backward passes fill the gradients of its "
+        detection="An optimizer was built and backward passes fill the gradients of its "
         "parameters, yet no optimizer has stepped and no weight has changed by other means. "
         "Adding up gradients is allowed for: the passes must be more than common accumulation, "
         "or the program must have ended.",
-        known_problems="A program that only computes gradients, for saliency maps for instance, "
+        limitations="A program that only computes gradients, for saliency maps for instance, "
         "and has an optimizer without need, would be named. One of several optimizers that "
         "never steps while another does is not looked for.",
         references=(

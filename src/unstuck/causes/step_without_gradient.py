@@ -102,11 +102,11 @@ CAUSE = Cause(
         "stays as it was initialised however long the program runs.",
         why="A step follows what backward has left in .grad. Where zero_grad comes between the "
         "two, or backward is not called at all, there is nothing to follow.",
-        how_we_tell="Before a sampled step the parameters that the backward pass reached are "
+        detection="Before a sampled step the parameters that the backward pass reached are "
         "looked at. None of them has a gradient, although they were reached; zeros count only "
         "where a call was seen to clear what was not zero before, since backward can compute "
         "zeros too.",
-        known_problems="Where only a part of an optimizer's parameters is cleared, the step "
+        limitations="Where only a part of an optimizer's parameters is cleared, the step "
         "still finds gradients and nothing is said. Steps with a closure are not looked at.",
         references=(
             "Karpathy 2018: the most common neural net mistakes",

@@ -10,14 +10,13 @@ import numpy as np
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import (
     failed,
-    joined,
     last_good_step,
     learned_little,
     thinned,
     unread_loss,
     unwatched,
 )
-from unstuck.edits import NormaliseTargets, Remedy, Safety, number
+from unstuck.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats, Series
@@ -27,6 +26,7 @@ from unstuck.signals import (
     TARGET_DEVIATION,
     TARGET_MEAN,
 )
+from unstuck.words import joined, number
 
 USUAL = Threshold(
     "usual-deviation", 3.0,
@@ -183,7 +183,7 @@ def _present(loss: Loss, scale: _Scale, strength: float, title: str, label: str)
             Remedy("standardise the targets", Safety.SAFE, (NormaliseTargets(),)),
             Remedy("begin at the mean", Safety.ADVICE,
                    advice="Set the last layer's bias to the targets' mean before training.",
-                   code_text=f"nn.init.constant_(last.bias, {number(scale.mean)})"),
+                   code_text=f"nn.init.constant_(last.bias, {literal(scale.mean)})"),
         ),
     )
 
@@ -203,11 +203,11 @@ CAUSE = Cause(
         why="A freshly initialised network puts out numbers around 0 of size 1 or less, and an "
         "adaptive optimizer moves each weight by about its rate in a step. The squared error's "
         "gradient is proportional to the distance, in the targets' unit.",
-        how_we_tell="Mean and deviation of the targets are compared with those of the first "
+        detection="Mean and deviation of the targets are compared with those of the first "
         "predictions, so that a bias set to the mean, or an output that the model scales itself, "
         "counts as normalised. It is a finding only in a run that learned little and whose "
         "predictions still miss the mean at the end, or that came to nothing.",
-        known_problems="Columns of different scale are taken together. Only squared, absolute and "
+        limitations="Columns of different scale are taken together. Only squared, absolute and "
         "Huber errors are judged, in the library's form or written by hand.",
         references=(
             "LeCun, Bottou, Orr, Müller 1998: Efficient BackProp, section 4.5",
@@ -220,7 +220,7 @@ CAUSE = Cause(
     explains=(
         "learning-rate-too-low", "learning-rate-too-high", "non-finite-loss", "dead-relu",
         "exploding-gradients", "vanishing-gradients", "saturated-activations",
-        "bad-initialisation", "bottleneck", "clipping-throttles", "too-few-steps",
+        "bad-initialisation", "noise-floor", "clipping-throttles", "too-few-steps",
     ),
     detect=_detect,
 )

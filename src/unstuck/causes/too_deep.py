@@ -5,10 +5,11 @@ from __future__ import annotations
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._capacity import WEIGHTED, model_location
 from unstuck.causes._measures import called, learned_little, level, loss_points, thinned
-from unstuck.edits import Remedy, RemoveLayer, Safety, number
+from unstuck.edits import Remedy, RemoveLayer, Safety
 from unstuck.facts import LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import OUTPUT_GRADIENT, TRAIN_LOSS
+from unstuck.words import number
 
 LAYERS = Threshold(
     "many-layers", 8.0,
@@ -94,11 +95,11 @@ CAUSE = Cause(
         why="On its way back the gradient is multiplied in every layer. Without normalisation or "
         "a way around, each factor that is not one adds up over the depth, and noise drowns what "
         "is left.",
-        how_we_tell="More than eight layers with weights and no normalisation between them, in a "
+        detection="More than eight layers with weights and no normalisation between them, in a "
         "run that learned little, and at the output of the first one a tenth of the last one's "
         "gradient or less. Activations and initialisation may be what fades it, so the depth is "
         "a note beside them until a shallower twin was tried.",
-        known_problems="Layers in parallel are counted as if they came one after another. Where a "
+        limitations="Layers in parallel are counted as if they came one after another. Where a "
         "fitting initialisation keeps the gradient up, too many layers are not told.",
         references=(
             "He et al. 2016: Deep residual learning for image recognition",

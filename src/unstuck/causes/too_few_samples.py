@@ -8,20 +8,13 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._gap import Gap, elements, gap
-from unstuck.causes._measures import (
-    GOOD_SKILL,
-    UNSURE,
-    final,
-    last,
-    no_held_out_loss,
-    percent,
-    thinned,
-)
+from unstuck.causes._measures import GOOD_SKILL, UNSURE, final, last, no_held_out_loss, thinned
 from unstuck.causes._samples import kept, training_location
-from unstuck.edits import Remedy, Safety, number
+from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import number, percent
 
 GAIN = Threshold(
     "gain-of-more-data", 0.04,
@@ -140,11 +133,11 @@ CAUSE = Cause(
         why="A network with more weights than there are samples can learn each of them by heart, "
         "with its noise. Only more samples, or something that holds the network back, leave it no "
         "choice but to find what they have in common.",
-        how_we_tell="The training loss must be near its floor, the held-out loss well above its "
+        detection="The training loss must be near its floor, the held-out loss well above its "
         "best, and the weights at least as many as the samples. When the program has ended a "
         "cheap learner is trained on a quarter, a half and all of the samples: only if it still "
         "gains by more of them is their number blamed.",
-        known_problems="What more data would do for the network itself only a trial tells. A "
+        limitations="What more data would do for the network itself only a trial tells. A "
         "cheap learner that gains nothing, as on raw images, gives no finding. Tokens are not "
         "judged, nor runs without a held-out loss.",
         references=(

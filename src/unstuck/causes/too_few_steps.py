@@ -12,16 +12,16 @@ from unstuck.causes._measures import (
     loss_points,
     nan_median,
     optimizer_of,
-    percent,
     rates,
     weight_updates,
 )
-from unstuck.edits import MoreSteps, Remedy, Safety, number
+from unstuck.edits import MoreSteps, Remedy, Safety
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.forecast import Abstained, Forecast, forecast, outlook
 from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import number, percent
 
 LARGE = Threshold(
     "sure-gain", 0.1,
@@ -161,13 +161,13 @@ CAUSE = Cause(
         why="A loss comes down over thousands of updates and dozens of epochs. It need not fall "
         "at every step, but as long as its trend falls, the training is not over and nothing can "
         "be concluded from its end.",
-        how_we_tell="The train loss is still falling with confidence, the rate has not been taken "
+        detection="The train loss is still falling with confidence, the rate has not been taken "
         "down by a schedule, the held-out loss (if there is one) is still at its best, and a "
         "forecast of half as many steps more (a floor plus a power of time or an exponential, "
         "fitted with errors drawn anew in blocks) gains a tenth of the loss even at the lower end "
         "of its interval. It counts only where less than half of the constant prediction's loss "
         "is gone; else it is a note, for every run stops somewhere.",
-        known_problems="A rate that is too low looks the same, and where updates are small both "
+        limitations="A rate that is too low looks the same, and where updates are small both "
         "are named. A forecast knows nothing of plateaus, sudden falls or a schedule still to "
         "come, and noisy losses leave it too wide to count. Runs that were cut from outside are "
         "not judged. A loss whose constant prediction is unknown gives a note at most.",

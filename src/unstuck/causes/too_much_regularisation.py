@@ -15,11 +15,10 @@ from unstuck.causes._measures import (
     final,
     learned_little,
     loss_points,
-    percent,
     train_loss_at_the_end,
 )
 from unstuck.causes._steps import main_optimizer
-from unstuck.edits import Dropout, OptimizerArgument, Remedy, Safety, number
+from unstuck.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.facts import Layer, LayerRole, Optimizer
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
@@ -31,6 +30,7 @@ from unstuck.signals import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
+from unstuck.words import number, percent
 
 DROPPED = Threshold(
     "dropped-share", 0.7,
@@ -236,12 +236,12 @@ CAUSE = Cause(
         why="Dropout hides units so that none is relied on; weight decay makes large weights "
         "costly. Beyond some strength too few units are left to compute with, or the decay pulls "
         "weights to zero faster than the gradient can raise them.",
-        how_we_tell="In a run that learned little: a dropout layer that zeroes seven units of ten "
+        detection="In a run that learned little: a dropout layer that zeroes seven units of ten "
         "or more while the same network without it is clearly better, and better than a constant, "
         "but far from good; of nine units of ten or more, if nothing was learned at all. Or weight "
         "matrices that lost half of their norm under a decay that pulled with a third of the "
         "loss's gradient from the first steps on, all weights taken together.",
-        known_problems="Where dropout of less than nine tenths leaves a network no better than a "
+        limitations="Where dropout of less than nine tenths leaves a network no better than a "
         "constant in eval mode either, only a trial tells. A penalty that the program adds to its "
         "loss by hand is not weighed, nor is noise on the inputs. Dropout by a function names no "
         "share.",

@@ -89,12 +89,12 @@ CAUSE = Cause(
         "cannot hold what the task needs.",
         why="A hidden layer passes on as many numbers as it has units. What does not fit into "
         "them is lost to all layers behind.",
-        how_we_tell="A hidden layer has two units or fewer, or at most a quarter of its inputs and "
+        detection="A hidden layer has two units or fewer, or at most a quarter of its inputs and "
         "no more than the network has outputs. Noise is no excuse: a cheap learner (neighbours, "
         "kernel regression) predicts samples that it was not told far better than the network "
         "predicts those that it was trained on. And the steps are too small to keep the loss up. "
         "Too few layers or steps leave the same record: a note until a wider twin was tried.",
-        known_problems="Width has a small influence as a rule and comes last among the suspects. "
+        limitations="Width has a small influence as a rule and comes last among the suspects. "
         "Where no target a sample is known, or the cheap learner does no better, as on large "
         "images, nothing is said; nor of autoencoders, which are narrow on purpose.",
         references=(

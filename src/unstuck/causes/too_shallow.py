@@ -73,12 +73,12 @@ CAUSE = Cause(
         "nothing that takes two of them together.",
         why="Without a hidden layer each output is a weighted sum of the inputs. A region, a "
         "product or an alternative of inputs is no weighted sum, however good the weights.",
-        how_we_tell="The network has a single matrix of weights. A cheap learner (neighbours, "
+        detection="The network has a single matrix of weights. A cheap learner (neighbours, "
         "kernel regression) predicts samples that it was not told far better than the network "
         "predicts those that it was trained on, so noise is not what holds it up, and the steps "
         "are too small to keep the loss up. A run that is not finished leaves the same record: a "
         "note until a deeper twin was tried.",
-        known_problems="Too few layers in a network that has hidden ones are not told: nothing in "
+        limitations="Too few layers in a network that has hidden ones are not told: nothing in "
         "a record speaks for them. Nor is anything said where no target a sample is known.",
         references=(
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.1",

@@ -7,10 +7,11 @@ from unstuck.causes._capacity import hidden, model_location, widths
 from unstuck.causes._gap import Gap, elements, gap
 from unstuck.causes._measures import final, thinned
 from unstuck.causes._samples import training_samples
-from unstuck.edits import Remedy, ResizeLayer, Safety, number
+from unstuck.edits import Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import DISTINCT_SAMPLES
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import number
 
 HARM = Threshold(
     "width-gain-lost", 0.25,
@@ -74,11 +75,11 @@ CAUSE = Cause(
         consequence="Time and memory go into units that store single samples and their noise.",
         why="The weights grow with the square of the width. Far more of them than samples can "
         "hold everything that tells one sample from another, whether it means something or not.",
-        how_we_tell="The held-out loss lost a quarter of its gain by more than its noise, and a "
+        detection="The held-out loss lost a quarter of its gain by more than its noise, and a "
         "hidden layer has as many units as there are training samples, or more. A missing "
         "restraint and too few samples leave the same record, so this is a note beside them until "
         "a narrower twin was tried.",
-        known_problems="Very wide networks often predict new data as well as narrow ones, so width "
+        limitations="Very wide networks often predict new data as well as narrow ones, so width "
         "comes last among the suspects. Where the samples could not be counted nothing is said.",
         references=(
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import final, percent
+from unstuck.causes._measures import final
 from unstuck.causes._samples import held_out, trained_on
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
+from unstuck.words import percent
 
 OVERLAP = Threshold(
     "held-out-overlap", 0.05,
@@ -87,12 +88,12 @@ CAUSE = Cause(
         why="A held-out set stands for new data only if nothing of it was learned from. Splits "
         "that overlap, copies in the data, and oversampling before the split put the same sample "
         "on both sides.",
-        how_we_tell="Samples are hashed as the model receives them. A held-out sample leaks if "
+        detection="Samples are hashed as the model receives them. A held-out sample leaks if "
         "its hash is that of a training sample. Passes over the training data themselves are no "
         "leak. Where different samples are often nearly the same, equal ones are taken for chance. "
         "If nothing but training samples is ever looked at, the names of what the model is given "
         "there decide: x_val, or a loop over test_loader, is meant to be held out.",
-        known_problems="Nothing is said where training was not seen to come round, as with very "
+        limitations="Nothing is said where training was not seen to come round, as with very "
         "large sets, nor where training samples are augmented, which changes their hashes. A "
         "held-out set that lies wholly within the training set looks like a look at training data "
         "unless it is named.",

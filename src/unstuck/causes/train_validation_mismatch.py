@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import last, level, percent
+from unstuck.causes._measures import last, level
 from unstuck.causes._samples import held_out
-from unstuck.edits import Remedy, Safety, number
+from unstuck.edits import Remedy, Safety
 from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.words import number, percent
 
 DISTANCE = Threshold(
     "feature-distance", 0.3,
@@ -176,12 +177,12 @@ CAUSE = Cause(
         why="A network answers well where its training data lie. Inputs that were scaled by "
         "another mean and deviation, or not at all, lie elsewhere, and so do samples from another "
         "source.",
-        how_we_tell="Where the model receives them, training and held-out samples are compared "
+        detection="Where the model receives them, training and held-out samples are compared "
         "feature by feature with a two-sample test. Half of the features must differ, by far more "
         "than chance, and in mean or width by as much as a missing preparation makes; or nearly "
         "all must be wider, or narrower, alike. Where the held-out loss keeps up with the training "
         "loss it is a note.",
-        known_problems="What happens inside the model, such as a normalisation as its first "
+        limitations="What happens inside the model, such as a normalisation as its first "
         "layer, is not seen here. Series that drift are different later, and a finding then is "
         "true without being a mistake. Labels that are prepared differently are not compared.",
         references=(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, joined, mode_layers, thinned, unwatched
+from unstuck.causes._measures import called, mode_layers, thinned, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Integers, Series
 from unstuck.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
+from unstuck.words import joined
 
 TIMES = Threshold(
     "eval-mode-steps", 2.0,
@@ -137,11 +138,11 @@ CAUSE = Cause(
         why="What model.eval() sets holds until model.train() is called. A validation, or a first "
         "look at the untrained score, that does not switch back leaves all later training in eval "
         "mode.",
-        how_we_tell="At sampled steps the mode of each dropout and batch normalisation layer is "
+        detection="At sampled steps the mode of each dropout and batch normalisation layer is "
         "read as it is called, and it counts only if the graph of the loss that is differentiated "
         "holds that layer. A pass in eval mode beside one in train mode, as adversarial examples "
         "need it, is none, and neither are single layers that were put into eval mode.",
-        known_problems="Dropout that is a function and no layer is not seen. A model that is "
+        limitations="Dropout that is a function and no layer is not seen. A model that is "
         "mostly loaded from a checkpoint gets a note only, for fine-tuning may mean it so.",
         references=(
             "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import GOOD_SKILL, failed, joined, percent, thinned
+from unstuck.causes._measures import GOOD_SKILL, failed, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import Unregistered
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import REACHED, UNREGISTERED
+from unstuck.words import joined, percent
 
 STEPS = Threshold(
     "unregistered-steps", 2.0,
@@ -100,10 +101,10 @@ CAUSE = Cause(
         why="A module finds its layers when they are assigned as attributes. It does not look "
         "into a plain list, tuple or dict, so layers kept there take part in the forward pass "
         "but are missing from parameters(), which is what the optimizer is given.",
-        how_we_tell="The loss's graph leads to weights that no known model lists. They are found "
+        detection="The loss's graph leads to weights that no known model lists. They are found "
         "in a plain attribute of one of its modules, are in training mode, were not loaded, are "
         "held by no optimizer, and kept their values over at least two sampled steps.",
-        known_problems="Plain tensors that should have been a Parameter are not named, for they "
+        limitations="Plain tensors that should have been a Parameter are not named, for they "
         "look like data that are differentiated. A model all of whose layers are unregistered "
         "is not seen. Random layers kept out on purpose look the same: where the run succeeds "
         "it is only a note.",
@@ -113,7 +114,7 @@ CAUSE = Cause(
     uses=(UNREGISTERED,),
     thresholds=(STEPS,),
     explains=(
-        "too-narrow", "too-shallow", "bottleneck", "learning-rate-too-low", "vanishing-gradients",
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
         "bad-initialisation", "parameters-not-in-optimizer",
     ),
     detect=_detect,

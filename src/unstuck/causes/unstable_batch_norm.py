@@ -277,12 +277,12 @@ CAUSE = Cause(
         why="In train mode batch normalisation subtracts the batch's own mean and divides by its "
         "own deviation. Of n values the mean strays by one over the root of n of the deviation; "
         "two values always become minus and plus one, and a single one is refused with an error.",
-        how_we_tell="The values per channel (samples times places) that each batch normalisation "
+        detection="The values per channel (samples times places) that each batch normalisation "
         "layer in train mode receives are counted at sampled steps; the typical batch decides, so "
         "that a small last batch does not matter. It is a finding if few values come together "
         "with a run that learned little and whose two modes disagree, or with an evaluation that "
         "is much worse. Layers in eval mode, and normalisation within a sample, do not count.",
-        known_problems="Batch normalisation that is a function and no layer is not seen, nor what "
+        limitations="Batch normalisation that is a function and no layer is not seen, nor what "
         "several processes share. A few values without harm are a note. With five to eight values "
         "and no evaluation in eval mode it stays a note, too.",
         references=(
@@ -295,7 +295,7 @@ CAUSE = Cause(
     uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
           TRAIN_IN_VALIDATION),
     thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
-    explains=("learning-rate-too-high", "learning-rate-too-low", "dead-relu", "bottleneck",
+    explains=("learning-rate-too-high", "learning-rate-too-low", "dead-relu", "noise-floor",
               "vanishing-gradients", "exploding-gradients"),
     detect=_detect,
 )

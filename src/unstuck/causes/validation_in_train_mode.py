@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import called, joined, mode_layers, thinned, unwatched
+from unstuck.causes._measures import called, mode_layers, thinned, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import EndKind, HeldOutPass
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
+from unstuck.words import joined
 
 SHARE = Threshold(
     "train-mode-share", 0.5,
@@ -94,12 +95,12 @@ CAUSE = Cause(
         "data.",
         why="no_grad only stops the recording of gradients. What dropout and batch normalisation "
         "do is decided by the mode of the model, which model.eval() sets.",
-        how_we_tell="A validation is a pass over samples that were not trained on and whose loss "
+        detection="A validation is a pass over samples that were not trained on and whose loss "
         "never reaches backward, whatever mode it runs in. The mode of each dropout and batch "
         "normalisation layer is read in it. A batch that passes three times or more is averaged "
         "over on purpose (Monte Carlo dropout) and does not count; metrics on training samples do "
         "not either.",
-        known_problems="Dropout that is a function and no layer is not seen. A pass of which no "
+        limitations="Dropout that is a function and no layer is not seen. A pass of which no "
         "loss is computed counts only if the program has one model and such passes are rare, for "
         "generators and agents produce their samples in train mode on purpose.",
         references=(

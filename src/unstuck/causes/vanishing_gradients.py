@@ -8,11 +8,12 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import called, learned_little, spread, thinned
-from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety, number
+from unstuck.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import OUTPUT_GRADIENT, SATURATED_SHARE
+from unstuck.words import number
 
 LAYERS = Threshold(
     "fewest-layers", 4.0,
@@ -212,11 +213,11 @@ CAUSE = Cause(
         why="Each layer multiplies the gradient by its weights and by the slope of its activation. "
         "A sigmoid's slope is at most a quarter, and weights below the right scale shrink it "
         "further: the product falls exponentially with depth.",
-        how_we_tell="The norm of the gradient at the output of each layer with weights is fitted "
+        detection="The norm of the gradient at the output of each layer with weights is fitted "
         "over depth, at every sampled step, and the median slope counts. A run near its optimum "
         "has small gradients in all layers alike, which is no slope. A layer that gets exactly "
         "none is a dead one, which is another cause.",
-        known_problems="Networks with several paths are judged in the order of their calls, which "
+        limitations="Networks with several paths are judged in the order of their calls, which "
         "is not their depth. Gradients within a recurrent layer, over time, are not seen. "
         "Optimizers that rescale each weight's gradient (Adam) bear some decay.",
         references=(

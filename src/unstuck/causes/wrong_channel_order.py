@@ -6,9 +6,10 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import thinned, unwatched
-from unstuck.edits import Remedy, Safety, number
+from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+from unstuck.words import number
 
 RATIO = Threshold(
     "channels-last-ratio", 0.7,
@@ -94,11 +95,11 @@ CAUSE = Cause(
         why="View and reshape leave the numbers where they are in memory and only rename the axes. "
         "Pictures read from files lie there as height, width, channels; a convolution takes "
         "channels, height, width, and only a permute gets from the one to the other.",
-        how_we_tell="Neighbouring pixels of a picture are alike. Their mean squared difference is "
+        detection="Neighbouring pixels of a picture are alike. Their mean squared difference is "
         "taken where the first convolution receives them, and again with the same numbers read as "
         "height, width, channels. Only if the second reading is much smoother, in both "
         "directions and in every batch looked at, were the axes renamed.",
-        known_problems="Noise has no order to be found; very noisy pictures are missed, and so "
+        limitations="Noise has no order to be found; very noisy pictures are missed, and so "
         "are nearly grey ones, whose channels are alike as neighbours are. A fine diagonal "
         "texture with a period of as many pixels as there are channels would look swapped. "
         "Series, volumes, and height taken for channels are not judged.",
@@ -110,7 +111,7 @@ CAUSE = Cause(
     needs=(),
     uses=(PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS),
     thresholds=(RATIO, SMOOTH, FEWEST),
-    explains=("bottleneck", "too-shallow", "too-narrow", "learning-rate-too-low",
+    explains=("noise-floor", "too-shallow", "too-narrow", "learning-rate-too-low",
               "labels-unrelated-to-inputs"),
     detect=_detect,
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import level, percent, thinned
-from unstuck.edits import Remedy, RemoveLayer, ReplaceLayer, Safety, number
+from unstuck.causes._measures import level, thinned
+from unstuck.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.facts import Layer, Loss, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import TARGET_MAXIMUM, TARGET_MINIMUM, UNREACHABLE_LOSS, UNREACHABLE_SHARE
+from unstuck.words import number, percent
 
 SHARE = Threshold(
     "unreachable-targets", 0.05,
@@ -132,11 +133,11 @@ CAUSE = Cause(
         "range is missed by at least its distance from it.",
         why="A ReLU puts out nothing negative, a sigmoid 0 to 1, a tanh -1 to 1. An output that "
         "is pushed against its limit also gets no gradient any more.",
-        how_we_tell="The operation that made the prediction is read from the autograd graph, and "
+        detection="The operation that made the prediction is read from the autograd graph, and "
         "each sampled batch of targets is compared with its range: the share outside, and the "
         "squared error that remains for the best output. Both must be more than noise and "
         "outliers make.",
-        known_problems="An activation that is scaled or shifted afterwards is not judged. Only "
+        limitations="An activation that is scaled or shifted afterwards is not judged. Only "
         "squared, absolute and Huber errors are, in the library's form or written by hand.",
         references=(
             "Holden 2017: My neural network isn't working: you used the wrong last activation",
@@ -148,7 +149,7 @@ CAUSE = Cause(
     thresholds=(SHARE, FLOOR),
     explains=(
         "dead-relu", "saturated-activations", "vanishing-gradients", "targets-not-normalised",
-        "learning-rate-too-low", "learning-rate-too-high", "bottleneck", "too-shallow",
+        "learning-rate-too-low", "learning-rate-too-high", "noise-floor", "too-shallow",
         "too-narrow", "bad-initialisation", "exploding-gradients",
     ),
     detect=_detect,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import percent, thinned
-from unstuck.edits import LossForm, Remedy, Safety, number
+from unstuck.causes._measures import thinned
+from unstuck.edits import LossForm, Remedy, Safety
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
@@ -23,6 +23,7 @@ from unstuck.signals import (
     TARGET_MINIMUM,
     PlaceSignal,
 )
+from unstuck.words import number, percent
 
 ORDER = Threshold(
     "label-order", 0.3,
@@ -267,13 +268,13 @@ CAUSE = Cause(
         "answers one question. Which of them fits depends on what the targets mean, and the "
         "targets must be encoded for it: an index, a row of probabilities, or a 0 or 1 for each "
         "label.",
-        how_we_tell="Whole numbers without a gap may be classes or sizes. If they are sizes, the "
+        detection="Whole numbers without a gap may be classes or sizes. If they are sizes, the "
         "mean inputs of neighbouring numbers lie nearer to each other than those of distant ones; "
         "names show no such order. Rows of zeros and several ones give away multiple labels; "
         "rows that repeat the class index for each of as many outputs as there are classes, an "
         "index that was stretched. Where the loss ended the program, type and shape of the targets "
         "are compared with what it takes.",
-        known_problems="The order is seen only where the mean inputs differ and the loss meets "
+        limitations="The order is seen only where the mean inputs differ and the loss meets "
         "one number for each sample; of token sequences and dictionaries it is not known. "
         "Probabilities as targets, label smoothing, mixtures and two classes as 0 and 1 are "
         "right and left alone.",
@@ -290,7 +291,7 @@ CAUSE = Cause(
     thresholds=(ORDER, SEPARATION, FEWEST, SEVERAL),
     explains=(
         "targets-not-normalised", "labels-out-of-range", "learning-rate-too-low",
-        "learning-rate-too-high", "bottleneck", "too-shallow", "too-narrow", "non-finite-loss",
+        "learning-rate-too-high", "noise-floor", "too-shallow", "too-narrow", "non-finite-loss",
         "exploding-gradients", "dead-relu", "saturated-activations",
     ),
     detect=_detect,

@@ -54,7 +54,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
                 (_SAME_MODE,
                  "look at the split: are held-out samples easier, or also in the training set?",
                  "look at the training samples and their labels, and normalise them", _WATCH))
-        case OutcomeKind.BOTTLENECK:
+        case OutcomeKind.PLATEAU:
             return Advice(
                 f"{both} flat after a fall: a bottleneck.",
                 ("lower the learning rate to a tenth, or the batch size to a half", *unseen,

@@ -21,7 +21,7 @@ from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)
-_GO_ON = (OutcomeKind.LEARNING, OutcomeKind.OVERFITTING, OutcomeKind.BOTTLENECK,
+_GO_ON = (OutcomeKind.LEARNING, OutcomeKind.OVERFITTING, OutcomeKind.PLATEAU,
           OutcomeKind.CONVERGED)
 _METRICS = 4  # that are told of, at most
 

@@ -348,12 +348,12 @@ def sections(cause: Cause) -> tuple[tuple[str, tuple[str, ...]], ...]:
         for limit in cause.thresholds
     )
     every = (
-        ("What you see", (words.symptom,)),
-        ("What follows", (words.consequence,)),
+        ("Symptoms", (words.symptom,)),
+        ("Consequences", (words.consequence,)),
         ("Why", (words.why,)),
-        ("How we tell", (words.how_we_tell,)),
+        ("How it is detected", (words.detection,)),
         ("Thresholds", thresholds),
-        ("Known problems", (words.known_problems,)),
+        ("Known limitations", (words.limitations,)),
         ("References", words.references),
     )
     return tuple((head, text) for head, text in every if any(part.strip() for part in text))

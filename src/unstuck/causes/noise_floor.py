@@ -1,16 +1,10 @@
-"""Bottleneck: learned, then stuck on a plateau that the size of the steps itself keeps up."""
+"""Noise floor: the loss plateaus at a height that the noise of the steps themselves sustains."""
 
 from __future__ import annotations
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._looks import left_out
-from unstuck.causes._measures import (
-    loss_points,
-    percent,
-    rate_code,
-    rates,
-    train_loss_at_the_end,
-)
+from unstuck.causes._measures import loss_points, rate_code, rates, train_loss_at_the_end
 from unstuck.causes._steps import (
     EARLY_PAIRS,
     agreement,
@@ -20,7 +14,7 @@ from unstuck.causes._steps import (
     main_optimizer,
     samples_per_step,
 )
-from unstuck.edits import BatchSize, Remedy, Safety, Schedule, number
+from unstuck.edits import BatchSize, Remedy, Safety, Schedule
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import (
     BATCH_SIZE,
@@ -30,6 +24,7 @@ from unstuck.signals import (
     TRAIN_LOSS,
     UPDATE_NORM,
 )
+from unstuck.words import number, percent
 
 COST = Threshold(
     "cost-of-steps", 0.25,
@@ -51,7 +46,7 @@ SPENT = Threshold(
 
 def _detect(view: View) -> Verdict:
     outcome = view.outcome
-    if outcome.kind is not OutcomeKind.BOTTLENECK:
+    if outcome.kind is not OutcomeKind.PLATEAU:
         return Absent(f"the outcome is {outcome.kind}: no plateau above the floor after a fall")
     if outcome.skill is None:
         return Unknown("how far the plateau is above its floor is not known",
@@ -122,9 +117,9 @@ def _detect(view: View) -> Verdict:
 
 
 CAUSE = Cause(
-    slug="bottleneck",
+    slug="noise-floor",
     code="O009",
-    title="Bottleneck",
+    title="Noise floor",
     family="Optimisation",
     harm=Harm.CONDITION,
     words=Words(
@@ -135,10 +130,10 @@ CAUSE = Cause(
         why="Every step follows the noise of its batch as well as the slope. At rest the two "
         "balance at a height that is proportional to the rate and to the noise of the gradient, "
         "which no number of further steps lowers.",
-        how_we_tell="Where a run has come to rest, a quarter of update times gradient is the "
+        detection="Where a run has come to rest, a quarter of update times gradient is the "
         "height that the steps keep up. It must be a quarter of the loss at least, the train loss "
         "must rest after a fall, and successive gradients must have ceased to agree.",
-        known_problems="The height is exact for a quadratic valley and plain gradient descent, an "
+        limitations="The height is exact for a quadratic valley and plain gradient descent, an "
         "upper bound for other optimizers. Plateaus for want of capacity, or for noise in the "
         "data, have no such height and are not meant.",
         references=(
@@ -150,5 +145,6 @@ CAUSE = Cause(
     uses=(BATCH_SIZE,),
     thresholds=(COST, REST, SPENT),
     needs_trend=True,
+    formerly=("bottleneck",),
     detect=_detect,
 )
