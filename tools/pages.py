@@ -1,43 +1,38 @@
 """Writes the generated pages of the documentation: one per cause, their index, the tables.
 
-    python -m tools.pages [--force] [WORD ...]
+    python -m tools.pages
 
 A cause's page is made from the cause and its case pair: the words that `unstuck explain` prints,
-the sick program, what its cured twin does otherwise, and the finding that the sick program really
-got, for which it is run under watch. With WORDs, only causes whose slug holds one of them are run.
-
-Numbers in a finding depend on the machine's arithmetic. A page that differs from the new one in
-such numbers alone is not stale and stays as it is, unless --force is given.
+the sick program, what its cured twin does otherwise, and the finding that the sick program gets,
+from its kept record (tools/records.py). The whole report of every kept record is written too, and
+the first screen of the README.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import difflib
 import io
-import os
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unstuck import catalogue, record, signals
+from tools.records import DATA, EXAMPLE, ROOT, kept, programs
+from unstuck import catalogue, signals
 from unstuck.cause import Cause, Harm
 from unstuck.diagnosis import diagnose
 from unstuck.facts import SourceLocation
 from unstuck.findings import Diagnosis, Finding
+from unstuck.record import FACT_TYPES, Record
 from unstuck.report.terminal import render, sections
 from unstuck.signals import PlaceSignal
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 CASES = ROOT / "cases"
 WIDTH = 100
-LIMIT = 600.0  # seconds that a program may take
+REPORTS = DATA.parent / "reports"
+README = ROOT / "README.md"
 INDEX = (
     "Each page shows how the cause is told from its look-alikes, where that errs, and a program "
     "that has it with the very finding that it gets. `unstuck explain SLUG` prints the same words."
@@ -46,7 +41,6 @@ PAIR = (
     "The finding below is about `sick()`; `well()` is the same program, cured. The tests run both; "
     "`CARET` is the expression that the finding must point at."
 )
-MEASURED, MEASURED_END = "<!-- measured -->", "<!-- end of measured -->"
 HARM = {
     Harm.MISTAKE: "A mistake, wrong in itself: an error where the run failed, else a warning.",
     Harm.CONDITION: "Matters only where the run suffers: an error where it failed, a warning where "
@@ -73,11 +67,11 @@ def page_file(cause: Cause) -> Path:
 
 
 # The page of a cause -----------------------------------------------------------------------------
-def page(cause: Cause, folder: Path) -> str:
-    """The page of a cause; `folder` holds the record of its sick program."""
+def page(cause: Cause, record: Record) -> str:
+    """The page of a cause, with the record of its sick program."""
     case = CASES / f"{file_name(cause)}.py"
     source = case.read_text(encoding="utf-8")
-    diagnosis = shortened(diagnose(folder), case)
+    diagnosis = shortened(diagnose(record), case)
     # What takes a trial is a note, beside what it cannot be told from.
     able = diagnosis.findings if cause.by_trial else diagnosis.findings[:1]
     found = next((f for f in able if f.slug == cause.slug), None)
@@ -102,12 +96,10 @@ def page(cause: Cause, folder: Path) -> str:
         _program(source, case.name, found.present.location),
         "## What the cure changes\n",
         f"```diff\n{difference(source)}```\n",
-        MEASURED,
         "## What is printed\n",
         f"```text\n$ unstuck run{notes} {case.name}\n{printed(diagnosis, bool(notes))}```\n",
         "## Fixes\n",
         _remedies(found),
-        MEASURED_END,
     ]
     text = "\n".join(parts) + "\n"
     if str(ROOT) in text:
@@ -206,22 +198,6 @@ def _indented(code: str) -> str:
 
 
 # The finding that a sick program gets ------------------------------------------------------------
-def run_sick(cause: Cause, folder: Path) -> None:
-    """Runs the sick program of a cause under watch and leaves its record in `folder`.
-
-    All close looks are taken, whatever time they cost: a page depends on the code alone.
-    """
-    command = [
-        sys.executable, "-m", "unstuck", "run", "--quiet", "--overhead", "1", "--out", str(folder)]
-    done = subprocess.run(
-        [*command, f"{file_name(cause)}.py"], cwd=CASES, capture_output=True, text=True,
-        check=False, stdin=subprocess.DEVNULL,
-        timeout=LIMIT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    if not (folder / record.EVENTS).exists():
-        raise RuntimeError(f"{cause.slug} left no record:\n{done.stderr}")
-
-
 def shortened(diagnosis: Diagnosis, case: Path) -> Diagnosis:
     """A diagnosis in which the program is named by its file name alone."""
     def near(location: SourceLocation | None) -> SourceLocation | None:
@@ -237,9 +213,12 @@ def shortened(diagnosis: Diagnosis, case: Path) -> Diagnosis:
 
 def printed(diagnosis: Diagnosis, notes: bool = False) -> str:
     """The outcome and the findings as a terminal of 100 columns without colour shows them."""
+    return _shown(replace(diagnosis, verdicts=(), remarks=()), notes)
+
+
+def _shown(diagnosis: Diagnosis, notes: bool = False) -> str:
     text = io.StringIO()
-    render(replace(diagnosis, verdicts=(), remarks=()), notes=notes, width=WIDTH, color=False,
-           file=text)
+    render(diagnosis, notes=notes, width=WIDTH, color=False, file=text)
     return text.getvalue()
 
 
@@ -286,7 +265,7 @@ def facts_table() -> str:
         ("fact", "what it is"),
         [
             (f"`{name}`", (kind.__doc__ or "").partition("\n")[0].replace("<", "&lt;"))
-            for name, kind in record.FACT_TYPES.items()
+            for name, kind in FACT_TYPES.items()
         ],
     )
 
@@ -312,73 +291,51 @@ def with_tables(text: str) -> str:
     return text
 
 
-# Staleness ---------------------------------------------------------------------------------------
-def same_but_for_numbers(old: str, new: str) -> bool:
-    """Whether two pages differ in numbers of the finding, and what hangs on them, at most.
-
-    What hangs on them: where lines are wrapped, how a curve is drawn, and which symptoms a root
-    brought about on this machine.
-    """
-    return _comparable(old) == _comparable(new)
+# Whole reports ----------------------------------------------------------------------------------
+def report(program: Path) -> str:
+    """All that a terminal of 100 columns without colour shows of a program's kept record."""
+    return _shown(diagnose(kept(program)), notes=True)
 
 
-def _comparable(text: str) -> tuple[str, list[str], list[str]]:
-    before, _, rest = text.partition(MEASURED)
-    measured, _, after = rest.partition(MEASURED_END)
-    measured = re.sub(r" = which also explains:.*?(?=^\S|\Z)", "", measured,
-                      flags=re.DOTALL | re.MULTILINE)
-    exact = re.findall(r"^.*┌─ .*$|^.*= why .*$|^ *\d+ │.*$", measured, re.MULTILINE)
-    measured = re.sub(r"^(outcome|unstuck): .*?(?=^$|\Z)", "", measured,
-                      flags=re.DOTALL | re.MULTILINE)
-    measured = re.sub(r"[▁▂▃▄▅▆▇█!]+( \(log scale\))?|[│^]+", " ", measured)
-    words = re.sub(r"-?\d[\d.,]*(e[+-]?\d+)?", "#", measured).split()
-    return before + after, exact, words
+def readme() -> str:
+    """The README, its first screen made anew."""
+    text = README.read_text(encoding="utf-8")
+    screen = _shown(diagnose(kept(EXAMPLE)))
+    made, count = re.subn(r"^outcome: .*?(?=^```)", lambda _: screen, text, count=1,
+                          flags=re.DOTALL | re.MULTILINE)
+    if not count:
+        raise ValueError("the README shows no report")
+    return made
 
 
 # Writing -----------------------------------------------------------------------------------------
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes what is stale; the number of pages that could not be made."""
-    parser = argparse.ArgumentParser(description="Write the generated pages of the documentation.")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="only causes with it in the slug")
-    parser.add_argument(
-        "--force", action="store_true", help="write pages where numbers alone differ, too")
-    chosen = parser.parse_args(arguments)
-    failed = 0
-    (DOCS / "causes").mkdir(parents=True, exist_ok=True)
-    for cause in own_causes():
-        if chosen.words and not any(word in cause.slug for word in chosen.words):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                run_sick(cause, Path(folder) / "record")
-                text = page(cause, Path(folder) / "record")
-            except (RuntimeError, ValueError, OSError, subprocess.TimeoutExpired) as error:
-                print(f"{cause.slug}: {error}", file=sys.stderr)
-                failed += 1
-                continue
-        _write(page_file(cause), text, chosen.force)
-    _write(DOCS / "causes" / "index.md", causes_index(), True)
-    for file in sorted(DOCS.glob("*.md")):
-        _write(file, with_tables(file.read_text(encoding="utf-8")), True)
-    for file in leftovers():
+def files() -> dict[Path, str]:
+    """Every generated file with the text that it should hold."""
+    made = {page_file(c): page(c, kept(CASES / f"{file_name(c)}.py")) for c in own_causes()}
+    made[DOCS / "causes" / "index.md"] = causes_index()
+    made |= {file: with_tables(file.read_text(encoding="utf-8")) for file in DOCS.glob("*.md")}
+    made |= {REPORTS / f"{program.stem}.txt": report(program) for program in programs()}
+    made[README] = readme()
+    return made
+
+
+def leftovers(made: Iterable[Path]) -> list[Path]:
+    """Generated files of causes that are no more."""
+    return sorted({*(DOCS / "causes").glob("*.md"), *REPORTS.glob("*.txt")} - set(made))
+
+
+def main() -> None:
+    """Writes what is stale and removes what is left over."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    made = files()
+    for file, text in made.items():
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {file.relative_to(ROOT)}")
+    for file in leftovers(made):
         file.unlink()
         print(f"removed {file.relative_to(ROOT)}")
-    return failed
-
-
-def leftovers() -> list[Path]:
-    """Pages of causes that are no more."""
-    expected = {page_file(cause) for cause in own_causes()} | {DOCS / "causes" / "index.md"}
-    return sorted(set((DOCS / "causes").glob("*.md")) - expected)
-
-
-def _write(file: Path, text: str, force: bool) -> None:
-    old = file.read_text(encoding="utf-8") if file.exists() else None
-    if old == text or (old is not None and not force and same_but_for_numbers(old, text)):
-        return
-    file.write_text(text, encoding="utf-8")
-    print(f"wrote {file.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
