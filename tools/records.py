@@ -3,7 +3,7 @@
     python -m tools.records [WORD ...]
 
 Runs the sick program of every cause, and the example of the README, under watch with all close
-looks, and keeps each record in tests/data/cases. What differs from run to run is masked, what tells
+looks, and keeps each record in tests/data/kept. What differs from run to run is masked, what tells
 of this machine is made relative. Pages and reports are made from these records, so they depend on
 nothing but the code. With WORDs, only programs whose name holds one of them are run.
 """
@@ -23,17 +23,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+import corpus
 from unstuck.record import EVENTS, Record, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT / "tests" / "data" / "cases"
+DATA = ROOT / "tests" / "data" / "kept"
 EXAMPLE = ROOT / "examples" / "cancer.py"
 LIMIT = 600.0  # seconds that a program may take
 
 
 def programs() -> list[Path]:
     """The programs whose records are kept."""
-    return [*sorted((ROOT / "cases").glob("[!_]*.py")), EXAMPLE]
+    return [*corpus.PAIRS, EXAMPLE]
+
+
+def name_of(program: Path) -> str:
+    """The name under which a program's record and report are kept."""
+    return "example" if program == EXAMPLE else corpus.cause_of(program)
 
 
 def kept(program: Path) -> Record:
@@ -44,7 +50,7 @@ def kept(program: Path) -> Record:
 
 
 def _file(program: Path) -> Path:
-    return DATA / f"{program.stem}.jsonl.xz"
+    return DATA / f"{name_of(program)}.jsonl.xz"
 
 
 def keep(program: Path) -> None:
@@ -62,7 +68,7 @@ def keep(program: Path) -> None:
             cwd=program.parent, capture_output=True, text=True, check=False, timeout=LIMIT,
             stdin=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
         if not (record / EVENTS).exists():
-            raise RuntimeError(f"{program.stem} left no record:\n{done.stderr}")
+            raise RuntimeError(f"{name_of(program)} left no record:\n{done.stderr}")
         text = masked((record / EVENTS).read_text(encoding="utf-8"))
     DATA.mkdir(parents=True, exist_ok=True)
     _file(program).write_bytes(lzma.compress(text.encode(), preset=9))
@@ -82,12 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", metavar="WORD", help="only programs of such a name")
     words = parser.parse_args(arguments).words
     failed = 0
-    chosen = [p for p in programs() if not words or any(word in p.stem for word in words)]
+    chosen = [p for p in programs() if not words or any(word in name_of(p) for word in words)]
     for program in track(chosen, "running", console=Console(stderr=True), transient=True):
         try:
             keep(program)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
-            print(f"{program.stem}: {error}", file=sys.stderr)
+            print(f"{name_of(program)}: {error}", file=sys.stderr)
             failed += 1
     for file in set(DATA.glob("*.xz")) - {_file(program) for program in programs()}:
         file.unlink()

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from benchmarks.apart import PACKAGE
+from harness.apart import PACKAGE
 
 # The border itself: what it calls is beneath it. Before torch is there, the child has its own.
 BORDER = (
