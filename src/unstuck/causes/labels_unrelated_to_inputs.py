@@ -27,7 +27,7 @@ from unstuck.words import count, joined, number, percent
 DEPENDENT = Threshold(
     "target-dependence", 4.0,
     "Counted in standard deviations above permuted targets. In 99 of 100 permutations the largest "
-    "of the statistics stays below 3.5. Real tasks reach tens with a few hundred samples.",
+    "of the statistics stays below 3.5. Real tasks reach 10 or more with a few hundred samples.",
     "permutation distribution of the maximum, computed",
 )
 PAIRS = Threshold(
@@ -171,23 +171,23 @@ def _present(
                          ("new", "new samples")):
         if place in network and (place != "new" or "held-out" not in network):
             found = network[place]
-            tested = f"{number(round(found.samples))} tested"
+            tested = f"by chance: {percent(found.chance)}; {number(round(found.samples))} tested"
             if found.chance:
-                what = f"gets {percent(found.share)} of the {words} right"
-                by = f"(by chance: {percent(found.chance)}; {tested})"
-            else:
-                what = (f"predicts the {words} with a rank correlation of "
-                        f"{number(round(found.share, 2))}")
-                by = f"(by chance: 0; {tested})"
-            said.append(what)
-            evidence.append(measured(view, LABELS_FOUND, place, found.chance,
-                                     f"the network {what} {by}"))
+                said.append(f"{percent(found.share)} of the {words}")
+                what = f"the network gets {said[-1]} right ({tested})"
+            else:  # targets are numbers
+                said.append(f"{number(round(found.share, 2))} on the {words}")
+                what = f"the network reaches a rank correlation of {said[-1]} ({tested})"
+            evidence.append(measured(view, LABELS_FOUND, place, found.chance, what))
     if scores.get("held-out", 0.0) >= view.limit(DEPENDENT):
         evidence.append(measured(
             view, LABEL_DEPENDENCE, "held-out", view.limit(DEPENDENT),
             "the held-out targets do depend on their inputs "
             f"({number(round(scores['held-out'], 1))} standard deviations above permuted targets)"))
-    predicts = f"; the network {joined(said)}" if said else ""
+    ranked = all(found.chance == 0 for found in network.values())
+    predicts = "" if not said else (
+        f"; the network reaches a rank correlation of {joined(said)}" if ranked else
+        f"; the network gets {joined(said)} right")
     return Present(
         strength=strength,
         title=f"the targets of {count(samples, 'training sample')} do not depend on the inputs"

@@ -28,8 +28,8 @@ ADDED = Threshold(
 )
 SOME = Threshold(
     "steps-over-some-gradients", 2.5,
-    "Between this and steps-over-gradients only a second run can decide. If gradients are pure "
-    "noise, a momentum of 0.9 makes steps slightly less long than this.",
+    "Between this and steps-over-gradients only a second run can decide. With a momentum of 0.9 "
+    "and gradients that are pure noise, the factor is slightly lower than this.",
     "1 / sqrt(1 - 0.9²) = 2.3 for independent gradients",
 )
 CAME_DOWN = Threshold(
@@ -89,7 +89,7 @@ def _detect(view: View) -> Verdict:
         f"its starting value by step {number(end)}",
         since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
         location=optimizer.location,
-        label=f"adds up {added_up} gradients (usual: {BUILT_UP})",
+        label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL))})",
         evidence=(
             drawn(UPDATE_NORM, "", added, view.limit(ADDED if sure else SOME),
                   f"steps are {times(factor)} as long as without momentum (a momentum of 0.9 makes "
@@ -168,8 +168,8 @@ CAUSE = Cause(
         why="Momentum m adds up the last 1 / (1 - m) gradients: ten for 0.9, a hundred for 0.99, "
         "a thousand for 0.999. The sum keeps moving in a direction that no longer lowers the loss, "
         "until as many opposite gradients have cancelled it. PyTorch's SGD adds the gradients in "
-        "full by default, so more momentum also means longer steps. Where the literature "
-        "multiplies each gradient by 1 - m, as dampening=m does in PyTorch, it does not.",
+        "full, so more momentum also means longer steps. Some of the literature multiplies each "
+        "gradient by 1 - m first (dampening=m in PyTorch), which keeps the steps as they were.",
         detection="unstuck compares the real length of each step with its length without momentum, "
         "which is the learning rate times the gradient. Steps must be at least two and a half "
         "times as long, which is more than a momentum of 0.9 makes of pure noise. The run must "

@@ -38,8 +38,8 @@ def _detect(view: View) -> Verdict:
     if not isinstance(found, Slow):
         return found
     if not found.late >= view.limit(COHERENT):
-        return Absent(f"late gradients hardly agree (agreement {number(found.late)}, at most 1), "
-                      "so momentum has little to add up")
+        return Absent(f"late gradients hardly agree (agreement {number(found.late)}; pure noise: "
+                      "0, no noise: 1), so momentum has little to add up")
     steps, points = loss_points(view)
     evidence = (
         *agreement_evidence(
@@ -51,8 +51,9 @@ def _detect(view: View) -> Verdict:
     )
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
-        title=f"a momentum of {number(optimizer.momentum)} hardly adds up gradients, although they "
-        f"point the same way until the end of the run (agreement {number(found.late)}, at most 1)",
+        title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients point "
+        f"the same way until the end of the run (agreement {number(found.late)}; pure noise: 0, no "
+        "noise: 1) but are hardly added up",
         label="hardly adds up successive gradients",
         remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, (
             OptimizerArgument(optimizer.name, "momentum", USUAL),)),),

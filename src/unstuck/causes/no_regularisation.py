@@ -55,8 +55,8 @@ def _detect(view: View) -> Verdict:
                advice=f"Keep the weights of step {number(found.best_step)}, where the held-out "
                "loss was best, and stop when it has not improved for several epochs."),
         Remedy("get more data, or augment it", Safety.ADVICE,
-               advice="Use more samples if you can. Otherwise add noise to the inputs, or vary the "
-               "samples in ways that leave their labels as they are. Both make memorising harder."),
+               advice="Use more samples, add noise to the inputs, or vary the samples in ways that "
+               "leave their labels as they are."),
         Remedy("make the hidden layers narrower", Safety.CHANGES_EXPERIMENT,
                (ResizeLayer(0.5), ResizeLayer(0.25))),
     ]

@@ -135,9 +135,10 @@ CAUSE = Cause(
         why="Every step follows the noise of its batch as well as the slope. On the plateau the "
         "two balance at the noise floor of SGD. It is proportional to the learning rate and to the "
         "noise of the gradient, so larger batches lower it too. More steps do not.",
-        detection="On a plateau, unstuck estimates the noise floor as a quarter of update times "
-        "gradient. It must be at least a quarter of the loss. The training loss must have "
-        "plateaued after a fall, and successive gradients must no longer agree.",
+        detection="On a plateau, unstuck estimates the noise floor as a quarter of the norm of an "
+        "update times the norm of its gradient. It must be at least a quarter of the loss. The "
+        "training loss must have plateaued after a fall, and successive gradients must no longer "
+        "agree.",
         limitations="The estimate is exact for a quadratic valley and plain gradient descent. For "
         "other optimizers it is an upper bound. A plateau caused by too little capacity, or by "
         "noise in the data, has no such noise floor and is not reported.",
