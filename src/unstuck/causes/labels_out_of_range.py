@@ -223,7 +223,7 @@ CAUSE = Cause(
         "likelihood only for labels between 0 and 1: for a label of -1 it has no lower bound, and "
         "its gradient never vanishes. Margin losses multiply by the sign of the label, so a label "
         "of 0 erases the sample.",
-        detection="unstuck compares the smallest label, the largest label and the number of "
+        detection="The detector compares the smallest label, the largest label and the number of "
         "different labels with the number of outputs and with what the loss expects. Labels that "
         "the loss ignores or weights with 0 do not count.",
         limitations="Hand-written losses are not judged. Labels that stay within the range but are "

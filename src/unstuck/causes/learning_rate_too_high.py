@@ -225,7 +225,7 @@ CAUSE = Cause(
         "even larger. A usual update is about a thousandth of the size of the weights. Adam moves "
         "each weight by about the learning rate itself, however small the gradient is, so its "
         "learning rate must be small compared with the weights.",
-        detection="unstuck measures how much each weight matrix really changes in a step and "
+        detection="The detector measures how much each weight matrix really changes in a step and "
         "compares that with the size of the matrix. It never judges the learning rate itself. "
         "Large updates count only if the run suffers from them: it diverged, its loss jumped above "
         "its starting value, or it ended above the loss of a constant prediction or well above its "

@@ -177,11 +177,11 @@ CAUSE = Cause(
         why="From a random start, the weights have to travel a distance of about their own size. "
         "If each update is a hundred-thousandth of that, hundreds of steps cover a fraction of one "
         "per cent.",
-        detection="unstuck adds up the real change of each weight matrix over the run. It reports "
-        "this cause only if the updates are small in every matrix, including the last layer's, the "
-        "gradient has not vanished, the weights have covered hardly any distance, and the loss "
-        "hardly fell. If only the early layers stand still, the gradients vanish instead. "
-        "A schedule that ends near zero after successful training is not reported, because its "
+        detection="The detector adds up the real change of each weight matrix over the run. Four "
+        "things must come together. The updates are small in every matrix, including the last "
+        "layer's. The gradient has not vanished. The weights have covered hardly any distance. The "
+        "loss hardly fell. If only the early layers stand still, the gradients vanish instead. A "
+        "schedule that ends near zero after successful training is not reported, because its "
         "weights have already travelled.",
         limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
         "there. A learning rate that is too low by a factor of three looks like slow learning. "

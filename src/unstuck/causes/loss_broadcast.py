@@ -76,9 +76,9 @@ CAUSE = Cause(
         "size, its learning rate or its data.",
         why="Shapes (N, 1) and (N,) broadcast to (N, N), so each prediction is compared with the "
         "target of every sample. The best single answer to all targets at once is their mean.",
-        detection="unstuck reads the shapes of both sides where the loss is computed, in library "
-        "losses and in hand-written differences. It reports only results that are larger than both "
-        "sides. Broadcasting one target over many predictions makes no such result.",
+        detection="The shapes of both sides are read where the loss is computed, in library losses "
+        "and in hand-written differences. Only results that are larger than both sides are "
+        "reported. Broadcasting one target over many predictions makes no such result.",
         limitations="Pairwise losses that broadcast on purpose, with an explicit unsqueeze or "
         "between outputs of the network, are not reported. Hand-written losses other than a "
         "difference are not checked.",

@@ -72,11 +72,11 @@ CAUSE = Cause(
         "wrong a prediction can get, so the weights and the loss run off to infinity.",
         why="An optimizer minimises. A log-likelihood, or any other score of which more is better, "
         "needs a minus sign before it. With one minus sign too many, an error is maximised.",
-        detection="unstuck follows the graph of the loss through sums and constant factors down to "
-        "the operations that measure an error: a squared or absolute difference, a cross entropy, "
-        "or the logarithm of a probability. It multiplies the signs on the way. All of them must "
-        "be wrong at two sampled steps. A factor that can have either sign, such as a reward, ends "
-        "the search.",
+        detection="The detector follows the graph of the loss through sums and constant factors "
+        "down to the operations that measure an error: a squared or absolute difference, a cross "
+        "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
+        "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
+        "reward, ends the search.",
         limitations="Maximising by hand (moving weights along the gradient, or maximize=True) is "
         "not seen. Neither is a score without an error in it, such as a similarity. A program that "
         "confuses a network on purpose and trains nothing else would be reported.",

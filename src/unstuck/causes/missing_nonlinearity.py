@@ -134,9 +134,9 @@ CAUSE = Cause(
         "weights beyond those of one matrix are wasted.",
         why="A linear function of a linear function is linear. Dropout, reshaping, averaging and "
         "batch normalisation between two layers do not change that; only an activation does.",
-        detection="unstuck searches the real graph of the loss, not the list of modules. It goes "
-        "from the input of every layer with weights back to the layers before it. The network is "
-        "reported only if no operation on any of these paths is nonlinear. A network that is "
+        detection="The detector searches the real graph of the loss, not the list of modules. It "
+        "goes from the input of every layer with weights back to the layers before it. The network "
+        "is reported only if no operation on any of these paths is nonlinear. A network that is "
         "narrower inside than at its ends is not reported, because a matrix is often factorised "
         "like that on purpose.",
         limitations="Two successive layers in a network that is nonlinear elsewhere are not "

@@ -170,10 +170,10 @@ CAUSE = Cause(
         "until as many opposite gradients have cancelled it. PyTorch's SGD adds the gradients in "
         "full, so more momentum also means longer steps. Some of the literature multiplies each "
         "gradient by 1 - m first (dampening=m in PyTorch), which keeps the steps as they were.",
-        detection="unstuck compares the real length of each step with its length without momentum, "
-        "which is the learning rate times the gradient. Steps must be at least two and a half "
-        "times as long, which is more than a momentum of 0.9 makes of pure noise. The run must "
-        "have learned little or diverged. Its loss must have fallen while momentum built up, "
+        detection="The detector compares the real length of each step with its length without "
+        "momentum, which is the learning rate times the gradient. Steps must be at least two and a "
+        "half times as long, which is more than a momentum of 0.9 makes of pure noise. The run "
+        "must have learned little or diverged. Its loss must have fallen while momentum built up, "
         "because until then any momentum of 0.9 or more does much the same. After that, the loss "
         "must have climbed nearly back to where it began and stayed there. A momentum that the run "
         "tolerates is never reported, however high it is.",

@@ -51,9 +51,9 @@ def _detect(view: View) -> Verdict:
     )
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
-        title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients point "
-        f"the same way until the end of the run (agreement {number(found.late)}; pure noise: 0, no "
-        "noise: 1) but are hardly added up",
+        title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients "
+        f"point the same way until the end of the run (agreement {number(found.late)}; pure noise: "
+        "0, no noise: 1) but are hardly added up",
         label="hardly adds up successive gradients",
         remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, (
             OptimizerArgument(optimizer.name, "momentum", USUAL),)),),
