@@ -155,7 +155,7 @@ def _present(
              f"numbered in the order in which samples first came: {listed} (their indices in the "
              "data set are not known)")
     interval_text = f"95 % interval: {percent(bounds[0])} to {percent(bounds[1])}"
-    memorised = f", and the network has memorised {percent(learned)} of them" if (
+    memorised = f", and the network has memorised {percent(learned)} of the suspects" if (
         learned >= view.limit(LEARNED)) else ""
     evidence = [
         measured(view, LABEL_DISAGREEMENT, "surest half", view.limit(SHARE),

@@ -60,7 +60,7 @@ def _detect(view: View) -> Verdict:
     if most >= view.limit(MANY) or gaps(view.facts, counted).wide:
         return Unknown("live autograd graphs were counted at too few steps to see whether their "
                        "number keeps growing", ("a run with --overhead 1",))
-    return Absent(f"at most {count(round(most), 'autograd graph')} outlived the step at a time")
+    return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")
 
 
 def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdict:
