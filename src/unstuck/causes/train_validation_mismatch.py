@@ -31,7 +31,8 @@ SHIFT = Threshold(
 )
 SCALE = Threshold(
     "feature-scale", 2.0,
-    "The features spread twice as wide, or half as wide, as those that the model was trained on.",
+    "The features spread at least twice as wide, or at most half as wide, as those that the model "
+    "was trained on.",
     "a missing normalisation has this effect; mixup and noise stay below it",
 )
 WIDTH = Threshold(
@@ -143,8 +144,9 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
             Evidence(FEATURE_DISTANCE.name, "median", (step,), (found.far,),
                      view.limit(DISTANCE),
                      "features are distributed differently in training and held-out samples "
-                     f"(median over {count(found.features, 'feature')} of the Kolmogorov-Smirnov "
-                     f"distance beyond chance: {number(found.far)}; expected: 0; maximum: 1)"),
+                     "(Kolmogorov-Smirnov distance beyond chance, median of "
+                     f"{count(found.features, 'feature')}: {number(found.far)}; 0: alike, 1: no "
+                     "overlap)"),
             Evidence(FEATURE_SCALE.name, "median", (step,), (found.scale,), view.limit(WIDTH),
                      f"{percent(found.together)} of the features spread "
                      f"{'wider' if found.scale > 1 else 'less'} in held-out samples than in "

@@ -22,8 +22,9 @@ TIMES = Threshold(
 SHARE = Threshold(
     "eval-mode-share", 0.2,
     "A validation in the middle of an epoch that forgets to switch back leaves only the rest of "
-    "that epoch in eval mode.",
-    "a choice; the share is of the sampled steps since the first one in eval mode",
+    "that epoch in eval mode. So this share of the sampled steps, from the first one in eval mode "
+    "on, is enough.",
+    "a choice",
 )
 LOADED = Threshold(
     "loaded-share", 0.5,

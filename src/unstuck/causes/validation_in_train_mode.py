@@ -15,8 +15,9 @@ from unstuck.words import count, joined
 
 SHARE = Threshold(
     "train-mode-share", 0.5,
-    "Some programs evaluate the held-out data in both modes to compare them.",
-    "a choice: it takes half of the passes over held-out data",
+    "Some programs evaluate the held-out data in both modes to compare them. So a layer has to be "
+    "in train mode in at least this share of the passes over held-out data.",
+    "a choice",
 )
 
 
@@ -64,8 +65,8 @@ def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Pr
     wrong = int((series.values > 0).sum())
     return Present(
         strength=0.95 if found.scored else 0.7,
-        title=f"{wrong:,} of {count(len(series), 'validation')} ran in train mode, which changes "
-        f"what {listed} {'does' if len(names) == 1 else 'do'}",
+        title=f"{wrong:,} of {count(len(series), 'validation')} ran with {listed} in train "
+        "mode",
         since_step=int(series.steps[series.values > 0][0]),
         location=found.location,
         label="the model is in train mode here, although it is only evaluated",

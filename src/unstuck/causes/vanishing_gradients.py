@@ -147,7 +147,7 @@ def _present(view: View, flow: _Flow) -> Verdict:
         f"{says}",
         since_step=flow.steps[0],
         location=first.location,
-        label=f"its gradient is {says} (healthy: about as large)",
+        label=f"its gradient is {says} (healthy: about the same)",
         evidence=tuple(evidence),
         remedies=_remedies(view, flow),
     )
@@ -221,10 +221,10 @@ CAUSE = Cause(
         "The slope of a sigmoid is at most a quarter, and weights that are too small shrink the "
         "gradient further. The product falls exponentially with depth.",
         detection="At every sampled step, unstuck measures how the norm of the gradient falls from "
-        "the output of each layer with weights to the one before it. The median over layers and "
-        "steps decides. A run near its optimum has small gradients in all layers, so they do not "
-        "fall from layer to layer. A layer whose gradient is exactly 0 is dead, which is another "
-        "cause.",
+        "the output of each layer with weights to the one before it. The median over pairs "
+        "of layers and over steps decides. A run near its optimum has small gradients in all "
+        "layers, so they do not fall from layer to layer. A layer whose gradient is exactly 0 is "
+        "dead, which is another cause.",
         limitations="In networks with several paths, layers are judged in the order in which they "
         "are called, which is not their depth. Gradients over time within a recurrent layer are "
         "not seen. Optimizers that rescale the gradient of each weight, such as Adam, tolerate "

@@ -63,7 +63,7 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.9,
         title="the images are scrambled: neighbouring pixels differ "
-        f"{times(rough / smooth if smooth > 0 else math.inf)} as much as they do if the same "
+        f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same "
         "numbers are read as height, width, channels",
         since_step=0,
         location=model.call_location if model is not None else None,

@@ -71,7 +71,7 @@ def _target_range(view: View, loss: Loss) -> str:
     high = view[TARGET_MAXIMUM].get(loss.name)
     if low is None or high is None or not len(low.finite) or not len(high.finite):
         return ""
-    return (f"the targets range from {number(float(np.min(low.finite.values)))} to "
+    return (f"they range from {number(float(np.min(low.finite.values)))} to "
             f"{number(float(np.max(high.finite.values)))}, but ")
 
 

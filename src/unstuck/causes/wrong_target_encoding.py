@@ -191,11 +191,11 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
             remedy = _form(f"F.{loss.function}(outputs, labels.long())",
                            "convert the targets to int64")
         elif same and (kind in WHOLE or loss.function == "nll_loss"):
-            wants = f"one class index for each sample, shape {expected}"
+            wants = f"one class index per sample, in shape {expected}"
             remedy = _form(f"F.{loss.function}(outputs, labels.argmax(1))",
                            "pass class indices instead of rows")
         elif len(shape) == len(expected) + 1 and shape[1] == 1 and not same:
-            wants = f"one class index for each sample, shape {expected}"
+            wants = f"one class index per sample, in shape {expected}"
             remedy = _form(f"F.{loss.function}(outputs, labels.squeeze(1))",
                            "remove the extra axis of the targets")
     elif loss.function in BINARY and kind in WHOLE and (
