@@ -144,4 +144,4 @@ def test_a_run_that_ends_early_may_have_had_a_validation(
         train(tmp_path, model, ending=ending)
     early = verdict(diagnose(tmp_path / "record"), "validation-in-train-mode")
     assert isinstance(early, Unknown)
-    assert early.needs == ("a run up to a validation",)
+    assert early.needs == ("a run that reaches a validation",)
