@@ -339,8 +339,8 @@ class _Point:
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, no Cause"),
-     ("x", CAUSES[0], "named by the slug")],
+    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, not a Cause"),
+     ("x", CAUSES[0], "named after the slug")],
 )
 def test_bad_plugins_are_named(name: str, value: object, words: str) -> None:
     with pytest.raises(catalogue.BadCatalogue, match=words):

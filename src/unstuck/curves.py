@@ -243,8 +243,8 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         return curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
             f"The loss fell from {number(curve.start)} to {number(level)} and is still falling"
-            + (f", by {percent(gain)} of its level in the last part of the run." if gain > 0
-               else "."))
+            + (f", by {percent(quarter.fall)} in the last quarter of the run."
+               if gain > 0 and quarter is not None else "."))
     if no_better or not fell:
         width = (whole.high - whole.low) * (curve.x[-1] - curve.x[0]) if whole else math.inf
         unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))
@@ -267,8 +267,8 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         left = (f"{percent(ratio(level, curve.start))} of its start" if skill is None
                 else _skilled(skill))
         return curve.outcome(OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
-                             f"The loss fell from {number(curve.start)} to {number(level)} ({left}) "
-                             f"and is now flat.", flat_since)
+                             f"The loss fell from {number(curve.start)} to {number(level)} "
+                             f"({left}) and is now flat.", flat_since)
     maybe = half is None or not half.score > -0.7
     if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
