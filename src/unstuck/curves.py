@@ -60,7 +60,7 @@ def judge(record: Record) -> Outcome:
     if curve.n < fewest:
         return curve.outcome(
             OutcomeKind.TOO_SHORT, 0.95,
-            f"A trend needs at least {count(fewest, curve.unit)}; this run had {curve.n}.",
+            f"A trend needs at least {count(fewest, curve.unit)}, but this run had only {curve.n}.",
             more=fewest - curve.n,
         )
     held = tidy(held) if held is not None else None

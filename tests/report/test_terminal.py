@@ -169,8 +169,8 @@ def test_what_was_not_assessed_takes_a_line() -> None:
     unknown = (("a", short), ("b", short), ("c", Unknown("SGD was not seen")), ("d", Absent("")))
     shown = _shown(_diagnosis(verdicts=unknown, remarks=("It is compiled.",)), width=200)
     assert (
-        "not assessed: 3 causes (a, b and c): 2 because the run is too short and 1 because SGD was "
-        "not\n  seen. To check them, unstuck needs more steps.\nnote: It is compiled.\n"
+        "not assessed: 3 causes (a, b and c): 2 because the run is too short; and 1 because SGD "
+        "was not\n  seen. To check them, unstuck needs more steps.\nnote: It is compiled.\n"
     ) in shown
 
 

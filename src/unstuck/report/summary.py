@@ -77,20 +77,24 @@ def not_assessed(unknown: Sequence[tuple[str, Unknown]], notes: bool) -> str:
         parts = [f"{number} because {reason}" for reason, number in shown]
         if rest := sum(number for _, number in reasons[_MOST_REASONS:]):
             parts.append(f"{rest} for other reasons")
-        text = f"{which}: {joined(parts)}."
+        text = f"{which}: {_itemised(parts)}."
     needs = [need for need in requirements(unknown)
              if not any(need in reason for reason, _ in shown)]
     if needs:
         if (rest := len(needs) - _MOST_NEEDS) > 0:
             needs = [*needs[:_MOST_NEEDS], count(rest, "other thing")]
-        *before, last = needs
-        listed = "; ".join([*before, f"and {last}" if before else last])
         them = "it" if len(unknown) == 1 else "them"
-        text += f" To check {them}, unstuck needs {listed}."
+        text += f" To check {them}, unstuck needs {_itemised(needs)}."
     missing = dict.fromkeys(n for _, verdict in unknown for n in verdict.needs if n in BY_NAME)
     if notes and missing:
         text += f" Missing signals: {joined(missing, most=_MOST_SIGNALS)}."
     return text
+
+
+def _itemised(clauses: Sequence[str]) -> str:
+    """A list in a sentence of what may have commas in it."""
+    *before, last = clauses
+    return "; ".join([*before, f"and {last}" if before else last])
 
 
 def requirements(unknown: Sequence[tuple[str, Unknown]]) -> list[str]:
