@@ -321,7 +321,7 @@ def test_find_takes_slugs_and_codes() -> None:
 
 def test_clashes_are_refused() -> None:
     first = CAUSES[0]
-    with pytest.raises(catalogue.BadCatalogue, match="slug"):
+    with pytest.raises(catalogue.BadCatalogue, match="claims the code"):
         catalogue.checked([first, first])
 
 
