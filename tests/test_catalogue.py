@@ -230,7 +230,7 @@ def test_find_takes_slugs_and_codes() -> None:
 
 def test_clashes_are_refused() -> None:
     first = CAUSES[0]
-    with pytest.raises(catalogue.BadCatalogue, match="slug"):
+    with pytest.raises(catalogue.BadCatalogue, match="claims the code"):
         catalogue.checked([first, first])
 
 
@@ -248,8 +248,8 @@ class _Point:
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, no Cause"),
-     ("x", CAUSES[0], "named by the slug")],
+    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, not a Cause"),
+     ("x", CAUSES[0], "named after the slug")],
 )
 def test_bad_plugins_are_named(name: str, value: object, words: str) -> None:
     with pytest.raises(catalogue.BadCatalogue, match=words):
