@@ -46,7 +46,7 @@ def count(amount: int, noun: str, plural: str | None = None) -> str:
 
 def plural_of(noun: str) -> str:
     """The plural of a regular English noun."""
-    if noun.endswith(("s", "sh", "ch", "x", "z")):
+    if noun.endswith(("s", "sh", "ch", "x", "z")) and not noun.endswith("epoch"):
         return noun + "es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return noun[:-1] + "ies"
