@@ -116,8 +116,8 @@ def _present(view: View, found: _Sum, size: float) -> Verdict:
         label=f"called {passes} times per step with the undivided loss",
         evidence=(
             Evidence(LOSS_FACTOR.name, found.loss.name, steps, values, 1 / passes,
-                     f"the loss is not divided by {passes} (each backward pass uses "
-                     f"{number(found.total / found.passes)} times the loss; an average needs "
+                     f"the loss is not divided by {passes} before backward() (its factor is "
+                     f"{number(found.total / found.passes)}; an average needs "
                      f"{number(1 / passes)})"),
             Evidence(UPDATE_NORM.name, "", (0,), (size,), view.limit(LARGE),
                      f"one step changes the typical weight matrix by {percent(size)} of its size "

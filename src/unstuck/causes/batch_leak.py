@@ -49,11 +49,11 @@ class _Words:
 def _memory(found: Pasted) -> _Words:
     where = called(found.name)
     return _Words(
-        title=f"{found.mixed:,} of the {count(found.samples, 'sample')} that {where[:40]} receives "
-        "mix numbers of several samples of the batch",
+        title=f"{where[:40]} receives samples that mix several samples of the batch "
+        f"({found.mixed:,} of {found.samples:,})",
         label=_KEPT_ORDER.format(found.given, found.taken),
-        seen=f"{percent(found.mixed / found.samples)} of the samples of {where} hold parts of "
-        f"several samples (its input {found.taken} shares memory with the model's input "
+        seen=f"{percent(found.mixed / found.samples)} of what {where} takes for one sample holds "
+        f"parts of several samples (its input {found.taken} shares memory with the model's input "
         f"{found.given})",
         remedy=_TURN,
     )

@@ -59,8 +59,8 @@ def _detect(view: View) -> Verdict:
         *agreement_evidence(
             view, view.limit(AGREE),
             "successive gradients are nearly the same (agreement "
-            f"{number(found.whole)}; 0 is pure noise, 1 is free of noise), so a batch of "
-            f"{number(max(scale, 1.0))} would already have as much signal as noise"),
+            f"{number(found.whole)}; 0 is pure noise, 1 is free of noise), so a batch size of "
+            f"{number(max(scale, 1.0))} would already give as much signal as noise"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
                  "the loss was still falling when the run ended (in the second half it fell "
                  f"{percent(found.fall)} as far as in the first)"),
