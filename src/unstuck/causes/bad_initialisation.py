@@ -284,8 +284,8 @@ CAUSE = Cause(
         why="Units can learn different things only if they start out different. Gradient descent "
         "cannot make copies differ. The scale of the weights decides how much each layer amplifies "
         "or shrinks the signal in the forward pass and the gradient in the backward pass.",
-        detection="unstuck compares the units of each hidden layer with one another before the "
-        "first update and at sampled steps to the end. It reports copies if they are still copies "
+        detection="Before the first update and at sampled steps to the end, unstuck compares the "
+        "units of each hidden layer with one another. It reports copies if they are still copies "
         "at the end although the layer gets a gradient, or if the run learned little. The gain of "
         "a layer is the norm of its initial weights divided by the square root of its number of "
         "units. A large gain counts only if the first loss is far too high or activations are "

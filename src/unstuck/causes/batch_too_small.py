@@ -116,7 +116,7 @@ CAUSE = Cause(
         why="The gradient of a batch is the true gradient plus noise. The noise shrinks as the "
         "batch grows. If there is far more noise than signal, steps of the usual size mostly "
         "follow the noise.",
-        detection="unstuck compares the gradients of two successive steps. Their dot product "
+        detection="The gradients of two successive steps are compared. Their dot product "
         "estimates the square of the true gradient's norm, without any extra pass. At the start, "
         "where the signal is strongest, the noise must be at least four times as strong. The run "
         "must also have diverged, or have learned little or plateaued while gradient noise "
