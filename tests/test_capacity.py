@@ -74,7 +74,7 @@ def test_no_hidden_layer_for_numbers_that_bend(tmp_path: Path) -> None:
 def test_noise_is_no_want_of_capacity(tmp_path: Path) -> None:
     found = train(tmp_path, layers(4, 1), noise=8.0)["too-shallow"]
     assert isinstance(found, Absent)
-    assert "cheap learner" in found.reason
+    assert "baseline model" in found.reason
 
 
 def test_heads_side_by_side_are_not_hidden() -> None:

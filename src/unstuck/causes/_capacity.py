@@ -35,17 +35,17 @@ from unstuck.words import number
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
 STEADY = (OutcomeKind.LEARNING, OutcomeKind.PLATEAU, OutcomeKind.CONVERGED,
           OutcomeKind.NOT_LEARNING)
-ERRORS = 2.0  # times as many of them as a cheap learner makes: the network is surely behind
-RANKING = 0.03  # of the area under the ROC curve; of some hundred samples it errs by a hundredth
+ERRORS = 2.0  # times as many of them as a baseline model makes: the network is surely behind
+RANKING = 0.03  # of the area under the ROC curve; its error is 0.01 on some hundred samples
 VARIANCE = 0.1  # of the targets
 SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURVE)
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """What a cheap learner finds in the same data, and what the network has found of it, in words.
+    """How well the network and a baseline model do on the same data, in words.
 
-    `steps_share` is the part of the train loss that the steps themselves cause, None if unknown.
+    `steps_share` is the part of the training loss that is gradient noise, None if unknown.
     """
 
     says: str
@@ -59,24 +59,25 @@ _Compared = tuple[float, float, float, str, Evidence]
 
 
 def shortfall(view: View) -> Shortfall | Absent | Unknown:
-    """How far the network stays behind what others than itself can tell from the same samples.
+    """How far the network stays behind a baseline model on the same samples.
 
-    A loss that rests above zero may rest on noise. It does not where nearest neighbours or kernel
-    ridge regression predict samples that they were not told better than the network predicts those
-    that it was trained on. Its cause uses `SAMPLE_SIGNALS` and the norms of `jump_cost`.
+    A loss that plateaus above zero may have reached the noise of the labels. It has not where
+    nearest neighbours or kernel ridge regression predict samples that they were not fitted to
+    better than the network predicts those that it was trained on. Its cause uses
+    `SAMPLE_SIGNALS` and the norms of `jump_cost`.
     """
     outcome = view.outcome
     if outcome.kind not in STEADY:
-        return Absent(f"the outcome is {outcome.kind}: what keeps the loss up is another matter")
+        return Absent(f"the outcome is {outcome.kind}, which a lack of capacity does not explain")
     if outcome.skill is not None and outcome.skill >= GOOD_SKILL:
-        return Absent("the loss fell well, so the network is able to learn the task")
+        return Absent("the loss fell well, so the network can learn the task")
     found = _of_numbers(view) or _of_classes(view)
     if found is None:
-        return Unknown("whether the data hold more than the network has learned is not known",
-                       ("a loss of torch.nn with a target for each sample",))
+        return Unknown("how well a baseline model does on these data was not measured",
+                       ("a loss from torch.nn with one target per sample",))
     possible, reached, least, says, evidence = found
     if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
-        return Absent(f"no cheap learner does clearly better on these data: {says}")
+        return Absent(f"no baseline model does clearly better on these data: {says}")
     level = train_loss_at_the_end(view)
     cost = jump_cost(view, late_step(view))
     return Shortfall(says, evidence, level,
@@ -93,12 +94,13 @@ def _of_classes(view: View) -> _Compared | None:
     reached = float(np.mean([ours[name] for name in both]))
     possible = float(np.mean([theirs[name] for name in both]))
     worst = min(both, key=lambda name: ours[name])
-    says = (f"it ranks {number(100 * reached)} % of the pairs of samples of two classes right, "
-            f"where {number(100 * possible)} % can be")
+    says = (f"the network separates the classes with a mean AUC of {number(reached)}, and a "
+            f"leave-one-out baseline model with {number(possible)}")
     return possible, reached, RANKING, says, measured(
         view, CLASS_RANKING, worst, theirs[worst],
-        f"the area under the ROC curve of class {worst} is {number(ours[worst])}, and "
-        f"{number(theirs[worst])} of a cheap learner that is told by all other samples")
+        f"the network separates class {worst} from the others with an AUC (area under the ROC "
+        f"curve) of {number(ours[worst])}; a leave-one-out baseline model reaches "
+        f"{number(theirs[worst])}")
 
 
 def _of_numbers(view: View) -> _Compared | None:
@@ -115,25 +117,25 @@ def _of_numbers(view: View) -> _Compared | None:
     if possible is None or not found:
         return None
     reached = max(found)
-    says = (f"it explains {number(100 * max(reached, 0.0))} % of its targets, where "
-            f"{number(100 * possible)} % can be")
+    says = (f"the network explains {number(100 * max(reached, 0.0))} % of the variance of its "
+            f"targets, and a baseline model {number(100 * possible)} %")
     return possible, reached, VARIANCE, says, measured(
         view, LEARNING_CURVE, "100 %", reached,
-        f"a cheap learner that is told by the same samples explains {number(100 * possible)} % of "
-        f"new targets, the network {number(100 * max(reached, 0.0))} % of its own")
+        f"the network explains {number(100 * max(reached, 0.0))} % of the variance of the targets "
+        f"it was trained on; a baseline model explains {number(100 * possible)} % on new samples")
 
 
 def loss_evidence(view: View, found: Shortfall) -> Evidence:
     """The loss and where it ended."""
     steps, losses = loss_points(view)
     return Evidence(TRAIN_LOSS.name, "", steps, losses, None,
-                    f"the train loss ends at {number(found.level)}")
+                    f"the training loss ends at {number(found.level)}")
 
 
 # Layers ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Width:
-    """The numbers that a layer takes, and that it gives: units, or channels."""
+    """The number of inputs of a layer, and of its outputs: units, or channels."""
 
     name: str
     inputs: int
@@ -161,7 +163,7 @@ def widths(view: View) -> list[Width]:
 
 
 def hidden(layers: list[Width]) -> list[Width]:
-    """Those whose outputs another one takes; heads side by side are none."""
+    """Those whose outputs another layer takes; heads side by side are not hidden layers."""
     return [
         one for one, after in pairwise(layers)
         if (after.inputs % one.units == 0 if one.convolution else after.inputs == one.units)

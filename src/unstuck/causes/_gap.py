@@ -1,4 +1,4 @@
-"""The gap between data that were trained on and data that were not, both in eval mode if known."""
+"""The gap between the training loss and the held-out loss, both in eval mode if known."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from unstuck.findings import Absent, Unknown
 from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.trends import point_noise, tidy
+from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes
 
@@ -43,13 +44,13 @@ class Gap:
 
 
 def gap(view: View) -> Gap | Absent | Unknown:
-    """The gap at the end of a run, or why there is none to be seen."""
+    """The gap at the end of a run, or why none can be seen."""
     if not view.has(HELD_OUT_LOSS):
         return no_held_out_loss(view)
     held = tidy(view[HELD_OUT_LOSS])
     if len(held) < FEWEST:
-        return Unknown(f"{len(held)} passes over held-out data are too few for a trend",
-                       ("a validation loss every epoch",))
+        return Unknown(f"this run had {count(len(held), 'validation pass')}, and a trend needs at "
+                       f"least {FEWEST}", (f"a run with at least {FEWEST} validation passes",))
     values = held.values
     calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
     at = int(np.argmin(calm)) + 1
@@ -57,19 +58,19 @@ def gap(view: View) -> Gap | Absent | Unknown:
     constant = constant_loss(view)
     start = constant if constant is not None else float(values[0])
     if not start > best:
-        return Unknown("held-out data were never predicted better than by a constant",
-                       ("a comparison of the training and the held-out data",))
+        return Unknown("the held-out loss was never better than that of a constant guess",
+                       ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)
     seen = final(view, SEEN_LOSS)
     train = train_loss_at_the_end(view) if seen is None else seen
     if not train < end:
-        return Absent("held-out data are predicted as well as those that were trained on")
+        return Absent("the held-out loss does not exceed the training loss")
     return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
                end - best > 4 * error and at < len(held) - 2, seen is not None)
 
 
 def restraint(view: View) -> str | None:
-    """What holds the network back from learning by heart, None if nothing does."""
+    """What regularises the network, None if nothing does."""
     for layer in view.facts.layers().values():
         if layer.role is LayerRole.DROPOUT:
             return f"dropout ({layer.name})"
@@ -77,7 +78,7 @@ def restraint(view: View) -> str | None:
         decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
         # Weights that nothing else moves would shrink by this factor, as a power of e.
         if decay * rate * view.facts.steps > 0.1:
-            return f"a weight decay of {decay:g}"
+            return f"a weight decay of {number(decay)}"
     return None
 
 

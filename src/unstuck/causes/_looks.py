@@ -1,9 +1,9 @@
-"""Close looks that were left out for want of time: what the others say of them.
+"""Sampled steps that were skipped for lack of time: what the others say about them.
 
-Which looks are taken depends on how fast a machine is, and no verdict may. So a statistic over
-looks is one over the schedule, and has two values, the least and the most that it may be: a look
-that was left out showed something between the look before and the look after it, and after the
-last look anything may have been. Where no look was left out the two are the same.
+Which steps are sampled depends on how fast a machine is, and no verdict may depend on that. So a
+statistic covers the whole schedule and has two values, the smallest and the largest that it can
+have: a look that was skipped would have shown something between its neighbours, and after the
+last look anything may have happened. If no look was skipped, the two values are the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unstuck.series import Floats, Integers
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """The looks of the schedule that some looks lack: `after` says behind which of them each is."""
+    """The scheduled looks that were skipped: `after` says which taken look each one follows."""
 
     taken: int
     after: Integers
@@ -42,13 +42,13 @@ class Gaps:
 
 
 def gaps(record: Record, steps: Integers, last: float = math.inf) -> Gaps:
-    """What looks at `steps`, in order, lack of the schedule up to the step `last`."""
+    """The scheduled looks, up to the step `last`, that are missing from `steps` (sorted)."""
     missed = np.array([step for step in left_out(record) if step <= last], dtype=np.int64)
     return Gaps(len(steps), np.searchsorted(steps, missed) - 1)
 
 
 def left_out(record: Record) -> list[int]:
-    """The scheduled looks that were not taken; none if it is not known that any was."""
+    """The scheduled looks that were not taken; empty if the record does not list its looks."""
     if not record.looks:
         return []
     taken = np.asarray(record.looks)

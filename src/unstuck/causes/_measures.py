@@ -30,7 +30,7 @@ from unstuck.signals import (
 )
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
-UNSURE = 0.5  # an outcome less sure than this convicts nobody
+UNSURE = 0.5  # an outcome less sure than this counts for nothing
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
 GOOD_SKILL = 0.9  # of the best constant's loss is gone
 MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
@@ -38,12 +38,12 @@ MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
 
 
 def failed(outcome: Outcome) -> bool:
-    """Whether the run surely came to nothing."""
+    """Whether the run surely failed."""
     return outcome.kind in FAILED and outcome.confidence >= UNSURE
 
 
 def learned_little(outcome: Outcome) -> bool:
-    """Whether the run failed or is known to have gained less than half of what there was."""
+    """Whether the run failed or its skill is known to be low."""
     if failed(outcome):
         return True
     return outcome.skill is not None and outcome.skill < POOR_SKILL
@@ -51,14 +51,14 @@ def learned_little(outcome: Outcome) -> bool:
 
 # What was looked at ------------------------------------------------------------------------------
 def unwatched(record: Record) -> str | None:
-    """Why a signal may be missing for want of looking; None if the training was watched whole.
+    """Why a signal may be missing; None if the whole training was watched.
 
     Only then does a signal that was never written mean that there was nothing to measure.
     """
     if record.torn:
-        return "the record is torn"
+        return "some lines of the record could not be read"
     if not record.models or not record.steps:
-        return "no model was seen in training"
+        return "no model was seen being trained"
     return next((odd.says.rstrip(".") for odd in record.oddities), None)
 
 
@@ -66,20 +66,20 @@ def no_held_out_loss(view: View) -> Absent | Unknown:
     """What can be said of overfitting where no loss of held-out data is known."""
     unseen = unwatched(view.facts)
     if unseen is None:
-        return Absent("no loss of held-out data was computed, so none can have risen")
-    return Unknown(f"whether data were held out is not known: {unseen}",
-                   ("a validation loss every epoch",))
+        return Absent("the run computed no held-out loss that could have risen")
+    return Unknown(f"it is not known whether the program has held-out data: {unseen}",
+                   ("a run that computes a validation loss every epoch",))
 
 
 def unread_loss(record: Record) -> str | None:
     """Why the targets of a loss are not known; None if every loss is one that is known."""
     if not record.losses:
-        return "no loss of the program was recognised"
+        return "no loss function of the program was recognised"
     unread = next((x for x in record.losses if x.hand_written and not x.input_shape), None)
     if unread is None:
         return None
     line = f" at line {unread.location.line}" if unread.location is not None else ""
-    return f"the loss{line} is a formula of the program's own that was not recognised"
+    return f"the hand-written loss{line} was not recognised"
 
 
 def mode_layers(view: View) -> list[Layer]:
@@ -89,7 +89,7 @@ def mode_layers(view: View) -> list[Layer]:
 
 
 def risky_function(record: Record) -> str | None:
-    """A function in the line of a loss of the program's own that can make NaN of finite numbers."""
+    """A function in the line of a hand-written loss that can turn finite numbers into NaN."""
     for loss in record.losses:
         if loss.hand_written and loss.location is not None and loss.location.text:
             found = _RISKY.search(loss.location.text)
@@ -127,7 +127,7 @@ class Updates:
 def weight_updates(view: View) -> Updates:
     """How far each step moved each weight matrix, relative to the matrix.
 
-    Left out are vectors (biases, norms), embeddings (most rows rest in a step), loaded weights,
+    Left out are vectors (biases, norms), embeddings (a step leaves most rows), loaded weights,
     and matrices at or near zero, which any step moves far.
     """
     moved, sizes = view[UPDATE_NORM], view[WEIGHT_NORM]
@@ -236,18 +236,23 @@ def backward_location(view: View) -> SourceLocation | None:
 
 # Optimizers --------------------------------------------------------------------------------------
 def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
-    """The optimizer that holds most of the named parameters; the first of several."""
+    """The optimizer with most of the named parameters; the first of several."""
     wanted = set(names)
     best = max(view.facts.optimizers, key=lambda o: len(wanted & set(o.parameters)), default=None)
     return best if best is not None and wanted & set(best.parameters) else None
 
 
+def typed(value: float) -> float:
+    """A number of one digit, as one would type it: 0.003 for 0.0032."""
+    return float(format(value, ".1g"))
+
+
 def rates(optimizer: Optimizer, values: Iterable[float]) -> tuple[Edit, ...]:
-    """A ladder of rates, each rounded to what one would type, each once."""
-    typed = dict.fromkeys(float(f"{value:.1g}") for value in values)
+    """A ladder of learning rates, each rounded to what one would type, each once."""
+    unique = dict.fromkeys(typed(value) for value in values)
     return tuple(
         OptimizerArgument(optimizer.name, "lr", value)
-        for value in typed
+        for value in unique
         if value > 0 and math.isfinite(value)
     )
 
@@ -260,7 +265,7 @@ def expression(location: SourceLocation | None) -> str | None:
 
 
 def rate_code(optimizer: Optimizer, rate: float) -> str:
-    """The construction of an optimizer, as the user wrote it, with another rate."""
+    """The construction of an optimizer, as the user wrote it, with another learning rate."""
     written = expression(optimizer.location)
     if written is not None:
         changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={literal(rate)}", written)

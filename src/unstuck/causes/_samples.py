@@ -22,8 +22,8 @@ def trained_on(view: View) -> Kept | Unknown:
     if found is not None:
         return found
     return Unknown("no training samples could be kept: " + (
-        unwatched(view.facts) or "no model was called with a tensor of them"),
-        ("a model that is called with samples",))
+        unwatched(view.facts) or "no model was called with a tensor of samples"),
+        ("a model that is called with a tensor of samples",))
 
 
 def labelled(view: View) -> Kept | Absent | Unknown:
@@ -33,9 +33,9 @@ def labelled(view: View) -> Kept | Absent | Unknown:
         return found
     unread = unread_loss(view.facts)
     if unread is None:
-        return Absent("no loss receives a label or number of each sample that the model is given")
+        return Absent("no loss receives one label or number per sample")
     return Unknown(f"the targets of the samples are not known: {unread}",
-                   ("a loss of torch.nn",))
+                   ("a loss from torch.nn",))
 
 
 def held_out(view: View) -> Kept | Absent | Unknown:
@@ -45,8 +45,8 @@ def held_out(view: View) -> Kept | Absent | Unknown:
         return found
     unseen = unwatched(view.facts)
     if unseen is None:
-        return Absent("the models are called with no samples but those that are trained on")
-    return Unknown(f"whether samples are held out is not known: {unseen}",
+        return Absent("the program calls its models with training samples only")
+    return Unknown(f"it is not known whether the program has held-out data: {unseen}",
                    ("a run under `unstuck run`",))
 
 

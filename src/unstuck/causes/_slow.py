@@ -1,4 +1,4 @@
-"""A run that was still on its way down when it ended, short of what it could learn."""
+"""A run whose loss was still falling when it ended, before it had learned what it could."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEWEST_LOSSES = 8
 class Slow:
     """How far gradients agree over the run and its second half, and the fall of that half.
 
-    `fall` is the loss that the second half took off, over what the first half did.
+    `fall` is how far the loss fell in the second half, over how far it fell in the first.
     """
 
     whole: float
@@ -39,11 +39,11 @@ def slow(view: View) -> Slow | Absent | Unknown:
         return Absent("the loss fell well" if view.outcome.kind not in OVER else
                       f"the outcome is {view.outcome.kind}")
     if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT):
-        return Unknown("the run was ended early", ("a run to its own end",))
+        return Unknown("the run was stopped before its end", ("a run that ends by itself",))
     losses = view[TRAIN_LOSS].finite.values
     whole, late = agreement(view), agreement(view, late_step(view))
     if whole is None or len(losses) < FEWEST_LOSSES:
-        return Unknown("too few pairs of gradients were compared", (GRADIENT_PRODUCT.name,))
+        return Unknown("too few successive gradients were compared", (GRADIENT_PRODUCT.name,))
     if late is None:
         late = whole  # a short run has too few pairs in its second half
     first, middle, last = (float(np.mean(part)) for part in (

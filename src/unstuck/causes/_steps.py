@@ -1,4 +1,4 @@
-"""What several causes ask of the steps: do gradients agree, what do jumps cost, how many samples.
+"""What several causes ask of the steps: do gradients agree, what does noise cost, how many samples.
 
 No cause is named here and nothing is decided.
 """
@@ -27,7 +27,7 @@ from unstuck.signals import (
 )
 
 FEWEST_PAIRS = 3
-EARLY_PAIRS = 6  # the first steps, of which all are looked at
+EARLY_PAIRS = 6  # the first steps, all of which are sampled
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
 MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
 LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
@@ -93,16 +93,16 @@ def paired(one: Series, other: Series) -> Iterator[tuple[int, float, float]]:
 
 
 def jump_cost(view: View, first: int) -> float | None:
-    """The part of the loss that the steps themselves cause, from step `first` on, in its unit.
+    """The noise floor of SGD from step `first` on: how far gradient noise lifts the loss.
 
-    Where a run has come to rest, updates u by gradients g keep it above its valley's ground by a
-    quarter of u·g: the mean squared distance is stationary if 2 x·g = u·g, and x·g is twice the
-    height of a quadratic valley (Mandt et al. 2017, arXiv 1704.04289). The product of the norms
-    is taken for u·g, momentum m answers a gradient 1 / (1 - m) times over but in a mixed
-    direction, which the factor sqrt((1 + m) / (1 - m)) undoes. It halves where the step halves.
+    On a plateau, updates u by gradients g keep the loss above its minimum by a quarter of u·g:
+    the mean squared distance is stationary if 2 x·g = u·g, and x·g is twice the height of a
+    quadratic valley (Mandt et al. 2017, arXiv 1704.04289). The product of the norms stands for
+    u·g. Momentum m repeats a gradient 1 / (1 - m) times but in a mixed direction, which the
+    factor sqrt((1 + m) / (1 - m)) corrects. The result halves if the step halves.
 
     Returns:
-        The mean over sampled steps; None with fewer than three that hold both norms.
+        The mean over sampled steps; None with fewer than three that have both norms.
     """
     updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
     momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
@@ -153,5 +153,5 @@ def batch_location(view: View, size: float) -> SourceLocation | None:
 
 
 def main_optimizer(view: View) -> Optimizer | None:
-    """The optimizer that holds most parameters."""
+    """The optimizer with most parameters."""
     return max(view.facts.optimizers, key=lambda o: len(o.parameters), default=None)

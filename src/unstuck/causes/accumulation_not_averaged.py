@@ -1,4 +1,4 @@
-"""Accumulation not averaged: the losses of several batches are added up for one step."""
+"""Accumulation not averaged: the losses of several batches are summed for one step."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from unstuck.facts import Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
-from unstuck.words import joined, percent
+from unstuck.words import joined, number, percent, times
 
 PASSES = Threshold(
     "accumulated-passes", 4.0,
-    "Two or three times the gradient is within what a rate bears.",
-    "a factor of two in the rate rarely decides over a run",
+    "Most learning rates tolerate a gradient that is two or three times too large.",
+    "a factor of two in the learning rate rarely decides whether a run succeeds",
 )
 WHOLE = Threshold(
     "undivided-factor", 1.5,
-    "Divided by the number of passes the factors of a step add up to 1; undivided they add up to "
-    "that number.",
+    "If the loss is divided by the number of backward passes, the factors of a step add up to 1. "
+    "If it is not divided, they add up to that number.",
     "definition",
 )
 LARGE = Threshold(
     "accumulated-update", 0.01,
-    "Ten times the usual change of the weights a step; below that the sum does no harm by its "
-    "size.",
-    "CS231n: about 1e-3",
+    "This is ten times the usual change of the weights per step. Below it, the size of the sum "
+    "does no harm.",
+    "CS231n: about 0.001",
 )
-# Their step does not depend on the gradient's scale.
+# The step of these does not depend on the gradient's scale.
 _SCALE_FREE = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam", "RMSprop", "Rprop",
                "Adagrad", "Adadelta", "Adafactor", "Lion", "Muon")
 
@@ -81,47 +81,52 @@ def _detect(view: View) -> Verdict:
         passes = _passes(view)
         blind = unwatched(view.facts)
         if (view.has(LOSS_FACTOR) and view.facts.losses) or (passes < 2 and blind is None):
-            return Absent("each step follows one backward pass of a loss")
+            return Absent("each optimizer step follows a single backward pass")
         if blind is not None:
             return Unknown(blind, (LOSS_FACTOR.name,))
-        return Unknown(f"a step follows {passes:.0f} backward passes of a loss whose share in "
-                       "each is not known", (LOSS_FACTOR.name,))
+        return Unknown(f"each optimizer step follows {number(passes)} backward passes, and how the "
+                       "loss was scaled in each is not known", (LOSS_FACTOR.name,))
     worst = max(sums, key=lambda s: s.total)
     if worst.total < view.limit(WHOLE) or worst.loss.reduction != "mean":
-        return Absent(f"the losses of {worst.passes:.0f} passes are divided, or sums themselves")
+        return Absent(f"the loss of each of the {number(worst.passes)} backward passes is divided, "
+                      "or is a sum over its samples")
     scaled = [o for o in view.facts.optimizers if o.kind not in _SCALE_FREE]
     if view.facts.optimizers and not scaled:
         kinds = joined(dict.fromkeys(o.kind for o in view.facts.optimizers))
-        return Absent(f"the step of {kinds} does not depend on the size of the gradient")
+        return Absent(f"the step size of {kinds} does not depend on the size of the gradient")
     size = float(nan_median(weight_updates(view).typical(), axis=0))
     large = size >= view.limit(LARGE) or failed(view.outcome)
     if worst.passes < view.limit(PASSES) or not large:
-        return Unknown(f"the losses of {worst.passes:.0f} passes are added up undivided, and the "
-                       "steps are none too large for that", ("a trial with the loss divided",))
+        return Unknown(
+            f"the losses of {number(worst.passes)} backward passes are summed instead of averaged, "
+            "but this run does not show that it does harm",
+            (f"a run with the loss divided by {number(worst.passes)}",))
     return _present(view, worst, size)
 
 
 def _present(view: View, found: _Sum, size: float) -> Verdict:
-    count = round(found.passes)
+    passes = round(found.passes)
     steps, values = thinned(found.series.steps, found.series.values)
     return Present(
         strength=0.75 + 0.1 * learned_little(view.outcome) + 0.1 * failed(view.outcome),
-        title=f"the losses of {count} batches are added up for one step and not averaged: its "
-        f"gradient is {found.total:.0f} times that of one batch",
+        title=f"the losses of {passes} batches are summed for each step instead of averaged, so "
+        f"the gradient is {times(found.total)} as large as it should be",
         since_step=0,
         location=backward_location(view),
-        label=f"called {count} times a step with the whole loss",
+        label=f"called {passes} times per step with the undivided loss",
         evidence=(
-            Evidence(LOSS_FACTOR.name, found.loss.name, steps, values, 1 / count,
-                     f"each pass got {found.total / found.passes:.2g} times the loss; one part in "
-                     f"{count} makes a mean"),
+            Evidence(LOSS_FACTOR.name, found.loss.name, steps, values, 1 / passes,
+                     f"the loss is not divided by {passes} before backward() (its factor is "
+                     f"{number(found.total / found.passes)}; an average needs "
+                     f"{number(1 / passes)})"),
             Evidence(UPDATE_NORM.name, "", (0,), (size,), view.limit(LARGE),
-                     f"a step moves the typical weight matrix by {percent(size)} of its size"),
+                     f"one step changes the typical weight matrix by {percent(size)} of its size "
+                     "(usual: about 0.1 %)"),
         ),
         remedies=(
             Remedy("divide the loss", Safety.SAFE, (
-                LossForm(f"(loss / {count}).backward()",
-                         f"divide the loss by the {count} passes of a step"),)),
+                LossForm(f"(loss / {passes}).backward()",
+                         f"divide the loss by the {passes} backward passes of a step"),)),
         ),
     )
 
@@ -133,18 +138,22 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="With gradient accumulation the loss jumps or diverges at a rate that was right "
-        "without it.",
-        consequence="The gradient of a step is as many times too long as batches were added up, "
-        "so the step is taken at that many times the rate.",
-        why="Each loss is a mean over its batch. Their sum is no mean over all batches: that "
-        "takes a division by their number.",
-        detection="At sampled steps each backward pass is counted, with the factor between the "
-        "loss that was computed and what was differentiated. The factors of a step must add up to "
-        "about 1. Optimizers that divide by the gradient's size are not concerned, and a step of "
-        "normal size convicts nobody.",
-        limitations="A rate that was chosen for the sum is right with it: only large steps are "
-        "named. Losses that are combined before backward are not recognised.",
+        symptom="With gradient accumulation, the loss jumps or diverges at a learning rate that "
+        "works without it.",
+        consequence="The gradient of a step is too large by a factor: the number of batches that "
+        "were summed. This has the same effect as a learning rate that is too high by that "
+        "factor.",
+        why="PyTorch adds the gradients of successive backward passes. Each loss is the mean over "
+        "its own batch, but their sum is not the mean over all batches. It must be divided by the "
+        "number of batches.",
+        detection="At sampled steps, unstuck counts the backward passes. For each of them it "
+        "compares the loss that was computed with the value on which backward() was called. The "
+        "ratios of a step must add up to about 1. Adam and other optimizers that divide by the "
+        "gradient's size are not affected. A sum that leads to steps of normal size is not "
+        "reported.",
+        limitations="A learning rate that was tuned for the sum works well with it, so only large "
+        "steps are reported. Losses that are added up before a single backward pass are not "
+        "recognised.",
         references=(
             "Hugging Face Accelerate: performing gradient accumulation",
         ),

@@ -1,4 +1,4 @@
-"""Bad initialisation: units that are born the same, or weights of a scale that signals die of."""
+"""Bad initialisation: units that start as copies, or weights whose scale kills signals."""
 
 from __future__ import annotations
 
@@ -22,37 +22,40 @@ from unstuck.signals import (
     TWIN_UNITS,
     WEIGHT_NORM,
 )
-from unstuck.words import joined, number, percent
+from unstuck.words import count, joined, number, percent
 
 TWINS = Threshold(
     "twin-units", 0.5,
-    "Half of a hidden layer's units are copies of others and stay so: drawn at random no two are.",
+    "Half of a hidden layer's units are copies of other units and stay so. Of units that are drawn "
+    "at random, no two are the same.",
     "Goodfellow, Bengio, Courville 2016, section 8.4: initialisation must break the symmetry",
 )
 LARGE = Threshold(
     "large-gain", 5.0,
-    "A layer multiplies the size of its input by five; He keeps it with 1.4, LeCun with 1, "
-    "PyTorch's default has 0.6.",
-    "He et al. 2015: a gain of the root of 2 for rectifiers",
+    "The layer multiplies the size of its input by five. The gain of He initialisation is 1.4, "
+    "that of LeCun initialisation 1. PyTorch's default, which it calls Kaiming uniform with "
+    "a=sqrt(5), has only 0.58.",
+    "He et al. 2015: a gain of the root of 2 for ReLU",
 )
 WILD = Threshold(
     "first-loss", 5.0,
-    "A network that knows nothing starts near the loss of the best constant; at five times that it "
-    "starts with certainty in nonsense.",
+    "An untrained network should start near the loss of the best constant guess. At five times "
+    "that loss, it starts with confident wrong predictions.",
     "Karpathy 2019: verify the loss at initialisation",
 )
 HALF = Threshold(
     "born-saturated", 0.5,
-    "Half of the outputs of an activation at the ends of their range at the very first step are "
-    "the work of the weights' scale.",
-    "SageMaker Debugger and DeepDiagnosis alarm at one half",
+    "If half of the outputs of an activation are at the ends of their range at the very first "
+    "step, the scale of the initial weights is to blame.",
+    "SageMaker Debugger and DeepDiagnosis raise an alarm at one half",
 )
 FADING = Threshold(
     "fading-signal", 0.01,
-    "What passes through all layers is a hundredth of what PyTorch's default would let through.",
-    "two decades below the default, which is itself small",
+    "After all layers, the signal is at most a hundredth of what it would be with PyTorch's "
+    "default initialisation.",
+    "a hundredth of the default, which is itself small",
 )
-DEFAULT_GAIN = 1 / math.sqrt(3)
+DEFAULT_GAIN = 1 / math.sqrt(3)  # of PyTorch
 FEWEST = 3  # sampled steps over which twins must stay twins
 JUDGED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.OTHER,
           LayerRole.CONTAINER)
@@ -102,13 +105,13 @@ def _weighted(view: View) -> list[_Weighted]:
 def _detect(view: View) -> Verdict:
     weighted = _weighted(view)
     if not weighted:
-        return Unknown("no layer with weights was seen in the graph of the loss",
+        return Unknown("no layer with weights was found in the graph of the loss",
                        (STACKED_LAYERS.name,))
     return _twins(view, weighted) or _scale(view, weighted) or Absent(
-        "the units of each layer differ, and the weights have a scale that signals survive")
+        "the units of each layer differ, and signals survive the scale of the weights")
 
 
-# Units that are born the same --------------------------------------------------------------------
+# Units that start as copies ----------------------------------------------------------------------
 def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     last = weighted[-1].parameter.layer
     if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
@@ -138,29 +141,29 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     if not stay and learned_little(view.outcome):
         found = parted
     if not found:
-        return Unknown("units that are the same may yet part", ("a run of more steps",)) if (
-            young) else None
+        return Unknown("units that start as copies of one another may still become different",
+                       (f"a run of at least {FEWEST} steps",)) if young else None
     item, share = found[0]
     skill = view.outcome.skill
     learned = skill is not None and skill >= GOOD_SKILL
     series = view[TWIN_UNITS][item.parameter.name]
-    names = joined([called(i.parameter.layer) for i, _ in found])
+    layers = dict.fromkeys(called(i.parameter.layer) for i, _ in found)
+    until = " and stay so to the last step" if stay else ""
     width = item.parameter.shape[0]
     return Present(
         strength=0.4 if learned else 0.95 if stay else 0.8,
-        title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start with "
-        f"the same weights{' and stay the same through all steps' if stay else ''}"
-        f"{f' (so in {names})' if len(found) > 1 else ''}",
+        title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start as "
+        f"copies of one another{until}"
+        f"{f' ({len(layers)} layers affected: {joined(layers)})' if len(layers) > 1 else ''}",
         since_step=0,
         location=_location(view, item),
-        label=f"{percent(share)} of its {width} units are copies of one another"
-        f"{', to the last step' if stay else ' at first'}",
+        label=f"{percent(share)} of its {width} units start as copies of one another{until}",
         evidence=tuple(
             Evidence(TWIN_UNITS.name, i.parameter.name,
                      *thinned(view[TWIN_UNITS][i.parameter.name].steps,
                               view[TWIN_UNITS][i.parameter.name].values), view.limit(TWINS),
                      f"{percent(s)} of the units of {called(i.parameter.layer)} have the same "
-                     f"weights as another one")
+                     "weights as another unit (normal: none)")
             for i, s in found[:5]
         ),
         remedies=_remedies([i for i, _ in found]),
@@ -179,23 +182,21 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
         if harm is None:
             return None
         worst = max(large, key=lambda w: w.gain)
-        title = (f"the weights start too large: {called(worst.parameter.layer)} multiplies its "
-                 f"input by {number(worst.gain)} (healthy: about 1), {harm.says}")
-        label = f"its weights multiply their input by {number(worst.gain)} (healthy: about 1)"
+        title = (f"the initial weights are too large: {called(worst.parameter.layer)} multiplies "
+                 f"its input by {number(worst.gain)} (normal: 0.6 to 1.4)")
         blamed, more = large, [harm]
         first = large[0]
     else:
-        worst = min(fading, key=lambda w: w.gain)
-        title = (f"the weights start too small: {called(worst.parameter.layer)} leaves "
-                 f"{percent(worst.gain)} of its input (healthy: about 100 %), and so on over "
-                 f"{len(fading)} layers")
-        label = f"its weights leave {percent(worst.gain)} of the size of their input"
+        worst, first = min(fading, key=lambda w: w.gain), fading[0]
+        title = (f"the initial weights are too small: {called(worst.parameter.layer)} shrinks its "
+                 f"input to {percent(worst.gain)} of its size (normal: 60 to 140 %; "
+                 f"{count(len(fading), 'layer')} affected)")
         blamed, more = fading, []
-        first = fading[0]
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
-        return Unknown(f"{title}; whether the run recovers cannot be told yet",
-                       ("a run of more steps",))
+        return Unknown(f"the run is too short to show whether it recovers from its start: {title}",
+                       ("a longer run",))
     norms = view[WEIGHT_NORM][first.parameter.name]
+    label = f"its weights multiply their input by {number(first.gain)} (normal: 0.6 to 1.4)"
     return Present(
         strength=0.8 if learned_little(view.outcome) else 0.4,
         title=title, since_step=0, location=_location(view, first), label=label,
@@ -203,8 +204,9 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
             *more,
             Evidence(WEIGHT_NORM.name, first.parameter.name,
                      *thinned(norms.steps, norms.values), None,
-                     f"the weights of {called(first.parameter.layer)} start with a norm of "
-                     f"{number(float(norms.values[0]))}, a gain of {number(first.gain)}"),
+                     f"the weights of {called(first.parameter.layer)} multiply their input by "
+                     f"{number(first.gain)} at the start (PyTorch's default: 0.58; He "
+                     "initialisation: 1.4)"),
         ),
         remedies=_remedies(blamed),
     )
@@ -238,7 +240,7 @@ def _wild(view: View) -> Evidence | None:
         ):
             level = float(constant.values[-1])
             return Evidence(TRAIN_LOSS.name, "", *thinned(loss.steps, loss.values), level,
-                            f"the first loss is {number(start)}, a constant prediction's is "
+                            f"the first loss is {number(start)}, while a constant guess has "
                             f"{number(level)}")
     for place, series in view[SATURATED_SHARE].items() if view.has(SATURATED_SHARE) else ():
         if series.steps[0] == 0 and series.values[0] >= view.limit(HALF):
@@ -262,8 +264,9 @@ def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
         Remedy(name, Safety.CHANGES_EXPERIMENT,
                tuple(InitialiseLayer(layer, scheme) for layer in layers),
                code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
-        for name, scheme in (("He's initialisation, for rectifiers", "kaiming_normal_"),
-                             ("Xavier's initialisation, for tanh and sigmoid", "xavier_normal_"))
+        for name, scheme in (
+            ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
+            ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))
     )
 
 
@@ -274,25 +277,28 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The network learns as if it had one unit per layer, starts with a loss far above "
-        "that of a guess, or does not start to learn at all.",
-        consequence="Units that begin as copies get the same gradient and stay copies, however "
-        "long the training is. Weights of a wrong scale let signals die or explode with depth.",
-        why="Only differences between units let them learn different things, and gradient descent "
-        "makes none. The scale of the weights sets by how much each layer stretches or shrinks "
-        "what passes through it, in both directions.",
-        detection="Units are compared with each other before the first update and again at "
-        "sampled steps to the end: copies must still be copies then, in a hidden layer that gets "
-        "a gradient. The gain of a layer is the norm of its first weights over the root of its "
-        "number of units; large gains count only together with a wild first loss or flat "
-        "activations, small ones only if they multiply over the depth. Weights from a checkpoint, "
-        "and layers before a normalisation, are left out.",
-        limitations="Biases far from zero are named by what they do, dead or saturated units. "
-        "Weights filled by hand are pointed at where their layer is constructed. Matrices that "
-        "are no parameter of a linear, convolutional or recurrent layer are judged with caution.",
+        symptom="The network learns as if it had one unit per layer. Or its first loss is far "
+        "above that of a constant guess. Or it never starts to learn.",
+        consequence="Units that start as copies get the same gradient, so they stay copies however "
+        "long you train. Weights of the wrong scale make signals vanish or explode with depth.",
+        why="Units can learn different things only if they start out different. Gradient descent "
+        "cannot make copies differ. The scale of the weights decides how much each layer amplifies "
+        "or shrinks the signal in the forward pass and the gradient in the backward pass.",
+        detection="Before the first update and at sampled steps to the end, unstuck compares the "
+        "units of each hidden layer with one another. It reports copies if they are still copies "
+        "at the end although the layer gets a gradient, or if the run learned little. The gain of "
+        "a layer is the norm of its initial weights divided by the square root of its number of "
+        "units. A large gain counts only if the first loss is far too high or activations are "
+        "saturated at the first step. Small gains count only if their product over the depth is "
+        "small. Weights from a checkpoint are not judged, nor are large weights right before a "
+        "normalisation layer.",
+        limitations="Biases far from zero are not detected here; unstuck reports their effect, "
+        "dead or saturated units. If weights are filled by hand, the report points at the line "
+        "that constructs the layer. For layers that are neither linear nor convolutional, the gain "
+        "is a cautious estimate and may be too low.",
         references=(
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
-            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
+            "He et al. 2015, on initialisation for networks with ReLU (arXiv 1502.01852)",
         ),
     ),
     needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),

@@ -10,13 +10,13 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import Pasted
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import PASTED_SHARE
-from unstuck.words import percent
+from unstuck.words import count, percent
 
 MOST = Threshold(
     "pasted-share", 0.5,
-    "A view that turns the axes round tears nearly every sample apart; where most stay whole, "
-    "something else is going on.",
-    "a view of (36, 8, 8) as (8, 36, 8) tears all 36",
+    "A view in place of a transpose mixes nearly all samples. If most samples stay intact, the "
+    "cause is a different one.",
+    "a view of (36, 8, 8) as (8, 36, 8) mixes all 36 samples",
 )
 
 
@@ -34,8 +34,8 @@ def _detect(view: View) -> Verdict:
             remedies=(words.remedy,),
         )
     if not view.facts.models:
-        return Unknown("no model was seen in training", ("a model that is trained",))
-    return Absent("no operation was seen to take parts of several samples as one")
+        return Unknown("no model was seen being trained", ("a model that is trained",))
+    return Absent("no operation was seen that mixes the samples of a batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,23 @@ class _Words:
 def _memory(found: Pasted) -> _Words:
     where = called(found.name)
     return _Words(
-        title=f"{found.mixed} of {found.samples} samples that {where[:40]} takes are pasted "
-        "together from several samples of the batch",
-        label=f"{found.given} becomes {found.taken} without a number moved",
-        seen=f"the model's input {found.given} and the input {found.taken} of {where} are the "
-        f"same memory; {percent(found.mixed / found.samples)} of the layer's samples hold parts "
-        "of several",
+        title=f"{where[:40]} receives samples that mix several samples of the batch "
+        f"({found.mixed:,} of {found.samples:,})",
+        label=_KEPT_ORDER.format(found.given, found.taken),
+        seen=f"{percent(found.mixed / found.samples)} of what {where} takes for one sample holds "
+        f"parts of several samples (its input {found.taken} shares memory with the model's input "
+        f"{found.given})",
         remedy=_TURN,
     )
 
 
 def _view(found: Pasted) -> _Words:
     return _Words(
-        title=f"a view of {found.given} as {found.taken} tears the {found.samples} samples of the "
-        "batch apart and pastes the pieces together",
-        label=f"{found.given} becomes {found.taken} without a number moved",
-        seen=f"the same sizes in another order, with the {found.samples} samples no longer first: "
-        "a view counts numbers off as they lie in memory",
+        title=f"a view of {found.given} as {found.taken} mixes the {found.samples} samples of the "
+        "batch with one another, because a view does not swap axes",
+        label=_KEPT_ORDER.format(found.given, found.taken),
+        seen="the view changes the order of the axes but not the order of the numbers in memory "
+        f"(the axis of {found.samples} samples is no longer the first)",
         remedy=_TURN,
     )
 
@@ -73,36 +73,39 @@ def _view(found: Pasted) -> _Words:
 def _order(found: Pasted) -> _Words:
     where = called(found.name)[:40]
     return _Words(
-        title=f"{where} takes the {found.samples} samples of the batch for as many steps in time "
-        f"of {found.taken[1]} sequences",
-        label="expects time first, and gets the samples first",
-        seen=f"its input {found.taken} has the samples first, as the model's input {found.given} "
-        "and its output have, but the layer was made with batch_first=False",
+        title=f"{where} treats the {found.samples} samples of the batch as {found.samples} time "
+        f"steps of {count(found.taken[1], 'sequence')}",
+        label="expects the time axis first, but receives the batch axis first",
+        seen=f"the layer has batch_first=False, PyTorch's default, but its input {found.taken} has "
+        f"the batch axis first, like the model's input {found.given} and the model's output",
         remedy=Remedy(
             "samples first", Safety.ADVICE,
-            advice="Make the layer with batch_first=True, or swap the first two axes on the way "
-            "into it and out of it.",
+            advice="Create the layer with batch_first=True, or swap the first two axes of its "
+            "input and of its output.",
             code_text="batch_first=True"),
     )
 
 
 def _softmax(found: Pasted) -> _Words:
     return _Words(
-        title="a softmax shares out one among the samples of the batch, not within each sample",
-        label="runs over the samples",
-        seen=f"its input {found.given} has the {found.samples} samples along the axis that is made "
-        "to sum to one",
+        title=f"a softmax runs over the {found.samples} samples of the batch instead of within "
+        "each sample",
+        label="runs over the samples of the batch",
+        seen=f"the softmax runs along the batch axis of its input {found.given}, so its outputs "
+        f"sum to one over the {found.samples} samples",
         remedy=Remedy(
             "over the last axis", Safety.ADVICE,
-            advice="Let the softmax run over the axis along which the shares of one sample lie.",
+            advice="Let the softmax run over the axis that holds the values of one sample. Often "
+            "it is the last one.",
             code_text="dim=-1"),
     )
 
 
+_KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
 _TURN = Remedy(
-    "turn the axes", Safety.ADVICE,
-    advice="Swap axes with transpose or permute, which move the numbers along; view and reshape "
-    "only count them off in another way.",
+    "swap the axes", Safety.ADVICE,
+    advice="Swap axes with transpose or permute. view and reshape leave the order of the numbers "
+    "as it is and only cut it up differently.",
     code_text="x = x.transpose(0, 1)  # in place of the view",
 )
 _WAYS = {"memory": _memory, "view": _view, "order": _order, "softmax": _softmax}
@@ -115,21 +118,26 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The network learns little or nothing although the loss and the layers look right, "
-        "and its answer for a sample changes with the other samples of the batch.",
-        consequence="Labels are compared with outputs that were made of other samples. What is "
-        "learned in one batch does not hold in the next, nor for a single sample.",
-        why="A view gives the numbers new axes without moving them. Where the axes of batch and "
-        "time are to change places, it cuts through the samples and glues the pieces together.",
-        detection="In the first steps the axes of operations are compared with the one along "
-        "which the model gets its samples: a recurrent or attention layer that has time first "
-        "though the samples come first, a softmax over them, a view that counts the same axes off "
-        "in another order. Where the first layer's input lies in the memory of the model's input, "
-        "each number's sample is known: most of what the layer takes as one sample must hold "
-        "numbers of several.",
-        limitations="Models are passed over whose output has not one row a sample, as are axes "
-        "of equal size and weights of one number a sample, which pool a bag. Means, sums and "
-        "sorting over the samples are not seen.",
+        symptom="The network learns little or nothing although the loss and the layers look right. "
+        "Its prediction for a sample changes with the other samples of the batch.",
+        consequence="The loss compares labels with outputs that were computed from other samples. "
+        "What the network learns from one batch does not hold for the next batch, or for a single "
+        "sample.",
+        why="A layer or an operation uses the batch axis as if it were another one, such as time. "
+        "Often the reason is a view in place of a transpose. A view gives the numbers a new shape "
+        "without moving them. "
+        "If it is meant to swap the batch axis and the time axis, it cuts the samples apart and "
+        "joins the pieces of different samples.",
+        detection="In the first steps, unstuck compares the axes of operations with the batch axis "
+        "of the model's input. It reports a recurrent or attention layer that expects time first "
+        "but gets the samples first, a softmax over the batch axis, and a view that lists the same "
+        "axes in another order. If the input of the first layer shares memory with the model's "
+        "input, it is known to which sample each number belongs. The layer is reported if most of "
+        "what it takes for one sample holds numbers of several samples.",
+        limitations="Three cases are not judged: models whose output does not have one row per "
+        "sample, axes of equal size, and a softmax over one number per sample, which is how "
+        "attention pools a bag of samples. Means, sums and sorting over the samples are not "
+        "detected.",
         references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
     ),
     needs=(),

@@ -1,4 +1,4 @@
-"""Batch too large: few updates, each of more samples than its direction asks for."""
+"""Batch too large: few updates, each from more samples than a good direction needs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from unstuck.causes._steps import (
 from unstuck.edits import BatchSize, MoreSteps, Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, GRADIENT_PRODUCT, GRADIENT_SQUARE, SAME_BATCH, TRAIN_LOSS
-from unstuck.words import number, percent
+from unstuck.words import count, number, percent
 
 AGREE = Threshold(
     "gradients-agree", 0.8,
-    "Two batches whose gradients agree to four fifths say nearly the same: a quarter of the "
-    "samples would still give more slope than noise.",
-    "agreement 1 / (1 + noise scale / batch), McCandlish et al. 2018",
+    "If the gradients of two batches agree to four fifths, the batches say nearly the same. A "
+    "quarter of the samples would already give as much signal as noise.",
+    "McCandlish et al. 2018: the agreement is 1 / (1 + noise scale / batch size)",
 )
 FEW_UPDATES = Threshold(
     "updates-per-epoch", 8.0,
-    "With so few updates in a pass over the data, nearly every sample waits for the same step.",
-    "usual batches of 16 to 256 make ten to thousands of updates per epoch",
+    "So few updates per epoch make poor use of the data: an eighth of all samples or more goes "
+    "into a single step.",
+    "usual batches of 16 to 256 samples give ten to thousands of updates per epoch",
 )
 ON_ITS_WAY = Threshold(
     "still-on-its-way", 0.2,
-    "The second half took off a fifth of what the first did, at least: more updates would have "
-    "brought more.",
-    "a run that has come to rest takes off nothing",
+    "In the second half of the run, the loss fell at least a fifth as far as in the first half, so "
+    "more updates would have lowered it further.",
+    "the loss of a run that has plateaued no longer falls",
 )
 
 
@@ -41,32 +42,35 @@ def _detect(view: View) -> Verdict:
         return found
     size, updates = samples_per_step(view), updates_per_epoch(view)
     if size is None:
-        return Unknown("the batch size was not seen", (BATCH_SIZE.name,))
+        return Unknown("the batch size is not known", (BATCH_SIZE.name,))
     if not found.whole >= view.limit(AGREE):
-        return Absent(f"successive gradients agree by {number(found.whole)}: a smaller batch "
-                      "would be noisier")
+        return Absent("smaller batches would make the gradient noisier (agreement of successive "
+                      f"gradients: {number(found.whole)}, where 1 is free of noise)")
     if not found.fall >= view.limit(ON_ITS_WAY):
-        return Absent("the loss had come to rest: more updates would not have brought more")
+        return Absent("the loss had plateaued, so more updates would not have lowered it further")
     if updates is None:
-        return Unknown("how many samples an epoch has is not known", ("a DataLoader",))
+        return Unknown("the number of samples in an epoch is not known",
+                       ("training data from a DataLoader",))
     if not updates <= view.limit(FEW_UPDATES):
-        return Absent(f"an epoch has {number(updates)} updates")
+        return Absent(f"an epoch has enough updates ({number(updates)})")
     scale = size * (1 / found.whole - 1)
     steps, points = loss_points(view)
     evidence = (
         *agreement_evidence(
             view, view.limit(AGREE),
-            f"two successive gradients agree by {number(found.whole)} on average"),
+            "successive gradients are nearly the same (agreement "
+            f"{number(found.whole)}; 0 is pure noise, 1 is free of noise), so a batch size of "
+            f"{number(max(scale, 1.0))} would already give as much signal as noise"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                 "the loss was still falling when the run ended: its last half took off "
-                 f"{percent(found.fall)} of what the first did"),
+                 "the loss was still falling when the run ended (in the second half it fell "
+                 f"{percent(found.fall)} as far as in the first)"),
     )
     return Present(
         strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
-        title=f"the batch of {number(size)} leaves {view.facts.steps} updates in all, "
-        f"{number(updates)} per epoch; a batch of {number(max(scale, 1.0))} would give as much "
-        "slope as noise",
-        label="so many samples for each update",
+        title=f"a batch size of {number(size)} is too large: the whole run has "
+        f"{count(view.facts.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
+        "thousands per epoch)",
+        label=f"only {count(view.facts.steps, 'update')} in the whole run",
         remedies=(
             Remedy("smaller batches", Safety.CHANGES_EXPERIMENT,
                    tuple(BatchSize(n) for n in (16, 8, max(round(size / 2), 1),
@@ -75,8 +79,8 @@ def _detect(view: View) -> Verdict:
             Remedy("train longer", Safety.SAFE, (MoreSteps(5.0), MoreSteps(20.0))),
         ),
         one_of=("learning-rate-too-low", "too-few-steps", "momentum-too-low"),
-        separated_by="run again with an eighth of the batch at the same number of samples: if "
-        "that alone lowers the training loss as far as eight times the epochs do, it is "
+        separated_by="run again with an eighth of the batch size and the same number of epochs: if "
+        "that alone lowers the training loss as far as eight times as many epochs do, the cause is "
         "batch-too-large",
     )
 
@@ -88,18 +92,21 @@ CAUSE = Cause(
     family="Optimisation",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="A smooth curve falls without a tremor, and training ends long before it is down.",
-        consequence="Each pass over the data buys a few updates only: the run needs many times "
-        "the epochs that smaller batches would.",
-        why="Averaging more samples makes a gradient more exact, but beyond the noise scale hardly "
-        "better. The samples that an exact gradient uses up would have paid for several steps.",
-        detection="The gradients of successive steps agree to four fifths and more over the "
-        "run, which puts the noise scale at a quarter of the batch at most. Besides, an epoch has "
-        "eight updates or fewer, and the loss was still falling in a run that learned little.",
-        limitations="A higher rate or more epochs would carry the same run further: which is "
-        "best only a trial can tell, so this is a note. Full batches of noisy "
-        "labels, near what can be learned, look the same. Where more than two thousand "
-        "samples come without a loader, their number is not known.",
+        symptom="The loss curve falls smoothly, without jitter, and training ends long before the "
+        "loss is low.",
+        consequence="Each epoch makes only a few updates. The run needs many times as many epochs "
+        "as it would with smaller batches.",
+        why="More samples make a gradient more exact. But once the batch is larger than the "
+        "gradient noise scale, the direction hardly improves. The samples of one such step would "
+        "have been enough for several steps that are almost as good.",
+        detection="Three things must come together. The gradients of successive steps agree to at "
+        "least four fifths over the run, so the gradient noise scale is at most a quarter of the "
+        "batch size. An epoch has at most eight updates. The run has not learned enough, and its "
+        "loss was still falling when it ended.",
+        limitations="A higher learning rate or more epochs would also help such a run. Only a "
+        "trial can show which is best, so this is never more than a note. A run on full batches of "
+        "noisy labels looks the same once it has learned most of what can be learned. If a program "
+        "trains on more than 2,000 samples without a DataLoader, their number is not known.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
             "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",
