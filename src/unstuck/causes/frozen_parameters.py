@@ -29,7 +29,8 @@ def _detect(view: View) -> Verdict:
         return Unknown("no model was seen in training", ("a run that trains a model",))
     if not view.has(FROZEN):
         if any(not p.trainable for p in view.facts.parameters().values()):
-            return Unknown("the frozen parameters were not checked during the training", (FROZEN.name,))
+            return Unknown("the frozen parameters were not checked during the training",
+                           (FROZEN.name,))
         return Absent("no parameter of a model is frozen")
     guilty: tuple[Model, list[Parameter], float] | None = None
     for model in view.facts.models:
