@@ -23,49 +23,50 @@ from unstuck.sample_signals import (
     HELD_OUT_CLASSES_JUDGED,
     LABEL_DEPENDENCE,
 )
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, number, percent, times
 
 RATIO = Threshold(
     "class-ratio", 4.0,
-    "The largest class has so many times the samples of a rare one, and surely half as many times. "
-    "Below that a network that learned nothing else about the class would still predict it at "
-    "times.",
-    "SageMaker Debugger's rule warns at 10; lower here because the harm is measured too",
+    "A class counts as rare if the largest class has this many times as many samples, and at least "
+    "half that many times after allowing for sampling error. In a milder imbalance, even a network "
+    "that learned nothing about the class would sometimes predict it.",
+    "SageMaker Debugger's rule warns at 10; this limit is lower because the harm is measured too",
 )
 LOST = Threshold(
     "lost-recall", 0.3,
-    "Upper end of the 95 % interval of the rare classes' recall: most of their samples are "
-    "missed, and not by the chance of few samples.",
-    "definition of a class that is as good as never predicted",
+    "Upper end of the 95 % confidence interval of the recall on rare classes. Below this limit the "
+    "network misses most of their samples, and a small number of samples cannot explain that.",
+    "definition of a class that is practically never predicted",
 )
 OUTSIDE = Threshold(
     "lost-held-out-recall", 0.6,
-    "Upper end of the 95 % interval of the recall of held-out samples: four in ten at least are "
-    "missed, of all rare classes or of each one that is named.",
-    "a choice: a rare class of a network that handles it is found nearly as often as the others",
+    "Upper end of the 95 % confidence interval of the recall on held-out samples. Below this limit "
+    "the network misses at least 40 % of them, over all rare classes together or in each class "
+    "that is reported.",
+    "a choice: a network that handles a rare class finds it nearly as often as the others",
 )
 KNOWN = Threshold(
     "known-recall", 0.7,
-    "The other classes must be learned, or the network failed for a reason that has nothing to do "
-    "with their sizes.",
-    "half-way between a fair and a perfect share for few classes",
+    "The network must have learned the other classes. Otherwise it failed for a reason that has "
+    "nothing to do with class sizes.",
+    "half-way between a fair and a perfect recall for few classes",
 )
-TOLD_APART = Threshold(
+DISTINCT = Threshold(
     "rare-class-ranking", 0.6,
-    "Lower end of the interval of the area under the ROC curve, 0.5 for chance: a class that "
-    "nothing tells from the others is no matter of weights.",
+    "Lower end of the confidence interval of the area under the ROC curve (0.5 is chance). If "
+    "nothing distinguishes a class from the others, class weights cannot help.",
     "Hanley and McNeil 1982; 0.6 is a weak but real signal",
 )
 OFTENER = Threshold(
     "rare-class-shift", 3.0,
-    "Held-out data hold the rare classes so many times as often as training does: they matter more "
-    "there than the loss was told.",
-    "a choice: a random split leaves the shares within a factor of two",
+    "The rare classes are this many times as frequent in the held-out data as in the training "
+    "data, so they matter more than the training loss assumes.",
+    "a choice: a random split keeps the shares within a factor of two",
 )
 LEARNABLE = Threshold(
     "held-out-label-dependence", 8.0,
-    "Standard deviations above permuted labels: held-out samples show that inputs do tell classes "
-    "apart, of which training had too few to learn it.",
+    "In standard deviations above permuted labels. Above this limit the held-out samples show that "
+    "the inputs do distinguish the classes, and that training only had too few samples of them.",
     "permutation distribution; twice what counts as dependent",
 )
 
@@ -97,110 +98,119 @@ def _detect(view: View) -> Verdict:
     if train.targets != "classes":
         return Absent("the targets are numbers, not classes")
     if not all(view.has(s) for s in (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL)):
-        return Unknown("what the network predicted of each class is not known",
-                       ("a loss that receives logits or probabilities of at most 100 classes",))
+        return Unknown("the network's predictions for each class are not known",
+                       ("a loss that receives logits or probabilities for at most 100 classes",))
     counts = {n: k for n, k in last(view[CLASS_SAMPLES]).items() if k > 0}
     if len(counts) < 2:
-        return Unknown("samples of one class only were kept", ("samples of several classes",))
+        return Unknown("all kept samples belong to one class", ("samples of several classes",))
     most = max(counts.values())
     judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
     held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
         view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
     total = sum(counts.values())
     surely = interval(most / total, total)[0] * 2 / view.limit(RATIO)
-    # Of few samples some class comes four times as often as another by chance.
+    # Among few samples, one class is four times as frequent as another by chance.
     rare = [n for n, k in counts.items()
             if most >= view.limit(RATIO) * k and interval(k / total, total)[1] <= surely]
     # Those of which training has none at all.
     if interval(0.0, total)[1] <= surely:
         rare += [n for n, k in held_out[0].items() if n not in counts and k > 0]
     if not rare:
-        return Absent(f"the largest class has {most / min(counts.values()):.2g} times the samples "
-                      "of the smallest")
+        ratio = most / min(counts.values())
+        return Absent("all classes are about equally frequent" if ratio < 1.1 else
+                      f"no class is rare enough (the largest has {times(ratio)} the samples of the "
+                      "smallest)")
     frequent = [n for n in counts if n not in rare]
     shown = _outside(view, counts, rare, frequent, held_out)
     if shown is not None:
         return shown
     common = _group(frequent, judged, recall)
     if not common.samples:
-        return Unknown("no sample was met again late in the run", ("predictions late in the run",))
+        return Unknown("no kept sample of a frequent class was seen again late in the run",
+                       ("a run of several epochs",))
     found = _group(rare, judged, recall)
     missed = [n for n in rare if n in recall and not recall[n] > view.limit(LOST)]
     lost, outside = _group(missed, judged, recall), _group(missed, *held_out)
     if found.samples and not missed:
-        return Absent(f"rare classes are found too: {percent(found.recall)} of their samples")
+        return Absent(f"the network finds the rare classes too (recall {percent(found.recall)})")
     if not lost.samples or not lost.most <= view.limit(LOST):
-        return Unknown(f"only {lost.samples:.0f} samples of rare classes were judged late in the "
-                       "run", ("more samples of the rare classes",))
+        return Unknown("too few predictions for rare classes were seen late in the run "
+                       f"({number(round(lost.samples))})", ("more samples of the rare classes",))
     if not common.recall >= view.limit(KNOWN):
-        return Unknown(f"the frequent classes are not learned either: {percent(common.recall)} "
-                       "of their samples are found", ("a run that learns the frequent classes",))
+        return Unknown("the network has not learned the frequent classes either (recall "
+                       f"{percent(common.recall)})", ("a run that learns the frequent classes",))
     if outside.samples and outside.recall > 0.5:
-        return Absent(f"of held-out samples the rare classes are found: {percent(outside.recall)}")
-    ranked, told = (
-        _told(last(view[signal]) if view.has(signal) else {}, missed, lost.samples)
+        return Absent("the network finds the rare classes in held-out data (recall "
+                      f"{percent(outside.recall)})")
+    ranked, separable = (
+        _ranking(last(view[signal]) if view.has(signal) else {}, missed, lost.samples)
         for signal in (CLASS_RANKING, CLASS_SEPARABILITY))
-    if not ranked >= view.limit(TOLD_APART) and not (
-        told >= view.limit(TOLD_APART) and len(counts) - len(rare) > 1
+    if not ranked >= view.limit(DISTINCT) and not (
+        separable >= view.limit(DISTINCT) and len(counts) - len(rare) > 1
     ):
-        return Unknown("neither the network nor a cheap learner is known to tell the rare classes "
-                       "from the others", ("a trial with class weights",))
+        return Unknown("neither the network nor a baseline model is known to distinguish the rare "
+                       "classes from the others", ("a trial run with class weights",))
     worst = min(missed, key=lambda n: (counts[n], n))
     evidence = [measured(
         view, CLASS_RECALL, worst, view.limit(LOST),
-        f"of {lost.samples:.0f} training samples of {_said(missed)} the network finds "
-        f"{percent(lost.recall)} late in the run, of the frequent classes' "
-        f"{percent(common.recall)}")]
+        f"late in the run the network misses most training samples of {_said(missed)} (recall "
+        f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
+    )]
     if outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
         evidence.append(measured(
             view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
-            f"of {outside.samples:.0f} held-out samples of them it finds "
-            f"{percent(outside.recall)}"))
+            f"it misses them in held-out data, too (recall {percent(outside.recall)} on "
+            f"{_samples(outside)})"))
     return _present(view, counts, missed, evidence,
-                    0.85 if ranked >= view.limit(TOLD_APART) else 0.75,
-                    f"{percent(lost.recall)} of the samples", f"{percent(common.recall)}")
+                    0.85 if ranked >= view.limit(DISTINCT) else 0.75,
+                    f"the recall is only {percent(lost.recall)}", percent(common.recall))
 
 
 def _outside(
     view: View, counts: dict[str, float], rare: list[str], frequent: list[str],
     held_out: tuple[dict[str, float], dict[str, float]],
 ) -> Present | None:
-    """Rare classes that held-out samples show to be lost, even if they were learned by heart."""
+    """Rare classes that held-out samples show to be lost, even if training memorised them."""
     judged, recall = held_out
     missed = [n for n in rare if n in recall]
     if not _group(missed, judged, recall).most <= view.limit(OUTSIDE):
         missed = [n for n in missed
                   if interval(recall[n], judged.get(n, 0.0))[1] <= view.limit(OUTSIDE)]
     lost, common = _group(missed, judged, recall), _group(frequent, judged, recall)
-    ranked = _told(last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
-                   missed, lost.samples)
+    ranked = _ranking(
+        last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
+        missed, lost.samples)
     dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
     # Outcomes that are rare by nature are missed as often in training, and are as rare outside.
-    by_heart = _group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
+    memorised = _group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
     here = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
     there = sum(judged.get(n, 0.0) for n in missed) / max(sum(judged.values()), 1.0)
-    if not by_heart.recall >= view.limit(KNOWN) and not there >= view.limit(OFTENER) * here:
+    if not memorised.recall >= view.limit(KNOWN) and not there >= view.limit(OFTENER) * here:
         return None
     if not missed or not common.recall >= view.limit(KNOWN) or not (
         dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
-        or ranked >= view.limit(TOLD_APART)
+        or ranked >= view.limit(DISTINCT)
     ):
         return None
     worst = min(missed, key=lambda n: (counts.get(n, 0.0), n))
     evidence = [measured(
         view, HELD_OUT_CLASS_RECALL, worst, view.limit(OUTSIDE),
-        f"of {lost.samples:.0f} held-out samples of {_said(missed)} the network finds "
-        f"{percent(lost.recall)} late in the run, of the frequent classes' "
-        f"{percent(common.recall)}")]
+        f"late in the run the network misses many held-out samples of {_said(missed)} (recall "
+        f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
+    )]
     return _present(view, counts, missed, evidence, 0.8,
-                    f"{percent(lost.recall)} of the held-out samples", f"{percent(common.recall)}")
+                    f"the held-out recall is only {percent(lost.recall)}", percent(common.recall))
 
 
 def _said(names: list[str]) -> str:
     return f"{'class' if len(names) == 1 else 'classes'} {joined(names)}"
 
 
-def _told(ranking: dict[str, float], names: list[str], samples: float) -> float:
+def _samples(group: _Group) -> str:
+    return count(round(group.samples), "sample")
+
+
+def _ranking(ranking: dict[str, float], names: list[str], samples: float) -> float:
     """The lower end of the interval of the mean area under the curve."""
     areas = [ranking[n] for n in names if n in ranking]
     if not areas or not samples:
@@ -220,16 +230,16 @@ def _present(
         worst = min(known, key=lambda n: (counts[n], n))
         evidence.append(measured(
             view, CLASS_SAMPLES, worst, max(counts.values()) / view.limit(RATIO),
-            f"class {worst} has {counts[worst]:.0f} of the {sum(counts.values()):.0f} training "
-            f"samples that were kept, the largest class {max(counts.values()):.0f}"))
+            f"class {worst} is rare in the training data ({number(round(counts[worst]))} of "
+            f"{count(round(sum(counts.values())), 'kept sample')}; the largest class has "
+            f"{number(round(max(counts.values())))})"))
     return Present(
         strength=strength,
-        title=f"the network finds {lost} of {_said(missed)}, which "
-        f"{'is' if len(missed) == 1 else 'are'} {percent(share)} of the training data, and "
-        f"{common} of the frequent ones",
+        title=f"{lost} on {_said(missed)} ({percent(share)} of the training data), but {common} on "
+        "the frequent classes",
         since_step=0,
         location=loss.location if loss is not None else None,
-        label="counts each sample once, so rare classes hardly weigh",
+        label="this loss weighs all samples equally, so rare classes hardly count",
         evidence=tuple(evidence),
         remedies=_remedies(counts, loss),
     )
@@ -254,10 +264,10 @@ def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]
     else:
         code = "nn.CrossEntropyLoss(weight=len(y) / (classes * torch.bincount(y)))"
     return (
-        Remedy("weigh each class by the inverse of its frequency", Safety.CHANGES_EXPERIMENT,
-               (LossForm(code, "weigh each class by the inverse of its frequency"),)),
-        Remedy("draw rare classes more often", Safety.ADVICE,
-               advice="let the loader draw samples of all classes equally often",
+        Remedy("weight each class by the inverse of its frequency", Safety.CHANGES_EXPERIMENT,
+               (LossForm(code, "weight each class by the inverse of its frequency"),)),
+        Remedy("oversample the rare classes", Safety.ADVICE,
+               advice="Let the loader draw samples of all classes equally often.",
                code_text="WeightedRandomSampler(1 / torch.bincount(y)[y], len(y))"),
     )
 
@@ -269,23 +279,25 @@ CAUSE = Cause(
     family="Labels and targets",
     harm=Harm.DISTRUST,
     words=Words(
-        symptom="The accuracy is as high as the largest class is frequent, the loss is low, and "
-        "some classes are never predicted.",
-        consequence="The network is useless for the rare classes, which are often those that "
-        "matter, while the accuracy looks good.",
-        why="The loss is an average over samples, so a class counts as much as it is frequent. "
-        "Where a rare class is not told with certainty, predicting the frequent one is the "
-        "cheapest answer, and the few gradients that say otherwise are outvoted.",
-        detection="Unequal classes alone are no fault. The last predictions of the samples that "
-        "were kept are counted per class, with a binomial interval: the rare classes must be "
-        "missed nearly always while the frequent ones are found, and the network must rank "
-        "samples of the rare classes above others, or a cheap learner must, so that there is "
-        "something to learn about them. Or held-out samples of a rare class are missed that was "
-        "learned by heart in training, or that is far more frequent there, though the network "
-        "ranks them above others or the held-out labels do depend on their inputs.",
-        limitations="At most 2,000 training samples are kept, so classes rarer than one in two "
-        "hundred are seldom judged. Whether a rare class that nothing tells apart would be "
-        "learned with weights only a trial shows. Regressions have no classes.",
+        symptom="The loss is low, and the accuracy is about the share of the largest class. Some "
+        "classes are never predicted.",
+        consequence="The accuracy looks good, but the network is useless for the rare classes, "
+        "which are often the ones that matter.",
+        why="The loss is an average over samples, so a class counts in proportion to its "
+        "frequency. Unless a rare class is easy to recognise, predicting a frequent class costs "
+        "less. The few gradients that disagree are outvoted.",
+        detection="Unequal class sizes alone are not a fault. unstuck counts the last predictions "
+        "for the kept samples per class, with a binomial confidence interval. It reports rare "
+        "classes that are nearly always missed while the frequent ones are found. There must also "
+        "be something to learn: the network or a baseline model must rank samples of the rare "
+        "classes above others. unstuck also reports a rare class that is missed in held-out data "
+        "although training memorised it, or although it is far more frequent there. In that case "
+        "the network must rank it above others, or the held-out labels must clearly depend on "
+        "their inputs.",
+        limitations="At most 2,000 training samples are kept, so classes rarer than one in 200 "
+        "are seldom judged. If nothing distinguishes a rare class from the others, only a trial "
+        "shows whether class weights would help. Regression is not judged because it has no "
+        "classes.",
         references=(
             "He and Garcia 2009: Learning from imbalanced data",
             "Johnson and Khoshgoftaar 2019: Survey on deep learning with class imbalance",
@@ -297,7 +309,7 @@ CAUSE = Cause(
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
         CLASS_SEPARABILITY, LABEL_DEPENDENCE,
     ),
-    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, TOLD_APART, OFTENER, LEARNABLE),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE),
     explains=("too-few-samples", "no-regularisation", "noisy-labels"),
     detect=_detect,
     needs_trend=True,

@@ -1,4 +1,4 @@
-"""Dead ReLU: units that put out zero for every sample, get no gradient and never come back."""
+"""Dead ReLU: units that output zero for every sample, get no gradient and never recover."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from unstuck.facts import Layer
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SILENT_SHARE
-from unstuck.words import percent
+from unstuck.words import count, percent
 
 NEARLY_ALL = Threshold(
     "dead-layer", 0.9,
-    "With nine units of ten silent for every sample, what comes after the layer sees next to "
-    "nothing of the input.",
-    "SageMaker Debugger and TheDeepChecker alarm at one half, AutoTrainer at 0.7",
+    "If nine of ten units output zero for every sample, the layers after them see almost nothing "
+    "of the input.",
+    "SageMaker Debugger and TheDeepChecker warn at one half, AutoTrainer at 0.7",
 )
 HALF = Threshold(
     "dead-half", 0.5,
-    "A layer that lost half of its units is worth a word where the run has come to nothing.",
+    "A layer that lost half of its units is reported if the run failed.",
     "torchmortem and TheDeepChecker; no false alarm on 72 healthy runs",
 )
 LAST = 3  # sampled times at the end at which a unit must be silent; one of them sees three batches
@@ -67,22 +67,22 @@ def _judge(view: View, name: str, series: Series) -> _Place | None:
 def _detect(view: View) -> Verdict:
     if not view.has(SILENT_SHARE):
         if view.has(OUTPUT_MEAN):
-            return Absent("the program has no rectifier")
-        return Unknown("no layer was looked into", (SILENT_SHARE.name,))
+            return Absent("the program has no ReLU")
+        return Unknown("the outputs of the layers were not measured", (SILENT_SHARE.name,))
     places = [
         place for name, series in view[SILENT_SHARE].items()
         if (place := _judge(view, name, series)) is not None
     ]
     if not places:
-        return Unknown("rectifiers were seen at fewer than two sampled steps",
-                       (SILENT_SHARE.name, "a run of more steps"))
+        return Unknown("the outputs of ReLU units were measured at fewer than two steps",
+                       (SILENT_SHARE.name, "a longer run"))
     worst = max(places, key=lambda p: p.share)
     bar = view.limit(NEARLY_ALL)
     if failed(view.outcome):
         bar = min(bar, view.limit(HALF))
     dead = [p for p in places if p.share >= bar]
     if not dead:
-        return Absent(f"at most {percent(worst.share)} of a layer's units are silent")
+        return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead")
     return _present(view, dead)
 
 
@@ -92,25 +92,25 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
     first = nearly_all[0]
     steps, values = thinned(first.series.steps, first.series.values)
     when = "from the start" if first.from_start else f"since step {first.since}"
-    more = f", in {len(dead)} layers in all" if len(dead) > 1 else ""
+    more = f"{count(len(dead), 'layer')} affected; " if len(dead) > 1 else ""
     strength = 0.6 + 0.3 * (first.share >= view.limit(NEARLY_ALL))
     strength += 0.05 * learned_little(view.outcome)
     name = called(first.name)
-    what = f"every unit of {name} is" if first.share >= 0.999 else (
-        f"{percent(first.share)} of the units of {name} are")
+    what = f"every unit of {name} has" if first.share >= 0.999 else (
+        f"{percent(first.share)} of the units of {name} have")
     return Present(
         strength=strength,
-        title=f"{what} dead {when}{more} (healthy: under 50 %)",
+        title=f"{what} been dead {when} ({more}healthy: under 50 %)",
         since_step=first.since,
         location=first.layer.location if first.layer is not None else None,
-        label=f"{percent(first.share)} of its units put out zero for every sample, {when}",
+        label=f"{percent(first.share)} of its units have output only zeros {when}",
         evidence=tuple(
             Evidence(SILENT_SHARE.name, place.name,
                      *((steps, values) if place is first
                        else thinned(place.series.steps, place.series.values)),
                      view.limit(HALF),
-                     f"{percent(place.share)} of the units of {called(place.name)} were zero for "
-                     "every sample of the last sampled batches")
+                     f"{percent(place.share)} of the units of {called(place.name)} output zero for "
+                     "every sample at the end of the run")
             for place in dead[:5]
         ),
         remedies=_remedies(view, first),
@@ -119,14 +119,14 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
 
 def _remedies(view: View, first: _Place) -> tuple[Remedy, ...]:
     leaky = Remedy(
-        "leaky ReLU", Safety.CHANGES_EXPERIMENT,
+        "use a leaky ReLU", Safety.CHANGES_EXPERIMENT,
         (ReplaceLayer("ReLU", "LeakyReLU(0.01)"), ReplaceLayer("ReLU", "LeakyReLU(0.1)"),
          ReplaceLayer("ReLU", "ELU()")),
         code_text="F.leaky_relu(x, 0.01)" if " > " in first.name else "nn.LeakyReLU(0.01)",
     )
     feeding = _feeding(view, first)
     fresh = Remedy(
-        "initialise for ReLU, biases 0", Safety.CHANGES_EXPERIMENT,
+        "initialise for ReLU (He), with zero biases", Safety.CHANGES_EXPERIMENT,
         (InitialiseLayer(feeding, "kaiming_normal_"),),
     ) if feeding else None
     optimizer = optimizer_of(view, view.facts.parameters())
@@ -163,22 +163,22 @@ CAUSE = Cause(
     family="Signal flow",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The loss stays flat for epochs, and the outputs are the same whatever the input.",
-        consequence="A dead unit never recovers by itself: its gradient is zero for every sample. "
-        "A dead layer cuts off everything before it; only the biases after it still learn.",
-        why="A rectifier passes on nothing, in either direction, while its input is negative. If a "
-        "strongly negative bias or one far too long update makes the input negative for all data, "
-        "no gradient is left to undo it.",
-        detection="A unit counts as dead if it was zero for every sample of several sampled "
-        "batches, and it must be so at the last sampled times of the run. Layers that were dead "
-        "in the first steps, before any update, are a matter of initialisation; units that died "
-        "later were killed by the steps. Where the rate or the inputs are at fault those are "
-        "named as the root.",
-        limitations="Some silent units are normal, and sparse networks have many on purpose; "
-        "only layers that are nearly extinct count while a run learns. Rectifiers written with "
-        "torch.where or by multiplication are not seen.",
+        symptom="The loss stays flat for epochs, and the outputs are the same for every input.",
+        consequence="A dead unit never recovers by itself because its gradient is zero for every "
+        "sample. A dead layer cuts off everything before it, and only the biases after it still "
+        "learn.",
+        why="While its input is negative, a ReLU outputs zero and passes back no gradient. A "
+        "strongly negative bias, or one update that is far too large, can make that input "
+        "negative for all data. Then no gradient is left to undo it.",
+        detection="A unit counts as dead if it output zero for every sample of the last sampled "
+        "batches of the run. If a layer was already dead in the first steps, its initialisation "
+        "is to blame. If its units died later, the updates killed them. If the learning rate or "
+        "the inputs are to blame, unstuck reports them as the root cause.",
+        limitations="Some dead units are normal, and sparse networks have many on purpose. While "
+        "a run learns, only layers that are almost completely dead are reported. A ReLU that is "
+        "written with torch.where or as a multiplication is not seen.",
         references=(
-            "Maas, Hannun, Ng 2013: Rectifier nonlinearities improve acoustic models",
+            "Maas, Hannun, Ng 2013: the paper that introduced the leaky ReLU (ICML workshop)",
             "Lu, Shin, Su, Karniadakis 2019: Dying ReLU and initialization (arXiv 1903.06733)",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Detached graph: the loss's graph ends before layers that an optimizer is to train."""
+"""Detached graph: the graph of the loss ends before layers that an optimizer should train."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import Cut, Parameter
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, number, percent
 
 STEPS = Threshold(
     "detached-steps", 2.0,
-    "A single loss may leave out on purpose what another loss of the program trains.",
-    "never a single event",
+    "A single loss may leave out a part on purpose because another loss of the program trains it.",
+    "a single event is never reported",
 )
 
 
@@ -26,15 +26,16 @@ def _detect(view: View) -> Verdict:
     if whole is not None:
         return _without_graph(view, whole)
     if not view.has(REACHED):
-        return Unknown(f"{REACHED.name} was not measured", (REACHED.name,))
+        return Unknown("which parameters the loss reaches was not measured", (REACHED.name,))
     steps = len({int(s) for series in view[REACHED].values() for s in series.steps})
     if steps < view.limit(STEPS):
-        return Unknown(f"only {steps} step was looked at", ("a run of more steps",))
+        return Unknown(f"the graph of the loss was checked at only {count(steps, 'step')}",
+                       ("a longer run",))
     for cut in view.facts.cuts:
         lost = _lost(view, cut)
         if lost:
             return _present(view, cut, lost)
-    return Absent("no layer that is to be trained is cut off from the loss")
+    return Absent("no layer that an optimizer should train is cut off from the loss")
 
 
 def _lost(view: View, cut: Cut) -> list[Parameter]:
@@ -71,17 +72,17 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
     share = percent(_size(lost) / max(_size(every), 1))
     names = joined([called(name) for name in cut.before])
     return Present(
-        # Without a word in the source that cuts, the output may only be unused.
+        # If nothing in the source cuts the graph, the output may only be unused.
         strength=0.9 if cut.seen else 0.45,
-        title=f"the loss does not reach {names[:80]}: {_size(lost)} of {_size(every)} weights "
-        f"({share}) get no gradient",
+        title=f"the loss does not reach {names[:80]}, so {number(_size(lost))} of "
+        f"{count(_size(every), 'weight')} ({share}) get no gradient",
         since_step=int(reached[lost[0].name].steps[0]),
         location=cut.location,
-        label=f"the graph ends before {called(cut.name)[:40]}",
+        label=f"gradients stop at {called(cut.name)[:40]}",
         evidence=tuple(
             Evidence(REACHED.name, p.name,
                      *thinned(reached[p.name].steps, reached[p.name].values), 1.0,
-                     f"{p.name} {p.shape} is held by an optimizer; no loss reaches it")
+                     f"{p.name} {p.shape} is registered with an optimizer, but no loss reaches it")
             for p in lost[:5]
         ),
         remedies=_REMEDIES,
@@ -90,13 +91,14 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
 
 def _without_graph(view: View, cut: Cut) -> Verdict:
     every = [p for p in view.facts.parameters().values() if p.trainable]
-    which = f"none of {_size(every)} trainable weights" if every else "no weight of an optimizer"
+    which = f"none of its {count(_size(every), 'trainable weight')}" if every else (
+        "no weight of an optimizer")
     return Present(
         strength=0.95,
-        title=f"the loss has no graph that leads to the network: {which} gets a gradient",
+        title=f"the loss is disconnected from the network, so {which} gets a gradient",
         since_step=0,
         location=cut.location,
-        label="the graph that is to be differentiated is lost here",
+        label="the graph needed for backpropagation is lost here",
         evidence=(Evidence(REACHED.name, "", (0,), (0.0,), 1.0,
                            "the loss reaches no parameter at all"),),
         remedies=_REMEDIES,
@@ -105,10 +107,10 @@ def _without_graph(view: View, cut: Cut) -> Verdict:
 
 _REMEDIES = (
     Remedy(
-        "keep the graph", Safety.ADVICE,
-        advice="Leave out what ends the graph between the layers and the loss: detach, .data, "
-        "item, numpy, argmax, a new tensor made of an old one's values, no_grad. Detach a copy "
-        "where one is wanted for a plot or a log.",
+        "keep the graph intact", Safety.ADVICE,
+        advice="Between the layers and the loss, remove whatever ends the graph: detach, .data, "
+        "item, numpy, argmax, no_grad, or a new tensor made from the values of an old one. If a "
+        "plot or a log needs the values, detach a copy.",
     ),
 )
 
@@ -120,17 +122,19 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The network learns less than it should, or nothing, and some of its layers never "
-        "get a gradient although an optimizer holds them.",
-        consequence="The layers before the cut stay random; those behind it learn on top of noise. "
-        "Where the loss itself is cut off, nothing learns or the program ends in an error.",
-        why="Gradients flow along the graph that autograd records. A detached tensor, a number, an "
-        "array, an index, or anything computed under no_grad starts without one.",
-        detection="The loss's graph reaches none of the layers called first, though an optimizer "
-        "holds them, and the first layer that it reaches was given an input without a graph. "
-        "No other loss of the run reaches them and they never had a gradient.",
-        limitations="A cut in one of several branches is not seen. A part that another "
-        "loss trains is taken to be detached on purpose, and so are loaded weights.",
+        symptom="The network learns less than it should, or nothing at all. Some of its layers "
+        "never get a gradient although they are registered with an optimizer.",
+        consequence="The layers before the cut keep their random weights, and the layers after it "
+        "learn on top of noise. If the loss itself is cut off, nothing learns, or the program "
+        "ends in an error.",
+        why="Gradients flow along the graph that autograd records. A detached tensor, a plain "
+        "number, an array, an index, or anything computed under no_grad has no graph.",
+        detection="The graph of the loss reaches none of the layers that are called first, "
+        "although they are registered with an optimizer. The first layer that it does reach "
+        "received an input without a graph. No other loss of the run reaches the lost layers, and "
+        "they never had a gradient.",
+        limitations="A cut in one of several branches is not seen. If another loss trains the "
+        "lost part, or its weights were loaded, unstuck assumes that it is detached on purpose.",
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),
     ),
     needs=(),

@@ -1,4 +1,4 @@
-"""Duplicate samples: a share of the training data is there several times."""
+"""Duplicate samples: part of the training data occurs several times."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from unstuck.words import percent
 
 SHARE = Threshold(
     "duplicate-share", 0.1,
-    "A tenth of the set is no new information, and the samples that it repeats weigh double. "
-    "Well-kept sets hold at most a few in a hundred.",
+    "A tenth of the data set adds no information, and the samples that it repeats count twice. In "
+    "well-kept data sets a few per cent are copies at most.",
     "Barz and Denzler 2020: 3 % of CIFAR-10; Lee et al. 2022: 3 to 14 % of crawled text",
 )
 CHANCE = Threshold(
     "chance-copies", 0.05,
-    "Where samples often differ in an element or two only, equal ones come about by themselves, "
-    "as in tables of categories.",
-    "a copied sample has no near copies",
+    "If samples often differ in only one or two elements, as in tables of categories, equal "
+    "samples arise by chance.",
+    "copying makes exact copies, not near ones",
 )
 UNEVEN = Threshold(
     "duplicate-unevenness", 0.05,
-    "Where every sample has the same number of copies the set was repeated on purpose, to make "
-    "epochs longer, and no sample weighs more than another.",
+    "If every sample has the same number of copies, the data set was repeated on purpose to make "
+    "epochs longer, and no sample counts more than another.",
     "definition of a repeated set",
 )
 REPEATED = Threshold(
     "repeated-share", 0.45,
-    "Where all samples are there twice half of them are copies. So many are more likely a set "
-    "that was repeated as a whole.",
-    "definition of a repeated set, less what an estimate from a part may err",
+    "If every sample occurs twice, half of the samples are copies. With a share this high, the "
+    "whole data set was probably repeated.",
+    "definition of a repeated data set, less the error of an estimate from a part of it",
 )
 ONE_CLASS = Threshold(
     "duplicate-class-share", 0.9,
-    "Copies of one class only are oversampling against its rarity.",
+    "If nearly all copies belong to one class, that class was oversampled because it is rare.",
     "a common practice, He and Garcia 2009",
 )
 
@@ -51,29 +51,30 @@ def _detect(view: View) -> Verdict:
     if share is None:
         return _not_measured(view)
     if not share >= view.limit(SHARE):
-        return Absent(f"{percent(share)} of the training samples are copies of another one")
+        return Absent(f"only {percent(share)} of the training samples are copies of another one")
     near = final(view, NEAR_COPIES)
     if near is None or not near < view.limit(CHANCE):
-        return Absent("samples that are nearly or quite the same are common in these data")
+        return Absent("nearly equal samples are common in these data, so exact copies can arise "
+                      "by chance")
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
     purpose = ""
-    # Of a large set only part was seen: all samples twice, or more often, makes half.
+    # Only part of a large set was seen: if all its samples occur twice, half are copies.
     half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
     alike = share >= half if uneven is None else not uneven >= unlike
     if alike:
-        purpose = "all samples are repeated alike, which harms nothing"
+        purpose = "; every sample is repeated equally often, which does no harm"
     elif one_class is not None and one_class >= most:
-        purpose = "nearly all are of one class, as oversampling makes them"
+        purpose = "; nearly all copies belong to one class, as after oversampling"
     return _present(view, share, near, purpose)
 
 
 def _not_measured(view: View) -> Verdict:
     train = kept(view, "train")
     if train is not None and train.discrete:
-        return Absent("the inputs are tokens or identifiers, which repeat by themselves")
+        return Absent("the inputs are tokens or identifiers, which repeat naturally")
     return Unknown(
-        "copies could not be told from samples that are drawn again",
-        ("a loader without worker processes, or two rounds through the same samples",))
+        "copies could not be distinguished from samples that are drawn again",
+        ("a loader without worker processes, or a run of at least two epochs",))
 
 
 def _present(view: View, share: float, near: float, purpose: str) -> Present:
@@ -81,19 +82,19 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
     return Present(
         strength=0.4 if purpose else 0.8 if share >= 2 * view.limit(SHARE) else 0.7,
         title=f"{percent(share)} of the training samples are exact copies of other training "
-        f"samples{'; ' if purpose else ''}{purpose}",
+        f"samples{purpose or ' (usual: a few per cent at most)'}",
         since_step=0,
         location=training_location(view),
-        label=f"{percent(share)} of these samples are there already",
+        label=f"{percent(share)} of these samples are copies",
         evidence=(
             Evidence(DUPLICATE_SHARE.name, "", (step,), (share,), view.limit(SHARE),
-                     f"of the samples of one round {percent(share)} equal another one in every "
-                     f"element; only {percent(near)} of the different ones are near another, so "
-                     "that chance makes no equal ones"),
+                     f"{percent(share)} of the samples in one epoch equal another sample in every "
+                     f"element; this is not chance, because only {percent(near)} of the distinct "
+                     "samples are close to another"),
         ),
         remedies=(
-            Remedy("drop the copies", Safety.CHANGES_EXPERIMENT,
-                   advice="keep each sample once, before the data are split",
+            Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
+                   advice="Keep each sample only once, before the data are split.",
                    code_text="x, first = np.unique(x, axis=0, return_index=True); y = y[first]  "
                    "# before the split"),
         ),
@@ -107,20 +108,20 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The training loss falls faster than what the size of the data set would let "
-        "expect, and the validation does not keep up, or keeps up too well.",
-        consequence="The set is smaller than it looks. Samples that are there twice weigh double, "
-        "with their noise and their labels' mistakes, and a random split puts copies on both "
-        "sides.",
-        why="The loss is a mean over the samples that come. A sample with ten copies pulls ten "
-        "times as hard as another, whatever it is worth.",
-        detection="Samples are compared element by element as the model receives them. The same "
-        "index of a data set drawn again, or a second round through the set, is no copy. Where "
-        "different samples are often nearly the same, as in tables of categories, equal ones are "
-        "taken for chance.",
-        limitations="Only exact copies are counted, and only the first 2000 different samples "
-        "are compared; in larger sets the share is scaled up. Random augmentation hides copies. "
-        "Models with several inputs are not judged.",
+        symptom="The training loss falls faster than the size of the data set would suggest. The "
+        "validation loss lags behind, or is suspiciously good.",
+        consequence="The data set is smaller than it looks. A sample that occurs twice counts "
+        "twice, and so do its noise and any mistake in its label. A random split puts copies on "
+        "both sides.",
+        why="The loss is an average over the samples of each batch. A sample with ten copies "
+        "pulls ten times as hard as another, whatever it is worth.",
+        detection="unstuck compares the samples element by element, as the model receives them. "
+        "If the same index of a data set is drawn again, or the data set is passed through a "
+        "second time, that does not count as a copy. If distinct samples are often nearly the "
+        "same, as in tables of categories, equal samples are attributed to chance.",
+        limitations="Only exact copies are counted. Only the first 2,000 distinct samples are "
+        "compared, and in larger data sets the share is scaled up. Random augmentation hides "
+        "copies. Models with several inputs are not judged.",
         references=(
             "Lee et al. 2022: Deduplicating training data makes language models better",
             "Barz and Denzler 2020: Do we train on test data?",

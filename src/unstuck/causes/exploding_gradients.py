@@ -22,63 +22,66 @@ from unstuck.signals import (
     TRAIN_LOSS,
     WEIGHT_NORM,
 )
-from unstuck.words import number
+from unstuck.words import count, number, times
 
 TIME = Threshold(
     "growth-through-time", 100.0,
-    "Over one sequence the gradient grows a hundredfold on its way back; a recurrence that keeps "
-    "its scale stays near 1, and most make it shrink.",
+    "Over one sequence the gradient grows a hundredfold on its way back. A recurrence that keeps "
+    "the scale stays near 1, and in most recurrences the gradient shrinks.",
     "Pascanu et al. 2013: the product of the recurrent matrices' gains",
 )
 SOME = Threshold(
     "some-growth-through-time", 10.0,
-    "A tenfold growth over one sequence is no proof by itself, but it is where a leap of the whole "
-    "gradient comes from.",
-    "healthy recurrent zoo programs stay near 1",
+    "A tenfold growth over one sequence proves nothing by itself. It does if the whole gradient "
+    "jumps at the same step.",
+    "healthy recurrent example programs stay near 1",
 )
 LEAP = Threshold(
     "gradient-leap", 100.0,
-    "The gradient became a hundred times its first size while its weights are still the same: no "
-    "noise of batches does that.",
+    "The gradient became a hundred times as large as at first, while its weights hardly changed. "
+    "Noise between batches cannot do that.",
     "Goodfellow et al. 2016, section 8.2.4: cliffs",
 )
 DEPTH = Threshold(
     "growth-over-depth", 1e3,
-    "The first layers get a thousand times the gradient of the last ones, so that a rate fit for "
-    "the last wrecks the first.",
-    "the limit for vanishing gradients, reversed; AutoTrainer alarms at 70",
+    "The first layers get a thousand times the gradient of the last ones, so a learning rate that "
+    "suits the last layers wrecks the first.",
+    "the limit for vanishing gradients, reversed; AutoTrainer warns at 70",
 )
 GROWTH = Threshold(
     "growth-per-layer", 0.15,
-    "The growth comes from layer to layer and not from one of them: at least 0.15 decades each.",
+    "The growth must come from layer to layer and not from a single layer: at least 0.15 powers of "
+    "ten (a factor of 1.4) per layer.",
     "the limit for a mild decay, reversed",
 )
 BORN = Threshold(
     "growth-before-training", 50.0,
-    "Before the first update, a gradient that grows fiftyfold over the depth while the loss starts "
-    "far above that of the best constant: forward as backward each layer enlarges what it gets.",
-    "a gain of two a layer over six layers; healthy networks with four layers or more shrink it",
+    "Before the first update, a fiftyfold growth is enough if the loss starts far above that of "
+    "the best constant prediction. Each layer then amplifies both its input and its gradient.",
+    "a gain of two per layer over six layers; in healthy networks with four layers or more the "
+    "gradient shrinks",
 )
 DOUBLING = Threshold(
     "growth-per-layer-before-training", 0.3,
-    "Of that, each layer makes the double.",
-    "a decimal logarithm of 2",
+    "For a growth before the first update to count, each layer must at least double the gradient.",
+    "the decimal logarithm of 2",
 )
 WILD = Threshold(
     "first-loss-of-exploding", 10.0,
-    "A loss that starts at ten times that of the best constant shows that outputs have exploded.",
-    "Karpathy 2019: verify the loss at initialisation; within 2 for a healthy start",
+    "If the loss starts at ten times that of the best constant prediction, the outputs have "
+    "exploded.",
+    "Karpathy 2019: verify the loss at initialisation; a healthy start is within a factor of 2",
 )
 LAYERS = Threshold(
     "fewest-layers-of-growth", 4.0,
-    "A slope over depth needs layers; three points are too few to tell one from scatter.",
+    "A trend over depth needs several layers; three points cannot distinguish it from scatter.",
     "a line through fewer points fits anything",
 )
 MOVED = Threshold(
     "weights-moved", 1.5,
-    "Weights that have outgrown their first size by half were driven there by the steps: then the "
-    "growth of the gradient is what too long steps did.",
-    "one healthy update moves a matrix by a thousandth",
+    "If the weights have outgrown their first size by half, the updates drove them there. Then the "
+    "gradient grows because the updates were too large.",
+    "one healthy update changes a matrix by a thousandth",
 )
 Booleans = NDArray[np.bool_]
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
@@ -102,11 +105,12 @@ class _Growth:
 
 def _detect(view: View) -> Verdict:
     if not view.has(TIME_GROWTH) and not view.has(OUTPUT_GRADIENT):
-        return Unknown("no gradient within the network was measured", (OUTPUT_GRADIENT.name,))
+        return Unknown("the gradients between the layers were not measured",
+                       (OUTPUT_GRADIENT.name,))
     found = [g for g in (_through_time(view), _over_depth(view)) if g is not None]
     if not found:
-        return Absent("the gradient grows neither over depth nor through time while the weights "
-                      "are about as large as at first")
+        return Absent("the gradient grows neither from layer to layer nor back through time while "
+                      "the weights keep about their first size")
     worst = min(found, key=lambda g: (g.since, -g.factor))
     if view.outcome.kind is OutcomeKind.OVERFITTING:
         return Absent("the gradient grows, but the run learns the training data")
@@ -149,7 +153,7 @@ def _through_time(view: View) -> _Growth | None:
         layer = view.facts.layers().get(parameter.layer) if parameter is not None else None
         growth = _Growth(
             TIME_GROWTH.name, name, int(points.steps[at]), float(np.max(points.values)),
-            points, f"back through time in {called(parameter.layer if parameter else name)}",
+            points, f"through time in {called(parameter.layer if parameter else name)}",
             layer, True, view.limit(SOME))
         if best is None or growth.factor > best.factor:
             best = growth
@@ -212,8 +216,8 @@ def _over_depth(view: View) -> _Growth | None:
                         np.array([r for _, r in ratios], dtype=np.float64))
         growth = _Growth(
             OUTPUT_GRADIENT.name, order[0].name, 0 if born else grown[0],
-            float(np.max(points.values)), points, f"over {len(order)} layers", order[0], False,
-            view.limit(BORN if born else DEPTH), born)
+            float(np.max(points.values)), points, f"through {count(len(order), 'layer')}",
+            order[0], False, view.limit(BORN if born else DEPTH), born)
         if best is None or growth.factor > best.factor:
             best = growth
     return best
@@ -228,23 +232,26 @@ def _present(view: View, growth: _Growth) -> Present:
         strength = 0.4  # held in check
     steps, values = thinned(growth.points.steps, growth.points.values)
     evidence = [Evidence(growth.signal, growth.place, steps, values, growth.bound,
-                         f"the gradient grows up to {number(growth.factor)} times "
-                         f"{growth.over}")]
+                         f"going back {growth.over}, the gradient becomes "
+                         f"{times(growth.factor)} as large (healthy: it keeps its size or "
+                         "shrinks)")]
     norms = view[GRADIENT_NORM].get(growth.place)
     if norms is not None and len(norms.finite) > 1:
         drawn = thinned(norms.finite.steps, norms.finite.values)
         evidence.append(Evidence(
             GRADIENT_NORM.name, growth.place, *drawn, None,
-            f"the gradient of {growth.place} goes from {number(drawn[1][0])} to "
+            f"the gradient norm of {growth.place} starts at {number(drawn[1][0])} and reaches "
             f"{number(max(drawn[1]))}"))
-    how = "through the sequence" if growth.recurrent else "from the last layer to the first"
+    how = "on its way back through the sequence" if growth.recurrent else (
+        "from the last layer to the first")
+    when = f"from step {growth.since} on" if growth.since else "from the start"
     return Present(
         strength=strength,
-        title=f"the gradient explodes: at step {growth.since} it grows {number(growth.factor)} "
-        f"times {growth.over}",
+        title=f"the gradient explodes {when}: going back {growth.over}, it becomes "
+        f"{times(growth.factor)} as large",
         since_step=growth.since,
         location=growth.layer.location if growth.layer is not None else None,
-        label=f"its gradient grows {number(growth.factor)} times on the way back {how}",
+        label=f"the gradient becomes {times(growth.factor)} as large {how}",
         evidence=tuple(evidence),
         remedies=_remedies(view, growth),
     )
@@ -258,9 +265,9 @@ def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
     )
     if growth.recurrent:
         return (clip, Remedy(
-            "a recurrence that keeps its scale", Safety.ADVICE,
-            advice="Use a gated unit (nn.LSTM or nn.GRU) or tanh instead of a rectifier, start "
-            "from an orthogonal matrix, or learn from shorter sequences."))
+            "use a recurrence that keeps its scale", Safety.ADVICE,
+            advice="Use a gated unit (nn.LSTM or nn.GRU), or tanh instead of ReLU. Or start from "
+            "an orthogonal matrix, or train on shorter sequences."))
     width = next((p.shape[0] for p in view.facts.parameters().values()
                   if growth.layer is not None and p.layer == growth.layer.name), 0)
     return (
@@ -268,9 +275,9 @@ def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
                (InsertLayer(growth.place, f"LayerNorm({width})"),),
                code_text=f"nn.LayerNorm({width})  # after each hidden layer"),
         clip,
-        Remedy("keep the scale at the start", Safety.ADVICE,
-               advice="Initialise for the activation (He for rectifiers, Xavier for tanh), and "
-               "look at the scale of the data."),
+        Remedy("initialise so that the scale is kept", Safety.ADVICE,
+               advice="Initialise for the activation (He for ReLU, Xavier for tanh), and check "
+               "the scale of the data."),
     )
 
 
@@ -281,22 +288,23 @@ CAUSE = Cause(
     family="Signal flow",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The loss jumps by orders of magnitude within a step or two, or becomes NaN, often "
-        "after some steps that went well.",
-        consequence="One step throws the weights so far that all that was learned is lost; from "
-        "there the numbers overflow or the units die.",
+        symptom="The loss jumps by orders of magnitude within a step or two, or becomes NaN. This "
+        "often happens after some steps that went well.",
+        consequence="One step moves the weights so far that everything learned is lost. After "
+        "that, numbers overflow or units die.",
         why="The gradient is multiplied by the weights once per layer, and in a recurrent network "
-        "once per time step. If these factors lie above 1 the product grows exponentially, and no "
-        "learning rate fits both ends.",
-        detection="The gradient at the first use of a recurrent weight is compared with that at "
-        "its last use in the same forward, together with any leap of its whole gradient, and the "
-        "gradient at the first layer's output with that at the last one's. Only steps count at "
-        "which the weights still had about their first size: later growth is what too long steps "
-        "did, and the rate is named for it. Before the first update less growth is enough, if the "
-        "loss starts far above that of the best constant.",
-        limitations="Fused recurrent layers, as on a GPU, show nothing of their time steps. "
-        "Single outliers in the data that make one gradient large are not seen between sampled "
-        "steps. A lower learning rate may cure the same run.",
+        "once per time step. If these factors are above 1, the product grows exponentially, and "
+        "no single learning rate suits both ends.",
+        detection="In recurrent networks unstuck compares the gradient at the first use of a "
+        "weight with that at its last use in the same forward pass. It also looks for jumps of "
+        "the whole gradient of that weight. In deep networks it compares the gradient at the "
+        "output of the first layer with that of the last. Only steps at which the weights still "
+        "had about their first size count. If the gradient grows later, the updates were too "
+        "large, and unstuck reports the learning rate. Before the first update a smaller growth "
+        "is enough if the loss starts far above that of the best constant prediction.",
+        limitations="Fused recurrent layers, as on a GPU, reveal nothing about their time steps. "
+        "If a single outlier in the data makes one gradient large between two sampled steps, it "
+        "is not seen. A lower learning rate may cure the same run.",
         references=(
             "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
             "Pascanu, Mikolov, Bengio 2013: Training recurrent networks (arXiv 1211.5063)",

@@ -1,4 +1,4 @@
-"""Frozen parameters: most weights need no gradient although nothing ever trained them."""
+"""Frozen parameters: most weights are frozen although nothing ever trained them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import math
 import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.causes._measures import thinned
+from unstuck.causes._measures import called, thinned
 from unstuck.edits import Remedy, Safety
 from unstuck.facts import LayerRole, Model, Parameter
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import FROZEN, OUTPUT_MEAN
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, percent
 
 SHARE = Threshold(
     "frozen-share", 0.5,
-    "Below half of the weights the larger part of the model learns, and a fixed part is more "
-    "likely a choice.",
+    "If less than half of the weights are frozen, most of the model learns, and the frozen part is "
+    "more likely a choice.",
     "definition: most of the model",
 )
 
 
 def _detect(view: View) -> Verdict:
     if any(not cut.before for cut in view.facts.cuts):
-        return Absent("an optimizer holds parameters that may learn; the loss does not reach them")
+        return Absent("the optimizer has trainable parameters, but the loss does not reach them")
     if not view.facts.models:
-        return Unknown("no model was seen in training", ("a model that is trained",))
+        return Unknown("no model was seen in training", ("a run that trains a model",))
     if not view.has(FROZEN):
         if any(not p.trainable for p in view.facts.parameters().values()):
-            return Unknown("frozen parameters were not looked at", (FROZEN.name,))
+            return Unknown("the frozen parameters were not checked during the training",
+                           (FROZEN.name,))
         return Absent("no parameter of a model is frozen")
     guilty: tuple[Model, list[Parameter], float] | None = None
     for model in view.facts.models:
@@ -37,15 +38,15 @@ def _detect(view: View) -> Verdict:
         if fresh and share >= view.limit(SHARE) and (guilty is None or share > guilty[2]):
             guilty = (model, fresh, share)
     if guilty is None:
-        return Absent("what is frozen was trained or loaded before, or is a small part")
+        return Absent("the frozen weights were trained or loaded, or are a small part of the model")
     return _present(view, *guilty)
 
 
 def _share(view: View, model: Model) -> tuple[list[Parameter], float]:
     """The fresh frozen weights in a model's forward pass, and their share of what could learn.
 
-    Embeddings are left out, for vectors come from elsewhere in many ways; so are models that are
-    frozen whole beside one that learns, such as a fixed target.
+    Embeddings are left out because pretrained vectors can be loaded in many ways; so are models
+    that are frozen as a whole next to one that learns, such as a fixed target network.
     """
     layers = {layer.name: layer for layer in model.layers}
     own = [
@@ -57,11 +58,11 @@ def _share(view: View, model: Model) -> tuple[list[Parameter], float]:
     if not any(p.trainable for p in model.parameters) and others:
         return [], 0.0
     series = view[FROZEN]
-    called = view[OUTPUT_MEAN] if view.has(OUTPUT_MEAN) else None
+    used = view[OUTPUT_MEAN] if view.has(OUTPUT_MEAN) else None
     fresh = [
         p for p in own
         if not p.trainable and p.name in series and np.all(series[p.name].values == 1)
-        and (called is None or p.layer in called)
+        and (used is None or p.layer in used)
     ]
     return fresh, _size(fresh) / max(_size(own), 1)
 
@@ -77,27 +78,27 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
     part = percent(share)
     return Present(
         strength=0.9,
-        title=f"{part} of the weights of {model.name} are frozen at their random first values "
-        f"({_size(fresh)} in {joined(names)[:80]})",
+        title=f"{part} of the weights of {model.name} are frozen at their random initial values "
+        f"({count(_size(fresh), 'weight')} in {joined(map(called, names))[:80]})",
         since_step=min(int(series[p.name].steps[0]) for p in fresh),
         location=line or model.location,
         label=f"{part} of the weights stay random",
         evidence=tuple(
             Evidence(FROZEN.name, p.name,
                      *thinned(series[p.name].steps, series[p.name].values), 0.0,
-                     f"{p.name} {p.shape} is frozen; it was never trained or loaded")
+                     f"{p.name} {p.shape} is frozen although it was never trained or loaded")
             for p in fresh[:5]
         ),
         remedies=(
             Remedy(
-                "let them learn", Safety.ADVICE,
-                advice="Leave out the freezing, or unfreeze the layers before the optimizer is "
-                "built and pass it all of the model's parameters.",
+                "unfreeze the weights", Safety.ADVICE,
+                advice="Leave out the freezing. Or unfreeze the layers before the optimizer is "
+                "built, and pass it all parameters of the model.",
                 code_text="model.requires_grad_(True)",
             ),
             Remedy(
-                "load what they should know", Safety.ADVICE,
-                advice="If this is a fine-tuning, load the pretrained weights before freezing.",
+                "load pretrained weights", Safety.ADVICE,
+                advice="If this is fine-tuning, load the pretrained weights before freezing.",
             ),
         ),
     )
@@ -110,18 +111,19 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="Only a few weights move. The network learns slowly and ends far from what one of "
-        "its size should reach.",
-        consequence="The frozen layers stay random, so the others learn on top of random features.",
-        why="A tensor whose requires_grad is False gets no gradient and is left as it is. That is "
-        "right for weights that were trained elsewhere; weights that were never trained have "
-        "nothing worth keeping.",
-        detection="Most of a model's weights are frozen and take part in the forward pass, while "
-        "their layers were constructed in this run, no checkpoint was loaded into them, nothing "
-        "trained them earlier in the run, and their values rest. Embeddings are not counted.",
-        limitations="Weights that were copied in by hand, without load_state_dict, look fresh. "
-        "Random features that are fixed on purpose do so too. Both are findings only where the "
-        "run learned little. A frozen model beside the one that learns is not named.",
+        symptom="Only a few weights change. The network learns slowly and ends far from what a "
+        "network of its size should reach.",
+        consequence="The frozen layers stay random, so the other layers learn on top of random "
+        "features.",
+        why="A tensor with requires_grad=False gets no gradient and never changes. That is right "
+        "for weights that were trained elsewhere. Weights that were never trained hold nothing "
+        "worth keeping.",
+        detection="Most of a model's weights are frozen and take part in the forward pass. Their "
+        "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
+        "earlier in the run, and their values do not change. Embeddings are not counted.",
+        limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "
+        "So do random features that are fixed on purpose. Both are only notes unless the run "
+        "learned little. A frozen model next to the one that learns is not reported.",
         references=("PyTorch: torch.nn.Module.requires_grad_", "PyTorch: autograd mechanics"),
     ),
     needs=(),

@@ -10,18 +10,18 @@ from unstuck.edits import Remedy, Safety, ZeroGrad
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import CARRIED_GRADIENT
-from unstuck.words import percent
+from unstuck.words import count, percent
 
 SHARE = Threshold(
     "carried-share", 0.1,
-    "A part that is never cleared, such as a second model of the same optimizer, is the same "
-    "mistake; a lone parameter may be a choice.",
-    "definition; a run that clears its gradients carries none",
+    "If only one part is never cleared, such as a second model of the same optimizer, that is the "
+    "same mistake. A single parameter may be a choice.",
+    "definition; a run that clears its gradients carries none over",
 )
 TIMES = Threshold(
     "carried-times", 2.0,
-    "One step may follow a gradient that was left on purpose, for instance after a warm-up pass.",
-    "never a single event",
+    "One step may use a gradient that was left on purpose, for instance after a warm-up pass.",
+    "a single event is never reported",
 )
 
 
@@ -37,7 +37,8 @@ def _detect(view: View) -> Verdict:
     if guilty:
         return _present(view, guilty)
     if seen < view.limit(TIMES):
-        return Unknown(f"gradients were compared over {seen} steps only", ("a run of more steps",))
+        return Unknown(f"gradients were compared over only {count(seen, 'step')}",
+                       ("a longer run",))
     return Absent("the gradients are cleared between steps")
 
 
@@ -49,15 +50,15 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
     share = percent(float(np.median(series.values)))
     return Present(
         strength=0.95,
-        title=f"gradients are never cleared: at {int(over.sum())} of {len(series)} sampled steps "
-        f"{share} of the parameters of {name} still held the gradient of the step before",
+        title=f"gradients are not cleared between steps: {share} of the parameters of {name} still "
+        f"had the previous gradient at {int(over.sum())} of {count(len(series), 'sampled step')}",
         since_step=since,
         location=backward_location(view),
-        label="adds to the gradients of all steps before",
+        label="this adds to the gradients of all earlier steps",
         evidence=(
             Evidence(CARRIED_GRADIENT.name, name, steps, values, 0.0,
-                     f"{share} of the parameters of {name} carried their gradient over; 0 % is "
-                     "healthy"),
+                     f"{share} of the parameters of {name} carried their gradient over to the next "
+                     "step (healthy: 0 %)"),
         ),
         remedies=tuple(
             Remedy("clear the gradients", Safety.SAFE, (ZeroGrad(held),),
@@ -74,17 +75,19 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss falls at first, then swings or blows up; a lower rate only delays it.",
-        consequence="Each step follows all gradients since the start. It works like a momentum of "
-        "1 that never forgets: the weights swing around the solution and never settle.",
+        symptom="The loss falls at first, then swings or blows up. A lower learning rate only "
+        "delays this.",
+        consequence="Each step follows the sum of all gradients since the start. This acts like a "
+        "momentum of 1, which never forgets: the weights swing around the solution and never "
+        "settle.",
         why="A backward pass adds to .grad, so that several losses can be summed. Without "
-        "zero_grad between two steps the sum never starts anew.",
-        detection="After each sampled step the gradients are looked at again when the next "
-        "backward begins. Clearing counts however it is done (zero_grad, set_to_none, by hand, "
-        "anywhere between two steps), and so adding up several batches for one step is not meant: "
-        "what counts is what a step leaves behind.",
-        limitations="An optimizer that keeps sums on purpose, by scaling .grad down by hand "
-        "after each step, would be named.",
+        "zero_grad between two steps, the sum never restarts from zero.",
+        detection="After each sampled step unstuck checks the gradients again when the next "
+        "backward pass begins. Any way of clearing them is fine: zero_grad, set_to_none or by "
+        "hand, anywhere between two steps. Accumulating several batches for one step is fine, "
+        "too, because only what remains after a step counts.",
+        limitations="A program that keeps a sum of gradients on purpose, by scaling .grad down by "
+        "hand after each step, would be reported.",
         references=(
             "Karpathy 2018: the most common neural net mistakes",
             "PyTorch: zeroing out gradients (recipe)",

@@ -15,38 +15,38 @@ from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import INPUT_DEVIATION, INPUT_MEAN
 from unstuck.trends import ratio
-from unstuck.words import number
+from unstuck.words import MOST_TIMES, joined, number, times
 
 LARGE = Threshold(
     "large-inputs", 10.0,
-    "Initialisers assume inputs of size 1. At ten times that the first layer's gradient is ten "
-    "times as large and the loss surface a hundred times as steep along its weights. Pixels in "
-    "0..16 keep below it; 0..255 do not.",
+    "Initialisers assume inputs of about size 1. At ten times that size, the gradient of the first "
+    "layer is ten times as large, and the loss surface is a hundred times as curved along its "
+    "weights. Pixels in 0..16 stay below this limit, pixels in 0..255 do not.",
     "LeCun et al. 1998, Efficient BackProp, 4.3: the Hessian grows with the inputs' second moment",
 )
 TINY = Threshold(
     "tiny-inputs", 0.01,
-    "At a hundredth of the assumed size the first layer's gradient almost vanishes beside its "
-    "bias.",
-    "the same argument downwards",
+    "At a hundredth of the assumed size, the gradient of the first layer's weights almost vanishes "
+    "next to that of its bias.",
+    "the same argument for small inputs",
 )
 SPREAD = Threshold(
     "feature-spread", 100.0,
-    "Features whose sizes differ by 100 make the surface ten thousand times as steep along one "
-    "weight as along another: no one rate serves both.",
+    "If feature scales differ 100-fold, the loss surface is 10,000 times as curved along one "
+    "weight as along another, and no single learning rate suits both.",
     "condition number of the inputs' second moments, LeCun et al. 1998",
 )
 SHIFT = Threshold(
     "mean-over-deviation", 10.0,
-    "Where the mean is ten times the deviation nearly all of what the first layer sees is the "
-    "same for every sample.",
+    "If the mean is ten times the standard deviation, nearly everything that the first layer sees "
+    "is the same for every sample.",
     "LeCun et al. 1998, 4.3: a mean far from zero biases all updates in one direction",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Scales:
-    """Per feature mean, deviation and size (root mean square); constant features left out."""
+    """Per feature mean, standard deviation and size (RMS); constant features left out."""
 
     mean: Floats
     deviation: Floats
@@ -59,6 +59,12 @@ class _Scales:
     @property
     def overall(self) -> float:
         return float(np.sqrt(np.mean(self.size**2)))
+
+    @property
+    def reach(self) -> float:
+        """What the largest feature reaches: one standard deviation beyond its mean."""
+        widest = int(np.argsort(self.size)[-1])
+        return float(abs(self.mean[widest]) + self.deviation[widest])
 
     @property
     def spread(self) -> float:
@@ -90,20 +96,21 @@ def _detect(view: View) -> Verdict:
         return _not_measured(view)
     scales = _scales(view)
     if scales is None:
-        return Unknown("no input feature varies or is finite", ("inputs that vary",))
+        return Unknown("no finite input feature varies", ("inputs that vary between samples",))
     faults = []
     if scales.overall >= view.limit(LARGE):
-        faults.append(f"their size is {number(scales.overall)}")
+        faults.append(f"values reach {number(scales.reach)}")
     elif scales.overall <= view.limit(TINY):
-        faults.append(f"their size is only {number(scales.overall)}")
+        faults.append(f"values are only about {number(scales.overall)} in size")
     if scales.spread >= view.limit(SPREAD):
-        faults.append(f"their sizes differ by a factor of {number(scales.spread)}")
+        faults.append(f"feature scales differ {_fold(scales.spread)}")
     if scales.shift >= view.limit(SHIFT) and scales.overall >= 1:
-        faults.append(f"their mean is {number(scales.shift)} times their deviation")
+        faults.append(f"the mean is {times(scales.shift)} the standard deviation")
     if not faults:
         return Absent(
-            f"the inputs of the first layer have size {number(scales.overall)}, a spread of "
-            f"{number(scales.spread)} and a mean of {number(scales.shift)} deviations"
+            f"the inputs have a usual scale (root mean square {number(scales.overall)}, feature "
+            f"scales differ {_fold(scales.spread)}, mean {number(scales.shift)} times the standard "
+            "deviation)"
         )
     return _present(view, scales, faults)
 
@@ -115,9 +122,14 @@ def _not_measured(view: View) -> Verdict:
         layer.role in (LayerRole.NORMALISATION, LayerRole.EMBEDDING) for layer in first
     ):
         kind = first[0].role.value
-        return Absent(f"the first layer is a {kind} layer, which sets the scale itself")
+        article = "an" if kind[0] in "aeiou" else "a"
+        return Absent(f"the first layer is {article} {kind} layer, which sets the scale itself")
     return Unknown("the inputs of the first layer were not measured",
                    (INPUT_MEAN.name, INPUT_DEVIATION.name))
+
+
+def _fold(factor: float) -> str:
+    return f"more than {MOST_TIMES:,}-fold" if factor > MOST_TIMES else f"{number(factor)}-fold"
 
 
 def _model(view: View) -> Model | None:
@@ -134,8 +146,8 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
     evidence = tuple(
         Evidence(
             INPUT_DEVIATION.name, scales.places[i], (0,), (float(scales.deviation[i]),), 1.0,
-            f"the {side} feature, number {scales.places[i]}, has mean {number(scales.mean[i])} "
-            f"and deviation {number(scales.deviation[i])}; 0 and 1 are assumed",
+            f"the {side} feature (number {scales.places[i]}) has mean {number(scales.mean[i])} "
+            f"and standard deviation {number(scales.deviation[i])} (expected: 0 and 1)",
         )
         for side, i in zip(sides, shown, strict=False)
     )
@@ -143,16 +155,17 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
               scales.spread / view.limit(SPREAD), scales.shift / view.limit(SHIFT))
     suffers = learned_little(view.outcome)
     strength = min(0.6 + 0.15 * math.log10(max(far, 1.0)) + 0.1 * suffers, 0.95)
-    widest = int(order[-1])
+
     return Present(
         strength=strength,
-        title=f"the inputs are not normalised: {'; '.join(faults)} (healthy: mean 0, deviation 1)",
+        title=f"the inputs are not normalised: {joined(faults)} (expected: mean 0, standard "
+        "deviation 1)",
         since_step=0,
         location=model.call_location if model is not None else None,
-        label=f"features reach {number(abs(scales.mean[widest]) + scales.deviation[widest])}"
-        f" and the smallest has size {number(scales.size[int(order[0])])}"
+        label=f"the largest feature reaches {number(scales.reach)}, the smallest only "
+        f"{number(scales.size[int(order[0])])}"
         if len(order) > 1 and scales.spread >= view.limit(SPREAD)
-        else f"the inputs have mean {number(float(np.mean(scales.mean)))} and size "
+        else f"the inputs have mean {number(float(np.mean(scales.mean)))} and root mean square "
         f"{number(scales.overall)}",
         evidence=evidence,
         remedies=(
@@ -173,7 +186,7 @@ def _norm_layer(model: Model | None, view: View) -> tuple[Remedy, ...]:
     kind = "BatchNorm1d" if dimension == 2 else "BatchNorm2d"
     layer = f"{kind}({model.input_shape[1]})"
     code = f"nn.{layer}  # as the first layer"
-    return (Remedy("normalise within the model", Safety.CHANGES_EXPERIMENT,
+    return (Remedy("normalise inside the model", Safety.CHANGES_EXPERIMENT,
                    (InsertLayer("input", layer),), code_text=code),)
 
 
@@ -184,21 +197,22 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The loss is huge at the start, jumps, or stays at the level of a constant "
-        "prediction; a rate that is right for other programs fails.",
-        consequence="Features with large numbers drown the others, and every rate is too high for "
-        "some weights and too low for the rest. Rectifiers die and sigmoids saturate in the first "
-        "steps.",
+        symptom="The loss is huge at the start, jumps around, or stays at the level of a constant "
+        "prediction. A learning rate that works for other programs fails here.",
+        consequence="Features with large values drown out the others. Every learning rate is too "
+        "high for some weights and too low for the rest. ReLU units die and sigmoids saturate in "
+        "the first steps.",
         why="The gradient of a first-layer weight is proportional to the input that it "
-        "multiplies, and the curvature to its square. Initialisers and usual rates assume inputs "
-        "with mean 0 and deviation 1.",
-        detection="Mean and deviation of each feature are taken where the model's first layer "
-        "with weights receives them, after any scaling of the program's own. Models that begin "
-        "with a normalisation or an embedding are not meant. Constant features are left out, and "
-        "a single odd feature is no spread. Odd inputs with which a run learns well are a note.",
-        limitations="Inputs may be large on purpose (counts, coordinates) and the first layer "
-        "be initialised to match. Scaling inside a hand-written forward before the first layer is "
-        "seen, scaling after it is not.",
+        "multiplies, and the curvature is proportional to the square of that input. Initialisers "
+        "and usual learning rates assume inputs with mean 0 and standard deviation 1.",
+        detection="unstuck measures the mean and the standard deviation of each feature where the "
+        "first layer with weights receives it, that is, after any scaling in the program. Models "
+        "that begin with a normalisation or an embedding layer are not judged. Constant features "
+        "are left out, and so is a single odd feature among many. If a run learns well with odd "
+        "inputs, the finding is only a note.",
+        limitations="Inputs may be large on purpose (counts, coordinates), with a first layer that "
+        "is initialised to match. Scaling inside a hand-written forward method is seen if it comes "
+        "before the first layer, but not if it comes after it.",
         references=(
             "LeCun, Bottou, Orr, Müller 1998: Efficient BackProp, section 4.3",
             "CS231n, Setting up the data and the model: data preprocessing",
