@@ -97,7 +97,7 @@ def _detect(view: View) -> Verdict:
     scheduler = _scheduler(view, trace.place)
     if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
         return Absent(
-            f"the learning rate stays at {number(float(trace.series.values[0]))} all the time")
+            f"the learning rate is constant ({number(float(trace.series.values[0]))})")
     return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or Absent(
         f"the learning rate goes from {number(float(trace.series.values[0]))} to "
         f"{number(float(trace.series.values[-1]))}, and that does not harm this run")

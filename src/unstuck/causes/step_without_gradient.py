@@ -21,7 +21,7 @@ TIMES = Threshold(
 )
 SHARE = Threshold(
     "empty-share", 0.5,
-    "Steps that now and then find no gradients may belong to a phase in which a part of the model "
+    "If only a few steps find no gradients, they may belong to a phase in which a part of the model "
     "is not trained.",
     "at least half of the steps must be lost",
 )
@@ -106,10 +106,10 @@ CAUSE = Cause(
         "was initialised, however long the program runs.",
         why="A step uses what the backward pass has left in .grad. If zero_grad comes between the "
         "two, or backward is never called, there is nothing to use.",
-        detection="Before each sampled step, the gradients of the parameters that the backward "
-        "pass reached are checked: none of these parameters has a gradient. Gradients of zero "
-        "count only if a call was seen to clear values other than zero, because the backward pass "
-        "can compute zeros too.",
+        detection="Before each sampled step, the parameters that the backward pass reached are "
+        "checked. The step counts as empty if none of them has a gradient. Gradients of zero count "
+        "as none only if a call was seen to clear values other than zero, because the backward "
+        "pass can compute zeros too.",
         limitations="If only some of an optimizer's parameters are cleared, the step still finds "
         "gradients and nothing is reported. Steps with a closure are not checked.",
         references=(

@@ -94,7 +94,7 @@ CAUSE = Cause(
         consequence="The first layers stay as they were initialised, and all other layers see the "
         "inputs only through them.",
         why="On its way back, the gradient is multiplied by a factor in every layer. Without "
-        "normalisation or skip connections, these factors multiply over the depth: unless they "
+        "normalisation or skip connections, these factors compound over the depth: unless they "
         "are close to one, little of the gradient is left, and noise drowns it.",
         detection="Three things must come together in a run that learned little. The network has "
         "more than eight layers with weights. It has no normalisation layers. And the gradient at "

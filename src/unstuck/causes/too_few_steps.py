@@ -57,7 +57,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
     if outcome.kind is not OutcomeKind.LEARNING:
-        return Absent(f"the outcome is {outcome.kind}, not a loss that is still falling")
+        return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
     if outcome.confidence < UNSURE:
         return Unknown("the loss is too noisy to say whether it is still falling",
                        ("a longer run",))
@@ -161,8 +161,8 @@ CAUSE = Cause(
         consequence="The network is judged before it has learned. Architectures, learning rates "
         "and data get the blame, although a longer run would have cleared them.",
         why="A loss comes down over thousands of updates and dozens of epochs. It need not fall "
-        "at every step. But as long as its trend falls, the training is not over, and its end "
-        "shows nothing about the network.",
+        "at every step. But as long as its trend falls, the training is not over, and the final "
+        "loss says nothing about the network.",
         detection="Four things must come together. The training loss is still clearly falling. No "
         "schedule has lowered the learning rate to its end. The held-out loss, if there is one, is "
         "still at its best. And a forecast of 50 % more steps lowers the loss by a tenth even at "

@@ -86,7 +86,8 @@ def _detect(view: View) -> Verdict:
     if not learned_little(view.outcome):
         return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
-        return Absent(f"the outcome is {view.outcome.kind}, which regularisation does not cause")
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", which too much "
+                      "regularisation does not cause")
     verdicts = [_dropout(view), _decay(view)]
     for kind in (Present, Unknown):
         found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
@@ -157,7 +158,7 @@ def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
     """How strong the decay was beside the loss, at each sampled step: of all weights together.
 
     A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
-    judged by itself, and the decay is held against the gradients of all.
+    judged by itself, and the decay is compared with the gradients of all.
     """
     decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
     coupled = optimizer.kind in COUPLED
@@ -242,17 +243,17 @@ CAUSE = Cause(
         "do not change that.",
         consequence="What the network computes stays far simpler than the task, however large the "
         "network is.",
-        why="Dropout hides units so that the network relies on none of them. Weight decay "
-        "makes large weights costly. If dropout is too strong, too few units are left to compute "
-        "with. If weight decay is too strong, it pulls the weights to zero faster than the "
-        "gradient can make them grow.",
+        why="Dropout hides units so that the network relies on none of them. (In PyTorch, p is the "
+        "share of the units that is dropped; in the literature it is often the share that is "
+        "kept.) Weight decay makes large weights costly. If dropout is too strong, too few units "
+        "are left to compute with. If weight decay is too strong, it pulls the weights to zero "
+        "faster than the gradient can make them grow.",
         detection="Only runs that learned little are judged. A dropout layer is reported if it "
-        "zeroes at least 70 % of its units (p of at least 0.7 in PyTorch, where p is the share "
-        "that is dropped; papers often give the share that is kept) and the same network without "
-        "dropout is clearly better, and better than a constant, but far from good. If nothing was "
-        "learned at all, 90 % is enough. Weight decay is reported if the weight matrices have lost "
-        "half of their norm and it pulled, from the first steps on, at least three tenths as hard "
-        "as the gradient of the loss, over all weights together.",
+        "zeroes at least 70 % of its units, and the same network without dropout is clearly "
+        "better, and better than a constant, but far from good. If the run learned nothing at all, "
+        "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
+        "have lost half of their norm and the decay pulled, from the first steps on, at least "
+        "three tenths as hard as the gradient of the loss, over all weights together.",
         limitations="If less than 90 % of the units are dropped and the network does not beat a "
         "constant in eval mode either, only a trial can show whether dropout is to blame. "
         "Penalties that the program adds to its loss by hand, noise on the inputs, and dropout "

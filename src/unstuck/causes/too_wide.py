@@ -31,7 +31,7 @@ TRIAL = ("runs with half and a quarter of the width, one with nn.Dropout(0.25) a
 
 def _detect(view: View) -> Verdict:
     if view.outcome.kind is not OutcomeKind.OVERFITTING:
-        return Absent(f"the outcome is {view.outcome.kind}, not a rising held-out loss")
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", not \"overfitting\"")
     found = gap(view)
     if not isinstance(found, Gap):
         return found
@@ -78,10 +78,10 @@ CAUSE = Cause(
         why="The number of weights grows with the square of the width. A network with far more "
         "weights than samples can memorise everything that distinguishes one sample from another, "
         "whether it means anything or not.",
-        detection="The held-out loss has lost a quarter of its gain again, by more than its noise. "
-        "And a hidden layer has at least as many units as there are training samples. Missing "
-        "regularisation and too few samples look the same, so this is only a note beside them "
-        "until a narrower network has been tried.",
+        detection="The held-out loss has lost at least a quarter of its improvement again, by more "
+        "than its noise. And a hidden layer has at least as many units as there are training "
+        "samples. Missing regularisation and too few samples look the same, so this is only a note "
+        "beside them until a narrower network has been tried.",
         limitations="Very wide networks often predict new data as well as narrow ones, so width "
         "comes last among the suspects. Nothing is reported if the training samples could not be "
         "counted.",

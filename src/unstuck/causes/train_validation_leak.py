@@ -46,7 +46,8 @@ def _detect(view: View) -> Verdict:
             ("a validation pass and at least two epochs of training",))
     copies, judged = share * compared, count(round(compared), "held-out sample")
     if not share >= view.limit(OVERLAP) or not copies >= view.limit(COUNT):
-        return Absent(f"only {number(round(copies))} of {judged} are also in the training set")
+        few = f"only {number(round(copies))}" if round(copies) else "none"
+        return Absent(f"{few} of {judged} occurred in the training set")
     near = final(view, NEAR_COPIES)
     if near is None or not near < view.limit(CHANCE):
         return Absent("equal and nearly equal samples are common in these data")
@@ -61,7 +62,7 @@ def _detect(view: View) -> Verdict:
             Evidence(HELD_OUT_OVERLAP.name, "", (int(view[HELD_OUT_OVERLAP].steps[-1]),),
                      (share,), 0.0,
                      f"{percent(share)} of the distinct held-out samples equal a training sample "
-                     f"in every element, and not by chance (only {percent(near)} of the training "
+                     f"in every element, and not by chance ({percent(near)} of the training "
                      "samples have a near copy)"),
         ),
         remedies=(
@@ -81,8 +82,8 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.DISTRUST,
     words=Words(
-        symptom="Validation scores are better than scores on really new data. Overfitting does not "
-        "show, or shows too late.",
+        symptom="Validation scores are better than scores on data that is really new. Overfitting "
+        "does not show, or shows too late.",
         consequence="The score on the leaked samples measures memorisation. You choose, stop and "
         "publish models by a number that new data will not reproduce.",
         why="A held-out set stands for new data only if the network has learned nothing from it. "
