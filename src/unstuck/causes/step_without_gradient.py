@@ -21,7 +21,7 @@ TIMES = Threshold(
 )
 SHARE = Threshold(
     "empty-share", 0.5,
-    "If only a few steps find no gradients, they may belong to a phase in which a part of the model "
+    "If only a few steps find no gradients, they may belong to a phase in which part of the model "
     "is not trained.",
     "at least half of the steps must be lost",
 )
