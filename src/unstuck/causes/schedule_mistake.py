@@ -145,7 +145,8 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
     lost = f"the last {percent(1 - died / trace.steps)} of the run" if died else "the whole run"
     return _present(
         view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
-        title=f"the learning rate is {what} from step {died} on: {lost} cannot learn anything",
+        title=f"the learning rate is {what} from {f'step {died} on' if died else 'the start'}: "
+        f"{lost} cannot learn anything",
         label=f"the learning rate ends at {number(float(trace.series.values[-1]))}",
         bound=floor,
     )
@@ -219,7 +220,7 @@ def _often(pace: float) -> str:
     if pace > 0.5:
         often = "once" if 0.9 < pace < 1.1 else times(pace)
         return f"the scheduler steps {often} per optimizer step"
-    return f"the scheduler steps once every {count(round(1 / pace), 'optimizer step')}"
+    return f"the scheduler steps about once every {count(round(1 / pace), 'optimizer step')}"
 
 
 def _present(
@@ -248,12 +249,14 @@ def _present(
     steps, values = _drawn(trace)
     loss_steps, losses = loss_points(view)
     calls = "" if pace is None else f"; {_often(pace)}"
+    course = f"goes from {number(values[0])} to {number(values[-1])}"
+    if min(values) == max(values):
+        course = f"stays at {number(values[0])}"
     return Present(  # a schedule is at work from the first step on
         strength=strength, title=title, since_step=0, location=location, label=label,
         evidence=(
             Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
-                     f"the learning rate goes from {number(values[0])} to "
-                     f"{number(values[-1])}{calls}"),
+                     f"the learning rate {course}{calls}"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
                      f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
         ),

@@ -30,7 +30,7 @@ from unstuck.signals import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import number, percent
+from unstuck.words import number, percent, times
 
 DROPPED = Threshold(
     "dropped-share", 0.7,
@@ -177,6 +177,10 @@ def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
     }
 
 
+def _hard(pull: float) -> str:
+    return percent(pull) if pull < 2 else times(pull)
+
+
 def _decay(view: View) -> Verdict:
     optimizer = main_optimizer(view)
     if optimizer is None or not (optimizer.weight_decay or 0.0) > 0:
@@ -201,7 +205,7 @@ def _decay(view: View) -> Verdict:
     most, least = view.limit(SHRUNK), view.limit(PULL)
     if not (shrunk <= most and pull >= least):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
-                      f"pulls {percent(pull)} as hard as the gradient of the loss")
+                      f"pulls {_hard(pull)} as hard as the gradient of the loss")
     first = next(name for name in left if left[name] <= shrunk)
     return _decay_present(view, optimizer, first, shrunk, pull)
 
@@ -217,7 +221,7 @@ def _decay_present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location,
         title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
-        f"of their norm: it pulls {percent(pull)} as hard as the gradient of the loss (usual: a "
+        f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
         "few per cent)",
         label="shrinks the weights faster than the loss makes them grow",
         evidence=(
