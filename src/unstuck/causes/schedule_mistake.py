@@ -1,4 +1,4 @@
-"""Schedule mistake: the rate is as good as zero long before the end, or never gets going."""
+"""Schedule mistake: the learning rate is nearly zero long before the end, or never rises."""
 
 from __future__ import annotations
 
@@ -21,39 +21,40 @@ from unstuck.signals import (
     WEIGHT_NORM,
 )
 from unstuck.trends import relative_fall, trend
-from unstuck.words import number, percent
+from unstuck.words import count, number, percent, times
 
 DEAD = Threshold(
     "dead-rate", 0.01,
-    "At a hundredth of its peak a rate moves the weights by nothing that matters; schedules end "
-    "there, they do not stay there.",
-    "usual floors of cosine and step schedules",
+    "At a hundredth of its peak, a learning rate hardly moves the weights. Schedules usually end "
+    "there; they do not stay there.",
+    "the usual final values of cosine and step schedules",
 )
 EARLY = Threshold(
     "early-end-of-schedule", 0.5,
-    "A schedule that is over before half of the run has wasted the other half.",
-    "rate traces of published training failures",
+    "A schedule that ends in the first half of the run wastes the second half.",
+    "learning rates recorded in published training failures",
 )
 AT_ONCE = Threshold(
     "at-once", 0.1,
-    "Within a tenth of the run no schedule can have waited for the network to converge.",
-    "a warm-up alone takes as long",
+    "A schedule that ends within the first tenth of the run cannot have waited for the network to "
+    "converge.",
+    "a warm-up alone takes that long",
 )
 STILL = Threshold(
     "still-falling", 0.1,
-    "The loss lost a tenth of its level while the rate was alive, and had not come to rest: it had "
-    "more to gain.",
-    "three times the change that curves are judged by",
+    "Shortly before the learning rate collapsed, the loss still fell by a tenth. It had not "
+    "plateaued, so there was more to gain.",
+    "three times the change that counts as material in a loss curve",
 )
 LOW = Threshold(
     "low-peak", 0.2,
-    "The highest rate that was reached is a fifth of the one that was asked for.",
+    "The highest learning rate reached is only a fifth of the intended one.",
     "most warm-ups start between a thousandth and a third of the target",
 )
 IDLE = Threshold(
     "idle-update", 1e-4,
-    "The largest update of the whole run is a tenth of the usual one: the warm-up has not arrived "
-    "at a rate at which anything is learned.",
+    "The largest update of the whole run is a tenth of the usual one. The warm-up never reached a "
+    "learning rate at which the network learns anything.",
     "CS231n: about 1e-3 is usual",
 )
 PLATEAU = "ReduceLROnPlateau"
@@ -63,19 +64,19 @@ RISING = ("OneCycleLR", "LinearLR", "SequentialLR", "ConstantLR")
 
 @dataclass(frozen=True, slots=True)
 class _Trace:
-    """The rate of one parameter group over the run."""
+    """The learning rate of one parameter group over the run."""
 
     place: str
     series: Series
     steps: int
 
     def at(self, share: float) -> float:
-        """The rate after a share of the run."""
+        """The learning rate after a share of the run."""
         index = np.searchsorted(self.series.steps, share * self.steps, side="right") - 1
         return float(self.series.values[max(int(index), 0)])
 
     def below_for_good(self, limit: float) -> int | None:
-        """The first step from which the rate stays below a limit, None if it ends above."""
+        """The first step from which it stays below a limit, None if it ends above."""
         high = np.flatnonzero(~(self.series.values < limit))
         if not len(high):
             return int(self.series.steps[0])
@@ -85,20 +86,21 @@ class _Trace:
 
 def _detect(view: View) -> Verdict:
     if not view.facts.steps:
-        return Unknown("no step was seen", (LEARNING_RATE.name, "a run of more steps"))
+        return Unknown("no optimizer step was recorded", (LEARNING_RATE.name, "a longer run"))
     traces = [
         _Trace(place, points, view.facts.steps) for place, series in view[LEARNING_RATE].items()
         if len(points := series.finite)
     ]
     if not traces:
-        return Unknown("the rate was never a finite number", (LEARNING_RATE.name,))
+        return Unknown("the learning rate was never a finite number", (LEARNING_RATE.name,))
     trace = max(traces, key=lambda t: (float(np.max(t.series.values)), t.place))
     scheduler = _scheduler(view, trace.place)
     if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
-        return Absent(f"the rate stays at {number(float(trace.series.values[0]))}")
+        return Absent(
+            f"the learning rate is constant ({number(float(trace.series.values[0]))})")
     return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or Absent(
-        f"the rate runs from {number(float(trace.series.values[0]))} to "
-        f"{number(float(trace.series.values[-1]))}, which this run does not suffer from")
+        f"the learning rate goes from {number(float(trace.series.values[0]))} to "
+        f"{number(float(trace.series.values[-1]))}, and that does not harm this run")
 
 
 def _scheduler(view: View, place: str) -> Scheduler | None:
@@ -130,27 +132,28 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
     at_once = died <= view.limit(AT_ONCE) * trace.steps
     falling = _was_falling(view, died)
     if scheduler is not None and scheduler.kind == PLATEAU and not (at_once or falling):
-        return None  # it did what it is for: the loss had come to rest by itself
+        return None  # it did what it is for: the loss had plateaued by itself
     if not (at_once or falling):
         return Unknown(
-            f"the rate is nearly zero from step {died} on, but the loss had come to rest before",
-            ("a run with a constant rate",))
-    what = f"below {percent(view.limit(DEAD))} of its peak {number(peak)}"
-    if not peak > 0:
-        what = "zero"
-    lost = f"{percent(1 - died / trace.steps)} of the run"
+            f"the learning rate is nearly zero from step {died} on, but the loss had already "
+            "stopped falling by then",
+            ("a run with a constant learning rate",))
+    highest = f"peak of {number(peak)}"
+    if target is not None and target > peak:
+        highest = f"target of {number(target)}"
+    what = f"below {percent(view.limit(DEAD))} of its {highest}" if peak > 0 else "zero"
+    lost = f"the last {percent(1 - died / trace.steps)} of the run" if died else "the whole run"
     return _present(
         view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
-        title=f"the learning rate is {what} from step {died} of {trace.steps} on: {lost} pass "
-        "without learning",
-        label=f"brings the rate {'to' if peak > 0 else 'down to'} "
-        f"{number(float(trace.series.values[-1]))} by the end",
+        title=f"the learning rate is {what} from {f'step {died} on' if died else 'the start'}: "
+        f"{lost} cannot learn anything",
+        label=f"the learning rate ends at {number(float(trace.series.values[-1]))}",
         bound=floor,
     )
 
 
 def _was_falling(view: View, died: int) -> bool:
-    """Whether the loss was still on its way down when the rate died."""
+    """Whether the loss was still falling when the learning rate died."""
     loss = view[TRAIN_LOSS].finite
     alive = loss.steps <= died
     before = Series(loss.steps[alive], loss.values[alive])
@@ -173,19 +176,21 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
             return None
         return _present(
             view, trace, scheduler, strength=0.85,
-            title=f"the warm-up never ends: in all {trace.steps} steps the rate rises from "
-            f"{number(float(values[0]))} to {number(float(values[-1]))} only, and an update moves "
-            f"the weights by {percent(update)} at most",
-            label=f"the rate rises to the last step, to {number(float(values[-1]))}",
+            title="the warm-up never ends: over all "
+            f"{count(trace.steps, 'step')} the learning rate only rises from "
+            f"{number(float(values[0]))} to {number(float(values[-1]))}, and an update changes the "
+            f"weights by at most {percent(update)} (usual: 0.1 %)",
+            label=f"still rising at the last step, at {number(float(values[-1]))}",
             bound=float(values[-1]),
         )
     if not float(values[-1]) <= low * goal:
         return None
     return _present(
         view, trace, scheduler, strength=0.85,
-        title=f"the warm-up never ends: after all {trace.steps} steps the rate is "
-        f"{number(float(values[-1]))}, {percent(float(values[-1]) / goal)} of {number(goal)}",
-        label=f"the rate reaches {percent(float(values[-1]) / goal)} of what was asked for",
+        title=f"the warm-up never ends: after all {count(trace.steps, 'step')} the learning rate "
+        f"is {number(float(values[-1]))}, only {percent(float(values[-1]) / goal)} of its target "
+        f"of {number(goal)}",
+        label=f"reaches only {percent(float(values[-1]) / goal)} of the target learning rate",
         bound=goal,
     )
 
@@ -208,43 +213,57 @@ def _pace(view: View, scheduler: Scheduler | None) -> float | None:
     return float(series.values[-1] / series.steps[-1])
 
 
+def _often(pace: float) -> str:
+    """How often the scheduler steps, in words."""
+    if not pace > 0:
+        return "the scheduler never steps"
+    if pace > 0.5:
+        often = "once" if 0.9 < pace < 1.1 else times(pace)
+        return f"the scheduler steps {often} per optimizer step"
+    return f"the scheduler steps about once every {count(round(1 / pace), 'optimizer step')}"
+
+
 def _present(
     view: View, trace: _Trace, scheduler: Scheduler | None, *, strength: float,
     title: str, label: str, bound: float,
 ) -> Present:
     pace = _pace(view, scheduler)
     location: SourceLocation | None = None
-    advice = "Check the schedule's length against the number of times that it is stepped."
+    advice = "Compare the schedule's length with the number of times that it steps in the run."
     code = None
     if scheduler is not None:
         location = scheduler.call_location or scheduler.location
-        length = "" if scheduler.length is None else f" (made for {scheduler.length})"
+        length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
         if pace is not None and pace > 0.5:
-            advice = ("The schedule is stepped after every batch. Step it after every epoch, or "
-                      f"count its length in batches{length}.")
+            advice = ("The scheduler steps once per batch. Call scheduler.step() once per epoch, "
+                      f"or give the schedule its length in batches{length}.")
             code = "scheduler.step()  # after the loop over batches, once per epoch"
         elif pace is not None:
-            advice = ("The schedule is stepped more rarely than after every batch. Step it after "
-                      f"every optimizer step, or count its length in its own steps{length}.")
+            advice = ("The scheduler steps less often than once per batch. Call scheduler.step() "
+                      "after every optimizer step, or give the schedule its length in steps of "
+                      f"its own{length}.")
             code = "scheduler.step()  # after every optimizer.step()"
     else:
         location = next((o.location for o in view.facts.optimizers
                          if o.name == trace.place.rpartition(".")[0]), None)
     steps, values = _drawn(trace)
     loss_steps, losses = loss_points(view)
-    calls = "" if pace is None else f", {number(pace)} steps of the schedule per update"
+    calls = "" if pace is None else f"; {_often(pace)}"
+    course = f"goes from {number(values[0])} to {number(values[-1])}"
+    if min(values) == max(values):
+        course = f"stays at {number(values[0])}"
     return Present(  # a schedule is at work from the first step on
         strength=strength, title=title, since_step=0, location=location, label=label,
         evidence=(
             Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
-                     f"the rate goes from {number(values[0])} to {number(values[-1])}{calls}"),
+                     f"the learning rate {course}{calls}"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss went from {number(losses[0])} to {number(losses[-1])}"),
+                     f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
         ),
         remedies=(
-            Remedy("step the schedule at the right place", Safety.SAFE, advice=advice,
+            Remedy("call scheduler.step() in the right place", Safety.SAFE, advice=advice,
                    code_text=code),
-            Remedy("a schedule as long as the run", Safety.CHANGES_EXPERIMENT,
+            Remedy("make the schedule as long as the run", Safety.CHANGES_EXPERIMENT,
                    (Schedule("CosineAnnealingLR", trace.steps),),
                    code_text=f"CosineAnnealingLR(optimizer, T_max={trace.steps})"),
         ),
@@ -269,21 +288,22 @@ CAUSE = Cause(
     family="Optimisation",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss moves for a moment and then stands still for the rest of the run, or it "
-        "creeps from beginning to end although the rate that was asked for is a good one.",
-        consequence="Most of the run is spent at a rate near zero, where nothing is learned; the "
-        "result is that of a far shorter training.",
-        why="A schedule counts its own steps. One that is meant for epochs and is stepped after "
-        "every batch is over within the first epochs; one that is meant for batches and is stepped "
-        "once per epoch never leaves its warm-up.",
-        detection="The rate of every step is known. It must stay below a hundredth of its peak "
-        "from before the middle of the run, while the run had more to gain: the loss was still "
-        "falling when the rate died, or the rate died within the first tenth of the run. A "
-        "warm-up counts as endless if the rate still rises at the end of a finished run and is "
-        "below a fifth of the target that the schedule itself names.",
-        limitations="A rate that dies after the loss came to rest is left unjudged, for the "
-        "plateau may have other reasons. Warm-ups written as a lambda name no target. Cyclic "
-        "schedules of a wrong period are not seen.",
+        symptom="The loss moves briefly and then stays flat for the rest of the run. Or it creeps "
+        "from beginning to end, although the learning rate that you asked for is a good one.",
+        consequence="Most of the run is spent at a learning rate near zero, where the network "
+        "learns nothing. The result is that of a much shorter run.",
+        why="A schedule counts its own steps. If it is meant for epochs but steps after every "
+        "batch, it is over within the first epochs. If it is meant for batches but steps once per "
+        "epoch, it never leaves its warm-up.",
+        detection="The learning rate of every step is recorded. It must fall below a hundredth of "
+        "its peak before the middle of the run and stay there, while the run had more to gain: "
+        "either the loss was still falling when the learning rate collapsed, or the collapse came "
+        "within the first tenth of the run. A warm-up counts as endless if the learning rate is "
+        "still rising at the end of a finished run and is below a fifth of the target that the "
+        "schedule itself names. If it names no target, every update must also be far too small.",
+        limitations="If the learning rate collapses after the loss has plateaued, there is no "
+        "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
+        "no target. Cyclic schedules with a wrong period are not detected.",
         references=(
             "Loshchilov, Hutter 2017: SGDR (arXiv 1608.03983)",
             "Smith, Topin 2018: Super-convergence (arXiv 1708.07120)",

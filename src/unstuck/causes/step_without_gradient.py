@@ -1,4 +1,4 @@
-"""Step without gradient: the optimizer finds nothing to follow when its step comes."""
+"""Step without gradient: the optimizer finds no gradients when it steps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from unstuck.facts import SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import EMPTY_STEP, UPDATE_NORM
+from unstuck.words import count
 
 TIMES = Threshold(
     "empty-times", 2.0,
-    "A lone step without gradient is a common way to quiet a scheduler before training.",
-    "never a single event",
+    "A single step without gradients is a common way to silence a scheduler's warning before "
+    "training.",
+    "a single event is never enough for a finding",
 )
 SHARE = Threshold(
     "empty-share", 0.5,
-    "Steps that are empty now and then may belong to a phase in which a part rests.",
-    "most steps of the run must be lost",
+    "If only a few steps find no gradients, they may belong to a phase in which part of the model "
+    "is not trained.",
+    "at least half of the steps must be lost",
 )
 
 
@@ -51,9 +54,8 @@ def _detect(view: View) -> Verdict:
         if still or view.facts.clearings:
             return _present(view, name, series)
     if seen < view.limit(TIMES):
-        return Unknown(f"gradients were looked at before {seen} steps only",
-                       ("a run of more steps",))
-    return Absent("the optimizers find gradients at their steps")
+        return Unknown(f"gradients were checked at only {count(seen, 'step')}", ("a longer run",))
+    return Absent("the optimizers find gradients when they step")
 
 
 def _present(view: View, name: str, series: Series) -> Verdict:
@@ -62,20 +64,21 @@ def _present(view: View, name: str, series: Series) -> Verdict:
     built = [o.location for o in view.facts.optimizers if o.name == name]
     backward = backward_location(view)
     location: SourceLocation | None
-    count = f"at {int(empty.sum())} of {len(series)} sampled steps {name} found no gradient"
+    lost = f"{int(empty.sum())} of {count(len(series), 'sampled step')}"
+    found_none = f"{name} found no gradient at {lost}"
     if cleared:
-        title = f"gradients are cleared before they are used: {count}"
-        label, location = "clears what backward has just computed", cleared[0]
-        advice = "Move this line in front of the backward pass, or behind the step."
+        title = f"gradients are cleared between the backward pass and the step: {found_none}"
+        label, location = "clears the gradients that backward has just computed", cleared[0]
+        advice = "Move this line before the backward pass, or after the step."
     elif backward is not None:
-        title = f"gradients are gone before they are used: {count}"
-        label, location = "leaves gradients that are gone when the step comes", backward
-        advice = "Clear the gradients before the backward pass or behind the step, not between."
+        title = f"gradients disappear between the backward pass and the step: {found_none}"
+        label, location = "its gradients are gone when the optimizer steps", backward
+        advice = "Clear the gradients before the backward pass or after the step, never in between."
     else:
-        title = f"backward is never called: {count}"
+        title = f"backward is never called: {found_none}"
         label = "never gets a gradient"
         location = built[0] if built and built[0] is not None else None
-        advice = "Call loss.backward() before the optimizer's step."
+        advice = "Call loss.backward() before optimizer.step()."
     return Present(
         strength=0.95,
         title=title,
@@ -84,9 +87,9 @@ def _present(view: View, name: str, series: Series) -> Verdict:
         label=label,
         evidence=(
             Evidence(EMPTY_STEP.name, name, *thinned(series.steps, series.values), 0.0,
-                     f"1 marks a step without gradient: {int(empty.sum())} of {len(series)}"),
+                     f"{lost} had no gradient (drawn as 1)"),
         ),
-        remedies=(Remedy("let the gradients live until the step", Safety.ADVICE, advice=advice),),
+        remedies=(Remedy("keep the gradients until the step", Safety.ADVICE, advice=advice),),
     )
 
 
@@ -97,17 +100,18 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss stays where it began, whatever the learning rate, and nothing fails.",
-        consequence="The optimizer passes over weights that have no gradient, so the network "
-        "stays as it was initialised however long the program runs.",
-        why="A step follows what backward has left in .grad. Where zero_grad comes between the "
-        "two, or backward is not called at all, there is nothing to follow.",
-        detection="Before a sampled step the parameters that the backward pass reached are "
-        "looked at. None of them has a gradient, although they were reached; zeros count only "
-        "where a call was seen to clear what was not zero before, since backward can compute "
-        "zeros too.",
-        limitations="Where only a part of an optimizer's parameters is cleared, the step "
-        "still finds gradients and nothing is said. Steps with a closure are not looked at.",
+        symptom="The loss stays where it began, whatever the learning rate, and no error is "
+        "raised.",
+        consequence="The optimizer skips weights that have no gradient. The network stays as it "
+        "was initialised, however long the program runs.",
+        why="A step uses what the backward pass has left in .grad. If zero_grad comes between the "
+        "two, or backward is never called, there is nothing to use.",
+        detection="Before each sampled step, the parameters that the backward pass reached are "
+        "checked. The step counts as empty if none of them has a gradient. Gradients of zero count "
+        "as none only if a call was seen to clear values other than zero, because the backward "
+        "pass can compute zeros too.",
+        limitations="If only some of an optimizer's parameters are cleared, the step still finds "
+        "gradients and nothing is reported. Steps with a closure are not checked.",
         references=(
             "Karpathy 2018: the most common neural net mistakes",
             "PyTorch: torch.optim, taking an optimization step",

@@ -30,27 +30,28 @@ from unstuck.words import joined, number
 
 USUAL = Threshold(
     "usual-deviation", 3.0,
-    "Targets with a mean within 1 of zero, and a deviation within a factor of three of 1, are as "
-    "normalised as need be, wherever predictions begin.",
-    "definition; standardised targets have 0 and 1",
+    "Targets whose mean is within 1 of zero, and whose standard deviation is within a factor of "
+    "three of 1, count as normalised, wherever the predictions begin.",
+    "a definition; standardised targets have a mean of 0 and a standard deviation of 1",
 )
 FAR = Threshold(
     "target-distance", 10.0,
-    "A new network puts out numbers of size 1 or less. Targets ten times as far away ask of the "
-    "last layer's weights and bias what usual rates reach only after thousands of steps.",
+    "A new network outputs numbers of size 1 or less. If the targets are ten times as far away, "
+    "the last layer needs weights and a bias that usual learning rates reach only after thousands "
+    "of steps.",
     "LeCun et al. 1998, Efficient BackProp, 4.5: targets within the range of the output",
 )
 TINY = Threshold(
     "tiny-targets", 0.01,
-    "If the targets vary by a hundredth of what the untrained network puts out, the loss is that "
-    "of its own noise, and what is to be learned vanishes beside it.",
-    "the same argument downwards",
+    "If the targets vary by only a hundredth of what the untrained network outputs, the loss "
+    "measures the network's own noise, and what it has to learn vanishes beside that.",
+    "the same argument in the other direction",
 )
 GAP = Threshold(
     "mean-gap", 0.25,
-    "Once a network answers with the targets' mean the scale has been overcome. A mean that is "
-    "still off by a quarter of the deviation at the end shows that it has not.",
-    "the batch mean of 64 samples scatters by an eighth",
+    "A network whose predictions have reached the targets' mean has overcome the scale. If their "
+    "mean is still off by a quarter of a standard deviation at the end, it has not.",
+    "the mean of a batch of 64 samples varies by an eighth of a standard deviation",
 )
 # Losses that compare values; of gaussian_nll_loss no prediction is measured.
 REGRESSION = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss")
@@ -59,13 +60,13 @@ LAST = 3  # sampled steps at the end
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What a loss compares: the targets, and the predictions before the first update and last."""
+    """What a loss compares: the targets, and the first and the last predictions."""
 
     mean: float
     deviation: float
     first_mean: float
     first_deviation: float
-    gap: float  # of the last predictions' mean to the targets', in deviations
+    gap: float  # of the last predictions' mean to the targets', in standard deviations
     predictions: Series
 
     @property
@@ -104,7 +105,7 @@ def _unseen(view: View) -> Verdict:
     """No loss was met whose targets and predictions are known to be values of one scale."""
     blind = unread_loss(view.facts)
     if blind is not None:
-        return Unknown(blind, ("a loss of torch.nn.functional, or a mean of squared differences",))
+        return Unknown(blind, ("a loss of torch.nn.functional, or a mean of squared errors",))
     values = next((loss for loss in view.facts.losses if loss.function in REGRESSION), None)
     if values is not None:
         return Unknown(f"the targets of {values.function} were not measured", (TARGET_MEAN.name,))
@@ -134,10 +135,12 @@ def _detect(view: View) -> Verdict:
         if scale.deviation <= view.limit(TINY) * scale.first_deviation:
             return _tiny(view, loss, scale)
     if nearest is None:
-        return Unknown("the targets never vary or are not finite", ("targets that vary",))
+        return Unknown("the targets never vary or are not finite",
+                       ("targets that vary and are finite",))
     return Absent(
-        f"the targets have mean {number(nearest.mean)} and deviation {number(nearest.deviation)}; "
-        f"the first predictions had mean {number(nearest.first_mean)}")
+        f"the scale of the targets does no harm (mean {number(nearest.mean)}, standard deviation "
+        f"{number(nearest.deviation)}; the first predictions have a mean of "
+        f"{number(nearest.first_mean)})")
 
 
 def _far(view: View, loss: Loss, scale: _Scale) -> Present:
@@ -148,18 +151,18 @@ def _far(view: View, loss: Loss, scale: _Scale) -> Present:
         strength = 0.9 if lags else 0.6 if failed(view.outcome) else 0.45
     return _present(
         loss, scale, strength,
-        f"the targets are not normalised: mean {number(scale.mean)}, deviation "
-        f"{number(scale.deviation)}, while predictions begin at {number(scale.first_mean)} and end "
-        f"{number(scale.gap)} deviations off (healthy: mean 0, deviation 1)",
-        f"targets of {number(scale.mean)} ± {number(scale.deviation)} meet first predictions of "
+        f"the targets are not normalised: they have a mean of {number(scale.mean)} and a standard "
+        f"deviation of {number(scale.deviation)} (expected: 0 and 1), and the first predictions "
+        f"are near {number(scale.first_mean)}",
+        f"targets: {number(scale.mean)} ± {number(scale.deviation)}; first predictions: "
         f"{number(scale.first_mean)} ± {number(scale.first_deviation)}")
 
 
 def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
     return _present(
         loss, scale, 0.6 if failed(view.outcome) else 0.45,
-        f"the targets vary by {number(scale.deviation)} only, while predictions begin with a "
-        f"deviation of {number(scale.first_deviation)} (healthy: mean 0, deviation 1)",
+        f"the targets hardly vary: their standard deviation is {number(scale.deviation)} "
+        f"(expected: 1), and that of the first predictions {number(scale.first_deviation)}",
         f"targets vary by {number(scale.deviation)}, first predictions by "
         f"{number(scale.first_deviation)}")
 
@@ -174,14 +177,16 @@ def _present(loss: Loss, scale: _Scale, strength: float, title: str, label: str)
         label=label,
         evidence=(
             Evidence(LOSS_INPUT_MEAN.name, loss.name, steps, values, scale.mean,
-                     f"the predictions' mean goes from {number(values[0])} to "
-                     f"{number(values[-1])}; the targets' is {number(scale.mean)}"),
+                     f"the mean of the predictions ends {number(scale.gap)} standard deviations "
+                     f"away from that of the targets (it goes from {number(values[0])} to "
+                     f"{number(values[-1])}; the targets' mean is {number(scale.mean)})"),
             Evidence(TARGET_DEVIATION.name, loss.name, (0,), (scale.deviation,), 1.0,
-                     f"the targets' deviation is {number(scale.deviation)}"),
+                     f"the targets have a standard deviation of {number(scale.deviation)} "
+                     "(expected: 1)"),
         ),
         remedies=(
             Remedy("standardise the targets", Safety.SAFE, (NormaliseTargets(),)),
-            Remedy("begin at the mean", Safety.ADVICE,
+            Remedy("start at the targets' mean", Safety.ADVICE,
                    advice="Set the last layer's bias to the targets' mean before training.",
                    code_text=f"nn.init.constant_(last.bias, {literal(scale.mean)})"),
         ),
@@ -195,20 +200,22 @@ CAUSE = Cause(
     family="Labels and targets",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="A regression starts with a huge loss that falls for a long time and yet is no "
-        "better than answering with the mean; or it diverges at a usual rate.",
-        consequence="Most of the training goes into walking to the targets' mean and size. Until "
-        "then the gradient speaks of little else, and it is so large that rates which fit other "
-        "programs throw the weights about.",
-        why="A freshly initialised network puts out numbers around 0 of size 1 or less, and an "
-        "adaptive optimizer moves each weight by about its rate in a step. The squared error's "
-        "gradient is proportional to the distance, in the targets' unit.",
-        detection="Mean and deviation of the targets are compared with those of the first "
-        "predictions, so that a bias set to the mean, or an output that the model scales itself, "
-        "counts as normalised. It is a finding only in a run that learned little and whose "
-        "predictions still miss the mean at the end, or that came to nothing.",
-        limitations="Columns of different scale are taken together. Only squared, absolute and "
-        "Huber errors are judged, in the library's form or written by hand.",
+        symptom="A regression starts with a huge loss. The loss falls for a long time, and yet the "
+        "network ends no better than if it always predicted the mean. Or the run diverges at a "
+        "usual learning rate.",
+        consequence="Most of the training goes into reaching the mean and the scale of the "
+        "targets. Until then the gradient carries little other information. It is also so large "
+        "that learning rates which suit other programs make the weights jump.",
+        why="A freshly initialised network outputs numbers around 0, of size 1 or less. An "
+        "adaptive optimizer changes each weight by about its learning rate per step, so reaching "
+        "large targets takes many steps. The gradient of the squared error grows in proportion to "
+        "the distance, measured in the unit of the targets.",
+        detection="The mean and standard deviation of the targets are compared with those of the "
+        "first predictions. A bias set to the mean, or an output that the model scales itself, "
+        "therefore counts as normalised. More than a note is reported only if the run failed, or "
+        "if it learned little and its predictions still miss the mean at the end.",
+        limitations="Target columns of different scales are pooled. Only squared, absolute and "
+        "Huber errors are judged, whether they come from PyTorch or are written by hand.",
         references=(
             "LeCun, Bottou, Orr, Müller 1998: Efficient BackProp, section 4.5",
             "Karpathy 2019: A recipe for training neural networks: init well",

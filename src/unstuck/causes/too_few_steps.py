@@ -15,36 +15,36 @@ from unstuck.causes._measures import (
     rates,
     weight_updates,
 )
-from unstuck.edits import MoreSteps, Remedy, Safety
+from unstuck.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.forecast import Abstained, Forecast, forecast, outlook
 from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
-from unstuck.words import number, percent
+from unstuck.words import count, number, percent
 
 LARGE = Threshold(
     "sure-gain", 0.1,
-    "Every run stops somewhere. It stopped too early where half as many steps more would almost "
-    "surely take a tenth off what is left of the loss: the lower end of an 80 % interval.",
-    "the interval covers on 85 % of labelled curves; of the runs in the zoo only one gains so "
-    "much, and that one has learned what there was",
+    "Every run stops somewhere. It stopped too early if 50 % more steps would almost surely take a "
+    "tenth off the remaining loss (the lower end of an 80 % interval).",
+    "the interval covers the truth on 85 % of labelled curves; of the runs in the zoo only one "
+    "gains so much, and that one has learned what there was",
 )
 SMALL = Threshold(
     "gain-worth-a-note", 0.03,
-    "A change of the loss smaller than this is no change worth running longer for.",
-    "the outcome rules call as much material",
+    "A smaller change of the loss is not worth a longer run.",
+    "the outcome rules treat the same change as material",
 )
 DECAYED = Threshold(
     "rate-at-the-end", 0.1,
-    "A schedule that has taken the rate to a tenth of its height has brought the run to its "
-    "planned end; more steps would need another schedule.",
+    "A schedule that has lowered the learning rate to a tenth of its peak has brought the run to "
+    "its planned end. More steps would need another schedule.",
     "cosine, step and one-cycle schedules of the zoo end at a tenth or less",
 )
 SLOW = Threshold(
     "slow-update", 1e-3,
-    "Where an update moves the weights by less than the usual thousandth, a higher rate may get "
-    "as far in the same number of steps.",
+    "If an update changes the weights by less than the usual thousandth, a higher learning rate "
+    "may get as far in the same number of steps.",
     "CS231n: about 1e-3 is usual",
 )
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
@@ -54,31 +54,31 @@ FACTORS = (2.0, 3.0, 5.0)
 def _detect(view: View) -> Verdict:
     end, outcome = view.facts.end, view.outcome
     if end.kind in CUT and view.facts.log is None:
-        return Unknown(f"the run was {end.kind.value} from outside: nobody knows when it would "
-                       "have ended", ("a run to its own end",))
+        return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
+                       "have ended", ("a run that ends by itself",))
     if outcome.kind is not OutcomeKind.LEARNING:
-        return Absent(f"the outcome is {outcome.kind}: no loss that is still falling")
+        return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
     if outcome.confidence < UNSURE:
-        return Unknown("whether the loss still falls cannot be told from its noise",
-                       ("a run of more steps",))
+        return Unknown("the loss is too noisy to say whether it is still falling",
+                       ("a longer run",))
     left = _rate_left(view)
     if not left > view.limit(DECAYED):
-        return Absent(f"the rate is down to {percent(left)} of its height: the run ended where its "
-                      "schedule does")
+        return Absent(f"the learning rate is down to {percent(left)} of its peak, so the run ended "
+                      "with its schedule")
     if _held_out_turned(view):
         return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
     found = outlook(loss)
     if isinstance(found, Abstained):
-        return Unknown(f"no forecast can be made: {found.reason}", ("a run of more steps",))
+        return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
     if not found.share > view.limit(SMALL):
-        return Absent(f"half as many steps more would take {percent(max(found.share, 0.0))} off "
-                      "the loss")
+        return Absent("50 % more training would probably lower the loss by only "
+                      f"{percent(max(found.share, 0.0))}")
     return _present(view, found, loss)
 
 
 def _rate_left(view: View) -> float:
-    """The rate at the end over its height in the run, of the parameter group that kept most."""
+    """The final learning rate over its peak, of the parameter group that kept most of it."""
     if not view.has(LEARNING_RATE):
         return 1.0
     groups = [s.finite.values for s in view[LEARNING_RATE].values() if len(s.finite)]
@@ -107,7 +107,7 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
         fastest = float(np.nanmax(nan_median(updates.ratios, axis=1)))
     slow = fastest < view.limit(SLOW)
     remedies = [Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS),
-                       code_text=f"# {number(_enough(loss))} times as many epochs")]
+                       code_text=f"# {literal(_enough(loss))} times as many epochs")]
     optimizer = optimizer_of(view, updates.names) if updates is not None else None
     if slow and optimizer is not None and optimizer.learning_rate:
         now = optimizer.learning_rate
@@ -116,21 +116,23 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
     points, losses = loss_points(view)
     return Present(
         strength=strength,
-        title=f"training stopped after {steps} steps while the loss was still falling: half as "
-        f"many more would take {low} to {high} off it",
+        title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
+        "50 % more training would probably lower it by a further "
+        f"{low.removesuffix(' %')} to {high}",
         since_step=0,
         location=backward_location(view),
-        label=f"the last of these passes came at a loss of {number(found.level)}, on its way down",
+        label=f"at the last of these passes the loss was {number(found.level)} and still falling",
         evidence=(
             Evidence(TRAIN_LOSS.name, "", points, losses, found.level - max(found.low, 0.0),
-                     f"the loss came down to {number(found.level)}; {number(found.more)} further "
-                     f"steps would make it {number(found.level - found.gain)}, with a probability "
-                     f"of 80 % between {number(found.level - found.high)} and "
-                     f"{number(found.level - found.low)}"),
+                     f"the loss came down to {number(found.level)} and would probably reach "
+                     f"{number(found.level - found.gain)} after "
+                     f"{count(round(found.more), 'further step')} (80 % interval: "
+                     f"{number(found.level - found.high)} to {number(found.level - found.low)})"),
         ),
         remedies=tuple(remedies),
         one_of=("learning-rate-too-low",) if slow else (),
-        separated_by="as many steps at three times the rate against three times the steps"
+        separated_by="a run of as many steps at three times the learning rate, compared with a run "
+        "of three times the steps"
         if slow else None,
     )
 
@@ -156,21 +158,23 @@ CAUSE = Cause(
     words=Words(
         symptom="The loss is still falling when the program ends, and the model is far from what "
         "it could be.",
-        consequence="The network is judged before it has learned: architectures, rates and data "
-        "are blamed for what a longer run would have shown.",
+        consequence="The network is judged before it has learned. Architectures, learning rates "
+        "and data get the blame, although a longer run would have cleared them.",
         why="A loss comes down over thousands of updates and dozens of epochs. It need not fall "
-        "at every step, but as long as its trend falls, the training is not over and nothing can "
-        "be concluded from its end.",
-        detection="The train loss is still falling with confidence, the rate has not been taken "
-        "down by a schedule, the held-out loss (if there is one) is still at its best, and a "
-        "forecast of half as many steps more (a floor plus a power of time or an exponential, "
-        "fitted with errors drawn anew in blocks) gains a tenth of the loss even at the lower end "
-        "of its interval. It counts only where less than half of the constant prediction's loss "
-        "is gone; else it is a note, for every run stops somewhere.",
-        limitations="A rate that is too low looks the same, and where updates are small both "
-        "are named. A forecast knows nothing of plateaus, sudden falls or a schedule still to "
-        "come, and noisy losses leave it too wide to count. Runs that were cut from outside are "
-        "not judged. A loss whose constant prediction is unknown gives a note at most.",
+        "at every step. But as long as its trend falls, the training is not over, and the final "
+        "loss says nothing about the network.",
+        detection="Four things must come together. The training loss is still clearly falling. No "
+        "schedule has lowered the learning rate to its end. The held-out loss, if there is one, is "
+        "still at its best. And a forecast of 50 % more steps lowers the loss by a tenth even at "
+        "the lower end of its interval; the forecast fits a floor plus a power law or an "
+        "exponential, and gets its interval by resampling the errors in blocks. If the network "
+        "has already removed at least half of the loss of a constant prediction, this is only a "
+        "note, because every run stops somewhere.",
+        limitations="A learning rate that is too low looks the same; if the updates are small, "
+        "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
+        "change of the learning rate, and with a noisy loss its interval is too wide to count. "
+        "Runs that were stopped from outside are not judged. If the loss of a constant prediction "
+        "is unknown, the result is a note at most.",
         references=(
             "Domhan et al., Speeding up hyperparameter optimization by extrapolation, IJCAI 2015",
             "Viering and Loog, The Shape of Learning Curves: a Review, IEEE TPAMI 2022",

@@ -1,4 +1,4 @@
-"""Too much regularisation: dropout or decay takes away what the network would learn."""
+"""Too much regularisation: dropout or weight decay keeps the network from learning."""
 
 from __future__ import annotations
 
@@ -30,47 +30,52 @@ from unstuck.signals import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import number, percent
+from unstuck.words import number, percent, times
 
 DROPPED = Threshold(
     "dropped-share", 0.7,
-    "Dropouts of 0.1 to 0.5 are usual; where seven of ten units are zeroed at a time, what is "
-    "left changes with every step.",
-    "Srivastava et al. 2014: keep 0.5 to 0.8 of hidden units",
+    "Dropout with p = 0.1 to 0.5 is usual. If 70 % of the units are zeroed at a time, what is left "
+    "of the layer changes with every step.",
+    "Srivastava et al. 2014: keep 0.5 to 0.8 of the hidden units, which is p = 0.5 to 0.2 in "
+    "PyTorch",
 )
 DROWNED = Threshold(
     "drowning-dropout", 0.9,
-    "Each output of such a layer strays by three times its size from step to step. In a run that "
-    "learned nothing that is reason enough, for nothing was left to be seen in eval mode.",
-    "the deviation of inverted dropout is the root of p / (1 - p)",
+    "Each output of such a layer varies by three times its own size from step to step. In a run "
+    "that learned nothing this alone is enough, because eval mode cannot show what was never "
+    "learned.",
+    "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to the "
+    "output",
 )
 MODES = Threshold(
     "train-over-eval", 1.1,
-    "The same network without dropout is better by a tenth, more than it gains in the steps over "
-    "which the train loss is averaged: dropout is what it struggles with.",
-    "with usual dropout and much learned the two losses differ by more, but both are low",
+    "Without dropout the loss of the same network is better by a tenth. That is more than it gains "
+    "in the steps over which the training loss is averaged, so it struggles with the dropout.",
+    "with usual dropout in a network that has learned a lot, the two losses differ by more, but "
+    "both are low",
 )
 SOMETHING = Threshold(
     "least-eval-skill", 0.05,
-    "Without dropout the network must be better than a constant, or it is not dropout alone that "
-    "keeps it down.",
-    "outcome rules call a loss no better than a constant's from 0.96 of it on",
+    "Without dropout the network must beat a constant prediction. Otherwise dropout is not the "
+    "only thing that stops it.",
+    "the outcome rules call a loss no better than a constant's from 0.96 of it on",
 )
 ENOUGH = Threshold(
     "most-eval-skill", 0.67,
-    "A network that takes two thirds off a constant's loss when nothing is dropped has learned "
-    "under its dropout, which its train loss then does not show.",
+    "A network that removes two thirds of a constant prediction's loss when nothing is dropped has "
+    "learned despite its dropout, even if its training loss does not show it.",
     "between half, which is little, and nine tenths, which is good",
 )
 SHRUNK = Threshold(
     "weights-shrunk", 0.5,
-    "The weight matrices have lost half of their norm and more since the start.",
-    "training makes weights grow as a rule; zoo programs keep nine tenths of theirs at least",
+    "The weight matrices have lost at least half of their norm since the start.",
+    "training usually makes weights grow; programs in the zoo keep at least nine tenths of theirs",
 )
 PULL = Threshold(
     "share-of-decay", 0.3,
-    "The decay pulls at the weights with a third of the loss's gradient and more.",
-    "at usual decays of 1e-4 to 1e-2 it is some per cent",
+    "The weight decay pulls at least three tenths as hard on the weights as the gradient of the "
+    "loss.",
+    "with the usual weight decay of 1e-4 to 1e-2 it pulls a few per cent as hard",
 )
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
@@ -79,9 +84,10 @@ EARLY = 5  # steps, before which a decay has had no time to make the gradient sm
 
 def _detect(view: View) -> Verdict:
     if not learned_little(view.outcome):
-        return Absent("the network learned under what restrains it")
+        return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
-        return Absent(f"the outcome is {view.outcome.kind}")
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", which too much "
+                      "regularisation does not cause")
     verdicts = [_dropout(view), _decay(view)]
     for kind in (Present, Unknown):
         found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
@@ -104,23 +110,23 @@ def _dropout(view: View) -> Verdict:
     strong = [x for x in view.facts.layers().values()
               if x.role is LayerRole.DROPOUT and x.dropped is not None and x.dropped >= limit]
     if not strong:
-        return Absent("neither a dropout nor a decay is strong enough to keep the network from "
+        return Absent("neither dropout nor weight decay is strong enough to stop the network from "
                       "learning")
     layer = max(strong, key=lambda x: x.dropped or 0.0)
     does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
     train = train_loss_at_the_end(view)
     other, constant = _eval_loss(view), constant_loss(view)
     if other is None or not constant or not constant > 0:
-        return Unknown(f"{does}; what the network does without that was not measured",
-                       ("the training loss in eval mode",))
+        return Unknown(f"{does}, but the loss without dropout was not measured",
+                       ("a pass over the training data in eval mode",))
     name, quiet = other
     skill = 1 - quiet / constant
     if skill >= view.limit(ENOUGH):
-        return Absent(f"without dropout the network does well: {number(quiet)}")
+        return Absent(f"the network does well without dropout (its loss is {number(quiet)})")
     if failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED):
         return _dropout_present(view, layer, train, name, quiet)
     if not (skill >= view.limit(SOMETHING) and train >= view.limit(MODES) * quiet):
-        return Unknown(f"{does}, but the network is no better without that",
+        return Unknown(f"{does}, but without dropout its loss is not clearly better",
                        ("a run with half the dropout",))
     return _dropout_present(view, layer, train, name, quiet)
 
@@ -133,16 +139,17 @@ def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: f
     ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
     return Present(
         strength=strength, since_step=0, location=layer.location,
-        title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step: the loss "
-        f"is {number(train)} with it and {number(quiet)} without, and neither is low",
-        label=f"leaves {percent(1 - share)} of the units",
+        title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step (usual: 10 "
+        f"to 50 %), and the loss stays at {number(train)}",
+        label=f"keeps only {percent(1 - share)} of the units",
         evidence=(
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"in training the loss ends at {number(train)}"),
+                     f"the training loss, with dropout, ends at {number(train)}"),
             Evidence(name, "", (view.facts.steps,), (quiet,), None,
-                     f"without dropout the same network has {number(quiet)}"),
+                     "the same network without dropout (in eval mode) has a loss of "
+                     f"{number(quiet)}"),
         ),
-        remedies=(Remedy("less dropout", Safety.CHANGES_EXPERIMENT, ladder),),
+        remedies=(Remedy("use less dropout", Safety.CHANGES_EXPERIMENT, ladder),),
     )
 
 
@@ -151,7 +158,7 @@ def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
     """How strong the decay was beside the loss, at each sampled step: of all weights together.
 
     A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
-    judged by itself, and the decay is held against the gradients of all.
+    judged by itself, and the decay is compared with the gradients of all.
     """
     decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
     coupled = optimizer.kind in COUPLED
@@ -170,12 +177,17 @@ def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
     }
 
 
+def _hard(pull: float) -> str:
+    return percent(pull) if pull < 2 else times(pull)
+
+
 def _decay(view: View) -> Verdict:
     optimizer = main_optimizer(view)
     if optimizer is None or not (optimizer.weight_decay or 0.0) > 0:
         return Absent("no weight decay was set")
     if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
-        return Unknown("the weights were not measured", (WEIGHT_NORM.name,))
+        return Unknown("the sizes of weights, gradients and updates were not measured",
+                       (WEIGHT_NORM.name,))
     shapes = {n: p.shape for n, p in view.facts.parameters().items()}
     left = {
         name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
@@ -185,15 +197,15 @@ def _decay(view: View) -> Verdict:
     pulls = _pulls(view, optimizer)
     early = [pull for step, pull in pulls.items() if step < EARLY]
     if not left or not early:
-        return Unknown("too few gradients were measured to weigh the decay against them",
+        return Unknown("too few gradients were measured to compare the weight decay with them",
                        (GRADIENT_NORM.name, "a run without weight decay"))
     # A gradient that is gone lets any decay win: it must have been strong from the start.
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
     most, least = view.limit(SHRUNK), view.limit(PULL)
     if not (shrunk <= most and pull >= least):
-        return Absent(f"the weights kept {percent(shrunk)} of their norm, and the decay pulls with "
-                      f"{percent(pull)} of what the loss does")
+        return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
+                      f"pulls {_hard(pull)} as hard as the gradient of the loss")
     first = next(name for name in left if left[name] <= shrunk)
     return _decay_present(view, optimizer, first, shrunk, pull)
 
@@ -209,15 +221,16 @@ def _decay_present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location,
         title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
-        f"of their norm: it pulls with {percent(pull)} of what the loss does",
-        label="pulls the weights to zero faster than the loss lets them grow",
+        f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
+        "few per cent)",
+        label="shrinks the weights faster than the loss makes them grow",
         evidence=(
             drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
-                  f"{name} goes from {number(first)} to {number(last)}"),
+                  f"the norm of {name} falls from {number(first)} to {number(last)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {number(points[-1])}"),
         ),
-        remedies=(Remedy("less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+        remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)
             for v in (1e-4, 1e-3, 1e-2, 0.0) if v < decay)),),
     )
@@ -230,21 +243,25 @@ CAUSE = Cause(
     family="Generalisation",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="Neither the training data nor new data are predicted well, and more epochs do "
-        "not change that.",
-        consequence="The network stays far simpler than the task, whatever its size.",
-        why="Dropout hides units so that none is relied on; weight decay makes large weights "
-        "costly. Beyond some strength too few units are left to compute with, or the decay pulls "
-        "weights to zero faster than the gradient can raise them.",
-        detection="In a run that learned little: a dropout layer that zeroes seven units of ten "
-        "or more while the same network without it is clearly better, and better than a constant, "
-        "but far from good; of nine units of ten or more, if nothing was learned at all. Or weight "
-        "matrices that lost half of their norm under a decay that pulled with a third of the "
-        "loss's gradient from the first steps on, all weights taken together.",
-        limitations="Where dropout of less than nine tenths leaves a network no better than a "
-        "constant in eval mode either, only a trial tells. A penalty that the program adds to its "
-        "loss by hand is not weighed, nor is noise on the inputs. Dropout by a function names no "
-        "share.",
+        symptom="The network predicts neither the training data nor new data well, and more epochs "
+        "do not change that.",
+        consequence="What the network computes stays far simpler than the task, however large the "
+        "network is.",
+        why="Dropout hides units so that the network relies on none of them. (In PyTorch, p is the "
+        "share of the units that is dropped; in the literature it is often the share that is "
+        "kept.) Weight decay makes large weights costly. If dropout is too strong, too few units "
+        "are left to compute with. If weight decay is too strong, it pulls the weights to zero "
+        "faster than the gradient can make them grow.",
+        detection="Only runs that learned little are judged. A dropout layer is reported if it "
+        "zeroes at least 70 % of its units, and the same network without dropout is clearly "
+        "better, and better than a constant, but far from good. If the run learned nothing at all, "
+        "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
+        "have lost half of their norm and the decay pulled, from the first steps on, at least "
+        "three tenths as hard as the gradient of the loss, over all weights together.",
+        limitations="If less than 90 % of the units are dropped and the network does not beat a "
+        "constant in eval mode either, only a trial can show whether dropout is to blame. "
+        "Penalties that the program adds to its loss by hand, noise on the inputs, and dropout "
+        "that is called as a function are not judged.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",

@@ -1,4 +1,4 @@
-"""Too narrow: a layer with too few units to pass on what the task needs."""
+"""Too narrow: a layer with too few units to carry what the task needs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from unstuck.causes._measures import called, learned_little
 from unstuck.edits import Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.words import count
 
 SQUEEZE = Threshold(
     "units-per-input", 0.25,
-    "A layer that passes on a quarter of the numbers it gets leaves most of them out. No layer is "
-    "called narrow for that which has more units than the network has outputs, and no convolution.",
-    "Johnson 2019: layers no wider than the input cannot fence in a region of it",
+    "A layer with a quarter as many units as inputs drops most of what it receives. This does not "
+    "count if the layer has more units than the network has outputs, or is a convolution.",
+    "Johnson 2019: layers no wider than the input cannot enclose a region of it",
 )
 BENDS = Threshold(
     "fewest-units", 2.0,
-    "Two units make two bends; it takes three to fence in a region of the inputs.",
+    "Two units can bend a function twice; enclosing a region of the inputs takes three bends.",
     "Johnson 2019: Deep, skinny neural networks are not universal approximators",
 )
 STEPS = Threshold(
     "steps-share-narrow", 0.25,
-    "A loss that the steps themselves keep up is none of the width.",
-    "from that share on a plateau would be laid to the steps",
+    "If the noise floor of SGD makes up this share of the loss, the width is not to blame.",
+    "from this share on, a plateau is attributed to the noise floor",
 )
-TRIAL = ("a run with four times the units, one with a layer more, one with ten times the rate, "
-         "one with momentum 0.9 and one with four times the epochs: it is too-narrow if the first "
-         "lowers the training loss most")
+TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
+         "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
+         "the training loss most)")
 
 
 def _detect(view: View) -> Verdict:
@@ -49,25 +50,28 @@ def _detect(view: View) -> Verdict:
     narrow = [one for one in inner if one.units <= (
         bends if one.convolution else max(bends, min(share * one.inputs, outputs)))]
     if not narrow:
-        return Absent(f"the narrowest hidden layer passes on {min(x.units for x in inner)} "
-                      f"numbers for {outputs} outputs")
+        return Absent("no hidden layer is too narrow (the narrowest has "
+                      f"{count(min(x.units for x in inner), 'unit')}, and the network has "
+                      f"{count(outputs, 'output')})")
     least = min(narrow, key=lambda one: one.units)
     if outputs == layers[0].inputs and not learned_little(view.outcome):
-        return Absent("the network gives as many numbers as it gets, is narrow on purpose and "
-                      "learns")
+        return Absent("the network learns and has as many outputs as inputs, like an autoencoder, "
+                      "which is narrow on purpose")
     found = shortfall(view)
     if isinstance(found, Unknown):
-        return Unknown(f"{called(least.name)} passes on {least.units} numbers; {found.reason}",
+        return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, but "
+                       f"{found.reason}",
                        (*found.needs, TRIAL))
     if not isinstance(found, Shortfall):
         return found
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
-        return Absent("the size of the steps keeps the loss up, not the width")
+        return Absent("the noise floor of SGD keeps the loss high, not the width")
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
-        title=f"{called(least.name)} passes on {least.units} of the {least.inputs} numbers that "
-        f"it gets, and the network stays behind what its data hold: {found.says}",
-        label=f"{least.units} unit{'s' * (least.units > 1)} at the narrowest",
+        title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
+        f"{count(least.inputs, 'input')}, and the network learns less than its data allow: "
+        f"{found.says}",
+        label=f"only {count(least.units, 'unit')} in the narrowest layer",
         evidence=(found.evidence, loss_evidence(view, found)),
         remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
@@ -83,20 +87,22 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The train loss falls a little and comes to rest high, on new data as on those "
-        "that were trained on.",
-        consequence="No rate and no number of epochs brings the loss far down, for the network "
-        "cannot hold what the task needs.",
-        why="A hidden layer passes on as many numbers as it has units. What does not fit into "
-        "them is lost to all layers behind.",
-        detection="A hidden layer has two units or fewer, or at most a quarter of its inputs and "
-        "no more than the network has outputs. Noise is no excuse: a cheap learner (neighbours, "
-        "kernel regression) predicts samples that it was not told far better than the network "
-        "predicts those that it was trained on. And the steps are too small to keep the loss up. "
-        "Too few layers or steps leave the same record: a note until a wider twin was tried.",
-        limitations="Width has a small influence as a rule and comes last among the suspects. "
-        "Where no target a sample is known, or the cheap learner does no better, as on large "
-        "images, nothing is said; nor of autoencoders, which are narrow on purpose.",
+        symptom="The training loss falls a little and plateaus at a high value. New data are "
+        "predicted just as badly.",
+        consequence="No learning rate and no number of epochs lowers the loss much further, "
+        "because the network cannot represent what the task needs.",
+        why="A hidden layer outputs as many numbers as it has units. What does not fit into them "
+        "is lost to all later layers.",
+        detection="A hidden layer has at most two units, or at most a quarter as many units as "
+        "inputs and no more than the network has outputs. Noise in the data must not be the "
+        "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
+        "that it has not seen far better than the network predicts the samples that it was "
+        "trained on. The noise floor of SGD must not explain the loss either. Too few layers or "
+        "too few steps look the same, so this is only a note until a wider network has been tried.",
+        limitations="Width usually has little influence and comes last among the suspects. Nothing "
+        "is reported if the target of each sample is not known, or if the baseline model does no "
+        "better, as on large images. Autoencoders are left alone, because they are narrow on "
+        "purpose.",
         references=(
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.4",
             "Johnson 2019: Deep, skinny neural networks are not universal approximators",

@@ -1,4 +1,4 @@
-"""Too shallow: no hidden layer, where the targets are no weighted sum of the inputs."""
+"""Too shallow: no hidden layer, although the targets are not a weighted sum of the inputs."""
 
 from __future__ import annotations
 
@@ -14,45 +14,48 @@ from unstuck.causes._capacity import (
 from unstuck.edits import Remedy, ReplaceLayer, Safety
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.words import count
 
 MATRICES = Threshold(
     "few-weight-matrices", 1.0,
-    "With one matrix of weights the outputs are weighted sums of the inputs. One hidden layer can "
-    "do anything in principle, so nothing is said of the depth from there on.",
+    "With a single weight matrix, the outputs are weighted sums of the inputs. A network with one "
+    "hidden layer can represent anything in principle, so its depth is not judged.",
     "Hornik et al. 1989: Multilayer feedforward networks are universal approximators",
 )
 STEPS = Threshold(
     "steps-share-shallow", 0.25,
-    "A loss that the steps themselves keep up is none of the depth.",
-    "from that share on a plateau would be laid to the steps",
+    "If the noise floor of SGD makes up this share of the loss, the depth is not to blame.",
+    "from this share on, a plateau is attributed to the noise floor",
 )
-TRIAL = ("a run with a hidden layer of 64 units, one with momentum 0.9, one with ten times the "
-         "rate and one with four times the epochs: it is too-shallow if the first lowers the "
-         "training loss most")
+TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0.9, ten times the "
+         "learning rate, four times the epochs (it is too-shallow if the first lowers the training "
+         "loss most)")
 
 
 def _detect(view: View) -> Verdict:
     matrices = [p for p in view.facts.parameters().values() if len(p.shape) >= 2]
     layers = [x for x in view.facts.layers().values() if x.role in WEIGHTED and x.parameters]
     if not len(matrices) <= view.limit(MATRICES):
-        return Absent(f"the network has {len(matrices)} matrices of weights")
+        return Absent("the network has more than one layer "
+                      f"({count(len(matrices), 'weight matrix', 'weight matrices')})")
     if not layers:
         return Absent("no layer with weights was recognised")
     found = shortfall(view)
     if isinstance(found, Unknown):
-        return Unknown(f"the network has no hidden layer; {found.reason}", (*found.needs, TRIAL))
+        return Unknown(f"the network has no hidden layer, but {found.reason}",
+                       (*found.needs, TRIAL))
     if not isinstance(found, Shortfall):
         return found
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
-        return Absent("the size of the steps keeps the loss up, not the depth")
+        return Absent("the noise floor of SGD keeps the loss high, not the depth")
     inputs, outputs = matrices[0].shape[1], matrices[0].shape[0]
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
-        title=f"the network has {len(layers)} layer with weights and none hidden, and stays behind "
-        f"what its data hold: {found.says}",
-        label=f"weighted sums of {inputs} inputs",
+        title="the network has no hidden layer and learns less than its data allow: "
+        f"{found.says}",
+        label=f"can only compute weighted sums of its {count(inputs, 'input')}",
         evidence=(found.evidence, loss_evidence(view, found)),
-        remedies=(Remedy("a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(
+        remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(
             ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
                          f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))),),
         one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
@@ -67,19 +70,20 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The train loss falls part of the way and comes to rest, or does not fall at all, "
-        "whatever the rate.",
-        consequence="The network finds what a straight line through the inputs can tell, and "
-        "nothing that takes two of them together.",
-        why="Without a hidden layer each output is a weighted sum of the inputs. A region, a "
-        "product or an alternative of inputs is no weighted sum, however good the weights.",
-        detection="The network has a single matrix of weights. A cheap learner (neighbours, "
-        "kernel regression) predicts samples that it was not told far better than the network "
-        "predicts those that it was trained on, so noise is not what holds it up, and the steps "
-        "are too small to keep the loss up. A run that is not finished leaves the same record: a "
-        "note until a deeper twin was tried.",
-        limitations="Too few layers in a network that has hidden ones are not told: nothing in "
-        "a record speaks for them. Nor is anything said where no target a sample is known.",
+        symptom="The training loss falls part of the way and plateaus, or it does not fall at all, "
+        "whatever the learning rate.",
+        consequence="The network learns what a linear model can learn, and nothing that depends "
+        "on a combination of inputs.",
+        why="Without a hidden layer, each output is a weighted sum of the inputs. No weights turn "
+        "such a sum into a bounded region, a product of inputs or an exclusive or.",
+        detection="The network has a single weight matrix. Noise in the data must not be the "
+        "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
+        "that it has not seen far better than the network predicts the samples that it was "
+        "trained on. The noise floor of SGD must not explain the loss either. An unfinished run "
+        "looks the same, so this is only a note until a deeper network has been tried.",
+        limitations="Too few layers in a network that has hidden layers are not detected, because "
+        "nothing that is recorded would show it. Nothing is reported if the target of each sample "
+        "is not known.",
         references=(
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.1",
             "Telgarsky 2016: Benefits of depth in neural networks",

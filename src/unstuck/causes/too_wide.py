@@ -1,4 +1,4 @@
-"""Too wide: more units than the task needs, which learn the samples' noise."""
+"""Too wide: more units than the task needs, which memorise the noise in the samples."""
 
 from __future__ import annotations
 
@@ -11,52 +11,54 @@ from unstuck.edits import Remedy, ResizeLayer, Safety
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.sample_signals import DISTINCT_SAMPLES
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
-from unstuck.words import number
+from unstuck.words import count, number
 
 HARM = Threshold(
     "width-gain-lost", 0.25,
-    "Width is blamed only where a quarter of what was learned about held-out data is lost again.",
+    "Width is blamed only if a quarter of what was gained on held-out data is lost again.",
     "wide networks usually predict new data no worse than narrow ones (Zhang et al. 2017)",
 )
 UNITS = Threshold(
     "units-per-sample", 1.0,
-    "A hidden layer with as many units as there are samples can give any sample any output by a "
-    "weighted sum of its units.",
+    "From a hidden layer with as many units as there are samples, a weighted sum of the units can "
+    "produce any output for any sample.",
     "as many equations as unknowns; Zhang et al. 2017, theorem 1",
 )
-TRIAL = ("a run with half and one with a quarter of the width: if the train loss stays and the "
-         "held-out loss falls, it is too-wide; dropout 0.25 helps alone if no-regularisation, more "
-         "samples if too-few-samples")
+TRIAL = ("runs with half and a quarter of the width, one with nn.Dropout(0.25) and one with more "
+         "samples (it is too-wide if less width lowers the held-out loss and not the training "
+         "loss, no-regularisation if only dropout helps, too-few-samples if only more samples do)")
 
 
 def _detect(view: View) -> Verdict:
     if view.outcome.kind is not OutcomeKind.OVERFITTING:
-        return Absent(f"the outcome is {view.outcome.kind}: held-out data do not pay for the width")
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", not \"overfitting\"")
     found = gap(view)
     if not isinstance(found, Gap):
         return found
     if not (found.sure and found.lost >= view.limit(HARM)):
-        return Absent("held-out data do not suffer from what was learned last")
+        return Absent("the held-out loss has hardly risen from its best")
     inner = hidden(widths(view))
     if not inner:
         return Absent("there is no hidden layer that could be too wide")
     widest = max(inner, key=lambda one: one.units)
     samples = training_samples(view) or final(view, DISTINCT_SAMPLES)
     if samples is None:
-        return Unknown("the number of training samples is not known; a narrower twin would tell",
+        return Unknown("the number of training samples is not known",
                        (DISTINCT_SAMPLES.name, TRIAL))
     if not widest.units >= view.limit(UNITS) * samples:
-        return Absent(f"the widest hidden layer has {widest.units} units for {number(samples)} "
-                      "samples")
+        return Absent(f"the widest hidden layer has only {count(widest.units, 'unit')} for "
+                      f"{count(round(samples), 'sample')}")
     steps, values = thinned(found.held.steps, found.held.values)
     return Present(
         strength=0.4, since_step=found.best_step, location=model_location(view),
-        title=f"{widest.units} units in a layer for {number(samples)} samples, and the held-out "
-        f"loss rose from {number(found.best)} to {number(found.end)}",
-        label=f"{elements(view)} weights",
+        title=f"a hidden layer has {count(widest.units, 'unit')} for only "
+        f"{count(round(samples), 'sample')}, and the held-out loss rose from {number(found.best)} "
+        f"to {number(found.end)}",
+        label=count(elements(view), "weight"),
         evidence=(Evidence(HELD_OUT_LOSS.name, "", steps, values, found.best,
-                           f"best at step {found.best_step}, {number(found.end)} at the end"),),
-        remedies=(Remedy("narrower hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
+                           f"the held-out loss was best at step {found.best_step} and ends at "
+                           f"{number(found.end)}"),),
+        remedies=(Remedy("narrow the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (0.5, 0.25, 0.1))),),
         one_of=("no-regularisation", "too-few-samples"),
         separated_by=TRIAL,
@@ -70,17 +72,19 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.OVERFIT,
     words=Words(
-        symptom="Training is slow and drives the train loss to nothing, while held-out data are "
-        "predicted worse and worse.",
-        consequence="Time and memory go into units that store single samples and their noise.",
-        why="The weights grow with the square of the width. Far more of them than samples can "
-        "hold everything that tells one sample from another, whether it means something or not.",
-        detection="The held-out loss lost a quarter of its gain by more than its noise, and a "
-        "hidden layer has as many units as there are training samples, or more. A missing "
-        "restraint and too few samples leave the same record, so this is a note beside them until "
-        "a narrower twin was tried.",
+        symptom="Training is slow and drives the training loss to zero, while the predictions for "
+        "held-out data get worse and worse.",
+        consequence="Time and memory go into units that memorise single samples and their noise.",
+        why="The number of weights grows with the square of the width. A network with far more "
+        "weights than samples can memorise everything that distinguishes one sample from another, "
+        "whether it means anything or not.",
+        detection="The held-out loss has lost at least a quarter of its improvement again, by more "
+        "than its noise. And a hidden layer has at least as many units as there are training "
+        "samples. Missing regularisation and too few samples look the same, so this is only a note "
+        "beside them until a narrower network has been tried.",
         limitations="Very wide networks often predict new data as well as narrow ones, so width "
-        "comes last among the suspects. Where the samples could not be counted nothing is said.",
+        "comes last among the suspects. Nothing is reported if the training samples could not be "
+        "counted.",
         references=(
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
             "Nakkiran et al. 2020: Deep double descent (arXiv 1912.02292)",
