@@ -98,7 +98,7 @@ def test_the_first_screen_is_what_the_demo_prints(tmp_path: Path) -> None:
     command, _, shown = block("text").partition("\n")
     shutil.copytree(DEMO.parent, tmp_path / "examples", ignore=shutil.ignore_patterns("__*"))
     done = call(command.removeprefix("$ "), tmp_path)
-    report, separator, _ = done.stderr.partition("unstuck: the record is in ")
+    report, separator, _ = done.stderr.partition("unstuck: record saved to ")
     assert separator, done.stderr
     printed = done.stdout + report
     assert fixed_lines(printed) == fixed_lines(shown)
