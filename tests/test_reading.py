@@ -164,7 +164,8 @@ def test_a_step_that_no_run_reaches_is_refused(line: str, tmp_path: Path) -> Non
 def test_deep_nesting_is_refused(line: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "record", ROWS, line)
     assert sentence_of(read_record, folder) == (
-        f"line 3 of {folder / EVENTS} is nested more than 64 levels deep, the deepest that is read"
+        f"line 3 of {folder / EVENTS} is nested more than 64 levels deep, the most that unstuck "
+        "reads"
     )
 
 

@@ -82,7 +82,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """An optimizer and the parameters registered with it, by name ("?" where no model has one)."""
+    """An optimizer and the names of the parameters registered with it ("?" if no model has one)."""
 
     name: str
     kind: str
@@ -377,7 +377,7 @@ class EndKind(StrEnum):
     EXIT = "exit"  # a status other than 0
     INTERRUPTED = "interrupted"  # Ctrl-C
     STOPPED = "stopped"  # by --max-steps
-    KILLED = "killed"  # the program could not say so: a signal, os._exit, out of memory
+    KILLED = "killed"  # the program could not record its end: a signal, os._exit, out of memory
 
 
 @dataclass(frozen=True, slots=True)

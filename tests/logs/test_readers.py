@@ -274,7 +274,8 @@ def test_a_table_without_header(tmp_path: Path) -> None:
 
 # Refusals ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("text", "says"), [
-    (b"", "is empty"), (b" \n\n", "is empty"), (b"\x80\x04\x95\0\0", "a pickle, and reading it would run"),
+    (b"", "is empty"), (b" \n\n", "is empty"),
+    (b"\x80\x04\x95\0\0", "a pickle, and reading it would run"),
     (b"PK\x03\x04abc", "zip archive"), (b"\0\1\2\3" * 50, "is a binary file"),
     ("x" * 2_000_000, "is longer than"), ("no number anywhere\n", "holds no named numbers"),
     ("epoch,loss\n0,nan\n1,nan\n", "holds no finite number"),

@@ -106,7 +106,7 @@ def test_a_counter_that_returns_to_its_start_is_told_by_the_loss() -> None:
     assert steps(table(step=counter, loss=goes_on)) == ("step", list(range(12)))
     made = table(step=counter, loss=[4, 3, 2, 1] * 3)
     assert steps(made) == ("step", [0, 1, 2, 3])
-    assert "begins anew" in axis_of(made, made.columns["loss"]).remarks[0]
+    assert "was restarted" in axis_of(made, made.columns["loss"]).remarks[0]
 
 
 def test_rare_validation_takes_the_step_before_it() -> None:
