@@ -57,8 +57,8 @@ class TargetCommand(TyperCommand):
         while index < len(args) and args[index].startswith("-") and args[index] != "--":
             word = args[index]
             if word.startswith("-c"):
-                refuse("unstuck cannot watch a program given with -c; write it to a file and run "
-                       "that file")
+                refuse("a program given with -c cannot be watched; write it to a file and run that "
+                       "file")
             if word.startswith("-m"):
                 module = [word[2:]] if len(word) > 2 else []
                 args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
