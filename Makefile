@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint overhead non-interference scoreboard pages docs clean
+.PHONY: demo test test-all lint overhead non-interference scoreboard pages records docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
@@ -49,9 +49,13 @@ non-interference: $(BIN)/test-ready
 scoreboard: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoreboard $(QUICK) --page docs/scoreboard.md
 
-# Runs the sick program of every cause (a few seconds each) and writes the pages that are stale.
+# Writes what is generated: the pages of causes, their reports, the tables, the README's screen.
 pages: $(BIN)/test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m tools.pages
+	$(BIN)/python -m tools.pages
+
+# Runs the sick program of every cause (ten minutes) and keeps the records that pages are made from.
+records: $(BIN)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.records
 
 $(BIN)/docs-ready: $(BIN)/demo-ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -29,7 +29,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks import apart
+import corpus
+from harness import apart
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600.0  # seconds for one run of one program
@@ -72,11 +73,8 @@ class Enough(BaseException):
 
 
 def every_run(steps: int | None = None) -> list[Run]:
-    """All cases, sick and well, and all zoo programs."""
-    cases = sorted((ROOT / "cases").glob("[!_]*.py"))
-    zoo = sorted((ROOT / "zoo").glob("[!_]*.py"))
-    return [*(Run(file, name, steps) for file in cases for name in ("sick", "well")),
-            *(Run(file, "main", steps) for file in zoo)]
+    """All programs of the corpus."""
+    return [Run(program.file, program.function, steps) for program in corpus.programs()]
 
 
 def compare(run: Run) -> Comparison:

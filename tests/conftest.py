@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import running
+from harness import records
 
 # What changes how things are printed, counted or warned of.
 _FOREIGN = ("FORCE_COLOR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES",
@@ -22,7 +22,7 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
     os.environ["TERM"] = "dumb"
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["XDG_STATE_HOME"] = str(running.session() / "state")
+    os.environ["XDG_STATE_HOME"] = str(records.session() / "state")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Tests every cause against every case and every healthy program. No cause is named here."""
+"""Tests every cause against every program of the corpus. No cause is named here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -14,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import CASES, VARIANTS, ZOO, record_of
+import corpus
+from harness.records import record_of
 from unstuck import catalogue, curves
 from unstuck.cause import Cause, View
 from unstuck.curves import judge
 from unstuck.diagnosis import diagnose, verdict_of
-from unstuck.facts import SourceLocation
 from unstuck.findings import Diagnosis, Finding, Outcome, Present
 from unstuck.plain import to_json
 from unstuck.record import Record, read_record
@@ -28,14 +27,10 @@ from unstuck.signals import BY_NAME, Signal
 CAUSES = catalogue.causes()
 OWN = [c for c in CAUSES if c.detect.__module__.startswith("unstuck.")]
 each_cause = pytest.mark.parametrize("cause", CAUSES, ids=lambda c: c.slug)
-each_case = pytest.mark.parametrize("case", CASES, ids=lambda p: p.stem)
+each_case = pytest.mark.parametrize("case", corpus.PAIRS, ids=corpus.cause_of)
 
 
 CURVES = {s.name for s in vars(curves).values() if isinstance(s, Signal)}  # of which outcomes tell
-
-
-def slug_of(case: Path) -> str:
-    return case.stem.replace("_", "-")
 
 
 @cache
@@ -53,99 +48,13 @@ def judged(program: Path, function: str) -> Outcome:
     return judge(recorded(program, function))
 
 
-def everything() -> Iterator[tuple[Path, str]]:
-    for case in CASES:
-        yield case, "sick"
-        yield case, "well"
-    for variant in VARIANTS:
-        yield variant, "sick"
-        yield variant, "well"
-    for program in ZOO:
-        yield program, "main"
-
-
 def said(findings: tuple[Finding, ...]) -> list[str]:
     return [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in findings]
 
 
-# The pairs of a cause and its case ---------------------------------------------------------------
-def test_causes_and_cases_come_in_pairs() -> None:
-    assert {c.slug for c in OWN} == {slug_of(case) for case in CASES}
-
-
 def of_a_set(case: Path) -> bool:
     """Whether only a trial can tell the cause of a case from others."""
-    return catalogue.find(slug_of(case)).by_trial
-
-
-@each_case
-def test_a_cause_that_takes_a_trial_is_named_in_a_set(case: Path) -> None:
-    slug = slug_of(case)
-    if of_a_set(case):
-        findings = diagnosed(case, "sick").findings
-        sets = [f for f in findings if slug in (f.slug, *f.present.one_of)]
-        assert sets, said(findings)
-        assert all(f.present.one_of and f.present.separated_by for f in sets)
-
-
-@each_case
-def test_the_sick_program_has_the_cause_first(case: Path) -> None:
-    if of_a_set(case):
-        return
-    diagnosis = diagnosed(case, "sick")
-    assert diagnosis.counted(), f"nothing was found; {diagnosis.outcome.says}"
-    first = diagnosis.findings[0]
-    assert first.slug == slug_of(case), said(diagnosis.findings)
-    assert first.explained_by is None
-    assert first.present.strength >= 0.7
-
-
-@each_case
-def test_all_else_in_the_sick_program_is_explained_by_the_cause(case: Path) -> None:
-    if of_a_set(case):
-        return  # the record fits others as well
-    others = [f for f in diagnosed(case, "sick").counted() if f.slug != slug_of(case)]
-    unexplained = tuple(f for f in others if f.explained_by != slug_of(case))
-    assert not unexplained, said(unexplained)
-
-
-@each_case
-def test_the_caret_is_under_the_expression_to_blame(case: Path) -> None:
-    caret = re.search(r'^CARET(?:: str)? = (?P<text>".*"|\'.*\')$', case.read_text(), re.MULTILINE)
-    assert caret, f"{case.name} has no CARET"
-    slug, findings = slug_of(case), diagnosed(case, "sick").findings
-    found = next((f for f in findings if f.slug == slug), findings[0])
-    location = found.present.location
-    assert location is not None
-    assert Path(location.file).name == case.name
-    assert squeezed(source(location)) == squeezed(json_string(caret["text"]))
-
-
-def source(location: SourceLocation) -> str:
-    lines = Path(location.file).read_text().splitlines()[location.line - 1 : location.end_line]
-    lines[-1] = lines[-1][: location.end_column - 1]
-    lines[0] = lines[0][location.column - 1 :]
-    return "\n".join(lines)
-
-
-def squeezed(text: str) -> str:
-    return re.sub(r"\s+", "", text)
-
-
-def json_string(literal: str) -> str:
-    return str(json.loads(literal)) if literal.startswith('"') else literal[1:-1]
-
-
-@each_case
-def test_the_well_program_is_silent(case: Path) -> None:
-    diagnosis = diagnosed(case, "well")
-    assert not diagnosis.counted(), said(diagnosis.counted())
-
-
-@pytest.mark.parametrize("program", ZOO, ids=lambda p: p.stem)
-def test_healthy_programs_are_silent(program: Path) -> None:
-    diagnosis = diagnosed(program, "main")
-    assert not diagnosis.counted(), said(diagnosis.counted())
+    return catalogue.find(corpus.cause_of(case)).by_trial
 
 
 # What a finding must hold ------------------------------------------------------------------------
@@ -219,11 +128,11 @@ class _Spy(View):
 def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> None:
     read: set[str] = set()
     compared: set[str] = set()
-    for program, function in everything():
-        record = recorded(program, function)
+    for program in corpus.programs():
+        record = recorded(program.file, program.function)
         if not all(record.measured(signal) for signal in cause.needs):
             continue
-        spy = _Spy(record, cause, judged(program, function))
+        spy = _Spy(record, cause, judged(program.file, program.function))
         cause.detect(spy)  # an undeclared read raises
         read |= spy.read
         compared |= spy.compared
@@ -301,8 +210,8 @@ def test_records_that_lack_a_signal_are_judged_without_a_crash(case: Path) -> No
 
 def test_too_little_is_never_a_finding(tmp_path: Path) -> None:
     """One step proves nothing but what is wrong in itself."""
-    for case in CASES:
-        folder = tmp_path / case.stem
+    for case in corpus.PAIRS:
+        folder = tmp_path / corpus.cause_of(case)
         folder.mkdir()
         (folder / "events.jsonl").write_text("".join(first_step_only(lines_of(case))))
         trend = [f for f in diagnose(folder).findings
@@ -321,7 +230,7 @@ def test_find_takes_slugs_and_codes() -> None:
 
 def test_clashes_are_refused() -> None:
     first = CAUSES[0]
-    with pytest.raises(catalogue.BadCatalogue, match="slug"):
+    with pytest.raises(catalogue.BadCatalogue, match="claims the code"):
         catalogue.checked([first, first])
 
 
@@ -339,8 +248,8 @@ class _Point:
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, no Cause"),
-     ("x", CAUSES[0], "named by the slug")],
+    [("x", ImportError("gone"), "cannot be loaded"), ("x", 3, "is a int, not a Cause"),
+     ("x", CAUSES[0], "named after the slug")],
 )
 def test_bad_plugins_are_named(name: str, value: object, words: str) -> None:
     with pytest.raises(catalogue.BadCatalogue, match=words):
@@ -356,16 +265,16 @@ def test_a_plugin_may_point_at_the_cause_or_its_module() -> None:
 
 def test_presents_survive_an_unwritable_program_text(tmp_path: Path) -> None:
     """Records without program text (--no-program-text) give findings all the same."""
-    for case in CASES:
-        folder = tmp_path / case.stem
+    for case in corpus.PAIRS:
+        folder = tmp_path / corpus.cause_of(case)
         shutil.copytree(record_of(case, "sick"), folder)
         file = folder / "events.jsonl"
         file.write_text(re.sub(r'"text":"(?:[^"\\]|\\.)*"', '"text":null', file.read_text()))
         findings = diagnose(folder).findings
         if of_a_set(case):
-            found = next(f for f in findings if f.slug == slug_of(case))
+            found = next(f for f in findings if f.slug == corpus.cause_of(case))
         else:
             found = findings[0]
-        assert found.slug == slug_of(case)
+        assert found.slug == corpus.cause_of(case)
         assert isinstance(found.present, Present)
         assert all(remedy.code() for remedy in found.present.remedies)

@@ -40,11 +40,13 @@ def test_one_run_is_told_at_length(tmp_path: Path) -> None:
     text = " ".join(done.stdout.split())
     assert text.startswith("read as: train loss = column 'loss', held-out = 'val_loss', "
                            "x = 'epoch'; 60 rows of CSV")
-    assert "outcome: overfitting" in text
-    assert "meaning: Train loss falling, held-out loss not: the network overfits." in text
-    assert "next: 1. keep the weights of the best held-out loss (" in text
-    assert "dropout: keep 0.75 or 0.9 of the units, which is Dropout(p=0.25) or (p=0.1)" in text
-    assert "because a log holds curves" in text
+    assert "unstuck: The network is overfitting (confidence" in text
+    assert "meaning: The train loss falls but the held-out loss does not, so the network" in text
+    assert "next: 1. keep the weights that had the best held-out loss (" in text
+    assert "dropout: Dropout(p=0.1) or Dropout(p=0.25) zeroes 10 % or 25 % of the units" in text
+    assert "because a log contains only curves" in text
+    assert "To check them, unstuck needs a run under `unstuck run`." in text
+    assert "silent-share" not in text
     assert "* train, o held-out" in done.stdout
     assert sum("│" in line for line in done.stdout.splitlines()) == 10
 
@@ -53,8 +55,8 @@ def test_a_pipe_is_read_to_its_end() -> None:
     done = call("-", given=FALLING)
     assert done.exit_code == 0, done.output
     text = " ".join(done.stdout.split())
-    assert "outcome: learning" in text
-    assert "more, if all goes on as it did, would take the train loss from" in text
+    assert "unstuck: The network is learning (confidence" in text
+    assert "forecast: if the run goes on as before, 30 more epochs would take the train" in text
     assert call("-", "-", given=FALLING).exit_code == 2
 
 
@@ -76,7 +78,7 @@ def test_the_columns_can_be_named(tmp_path: Path) -> None:
     assert "column 'a', held-out = 'b'" in " ".join(done.stdout.split())
     assert "higher is better" in done.stdout
     done = call(path, "--train", "a", "--val", "b", "--lower-is-better")
-    assert "outcome: diverged" in " ".join(done.stdout.split())
+    assert "The training diverged" in " ".join(done.stdout.split())
 
 
 def test_several_runs_are_compared(tmp_path: Path) -> None:
@@ -85,11 +87,11 @@ def test_several_runs_are_compared(tmp_path: Path) -> None:
     done = call(*names)
     assert done.exit_code == 1
     text = " ".join(done.stdout.split())
-    assert f"worst: {names[2]}, whose outcome is diverged" in text
+    assert f"worst: {names[2]} (the training diverged)" in text
     assert "best: " in text
     held = call(*names[:2])
     text = " ".join(held.stdout.split())
-    assert f"best: {names[0]}, whose best held-out loss" in text
+    assert f"best: {names[0]} (its best held-out loss" in text
     assert f"worst: {names[1]}" in text
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import corpus
 import unstuck
-from tests.running import ROOT, record_of
+from harness.records import record_of
 from unstuck import catalogue
 from unstuck.diagnosis import diagnose
 from unstuck.findings import Finding
@@ -36,7 +37,7 @@ def train(folder: Path, model: nn.Module, points: torch.Tensor, rate: float) -> 
 
 
 def test_a_recurrence_that_explodes_and_a_rate_that_is_too_high() -> None:
-    record = record_of(ROOT / "cases" / "exploding_gradients.py", "sick")
+    record = record_of(corpus.pair_of("exploding-gradients"), "sick")
     findings = found(record)
     for one, other in (("exploding-gradients", "learning-rate-too-high"),
                        ("learning-rate-too-high", "exploding-gradients")):

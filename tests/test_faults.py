@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.faults import interrupts, matrix
 from benchmarks.faults.entries import Point, Walked
-from benchmarks.forking import Interpreter
+from harness.forking import Interpreter
 
 
 @pytest.fixture(scope="module")

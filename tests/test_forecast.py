@@ -65,8 +65,8 @@ def test_a_flat_curve_gains_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("values", "why"),
-    [(np.ones(5), "too few"), (np.linspace(1, 3, 100), "rising"),
-     (np.tile([1.0, 2.0], 40), "alternates"), (np.full(50, np.nan), "too few")],
+    [(np.ones(5), "at least 8 points"), (np.linspace(1, 3, 100), "rising"),
+     (np.tile([1.0, 2.0], 40), "alternates"), (np.full(50, np.nan), "are 0")],
 )
 def test_ill_behaved_curves_have_no_forecast(values: np.ndarray, why: str) -> None:
     found = forecast(series(values), 50)

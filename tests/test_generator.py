@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from generator.drawing import BASES, draw
-from generator.faults import FAULTS, Fault
-from generator.program import Clash, fill
-from generator.samples import Half, Injected, Sample, faulty, half_of, healthy, inject, pairs
+import corpus
+from corpus.generated.drawing import BASES, draw
+from corpus.generated.faults import FAULTS, Fault
+from corpus.generated.program import Clash, fill
+from corpus.generated.samples import Half, Injected, Sample, faulty, half_of, healthy, inject, pairs
 from tests.test_contracts import imported
 from unstuck import catalogue
 
-FOLDER = Path(__file__).parent.parent / "generator"
+FOLDER = corpus.ROOT / "generated"
 
 
 @cache
@@ -32,7 +33,7 @@ def all_pairs() -> tuple[Sample, ...]:
 def test_it_knows_no_detector(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
-    assert not {"unstuck", "benchmarks", "cases"} & {
+    assert not {"unstuck", "benchmarks", "harness"} & {
         name.partition(".")[0] for name in imported(tree)}
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import corpus
 import unstuck
-from tests.running import ZOO, record_of
+from harness.records import record_of
 from unstuck.causes._measures import unwatched
 from unstuck.diagnosis import diagnose
 from unstuck.findings import Absent, Diagnosis, Unknown, Verdict
@@ -53,7 +54,7 @@ def train(
 @pytest.mark.all_records
 def test_little_is_unknown_of_healthy_programs() -> None:
     counts = []
-    for program in ZOO:
+    for program in corpus.HEALTHY:
         record = read_record(record_of(program))
         if unwatched(record) is not None:
             continue
@@ -62,7 +63,7 @@ def test_little_is_unknown_of_healthy_programs() -> None:
         for slug, why in unknown:
             assert why.needs, (program.stem, slug, why.reason)
         counts.append(len(unknown))
-    assert len(counts) >= 0.9 * len(ZOO)
+    assert len(counts) >= 0.9 * len(corpus.HEALTHY)
     assert statistics.median(counts) <= 1
 
 
@@ -143,4 +144,4 @@ def test_a_run_that_ends_early_may_have_had_a_validation(
         train(tmp_path, model, ending=ending)
     early = verdict(diagnose(tmp_path / "record"), "validation-in-train-mode")
     assert isinstance(early, Unknown)
-    assert early.needs == ("a run up to a validation",)
+    assert early.needs == ("a run that reaches a validation",)

@@ -9,8 +9,8 @@ import pytest
 
 import unstuck
 from benchmarks.faults import matrix, throwing
-from benchmarks.forking import Interpreter
 from benchmarks.odd_programs import ODD, TRAIN
+from harness.forking import Interpreter
 from tests.marks import slow
 
 

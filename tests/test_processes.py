@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import processes, running
+from harness import records
+from tests import processes
 
 WHICH = ("import signal; print([s.name for s in signal.valid_signals() if isinstance(s, "
          "signal.Signals) and signal.getsignal(s) is signal.SIG_IGN])")
@@ -66,23 +67,23 @@ PROGRAM = "import torch\ndef main(): print('ran'); {}"
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of records of its own."""
     monkeypatch.setenv("UNSTUCK_TEST_RECORDS", str(tmp_path / "records"))
-    running.session.cache_clear()
+    records.session.cache_clear()
     yield tmp_path / "records"
-    running.session.cache_clear()
+    records.session.cache_clear()
 
 
 def test_what_a_killed_session_left_is_in_nobodys_way(kept: Path, tmp_path: Path) -> None:
     program = tmp_path / "small.py"
     program.write_text(PROGRAM.format("pass"))
-    half_done = running.session() / "making-gone"
+    half_done = records.session() / "making-gone"
     (half_done / "record").mkdir(parents=True)
     (half_done / "record" / "events.jsonl").write_text("torn")
-    folder = running.record_of(program)
+    folder = records.record_of(program)
     assert (folder / "events.jsonl").stat().st_size > 100
     assert (folder.parent / "output.txt").read_text() == "ran\n"
-    running._record_of.cache_clear()  # as in another session
+    records._record_of.cache_clear()  # as in another session
     before = (folder / "events.jsonl").stat().st_mtime_ns
-    assert running.record_of(program) == folder
+    assert records.record_of(program) == folder
     assert (folder / "events.jsonl").stat().st_mtime_ns == before
 
 
@@ -91,9 +92,9 @@ def test_a_program_that_fails_is_run_once_a_session(
 ) -> None:
     program = tmp_path / "small.py"
     program.write_text(PROGRAM.format("__import__('time').sleep(600)"))
-    monkeypatch.setattr(running, "TIMEOUT", 0.5)
+    monkeypatch.setattr(records, "TIMEOUT", 0.5)
     for _ in range(2):
-        with pytest.raises(running.ProgramFailed, match="did not end"):
-            running.record_of(program)
-        monkeypatch.setattr(running, "_run_apart", None)  # is not called again
+        with pytest.raises(records.ProgramFailed, match="did not end"):
+            records.record_of(program)
+        monkeypatch.setattr(records, "_run_apart", None)  # is not called again
     assert not [found for found in kept.iterdir() if found.is_dir()]

@@ -153,8 +153,8 @@ def test_a_record_of_too_many_things_is_refused(
 ])
 def test_a_step_that_no_run_reaches_is_refused(line: str, tmp_path: Path) -> None:
     says = sentence_of(read_record, write(tmp_path / "record", ROWS, line))
-    assert "speaks of step 1" in says
-    assert "steps of up to 1,000,000,000,000 are read" in says
+    assert "contains step 1" in says
+    assert "unstuck reads only steps up to 1,000,000,000,000" in says
     assert len(says) < 300
 
 

@@ -16,8 +16,8 @@ from benchmarks.scoreboard.judging import Judgement, Named, until
 from benchmarks.scoreboard.running import Run, Runs
 from benchmarks.scoreboard.scores import Judged, Share, wilson
 from benchmarks.scoreboard.work import Chosen, choose, count
-from generator.faults import FAULTS, Fault
-from generator.samples import Half, Sample, faulty, healthy
+from corpus.generated.faults import FAULTS, Fault
+from corpus.generated.samples import Half, Sample, faulty, healthy
 
 BY_SLUG: dict[str, Fault] = {fault.slug: fault for fault in FAULTS}
 

@@ -9,11 +9,11 @@ from functools import cache
 
 import pytest
 
-from tests.running import CASES, record_of
+import corpus
+from harness.records import record_of
 from unstuck import catalogue, diagnose
 from unstuck.findings import Diagnosis
 
-FOLDER = CASES[0].parent
 LIMITS = {
     "output-does-not-fit-loss": 3,
     "missing-nonlinearity": 3,
@@ -43,13 +43,9 @@ def test_every_mistake_in_the_program_has_a_limit() -> None:
     assert {c.slug for c in catalogue.causes() if c.family == "Program"} <= set(LIMITS)
 
 
-def stem(slug: str) -> str:
-    return slug.replace("-", "_")
-
-
 @cache
 def diagnosed(slug: str, function: str, steps: int) -> Diagnosis:
-    return diagnose(record_of(FOLDER / f"{stem(slug)}.py", function, max_steps=steps))
+    return diagnose(record_of(corpus.pair_of(slug), function, max_steps=steps))
 
 
 # The sum of losses harms only where the steps it makes are too long, which a longer run shows.

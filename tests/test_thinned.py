@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import processes, thinning
-from tests.running import CASES, VARIANTS, ZOO, record_of
+import corpus
+from harness import thinning
+from harness.records import record_of
+from tests import processes
 from unstuck import catalogue
 from unstuck.causes._looks import gaps
 from unstuck.diagnosis import began_before, diagnose
@@ -31,8 +33,9 @@ from unstuck.record import Record, read_record
 from unstuck.schedule import FULL_STEPS, scheduled
 
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
-SICK = [*CASES, *VARIANTS]
-WELL = [*((program, "well") for program in SICK), *((program, "main") for program in ZOO)]
+SICK = list(corpus.FAULTY)
+WELL = [*((program, "well") for program in corpus.FAULTY),
+        *((program, "main") for program in corpus.HEALTHY)]
 TRULY = ("none", "one in three")  # patterns by which programs are watched in truth
 
 
@@ -41,11 +44,11 @@ def patterns(program: Path) -> list[str]:
     if ALL:
         return list(thinning.PATTERNS)
     names = sorted(thinning.PATTERNS)
-    return [names[hashlib.sha256(program.stem.encode()).digest()[0] % len(names)]]
+    return [names[hashlib.sha256(corpus.name_of(program).encode()).digest()[0] % len(names)]]
 
 
 def each(programs: list[Path]) -> list[object]:
-    return [pytest.param(program, pattern, id=f"{program.stem}-{pattern}")
+    return [pytest.param(program, pattern, id=f"{corpus.name_of(program)}-{pattern}")
             for program in programs for pattern in patterns(program)]
 
 
@@ -67,7 +70,7 @@ def place(finding: Finding) -> tuple[str, int, int] | None:
 
 def holds(program: Path, found: Diagnosis) -> None:
     """The cause of a sick program is named as in its whole record, or said to be unknown."""
-    slug = program.stem.partition("__")[0].replace("_", "-")
+    slug = corpus.cause_of(program)
     said = [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in found.findings]
     verdict = dict(found.verdicts)[slug]
     assert not isinstance(verdict, Absent), verdict.reason
@@ -94,7 +97,7 @@ def test_the_cause_is_named_or_unknown(program: Path, pattern: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("program", "function", "pattern"), [
-    pytest.param(program, function, pattern, id=f"{program.stem}-{pattern}")
+    pytest.param(program, function, pattern, id=f"{corpus.name_of(program)}-{pattern}")
     for program, function in WELL for pattern in patterns(program)])
 def test_the_well_stay_silent(
     program: Path, function: str, pattern: str, tmp_path: Path
@@ -105,7 +108,7 @@ def test_the_well_stay_silent(
 
 # In truth ----------------------------------------------------------------------------------------
 truly = pytest.mark.parametrize("pattern", TRULY)
-sick = pytest.mark.parametrize("program", SICK if ALL else [], ids=lambda p: p.stem)
+sick = pytest.mark.parametrize("program", SICK if ALL else [], ids=corpus.name_of)
 
 
 @truly
@@ -148,7 +151,7 @@ def test_a_whole_looking_asks_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pattern", ["none", "the second of two", "one in three"])
 def test_a_thinned_record_is_as_if_looks_had_been_left_out(pattern: str, tmp_path: Path) -> None:
-    program = CASES[0].parent / "step_never_called.py"
+    program = corpus.pair_of("step-never-called")
     all_of_it = record_of(program, "well")
     lines = (all_of_it / "events.jsonl").read_text().splitlines()
     (tmp_path / "events.jsonl").write_text("".join(thinning.thinned(lines, pattern)))
@@ -209,11 +212,11 @@ def test_a_root_may_have_begun_right_after_the_look_before() -> None:
 
 @pytest.mark.parametrize("pattern", sorted(thinning.PATTERNS))
 @pytest.mark.parametrize(
-    "slug", ["noise_floor", "momentum_too_high", "retained_graph", "saturated_activations"])
+    "slug", ["noise-floor", "momentum-too-high", "retained-graph", "saturated-activations"])
 def test_verdicts_that_hung_on_the_number_of_looks(
     slug: str, pattern: str, tmp_path: Path
 ) -> None:
-    program = CASES[0].parent / f"{slug}.py"
+    program = corpus.pair_of(slug)
     holds(program, thinned(program, "sick", pattern, tmp_path))
 
 
@@ -224,7 +227,7 @@ def test_a_record_depends_on_the_program_alone(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         processes.run(
             [sys.executable, "-m", "unstuck", "run", "--quiet", "--overhead", "1", "--out",
-             tmp_path / seed, CASES[0].parent / "saturated_activations.py"],
+             tmp_path / seed, corpus.pair_of("saturated-activations")],
             cwd=tmp_path, check=True, capture_output=True,
             env={**os.environ, "PYTHONHASHSEED": seed})
         found.append(content(tmp_path / seed))

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import corpus
+
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = 4
 TIMEOUT = 90.0
@@ -54,7 +56,7 @@ def lengthened(source: str) -> str | None:
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for program in sorted((ROOT / "zoo").glob("[!_]*.py")):
+    for program in corpus.HEALTHY:
         changed = lengthened(program.read_text())
         record = folder / program.stem
         if changed is None or record.exists():

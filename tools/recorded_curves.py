@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.running import CASES, ZOO, record_of
+import corpus
+from harness.records import record_of
 from unstuck.record import Record, UnusableRecord, read_record
 from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 from unstuck.trends import middle_mean
@@ -21,17 +22,17 @@ Curve = dict[str, Any]
 AHEAD = 0.5  # a forecast looks half of the run ahead
 SEEN = 4.0  # standard errors that a fall within the run must have to be asked for
 
-# What the programs of cases/ are made to show, where their own words say it.
+# What the faulty programs are made to show, where their own words say it.
 WRITTEN = {
-    "accumulation_not_averaged": "diverged", "exploding_gradients": "diverged",
-    "non_finite_data": "diverged", "non_finite_loss": "diverged", "loss_sign": "diverged",
-    "gradients_not_zeroed": "diverged", "dead_relu": "not-learning",
-    "detached_graph": "not-learning", "inputs_not_normalised": "not-learning",
-    "learning_rate_too_low": "not-learning", "missing_nonlinearity": "not-learning",
-    "saturated_activations": "not-learning", "schedule_mistake": "not-learning",
-    "step_never_called": "not-learning", "step_without_gradient": "not-learning",
-    "vanishing_gradients": "not-learning", "loss_broadcast": "not-learning",
-    "same_batch_every_step": "overfitting",
+    "accumulation-not-averaged": "diverged", "exploding-gradients": "diverged",
+    "non-finite-data": "diverged", "non-finite-loss": "diverged", "loss-sign": "diverged",
+    "gradients-not-zeroed": "diverged", "dead-relu": "not-learning",
+    "detached-graph": "not-learning", "inputs-not-normalised": "not-learning",
+    "learning-rate-too-low": "not-learning", "missing-nonlinearity": "not-learning",
+    "saturated-activations": "not-learning", "schedule-mistake": "not-learning",
+    "step-never-called": "not-learning", "step-without-gradient": "not-learning",
+    "vanishing-gradients": "not-learning", "loss-broadcast": "not-learning",
+    "same-batch-every-step": "overfitting",
 }
 
 
@@ -47,23 +48,25 @@ def row(name: str, truth: tuple[str, ...], steps: Floats, values: Floats, **more
 
 
 def recorded(long: Path) -> Iterator[Curve]:
-    """Curves of the programs of zoo and cases, and of the records in a folder."""
+    """Curves of the healthy programs and pairs, and of the records in a folder."""
     runs: list[tuple[str, Record]] = []
     for folder in sorted(p for p in long.iterdir() if p.is_dir()):
         try:
             runs.append((f"{folder.name} long", read_record(folder)))
         except UnusableRecord:
             continue
-    runs += [(z.stem, read_record(record_of(z))) for z in ZOO]
-    runs += [(f"{c.stem} well", read_record(record_of(c, "well"))) for c in CASES]
+    runs += [(z.stem, read_record(record_of(z))) for z in corpus.HEALTHY]
+    runs += [(f"{corpus.cause_of(c)} well", read_record(record_of(c, "well")))
+             for c in corpus.PAIRS]
     for name, record in runs:
         if record.measured(TRAIN_LOSS) and len(record.backwards) == 1:
             yield from _cuts(name, record)
-    for case in CASES:
-        if case.stem in WRITTEN:
+    for case in corpus.PAIRS:
+        slug = corpus.cause_of(case)
+        if slug in WRITTEN:
             record = read_record(record_of(case, "sick"))
             train = record.series(TRAIN_LOSS)
-            yield row(f"{case.stem} sick", (WRITTEN[case.stem],), train.steps[:600],
+            yield row(f"{slug} sick", (WRITTEN[slug],), train.steps[:600],
                        train.values[:600], constant=_constant(record), held=_held(record, 0, 600))
 
 

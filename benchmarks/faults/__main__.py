@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Queue
 
 from benchmarks.faults import matrix
-from benchmarks.forking import Interpreter
+from harness.forking import Interpreter
 
 
 @contextmanager

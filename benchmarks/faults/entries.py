@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from benchmarks.apart import PACKAGE
+from harness.apart import PACKAGE
 
 # The border itself: what it calls is beneath it. Before torch is there, the child has its own.
 BORDER = (
@@ -29,7 +29,7 @@ BORDER = (
 )
 # These belong to what calls them: they compare and look up, and there is nothing that can fail.
 TRIVIAL = (
-    "observe/capture.py:Capture._elsewhere",
+    "observe/capture.py:Capture.elsewhere",
     "observe/recursion.py:Headroom.take_back", "observe/watcher.py:Watcher.maybe_stop",
     "observe/stop.py:Stop.", "observe/program.py:TorchFinder.",
     "observe/program.py:Child._forget", "observe/program.py:Child._say",

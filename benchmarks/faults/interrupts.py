@@ -17,7 +17,7 @@ from types import FrameType, ModuleType
 
 from benchmarks.faults.entries import Follower
 from benchmarks.faults.throwing import RECORD, child, unload_torch
-from benchmarks.forking import Interpreter
+from harness.forking import Interpreter
 
 PROGRAM = Path(__file__).with_name("interrupted.py")
 RAISED = "raised.json"

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.faults import throwing
 from benchmarks.faults.entries import Point, Walked
-from benchmarks.forking import Interpreter
+from harness.forking import Interpreter
 
 PROGRAMS = tuple(sorted((Path(__file__).parent / "programs").glob("*.py")))
 PREPARE = f"{throwing.__name__}:prepare"

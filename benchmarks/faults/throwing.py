@@ -162,7 +162,7 @@ def prepare(
     """Called in a fork of the interpreter: what then runs a program, bare or watched."""
     import torch
 
-    from benchmarks import forking
+    from harness import forking
 
     torch.set_num_threads(1)
     random.seed(1)

@@ -26,9 +26,9 @@ from benchmarks.scoreboard.report import Board
 from benchmarks.scoreboard.running import Runs
 from benchmarks.scoreboard.scores import Judged, Share
 from benchmarks.scoreboard.work import Chosen, choose, count, few, judge_all, run_all
-from generator.faults import FAULTS
-from generator.program import Program
-from generator.samples import Half
+from corpus.generated.faults import FAULTS
+from corpus.generated.program import Program
+from corpus.generated.samples import Half
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.apart import PACKAGE, mark
+from harness.apart import PACKAGE, mark
 
 CUTS = (1, 3, 10, 30, 100, 300, 1000)  # steps after which it is asked what would be named
 

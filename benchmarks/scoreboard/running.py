@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import apart
-from generator.program import Program
+from corpus.generated.program import Program
+from harness import apart
 
 TIMEOUT = 600.0  # seconds; the slowest program takes a twentieth on a free machine
 WORST = -1.0  # skill is not counted further down: a diverged run is no worse than a bad one

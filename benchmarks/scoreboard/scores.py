@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from benchmarks.scoreboard.judging import CUTS, Judgement, Named
 from benchmarks.scoreboard.running import Run
-from generator.faults import Fault, Proof
-from generator.samples import Injected, Sample
+from corpus.generated.faults import Fault, Proof
+from corpus.generated.samples import Injected, Sample
 
 LEARNED = 0.7  # the skill from which on a healthy program counts as healthy
 LOSES = 0.2  # the share of its twin's skill that a faulty program must lose to count

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from benchmarks.apart import PRELOAD
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.judging import Judgement, judge
 from benchmarks.scoreboard.running import Run, Runs
 from benchmarks.scoreboard.scores import Judged
-from generator.program import Program
-from generator.samples import Half, Sample, faulty, healthy, pairs
+from corpus.generated.program import Program
+from corpus.generated.samples import Half, Sample, faulty, healthy, pairs
+from harness.apart import PRELOAD
 
 Tick = Callable[[], None]
 # A quick board: healthy programs and pairs, and how many programs of a cause may be tried until

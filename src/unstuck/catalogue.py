@@ -25,7 +25,7 @@ def causes() -> tuple[Cause, ...]:
     """Every cause, in the order of the codes.
 
     Raises:
-        BadCatalogue: a module or plugin holds no cause, or slugs, codes or thresholds clash.
+        BadCatalogue: a module or plugin contains no cause, or slugs, codes or thresholds clash.
     """
     found = [_of_module(name) for name in _modules()]
     found += [_of_plugin(point) for point in sorted(entry_points(group=GROUP))]
@@ -46,7 +46,7 @@ def find(name: str) -> Cause:
 
 
 def checked(found: list[Cause]) -> tuple[Cause, ...]:
-    """The causes in the order of their codes, if none claims what another one has.
+    """The causes in the order of their codes, if no two claim the same.
 
     Raises:
         BadCatalogue: two share a slug, a code or the name of a threshold.
@@ -59,7 +59,7 @@ def checked(found: list[Cause]) -> tuple[Cause, ...]:
         for what, name in claims:
             if (what, name) in taken:
                 raise BadCatalogue(
-                    f"{cause.slug} claims the {what} {name}, which {taken[what, name]} has")
+                    f"{cause.slug} claims the {what} {name}, which belongs to {taken[what, name]}")
             taken[what, name] = cause.slug
     return tuple(sorted(found, key=lambda cause: cause.code))
 
@@ -72,9 +72,10 @@ def _of_module(name: str) -> Cause:
     module = importlib.import_module(f"{home.__name__}.{name}")
     cause = getattr(module, "CAUSE", None)
     if not isinstance(cause, Cause):
-        raise BadCatalogue(f"{module.__name__} exports no CAUSE of type unstuck.cause.Cause")
+        raise BadCatalogue(f"{module.__name__} does not export a CAUSE of type unstuck.cause.Cause")
     if cause.slug != name.replace("_", "-"):
-        raise BadCatalogue(f"{module.__name__} holds {cause.slug}; the file is named by the slug")
+        raise BadCatalogue(
+            f"{module.__name__} contains {cause.slug}, but a file must be named after its slug")
     return cause
 
 
@@ -89,9 +90,9 @@ def _of_plugin(point: EntryPoint) -> Cause:
     cause = getattr(cause, "CAUSE", cause)
     if not isinstance(cause, Cause):
         raise BadCatalogue(
-            f"the entry point {point.name} of {package} is a {type(cause).__name__}, no Cause")
+            f"the entry point {point.name} of {package} is a {type(cause).__name__}, not a Cause")
     if cause.slug != point.name:
         raise BadCatalogue(
-            f"the entry point {point.name} of {package} holds {cause.slug}; "
-            "an entry point is named by the slug")
+            f"the entry point {point.name} of {package} contains {cause.slug}, but an entry point "
+            "must be named after the slug")
     return cause

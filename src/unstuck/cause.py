@@ -84,7 +84,7 @@ class View:
         return self.facts.measured(signal)
 
     def limit(self, threshold: Threshold) -> float:
-        """A threshold's value, as the user set it or as it comes."""
+        """A threshold's value: the user's, or else the default."""
         if threshold not in self.cause.thresholds:
             raise UndeclaredSignal(f"{self.cause.slug} uses {threshold.name} undeclared")
         return self.overrides.get(threshold.name, threshold.value)
@@ -97,9 +97,9 @@ class Cause:
     `needs` are signals without which the verdict is unknown; `uses` are read where present.
     `explains` are slugs of causes that this one can produce as symptoms.
     `alike` are slugs of causes that predict the same record; said on one side of a pair only.
-    `needs_trend` marks a cause that cannot be told while the run is too short for a trend.
-    `by_trial` marks one that no record can tell from others: it is named as one of a set, together
-    with the trial that separates them.
+    `needs_trend` marks a cause that cannot be judged while the run is too short for a trend.
+    `by_trial` marks one that no record can distinguish from others: it is named as one of a set,
+    together with the trial that separates them.
     `formerly` are slugs that it had before; they are still accepted.
     """
 

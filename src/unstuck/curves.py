@@ -26,10 +26,11 @@ from unstuck.shape import (
 )
 from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.trends import point_noise, ratio, tidy, trend
+from unstuck.words import count, number, percent, times
 
 FEWEST = 30  # backward passes below which nothing but divergence is called
-FEWEST_OF_A_LOG = 8  # points likewise, for they are means mostly
-NO_BETTER = 0.96  # of the constant's loss: a level above this is no better than a constant
+FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
+NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 DIVERGED = 3.0  # times the start and the constant
@@ -51,14 +52,15 @@ def judge(record: Record) -> Outcome:
     if record.end.kind is EndKind.EXCEPTION:
         return curve.outcome(
             OutcomeKind.CRASHED, 0.99,
-            f"The program ended in {record.end.exception or 'an error'} after {curve.passes} "
-            f"{curve.unit}, at a loss of {curve.end:.3g}.", float(curve.points.steps[-1]),
+            f"The program ended with {record.end.exception or 'an error'} after "
+            f"{count(curve.passes, curve.unit)}, at a loss of {number(curve.end)}.",
+            float(curve.points.steps[-1]),
         )
     fewest = FEWEST_OF_A_LOG if record.log is not None else FEWEST
     if curve.n < fewest:
         return curve.outcome(
             OutcomeKind.TOO_SHORT, 0.95,
-            f"{curve.n} {curve.unit} are too few to judge a trend; it takes {fewest} or more.",
+            f"A trend needs at least {count(fewest, curve.unit)}, but this run had only {curve.n}.",
             more=fewest - curve.n,
         )
     held = tidy(held) if held is not None else None
@@ -68,18 +70,22 @@ def judge(record: Record) -> Outcome:
 def _non_finite(raw: Series, curve: LossCurve | None) -> Outcome | None:
     """Diverged, if the loss ended non-finite or was so more often than not."""
     bad = ~np.isfinite(raw.values)
-    count, n = int(bad.sum()), len(bad)
+    amount, n = int(bad.sum()), len(bad)
     good = np.flatnonzero(~bad)
     trailing = n - 1 - int(good[-1]) if len(good) else n
-    if not count or not (trailing or count > n / 2):
+    if not amount or not (trailing or amount > n / 2):
         return None
     first = (int(good[-1]) + 1 if len(good) else 0) if trailing else int(np.argmax(bad))
     sure = 0.6 if not trailing else 0.99 if trailing >= 3 or trailing == n else 0.8
-    before = f", after {raw.values[first - 1]:.3g}" if first else ", from the first value on"
+    what = "infinite" if np.isinf(raw.values[first]) else "NaN"
+    step, are = int(raw.steps[first]), "is" if amount == 1 else "are"
+    if first:
+        says = f"was {number(raw.values[first - 1])} before it became {what} at step {step:,}"
+    else:
+        says = f"was {what} from the first value on"
     return Outcome(
         OutcomeKind.DIVERGED, sure,
-        f"The loss is {'inf' if np.isinf(raw.values[first]) else 'nan'} from step "
-        f"{int(raw.steps[first])} on{before} ({count} of {n} values are not finite).",
+        f"The loss {says} ({amount:,} of {n:,} values {are} not finite).",
         int(raw.steps[first]), curve.skill if curve and not trailing else None,
     )
 
@@ -93,26 +99,28 @@ def _runaway(curve: LossCurve) -> Outcome | None:
     head = np.abs(values[: max(5, n // 20)])
     start = float(np.max(head) if n < FEW else np.median(head) + np.ptp(head) / 2)
     height = max(start, curve.constant or 0.0)
-    times = ratio(abs(end), height)
+    factor = ratio(abs(end), height)
     limit = DIVERGED if curve.positive else 30.0
     if end < 0:
         limit = 1e6 if curve.constant is None else 1e3
-    for_good = np.quantile(np.abs(values[-max(n // 10, 3):]), 0.25) >= 0.6 * times * height
-    if not times >= (limit if n >= FEWEST else 100.0) or (times < 100 and not for_good):
+    for_good = np.quantile(np.abs(values[-max(n // 10, 3):]), 0.25) >= 0.6 * factor * height
+    if not factor >= (limit if n >= FEWEST else 100.0) or (factor < 100 and not for_good):
         return None
     peak = float(np.max(curve.y))
     late = curve.quarter
-    if 0 < end < peak / 3 and late is not None and late.falling and times < 100:
+    if 0 < end < peak / 3 and late is not None and late.falling and factor < 100:
         return None  # on its way back from a spike
-    sure = min(0.55 + 0.15 * math.log10(times), 0.97)
-    if (curve.mixed or not curve.positive) and times < 1e4:
+    sure = min(0.55 + 0.15 * math.log10(factor), 0.97)
+    if (curve.mixed or not curve.positive) and factor < 1e4:
         sure = min(sure, 0.4)
     within = np.flatnonzero(np.abs(values) <= height * 2)
     since = int(curve.points.steps[min(int(within[-1]) + 1 if len(within) else 0, n - 1)])
-    way = "rose to" if end > 0 else "ran away below zero, to"
-    than = f"{height:.3g} at the start" if height == start else f"a constant's {height:.3g}"
-    return curve.outcome(OutcomeKind.DIVERGED, sure,
-                         f"The loss {way} {end:.3g}, {times:.3g} times {than}, for good.", since)
+    way = "rose to" if end > 0 else "ran away below zero to"
+    than = (f"the {number(height)} at the start" if height == start
+            else f"the {number(height)} of a constant prediction")
+    return curve.outcome(
+        OutcomeKind.DIVERGED, sure,
+        f"The loss {way} {number(end)}, {times(factor)} {than}, and did not come back.", since)
 
 
 def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
@@ -141,16 +149,17 @@ def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
         other = trend(held)
         if other is not None and other.falling and other.fall > 0.1:
             return curve.outcome(
-                OutcomeKind.DATA_PROBLEM, 0.4, f"The train loss rose from {low:.3g} to {end:.3g} "
-                f"while the held-out loss fell by {other.fall:.0%}.", float(curve.x[best]))
+                OutcomeKind.DATA_PROBLEM, 0.4, f"The train loss rose from {number(low)} to "
+                f"{number(end)} while the held-out loss fell by {percent(other.fall)}.",
+                float(curve.x[best]))
     if curve.cut_short:
         return _too_short(curve, 1.0)
     size = ratio(end - max(low, 0.0 if above_start else low), max(abs(low), 4 * curve.error))
     sure = (0.7 if above_start else 0.55) + 0.25 * min(size, 1.0)
-    against = f"its start at {start:.3g}" if above_start else f"its best of {low:.3g}"
+    against = f"its start ({number(start)})" if above_start else f"its best ({number(low)})"
     return curve.outcome(
         OutcomeKind.BROKEN, sure,
-        f"The train loss rises: it ends at {end:.3g}, above {against}.", float(curve.x[best]))
+        f"The train loss ends at {number(end)}, above {against}.", float(curve.x[best]))
 
 
 def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
@@ -176,8 +185,9 @@ def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
             and rise > max(4 * error, 0.03 * abs(low), 0.02 * curve.reference)):
         return curve.outcome(
             OutcomeKind.OVERFITTING, 0.6 + 0.35 * min(ratio(rise, max(0.5 * abs(low), error)), 1.0),
-            f"The held-out loss was best at {low:.3g} (step {step}) and ended at {end:.3g}, while "
-            f"the train loss went from {before:.3g} to {now:.3g}.", step)
+            f"The held-out loss rose from its best, {number(low)} at step {step:,}, to "
+            f"{number(end)} while the train loss went from {number(before)} to {number(now)}.",
+            step)
     # Flat: only a wide gap that keeps widening speaks of overfitting.
     middle = float(np.median(values[m // 2: m // 2 + 3]))
     mid_step = int(held.steps[m // 2])
@@ -188,19 +198,20 @@ def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
             and was - now > 2 * curve.error):
         return curve.outcome(
             OutcomeKind.OVERFITTING, 0.5,
-            f"The held-out loss has stayed at {end:.3g} since step {mid_step}, while the train "
-            f"loss fell from {was:.3g} to {now:.3g}.", mid_step)
+            f"The held-out loss has stayed at {number(end)} since step {mid_step:,} while the "
+            f"train loss fell from {number(was)} to {number(now)}.", mid_step)
     return None
 
 
 def _too_short(curve: LossCurve, unsure: float) -> Outcome:
-    """Too short to tell; `unsure` is the relative change that could hide in the noise."""
-    times = min(max((unsure / 0.1) ** 2, 1.5), 20.0)
-    more = max(math.ceil(curve.passes * (times - 1)), FEW - curve.passes, 1)
+    """Too short to judge; `unsure` is the relative change that could hide in the noise."""
+    longer = min(max((unsure / 0.1) ** 2, 1.5), 20.0)
+    more = max(math.ceil(curve.passes * (longer - 1)), FEW - curve.passes, 1)
     return curve.outcome(
         OutcomeKind.TOO_SHORT, 0.7,
-        f"After {curve.passes} {curve.unit} a change of {min(unsure, 9.99):.0%} could hide in the "
-        f"noise of the loss; about {more} more would tell.", more=more)
+        f"After {count(curve.passes, curve.unit)} the noise of the loss could hide a change of "
+        f"{percent(min(unsure, 9.99))}. About {count(more, 'more ' + curve.unit)} would show it.",
+        more=more)
 
 
 def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
@@ -226,14 +237,14 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
             and other.start - other.end > 0.1 * curve.reference):
         return curve.outcome(
             OutcomeKind.DATA_PROBLEM, 0.7 if flat is whole else 0.5,
-            f"The train loss stays at {level:.3g} while the held-out loss fell by "
-            f"{other.fall:.0%}, from {other.start:.3g} to {other.end:.3g}.")
+            f"The train loss stayed at {number(level)} while the held-out loss fell by "
+            f"{percent(other.fall)}, from {number(other.start)} to {number(other.end)}.")
     if falling and not done:
         return curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
-            f"The loss is still falling: from {curve.start:.3g} to {level:.3g}, by {gain:.0%} of "
-            f"its level over the last part of the run." if gain > 0 else
-            f"The loss is still falling: from {curve.start:.3g} to {level:.3g}.")
+            f"The loss fell from {number(curve.start)} to {number(level)} and is still falling"
+            + (f", by {percent(quarter.fall)} in the last quarter of the run."
+               if gain > 0 and quarter is not None else "."))
     if no_better or not fell:
         width = (whole.high - whole.low) * (curve.x[-1] - curve.x[0]) if whole else math.inf
         unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))
@@ -245,33 +256,39 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         if skill is not None and no_better:
             return curve.outcome(
                 OutcomeKind.NOT_LEARNING, sure + 0.08,
-                f"The loss ends at {level:.3g}, no better than a constant prediction's "
-                f"{curve.constant:.3g}.")
+                f"The loss ends at {number(level)}, no better than a constant prediction "
+                f"({number(curve.constant or 0.0)}).")
         return curve.outcome(
             OutcomeKind.NOT_LEARNING, sure - (0.3 if skill is not None else 0.1),
-            f"The loss did not fall: it stayed at {level:.3g} for {n} {curve.unit}, and a fall "
-            f"of {max(unsure, MATERIAL):.0%} would have been seen.")
+            f"The loss stayed at {number(level)} for {count(n, curve.unit)}; a fall of "
+            f"{percent(max(unsure, MATERIAL))} would have shown.")
     slack = slack_of(quarter, scale)
     if done or (skill is not None and skill >= SKILLED):
-        left = (f"{ratio(level, curve.start):.1%} of its start" if skill is None
-                else f"a skill of {skill:.2f}")
+        left = (f"{percent(ratio(level, curve.start))} of its start" if skill is None
+                else _skilled(skill))
         return curve.outcome(OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
-                             f"The loss fell from {curve.start:.3g} to {level:.3g}, {left}, and is "
-                             f"flat.", flat_since)
+                             f"The loss fell from {number(curve.start)} to {number(level)} "
+                             f"({left}) and is now flat.", flat_since)
     maybe = half is None or not half.score > -0.7
     if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.4,
-            f"The loss fell from {curve.start:.3g} to {level:.3g}; whether it still falls cannot "
-            f"be told from the noise.")
+            f"The loss fell from {number(curve.start)} to {number(level)}; noise hides whether it "
+            f"is still falling.")
     if skill is not None:
         return curve.outcome(
             OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
-            f"The loss {'fell from' if seen else 'began at'} {curve.start:.3g} and is stuck at "
-            f"{level:.3g} since step {flat_since:.0f}, a skill of {skill:.2f}.", flat_since)
+            f"The loss {'fell from' if seen else 'began at'} {number(curve.start)} and has been "
+            f"stuck at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
+            flat_since)
     return curve.outcome(
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
-        f"The loss fell from {curve.start:.3g} to {level:.3g} and is flat; its floor is unknown, "
-        f"so it may be stuck there.", flat_since)
+        f"The loss fell from {number(curve.start)} to {number(level)} and is now flat. How low it "
+        f"could get is unknown, so it may be stuck there.", flat_since)
+
+
+def _skilled(skill: float) -> str:
+    """The skill of a level, in words that say what skill is."""
+    return f"{percent(skill)} of the way from a constant prediction to zero loss"
 
 

@@ -27,11 +27,13 @@ from unstuck.findings import (
 )
 from unstuck.phases import remarks as curve_remarks
 from unstuck.record import NotMeasured, Record, read_record
+from unstuck.requirements import LOSS
 from unstuck.schedule import after
+from unstuck.words import count, joined
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 SURE = 0.5  # a finding less sure than this is no ground for an alarm
-PROVEN = 0.7  # so sure, it is to blame for what is missing to a good skill
+PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 
 @np.errstate(all="ignore")  # the numbers of a run that went wrong; settings may be the program's
@@ -60,7 +62,7 @@ def diagnose(
     outcome = judge(record)
     remarks = [odd.says for odd in record.oddities] + curve_remarks(record)
     if record.torn:
-        remarks.append("The record is torn: some of its lines could not be read.")
+        remarks.append("The record is damaged: some of its lines could not be read.")
     verdicts: list[tuple[Cause, Verdict]] = []
     for cause in catalogue:
         verdict, trouble = verdict_of(record, cause, outcome, overrides)
@@ -88,13 +90,14 @@ def verdict_of(
     record: Record, cause: Cause, outcome: Outcome, overrides: Mapping[str, float]
 ) -> tuple[Verdict, list[str]]:
     """What one cause says of a record, and remarks on trouble. Never raises."""
-    missing = tuple(s.name for s in cause.needs if not record.measured(s))
+    missing = tuple(s for s in cause.needs if not record.measured(s))
     if missing:
-        lacks = f"{' and '.join(missing)} {_was(missing)} not measured"
-        return Unknown(unwatched(record) or lacks, missing), []
+        required = joined(dict.fromkeys(s.requires for s in missing))
+        return Unknown(unwatched(record) or f"the check needs {required}",
+                       tuple(s.name for s in missing)), []
     if cause.needs_trend and outcome.kind in ENDED_EARLY:
-        says = f"the run is too short to tell: {outcome.says}"
-        return Unknown(says, ("a run of more steps",)), []
+        why = outcome.says.partition(". ")[0].rstrip(".")
+        return Unknown(why[:1].lower() + why[1:], (_longer(record, outcome),)), []
     try:
         return cause.detect(View(record, cause, outcome, overrides)), []
     except NotMeasured as error:
@@ -106,19 +109,23 @@ def verdict_of(
 
 
 def _from_a_log(record: Record, cause: Cause, verdict: Verdict) -> Verdict:
-    """Curves may show that a cause is there, but seldom that one is not: most was never measured.
+    """Curves may show that a cause is present, but seldom that it is absent: they lack the rest.
 
-    Absent stays what is told from curves alone, all of which are there.
+    A cause stays absent if it needs nothing but curves.
     """
     lacking = tuple(s.name for s in (*cause.needs, *cause.uses) if not record.measured(s))
     if isinstance(verdict, Present) or not (lacking or cause.harm is Harm.MISTAKE):
         return verdict
-    return Unknown("a log holds curves, not the program that `unstuck run` watches",
-                   lacking or ("a run under `unstuck run`",))
+    return Unknown("a log contains only curves", ("a run under `unstuck run`", *lacking))
 
 
-def _was(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 else "were"
+def _longer(record: Record, outcome: Outcome) -> str:
+    """What a run must have for its trend to be judged."""
+    if outcome.more_points is None:
+        return LOSS
+    if record.log is not None:
+        return f"a log with {count(outcome.more_points, 'more point')}"
+    return f"a run of at least {count(record.steps + outcome.more_points, 'step')}"
 
 
 # Severity ----------------------------------------------------------------------------------------
@@ -146,8 +153,8 @@ def weigh(
 ) -> tuple[Finding, ...]:
     """Findings with their severity and root, roots first, the one that matters most at the top.
 
-    Causes in `unseen` could not be judged for want of a measurement. `looks` are the steps that
-    were looked at closely.
+    Causes in `unseen` could not be judged because a measurement is missing. `looks` are the steps
+    that were looked at closely.
     """
     by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
     severities = {c.slug: severity_of(c, v, outcome, crashed) for c, v in present}
@@ -171,10 +178,10 @@ def weigh(
 
 
 def began_before(root: Present, symptom: Present, looks: Sequence[int] = ()) -> bool:
-    """Whether a root began no later than a symptom, as far as sampled steps can tell.
+    """Whether a root began no later than a symptom, as far as sampled steps show.
 
-    What shows in the very first forward pass no update has caused. What was seen at one of the
-    `looks` may have begun right after the look before.
+    No update has caused what is already there in the first forward pass. What was seen at one of
+    the `looks` may have begun right after the previous look.
     """
     if symptom.since_step == 0:
         return root.since_step == 0
@@ -219,15 +226,15 @@ def _root(
     return seen[-1]
 
 
-# What the record cannot tell apart ---------------------------------------------------------------
+# What the record cannot distinguish --------------------------------------------------------------
 def _with_doubles(
     cause: Cause, verdict: Present, present: Sequence[tuple[Cause, Present]],
     unseen: Sequence[Cause], looks: Sequence[int],
 ) -> Present:
-    """A finding with the causes that predict the same record, and the trial that would tell.
+    """A finding with the causes that predict the same record, and the trial that separates them.
 
-    Those are causes that began at the same time, as far as sampled steps can tell, and causes that
-    could not be looked for.
+    Those are causes that began at the same time, as far as sampled steps show, and causes that
+    could not be checked.
     """
     if verdict.strength < SURE:
         return verdict
@@ -249,11 +256,11 @@ def _alike(cause: Cause, other: Cause) -> bool:
 
 
 def _trial(suspects: Mapping[str, Present]) -> str | None:
-    """The runs that would separate causes: one each, with nothing but its first remedy."""
+    """The runs that would separate causes: one for each, with only its first remedy applied."""
     changes = []
     for slug, found in suspects.items():
         if found.remedies:
             remedy = found.remedies[0]
             words = remedy.ladder[0].words() if remedy.ladder else remedy.advice or remedy.name
-            changes.append(f"{words.rstrip('.')} (cures {slug})")
-    return f"a run with one change alone: {', or '.join(changes)}" if changes else None
+            changes.append(f"{words.rstrip('.')} (helps if it is {slug})")
+    return f"run again with only one change: {', or '.join(changes)}" if changes else None

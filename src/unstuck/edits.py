@@ -6,11 +6,13 @@ express is advice.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from unstuck.words import number
+from unstuck.words import count, number, percent, times
 
 
 class Safety(StrEnum):
@@ -22,8 +24,26 @@ class Safety(StrEnum):
 
 
 def literal(value: float) -> str:
-    """A number as one would type it in code: 0.001, 3e-05, 256."""
-    return f"{value:.3g}"
+    """A number as one would type it in code: 0.001, 3e-05, 256, 1797, 1e12."""
+    if not math.isfinite(value):
+        return f"float('{value}')"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return str(int(value))
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text.replace("e+", "e")
+
+
+_ARGUMENTS = {"lr": "learning rate", "weight_decay": "weight decay"}
+
+
+def _layer(name: str) -> str:
+    """A layer or a kind of layer in a sentence."""
+    return f"layer {name}" if name[:1].isdigit() else name
+
+
+def _class(optimizer: str) -> str:
+    """The class of an optimizer of the record: SGD of SGD-2."""
+    return optimizer.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +63,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class OptimizerArgument(Edit):
-    """Another value for one argument of an optimizer, e.g. its rate."""
+    """Another value for one argument of an optimizer, e.g. its learning rate."""
 
     kind: ClassVar[str] = "optimizer-argument"
     optimizer: str
@@ -51,15 +71,16 @@ class OptimizerArgument(Edit):
     value: float
 
     def words(self) -> str:
-        return f"set {self.argument} of {self.optimizer} to {number(self.value)}"
+        argument = _ARGUMENTS.get(self.argument, self.argument)
+        return f"set the {argument} of {self.optimizer} to {number(self.value)}"
 
     def code(self) -> str:
-        return f"{self.optimizer}(..., {self.argument}={literal(self.value)})"
+        return f"{_class(self.optimizer)}(..., {self.argument}={literal(self.value)})"
 
 
 @dataclass(frozen=True, slots=True)
 class SwapOptimizer(Edit):
-    """Another optimizer in place of one."""
+    """Another optimizer instead of the present one."""
 
     kind: ClassVar[str] = "swap-optimizer"
     optimizer: str
@@ -67,7 +88,7 @@ class SwapOptimizer(Edit):
     learning_rate: float
 
     def words(self) -> str:
-        return f"use {self.by} in place of {self.optimizer}"
+        return f"replace {self.optimizer} with {self.by}"
 
     def code(self) -> str:
         return f"{self.by}(model.parameters(), lr={literal(self.learning_rate)})"
@@ -75,7 +96,7 @@ class SwapOptimizer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ParametersToOptimizer(Edit):
-    """Give parameters to an optimizer that does not hold them."""
+    """Register parameters with an optimizer."""
 
     kind: ClassVar[str] = "parameters-to-optimizer"
     optimizer: str
@@ -83,7 +104,7 @@ class ParametersToOptimizer(Edit):
     expression: str  # what the user would add, e.g. "decoder.parameters()"
 
     def words(self) -> str:
-        return f"pass {self.expression} to {self.optimizer}"
+        return f"register {self.expression} with {self.optimizer}"
 
     def code(self) -> str:
         return f"optimizer.add_param_group({{'params': {self.expression}}})"
@@ -91,14 +112,14 @@ class ParametersToOptimizer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceLayer(Edit):
-    """Another layer in place of each layer of a kind, or of one named layer."""
+    """Another layer instead of each layer of a kind, or of one named layer."""
 
     kind: ClassVar[str] = "replace-layer"
     layer: str
     by: str
 
     def words(self) -> str:
-        return f"replace {self.layer} by {self.by}"
+        return f"replace {_layer(self.layer)} with {self.by}"
 
     def code(self) -> str:
         return f"nn.{self.by}"
@@ -113,7 +134,7 @@ class InsertLayer(Edit):
     layer: str
 
     def words(self) -> str:
-        return f"insert {self.layer} after {self.after}"
+        return f"insert {self.layer} after {_layer(self.after)}"
 
     def code(self) -> str:
         return f"nn.{self.layer}"
@@ -127,25 +148,28 @@ class RemoveLayer(Edit):
     layer: str
 
     def words(self) -> str:
-        return f"remove {self.layer}"
+        return f"remove {_layer(self.layer)}"
 
     def code(self) -> str:
-        return f"# without {self.layer}"
+        return f"# without {_layer(self.layer)}"
 
 
 @dataclass(frozen=True, slots=True)
 class InitialiseLayer(Edit):
-    """Initialise the weights of layers anew; biases become 0."""
+    """Initialise the weights of a layer again, and its biases with 0."""
 
     kind: ClassVar[str] = "initialise-layer"
     layer: str
     scheme: str  # "kaiming_normal_", "xavier_uniform_", ...
 
     def words(self) -> str:
-        return f"initialise {self.layer} with {self.scheme}, biases with 0"
+        return (f"initialise the weights of {_layer(self.layer)} with {self.scheme} and its biases "
+                "with 0")
 
     def code(self) -> str:
-        return f"nn.init.{self.scheme}({self.layer}.weight); nn.init.zeros_({self.layer}.bias)"
+        layer = f"model.{self.layer}" if self.layer[:1].isdigit() else self.layer
+        layer = re.sub(r"\.(\d+)", r"[\1]", layer)  # as a Sequential is indexed
+        return f"nn.init.{self.scheme}({layer}.weight); nn.init.zeros_({layer}.bias)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +179,8 @@ class NormaliseInputs(Edit):
     kind: ClassVar[str] = "normalise-inputs"
 
     def words(self) -> str:
-        return "subtract the training data's mean from each feature and divide by its deviation"
+        return ("standardise each input feature with the mean and standard deviation of the "
+                "training data")
 
     def code(self) -> str:
         return "x = (x - x_train.mean(0)) / x_train.std(0).clamp_min(1e-8)"
@@ -168,7 +193,8 @@ class NormaliseTargets(Edit):
     kind: ClassVar[str] = "normalise-targets"
 
     def words(self) -> str:
-        return "subtract the training targets' mean and divide by their deviation"
+        return ("standardise the targets with the mean and standard deviation of the training "
+                "targets")
 
     def code(self) -> str:
         return "y = (y - y_train.mean(0)) / y_train.std(0)  # undo it for predictions"
@@ -197,7 +223,7 @@ class Clip(Edit):
     limit: float
 
     def words(self) -> str:
-        return f"clip the gradient's norm at {number(self.limit)}"
+        return f"clip the norm of the gradient at {number(self.limit)}"
 
     def code(self) -> str:
         return f"torch.nn.utils.clip_grad_norm_(model.parameters(), {literal(self.limit)})"
@@ -205,13 +231,13 @@ class Clip(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ZeroGrad(Edit):
-    """Clear the gradients before each backward."""
+    """Clear the gradients before each backward pass."""
 
     kind: ClassVar[str] = "zero-grad"
     optimizer: str
 
     def words(self) -> str:
-        return f"clear the gradients that {self.optimizer} holds before each backward"
+        return f"clear the gradients of {self.optimizer}'s parameters before each backward pass"
 
     def code(self) -> str:
         return "optimizer.zero_grad()"
@@ -219,17 +245,17 @@ class ZeroGrad(Edit):
 
 @dataclass(frozen=True, slots=True)
 class Schedule(Edit):
-    """Another course of the rate over the steps."""
+    """A learning rate that changes over the steps."""
 
     kind: ClassVar[str] = "schedule"
     name: str
     steps: int
 
     def words(self) -> str:
-        return f"let the rate follow {self.name} over {self.steps} steps"
+        return f"schedule the learning rate with {self.name} over {count(self.steps, 'step')}"
 
     def code(self) -> str:
-        return f"scheduler = {self.name}  # over {self.steps} steps"
+        return f"# schedule the learning rate: {self.name} over {self.steps} steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +266,7 @@ class MoreSteps(Edit):
     factor: float
 
     def words(self) -> str:
-        return f"train {number(self.factor)} times as long"
+        return f"train {times(self.factor)} as long"
 
     def code(self) -> str:
         return f"# {literal(self.factor)} times as many epochs"
@@ -248,13 +274,13 @@ class MoreSteps(Edit):
 
 @dataclass(frozen=True, slots=True)
 class BatchSize(Edit):
-    """Another number of samples a step."""
+    """Another number of samples per step."""
 
     kind: ClassVar[str] = "batch-size"
     size: int
 
     def words(self) -> str:
-        return f"train on batches of {self.size}"
+        return f"train on batches of {count(self.size, 'sample')}"
 
     def code(self) -> str:
         return f"DataLoader(train_set, batch_size={self.size}, shuffle=True)"
@@ -268,7 +294,9 @@ class ResizeLayer(Edit):
     factor: float
 
     def words(self) -> str:
-        return f"give the hidden layers {number(self.factor)} times their units"
+        if self.factor < 1:
+            return f"shrink the hidden layers to {percent(self.factor)} of their width"
+        return f"make the hidden layers {times(self.factor)} as wide"
 
     def code(self) -> str:
         return f"# hidden layers {literal(self.factor)} times as wide"
@@ -276,13 +304,14 @@ class ResizeLayer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class Dropout(Edit):
-    """Another share that the dropout layers zero, or dropout where there is none."""
+    """Another dropout probability, or dropout where there is none."""
 
     kind: ClassVar[str] = "dropout"
     share: float
 
     def words(self) -> str:
-        return f"zero {number(100 * self.share)} % of the hidden units in training"
+        return (f"use dropout with p = {literal(self.share)}, which drops {percent(self.share)} of "
+                f"the hidden units and keeps {percent(1 - self.share)}")
 
     def code(self) -> str:
         return f"nn.Dropout(p={literal(self.share)})"
@@ -292,7 +321,7 @@ class Dropout(Edit):
 class Remedy:
     """A treatment: a ladder of doses of one kind of edit, the most promising first.
 
-    An advice has no edits and says in `advice` what a person must do.
+    Advice has no edits; `advice` says what a person must do.
     """
 
     name: str

@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """What the curves say, before any cause."""
+    """What the curves show, before any cause is considered."""
 
     LEARNING = "learning"
     OVERFITTING = "overfitting"
@@ -47,15 +47,15 @@ class Outcome:
     says: str
     since_step: int = 0
     skill: float | None = None
-    more_points: int | None = None  # how many more it needs, where it is too short to tell
+    more_points: int | None = None  # how many more it needs, if it is too short to judge
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One measurement that speaks for a finding. It can always be drawn.
+    """One measurement that supports a finding. It can always be drawn.
 
     `signal` is a signal's name. `steps` are the steps of `observed`. `bound` is the limit that a
-    healthy run keeps to. `where` is a layer, parameter, class or loss, "" for the whole run.
+    healthy run stays within. `where` is a layer, parameter, class or loss, "" for the whole run.
     """
 
     signal: str
@@ -83,14 +83,18 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The cause was looked for and is not there."""
+    """The cause was checked and is not present; `reason` reads well after "because"."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It could not be told. `needs` names the signals, or the experiment, that would tell."""
+    """It could not be judged.
+
+    `reason` is a clause that reads well after "because". `needs` says what a run must have for a
+    verdict, in a user's words, or names signals, for which a report says it.
+    """
 
     reason: str
     needs: tuple[str, ...] = ()
@@ -101,7 +105,7 @@ Verdict = Present | Absent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What a trial of one remedy on the program itself showed."""
+    """The result of trying one remedy on the program itself."""
 
     verdict: str
     control: tuple[float, ...]
@@ -133,7 +137,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     verdicts: tuple[tuple[str, Verdict], ...]
     steps: int
-    remarks: tuple[str, ...] = ()  # what limited the watching, one sentence each
+    remarks: tuple[str, ...] = ()  # what limited the measuring, one sentence each
 
     def counted(self) -> tuple[Finding, ...]:
         """Findings that are more than a note."""

@@ -3,9 +3,9 @@
 A falling loss is taken for a floor plus a part that dies out as a power of time, exponentially or
 along an S. The forms are fitted for a grid of shapes; at one shape the fit is linear. What the
 forecast does not know comes from fitting again to curves whose errors are drawn anew in blocks, the
-forms averaged by how well they fit, and from what the same method would have missed before. (Domhan
-et al., 2015, average parametric curves likewise; a power of time with a floor is what Hestness et
-al., 2017, and Viering and Loog, 2022, find most often.)
+forms averaged by how well they fit, and from the error that the same method would have made
+before. (Domhan et al., 2015, average parametric curves likewise; a power of time with a floor is
+what Hestness et al., 2017, and Viering and Loog, 2022, find most often.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from unstuck.series import Series
 from unstuck.trends import Floats, block_levels, oscillation, point_noise, ratio, tidy, trend
 
-FEWEST = 8  # points below which no shape can be told
+FEWEST = 8  # points below which no shape can be fitted
 BLOCKS = 60
 DRAWS = 80
 AHEAD = 0.5  # of the run: how far an outlook goes
@@ -32,7 +32,7 @@ WIDTHS = (0.05, 0.1, 0.2, 0.35)
 AGES = (1.0, 3.0, 8.0)  # a point's weight grows with such a power of its time: the end counts
 DOUBT = 0.6  # of the level's error and of what a forecast of the last third missed: calibrated
 FAR = 4.0  # times half of the run: beyond, more doubt says nothing
-RESTLESS = 4.0  # errors that hang together so much larger than noise are no errors of the form
+RESTLESS = 4.0  # correlated errors so much larger than noise show that no form fits
 GRID_ERROR = 0.01  # of the loss: what the nearest shape of the grid may leave over
 LASTING = 0.75  # the correlation of such errors with their neighbours
 
@@ -85,18 +85,18 @@ def outlook(series: Series) -> Forecast | Abstained:
 
 @np.errstate(all="ignore")
 def forecast(series: Series, more: float) -> Forecast | Abstained:
-    """The gain of `more` further steps, or why none can be told. Deterministic, linear time."""
+    """The gain of `more` further steps, or why it is unknown. Deterministic, linear time."""
     series = tidy(series)
     fault = _ill_behaved(series)
     if fault is not None or not more > 0:
-        return Abstained(fault or "no further steps are asked for")
+        return Abstained(fault or "no further steps were asked for")
     x, y = block_levels(series, BLOCKS)
     span = float(series.steps[-1] - series.steps[0])
     u = (x - float(series.steps[0])) / span
     unit = float(np.max(np.abs(y))) or 1.0
     drawn = _draws(u, y / unit, 1 + more / span)
     if drawn is None:
-        return Abstained("the loss moves in ways that no steady course explains")
+        return Abstained("the loss does not follow any steady course")
     now, then = drawn
     level, seen = float(np.median(now)), len(u) * 2 // 3
     slip = 0.0
@@ -149,23 +149,24 @@ def _draws(u: Floats, y: Floats, later: float) -> tuple[Floats, Floats] | None:
 
 
 def _ill_behaved(series: Series) -> str | None:
-    """Why a curve has no foreseeable course, None if it may have one."""
+    """Why the course of a curve cannot be foreseen, None if it may be."""
     if len(series) < FEWEST:
-        return f"{len(series)} points are too few to tell the shape of the curve"
+        there = "is" if len(series) == 1 else "are"
+        return f"the shape of the curve needs at least {FEWEST} points; there {there} {len(series)}"
     if not series.steps[-1] > series.steps[0]:
-        return "all points are of one step"
+        return "all points belong to one step"
     swings = oscillation(series)
     if swings is not None and swings.alternates:
         return "the loss alternates from point to point"
     late = trend(Series(series.steps[-max(len(series) // 2, 8):],
                         series.values[-max(len(series) // 2, 8):]))
     if late is not None and late.score > 1.1:
-        return "the loss has been rising"
+        return "the loss has been rising lately"
     return None
 
 
 def _restless(errors: Floats, heights: Floats) -> bool:
-    """Whether what a form leaves over hangs together and is more than noise."""
+    """Whether the residuals of a form are correlated and larger than noise."""
     late = errors[len(errors) // 3:]
     if len(late) < 8:
         return False

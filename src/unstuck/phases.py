@@ -1,4 +1,4 @@
-"""What a curve did one after the other. No outcome is decided here."""
+"""The phases of a curve, in order. No outcome is decided here."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from unstuck.trends import (
     tidy,
     trend,
 )
+from unstuck.words import count, joined, number, percent
 
 SHORTEST = 4  # blocks of a phase
 PENALTY = 6.0  # for one more phase, times the logarithm of the number of blocks
-SPIKE = 12.0  # deviations above its surroundings
+SPIKE = 12.0  # standard deviations above its surroundings
 
 
 class Course(StrEnum):
@@ -99,7 +100,7 @@ def _cuts(y: Floats) -> list[int]:
 
 
 def _phase(part: Series, height: float) -> Phase:
-    """A piece with its course: flat unless it changes surely and by more than a trifle."""
+    """A piece with its course: flat unless it surely changes by a material amount."""
     line = trend(part)
     k = max(1, len(part) // 5)
     start, end = float(np.median(part.values[:k])), float(np.median(part.values[-k:]))
@@ -137,21 +138,24 @@ def remarks(record: Record) -> list[str]:
     course = phases(train)
     if len(course) > 1:
         said.append("The train loss was " + ", then ".join(
-            f"{p.course} from {p.start:.3g} at step {p.first} to {p.end:.3g} at {p.last}"
+            f"{p.course} from {number(p.start)} to {number(p.end)} (steps {p.first:,} to "
+            f"{p.last:,})"
             for p in course) + ".")
     if shot := spikes(train):
-        listed = ", ".join(str(step) for step in shot[:3]) + (" ..." if len(shot) > 3 else "")
-        said.append(f"The train loss spiked {len(shot)} times, at step {listed}.")
+        steps = joined(f"{step:,}" for step in shot)
+        said.append(f"The train loss has {count(len(shot), 'spike')}, at "
+                    f"{'step' if len(shot) == 1 else 'steps'} {steps}.")
     swings = oscillation(train)
     if swings is not None and swings.alternates:
-        said.append("The train loss alternates from point to point: the column may mix two losses.")
+        said.append("The train loss alternates from point to point, so its column may mix two "
+                    "losses.")
     constant = read(record, CONSTANT_LOSS)
     if course and course[-1].course is Course.FLAT and constant is not None and (
         constant.values[-1] > 0
     ):
         best = float(np.min(block_levels(tidy(train), BLOCKS)[1]))
         said.append(
-            f"The plateau at {course[-1].end:.3g} is "
-            f"{ratio(course[-1].end, float(constant.values[-1])):.0%} of the loss of the best "
-            f"constant prediction; the best level seen is {best:.3g}.")
+            f"The plateau at {number(course[-1].end)} is "
+            f"{percent(ratio(course[-1].end, float(constant.values[-1])))} of the loss of the best "
+            f"constant prediction. The lowest level in the run was {number(best)}.")
     return said

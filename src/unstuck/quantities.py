@@ -15,12 +15,17 @@ class Cost(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A named quantity. Its unit is what one reads after the number, "" for a plain ratio."""
+    """A named quantity. Its unit is what one reads after the number, "" for a plain ratio.
+
+    `requires` says in a user's words what a run must have for this signal to be measured. It reads
+    well after "needs", and signals that require the same have the same words: they are said once.
+    """
 
     name: str
     unit: str
     cost: Cost
     meaning: str
+    requires: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,10 @@ class UnusableRecord(Unusable):
 
 
 class NotMeasured(Exception):
-    """The record holds no such signal."""
+    """The record holds no such signal; the message says what a run must have for it."""
 
     def __init__(self, signal: Signal) -> None:
-        super().__init__(f"{signal.name} was not measured")
+        super().__init__(f"the check needs {signal.requires}")
         self.signal = signal
 
 
@@ -159,12 +159,12 @@ ATTRIBUTES: dict[type, str] = _attributes()  # where a record has its facts, by 
 def read_record(path: str | Path) -> Record:
     """Reads a record's folder, or its events.jsonl.
 
-    A torn last line is dropped. Unknown event types and signals are passed over, so that an older
-    reader copes with a newer writer of the same schema.
+    A torn last line is dropped. Unknown event types and signals are skipped, so that an older
+    reader can read what a newer writer of the same schema wrote.
 
     Raises:
-        UnusableRecord: there is no record, it is no record, its schema is unknown, or it exceeds
-            what any record of ours comes near.
+        UnusableRecord: there is no record, the file is something else, its schema is unknown, or it
+            is far larger than any record of ours.
     """
     path = Path(path)
     file = path / EVENTS if os.path.isdir(path) else path
@@ -185,11 +185,12 @@ def _read(file: Path) -> Record:
     except StopIteration:
         raise UnusableRecord(f"{file} is empty: nothing was recorded") from None
     if header.get("type") != "header" or not isinstance(header.get("record"), str):
-        raise UnusableRecord(f"{file} is not a record of unstuck")
+        raise UnusableRecord(f"{file} is not an unstuck record")
     schema, version = header.get("schema"), header.get("version")
     if type(schema) is not int or schema != SCHEMA:
         raise UnusableRecord(
-            f"{file} has schema {repr(schema)[:40]}; this version of unstuck reads {SCHEMA}")
+            f"{file} has schema {repr(schema)[:40]}, but this version of unstuck reads only "
+            f"schema {SCHEMA}")
     record = Record(header["record"], version if isinstance(version, str) else "")
     found = _Found(str(file))
     for event, torn in events:
@@ -264,7 +265,7 @@ class _Found:
         self.oddities: list[Oddity] = []
 
     def take(self, event: dict[str, Any]) -> None:
-        """Adds an event, or nothing of it if it raises what is no UnusableRecord."""
+        """Adds an event, or nothing of it if it raises anything but UnusableRecord."""
         kind = event["type"]
         if kind == "fact" and event["fact"] in FACT_TYPES:
             self._fact(event["fact"], from_json(FACT_TYPES[event["fact"]], event["data"]))
@@ -292,7 +293,7 @@ class _Found:
         elif kind == "odd":
             what, says = event["what"], event["says"]
             if not (isinstance(what, str) and isinstance(says, str)):
-                raise TypeError("an oddity is told in words")
+                raise TypeError("an oddity is described in words")
             self._count(kept=1)
             self.oddities.append(Oddity(what, self._step(event["step"]), says))
 
@@ -315,23 +316,23 @@ class _Found:
                                   (self._places + len(self.rows), MOST_SERIES, "series")):
             if count > most:
                 raise UnusableRecord(
-                    f"{self._file} holds more than {most:,} {what}, the most that are read")
+                    f"{self._file} holds more than {most:,} {what}, the most that unstuck reads")
 
     def _step(self, value: Any) -> int:
-        """A step number; raises ValueError if it is none."""
+        """A step number; raises ValueError if it is not one."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0 or (
             value == math.inf or int(value) != value
         ):
-            raise ValueError(f"{value!r} is no step")
+            raise ValueError(f"{value!r} is not a step number")
         if value > LARGEST_STEP:
             raise UnusableRecord(
-                f"{self._file} speaks of step {str(value)[:24]}, and steps of up to "
-                f"{LARGEST_STEP:,} are read")
+                f"{self._file} contains step {str(value)[:24]}, but unstuck reads only steps up to "
+                f"{LARGEST_STEP:,}")
         return int(value)
 
 
 def _after(series: Series | dict[str, Series]) -> int:
-    """The number of steps that a series speaks of."""
+    """The number of steps that a series covers."""
     if isinstance(series, Series):
         return int(series.steps[-1])
     return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)

@@ -48,7 +48,7 @@ class LossCurve:
     positive: bool
     mixed: bool  # the points alternate between losses
     cut_short: bool
-    unit: str  # what a point is
+    unit: str  # what a point is, in the singular
     passes: int  # points that there were; of a long run not all are here
     whole: Trend | None
     half: Trend | None
@@ -60,12 +60,12 @@ class LossCurve:
 
     @property
     def reference(self) -> float:
-        """The height that a change is measured against."""
+        """The level that a change is compared with."""
         return self.constant or max(abs(self.start), abs(self.end))
 
     def outcome(self, kind: OutcomeKind, confidence: float, says: str, since: float | None = None,
                 more: int | None = None) -> Outcome:
-        """An outcome of this curve; mixed and signed losses never make one sure of the worst."""
+        """An outcome of this curve; for mixed and signed losses the worst is never sure."""
         if kind in (OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING) and not (
             self.positive and not self.mixed
         ):
@@ -94,7 +94,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
     # A point of a log is mostly a mean over many steps.
     each = 1 if record.log is not None and n <= BLOCKS else 4
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
-    # A mean, for a constant's loss is a mean: a median sits below it where the noise is skewed.
+    # A mean, because a constant's loss is one: with skewed noise a median would lie below it.
     level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
     skill = 1 - level / constant if constant and positive else None
     swings = oscillation(points)
@@ -104,7 +104,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         constant, skill if skill is not None and math.isfinite(skill) else None, positive,
         len(record.backwards) > 1 or (swings is not None and swings.alternates),
         record.end.kind is EndKind.STOPPED and n < FEW,
-        "points" if record.log is not None else "backward passes",
+        "point" if record.log is not None else "backward pass",
         record.steps if record.thinned else n,
         *(_part(points, share) for share in (1.0, 0.5, 0.25)),
     )

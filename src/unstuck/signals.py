@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unstuck import requirements as runs
 from unstuck import sample_signals
 from unstuck.quantities import Cost as Cost
 from unstuck.quantities import PlaceSignal as PlaceSignal
@@ -10,308 +11,365 @@ from unstuck.quantities import StepSignal as StepSignal
 
 # Loss and schedule -------------------------------------------------------------------------------
 TRAIN_LOSS = StepSignal(
-    "train-loss", "", Cost.EVERY_STEP, "the loss that reaches backward, scaling undone"
+    "train-loss", "", Cost.EVERY_STEP,
+    "the loss on which backward() is called, without the factor of a gradient scaler",
+    requires=runs.LOSS,
 )
 HELD_OUT_LOSS = StepSignal(
     "held-out-loss", "", Cost.EVERY_STEP,
-    "mean loss of a pass over data from which nothing is learned",
+    "mean loss of a pass over held-out data, from which nothing is learned",
+    requires=runs.VALIDATION,
 )
 SEEN_LOSS = StepSignal(
     "seen-loss", "", Cost.EVERY_STEP,
-    "mean loss of a pass that learns nothing over data that were trained on",
+    "mean loss of a pass over training data from which nothing is learned",
+    requires=runs.SEEN,
 )
 CONSTANT_LOSS = StepSignal(
     "constant-loss", "", Cost.SAMPLED,
     "loss of the best prediction that ignores the input, from the targets seen so far",
+    requires=runs.PLAIN_LOSS,
 )
 LEARNING_RATE = PlaceSignal(
-    "learning-rate", "", Cost.EVERY_STEP, "rate of each parameter group; written when it changes",
-    place="parameter group",
+    "learning-rate", "", Cost.EVERY_STEP,
+    "learning rate of each parameter group; written when it changes",
+    requires=runs.OPTIMIZER, place="parameter group",
 )
 METRIC = PlaceSignal(
-    "metric", "", Cost.EVERY_STEP, "what a log names beside its losses, such as an accuracy",
-    place="column",
+    "metric", "", Cost.EVERY_STEP,
+    "another number that a log names beside its losses, such as an accuracy",
+    requires=runs.METRICS, place="column",
 )
-BATCH_SIZE = StepSignal("batch-size", "samples", Cost.SAMPLED, "first dimension of the model input")
+BATCH_SIZE = StepSignal(
+    "batch-size", "samples", Cost.SAMPLED, "first dimension of the model input",
+    requires=runs.MODEL,
+)
 SAME_BATCH = StepSignal(
     "same-batch", "", Cost.SAMPLED,
-    "1 if a step trained on the samples of the step before, else 0; for the first steps",
+    "1 if a step trained on the samples of the step before, else 0; in the first 32 steps",
+    requires=runs.BATCHES,
 )
 STORED_BATCHES = StepSignal(
     "stored-batches", "", Cost.SAMPLED,
-    "how many times the batch that a model receives fits into the memory that it is a view of, "
-    "over the first 32 steps",
+    "size of the memory that a model's batch is a view of, in batches; over the first 32 steps",
+    requires=runs.BATCHES,
 )
 CLIP_NORM = StepSignal(
-    "gradient-norm-before-clipping", "", Cost.EVERY_STEP, "total norm that clip_grad_norm_ returned"
+    "gradient-norm-before-clipping", "", Cost.EVERY_STEP,
+    "total norm that clip_grad_norm_ returned",
+    requires=runs.CLIPPING,
 )
 
 # Parameters --------------------------------------------------------------------------------------
 GRADIENT_NORM = PlaceSignal(
-    "gradient-norm", "", Cost.SAMPLED,
-    "L2 norm of a parameter's gradient as the optimizer sees it", place="parameter",
+    "gradient-norm", "", Cost.SAMPLED, "L2 norm of a parameter's gradient when the optimizer steps",
+    requires=runs.UPDATE, place="parameter",
 )
 WEIGHT_NORM = PlaceSignal(
-    "weight-norm", "", Cost.SAMPLED, "L2 norm of a parameter before the update", place="parameter"
+    "weight-norm", "", Cost.SAMPLED, "L2 norm of a parameter before the update",
+    requires=runs.UPDATE, place="parameter",
 )
 UPDATE_NORM = PlaceSignal(
     "update-norm", "", Cost.SAMPLED,
-    "L2 norm of the real change of a parameter over one optimizer step", place="parameter",
+    "L2 norm of the change that one optimizer step makes to a parameter",
+    requires=runs.UPDATE, place="parameter",
 )
 GRADIENT_PRODUCT = PlaceSignal(
     "gradient-product", "", Cost.SAMPLED,
-    "product of the gradients of a sampled step and the next, over the square of the larger norm",
-    place="optimizer",
+    "dot product of the gradients of a sampled step and the next one, divided by the square of "
+    "the larger norm",
+    requires=runs.OPEN_OPTIMIZER_TWICE, place="optimizer",
 )
 GRADIENT_SQUARE = PlaceSignal(
     "gradient-square", "", Cost.SAMPLED,
-    "mean square of the norms of the gradients of a sampled step and the next, in the same unit",
-    place="optimizer",
+    "mean squared norm of the gradients of a sampled step and the next one, divided by the square "
+    "of the larger norm",
+    requires=runs.OPEN_OPTIMIZER_TWICE, place="optimizer",
 )
 CARRIED_GRADIENT = PlaceSignal(
     "carried-gradient", "", Cost.SAMPLED,
-    "share of an optimizer's parameters whose gradient still held that of the step before",
-    place="optimizer",
+    "share of an optimizer's parameters whose gradient still contains that of the previous step",
+    requires=runs.UPDATES, place="optimizer",
 )
 REACHED = PlaceSignal(
-    "reached-by-loss", "", Cost.SAMPLED, "1 if the loss's graph reaches the parameter, else 0",
-    place="parameter",
+    "reached-by-loss", "", Cost.SAMPLED,
+    "1 if the graph of the loss contains the parameter, else 0",
+    requires=runs.BACKWARD, place="parameter",
 )
 HELD = PlaceSignal(
     "held-by-optimizer", "", Cost.SAMPLED,
-    "1 if an optimizer held the parameter at this step or any before, or its value has changed "
-    "since the run began, else 0",
-    place="parameter",
+    "1 if the parameter is or was registered with an optimizer, or its value has changed since "
+    "the run began, else 0",
+    requires=runs.UPDATE, place="parameter",
 )
 EMPTY_STEP = PlaceSignal(
     "empty-step", "", Cost.SAMPLED,
-    "1 if the optimizer stepped without any of the gradients that backward was there to leave, "
-    "else 0",
-    place="optimizer",
+    "1 if the optimizer stepped without any of the gradients that backward had computed, else 0",
+    requires=runs.OPEN_OPTIMIZER, place="optimizer",
 )
 UNUSED_BACKWARDS = PlaceSignal(
     "unused-backwards", "passes", Cost.SAMPLED,
-    "backward passes so far while no optimizer had stepped nor a weight changed; 0 once one did",
-    place="optimizer",
+    "backward passes so far without an optimizer step or a change of a weight; 0 after the first "
+    "of either",
+    requires=runs.STEPLESS, place="optimizer",
 )
 
 LOSS_FACTOR = PlaceSignal(
     "loss-factor", "", Cost.SAMPLED,
-    "what reached backward over the loss that was computed; one number a backward pass",
-    place="loss",
+    "the value passed to backward() divided by the loss that was computed; one number per "
+    "backward pass",
+    requires=runs.BACKWARD_OF_KNOWN_LOSS, place="loss",
 )
 LIVE_GRAPHS = PlaceSignal(
     "live-graphs", "", Cost.SAMPLED,
-    "graphs of losses and outputs made more than two steps ago that are still in memory, of those "
-    "followed",
-    place="loss or output",
+    "graphs of losses and outputs that are still in memory more than two steps after they were "
+    "built, among those that unstuck follows",
+    requires=runs.UPDATE, place="loss or output",
 )
 
 UNREGISTERED = PlaceSignal(
     "unregistered-layer", "", Cost.SAMPLED,
-    "1 if a layer that the loss reaches but no model lists is in training mode, not loaded, held "
-    "by no optimizer, and has kept its values since it was first seen, else 0",
+    "1 if a layer that the loss uses is registered neither with a model nor with an optimizer, is "
+    "in train mode, was not loaded, and has kept its first values; else 0",
+    requires=runs.UNREGISTERED,
 )
 
 FROZEN = PlaceSignal(
     "frozen-fresh", "", Cost.SAMPLED,
-    "1 if a frozen parameter was never trained nor loaded and has kept its values since it was "
-    "first seen, else 0",
-    place="parameter",
+    "1 if a frozen parameter was neither trained nor loaded and has kept its first values, else 0",
+    requires=runs.FROZEN, place="parameter",
 )
 
 # Layers ------------------------------------------------------------------------------------------
 OUTPUT_GRADIENT = PlaceSignal(
-    "output-gradient", "", Cost.SAMPLED, "L2 norm of the loss's gradient at a layer's output"
+    "output-gradient", "", Cost.SAMPLED, "L2 norm of the loss's gradient at a layer's output",
+    requires=runs.BACKWARD,
 )
-OUTPUT_MEAN = PlaceSignal("output-mean", "", Cost.SAMPLED, "mean of a layer's output")
+OUTPUT_MEAN = PlaceSignal(
+    "output-mean", "", Cost.SAMPLED, "mean of a layer's output",
+    requires=runs.LAYERS,
+)
 OUTPUT_DEVIATION = PlaceSignal(
-    "output-deviation", "", Cost.SAMPLED, "standard deviation of a layer's output"
+    "output-deviation", "", Cost.SAMPLED, "standard deviation of a layer's output",
+    requires=runs.LAYERS,
 )
 SILENT_SHARE = PlaceSignal(
     "silent-share", "", Cost.SAMPLED,
-    "share of a rectifier's units that were zero for every sample of this and the two sampled "
-    "batches before (of all so far in the first three)",
+    "share of a ReLU's units that were zero for every sample of this sampled batch and the two "
+    "before it",
+    requires=runs.RELU,
 )
 SATURATED_SHARE = PlaceSignal(
     "saturated-share", "", Cost.SAMPLED,
-    "share of a sigmoid's or tanh's outputs within 3 % of an end of their range",
+    "share of the outputs of a sigmoid or tanh within 3 % of either end of their range",
+    requires=runs.SIGMOID,
 )
 
 TWIN_UNITS = PlaceSignal(
     "twin-units", "", Cost.SAMPLED,
-    "share of a matrix's units whose weights equal another unit's; measured at the first sampled "
-    "step, and again while it is large",
-    place="parameter",
+    "share of a weight matrix's units whose weights equal those of another unit; measured at the "
+    "first sampled step, and again while it is large",
+    requires=runs.BACKWARD, place="parameter",
 )
 STACKED_LAYERS = PlaceSignal(
     "stacked-layers", "", Cost.SAMPLED,
-    "number of layers with weights before a layer with nothing nonlinear in between",
+    "number of layers with weights directly before a layer, with nothing nonlinear in between",
+    requires=runs.SMALL_GRAPH,
 )
 CURVED_OPERATIONS = StepSignal(
     "curved-operations", "", Cost.SAMPLED,
-    "number of nonlinear operations that some layer with weights gets its input from",
+    "number of nonlinear operations whose output feeds a layer with weights",
+    requires=runs.SMALL_GRAPH,
 )
 TIME_GROWTH = PlaceSignal(
     "growth-through-time", "", Cost.SAMPLED,
-    "gradient at the first use of a recurrent weight over that at its last use in one forward",
-    place="parameter",
+    "gradient at the first use of a recurrent weight divided by the gradient at its last use, "
+    "within one forward pass",
+    requires=runs.RECURRENCE, place="parameter",
 )
 SCHEDULER_CALLS = PlaceSignal(
-    "scheduler-calls", "", Cost.SAMPLED, "steps that a learning rate scheduler has made",
-    place="scheduler",
+    "scheduler-calls", "", Cost.SAMPLED, "steps that a learning rate scheduler has made so far",
+    requires=runs.SCHEDULER, place="scheduler",
 )
 
 # Data at the model's first layer and at the loss -------------------------------------------------
 INPUT_MEAN = PlaceSignal(
-    "input-mean", "", Cost.SAMPLED, "mean of a feature at the model's first layer", place="feature"
+    "input-mean", "", Cost.SAMPLED, "mean of a feature at the model's first layer",
+    requires=runs.FLOATS, place="feature",
 )
 INPUT_DEVIATION = PlaceSignal(
     "input-deviation", "", Cost.SAMPLED,
-    "standard deviation of a feature at the model's first layer", place="feature",
+    "standard deviation of a feature at the model's first layer",
+    requires=runs.FLOATS, place="feature",
 )
 TARGET_MEAN = PlaceSignal(
-    "target-mean", "", Cost.SAMPLED, "mean of the targets of a loss", place="loss"
+    "target-mean", "", Cost.SAMPLED, "mean of the targets of a loss",
+    requires=runs.TARGETS, place="loss",
 )
 TARGET_DEVIATION = PlaceSignal(
     "target-deviation", "", Cost.SAMPLED, "standard deviation of the targets of a loss",
-    place="loss",
+    requires=runs.TARGETS, place="loss",
 )
 LOSS_INPUT_MINIMUM = PlaceSignal(
-    "loss-input-minimum", "", Cost.SAMPLED, "smallest value that a loss received", place="loss"
+    "loss-input-minimum", "", Cost.SAMPLED, "smallest value passed to a loss as prediction",
+    requires=runs.KNOWN_LOSS, place="loss",
 )
 LOSS_INPUT_MAXIMUM = PlaceSignal(
-    "loss-input-maximum", "", Cost.SAMPLED, "largest value that a loss received", place="loss"
+    "loss-input-maximum", "", Cost.SAMPLED, "largest value passed to a loss as prediction",
+    requires=runs.KNOWN_LOSS, place="loss",
 )
 CLASS_SUM_ERROR = PlaceSignal(
     "class-sum-error", "", Cost.SAMPLED,
-    "largest distance from 1 of the sum over classes of what a loss received", place="loss",
+    "largest distance from 1 of the sum over classes of a loss's predictions",
+    requires=runs.KNOWN_LOSS, place="loss",
 )
 BATCH_SUM_ERROR = PlaceSignal(
     "batch-sum-error", "", Cost.SAMPLED,
-    "largest distance from 1 of the sum over the batch of what a loss received", place="loss",
+    "largest distance from 1 of the sum over the batch of a loss's predictions",
+    requires=runs.KNOWN_LOSS, place="loss",
 )
 LOSS_INPUT_MEAN = PlaceSignal(
-    "loss-input-mean", "", Cost.SAMPLED, "mean of what a regression loss received", place="loss"
+    "loss-input-mean", "", Cost.SAMPLED, "mean of the predictions passed to a regression loss",
+    requires=runs.REGRESSION, place="loss",
 )
 LOSS_INPUT_DEVIATION = PlaceSignal(
     "loss-input-deviation", "", Cost.SAMPLED,
-    "standard deviation of what a regression loss received", place="loss",
+    "standard deviation of the predictions passed to a regression loss",
+    requires=runs.REGRESSION, place="loss",
 )
 TARGET_MINIMUM = PlaceSignal(
     "target-minimum", "", Cost.SAMPLED,
-    "smallest target of a loss; those that it ignores are left out", place="loss",
+    "smallest target of a loss, without the targets that it ignores",
+    requires=runs.TARGETS, place="loss",
 )
 TARGET_MAXIMUM = PlaceSignal(
     "target-maximum", "", Cost.SAMPLED,
-    "largest target of a loss; those that it ignores are left out", place="loss",
+    "largest target of a loss, without the targets that it ignores",
+    requires=runs.TARGETS, place="loss",
 )
 DISTINCT_TARGETS = PlaceSignal(
     "distinct-targets", "", Cost.SAMPLED,
-    "how many different values the targets of a loss have had so far; 0 unless all are whole "
-    "numbers and few",
-    place="loss",
+    "number of different targets of a loss so far; 0 unless all are whole numbers and few",
+    requires=runs.TARGETS, place="loss",
 )
 REPEATED_TARGETS = PlaceSignal(
     "repeated-targets", "", Cost.SAMPLED,
-    "share of the samples whose several numbers to predict are all the same", place="loss",
+    "share of samples whose targets, several numbers each, are all equal",
+    requires=runs.WIDE_REGRESSION, place="loss",
 )
 MULTIPLE_LABELS = PlaceSignal(
     "multiple-labels", "", Cost.SAMPLED,
-    "share of samples whose targets are zeros and several ones", place="loss",
+    "share of samples whose targets are zeros and several ones",
+    requires=runs.PROBABILITIES, place="loss",
 )
 ONE_LABEL = PlaceSignal(
-    "one-label", "", Cost.SAMPLED,
-    "share of samples whose targets are zeros and exactly one 1", place="loss",
+    "one-label", "", Cost.SAMPLED, "share of samples whose targets are zeros and exactly one 1",
+    requires=runs.PROBABILITIES, place="loss",
 )
 LABEL_ORDER = PlaceSignal(
     "label-order", "", Cost.SAMPLED,
-    "correlation between the distance of two whole-number targets and that of their mean inputs",
-    place="loss",
+    "correlation between the difference of two whole-number targets and the distance of the mean "
+    "inputs that belong to them",
+    requires=runs.WHOLE_NUMBERS, place="loss",
 )
 LABEL_SEPARATION = PlaceSignal(
     "label-separation", "", Cost.SAMPLED,
-    "squared distance between the mean inputs of two whole-number targets, over what chance "
-    "would put there",
-    place="loss",
+    "squared distance between the mean inputs of two whole-number targets, divided by the squared "
+    "distance expected by chance",
+    requires=runs.WHOLE_NUMBERS, place="loss",
 )
 UNREACHABLE_SHARE = PlaceSignal(
     "unreachable-share", "", Cost.SAMPLED,
-    "share of targets outside the range of the operation that made the prediction", place="loss",
+    "share of targets outside the range of the operation that computes the prediction",
+    requires=runs.BOUNDED_REGRESSION, place="loss",
 )
 UNREACHABLE_LOSS = PlaceSignal(
     "unreachable-loss", "", Cost.SAMPLED,
-    "squared error that no prediction within that range can avoid, over the targets' variance",
-    place="loss",
+    "squared error that no prediction within the range of the last operation can avoid, divided "
+    "by the variance of the targets",
+    requires=runs.BOUNDED_REGRESSION, place="loss",
 )
 TARGET_NON_FINITE = PlaceSignal(
     "target-non-finite", "", Cost.SAMPLED, "share of NaN or Inf among the targets of a loss",
-    place="loss",
+    requires=runs.FLOAT_TARGETS, place="loss",
 )
 INPUT_NON_FINITE = PlaceSignal(
     "input-non-finite", "", Cost.SAMPLED,
-    "share of NaN or Inf in a feature of the model's or the first layer's input, where there are "
-    "any",
-    place="feature",
+    "share of NaN or Inf in a feature of the input of the model or of its first layer; written "
+    "only if there are any",
+    requires=runs.NON_FINITE_INPUT, place="feature",
 )
 CONSTANT_INPUT_SHARE = StepSignal(
     "constant-input-share", "", Cost.SAMPLED,
-    "share of the elements of the first layer's input that have been the same for all samples",
+    "share of the elements of the first layer's input that were the same for all samples so far",
+    requires=runs.BATCHES,
 )
 IDENTICAL_OUTPUTS = StepSignal(
     "identical-outputs", "", Cost.SAMPLED,
-    "1 if a model puts out the same for every sample of a batch, else 0; looked at only where its "
+    "1 if a model's output is the same for every sample of a batch, else 0; measured only if its "
     "inputs are all the same",
+    requires=runs.EQUAL_INPUTS,
 )
 PICTURE_ROUGHNESS = StepSignal(
     "picture-roughness", "", Cost.SAMPLED,
-    "mean squared difference of neighbours in the first convolution's pictures over twice their "
-    "variance (0: smooth, 1: noise), along the axis that speaks least for channels last",
+    "mean squared difference of neighbouring pixels at the first convolution, divided by twice "
+    "their variance (0: smooth, 1: noise), along the image axis that differs least between the "
+    "two layouts",
+    requires=runs.IMAGES,
 )
 CHANNELS_LAST_ROUGHNESS = StepSignal(
     "channels-last-roughness", "", Cost.SAMPLED,
-    "the same along the same axis, if the numbers are read as height, width, channels",
+    "the picture-roughness along the same axis if the numbers are read as height, width, channels",
+    requires=runs.IMAGES,
 )
 
 # Modes and order ---------------------------------------------------------------------------------
 EVAL_IN_TRAINING = PlaceSignal(
     "eval-mode-in-training", "", Cost.SAMPLED,
-    "1 if a layer that depends on the mode was in eval mode in every pass of the step whose loss "
-    "reached backward, else 0",
+    "1 if a layer with a train and an eval mode was in eval mode in every forward pass of the "
+    "step whose loss reached backward, else 0",
+    requires=runs.TWO_MODES,
 )
 BATCH_NORM_VALUES = PlaceSignal(
     "batch-norm-values", "values", Cost.SAMPLED,
-    "values per channel that a batch normalisation layer in train mode took its statistics from",
+    "number of values per channel from which a batch normalisation layer in train mode computes "
+    "its statistics",
+    requires=runs.BATCH_NORM,
 )
 BATCH_NORM_GAP = PlaceSignal(
     "batch-norm-gap", "", Cost.SAMPLED,
-    "distance between what a batch normalisation layer makes of a batch in train mode and what it "
-    "would make of it in eval mode, in standard deviations",
+    "distance between the outputs of a batch normalisation layer in train mode and in eval mode "
+    "for the same batch, in standard deviations",
+    requires=runs.BATCH_NORM,
 )
 TRAIN_IN_VALIDATION = PlaceSignal(
     "train-mode-in-validation", "", Cost.EVERY_STEP,
-    "1 if a layer that depends on the mode was in train mode in a pass over held-out data, else 0",
+    "1 if a layer with a train and an eval mode was in train mode in a pass over held-out data, "
+    "else 0",
+    requires=runs.TWO_MODE_VALIDATION,
 )
 COPIED_GENERATORS = PlaceSignal(
     "copied-generators", "generators", Cost.SAMPLED,
-    "random generators of the program's own that each worker of a loader gets the same copy of "
-    "and draws from; counted when the loader is built",
-    place="loader",
+    "random generators of the program that are copied unchanged into each worker of a loader and "
+    "used there; counted when the loader is built",
+    requires=runs.WORKERS, place="loader",
 )
 LABEL_AGREEMENT = PlaceSignal(
     "label-agreement", "", Cost.SAMPLED,
-    "share of the pairs of samples of one step that have the same class label", place="loss",
+    "share of pairs of samples of one step that have the same class label",
+    requires=runs.LABELS, place="loss",
 )
 LABEL_AGREEMENT_BETWEEN = PlaceSignal(
     "label-agreement-between", "", Cost.SAMPLED,
-    "share of the pairs of samples of two different sampled steps, of all so far, that have the "
+    "share of pairs of samples of two different sampled steps, among all so far, that have the "
     "same class label",
-    place="loss",
+    requires=runs.LABELS, place="loss",
 )
 PASTED_SHARE = PlaceSignal(
     "pasted-share", "", Cost.SAMPLED,
-    "share of a layer's samples that hold numbers of several of the model's; written if there are "
-    "any",
+    "share of a layer's samples that contain numbers of several of the model's samples; written "
+    "only if there are any",
+    requires=runs.MIXED_SAMPLES,
 )
 
 ALL: tuple[Signal, ...] = tuple(

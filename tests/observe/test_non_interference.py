@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import apart
 from benchmarks.non_interference import Comparison, Run, compare, every_run
+from harness import apart
 
 STEPS = 40  # optimizer steps of each program; the close looks are densest in the first
 THIRDS = 3

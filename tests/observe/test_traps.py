@@ -34,7 +34,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
-from benchmarks.apart import PRELOAD
+from harness.apart import PRELOAD
 from unstuck.facts import EndKind
 from unstuck.observe import capture
 from unstuck.observe.probes.losses import LossProbe

@@ -35,6 +35,7 @@ from unstuck.findings import (
 )
 from unstuck.record import Record
 from unstuck.report import terminal
+from unstuck.signals import ALL, HELD, SILENT_SHARE, UPDATE_NORM, WEIGHT_NORM
 
 _SOURCE = "opt = SGD(model.parameters(), lr=10)"
 _RATE = Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),))
@@ -86,23 +87,23 @@ def test_a_finding_looks_as_promised() -> None:
     evidence = Evidence("train-loss", "", (0, 1, 2, 3), (1, 2, 3, 8.0), 1.0, "the loss grew")
     other = Remedy("clip", Safety.CHANGES_EXPERIMENT, code_text="clip(\n    model)")
     present = _present(_at(), evidence=(evidence,), remedies=(_RATE, other), one_of=("a", "b"),
-                       separated_by="a lower rate")
+                       separated_by="lower the learning rate")
     shown = _shown(_diagnosis(replace(
         _finding(present), trial=TrialResult("cured", (2.3, 2.4), (0.1, 0.2), (1, 2), (0.1,), 3.0)
     )))
     assert shown == """\
-outcome: diverged (confidence 97%): The loss is inf from step 14 on.
+unstuck: The training diverged (confidence 97 %). The loss is inf from step 14 on.
 
 error[learning-rate-too-high]: the loss diverged at step 14 (2.31 → inf)
    ┌─ train.py:37:7
 37 │ opt = SGD(model.parameters(), lr=10)
    │       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ far too high
    = seen   the loss grew  ▁▂▃█
-   = tried  cured: 0.1, 0.2 with the fix, 2.3, 2.4 as it is, on 2 seeds
+   = tried  cured: 0.1 and 0.2 with the fix, 2.3 and 2.4 without it (2 seeds)
    = fix    SGD(..., lr=0.08)
    = or     clip(
                 model) (changes the experiment)
-   = note   cannot be told from a or b by this run; would be separated by a lower rate
+   = note   this run cannot distinguish it from a or b; to find out, lower the learning rate
    = why    unstuck explain learning-rate-too-high
 unstuck: 1 error
 """
@@ -114,7 +115,7 @@ def test_symptoms_stand_under_their_root() -> None:
     second = _finding(_present(None), "vanishing-gradients", Severity.NOTE, symptom.slug)
     lines = _shown(_diagnosis(root, symptom, second), notes=True, quiet=True).splitlines()
     assert lines[-3:] == [
-        "   = which also explains:",
+        "   = this also explains:",
         "     warning[dead-relu]: the loss diverged at step 14 (2.31 → inf) (train.py:37:7)",
         "       note[vanishing-gradients]: the loss diverged at step 14 (2.31 → inf)",
     ]
@@ -128,17 +129,39 @@ def test_nothing_gets_lost_where_roots_are_hidden_or_go_round() -> None:
     other = _finding(_present(None), "d", root="c")
     shown = _shown(_diagnosis(hidden, below, one, other))
     assert all(f"[{slug}]" in shown for slug in "bcd")
-    assert "unstuck: 2 errors, 1 warning; 1 note not shown (--notes)" in shown
+    assert "unstuck: 2 errors and 1 warning; 1 note hidden (--notes shows it)" in shown
 
 
 def test_a_healthy_run_gets_one_sentence() -> None:
     verdicts = (("a", Absent("no")), ("b", Absent("no")))
     assert _shown(_diagnosis(kind=OutcomeKind.LEARNING, verdicts=verdicts)) == (
-        "unstuck: no fault found, 2 causes checked over 120 steps; outcome: learning (confidence "
-        "97%): The\n  loss is inf from step 14 on.\n"
+        "unstuck: The network is learning (confidence 97 %), and no problem was found (2 causes "
+        "checked\n  over 120 steps). The loss is inf from step 14 on.\n"
     )
-    assert "none of the causes known" in _shown(_diagnosis(verdicts=verdicts))
     assert _shown(_diagnosis(kind=OutcomeKind.LEARNING), quiet=True) == ""
+
+
+def test_a_failure_that_nothing_explains_gets_a_next_step() -> None:
+    verdicts = (("a", Absent("no")), ("b", Absent("no")))
+    shown = _shown(_diagnosis(verdicts=verdicts))
+    assert shown.startswith(
+        "unstuck: The training diverged (confidence 97 %), and none of the 2 causes checked over "
+        "120 steps\n  explains it. The loss is inf from step 14 on.\nnext: divide the learning "
+    )
+    assert "next: " not in _shown(_diagnosis(verdicts=verdicts), advise=False)
+    one = " ".join(_shown(_diagnosis(verdicts=verdicts[:1])).split())
+    assert "and the only cause checked over 120 steps does not explain it." in one
+    short = _shown(_diagnosis(kind=OutcomeKind.TOO_SHORT, verdicts=verdicts))
+    assert "None of the 2 causes that could be checked is present." in " ".join(short.split())
+    assert "next: " not in short
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_every_outcome_is_said_in_words(kind: OutcomeKind) -> None:
+    for verdicts in ((), (("a", Absent("no")),), (("a", Absent("no")), ("b", Absent("no")))):
+        first = _shown(_diagnosis(kind=kind, verdicts=verdicts)).splitlines()[0]
+        assert first.startswith(("unstuck: The ", "unstuck: No "))
+        assert kind.value not in first or "-" not in kind.value
 
 
 def test_what_was_not_assessed_takes_a_line() -> None:
@@ -146,9 +169,37 @@ def test_what_was_not_assessed_takes_a_line() -> None:
     unknown = (("a", short), ("b", short), ("c", Unknown("SGD was not seen")), ("d", Absent("")))
     shown = _shown(_diagnosis(verdicts=unknown, remarks=("It is compiled.",)), width=200)
     assert (
-        "not assessed: 3 causes (a, b, c), 2 because the run is too short, 1 because SGD was not "
-        "seen;\n  needed: more steps\nnote: It is compiled.\n"
+        "not assessed: 3 causes (a, b and c): 2 because the run is too short; and 1 because SGD "
+        "was not\n  seen. To check them, unstuck needs more steps.\nnote: It is compiled.\n"
     ) in shown
+
+
+def test_names_of_signals_are_for_those_who_want_notes() -> None:
+    update = Unknown("no update was seen", (UPDATE_NORM.name, WEIGHT_NORM.name, HELD.name))
+    logged = Unknown("no update was seen", ("a run under `unstuck run`", SILENT_SHARE.name))
+    found = _diagnosis(verdicts=(("a", update), ("b", update), ("c", logged)))
+    shown = " ".join(_shown(found).split())
+    assert (
+        "not assessed: 3 causes (a, b and c), because no update was seen. To check them, unstuck "
+        f"needs {UPDATE_NORM.requires}; and a run under `unstuck run`."
+    ) in shown
+    assert UPDATE_NORM.name not in shown
+    shown = " ".join(_shown(found, notes=True).split())
+    assert "Missing signals: update-norm, weight-norm, held-by-optimizer and silent-share." in shown
+
+
+def test_what_a_reason_says_is_not_said_again() -> None:
+    lacks = Unknown(f"the check needs {UPDATE_NORM.requires}", (UPDATE_NORM.name,))
+    shown = " ".join(_shown(_diagnosis(verdicts=(("a", lacks),))).split())
+    assert shown.endswith(
+        f"not assessed: 1 cause (a), because the check needs {UPDATE_NORM.requires}.")
+
+
+def test_every_signal_says_what_it_requires() -> None:
+    for signal in ALL:
+        assert signal.requires
+        assert signal.name not in signal.requires.split(), signal.name
+        assert not signal.requires.endswith(".")
 
 
 # The caret ---------------------------------------------------------------------------------------
@@ -299,14 +350,14 @@ _OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
 
 
 @pytest.mark.parametrize(("record", "words"), [
-    (Record("a", "1", end=End(EndKind.FINISHED)), "called no model in this process"),
-    (Record("a", "1"), "; it was ended from outside before that"),
+    (Record("a", "1", end=End(EndKind.FINISHED)), "called no model in this process (unstuck"),
+    (Record("a", "1"), "called no model in this process before it was killed"),
     (Record("a", "1", models=(_MODEL,), end=End(EndKind.EXIT, 3)),
-     "no optimizer was built and no loss reached backward()"),
+     "called Net, but it built no optimizer and no loss reached backward() before it exited"),
     (Record("a", "1", models=(_MODEL,), optimizers=(_OPTIMIZER,), end=End(EndKind.FINISHED)),
-     "Net was called and an optimizer built, but no loss reached backward()"),
+     "called Net and built an optimizer, but no loss reached backward(), so"),
     (Record("a", "1", end=End(EndKind.EXCEPTION, 1, "ValueError", "x", _at())),
-     "ended in ValueError at train.py:37:7 before its first backward pass"),
+     "ended with ValueError at train.py:37:7 before its first backward pass"),
 ])
 def test_a_run_without_training_is_told_apart(record: Record, words: str) -> None:
     assert words in terminal.nothing_trained(record)

@@ -1,4 +1,4 @@
-"""Labels out of range: labels that the loss, or the number of outputs, does not provide for."""
+"""Labels out of range: labels that do not fit the loss or the number of outputs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from unstuck.cause import Cause, Harm, Threshold, View, Words
 from unstuck.causes._measures import thinned, unread_loss
-from unstuck.edits import LossForm, Remedy, Safety
+from unstuck.edits import LossForm, Remedy, Safety, literal
 from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
-from unstuck.words import number
+from unstuck.words import count, number
 
 SLACK = Threshold(
     "label-slack", 0.25,
-    "Labels of a generative network are sometimes softened a little beyond 0 and 1 on purpose. "
-    "The next wrong code is a whole 1 away.",
+    "Labels for generative networks are sometimes softened slightly beyond 0 and 1 on purpose. "
+    "The next wrong encoding is a whole 1 away.",
     "Salimans et al. 2016, Improved techniques for training GANs: labels of 0.7 to 1.2",
 )
 CODES = Threshold(
     "most-label-codes", 3.0,
-    "Labels of two kinds, or three with one that means neither, are a yes and a no; more whole "
-    "numbers from 0 up are classes, which need another encoding.",
+    "Two different labels, or three if one of them means neither, stand for yes and no. More "
+    "different whole numbers from 0 up are classes, which need another encoding.",
     "definition",
 )
 CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
@@ -39,7 +39,7 @@ class _Labels:
 
     low: float
     high: float
-    distinct: int  # 0 if they are no whole numbers
+    distinct: int  # 0 if they are not whole numbers
     steps: tuple[int, ...]
     lows: tuple[float, ...]
     highs: tuple[float, ...]
@@ -81,6 +81,11 @@ def _span(labels: _Labels) -> str:
     return f"{number(labels.low)} to {number(labels.high)}"
 
 
+def _typed(value: float) -> str:
+    """A label as one would type it in code."""
+    return str(int(value)) if value.is_integer() else literal(value)
+
+
 def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     classes = loss.input_shape[1] if len(loss.input_shape) > 1 else loss.input_shape[-1]
     if labels.low >= 0 and labels.high < classes:
@@ -93,15 +98,17 @@ def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     if labels.low == -1:
         remedies.append(_form(
             f"F.{loss.function}(logits, labels, ignore_index=-1)",
-            "ignore the labels of -1, if they mark samples without one"))
+            "ignore labels of -1, if they mark samples without a label"))
+    valid = f"0 to {number(classes - 1)}" if classes > 1 else "0"
     remedies.append(Remedy(
-        "as many outputs as labels", Safety.ADVICE,
-        advice=f"Give the last layer as many outputs as there are labels, or map the labels to 0 "
-        f"to {classes - 1}."))
+        "match the outputs and the labels", Safety.ADVICE,
+        advice="Give the last layer as many outputs as there are classes, or renumber the labels "
+        f"to {valid}."))
     return _Fault(
-        f"the labels run from {_span(labels)}, but there are {classes} outputs, for the labels 0 "
-        f"to {classes - 1}",
-        f"receives labels from {_span(labels)} for {classes} outputs",
+        f"the labels range from {_span(labels)}, but with {count(classes, 'output')} only {valid} "
+        "is valid",
+        f"receives labels from {_span(labels)}; with {count(classes, 'output')} only {valid} is "
+        "valid",
         0.0 if labels.low < 0 else float(classes - 1), 0.97, tuple(remedies))
 
 
@@ -117,16 +124,17 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
         strength = 0.4
     elif loss.reduction == "none" and labels.distinct != 2:
         strength = 0.4  # a label of its own for what the program leaves out afterwards
-    code, reason = "labels.clamp(0, 1)", "bring the labels to 0..1"
+    code, reason = "labels.clamp(0, 1)", "clamp the labels to the range 0 to 1"
     if labels.distinct == 2 and labels.low == -1 and labels.high == 1:
         code, reason = "(labels + 1) / 2", "map the labels from -1 and 1 to 0 and 1"
     elif labels.distinct == 2 and labels.low == 1 and labels.high == 2:
         code, reason = "labels - 1", "count the labels from 0"
     elif labels.low >= 0:
-        code, reason = f"labels / {number(labels.high)}", "bring the labels to 0..1"
+        code, reason = f"labels / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
     return _Fault(
-        f"the labels run from {_span(labels)}, but {loss.function} is made for labels in 0..1",
-        f"receives labels from {_span(labels)}; it is made for 0..1",
+        f"the labels range from {_span(labels)}, but {loss.function} expects labels between 0 and "
+        "1",
+        f"receives labels from {_span(labels)}, but expects 0 to 1",
         0.0 if labels.low < 0 else 1.0, strength,
         (_form(f"F.{loss.function}(outputs, {code})", reason),))
 
@@ -135,8 +143,8 @@ def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
     if labels.distinct != 2 or labels.low != 0 or labels.high != 1:
         return None
     return _Fault(
-        f"the labels are 0 and 1, but {loss.function} is made for -1 and 1",
-        "receives labels of 0 and 1; it is made for -1 and 1", -1.0, 0.9,
+        f"the labels are 0 and 1, but {loss.function} expects -1 and 1",
+        "receives labels of 0 and 1, but expects -1 and 1", -1.0, 0.9,
         (_form(f"F.{loss.function}(outputs, 2 * labels - 1)", "map the labels to -1 and 1"),))
 
 
@@ -163,30 +171,30 @@ def _detect(view: View) -> Verdict:
     if refused is not None:
         return refused
     if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
-        return Unknown(unread_loss(view.facts) or "no targets of a loss were seen",
-                       ("a loss of torch.nn.functional that takes labels",))
+        return Unknown(unread_loss(view.facts) or "no loss with targets was seen",
+                       ("a loss from torch.nn or torch.nn.functional that takes labels",))
     for loss in view.facts.losses:
         judged = _judge(view, loss)
         if judged is not None:
             return _present(loss, *judged)
-    return Absent("all labels lay in the range of their loss")
+    return Absent("all labels are in the range that their loss expects")
 
 
 def _one_hot(view: View) -> Present | None:
-    """The program ended where it spread labels over too few columns."""
+    """The program ended because one_hot received a label that does not fit its columns."""
     end = view.facts.end
     if end.kind is not EndKind.EXCEPTION or "Class values must be" not in (
         end.message or ""
     ):
         return None
     return Present(
-        0.9, f"a label is as large as the number of classes given to one_hot, or below 0, at step "
-        f"{view.facts.steps}", view.facts.steps, end.location,
-        "receives a label outside of 0 to the number of classes less 1",
+        0.9, "one_hot received a label that is negative or too large for its number of classes at "
+        f"step {number(view.facts.steps)}", view.facts.steps, end.location,
+        "receives a label outside the range 0 to num_classes - 1",
         (Evidence(TARGET_MAXIMUM.name, "", (view.facts.steps,), (float("nan"),), None,
-                  f"the program ended with: {end.message}"),),
+                  f"the program ended with the error: {end.message}"),),
         (Remedy("count the labels from 0", Safety.ADVICE,
-                advice="Map the labels to 0 up to the number of classes less 1."),))
+                advice="Renumber the labels to 0 to num_classes - 1."),))
 
 
 def _present(loss: Loss, fault: _Fault, labels: _Labels) -> Present:
@@ -207,20 +215,20 @@ CAUSE = Cause(
     family="Labels and targets",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The program ends with a target that is out of bounds, or the loss falls below "
-        "zero and on without end, while the accuracy stays where it was.",
-        consequence="A loss that was made for other labels rewards something else than the right "
-        "answer, most of all ever larger outputs.",
-        why="A class index chooses one of C outputs, counted from 0. The binary cross entropy is "
-        "a likelihood for labels in 0..1 only: for a label of -1 it has no floor, and its "
-        "gradient never ends. Margin losses in turn multiply by the sign, and a label of 0 "
-        "erases the sample.",
-        detection="The smallest and largest label and the number of different ones are "
-        "compared with the number of outputs and with what the loss is made for. Labels that the "
-        "loss ignores or weighs with 0 do not count.",
-        limitations="Losses written by hand are not judged, nor labels that stay within the "
-        "range but are shifted by one. A program that computes its losses without reduction may "
-        "drop odd labels later; then this is a note.",
+        symptom="The program stops with an error about a target that is out of bounds. Or the loss "
+        "falls below zero and keeps falling, while the accuracy does not change.",
+        consequence="A loss that was made for other labels rewards something other than the right "
+        "answer, usually ever larger outputs.",
+        why="A class index selects one of C outputs, counted from 0. Binary cross entropy is a "
+        "likelihood only for labels between 0 and 1: for a label of -1 it has no lower bound, and "
+        "its gradient never vanishes. Margin losses multiply by the sign of the label, so a label "
+        "of 0 erases the sample.",
+        detection="The detector compares the smallest label, the largest label and the number of "
+        "different labels with the number of outputs and with what the loss expects. Labels that "
+        "the loss ignores or weights with 0 do not count.",
+        limitations="Hand-written losses are not judged. Labels that stay within the range but are "
+        "shifted by one are not found. A program that computes its losses without reduction may "
+        "drop odd labels later, so the finding is only a note then.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss, BCEWithLogitsLoss, SoftMarginLoss",
             "Salimans et al. 2016: Improved techniques for training GANs (soft labels)",

@@ -33,41 +33,39 @@ HEALTHY = 1e-3
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 LARGE = Threshold(
     "large-update", 0.05,
-    "An update that moves the typical weight matrix by a twentieth of its size, step after step, "
-    "renews the whole matrix within some tens of steps; trained networks sit near 0.001.",
-    "CS231n; Bottou in Goodfellow et al. ch. 11; torchmortem's limit of 0.1 had no false alarm on "
-    "72 healthy runs",
+    "An update that changes the typical weight matrix by a twentieth of its size, step after step, "
+    "replaces the whole matrix within a few tens of steps. In networks that train well an update "
+    "is about 0.001 of the weights.",
+    "CS231n; Bottou in Goodfellow et al., ch. 11; torchmortem's limit of 0.1 raised no false alarm "
+    "on 72 healthy runs",
 )
 GIANT = Threshold(
     "giant-update", 0.5,
-    "One update that changes the typical weight matrix by half of its size leaves nothing of the "
-    "point at which the gradient was measured.",
-    "Bottou: about one per cent, not fifty",
+    "A single update that changes the typical weight matrix by half of its size ends far away from "
+    "the point at which the gradient was measured.",
+    "Bottou: about 1 %, not 50 %",
 )
 JUMP = Threshold(
     "loss-jump", 2.0,
-    "A loss that goes to twice its start after an update was thrown there; a healthy loss varies "
-    "less from batch to batch before anything is learned.",
+    "A loss that rises to twice its starting value was thrown there by an update. Before anything "
+    "is learned, a healthy loss varies less than that from batch to batch.",
     "TheDeepChecker calls twice the best loss a divergence",
 )
 WORSE = Threshold(
     "worse-than-constant", 1.1,
-    "A network that ends a tenth above the best constant prediction is kept there by its own "
-    "steps: standing still would be better.",
-    "calibrated on the zoo",
+    "A network whose loss ends 10 % above that of the best constant prediction is kept there by "
+    "its own updates. It would be better off without training.",
+    "calibrated on zoo programs",
 )
 LOST = Threshold(
     "ground-lost", 1.25,
-    "A run that ends a quarter above the level that it had reached was thrown out of its valley "
-    "again.",
-    "calibrated on zoo programs at thirty times their rate",
+    "A run that ends with a loss 25 % above its own best level was thrown out of a valley again.",
+    "calibrated on zoo programs at thirty times their learning rate",
 )
-
-
 SUSPECT = Threshold(
     "suspect-update", 0.02,
-    "Twenty times the usual update at every step: too much for a run that learns nothing at all, "
-    "and no evidence against one that does.",
+    "Twenty times the usual update, at every step, is too much for a run that learns nothing. It "
+    "proves nothing against a run that learns.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
 
@@ -120,18 +118,20 @@ def _detect(view: View) -> Verdict:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
     sustained = signs.typical >= view.limit(SUSPECT)
     giant = signs.peak >= view.limit(GIANT)
-    size = f"typical update {percent(signs.typical)} of the weights, at most {percent(signs.peak)}"
+    size = (f"the typical one is {percent(signs.typical)} as large as the weights, the largest "
+            f"{percent(signs.peak)}")
     if not (sustained or giant) and signs.most >= view.limit(SUSPECT):
-        return Unknown("too few steps were looked at closely to know how far a usual one moves the "
-                       "weights", ("a run under --overhead 1",))
+        return Unknown("too few steps were examined closely to know how far a typical one moves "
+                       "the weights", ("a run with --overhead 1",))
     if not (sustained or giant):
-        return Absent(f"the updates are small enough: {size}")
+        return Absent(f"the updates are small enough ({size})")
     jumped = signs.jump >= view.limit(JUMP)
     worse = signs.excess >= view.limit(WORSE)
     lost = signs.lost >= view.limit(LOST)
     found = view.facts.non_finite
     if found is not None and found.stage in DATA and not jumped:
-        return Absent("the data are not finite, and the loss had not risen before it met them")
+        return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
+                      "them")
     if failed(view.outcome) and (giant or jumped or worse or lost):
         strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
         strength += 0.1 * (signs.typical >= view.limit(LARGE))
@@ -139,48 +139,51 @@ def _detect(view: View) -> Verdict:
             strength = max(strength, 0.95 if giant else 0.85)
     elif view.outcome.kind is OutcomeKind.TOO_SHORT:
         return Unknown(f"the updates are large ({size}), but the run is too short to see whether "
-                       "the loss settles", ("a run of more steps",))
+                       "the loss settles", ("a longer run",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
     elif failed(view.outcome):
-        return Unknown(f"the updates are large ({size}) and nothing was learned, but the loss was "
-                       "not thrown about as by too large steps",
-                       ("a trial with a tenth of the rate",))
+        return Unknown(f"the updates are large ({size}) and nothing was learned, but the loss did "
+                       "not jump as it does when steps are too large",
+                       ("a second run with a tenth of the learning rate",))
     elif learned_little(view.outcome) and (giant or sustained):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
-                       "neither jumped nor ends above a constant prediction's",
-                       ("a trial with a tenth of the rate",))
+                       "neither jumped nor ended above that of a constant prediction",
+                       ("a second run with a tenth of the learning rate",))
     else:
-        return Absent(f"the updates are large ({size}) yet the run bears them")
+        return Absent(f"the updates are large ({size}), but the run tolerates them")
     return _present(view, signs, strength)
 
 
 def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     optimizer = optimizer_of(view, signs.updates.names)
-    size = signs.peak if signs.peak >= view.limit(GIANT) else signs.typical
-    moved = percent(size)
+    giant = signs.peak >= view.limit(GIANT)
+    size = signs.peak if giant else signs.typical
+    when = f" at step {number(signs.peak_step)}" if giant else ""
     steps, values = thinned(signs.updates.steps, signs.updates.typical())
     loss_steps, losses = loss_points(view)
     before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
-    end = "non-finite" if not math.isfinite(losses[-1]) else number(losses[-1])
+    end = number(losses[-1])
     rate = "" if optimizer is None or optimizer.learning_rate is None else (
-        f" {number(optimizer.learning_rate)}")
+        f" of {number(optimizer.learning_rate)}")
     return Present(
         strength=strength,
-        title=f"the learning rate{rate} is too high: one update moves the weights by {moved} of "
-        f"their size and the loss went from {number(before)} to {end}",
+        title=f"the learning rate{rate} is too high: one update is {percent(size)} as large as "
+        f"the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,
         location=optimizer.location if optimizer is not None else None,
-        label=f"one update moves the weights by {moved} of their size (healthy: about 0.1 %)",
+        label=f"one update is {percent(size)} as large as the weights (usual: about "
+        f"{percent(HEALTHY)})",
         evidence=(
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(LARGE),
-                     f"the update of the typical weight matrix, relative to it: {moved} at step "
-                     f"{signs.peak_step}; about {percent(HEALTHY)} is usual"),
+                     f"updates are too large{when}: the one of the typical weight matrix is "
+                     f"{percent(size)} as large as the matrix (usual: about {percent(HEALTHY)})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss started at {number(before)}, reached {number(after)} and ended at "
-                     f"{end}"),
+                     f"the loss started at {number(before)}, rose to {number(after)} and ended at "
+                     f"{end}" if after > before else
+                     f"the loss started at {number(before)} and ended at {end}"),
         ),
         remedies=_remedies(optimizer, size),
     )
@@ -189,13 +192,13 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
 def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
     if optimizer is None or optimizer.learning_rate is None:
         return (Remedy("lower the learning rate", Safety.ADVICE,
-                       advice="Divide the step size by ten until the loss falls steadily."),)
+                       advice="Divide the learning rate by 10 until the loss falls steadily."),)
     now = optimizer.learning_rate
-    # The update is proportional to the rate: this one would move the weights by about 1 %.
+    # The update is proportional to the learning rate: with this one it would be about 1 %.
     fitting = now * min(0.01 / size, 0.5)
     walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
     ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
-    best = float(f"{fitting:.1g}")
+    best = float(format(fitting, ".1g"))
     return (
         Remedy("lower the learning rate", Safety.SAFE, ladder,
                code_text=rate_code(optimizer, best)),
@@ -215,22 +218,22 @@ CAUSE = Cause(
     words=Words(
         symptom="The loss jumps after the first updates, oscillates, stays above that of a "
         "constant prediction, or becomes NaN.",
-        consequence="Every step overshoots. Units saturate or die on the way, weights may "
-        "overflow, and more training does not help.",
-        why="A gradient describes the loss near the present weights only. If an update is longer "
+        consequence="Every step overshoots. On the way, units saturate or die and weights may "
+        "overflow. Longer training does not help.",
+        why="A gradient describes the loss only near the current weights. If an update is longer "
         "than the valley is wide, it lands on the other side, higher up, where the gradient is "
-        "larger still. An update of about a thousandth of the weights is usual; Adam moves each "
-        "weight by about the rate itself, however small the gradient, so that its rate must be "
-        "small against the weights.",
-        detection="The real change of each weight matrix over a step is compared with the "
-        "matrix; the rate itself is never judged. Large updates count only where the run suffers "
-        "from them: it diverged, its loss jumped above its start, or it ends above a constant "
-        "prediction or well above the best that it had reached. Inputs on a large scale and "
-        "gradients that pile up make updates large too: where those are present they are named as "
-        "the root.",
-        limitations="A rate that is only slightly too high costs accuracy without a visible "
-        "jump and is not found. Networks with batch normalisation bear large updates and are "
-        "left alone while they learn. A badly scaled initialisation can look the same.",
+        "even larger. A usual update is about a thousandth of the size of the weights. Adam moves "
+        "each weight by about the learning rate itself, however small the gradient is, so its "
+        "learning rate must be small compared with the weights.",
+        detection="The detector measures how much each weight matrix really changes in a step and "
+        "compares that with the size of the matrix. It never judges the learning rate itself. "
+        "Large updates count only if the run suffers from them: it diverged, its loss jumped above "
+        "its starting value, or it ended above the loss of a constant prediction or well above its "
+        "own best. Inputs on a large scale and gradients that accumulate also make updates large. "
+        "If they are to blame, unstuck reports them as the root cause.",
+        limitations="A learning rate that is only slightly too high costs accuracy without a "
+        "visible jump and is not found. Networks with batch normalisation tolerate large updates "
+        "and are not reported while they learn. A badly scaled initialisation can look the same.",
         references=(
             "CS231n, Learning and evaluation: ratio of weights to updates",
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 8.3 and 11.4",

@@ -26,31 +26,32 @@ from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Ve
 from unstuck.series import Floats, Integers
 from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.trends import relative_fall
-from unstuck.words import number, percent
+from unstuck.words import count, number, percent
 
 HEALTHY = 1e-3
 SMALL = Threshold(
     "small-update", 5e-4,
-    "The typical update of every weight matrix, the last layer's included, stays below half of "
+    "The typical update of every weight matrix, including the last layer's, is less than half of "
     "the usual thousandth of the weights.",
-    "CS231n: about 1e-3; the fastest matrix of every healthy zoo program is above 0.0019",
+    "CS231n: about 1e-3; in every healthy zoo program the fastest matrix is above 0.0019",
 )
 TRAVEL = Threshold(
     "little-travel", 0.3,
-    "The updates of the whole run, laid end to end, are no longer than a third of the weights, "
-    "and what is left of them after their turns is less: the network is about the one that it "
-    "was at its initialisation.",
-    "the sum of update ratios bounds the way of a matrix; healthy zoo programs go 0.66 and more",
+    "Laid end to end, all updates of the run are shorter than a third of the weights. Since they "
+    "also change direction, the network ends even closer to its initialisation.",
+    "the sum of update ratios bounds how far a matrix can move; healthy zoo programs reach 0.66 or "
+    "more",
 )
 FALL = Threshold(
     "small-fall", 0.5,
-    "Where the loss of the best constant is unknown, a loss that lost half of its start has learnt "
-    "something.",
-    "half of the loss, as for skill",
+    "If the loss of the best constant prediction is unknown, a loss that has halved shows that "
+    "something was learned.",
+    "half of the loss, as for runs whose best constant prediction is known",
 )
 GRADIENT_ALIVE = Threshold(
     "gradient-alive", 1e-7,
-    "A gradient below this is not held back by the rate: it is missing.",
+    "With a gradient below this, the learning rate is not what holds the weights back: there is "
+    "no gradient to follow.",
     "DeepDiagnosis and SageMaker Debugger call a mean gradient below 1e-7 vanished",
 )
 
@@ -78,10 +79,10 @@ def _detect(view: View) -> Verdict:
         return Absent("the loss fell well")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
                              OutcomeKind.CRASHED):
-        return Absent(f"the outcome is {view.outcome.kind}, which no small step brings about")
+        return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
     updates = weight_updates(view)
     if any(p.loaded for p in view.facts.parameters().values()):
-        return Absent("some weights were loaded: small steps are usual in a fine-tuning")
+        return Absent("some weights were loaded, and small steps are usual in fine-tuning")
     if not updates.names:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
     gradients = view[GRADIENT_NORM]
@@ -90,16 +91,17 @@ def _detect(view: View) -> Verdict:
         if name in gradients and level(gradients[name]) >= view.limit(GRADIENT_ALIVE)
     ]
     if not alive:
-        return Absent("no gradient reaches the weights, so the rate does not hold them back")
+        return Absent("no gradient reaches the weights, so the learning rate is not what holds "
+                      "them back")
     updates = updates.only(alive)
     ratios = nan_median(updates.ratios, axis=1)
     fastest = float(np.nanmax(ratios))
     far = float(np.max(travel(updates, view.facts.steps)))
-    size = f"{percent(fastest)} of the weights per step, {percent(far)} over the whole run"
     if not fastest > 0:
-        return Absent("the weights do not move at all: that is no matter of the rate")
+        return Absent("the weights do not move at all, so a low learning rate is not the reason")
     if not (fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL)):
-        return Absent(f"the weights move enough: {size}")
+        return Absent(f"the weights move enough (relative to their own size: {percent(fastest)} "
+                      f"per step, {percent(far)} over the whole run)")
     return _present(view, updates, fastest, far)
 
 
@@ -119,25 +121,26 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
     strength = 0.9 if far <= view.limit(TRAVEL) / 4 else 0.75
     if skill is None:
         strength -= 0.15
-    learnt = "" if skill is None or skill >= POOR_SKILL else (
-        f"; the loss is {percent(max(skill, 0.0))} better than a constant prediction's")
+    learned = "" if skill is None or skill >= POOR_SKILL else (
+        f", and the loss ends {percent(skill)} below that of a constant prediction" if skill > 0
+        else ", and the loss ends no lower than that of a constant prediction")
     rate = "" if optimizer is None or optimizer.learning_rate is None else (
-        f" {number(optimizer.learning_rate)}")
+        f" of {number(optimizer.learning_rate)}")
     return Present(
         strength=strength,
-        title=f"the learning rate{rate} is too low: in {view.facts.steps} steps the weights could "
-        f"move by {percent(far)} of their size at most{learnt}",
+        title=f"the learning rate{rate} is too low: over all {count(view.facts.steps, 'step')} "
+        f"the weights can change by at most {percent(far)}{learned}",
         since_step=0,
         location=optimizer.location if optimizer is not None else None,
-        label=f"one update moves the weights by {percent(fastest)} of their size (healthy: about "
-        "0.1 %)",
+        label=f"one update changes the weights by {percent(fastest)} (usual: about "
+        f"{percent(HEALTHY)})",
         evidence=(
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
-                     f"the update of the typical weight matrix, relative to it: "
-                     f"{percent(fastest)} in the fastest; about {percent(HEALTHY)} is usual"),
+                     "updates are too small: even in the fastest weight matrix the typical one is "
+                     f"{percent(fastest)} of the weights (usual: about {percent(HEALTHY)})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
                      f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
-                     f"{view.facts.steps} steps"),
+                     f"{count(view.facts.steps, 'step')}"),
         ),
         remedies=_remedies(optimizer, fastest),
     )
@@ -146,17 +149,17 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
 def _remedies(optimizer: Optimizer | None, fastest: float) -> tuple[Remedy, ...]:
     longer = Remedy("train longer", Safety.SAFE, (MoreSteps(10.0), MoreSteps(100.0)))
     if optimizer is None or optimizer.learning_rate is None:
-        advice = "Multiply the step size by ten until the loss falls fast without jumping."
+        advice = "Multiply the learning rate by 10 until the loss falls fast without jumping."
         return (Remedy("raise the learning rate", Safety.ADVICE, advice=advice), longer)
     now = optimizer.learning_rate
-    # The update is proportional to the rate: this one moves the weights by about 0.3 %.
+    # The update is proportional to the learning rate: with this one it is about 0.3 %.
     fitting = now * max(3 * HEALTHY / fastest, 3.0)
     powers = [now * 10.0**k for k in range(1, 7) if 10.0**k <= 30 * fitting / now]
     near = sorted(powers, key=lambda rate: abs(math.log(rate / fitting)))
     return (
         Remedy("raise the learning rate", Safety.SAFE,
                rates(optimizer, [fitting, *near, fitting * 3, fitting / 3]),
-               code_text=rate_code(optimizer, float(f"{fitting:.1g}"))),
+               code_text=rate_code(optimizer, float(format(fitting, ".1g")))),
         longer,
     )
 
@@ -168,21 +171,21 @@ CAUSE = Cause(
     family="Optimisation",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The loss falls in an almost straight, almost level line, and training ends "
+        symptom="The loss falls along an almost straight, almost level line, and training ends "
         "before anything is learned.",
-        consequence="The time that the run would need is ten to thousands of times what it was "
-        "given.",
-        why="The weights have to travel a distance of about their own size from a random start. "
-        "If each update is a hundred-thousandth of them, hundreds of steps cover a fraction of "
-        "one per cent.",
-        detection="The real change of each weight matrix is added up over the run. The verdict "
-        "needs all of: small updates in every matrix, the last layer's too (where only early "
-        "layers stand still, gradients vanish); a gradient that is alive; hardly any way covered; "
-        "and a loss that hardly fell. Schedules that end near zero after learning have covered "
-        "their way and are not meant.",
-        limitations="Fine-tuning of loaded weights is left out, for there small steps are the "
-        "rule. A rate that is low by a factor of three cannot be told from slow learning; a trial "
-        "with a higher rate can.",
+        consequence="The run would need ten to thousands of times as many steps as it was given.",
+        why="From a random start, the weights have to travel a distance of about their own size. "
+        "If each update is a hundred-thousandth of that, hundreds of steps cover a fraction of one "
+        "per cent.",
+        detection="The detector adds up the real change of each weight matrix over the run. Four "
+        "things must come together. The updates are small in every matrix, including the last "
+        "layer's. The gradient has not vanished. The weights have covered hardly any distance. The "
+        "loss hardly fell. If only the early layers stand still, the gradients vanish instead. A "
+        "schedule that ends near zero after successful training is not reported, because its "
+        "weights have already travelled.",
+        limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
+        "there. A learning rate that is too low by a factor of three looks like slow learning. "
+        "Only a second run with a higher learning rate can distinguish the two.",
         references=(
             "CS231n, Learning and evaluation: ratio of weights to updates",
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 11.4.1",

@@ -13,10 +13,11 @@ from unstuck.words import number
 
 def _detect(view: View) -> Verdict:
     if not view.facts.losses:
-        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+        return Unknown("no loss of the program was recognised",
+                       ("a loss from torch.nn or torch.nn.functional",))
     stretched = [loss for loss in view.facts.losses if loss.broadcast_shape is not None]
     if not stretched:
-        return Absent("predictions and targets of every loss have shapes that fit")
+        return Absent("predictions and targets have matching shapes in every loss")
     return _present(view, stretched[0])
 
 
@@ -28,18 +29,19 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _present(view: View, loss: Loss) -> Verdict:
     given, target = _shape(loss.input_shape), _shape(loss.target_shape)
     both = _shape(loss.broadcast_shape or ())
-    against = f"predictions {given} against targets {target}" if loss.target_shape else (
-        f"predictions {given} against targets of another shape")
+    shapes = f"predictions {given} and targets {target}" if loss.target_shape else (
+        f"predictions {given} and targets of another shape")
     steps, values = loss_points(view)
     constant = constant_loss(view)
-    than = "" if constant is None else f"; the best constant prediction costs {number(constant)}"
+    than = "" if constant is None else f" (best constant prediction: {number(constant)})"
     return Present(
         strength=0.98,
-        title=f"{loss.function} is taken over {both} pairs: {against}",
+        title=f"{loss.function} compares every prediction with every target: {shapes} broadcast "
+        f"to {both}",
         since_step=0,
         location=loss.location,
-        label=f"{given} against {target} is stretched to {both}" if loss.target_shape
-        else f"stretched to {both}",
+        label=f"{given} and {target} broadcast to {both}" if loss.target_shape
+        else f"broadcasts {given} to {both}",
         evidence=(
             Evidence(TRAIN_LOSS.name, loss.name, steps, values, constant,
                      f"the loss went from {number(values[0])} to {number(values[-1])}{than}"),
@@ -51,13 +53,13 @@ def _present(view: View, loss: Loss) -> Verdict:
 def _remedies(loss: Loss) -> tuple[Remedy, ...]:
     given, target = loss.input_shape, loss.target_shape
     if len(given) == len(target) + 1 and given[-1] == 1:
-        code, words = "prediction.squeeze(-1)", "drop the last axis of the prediction"
+        code, words = "prediction.squeeze(-1)", "drop the last dimension of the prediction"
     elif len(target) == len(given) + 1 and target[-1] == 1:
-        code, words = "target.squeeze(-1)", "drop the last axis of the target"
+        code, words = "target.squeeze(-1)", "drop the last dimension of the target"
     elif not target and given and given[-1] == 1:
-        code, words = "prediction.squeeze(-1)", "drop the last axis of the prediction"
+        code, words = "prediction.squeeze(-1)", "drop the last dimension of the prediction"
     else:
-        code, words = "target.view_as(prediction)", "give the target the prediction's shape"
+        code, words = "target.view_as(prediction)", "reshape the target like the prediction"
     return (Remedy(words, Safety.SAFE, (LossForm(code, words),)),)
 
 
@@ -68,18 +70,18 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="A regression settles at the variance of its targets and predicts about the same "
-        "number for every sample; PyTorch prints a warning, or nothing.",
+        symptom="The loss of a regression settles at the variance of the targets, and the network "
+        "predicts about the same number for every sample. PyTorch prints a warning, or nothing.",
         consequence="The network learns the mean of the targets and nothing else, whatever its "
-        "size, rate or data.",
-        why="Shapes (N, 1) and (N,) are stretched to (N, N): each prediction is compared with the "
-        "target of every sample. The best answer to all targets at once is their mean.",
-        detection="The shapes of both sides are read where the loss is computed, in library "
-        "losses and in differences written by hand. Only a result larger than both sides counts: "
-        "broadcasting one target over many predictions makes no larger result.",
-        limitations="Pairwise losses that stretch on purpose, with an explicit unsqueeze or "
-        "between outputs of the network, are left alone, and so are hand-written losses other "
-        "than a difference.",
+        "size, its learning rate or its data.",
+        why="Shapes (N, 1) and (N,) broadcast to (N, N), so each prediction is compared with the "
+        "target of every sample. The best single answer to all targets at once is their mean.",
+        detection="The shapes of both sides are read where the loss is computed, in library losses "
+        "and in hand-written differences. Only results that are larger than both sides are "
+        "reported. Broadcasting one target over many predictions makes no such result.",
+        limitations="Pairwise losses that broadcast on purpose, with an explicit unsqueeze or "
+        "between outputs of the network, are not reported. Hand-written losses other than a "
+        "difference are not checked.",
         references=(
             "Tobin: Troubleshooting deep neural networks (FSDL), the most common bugs",
             "PyTorch: broadcasting semantics",

@@ -1,4 +1,4 @@
-"""Loss sign: the optimizer goes downhill on something of which more would be better."""
+"""Loss sign: the optimizer minimises something that should be as large as possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unstuck.words import number
 
 _WORDS = {
     "NllLossBackward0": "the cross entropy", "NllLoss2DBackward0": "the cross entropy",
-    "MseLossBackward0": "the squared error", "SmoothL1LossBackward0": "the smooth absolute error",
+    "MseLossBackward0": "the squared error", "SmoothL1LossBackward0": "the smooth L1 error",
     "HuberLossBackward0": "the Huber error", "BinaryCrossEntropyBackward0": "the cross entropy",
     "BinaryCrossEntropyWithLogitsBackward0": "the cross entropy",
     "PowBackward0": "the squared error", "AbsBackward0": "the absolute error",
@@ -25,14 +25,15 @@ _WORDS = {
 def _detect(view: View) -> Verdict:
     if not view.facts.ascents:
         if not view.facts.backwards:
-            return Unknown("no backward pass was looked into", ("the graph of the loss",))
-        return Absent("no loss drives an error up, as far as the signs along its graph tell")
+            return Unknown("the graph of no loss was examined", ("a run that calls backward()",))
+        return Absent("no loss makes an error larger, as far as the signs in its graph show")
     ascent = view.facts.ascents[0]
     others = set(view.facts.tracks) - {ascent.name}
     if others or len(view.facts.optimizers) > 1:
         # A generator drives up the error that its discriminator drives down.
-        return Unknown(f"{ascent.name} drives an error up, but something else is trained too: "
-                       "an adversary does so on purpose", ("what the losses are meant for",))
+        return Unknown(f"{ascent.name} makes an error larger, but something else is trained too, "
+                       "and an adversary does so on purpose",
+                       ("a look at what each loss is meant to do",))
     return _present(view, ascent)
 
 
@@ -41,19 +42,19 @@ def _present(view: View, ascent: Ascent) -> Verdict:
     steps, values = loss_points(view)
     return Present(
         strength=0.95 if failed(view.outcome) or values[-1] < min(0.0, values[0]) else 0.85,
-        title=f"the training drives {what} up: what is minimised went from {number(values[0])} to "
-        f"{number(values[-1])}",
+        title=f"the loss has the wrong sign: minimising it makes {what} larger (the loss went "
+        f"from {number(values[0])} to {number(values[-1])})",
         since_step=0,
         location=ascent.location or backward_location(view),
-        label=f"minimised, this makes {what} as large as can be",
+        label=f"minimising this makes {what} as large as possible",
         evidence=(
             Evidence(TRAIN_LOSS.name, ascent.name, steps, values, None,
-                     f"the graph of the loss holds {what} with a minus; it went from "
-                     f"{number(values[0])} to {number(values[-1])}"),
+                     f"{what} enters the loss with a minus sign (the loss went from "
+                     f"{number(values[0])} to {number(values[-1])})"),
         ),
         remedies=(
-            Remedy("flip the sign", Safety.SAFE, (
-                LossForm("loss = -loss", "minimise the opposite"),)),
+            Remedy("flip the sign of the loss", Safety.SAFE, (
+                LossForm("loss = -loss", "flip the sign of the loss"),)),
         ),
     )
 
@@ -65,19 +66,20 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss falls without end, below zero and ever faster, while the predictions "
-        "get worse; or an error rises from the first step on.",
-        consequence="The optimizer does its work perfectly, in the wrong direction: nothing bounds "
-        "how wrong a prediction can get, so weights and loss run off to infinity.",
-        why="An optimizer minimises. A log-likelihood, or any score of which more is better, "
-        "needs a minus before it; a loss that has one too many is maximised.",
-        detection="The graph of the loss is followed through sums and constant factors down to "
-        "what measures an error (a squared or absolute difference, a cross entropy, the logarithm "
-        "of a probability), and the signs are multiplied. All must be wrong at two sampled steps. "
-        "A factor that may have either sign, such as a reward, ends the search.",
-        limitations="Maximising by hand (weights moved along the gradient, maximize=True) is "
-        "not seen, nor a score that holds no error, such as a similarity. A program that confuses "
-        "a network on purpose and trains nothing else would be named.",
+        symptom="The loss falls below zero, faster and faster and without end, while the "
+        "predictions get worse. Or an error rises from the first step on.",
+        consequence="The optimizer works perfectly, but in the wrong direction. Nothing limits how "
+        "wrong a prediction can get, so the weights and the loss run off to infinity.",
+        why="An optimizer minimises. A log-likelihood, or any other score of which more is better, "
+        "needs a minus sign before it. With one minus sign too many, an error is maximised.",
+        detection="The detector follows the graph of the loss through sums and constant factors "
+        "down to the operations that measure an error: a squared or absolute difference, a cross "
+        "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
+        "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
+        "reward, ends the search.",
+        limitations="Maximising by hand (moving weights along the gradient, or maximize=True) is "
+        "not seen. Neither is a score without an error in it, such as a similarity. A program that "
+        "confuses a network on purpose and trains nothing else would be reported.",
         references=(
             "Tobin 2019: Troubleshooting deep neural networks, flipped sign in the loss",
         ),

@@ -1,4 +1,4 @@
-"""Missing nonlinearity: layers with weights in a row that amount to a single one."""
+"""Missing nonlinearity: successive layers with weights that act as a single one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unstuck.edits import InsertLayer, Remedy, Safety
 from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.signals import CURVED_OPERATIONS, STACKED_LAYERS
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, percent
 
 STACKED = Threshold(
     "stacked-layers", 1.0,
-    "One layer before another with nothing nonlinear between them is one too many: their product "
-    "is a single matrix.",
+    "If one layer follows another with nothing nonlinear between them, one of the two is "
+    "redundant: their product is a single matrix.",
     "linear algebra",
 )
 
@@ -46,17 +46,19 @@ def _detect(view: View) -> Verdict:
     names = list(depths)
     stacked = [n for n in names if depths[n] >= limit]
     if not stacked:
-        return Absent("something nonlinear lies between any two layers with weights")
+        return Absent("something nonlinear lies between any two successive layers with weights")
     curved = view[CURVED_OPERATIONS].finite
     if not len(curved):
-        return Unknown("the graph of the loss was not looked into", (CURVED_OPERATIONS.name,))
+        return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
     if any(value > 0 for value in curved.values):
-        return Absent(f"{joined(stacked)} follow another layer directly, as projections and "
-                      "factorised layers do; the network as a whole is nonlinear")
+        follow = "follows" if len(stacked) == 1 else "follow"
+        return Absent(f"{joined(map(called, stacked))} directly {follow} another layer, as in "
+                      "projections and factorised layers, but the network as a whole is nonlinear")
     stack = _Stack(tuple(names), tuple(_size(view, n) for n in names),
                    names.index(stacked[0]), tuple(depths.values()))
     if stack.narrow:
-        return Absent("the layers are narrower inside than at their ends: a factorised matrix")
+        return Absent("the layers are narrower inside than at their ends, as in a factorised "
+                      "matrix")
     return _present(view, stack)
 
 
@@ -81,25 +83,27 @@ def _present(view: View, stack: _Stack) -> Present:
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         suffers = True
     strength = 0.9 if learned_little(view.outcome) else 0.7 if suffers else 0.4
-    count = len(stack.names)
+    number = len(stack.names)
     steps = tuple(int(s) for s in view[CURVED_OPERATIONS].steps)
     values = tuple(float(v) for v in view[CURVED_OPERATIONS].values)
     after = called(stack.names[stack.first - 1]) if stack.first else "another layer"
-    learnt = "" if skill is None or not math.isfinite(skill) or not suffers else (
-        f"; the loss is only {percent(max(skill, 0.0))} better than a constant prediction's")
+    learned = "" if skill is None or not math.isfinite(skill) or not suffers else (
+        f", and the loss ends only {percent(skill)} below that of a constant prediction"
+        if skill > 0 else ", and the loss ends no lower than that of a constant prediction")
     return Present(
         strength=strength,
-        title=f"the {count} layers with weights amount to a single linear one: nothing nonlinear "
-        f"lies between them{learnt}",
+        title=f"the {number} layers with weights act as a single linear layer: there is no "
+        f"activation between them{learned}",
         since_step=0,
         location=blamed.location if blamed is not None else None,
-        label=f"follows {after} with nothing nonlinear in between",
+        label=f"follows {after} without an activation in between",
         evidence=(
             Evidence(CURVED_OPERATIONS.name, "", steps, values, 1.0,
-                     f"0 nonlinear operations between {count} layers with weights"),
+                     f"none of the operations between the {number} layers with weights is "
+                     "nonlinear"),
             *(Evidence(STACKED_LAYERS.name, name, (steps[0],), (depth,), view.limit(STACKED),
-                       f"{called(name)} has {depth:.0f} layers before it with nothing nonlinear in "
-                       "between")
+                       f"{called(name)} follows {count(round(depth), 'layer')} with weights, and "
+                       "nothing in between is nonlinear")
               for name, depth in list(zip(stack.names, stack.depths, strict=True))[:5]
               if depth >= view.limit(STACKED)),
         ),
@@ -112,7 +116,7 @@ def _remedies(stack: _Stack, blamed: Layer | None) -> tuple[Remedy, ...]:
     if blamed is None:
         code = "torch.relu(...)  # between the layers"
     return (
-        Remedy("a nonlinearity after each hidden layer", Safety.CHANGES_EXPERIMENT,
+        Remedy("add an activation after each hidden layer", Safety.CHANGES_EXPERIMENT,
                tuple(InsertLayer(name, "ReLU()") for name in stack.names[:-1]), code_text=code),
     )
 
@@ -125,18 +129,19 @@ CAUSE = Cause(
     harm=Harm.MISTAKE,
     words=Words(
         symptom="A network of several layers does no better than a linear model, however wide it "
-        "is made and however long it is trained.",
-        consequence="Boundaries stay straight lines and regressions planes; all weights but those "
-        "of one matrix are spent for nothing.",
+        "is and however long it trains.",
+        consequence="Decision boundaries stay straight lines, and regressions stay planes. All "
+        "weights beyond those of one matrix are wasted.",
         why="A linear function of a linear function is linear. Dropout, reshaping, averaging and "
         "batch normalisation between two layers do not change that; only an activation does.",
-        detection="The real graph of the loss is searched, not the list of modules: from the "
-        "input of every layer with weights back to the layers before it. The network counts only "
-        "if no operation on any such way is nonlinear, and if it is not narrower inside than at "
-        "its ends, which is how a matrix is factorised on purpose.",
-        limitations="Two layers in a row within a network that is nonlinear elsewhere are no "
-        "finding: projections, bottlenecks and separable convolutions are built so. Compiled "
-        "networks cannot be searched. Layer normalisation counts as nonlinear.",
+        detection="The detector searches the real graph of the loss, not the list of modules. It "
+        "goes from the input of every layer with weights back to the layers before it. The network "
+        "is reported only if no operation on any of these paths is nonlinear. A network that is "
+        "narrower inside than at its ends is not reported, because a matrix is often factorised "
+        "like that on purpose.",
+        limitations="Two successive layers in a network that is nonlinear elsewhere are not "
+        "reported: projections, bottlenecks and separable convolutions are built like that. "
+        "Compiled networks cannot be searched. Layer normalisation counts as nonlinear.",
         references=("Goodfellow, Bengio, Courville 2016: Deep Learning, section 6.1",
                     "Saxe, McClelland, Ganguli 2014: Deep linear networks (arXiv 1312.6120)"),
     ),

@@ -1,4 +1,4 @@
-"""Non-finite data: NaN or Inf in what the model is fed with, or in what it is compared with."""
+"""Non-finite data: NaN or Inf in the inputs of the model, or in the targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, number, percent
 
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 
@@ -66,15 +66,15 @@ def _detect(view: View) -> Verdict:
     if found is None or stage is None:
         if features or targets:
             what = "inputs" if features else "targets"
-            return Absent(f"some {what} are not finite, but no loss came to harm by them")
+            return Absent(f"some {what} are NaN or Inf, but they made no loss NaN or Inf")
         if found is None and not np.all(np.isfinite(loss.values)):
-            return Unknown("where the first number that is not finite arose was not looked into",
+            return Unknown("the record does not show where the first NaN or Inf arose",
                            (INPUT_NON_FINITE.name, TARGET_NON_FINITE.name))
-        return Absent("neither the inputs nor the targets made a loss non-finite")
+        return Absent("neither the inputs nor the targets made a loss NaN or Inf")
     made_by = risky_function(view.facts) if stage is NonFiniteStage.TARGET else None
     if made_by is not None:
-        return Unknown(f"the loss compares with numbers that are not finite, which {made_by} in "
-                       "its own line may have made", ("torch.isfinite(targets).all()",))
+        return Unknown(f"the NaN or Inf may come from the targets or from {made_by} on the line "
+                       "of the loss", ("a check of torch.isfinite(targets).all()",))
     bad = int(np.sum(~np.isfinite(loss.values)))
     lasting = len(loss) > 0 and not math.isfinite(float(loss.values[-1]))
     targeted = stage is NonFiniteStage.TARGET
@@ -83,37 +83,38 @@ def _detect(view: View) -> Verdict:
     if shares and not targeted:
         worst = max(shares, key=lambda place: shares[place])
         kind = "feature" if len(shares) == 1 else "features"
-        where = f"in {kind} {joined(list(shares))}, {percent(shares[worst])} of a batch's values"
+        where = f"{kind} {joined(shares)}, up to {percent(shares[worst])} of a batch"
     elif shares:
-        where = f"{percent(max(shares.values()))} of a batch's targets"
+        where = f"up to {percent(max(shares.values()))} of a batch"
     else:
         where = "at least one value"
     points = loss_points(view)
     evidence = [Evidence(TRAIN_LOSS.name, "", *points, None,
-                         f"{bad} of {len(loss)} losses are not finite")]
+                         f"the loss is NaN or Inf in {number(bad)} of "
+                         f"{count(len(loss), 'backward pass')}")]
     signal = TARGET_NON_FINITE if targeted else INPUT_NON_FINITE
     for place in list(shares)[:3]:
         series = view[signal][place].finite
-        what = f"of the targets of {place}" if targeted else f"of feature {place}"
+        what = f"targets of {place}" if targeted else f"values of feature {place}"
         evidence.append(Evidence(
             signal.name, place, *thinned(series.steps, series.values), 0.0,
-            f"up to {percent(shares[place])} {what} were NaN or Inf"))
+            f"in a batch, up to {percent(shares[place])} of the {what} are NaN or Inf"))
     return Present(
         strength=0.97 if lasting else 0.45,
-        title=f"the {name} hold NaN or Inf at step {found.step} ({where}), and the loss with them",
+        title=f"NaN or Inf in the {name} reached the loss at step {found.step} ({where})",
         since_step=found.step,
         location=_location(view, stage, found),
-        label=f"the {name} that arrive here hold NaN or Inf at step {found.step}",
+        label=f"these {name} contain NaN or Inf at step {found.step}",
         evidence=tuple(evidence),
         remedies=(
-            Remedy("drop or impute", Safety.ADVICE,
-                   advice="Drop the samples with NaN or Inf, or replace the values, before "
-                   "training.",
+            Remedy("drop or impute the values", Safety.ADVICE,
+                   advice="Before training, drop the samples with NaN or Inf, or replace these "
+                   "values.",
                    code_text="keep = torch.isfinite(targets)" if targeted
                    else "keep = torch.isfinite(inputs).all(1)  # or torch.nan_to_num(inputs)"),
-            Remedy("clean at the source", Safety.ADVICE,
-                   advice="Find where they arise: a division by zero, the logarithm of zero, a "
-                   "gap in a table that was read as NaN."),
+            Remedy("fix their source", Safety.ADVICE,
+                   advice="Find where the NaN or Inf arises: a division by zero, the logarithm of "
+                   "zero, or a gap in a table that was read as NaN."),
         ),
     )
 
@@ -125,19 +126,19 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss is nan from one batch on and never recovers; with another order of the "
-        "samples it happens at another step.",
+        symptom="The loss is nan from one batch on and never recovers. If the samples come in "
+        "another order, it happens at another step.",
         consequence="The first batch with such a sample makes the loss NaN and, one update later, "
-        "every weight. All that was learned is lost.",
-        why="Any sum with a NaN in it is NaN. A layer sums over its inputs, the loss over the "
-        "batch and the gradient over everything, so one bad value is enough.",
-        detection="When the loss is first not finite the weights are looked at, then what the "
-        "model was called with, then the targets. Only if the weights were still in order and the "
-        "data were not are the data named. Gaps that the program masks or fills before they do "
-        "harm are left alone.",
-        limitations="Features are counted where the model is called. Data in containers other "
-        "than tensors are seen only where the first layer receives them; of targets that a "
-        "hand-written loss hides from the graph only some are seen.",
+        "every weight too. Everything that the network has learned is lost.",
+        why="Any sum that includes a NaN is NaN. A layer sums over its inputs, the loss sums over "
+        "the batch, and the gradient sums over everything. So one bad value is enough.",
+        detection="When the loss first becomes NaN or Inf, the weights are checked first, then the "
+        "inputs of the model, then the targets. The data are blamed only if the weights were still "
+        "finite and the data were not. Missing values that the program masks or fills before they "
+        "do harm are not reported.",
+        limitations="Features are checked only where the model is called. Data in containers other "
+        "than tensors are seen only where the first layer receives them. If a hand-written loss "
+        "hides its targets from the autograd graph, only some of them are seen.",
         references=(
             "PyTorch: torch.isfinite, torch.nan_to_num",
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 11.5: debugging strategies",

@@ -1,4 +1,4 @@
-"""Non-finite loss: an operation, an update or the data put NaN or Inf into the loss."""
+"""Non-finite loss: an operation, an update or the data made the loss NaN or Inf."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unstuck.edits import Clip, LossForm, Remedy, Safety
 from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.findings import Absent, Evidence, OutcomeKind, Present, Verdict
 from unstuck.signals import TRAIN_LOSS
-from unstuck.words import number
+from unstuck.words import count, number
 
 # What an autograd operation is called by the people who wrote it.
 NAMES = {
@@ -45,53 +45,54 @@ def _detect(view: View) -> Verdict:
     bad = np.flatnonzero(~np.isfinite(loss.values))
     found = view.facts.non_finite
     if not len(bad) and found is None:
-        return Absent("every loss was finite")
+        return Absent("every training loss is finite")
     step = found.step if found is not None else int(loss.steps[bad[0]])
     lasting = view.outcome.kind is OutcomeKind.DIVERGED and bool(len(bad))
-    value = "nan" if not len(bad) or math.isnan(loss.values[bad[0]]) else "inf"
+    value = "NaN" if not len(bad) or math.isnan(loss.values[bad[0]]) else "Inf"
     before = loss.values[: bad[0]] if len(bad) else loss.values
-    was = f" (before: {number(float(before[-1]))})" if len(before) else ""
+    was = f" ({number(float(before[-1]))} before)" if len(before) else ""
     where, label = _origin(view, found, value)
     steps, values = loss_points(view)
-    count = f"{len(bad)} of {len(loss)} losses are not finite"
+    says = f"the loss is NaN or Inf in {number(len(bad))} of {count(len(loss), 'backward pass')}"
     return Present(
         strength=(0.97 if lasting else 0.6) - 0.1 * (found is None),
         title=f"the loss became {value} at step {step}{was}: {where}",
         since_step=step,
         location=_location(view, found),
         label=label,
-        evidence=(Evidence(TRAIN_LOSS.name, "", steps, values, None, count),),
+        evidence=(Evidence(TRAIN_LOSS.name, "", steps, values, None, says),),
         remedies=_remedies(view, found),
         one_of=(),
         separated_by=None if found is not None and found.stage is not NonFiniteStage.UNKNOWN
-        else "run again with torch.autograd.set_detect_anomaly(True)",
+        else "a run with torch.autograd.set_detect_anomaly(True)",
     )
 
 
 def _origin(view: View, found: NonFinite | None, value: str) -> tuple[str, str]:
     """Where it arose: the title's second half, and the caret's label."""
     if found is None or found.stage is NonFiniteStage.UNKNOWN:
-        return "the operation could not be told", f"the loss is {value} here"
+        return "which operation produced it is not known", f"the loss is {value} here"
     name = operation_name(found.operation)
-    layer = f" in {called(found.layer)}" if found.layer else ""
+    layer = f" near {called(found.layer)}" if found.layer else ""
     match found.stage:
         case NonFiniteStage.INPUT:
-            return "the data hold it", "the data that arrive here are not finite"
+            return "the inputs contain NaN or Inf", "these inputs contain NaN or Inf"
         case NonFiniteStage.TARGET if (made_by := risky_function(view.facts)) is not None:
-            return (f"{made_by} in the loss made it of the targets, or the targets hold it",
-                    f"what {made_by} makes of the targets is not finite")
+            return (f"the targets contain NaN or Inf, or {made_by} in the loss produced it",
+                    f"the targets contain NaN or Inf, or {made_by} produces it")
         case NonFiniteStage.TARGET:
-            return "the targets hold it", "the targets that arrive here are not finite"
+            return "the targets contain NaN or Inf", "these targets contain NaN or Inf"
         case NonFiniteStage.PARAMETER:
-            maker = f"; {name} has an infinite slope and made the gradient" if name else ""
-            label = f"an infinite slope of {name}" if name else f"the weights{layer} are lost"
+            maker = f", because {name} has an infinite slope" if name else ""
+            label = f"{name} has an infinite slope here" if name else (
+                f"an update ruined {called(found.layer) if found.layer else 'the weights'}")
             return f"{found.detail}{maker}", label
         case NonFiniteStage.GRADIENT:
             return (f"{name or 'an operation'}{layer} has a finite value but no finite gradient",
-                    f"{name or 'this'} has an infinite slope")
+                    f"{name or 'this operation'} has an infinite slope here")
         case _:
             made = f"{name}{layer}" if name else f"an operation{layer}"
-            return f"{made} made it ({found.detail})", found.detail
+            return f"{made} produced it ({found.detail})", found.detail
 
 
 def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
@@ -117,7 +118,7 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         stem = made_by.capitalize()
     elif stage in (NonFiniteStage.INPUT, NonFiniteStage.TARGET):
         return (Remedy("clean the data", Safety.ADVICE,
-                       advice="Drop or impute the samples with NaN or Inf before training: "
+                       advice="Before training, drop or impute the samples with NaN or Inf: "
                        "mask = torch.isfinite(x).all(1)."),)
     match stem:
         case "Log" | "Log2" | "Log10":
@@ -128,7 +129,7 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         case "Exp" | "Expm1" | "Softmax":
             return (
                 _form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
-                _form("torch.exp(x.clamp(max=50))", "bound the argument of exp"),
+                _form("torch.exp(x.clamp(max=50))", "limit the argument of exp"),
             )
         case "Sqrt" | "Rsqrt" | "Norm" | "LinalgVectorNorm" | "Std" | "Cdist":
             return (_form("torch.sqrt(x + 1e-8)", "keep the argument of sqrt above zero"),)
@@ -138,10 +139,11 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
             return (_form("a / (b + 1e-8)", "keep the divisor away from zero"),)
         case "Acos" | "Asin":
             return (_form("torch.acos(x.clamp(-1 + 1e-6, 1 - 1e-6))",
-                          "keep the argument inside -1..1"),)
-    look = (Remedy("look at what it receives", Safety.ADVICE,
-                   advice="assert torch.isfinite(x).all() before the model's call tells whether "
-                   "the data hold it."),) if stage is NonFiniteStage.OPERATION else ()
+                          "keep the argument between -1 and 1"),)
+    look = (Remedy("check what the operation receives", Safety.ADVICE,
+                   advice="Put assert torch.isfinite(x).all() before the call of the model. It "
+                   "fails if the inputs contain NaN or Inf."),
+            ) if stage is NonFiniteStage.OPERATION else ()
     optimizer = optimizer_of(view, view.facts.parameters())
     clip = Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1)))
     if optimizer is None or not optimizer.learning_rate:
@@ -163,20 +165,21 @@ CAUSE = Cause(
     family="Signal flow",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="From one step on the loss is nan or inf, and stays so for ever after.",
-        consequence="One backward pass through a NaN makes every weight NaN. Nothing that was "
-        "learned is left, and no further step can help.",
+        symptom="From one step on, the loss is nan or inf, and it stays so until the end.",
+        consequence="A single update from a NaN loss makes every weight NaN. Everything that the "
+        "network has learned is lost, and no further step can help.",
         why="The log of 0 is minus infinity, 0 times infinity is NaN, exp overflows beyond 88 in "
         "single precision, and sqrt has an infinite slope at 0. Any of these in one sample of one "
         "batch is enough.",
-        detection="When a loss is first not finite, its graph is still whole: the weights are "
-        "looked at, then the data, then each operation in the order of the forward pass, and the "
-        "first that made a non-finite number out of finite ones is named. If a weight was lost to "
-        "a far too long update, the learning rate is the root.",
-        limitations="A finite loss whose gradient is not finite shows only one step later, in "
-        "the weights; then operations with an infinite slope are suspects, and are named if they "
-        "are of one kind. Under torch.compile no operation can be named. Batches that a program "
-        "skips because their loss is NaN are reported as a note while it learns.",
+        detection="When a loss first becomes NaN or Inf, its autograd graph still exists. The "
+        "weights are checked first, then the data, then each operation in the order of the forward "
+        "pass. The first operation that turned finite numbers into NaN or Inf is named. If a far "
+        "too large update ruined a weight, unstuck reports the learning rate as the root cause.",
+        limitations="If a loss is finite but its gradient is not, the fault shows only one step "
+        "later, in the weights. Operations with an infinite slope are then the suspects, and they "
+        "are named only if all of them are of one kind. Under torch.compile, no operation can be "
+        "named. If a program skips the batches whose loss is NaN and still learns, the finding is "
+        "only a note.",
         references=(
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 4.1: overflow and underflow",
             "PyTorch: torch.autograd.set_detect_anomaly",

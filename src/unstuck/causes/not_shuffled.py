@@ -1,4 +1,4 @@
-"""Not shuffled: the batches come ordered by label, so each one knows a single class."""
+"""Not shuffled: the batches are sorted by label, so each holds few classes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import Loader, Loss, SourceLocation
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
-from unstuck.words import percent
+from unstuck.words import count, percent
 
 SORTED = Threshold(
     "label-sorting", 0.5,
-    "0 is a random batch, 1 a batch of one class. Batches that hold several samples of each of "
-    "many classes, as metric learning draws them, stay below 0.2, and two classes of ten at a "
-    "time below 0.45.",
-    "intraclass correlation of the labels; definition of its ends",
+    "0 means random batches, and 1 means batches of a single class. Metric learning draws batches "
+    "with several samples of each of many classes, which stay below 0.2. Batches with two of ten "
+    "classes stay below 0.45.",
+    "intraclass correlation of the labels, with both ends given by definition",
 )
 BATCHES = Threshold(
     "label-batches", 8.0,
-    "The first batches of sorted data all hold one class, which is also what data of one class "
-    "look like: several classes must have come.",
-    "never a single event",
+    "The first batches of sorted data all hold the same class, and so do all batches of data with "
+    "a single class. Only after several classes have appeared can the two be distinguished.",
+    "a choice: a single event is never enough",
 )
 RARE_CLASSES = Threshold(
     "one-class-share", 0.8,
-    "Where two samples of different batches nearly always agree, one class dominates, and what "
-    "is left is too little to be ordered.",
-    "a class of nine tenths makes 0.8",
+    "If two samples from different batches nearly always have the same label, one class "
+    "dominates. Too few samples of other classes remain to judge their order.",
+    "a class with nine tenths of the samples gives 0.8",
 )
 
 
@@ -42,14 +42,14 @@ def _unseen(view: View) -> Verdict:
         return Unknown(blind, ("a classification loss of torch.nn.functional",))
     classes = [loss for loss in view.facts.losses if _labels_samples(loss)]
     if any(not loss.function.startswith("binary") for loss in classes):
-        return Unknown("no batch of several samples had class labels",
+        return Unknown("no batch with several samples had class labels",
                        ("batches of several samples",))
     if classes:
         return _binary(view, classes[0])
     blind = unwatched(view.facts)
     if blind is not None:
         return Unknown(blind, (LABEL_AGREEMENT.name,))
-    return Absent("the program has no loss with one class label for each sample")
+    return Absent("no loss of the program takes one class label for each sample")
 
 
 def _labels_samples(loss: Loss) -> bool:
@@ -60,13 +60,13 @@ def _labels_samples(loss: Loss) -> bool:
 
 
 def _binary(view: View, loss: Loss) -> Verdict:
-    """Labels of 0 and 1 that are no whole numbers are not compared: only a loader can tell."""
+    """Labels of 0 and 1 that are floats are not compared: only a loader shows their order."""
     sizes = {(fetch.samples, fetch.batch_size) for fetch in view.facts.fetches}
     training = [x for x in view.facts.loaders if (x.samples, x.batch_size) in sizes]
     if training and all(x.sampler == "RandomSampler" for x in training):
-        return Absent("the loader that trains reads its samples in a random order")
-    return Unknown(f"the order of labels of 0 and 1 is not measured for {loss.function}",
-                   ("a DataLoader with shuffle=True",))
+        return Absent("the training loader reads its samples in random order")
+    return Unknown(f"whether batches are shuffled cannot be checked for {loss.function}",
+                   ("a training DataLoader with shuffle=True",))
 
 
 def _detect(view: View) -> Verdict:
@@ -80,16 +80,17 @@ def _detect(view: View) -> Verdict:
             continue
         expected = float(between.finite.values[-1])
         if len(within) < view.limit(BATCHES):
-            reason = f"the labels of {len(within)} sampled batches only were compared"
+            reason = f"the labels of only {count(len(within), 'batch')} could be compared"
             continue
         if not expected < view.limit(RARE_CLASSES):
-            reason = "nearly all labels that were seen are of one class"
+            reason = "nearly all labels belong to one class"
             continue
         ordered = (float(np.median(within.values)) - expected) / (1 - expected)
         if not ordered >= view.limit(SORTED):
-            return Absent("the labels of a batch agree about as often as those of any samples")
+            return Absent("two samples of one batch have the same label about as often as two "
+                          "samples of different batches")
         return _present(view, place, expected, ordered)
-    return Unknown(reason, ("a run of more steps over class labels",))
+    return Unknown(reason, ("a longer run, with labels of several classes",))
 
 
 def _present(view: View, place: str, expected: float, ordered: float) -> Present:
@@ -98,20 +99,20 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
     loader = _loader(view)
     return Present(
         strength=0.95 if ordered >= 0.7 else 0.8,
-        title=f"the batches are ordered by label: {percent(typical)} of the pairs of samples in a "
-        f"batch have the same label, against {percent(expected)} in the data",
+        title="the training data are not shuffled: two samples of one batch have the same label in "
+        f"{percent(typical)} of cases (expected if shuffled: {percent(expected)})",
         since_step=0,
         location=_location(view, place, loader),
-        label="reads the samples in their order, which is that of their labels",
+        label="reads the samples in stored order, which is sorted by label",
         evidence=(
             drawn(LABEL_AGREEMENT, place, within, expected,
-                  f"two samples of one batch have the same label in {percent(typical)} of "
-                  f"{len(within)} sampled batches (median), two of different batches in "
-                  f"{percent(expected)}"),
+                  f"two samples of one batch have the same label in {percent(typical)} of cases "
+                  f"(median over {count(len(within), 'batch')}), two samples of different batches "
+                  f"in {percent(expected)}"),
         ),
         remedies=(
             Remedy("shuffle the training data", Safety.ADVICE,
-                   advice="draw the training samples in a random order, a new one each epoch",
+                   advice="Draw the training samples in a new random order in each epoch.",
                    code_text="DataLoader(train_set, batch_size=..., shuffle=True)"
                    if loader is not None else "order = torch.randperm(len(x))  # each epoch"),
         ),
@@ -143,19 +144,19 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The training loss is tiny for a while and leaps up again and again; held-out "
-        "data are classified as whatever class came last.",
-        consequence="For many steps in a row the network sees one class only. It learns to answer "
-        "with that class and forgets the others, over and over.",
-        why="A step follows the gradient of its batch, which stands for the data only if the batch "
-        "is drawn from all of them. A data set that is stored class by class gives batches that "
-        "point each at its own class.",
-        detection="At sampled steps the class labels of a batch are compared with one another "
-        "and with those of other steps. In a random order two labels of one batch agree as often "
-        "as two of different batches; unequal classes or small batches do not change that.",
-        limitations="Sorted targets of a regression are not judged, and training class after "
-        "class on purpose, as in continual learning, would be named. In the first steps, before a "
-        "second class comes, the verdict is unknown.",
+        symptom="The training loss is tiny for a while and then jumps up, again and again. "
+        "Held-out samples are all classified as whatever class came last.",
+        consequence="For many steps in a row, the network sees only one class. It learns to "
+        "predict that class and forgets the others, over and over.",
+        why="Each step follows the gradient of its batch. That gradient represents the data only "
+        "if the batch is drawn at random from all of them. If a data set is stored class by class, "
+        "each batch pulls the network towards its own class.",
+        detection="At sampled steps, the class labels of a batch are compared with one another "
+        "and with those of other steps. In random order, two labels of one batch agree as often "
+        "as two labels of different batches. Unequal classes or small batches do not change that.",
+        limitations="Sorted targets of a regression are not checked. A program that trains on one "
+        "class after another on purpose, as in continual learning, is reported too. In the first "
+        "steps, before a second class appears, the verdict is unknown.",
         references=(
             "Bengio 2012: Practical recommendations for gradient-based training",
             "Bottou 2012: Stochastic gradient descent tricks",

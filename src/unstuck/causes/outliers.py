@@ -1,4 +1,4 @@
-"""Outliers: a few samples, orders of magnitude off, carry most of the gradient."""
+"""Outliers: a few samples far away from all others account for most of the gradient."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
 from unstuck.series import Floats, PlaceSeries
-from unstuck.words import joined, number, percent
+from unstuck.words import count, joined, number, percent
 
 FAR = Threshold(
     "outlier-distance", 20.0,
-    "Twenty robust deviations are beyond any sample of a bell-shaped or exponential feature.",
-    "an exponential's chance to lie there is e^-14; Iglewicz and Hoaglin 1993 ask for 3.5",
+    "No sample of a bell-shaped or exponential feature lies 20 robust standard deviations away.",
+    "an exponential reaches this with probability e^-14; Iglewicz and Hoaglin 1993 use 3.5",
 )
 TAIL = Threshold(
     "tail-distance", 8.0,
-    "Between the crowd and the outliers there must be a gap. Where more than half as many samples "
-    "as there are outliers lie in it, the feature has a heavy tail, and the far samples belong to "
-    "it.",
+    "There must be a gap between the outliers and the other samples. If the gap contains more than "
+    "half as many samples as there are outliers, the feature has a heavy tail, and the far samples "
+    "belong to it.",
     "a log-normal or Cauchy feature fills the gap",
 )
 GAP = Threshold(
     "gap-before-outliers", 10.0,
-    "Where features are zero for most samples the tail is no measure; an order of magnitude "
+    "If a feature is zero for most samples, its tail cannot be judged. An order of magnitude "
     "without a single sample is a gap in any tail.",
-    "definition of orders of magnitude",
+    "definition of an order of magnitude",
 )
 CHANCE = Threshold(
     "chance-of-gap", 1e-3,
-    "So seldom does a Cauchy tail leave such a gap before its so many largest samples.",
-    "order statistics of Pareto's distribution, Renyi 1953",
+    "Even a Cauchy tail leaves such a gap below its largest samples with at most this probability.",
+    "order statistics of the Pareto distribution, Renyi 1953",
 )
 FEW = Threshold(
     "outlier-share", 0.05,
-    "More than one in twenty are a group of their own, not outliers.",
+    "If more than one sample in twenty is far away, these samples are a group, not outliers.",
     "Barnett and Lewis 1994: outliers are few and inconsistent with the rest",
 )
 CARRIED = Threshold(
     "outliers-carry", 0.3,
-    "A few samples that carry a third of the gradient steer the training. A robust loss leaves "
-    "them a large part of the loss, but hardly any of the gradient.",
-    "a choice: at most 5 % of the samples carry six times their part",
+    "A few samples with a third of the gradient dominate the training. A robust loss leaves them a "
+    "large share of the loss, but hardly any of the gradient.",
+    "a choice: at most 5 % of the samples then have at least six times their fair share",
 )
 EXTREME = Threshold(
     "extreme-distance", 100.0,
-    "In a run that failed, inputs a hundred deviations off are to blame even where what they "
-    "carried is not known: their gradients are as many times those of the others.",
+    "In a failed run, inputs that lie a hundred robust standard deviations away are blamed even if "
+    "their share of the gradient is not known. Their gradients are larger by the same factor.",
     "the gradient of a first-layer weight is proportional to the input",
 )
 
@@ -74,15 +74,15 @@ def _detect(view: View) -> Verdict:
         return train
     if not (view.has(INPUT_DISTANCE) or view.has(TARGET_DISTANCE)):
         if train.discrete:
-            return Absent("the inputs are tokens or identifiers, of which none can lie far off")
-        return Unknown(f"{train.samples} samples are too few to tell what is usual",
-                       ("more samples",))
+            return Absent("the inputs are tokens or identifiers, which cannot have outliers")
+        return Unknown("the normal range of the data cannot be estimated from "
+                       f"{count(train.samples, 'sample')}", ("more training samples",))
     found = [
         x for signal, what in ((TARGET_DISTANCE, "target"), (INPUT_DISTANCE, "input"))
         if view.has(signal) and (x := _look(view, view[signal], what, train.samples)) is not None
     ]
     if not found:
-        return Absent("no few samples lie apart from all others by orders of magnitude")
+        return Absent("no small group of samples lies far away from all others")
     return _present(view, max(found, key=lambda x: x.gradient), train.samples)
 
 
@@ -109,13 +109,13 @@ def _beyond_gap(view: View, far: dict[str, float], few: float) -> tuple[str, ...
     a Cauchy tail (Renyi 1953).
     """
     ordered = sorted(far, key=lambda name: -far[name])
-    for count in range(1, min(len(ordered), int(few) + 1)):
-        least, following = far[ordered[count - 1]], far[ordered[count]]
+    for size in range(1, min(len(ordered), int(few) + 1)):
+        least, following = far[ordered[size - 1]], far[ordered[size]]
         ratio = least / following if following > 0 else math.inf
         if least >= view.limit(FAR) and ratio >= view.limit(GAP) and (
-            ratio**-count <= view.limit(CHANCE)
+            ratio**-size <= view.limit(CHANCE)
         ):
-            return tuple(ordered[:count])
+            return tuple(ordered[:size])
     return ()
 
 
@@ -136,41 +136,44 @@ def _present(view: View, found: _Found, samples: int) -> Present:
     low, high = float(found.distances.min()), float(found.distances.max())
     steers = carried >= view.limit(CARRIED) and (
         learned_little(view.outcome) or found.last >= view.limit(CARRIED))
-    # After a run has diverged no loss tells any more who began it.
+    # After a run has diverged, no loss shows any more which samples began it.
     extreme = high >= view.limit(EXTREME) and failed(view.outcome)
     harmful = steers or extreme
     signal = TARGET_DISTANCE if found.what == "target" else INPUT_DISTANCE
     spread = number(low) if low == high else f"{number(low)} to {number(high)}"
     train = kept(view, "train")
-    which = "samples" if train is not None and train.indexed else "samples, in the order seen,"
+    noun = "sample" if len(found.names) == 1 else "samples"
+    order = "" if train is not None and train.indexed else ", numbered in the order seen"
+    away = f"{spread} robust standard deviations from the median"
+    share = percent(carried) if view.has(GRADIENT_SHARE) else "an unknown share"
+    loss = percent(found.loss) if view.has(LOSS_SHARE) else "an unknown share"
     step = int(view[signal][found.names[0]].steps[-1])
     return Present(
         strength=(0.9 if carried >= 0.5 else 0.75) if harmful else 0.4,
-        title=f"{len(found.names)} of {samples} training samples have {found.what}s {spread} "
-        f"deviations off, and carry {percent(carried)} of the gradient",
+        title=f"{share} of the gradient comes from {count(len(found.names), 'outlier')} among "
+        f"{count(samples, 'training sample')} ({found.what}s {away})",
         since_step=0,
         location=training_location(view),
-        label=f"{which} {joined(found.names)} lie {spread} deviations off"[:110],
+        label=f"the outliers are {noun} {joined(found.names)}{order}"[:110],
         evidence=(
             Evidence(signal.name, joined(found.names), (step,) * len(found.names),
                      tuple(map(float, found.distances)), view.limit(FAR),
-                     f"{which} {joined(found.names, 8)} lie {spread} robust deviations from the "
-                     "median, and hardly any between them and the others"),
+                     f"the outliers ({noun} {joined(found.names, 8)}{order}) lie {away}, and "
+                     "hardly any sample lies in between"),
             Evidence(GRADIENT_SHARE.name, "", (step,), (carried,), view.limit(CARRIED),
-                     f"they are {percent(len(found.names) / samples)} of the samples and carry "
-                     f"{percent(found.loss)} of the loss and {percent(found.gradient)} of the "
-                     "gradient"),
+                     f"the outliers are {percent(len(found.names) / samples)} of the samples and "
+                     f"have {loss} of the loss and {share} of the gradient"),
         ),
         remedies=(
-            Remedy("clip or drop them", Safety.CHANGES_EXPERIMENT,
-                   advice="look at these samples: correct or drop what is a mistake, and scale "
-                   "the features by what is left",
+            Remedy("clip or drop the outliers", Safety.CHANGES_EXPERIMENT,
+                   advice="Check these samples and correct or drop those that are mistakes. Then "
+                   "scale the features by the statistics of the rest.",
                    code_text="low, high = x_train.quantile(0.001, 0), x_train.quantile(0.999, 0)\n"
                    "x_train = x_train.clamp(low, high)" if found.what == "input" else
                    "low, high = y_train.quantile(0.01), y_train.quantile(0.99)\n"
                    "y_train = y_train.clamp(low, high)"),
             *([Remedy("use a robust loss", Safety.CHANGES_EXPERIMENT,
-                      advice="let the loss grow linearly with large errors",
+                      advice="Use a loss that grows only linearly with large errors.",
                       code_text="nn.HuberLoss()")] if found.what == "target" else []),
         ),
     )
@@ -183,21 +186,23 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss jumps when certain batches come, gradients have spikes, and the fit is "
-        "poor for nearly all samples.",
-        consequence="The network bends to the few and neglects the rest. Statistics by which data "
-        "are normalised are theirs, and every rate is too high for their gradients or too low for "
-        "all others.",
-        why="A squared error grows with the square of the distance, and a gradient with the size "
-        "of the input. A sample that is a thousand deviations off outvotes all others together.",
-        detection="Each feature, and the target of a regression, is measured in robust "
-        "deviations, from median and median absolute deviation, which outliers cannot move. Few "
-        "samples must lie beyond a gap: heavy tails have none. Their share of the summed sizes "
-        "of the gradients tells whether they matter. Where they carry little, or the run learns "
-        "well and they carry little at its end, it is a note.",
-        limitations="Rare events that are right look the same. Only the first 2000 different "
-        "samples are looked at. Outliers in the labels of a classifier are wrong labels, another "
-        "cause. Outliers that are clipped before the model are not seen, and do no harm.",
+        symptom="The loss jumps at certain batches, the gradients have spikes, and the fit is poor "
+        "for nearly all samples.",
+        consequence="The network fits the few outliers and neglects all other samples. The "
+        "outliers also dominate the statistics that normalise the data. Every learning rate is "
+        "either too high for their gradients or too low for those of the others.",
+        why="A squared error grows with the square of the distance, and a gradient grows with the "
+        "size of the input. A sample that lies a thousand standard deviations away outweighs all "
+        "others together.",
+        detection="Each feature, and the target of a regression, is measured in robust standard "
+        "deviations. These are computed from medians, which outliers cannot move. The outliers "
+        "must be few and lie beyond a gap; heavy tails have no such gap. Their share of the summed "
+        "sizes of the gradients shows whether they matter. If that share is small, or if the run "
+        "learns well and the share is small at its end, the finding is only a note.",
+        limitations="Rare events that are genuine look the same. Only the first 2,000 different "
+        "samples are checked. Outliers in the labels of a classifier are wrong labels, which is "
+        "another cause. Outliers that are clipped before they reach the model are not seen, and "
+        "they do no harm.",
         references=(
             "Iglewicz and Hoaglin 1993: How to detect and handle outliers",
             "Huber 1964: Robust estimation of a location parameter",

@@ -24,19 +24,20 @@ from unstuck.words import number
 
 SUM = Threshold(
     "sum-to-one", 1e-3,
-    "Rows of a softmax sum to 1 within rounding; half precision keeps three digits.",
+    "Rows of a softmax sum to 1 except for rounding. Half precision has three digits.",
     "definition",
 )
 RANGE = Threshold(
     "out-of-range", 1e-3,
-    "A probability lies in 0..1 and a log-probability below 0; rounding may carry it across by "
-    "less than this.",
+    "A probability lies between 0 and 1, and a log-probability is at most 0. Rounding can exceed "
+    "these bounds, but by less than this.",
     "definition",
 )
 SAMPLES = Threshold(
     "fewest-loss-samples", 3.0,
-    "One batch may look like probabilities by accident; values alone convict only after several.",
-    "never a single event",
+    "One batch may look like probabilities by accident. Values alone are enough only if several "
+    "batches agree.",
+    "a choice: a single event is never enough",
 )
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss")
 LOG_PROBABILITIES = ("nll_loss", "kl_div")
@@ -44,7 +45,7 @@ LOG_PROBABILITIES = ("nll_loss", "kl_div")
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What the loss received and what it wants."""
+    """What the loss received and what it expects."""
 
     received: str
     wants: str
@@ -130,7 +131,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     still = abs(values.low - constant) <= slack and abs(values.high - constant) <= slack
     if operation in ("Softmax", "LogSoftmax") and (single or (still and many)):
         return _Fault(
-            "a softmax over one output", "more than one class, or a sigmoid",
+            "a softmax over one output", "several classes or a sigmoid",
             "a softmax over a single output is 1 for every sample",
             (_form("torch.sigmoid(logits)", "use a sigmoid for a single output"),
              _form("F.binary_cross_entropy_with_logits(logits, target)",
@@ -138,8 +139,8 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     axis = _axis(loss)
     if operation in ("Softmax", "LogSoftmax") and axis is not None:
         return _Fault(
-            f"a softmax over {axis}", "one distribution over the classes per sample",
-            f"the softmax runs over {axis}: samples compete with each other",
+            f"a softmax over {axis}", "a distribution over the classes of each sample",
+            f"the softmax runs over {axis} instead of the classes",
             (_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes"),),
             0.95)
     summed = values.probabilities(slack) and values.class_sum <= near
@@ -153,7 +154,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         values.low < -slack or values.high > 1 + slack
     ):
         return _Fault(
-            "raw scores", "probabilities in 0..1",
+            "raw scores", "probabilities between 0 and 1",
             f"receives raw scores ({number(values.low)} to {number(values.high)}), not "
             "probabilities",
             (_form("F.binary_cross_entropy_with_logits(logits, target)",
@@ -165,12 +166,12 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
 
 def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) -> _Fault | None:
     own = "sigmoid" if loss.function != "cross_entropy" else "softmax"
-    wants = f"raw scores (it applies its own {own})"
+    wants = f"raw scores (logits) because it applies a {own} itself"
     if operation == "Softmax" or (summed and loss.function == "cross_entropy"
                                   and operation not in ("LogSoftmax", "Log")):
         return _Fault(
             "the output of a softmax", wants,
-            f"receives probabilities and applies its own {own} to them",
+            f"receives probabilities and applies a {own} on top",
             (_without(view, "Softmax"),
              _form("F.nll_loss(torch.log(probabilities), target)",
                    "take the logarithm and use nll_loss")),
@@ -178,7 +179,7 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
     if operation == "Sigmoid":
         return _Fault(
             "the output of a sigmoid", wants,
-            f"receives sigmoids and applies its own {own} to them",
+            f"receives sigmoid outputs and applies a {own} on top",
             (_without(view, "Sigmoid"),
              *((_form("F.binary_cross_entropy(probabilities, target)",
                       "use the loss that takes probabilities"),) if own == "sigmoid" else ())),
@@ -186,8 +187,8 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
     if across and loss.function == "cross_entropy":
         return _Fault(
             "values that sum to 1 over the batch", wants,
-            "receives probabilities normalised over the batch", (_without(view, "Softmax"),),
-            0.8, by_value=True)
+            "receives probabilities that are normalised over the batch",
+            (_without(view, "Softmax"),), 0.8, by_value=True)
     return None
 
 
@@ -206,7 +207,7 @@ def _log_probabilities(
     )
     if operation in ("Softmax", "Sigmoid") or summed:
         return _Fault(
-            "probabilities", wants, "receives probabilities, not their logarithms", takes,
+            "probabilities", wants, "receives probabilities, not log-probabilities", takes,
             0.97 if operation else 0.9, by_value=operation not in ("Softmax", "Sigmoid"))
     if values.high > slack:
         return _Fault(
@@ -224,7 +225,7 @@ def _hand_written(view: View, loss: Loss) -> _Fault | None:
             "Softmax", "Sigmoid"
         ):
             return _Fault(
-                f"a {_plain(outer)} of a {_plain(inner)}", "one of the two",
+                f"a {_plain(outer)} of a {_plain(inner)}", "only one of the two",
                 f"applies {_plain(outer)} to the output of a {_plain(inner)}",
                 (_without(view, inner),), 0.85)
     return None
@@ -236,13 +237,13 @@ def _plain(stem: str) -> str:
 
 def _detect(view: View) -> Verdict:
     if not view.facts.losses:
-        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+        return Unknown("no loss of the program was recognised", ("a loss of torch.nn",))
     for loss in view.facts.losses:
         points = _points(view, loss)
         fault = _judge(view, loss, _values(points))
         if fault is not None:
             return _present(loss, fault, points)
-    return Absent("every loss received what it expects")
+    return Absent("every loss receives what it expects")
 
 
 def _range(points: dict[str, Series]) -> str:
@@ -254,20 +255,20 @@ def _range(points: dict[str, Series]) -> str:
 
 def _present(loss: Loss, fault: _Fault, points: dict[str, Series]) -> Verdict:
     says = {
-        LOSS_INPUT_MINIMUM.name: "the smallest value that the loss received",
-        LOSS_INPUT_MAXIMUM.name: "the largest value that the loss received",
-        CLASS_SUM_ERROR.name: "the largest distance from 1 of a sum over classes",
-        BATCH_SUM_ERROR.name: "the largest distance from 1 of a sum over the batch",
+        LOSS_INPUT_MINIMUM.name: "the smallest value in a batch is typically",
+        LOSS_INPUT_MAXIMUM.name: "the largest value in a batch is typically",
+        CLASS_SUM_ERROR.name: "the sum over the classes typically differs from 1 by up to",
+        BATCH_SUM_ERROR.name: "the sum over the batch typically differs from 1 by up to",
     }
     evidence = tuple(
         Evidence(name, loss.name, *thinned(series.steps, series.values), None,
-                 f"{says[name]}: {number(float(np.median(series.values)))}")
+                 f"{says[name]} {number(float(np.median(series.values)))}")
         for name, series in points.items()
     )
     name = "the hand-written loss" if loss.hand_written else loss.function
     return Present(
         strength=fault.strength,
-        title=f"{name} receives {fault.received}{_range(points)}; it wants {fault.wants}",
+        title=f"{name} receives {fault.received}{_range(points)}, but it expects {fault.wants}",
         since_step=0,
         location=loss.location,
         label=fault.label,
@@ -283,22 +284,23 @@ CAUSE = Cause(
     family="Model",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss falls slowly and stops at a floor (with ten classes near 1.46), goes "
-        "below zero, or the program ends with an error about the range of values.",
-        consequence="Training is slow and weak at best; the loss printed is not the likelihood "
-        "that it is taken for.",
-        why="cross_entropy applies log_softmax itself and wants raw scores; nll_loss wants "
-        "log-probabilities; binary_cross_entropy wants probabilities and its with_logits form raw "
-        "scores. A softmax of a softmax lies between 1/(C-1+e) and e/(C-1+e) only, so the loss "
-        "cannot fall below ln(1 + (C-1)/e) and its gradient is flat.",
-        detection="The operation that made the loss's input is read from the autograd graph, "
-        "along with its axis; where it cannot be read, the values tell over several batches: rows "
-        "that are not negative and sum to 1, values above 0 where log-probabilities belong, "
-        "values outside 0..1 where probabilities belong. log_softmax before cross_entropy changes "
-        "nothing and is left alone.",
-        limitations="Losses written by hand are judged only where one activation directly "
-        "follows another. A sigmoid written by hand before binary_cross_entropy_with_logits is "
-        "not seen.",
+        symptom="The loss falls slowly and stops at a floor (near 1.46 with ten classes), or it "
+        "falls below zero. Sometimes the program ends with an error about the range of values.",
+        consequence="Training is slow and weak at best. The printed loss is not the negative "
+        "log-likelihood that it seems to be.",
+        why="In the literature, cross-entropy takes probabilities. In PyTorch, cross_entropy "
+        "applies log_softmax itself and expects raw scores (logits). nll_loss expects "
+        "log-probabilities. binary_cross_entropy expects probabilities, and its with_logits form "
+        "expects raw scores. With C classes, a softmax of a softmax only takes values between "
+        "1/(C-1+e) and e/(C-1+e). So the loss cannot fall below ln(1 + (C-1)/e), and its gradient "
+        "is small.",
+        detection="The autograd graph shows which operation made the input of the loss, and along "
+        "which axis. If it does not, the values of several batches decide. Rows that are not "
+        "negative and sum to 1 are probabilities. Log-probabilities are never above 0, and "
+        "probabilities never lie outside 0..1. A log_softmax before cross_entropy changes nothing "
+        "and is not reported.",
+        limitations="Hand-written losses are checked only if one activation directly follows "
+        "another. A hand-written sigmoid before binary_cross_entropy_with_logits is not detected.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss, NLLLoss, BCELoss, BCEWithLogitsLoss",
             "Karpathy 2018: the most common neural net mistakes",

@@ -1,4 +1,4 @@
-"""Parameters not in the optimizer: the loss reaches weights that no optimizer holds."""
+"""Parameters not in the optimizer: the loss reaches weights that no optimizer updates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unstuck.edits import ParametersToOptimizer, Remedy, Safety
 from unstuck.facts import Model, Optimizer, Parameter, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import HELD, REACHED
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, number, percent
 
 STEPS = Threshold(
     "unheld-steps", 2.0,
-    "At a single step an optimizer may not have been built yet, or another may step later.",
-    "never a single event",
+    "At a single step, an optimizer may not have been built yet, or another one may step later.",
+    "a choice: a single event is never enough",
 )
 
 
@@ -55,21 +55,25 @@ def _useless(view: View) -> Optimizer | None:
 
 def _detect(view: View) -> Verdict:
     if not view.facts.optimizers:
-        return Unknown("the program has no optimizer of torch.optim", ("a torch optimizer",))
+        return Unknown("the program has no optimizer of torch.optim",
+                       ("an optimizer of torch.optim",))
     if not view.has(HELD):
         # Written at steps of an optimizer that holds a parameter of a known model.
         strange = _useless(view)
         every = [p for p in view.facts.parameters().values() if p.trainable]
         missing = [p for p in every if _times_reached(view, p) >= view.limit(STEPS)]
         if strange is None or len(view.facts.optimizers) > 1 or not missing:
-            return Unknown(f"{HELD.name} was not measured", (HELD.name,))
+            return Unknown("no step of an optimizer on the watched parameters was recorded",
+                           (HELD.name,))
         return _present(view, missing)
     missing = _never_held(view)
     if not missing:
         steps = max((len(series) for series in view[HELD].values()), default=0)
         if steps < view.limit(STEPS):
-            return Unknown(f"only {steps} step was looked at", ("a run of more steps",))
-        return Absent("every trainable parameter that the loss reaches is held by an optimizer")
+            return Unknown(f"only {count(steps, 'step')} of an optimizer could be checked",
+                           (f"a run of at least {count(round(view.limit(STEPS)), 'step')}",))
+        return Absent("every trainable parameter that the loss reaches is registered with an "
+                      "optimizer")
     return _present(view, missing)
 
 
@@ -131,8 +135,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     units = _units(view, missing)
     names = [called(name) for name, _ in units]
     every = [p for model in view.facts.models for p in model.parameters if p.trainable]
-    count = _size(missing)
-    share = percent(count / max(_size(every), 1))
+    size = _size(missing)
+    share = percent(size / max(_size(every), 1))
     useless = _useless(view)
     optimizer = useless if useless is not None else _nearest(view, missing)
     skill = view.outcome.skill
@@ -144,18 +148,19 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     evidence = tuple(
         Evidence(signal.name, p.name, *thinned(series[p.name].steps, series[p.name].values),
                  1.0 if signal is HELD else None,
-                 f"{p.name} {p.shape} is reached by the loss but never held nor changed")
+                 f"the loss depends on {p.name} {p.shape}, but no optimizer updates it")
         for p in missing[:5]
     )
-    holds = f"no optimizer holds {joined(names)}"
+    fault = f"no optimizer updates {joined(names)}"
     if useless is not None:
-        holds = f"{useless.name} holds parameters that no loss reaches"
+        fault = f"{useless.name} updates only parameters that no loss reaches"
     return Present(
         strength=strength,
-        title=f"{holds}: {count} of {_size(every)} trainable parameters ({share}) never change",
+        title=f"{fault}, so {number(size)} of {number(_size(every))} trainable parameters "
+        f"({share}) never change",
         since_step=int(series[missing[0].name].steps[0]),
         location=_location(optimizer, units),
-        label=f"does not hold {joined(names)} ({share} of all parameters)",
+        label=f"the optimizer lacks {joined(names)} ({share} of the parameters)",
         evidence=evidence,
         remedies=_remedies(optimizer, units, missing),
     )
@@ -192,7 +197,7 @@ def _remedies(
         optimizer.name, tuple(p.name for p in missing), expression)
     freeze = Remedy(
         "freeze them on purpose", Safety.ADVICE,
-        advice=f"If they are meant to stay as they are, say so: call requires_grad_(False) on "
+        advice="If these parameters are meant to stay fixed, call requires_grad_(False) on "
         f"{joined([called(name) for name, _ in units])}.",
     )
     return (Remedy("pass them to the optimizer", Safety.SAFE, (edit,)), freeze)
@@ -205,19 +210,19 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The network learns less than it should, or nothing; some weights are the same at "
-        "the end as at the start.",
-        consequence="The layers left out stay random. The others must do with what random layers "
-        "hand them.",
-        why="An optimizer updates the tensors that it was given when it was made, and no others. "
-        "A second network, a head that was replaced later, layers added after the optimizer, or "
-        "a copy of the model are not among them.",
-        detection="The loss's graph tells which parameters it reaches; the optimizers tell which "
-        "they hold. A parameter counts if the loss reaches it at several steps while no optimizer "
-        "has held it at any time and its value never changed.",
-        limitations="Random layers that are fixed on purpose but not frozen by "
-        "requires_grad_(False) look the same: where the run succeeds it is only a note. Loaded "
-        "weights are taken to be fixed on purpose.",
+        symptom="The network learns less than it should, or nothing at all. Some weights are the "
+        "same at the end as at the start.",
+        consequence="The layers that were left out keep their random initial weights. The other "
+        "layers have to work with what these random layers output.",
+        why="An optimizer updates only the tensors that it was given when it was built. A second "
+        "network, a head that was replaced later, layers that were added after the optimizer was "
+        "built, or a copy of the model are not among them.",
+        detection="The autograd graph of the loss shows which parameters it reaches. The "
+        "optimizers show which parameters are registered with them. A parameter is reported if the "
+        "loss reaches it at several steps, no optimizer ever had it, and its value never changed.",
+        limitations="Random layers that stay fixed on purpose look the same unless they are frozen "
+        "with requires_grad_(False). If the run succeeds, the finding is only a note. Loaded "
+        "weights are assumed to be fixed on purpose.",
         references=(
             "PyTorch: torch.optim, constructing an optimizer",
             "TrainCheck (OSDI 2025): silent errors in training",

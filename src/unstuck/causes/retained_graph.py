@@ -1,4 +1,4 @@
-"""Retained graph: tensors are kept with the graph behind them, and memory grows with each."""
+"""Retained graph: tensors are kept with their autograd graphs, and memory grows with each."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from unstuck.facts import RetainedGraph
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import LIVE_GRAPHS
+from unstuck.words import count, number
 
 MANY = Threshold(
     "live-graphs", 5.0,
-    "A loop holds the graph of its present loss, and perhaps of a best or a last one; five that "
-    "outlived their step are a collection.",
+    "A training loop keeps the graph of its current loss, and perhaps of the best or the last one. "
+    "Five graphs that outlived their step are a collection.",
     "definition; healthy loops keep one or two",
 )
 RISES = Threshold(
     "live-graph-rises", 3.0,
-    "The number must have grown at several sampled steps: a fixed set that is kept does not grow.",
-    "never a single event",
+    "The number of graphs must grow at several sampled steps. A fixed set of graphs does not grow.",
+    "a choice: a single event is never enough",
 )
 RELEASED = Threshold(
     "released-graphs", 16.0,
-    "Graphs that are let go again, say once an epoch, cost memory only if there are many.",
-    "below that the memory of small nodes is not worth a word",
+    "Graphs that are released again, for example once an epoch, cost much memory only if there are "
+    "many.",
+    "a choice: the memory of fewer graphs is small",
 )
 
 
@@ -40,7 +42,7 @@ def _detect(view: View) -> Verdict:
         blind = unwatched(view.facts) or unread_loss(view.facts)
         if blind is not None:
             return Unknown(blind, (LIVE_GRAPHS.name,))
-        return Absent("no loss or output kept its graph beyond its step")
+        return Absent("no loss or output kept its autograd graph after its step")
     alive = {name: series.finite for name, series in view[LIVE_GRAPHS].items()}
     kept = [
         fact for fact in view.facts.retained_graphs
@@ -52,12 +54,13 @@ def _detect(view: View) -> Verdict:
         return _present(view, max(kept, key=lambda fact: (fact.alive, not fact.output)), alive)
     most = max((float(s.values.max()) for s in alive.values() if len(s)), default=0.0)
     if max((len(s) for s in alive.values()), default=0) <= view.limit(RISES):
-        return Unknown("graphs were counted at too few steps", ("a run of more steps",))
+        return Unknown("live autograd graphs were counted at too few steps",
+                       ("a longer run",))
     counted = max(alive.values(), key=len).steps
     if most >= view.limit(MANY) or gaps(view.facts, counted).wide:
-        return Unknown("graphs were counted at too few steps to see whether ever more are kept",
-                       ("a run under --overhead 1",))
-    return Absent(f"at most {most:.0f} losses or outputs kept their graph beyond their step")
+        return Unknown("live autograd graphs were counted at too few steps to see whether their "
+                       "number keeps growing", ("a run with --overhead 1",))
+    return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")
 
 
 def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdict:
@@ -68,27 +71,28 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
     strength = 0.9 if not released else 0.6 if many else 0.45
     since = int(series.steps[np.flatnonzero(series.values > 0)[0]])
     steps, values = thinned(series.steps, series.values)
-    what = "their nodes" if fact.trained else "all activations behind them"
+    what = ("though backward passes have freed their activations" if fact.trained else
+            "with all their activations")
     return Present(
         strength=strength,
-        title=f"{'outputs' if fact.output else 'losses'} are kept with their graphs: {fact.alive} "
-        f"of those followed were alive at a time, with {what}",
+        title=f"{'outputs' if fact.output else 'losses'} are kept with their autograd graphs, so "
+        f"memory grows: at least {number(fact.alive)} graphs were alive at once, {what}",
         since_step=since,
         location=fact.location,
-        label="this tensor is kept, and its graph with it",
+        label="this tensor is kept together with its graph",
         evidence=(
             Evidence(LIVE_GRAPHS.name, fact.name, steps, values, 1.0,
-                     f"{fact.alive} graphs of {fact.name} outlived their step; 1 is healthy"),
+                     f"{count(fact.alive, 'graph')} of {fact.name} outlived their step (normal: at "
+                     "most 1)"),
         ),
         remedies=(
-            Remedy("keep the numbers only", Safety.ADVICE,
-                   advice="Where outputs are stored, take output.detach(), and compute those that "
-                   "are only looked at under torch.no_grad().",
+            Remedy("keep only the values", Safety.ADVICE,
+                   advice="Store output.detach() instead of output. Compute outputs that are not "
+                   "trained on under torch.no_grad().",
                    code_text="outputs.append(output.detach())") if fact.output else
-            Remedy("keep the number only", Safety.ADVICE,
-                   advice="Where the loss is stored or added up, take loss.item(), or "
-                   "loss.detach() to stay on the device; compute losses that are only looked at "
-                   "under torch.no_grad().",
+            Remedy("keep only the number", Safety.ADVICE,
+                   advice="Store or add up loss.item(), or loss.detach() to stay on the device. "
+                   "Compute losses that are not trained on under torch.no_grad().",
                    code_text="total += loss.item()"),
         ),
     )
@@ -101,18 +105,19 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.LEAK,
     words=Words(
-        symptom="Memory grows with every step or epoch until the process is killed; steps may get "
-        "slower.",
-        consequence="Every tensor in the list, or in the running sum, holds the graph that "
-        "computed it, and with it the activations of all layers if no backward pass freed them.",
-        why="A loss is a tensor that remembers how it came to be. Adding it to a total, or "
-        "appending it to a history, keeps all of that alive. So do outputs in a list.",
-        detection="A token is put into the graph of each loss and output that is followed; it "
-        "dies with the graph. Counted are tokens that are more than two steps old. The count must "
-        "grow over several sampled steps.",
-        limitations="Only losses and outputs of models are followed, not other tensors that are "
-        "kept, such as hidden states. A list that is emptied each epoch is mentioned only if it is "
-        "long.",
+        symptom="Memory grows with every step or epoch until the process is killed. Steps may also "
+        "become slower.",
+        consequence="Every tensor in a list, or in a running sum, keeps the autograd graph that "
+        "computed it. If no backward pass has freed them, the graph also keeps the activations of "
+        "all layers.",
+        why="A loss is a tensor that remembers how it was computed. Adding it to a total, or "
+        "appending it to a history, keeps all of that in memory. Outputs in a list do the same.",
+        detection="A token is put into the graph of each watched loss and output. It disappears "
+        "with the graph. The tokens that are more than two steps old are counted, and their number "
+        "must grow over several sampled steps.",
+        limitations="Only losses and outputs of models are watched, not other tensors that a "
+        "program keeps, such as hidden states. If a list is emptied in each epoch, the finding is "
+        "only a note unless the list is long.",
         references=(
             "PyTorch FAQ: don't accumulate history across your training loop",
         ),

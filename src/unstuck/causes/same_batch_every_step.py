@@ -1,4 +1,4 @@
-"""Same batch every step: the loader has more, but one batch is all that is ever trained on."""
+"""Same batch every step: every step trains on one batch, although there are more data."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from unstuck.signals import (
     STORED_BATCHES,
     TRAIN_LOSS,
 )
+from unstuck.words import count, number
 
 STEPS = Threshold(
     "same-batch-steps", 10.0,
-    "A batch may be used a few times in a row on purpose.",
-    "longest habit known of repeated use within a run",
+    "Some programs use a batch a few times in a row on purpose.",
+    "longest repetition known to be on purpose",
 )
 STORED = Threshold(
     "stored-batches", 4.0,
-    "A training set that is cut from a tensor as one slice is most of it; of a batch it holds "
-    "several.",
-    "splits leave half to nine tenths for training",
+    "A training set that is cut from a tensor as one slice makes up most of it. The tensor behind "
+    "a batch holds several such slices.",
+    "splits leave half to nine tenths of the samples for training",
 )
 SLICE = Threshold(
     "slice-size", 128.0,
-    "A slice of more samples may well be a small training set that is taken on purpose.",
+    "A larger slice may well be a small training set that was chosen on purpose.",
     "a choice: usual batches have 16 to 128 samples",
 )
 HURT = Threshold(
     "held-out-over-train-of-a-slice", 1.5,
-    "A small training set that is cut out on purpose does no harm as long as held-out data are "
+    "A small training set that was chosen on purpose does no harm as long as held-out data are "
     "predicted about as well.",
-    "a choice: what is learned by heart of a batch leaves a gap of several times",
+    "a choice: once a batch is memorised, the held-out loss is several times as high",
 )
 
 
@@ -55,9 +56,10 @@ def _detect(view: View) -> Verdict:
     if np.any(same.values != 1):
         return Absent("the batches differ from step to step")
     if len(same) < view.limit(STEPS):
-        return Unknown(f"only {len(same)} batches were compared", ("a run of more steps",))
+        return Unknown(f"only {count(len(same), 'batch')} could be compared with the one before",
+                       (f"a run of at least {count(round(view.limit(STEPS)) + 1, 'step')}",))
     if not view.has(BATCH_SIZE):
-        return Unknown("how many samples a batch holds was not looked at", (BATCH_SIZE.name,))
+        return Unknown("the size of the batches is not known", (BATCH_SIZE.name,))
     sizes = view[BATCH_SIZE].values
     fetch = next((f for f in view.facts.fetches
                   if f.samples > f.batch_size and np.any(sizes == f.batch_size)
@@ -70,24 +72,25 @@ def _detect(view: View) -> Verdict:
         whole = round(stored * size)
         location = next((m.call_location for m in view.facts.models), None)
     else:
-        return Absent("no loader is seen to hold more than the batch that is trained on, nor the "
-                      "memory that it is a part of")
+        return Absent("neither a loader nor the tensor that the batch is cut from is known to "
+                      "hold more samples")
     steps, values = thinned(same.steps, same.values)
-    # Learning one batch by heart is also a test of a program: then nothing else is looked at.
+    # Memorising one batch is also a test of a program: then nothing else is looked at.
     test = view.facts.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
     return Present(
         strength=0.45 if test else 0.85,
-        title=f"the same {size:.0f} of {whole} samples are trained on in each of the first "
-        f"{len(same) + 1} steps",
+        title=f"each of the first {count(len(same) + 1, 'step')} trains on the same "
+        f"{number(round(size))} of {count(whole, 'sample')}",
         since_step=0,
         location=location,
-        label=f"{size:.0f} of {whole} samples are ever trained on",
+        label=f"training only ever sees {number(round(size))} of {count(whole, 'sample')}",
         evidence=(Evidence(SAME_BATCH.name, "", steps, values, 0.0,
-                           "the samples are those of the step before at every step"),),
+                           "the batch is the same as the one before at all "
+                           f"{number(len(same))} compared steps"),),
         remedies=(Remedy(
-            "go through the data", Safety.ADVICE,
+            "iterate over all the data", Safety.ADVICE,
             advice="Iterate over the loader, or take the next slice, so that each step gets "
-            "other samples.",
+            "different samples.",
             code_text="for inputs, targets in loader:",
         ),),
     )
@@ -100,18 +103,18 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The train loss falls to nothing at once, while the network does badly on all "
-        "other data.",
-        consequence="The network learns a few samples by heart and never sees the rest.",
-        why="Asking a loader for an iterator anew gives its beginning each time, and a batch that "
-        "was fetched before the loop stays the same within it.",
-        detection="Hashes of the model's inputs are the same at every one of the first steps, "
-        "while the loader that was iterated for training holds more samples than the batch, or the "
-        "batch is a slice of a tensor that does. Training on all data at once is not meant.",
-        limitations="Without a loader a fixed slice is named only if the tensor that it is cut "
-        "from holds four times as much, and not if it was picked by indices or has more than 128 "
-        "samples. Learning one batch by "
-        "heart as a test is a note if the program ends without looking at other data.",
+        symptom="The training loss falls to almost zero at once, while the network does badly on "
+        "all other data.",
+        consequence="The network memorises a few samples and never sees the rest.",
+        why="A new iterator over a loader starts at the beginning every time. A batch that was "
+        "fetched before the loop stays the same inside it.",
+        detection="Hashes of the model's inputs are the same at each of the first steps. In "
+        "addition, the loader that was used for training holds more samples than the batch, or the "
+        "batch is a slice of a larger tensor. Training on all data at once is not reported.",
+        limitations="Without a loader, a fixed slice is reported only if it has at most 128 "
+        "samples and the tensor that it is cut from holds at least four times as many. A batch "
+        "that was picked by indices is not detected. If a program memorises one batch as a test "
+        "and ends without looking at other data, the finding is only a note.",
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),

@@ -20,13 +20,13 @@ from unstuck.facts import Layer, LayerRole, SourceLocation
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import OUTPUT_MEAN, SATURATED_SHARE
-from unstuck.words import joined, percent
+from unstuck.words import count, joined, number, percent
 
 HALF = Threshold(
     "saturated-half", 0.5,
-    "With half of a layer's outputs on the flat parts little gradient comes through; a healthy "
-    "layer has a few in a hundred there.",
-    "SageMaker Debugger and DeepDiagnosis alarm at one half; Karpathy sees under 5 % as healthy",
+    "If half of a layer's outputs lie on the flat parts of the curve, little gradient gets "
+    "through. A healthy layer has a few per cent there.",
+    "SageMaker Debugger and DeepDiagnosis warn at one half; Karpathy calls under 5 % healthy",
 )
 FEWEST = 3  # sampled steps: one batch may be odd
 GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
@@ -52,20 +52,20 @@ def _detect(view: View) -> Verdict:
     if not view.has(SATURATED_SHARE):
         if view.has(OUTPUT_MEAN):
             return Absent("the program has no sigmoid or tanh")
-        return Unknown("no layer was looked into", (SATURATED_SHARE.name,))
+        return Unknown("the outputs of the layers were not measured", (SATURATED_SHARE.name,))
     depths = _depths(view)
     places = [p for n, s in view[SATURATED_SHARE].items()
               if (p := _place(view, n, s, depths)) is not None]
     if not places:
-        return Absent("no hidden sigmoid or tanh was seen often enough: those of the output, and "
-                      "gates, may saturate")
+        return Absent("no hidden sigmoid or tanh was measured often enough; those of the output, "
+                      "and gates, may saturate without harm")
     limit = view.limit(HALF)
     stuck = sorted((p for p in places if p.share >= limit and p.end >= limit),
                    key=lambda p: p.order)
     if not stuck:
         worst = max(places, key=lambda p: p.share)
-        return Absent(f"at most {percent(worst.share)} of the outputs of {called(worst.name)} lie "
-                      "at an end of their range")
+        return Absent(f"at most {percent(worst.share)} of the outputs of {called(worst.name)} are "
+                      "saturated")
     return _present(view, stuck, len(places))
 
 
@@ -104,26 +104,28 @@ def _place(
                   2 * index + bool(functional))
 
 
-def _present(view: View, stuck: list[_Place], count: int) -> Present:
+def _present(view: View, stuck: list[_Place], total: int) -> Present:
     first = stuck[0]
-    strength = 0.7 + 0.1 * (len(stuck) == count) + 0.1 * learned_little(view.outcome)
+    strength = 0.7 + 0.1 * (len(stuck) == total) + 0.1 * learned_little(view.outcome)
     born = min(first.start, first.series.values[0]) >= view.limit(HALF)
     if born and first.series.steps[0] == 0:
         strength = 0.95  # no step has been made yet that could be to blame
-    when = "from the first step on" if born else f"since step {first.since}"
-    more = f", and {joined([called(p.name) for p in stuck[1:]])}" if len(stuck) > 1 else ""
+    are = "are" if born else "have been"
+    when = "from the first step on" if born else f"since step {number(first.since)}"
+    others = joined([called(p.name) for p in stuck[1:]])
+    more = f"; so do most outputs of {others}" if len(stuck) > 5 else ""
     return Present(
         strength=strength,
-        title=f"{percent(first.share)} of the outputs of {called(first.name)} are saturated "
-        f"{when} ({len(stuck)} of {count} hidden activations; healthy: under 5 %)",
+        title=f"{percent(first.share)} of the outputs of {called(first.name)} {are} saturated "
+        f"{when} (normal: under 5 %; {len(stuck)} of {count(total, 'hidden activation')} affected)",
         since_step=0 if born else first.since,
         location=_location(view, first),
-        label=f"{percent(first.share)} of its outputs sit on the flat parts, {when}",
+        label=f"{percent(first.share)} of its outputs {are} on the flat parts of the curve {when}",
         evidence=tuple(
             Evidence(SATURATED_SHARE.name, p.name, *thinned(p.series.steps, p.series.values),
                      view.limit(HALF),
                      f"{percent(p.share)} of the outputs of {called(p.name)} lie within 3 % of an "
-                     f"end of their range{more if p is first and len(stuck) > 5 else ''}")
+                     f"end of their range{more if p is first else ''}")
             for p in stuck[:5]
         ),
         remedies=_remedies(view, first, born),
@@ -150,7 +152,7 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
     width = next((p.shape[0] for p in view.facts.parameters().values()
                   if p.layer == feeding and len(p.shape) >= 2), 0)
     remedies = [Remedy(
-        "rectifiers", Safety.CHANGES_EXPERIMENT,
+        "use ReLU", Safety.CHANGES_EXPERIMENT,
         (ReplaceLayer(kind, "ReLU()"), ReplaceLayer(kind, "ELU()")),
         code_text="torch.relu(x)" if functional else "nn.ReLU()",
     )]
@@ -158,15 +160,15 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
         remedies += [
             Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
                    (InsertLayer(feeding, f"LayerNorm({width})"),)),
-            Remedy("smaller weights at the start", Safety.CHANGES_EXPERIMENT,
+            Remedy("start with smaller weights", Safety.CHANGES_EXPERIMENT,
                    (InitialiseLayer(feeding, "xavier_normal_"),)),
         ]
     if born:
         remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))
     remedies.append(Remedy(
-        "no factor before the activation", Safety.ADVICE,
-        advice="Leave out factors that stretch what goes into the activation: inputs of a size "
-        "around 1 keep it on its slope."))
+        "remove factors before the activation", Safety.ADVICE,
+        advice="Remove factors that scale up the input of the activation. Inputs of about 1 in "
+        "size keep it on the steep part of its curve."))
     return tuple(remedies)
 
 
@@ -177,20 +179,21 @@ CAUSE = Cause(
     family="Signal flow",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="The loss hardly moves, and the hidden units put out the ends of their range, 1 "
-        "and -1 or 0, for nearly every sample.",
-        consequence="On the flat parts of the curve the slope is almost zero, so that hardly any "
-        "gradient passes and the layers before stay as they were.",
-        why="A sigmoid or tanh is steep only while its input is about as large as 1. Inputs that "
-        "are not normalised, weights that start too large, or a factor before the activation push "
-        "it onto its flat parts for good.",
+        symptom="The loss hardly moves. For nearly every sample, the hidden units output the ends "
+        "of their range: 1 and -1 for tanh, 1 and 0 for a sigmoid.",
+        consequence="On the flat parts of the curve, the slope is almost zero. Hardly any gradient "
+        "gets through, and the layers before the activation stay as they were.",
+        why="A sigmoid or tanh is steep only for inputs of about 1 in size or less. Inputs that "
+        "are not normalised, initial weights that are too large, or a factor before the activation "
+        "push it onto its flat parts for good.",
         detection="The share of outputs within 3 % of an end of the range is measured for every "
-        "sigmoid and tanh over the run. Half of a layer must be there from the first steps to the "
-        "last, or since some step up to the end. Activations of the output do so when they are "
-        "right and are left out, and so are the gates of recurrent layers.",
-        limitations="Gates that a program writes by hand look like hidden units; they are "
-        "a finding only where the run learned little. Other squashing functions, softsign and hard "
-        "sigmoid, are not measured.",
+        "sigmoid and tanh during the run. At least half of a layer's outputs must be there from "
+        "the first steps to the last, or from some step to the end. Output activations are left "
+        "out because correct predictions saturate them. The gates of recurrent layers are left "
+        "out too.",
+        limitations="Hand-written gates look like hidden units. They are more than a note only if "
+        "the run learned little. Other squashing functions, such as softsign and hard sigmoid, are "
+        "not measured.",
         references=(
             "LeCun, Bottou, Orr, Müller 1998: Efficient backprop",
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",

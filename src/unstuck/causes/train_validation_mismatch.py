@@ -1,5 +1,4 @@
-"""Train-validation mismatch: held-out samples reach the model in another form than training ones.
-"""
+"""Train-validation mismatch: held-out inputs are prepared differently from training inputs."""
 
 from __future__ import annotations
 
@@ -16,42 +15,46 @@ from unstuck.facts import Kept
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS
-from unstuck.words import number, percent
+from unstuck.words import count, number, percent, times
 
 DISTANCE = Threshold(
     "feature-distance", 0.3,
-    "At half of the features the two distribution functions lie further apart than chance by "
-    "this much: a split of one set stays at 0, augmentation and a slow drift below 0.3.",
+    "For at least half of the features, the two distributions are this much further apart than "
+    "chance allows. A random split of one set gives 0; augmentation and slow drift stay below 0.3.",
     "Kolmogorov-Smirnov statistic, 0 for the same distribution and 1 for no overlap",
 )
 SHIFT = Threshold(
     "feature-shift", 1.0,
-    "The mean lies a whole deviation away: such a sample is a stranger to the training set.",
-    "Cohen 1988: 0.8 deviations are a large effect",
+    "The mean is one whole standard deviation away, so a typical held-out sample would be unusual "
+    "in the training set.",
+    "Cohen 1988: a shift of 0.8 standard deviations is a large effect",
 )
 SCALE = Threshold(
     "feature-scale", 2.0,
-    "The features are twice as wide, or half as wide, as those that the model knows.",
-    "what a missing normalisation makes; mixing and noise stay below it",
+    "The features spread at least twice as wide, or at most half as wide, as those that the model "
+    "was trained on.",
+    "a missing normalisation has this effect; mixup and noise stay below it",
 )
 WIDTH = Threshold(
     "feature-width", 1.5,
-    "So much wider, or narrower, at nearly every feature: too little to tear the distributions "
-    "apart, too much for chance, mixing (1.22) or usual noise.",
-    "the deviation of 50 samples is off by a tenth; mixing two samples leaves sqrt(2 / 3)",
+    "Nearly every feature is this much wider, or this much narrower. That is too little to "
+    "separate the distributions, but too much for chance, mixup (1.22) or the usual noise.",
+    "the standard deviation of 50 samples is uncertain by a tenth; mixup of two samples leaves "
+    "sqrt(2 / 3) of it",
 )
 ALIKE = Threshold(
     "features-alike", 0.8,
-    "Share of the features that are wider, or narrower, together: one mistake has changed them "
-    "all, where another domain changes some.",
-    "of two features by chance one in two",
+    "At least this share of the features is wider, or at least this share is narrower. One "
+    "mistake in the preprocessing changes all of them; another domain changes only some.",
+    "by chance, every second feature is wider",
 )
 GAP = Threshold(
     "held-out-over-train", 1.5,
-    "Where the held-out loss keeps up with the training loss, the difference does no harm.",
+    "If the held-out loss stays within this factor of the training loss, the difference does no "
+    "harm.",
     "a choice: the gap of a healthy run is smaller",
 )
-FEWEST = 50  # held-out samples whose deviation is known well enough
+FEWEST = 50  # held-out samples whose standard deviation is known well enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +78,22 @@ def _detect(view: View) -> Verdict:
     if not isinstance(where, Kept):
         return where
     if not where.samples:
-        return Absent("no loss is computed of samples that are not trained on")
+        return Absent("the program computes no loss on samples that it does not train on")
     if where.discrete:
         return Absent("the inputs are tokens or identifiers, which have no scale")
     found = _difference(view)
     if found is None:
-        return Unknown("there are too few held-out samples to compare, or they were not scored",
-                       ("a validation of twenty samples or more",))
+        return Unknown(
+            "there are too few held-out samples to compare, or no loss was computed on them",
+            ("a validation loss on at least 20 samples",))
     apart = found.far >= view.limit(DISTANCE) and (
         found.wide >= view.limit(SCALE) or found.shift >= view.limit(SHIFT))
     stretched = found.wide >= view.limit(WIDTH) and found.features > 1 and (
         found.together >= view.limit(ALIKE)) and where.samples >= FEWEST
     if not (apart or stretched):
         return Absent(
-            f"held-out features lie {number(found.shift)} deviations from those in training and "
-            f"are {number(found.scale)} times as wide (medians)")
+            "the held-out inputs are close enough to the training inputs (median shift: "
+            f"{number(found.shift)} standard deviations; median scale: {times(found.scale)})")
     return _present(view, found, where)
 
 
@@ -130,35 +134,38 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
     return Present(
         strength=0.4 if harmless or (gap is None and not found.far >= view.limit(DISTANCE)) else
         0.9 if found.far >= 0.6 else 0.75,
-        title=f"held-out samples are not like training samples: their features lie "
-        f"{number(found.shift)} deviations away and are {number(found.scale)} times as wide "
-        "(medians; 0 and 1 are expected)",
+        title="the held-out inputs do not match the training inputs: the median feature is shifted "
+        f"by {number(found.shift)} standard deviations and spreads {times(found.scale)} as wide "
+        "(expected: 0 and 1)",
         since_step=0,
         location=where.location,
-        label=f"these inputs are shifted by {number(found.shift)} and scaled by "
-        f"{number(found.scale)} against those in training",
+        label="these held-out inputs do not match the training inputs",
         evidence=(
             Evidence(FEATURE_DISTANCE.name, "median", (step,), (found.far,),
                      view.limit(DISTANCE),
-                     f"at half of {found.features} features the distribution functions of "
-                     f"training and held-out samples differ by {number(found.far)} or more beyond "
-                     "chance, on a scale from 0 to 1"),
+                     "features are distributed differently in training and held-out samples "
+                     "(Kolmogorov-Smirnov distance beyond chance, median of "
+                     f"{count(found.features, 'feature')}: {number(found.far)}; 0: alike, 1: no "
+                     "overlap)"),
             Evidence(FEATURE_SCALE.name, "median", (step,), (found.scale,), view.limit(WIDTH),
-                     f"{percent(found.together)} of the features are "
-                     f"{'wider' if found.scale > 1 else 'narrower'} alike"),
+                     f"{percent(found.together)} of the features spread "
+                     f"{'wider' if found.scale > 1 else 'less'} in held-out samples than in "
+                     "training (by chance: 50 %)"),
             *([] if gap is None else [
                 Evidence(HELD_OUT_LOSS.name, "", (step,), (gap,), view.limit(GAP),
-                         f"the held-out loss ends at {number(gap)} times the training loss "
-                         f"({percent(gap)})")]),
+                         f"the held-out loss ends at {times(gap)} the training loss (healthy: "
+                         f"under {times(view.limit(GAP))})")]),
         ),
         remedies=(
-            Remedy("prepare both sets alike", Safety.ADVICE,
-                   advice="apply the same steps to both sets, with statistics of the training set",
+            Remedy("preprocess both sets alike", Safety.ADVICE,
+                   advice="apply the same preprocessing to both sets, with the mean and standard "
+                   "deviation of the training set",
                    code_text="mean, std = x_train.mean(0), x_train.std(0)\n"
                    "x_train, x_val = (x_train - mean) / std, (x_val - mean) / std"),
-            Remedy("split anew", Safety.ADVICE,
-                   advice="if both are prepared alike, draw the held-out samples at random from "
-                   "the same data, or say that another domain is meant"),
+            Remedy("split the data again", Safety.ADVICE,
+                   advice="If both sets are already preprocessed alike, draw the held-out samples "
+                   "at random from the same data. If they come from another domain on purpose, "
+                   "ignore this finding."),
         ),
     )
 
@@ -170,20 +177,20 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.DISTRUST,
     words=Words(
-        symptom="The training loss is fine, the validation is bad from the first epoch on and "
-        "jumps about, or is better than it can be.",
-        consequence="The validation says nothing about the model. It is stopped, chosen and tuned "
-        "by scores on inputs that it was never meant for.",
-        why="A network answers well where its training data lie. Inputs that were scaled by "
-        "another mean and deviation, or not at all, lie elsewhere, and so do samples from another "
-        "source.",
-        detection="Where the model receives them, training and held-out samples are compared "
-        "feature by feature with a two-sample test. Half of the features must differ, by far more "
-        "than chance, and in mean or width by as much as a missing preparation makes; or nearly "
-        "all must be wider, or narrower, alike. Where the held-out loss keeps up with the training "
-        "loss it is a note.",
-        limitations="What happens inside the model, such as a normalisation as its first "
-        "layer, is not seen here. Series that drift are different later, and a finding then is "
+        symptom="The training loss looks fine, but the validation score is bad from the first "
+        "epoch on and jumps about. Or it is better than it could be.",
+        consequence="The validation score says nothing about the model. Early stopping, model "
+        "selection and tuning all follow scores on inputs that the model was not trained for.",
+        why="A network is accurate only where its training data lie. Inputs that were scaled with "
+        "another mean and standard deviation, or not scaled at all, lie elsewhere. So do samples "
+        "from another source.",
+        detection="A two-sample test compares training and held-out inputs feature by feature, as "
+        "the model receives them. Half of the features must differ by far more than chance, and "
+        "their mean or spread must be off by as much as a missing preprocessing step makes it. "
+        "Alternatively, nearly all features must be wider, or nearly all narrower. If the held-out "
+        "loss is about as low as the training loss, the finding is only a note.",
+        limitations="Preprocessing inside the model, such as a normalisation as its first layer, "
+        "is not seen. A time series that drifts really is different later: the finding is then "
         "true without being a mistake. Labels that are prepared differently are not compared.",
         references=(
             "Rabanser, Günnemann, Lipton 2019: Failing loudly, detecting dataset shift",

@@ -11,25 +11,26 @@ from unstuck.facts import Model
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Integers, Series
 from unstuck.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
-from unstuck.words import joined
+from unstuck.words import count, joined
 
 TIMES = Threshold(
     "eval-mode-steps", 2.0,
-    "A single step in eval mode may be a probe of the program's own, such as a first look at a "
+    "A single step in eval mode may be a probe by the program itself, such as a first look at a "
     "gradient.",
-    "never a single event",
+    "a rule of unstuck: one event alone is never a finding",
 )
 SHARE = Threshold(
     "eval-mode-share", 0.2,
     "A validation in the middle of an epoch that forgets to switch back leaves only the rest of "
-    "that epoch in eval mode.",
-    "share of sampled steps since the first in eval mode",
+    "that epoch in eval mode. So this share of the sampled steps, from the first one in eval mode "
+    "on, is enough.",
+    "a choice",
 )
 LOADED = Threshold(
     "loaded-share", 0.5,
-    "Fine-tuning keeps the batch statistics and leaves dropout off on purpose in many recipes, so "
-    "a model whose values mostly come from a checkpoint is not accused.",
-    "practice of fine-tuning",
+    "Many fine-tuning recipes keep the batch statistics and leave dropout off on purpose. If at "
+    "least this share of the parameters comes from a checkpoint, the finding is only a note.",
+    "common practice in fine-tuning",
 )
 
 
@@ -50,13 +51,14 @@ def _unseen(view: View) -> Verdict:
         return Unknown(blind, (EVAL_IN_TRAINING.name,))
     layers = mode_layers(view)
     if not layers:
-        return Absent("the model has no dropout or batch normalisation layer to switch off")
+        return Absent("the model has no dropout or batch normalisation layer, so its mode does not "
+                      "matter")
     called_once = view[OUTPUT_MEAN] if view.has(OUTPUT_MEAN) else {}
     if any(layer.name in called_once for layer in layers):
-        return Absent("no dropout or batch normalisation layer that does anything was trained with")
+        return Absent("no active dropout or batch normalisation layer took part in training")
     return Unknown(
-        f"{joined(called(layer.name) for layer in layers)} was in no pass whose loss was "
-        "differentiated at a sampled step", (EVAL_IN_TRAINING.name,))
+        "no sampled step trained through "
+        f"{joined((called(layer.name) for layer in layers), by='or')}", (EVAL_IN_TRAINING.name,))
 
 
 def _detect(view: View) -> Verdict:
@@ -65,15 +67,17 @@ def _detect(view: View) -> Verdict:
     series = {name: found.finite for name, found in view[EVAL_IN_TRAINING].items()}
     off = {n: s for n, s in series.items() if len(s) and float(s.values.max()) > 0}
     if not off:
-        return Absent("dropout and batch normalisation are in train mode in training")
+        return Absent("dropout and batch normalisation are in train mode during training")
     whole = {fact.name: fact for fact in view.facts.mode_switches if fact.whole}
     guilty = {n: s for n, s in off.items() if n in whole}
     if not guilty:
-        return Absent("single layers are in eval mode, as when batch statistics are frozen")
+        return Absent("only single layers are in eval mode, as when batch statistics are frozen on "
+                      "purpose")
     model = next((m for m in view.facts.models
                   if any(layer.name in guilty for layer in m.layers)), None)
     if model is None:
-        return Unknown("the model in eval mode is not known", ("the model's parts",))
+        return Unknown("the record does not say which model is in eval mode",
+                       ("a complete record of the run",))
     name, first = min(guilty.items(), key=lambda item: int(item[1].steps[item[1].values > 0][0]))
     since = int(first.steps[first.values > 0][0])
     together = [
@@ -81,44 +85,44 @@ def _detect(view: View) -> Verdict:
         and np.any(s.steps == since) and not np.all(s.values[s.steps == since] > 0)
     ]
     if together:
-        return Absent("some layers of the model are in train mode: the others are frozen")
+        return Absent("other layers of the model are in train mode, so these are frozen on purpose")
     # An image that is optimised through a finished model leaves the model in eval mode rightly.
     moved = _moved(view, model)
     if moved is None:
-        return Unknown("it is not known whether the model in eval mode was trained",
+        return Unknown("no update of the weights was measured for the model in eval mode",
                        (UPDATE_NORM.name,))
     after = first.since(since)
     after = Series(after.steps[np.isin(after.steps, moved)],
                    after.values[np.isin(after.steps, moved)])
     if not len(after):
-        return Absent("the weights of the model in eval mode are not updated")
+        return Absent("no step updates the weights of the model in eval mode")
     times = int((after.values > 0).sum())
     if times < view.limit(TIMES):
-        return Unknown(f"layers were in eval mode in {times} sampled step only",
-                       ("a run of more steps",))
+        return Unknown(f"layers were in eval mode in only {count(times, 'sampled step')}",
+                       ("a longer run",))
     if float(np.mean(after.values > 0)) < view.limit(SHARE):
-        return Absent("the model is in eval mode in few of its training steps")
+        return Absent("the model is in eval mode in only a few of its training steps")
     loaded = float(np.mean([p.loaded for p in model.parameters]))
     names = [called(n) for n in guilty]
     before = int((first.steps < since).sum())
     steps, values = thinned(first.steps, first.values)
-    count = f"{len(names)} layer{'s' if len(names) > 1 else ''}"
     return Present(
         strength=0.4 if loaded >= view.limit(LOADED) else 0.95 if before else 0.9,
-        title=f"training runs in eval mode from step {since} on: {count} that train mode switches "
-        f"on ({joined(names)}) stay{'s' if len(names) == 1 else ''} off",
+        title=f"the model has been trained in eval mode since step {since}, which affects "
+        f"{count(len(names), 'dropout or batch normalisation layer')} ({joined(names)})",
         since_step=since,
         location=whole[name].location,
-        label="nothing switches back to train mode before the next training step",
+        label="the model is not switched back to train mode before the next training step",
         evidence=(
             Evidence(EVAL_IN_TRAINING.name, name, steps, values, 0.0,
-                     f"{names[0]} was in eval mode in {times} of {len(after)} sampled training "
-                     f"steps since step {since}; a training step has it in train mode"),
+                     f"{names[0]} was in eval mode in {times:,} of the "
+                     f"{count(len(after), 'training step')} sampled since step {since} (healthy: "
+                     "in none)"),
         ),
         remedies=(
-            Remedy("train in train mode", Safety.ADVICE,
-                   advice="call model.train() at the start of each training epoch, after every "
-                   "evaluation",
+            Remedy("switch to train mode for training", Safety.ADVICE,
+                   advice="call model.train() at the start of each training epoch, and after "
+                   "every evaluation",
                    code_text="model.train()  # before the loop over the training batches"),
         ),
     )
@@ -131,19 +135,20 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="Learning stalls or overfits early, often from the first validation on, and "
-        "dropout seems to have no effect.",
-        consequence="Batch normalisation divides by statistics that are never updated, so that it "
-        "no longer normalises, and dropout no longer regularises.",
-        why="What model.eval() sets holds until model.train() is called. A validation, or a first "
-        "look at the untrained score, that does not switch back leaves all later training in eval "
-        "mode.",
-        detection="At sampled steps the mode of each dropout and batch normalisation layer is "
-        "read as it is called, and it counts only if the graph of the loss that is differentiated "
-        "holds that layer. A pass in eval mode beside one in train mode, as adversarial examples "
-        "need it, is none, and neither are single layers that were put into eval mode.",
-        limitations="Dropout that is a function and no layer is not seen. A model that is "
-        "mostly loaded from a checkpoint gets a note only, for fine-tuning may mean it so.",
+        symptom="Learning stalls or the network overfits early, often from the first validation "
+        "on. Dropout seems to have no effect.",
+        consequence="Batch normalisation divides by running statistics that are never updated, so "
+        "it no longer normalises. Dropout no longer regularises.",
+        why="Eval mode lasts from model.eval() until model.train() is called. If a validation, or "
+        "a first look at the untrained score, does not switch back, all later training runs in "
+        "eval mode.",
+        detection="At sampled steps, unstuck reads the mode of each dropout and batch "
+        "normalisation layer when it is called. A layer counts only if it is part of the autograd "
+        "graph of the loss. Two patterns are not faults: a pass in eval mode beside one in train "
+        "mode, which adversarial examples need, and single layers that were put into eval mode.",
+        limitations="Dropout that is called as a function is not seen. If the weights mostly come "
+        "from a checkpoint, the finding is only a note, because fine-tuning may use eval mode on "
+        "purpose.",
         references=(
             "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",
             "Ioffe and Szegedy 2015: Batch normalization",

@@ -31,35 +31,37 @@ from unstuck.signals import (
     TRAIN_IN_VALIDATION,
     TRAIN_LOSS,
 )
+from unstuck.words import count, number, percent, times
 
 FEW = Threshold(
     "few-values", 8.0,
-    "The mean of eight values strays by a third of their deviation, so that what a sample becomes "
-    "depends as much on its neighbours as on itself.",
+    "The mean of eight values is uncertain by a third of their standard deviation, so the "
+    "normalised value of a sample depends strongly on the rest of its batch.",
     "Wu and He 2018: the error of batch normalisation grows steeply below eight samples",
 )
 VERY_FEW = Threshold(
     "very-few-values", 4.0,
-    "The mean of four values strays by half of their deviation; where little is learned this is "
-    "reason enough even if the program never evaluates its model.",
+    "The mean of four values is uncertain by half of their standard deviation. If the network "
+    "learns little, this is reason enough even when the program never evaluates its model.",
     "the standard error of a mean",
 )
 APART = Threshold(
     "loss-apart", 1.3,
-    "Training and evaluation of the same weights differ somewhat by dropout and by overfitting.",
-    "a choice: between a half and a fifth of the loss",
+    "With the same weights, the losses of training and evaluation differ somewhat because of "
+    "dropout and overfitting.",
+    "a choice: between a fifth and a half of the loss",
 )
 WORSE = Threshold(
     "evaluation-worse", 2.0,
-    "A model that is much worse in eval mode, while it fits in train mode, was fitted to the "
-    "statistics of its batches.",
+    "A model that fits in train mode but is much worse in eval mode was fitted to the statistics "
+    "of its batches.",
     "a choice: overfitting alone seldom doubles the best held-out loss",
 )
 GAP = Threshold(
     "statistics-gap", 0.5,
-    "In a healthy layer the two modes differ by the noise of the batch statistics: 0.2 standard "
-    "deviations at 32 independent values.",
-    "the square root of 1.5 over the number of values gives 0.5 at six",
+    "In a healthy layer the two modes differ only by the noise of the batch statistics, which is "
+    "0.2 standard deviations at 32 independent values.",
+    "the square root of 1.5 over the number of values is 0.5 at six values",
 )
 
 _PAIR = 2.0  # two values always become -1 and 1: no size survives at all
@@ -74,13 +76,14 @@ def _detect(view: View) -> Verdict:
         return _crashed(view, message)
     if not view.has(BATCH_NORM_VALUES):
         if any(model.compiled for model in view.facts.models):
-            return Unknown("the layers of a compiled model were not seen",
-                           (BATCH_NORM_VALUES.name,))
+            return Unknown("the layers of a compiled model cannot be observed",
+                           ("a run without torch.compile",))
         return Absent("no batch normalisation layer was called in train mode")
     values = {name: s.finite for name, s in view[BATCH_NORM_VALUES].items()}
     typical = {name: n for name, s in values.items() if (n := level(s)) >= 1}
     if not typical:
-        return Unknown("how many values were normalised is not known", (BATCH_NORM_VALUES.name,))
+        return Unknown("the number of values per channel was not recorded",
+                       (BATCH_NORM_VALUES.name,))
     few = {name: n for name, n in typical.items() if n <= view.limit(FEW)}
     if few:
         layer = min(few, key=lambda name: few[name])
@@ -89,15 +92,15 @@ def _detect(view: View) -> Verdict:
 
 
 # Few values --------------------------------------------------------------------------------------
-def _few(view: View, layer: str, series: Series, number: float) -> Verdict:
+def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
     outcome = view.outcome
-    pair = number <= _PAIR
+    pair, values = typical <= _PAIR, count(round(typical), "value")
     if outcome.kind in (OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED) and not pair:
-        return Unknown(f"{called(layer)} has {number:.0f} values per channel; whether the run "
-                       "suffers is too early to tell", ("a run of more steps",))
+        return Unknown(f"{called(layer)} gets only {values} per channel, but it is too early to "
+                       "say whether the run suffers from it", ("a longer run",))
     ratio = _evaluated(view, layer)
     little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
-    very_few, poor = number <= view.limit(VERY_FEW), _poor_evaluation(view)
+    very_few, poor = typical <= view.limit(VERY_FEW), _poor_evaluation(view)
     apart = ratio is not None and abs(math.log(ratio)) >= math.log(
         view.limit(APART))
     worse = ratio is not None and ratio >= view.limit(WORSE)
@@ -111,18 +114,18 @@ def _few(view: View, layer: str, series: Series, number: float) -> Verdict:
         strength = 0.7
     else:
         strength = 0.6 if very_few and little else 0.3
-    share = 1 / math.sqrt(number)
-    title = (f"{called(layer)} takes its statistics from {number:.0f} values per channel: their "
-             f"mean strays by {100 * share:.0f} % of their deviation")
+    title = (f"{called(layer)} computes its batch statistics from only {values} per channel, so "
+             f"their mean is uncertain by {percent(1 / math.sqrt(typical))} of their standard "
+             "deviation")
     evidence = [Evidence(
         BATCH_NORM_VALUES.name, layer, *thinned(series.steps, series.values), view.limit(FEW),
-        f"{called(layer)} normalises by the mean and deviation of {number:.0f} values in a "
-        "typical batch")]
+        f"{called(layer)} gets {values} per channel from a typical batch (healthy: more than "
+        f"{number(view.limit(FEW))})")]
     if ratio is not None and strength >= 0.5:
         evidence.append(_loss_evidence(view, ratio))
     return Present(
         strength=strength, title=title, since_step=0, location=_location(view, layer),
-        label=f"only {number:.0f} values per channel to take a mean and a deviation from",
+        label=f"only {values} per channel for a mean and a standard deviation",
         evidence=tuple(evidence), remedies=_remedies(view, layer),
     )
 
@@ -135,7 +138,7 @@ def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
     groups = next((g for g in (32, 16, 8, 4, 2) if width and width % g == 0 and width > g), 1)
     return (
         Remedy("larger batches", Safety.ADVICE,
-               advice="Give each batch 16 samples or more, and drop an incomplete last one.",
+               advice="Give each batch at least 16 samples, and drop an incomplete last batch.",
                code_text="DataLoader(..., batch_size=32, drop_last=True)"),
         Remedy("normalise within each sample", Safety.CHANGES_EXPERIMENT,
                (ReplaceLayer(layer, f"GroupNorm({groups}, {width or 'channels'})"),)),
@@ -183,8 +186,8 @@ def _poor_evaluation(view: View) -> bool:
 
 
 def _loss_evidence(view: View, ratio: float) -> Evidence:
-    says = (f"the same weights cost {ratio:.2g} times as much in eval mode" if ratio >= 1
-            else f"the same weights cost only {ratio:.2g} times as much in eval mode")
+    says = (f"with the same weights, the loss in eval mode is {times(ratio)} the loss in train "
+            "mode (expected: about the same)")
     return Evidence(TRAIN_LOSS.name, "", *loss_points(view), None, says)
 
 
@@ -192,7 +195,8 @@ def _loss_evidence(view: View, ratio: float) -> Evidence:
 def _apart(view: View, typical: dict[str, float]) -> Verdict:
     """Many values, but the batches' statistics are far from those that evaluation will use."""
     least = min(typical.values())
-    calm = Absent(f"batch normalisation has {least:.0f} values per channel or more")
+    calm = Absent("every batch normalisation layer gets at least "
+                  f"{count(round(least), 'value')} per channel")
     if not view.has(BATCH_NORM_GAP) or view.outcome.kind is OutcomeKind.TOO_SHORT:
         return calm
     late = {name: s.finite.since(view.facts.steps // 2) for name, s in view[BATCH_NORM_GAP].items()}
@@ -203,22 +207,23 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     layer = next(iter(wide))  # the first in the network: which gap is widest varies
     ratio = _evaluated(view, layer)
     if ratio is None:
-        return Unknown(f"{called(layer)} does something else in eval mode, but no evaluation in "
-                       "eval mode was seen", (HELD_OUT_LOSS.name,))
+        return Unknown(f"{called(layer)} behaves differently in eval mode, but the program never "
+                       "evaluates the model in eval mode", (HELD_OUT_LOSS.name,))
     suffers = ratio >= view.limit(WORSE) and _poor_evaluation(view)
     if not suffers:
-        return Absent("the batches' statistics scatter, but the evaluation does not suffer")
+        return Absent("the batch statistics vary, but the loss in eval mode does not suffer")
     series = view[BATCH_NORM_GAP][layer].finite
     return Present(
         strength=0.75,
-        title=f"{called(layer)} puts out values {wide[layer]:.2g} standard deviations apart in "
-        f"train and eval mode, and the loss is {ratio:.2g} times as high in eval mode",
+        title=f"the outputs of {called(layer)} differ by {number(wide[layer])} standard deviations "
+        f"between train and eval mode, and the loss is {times(ratio)} as high in eval mode",
         since_step=0, location=_location(view, layer),
         label="normalises differently in train mode and in eval mode",
         evidence=(
             Evidence(BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values),
-                     view.limit(GAP), f"{wide[layer]:.2g} standard deviations lie between the "
-                     "two modes' results for one batch"),
+                     view.limit(GAP), "for the same batch, the two modes give outputs that differ "
+                     f"by {number(wide[layer])} standard deviations (healthy: under "
+                     f"{number(view.limit(GAP))})"),
             _loss_evidence(view, ratio),
         ),
         remedies=_remedies(view, layer),
@@ -242,20 +247,20 @@ def _crashed(view: View, message: str) -> Present:
     layer = fitting[0] if len(fitting) == 1 else None
     step = view.facts.steps
     location = layer.location if layer is not None and layer.location is not None else end.location
-    shape = f"[{', '.join(map(str, size))}]" if size else "one sample"
+    given = f"input shape [{', '.join(map(str, size))}]" if size else "an input of one sample"
     return Present(
         strength=0.95,
-        title=f"batch normalisation in train mode got 1 value per channel, from an input of "
-        f"{shape}, and the program ended",
+        title="the program crashed because batch normalisation in train mode received only 1 "
+        f"value per channel ({given})",
         since_step=step, location=location,
-        label="a single value has no deviation to divide by",
+        label="a single value has no standard deviation to divide by",
         evidence=(Evidence(
             BATCH_NORM_VALUES.name, layer.name if layer is not None else "", (step,), (1.0,),
-            view.limit(FEW), "PyTorch refuses to take statistics of 1 value"),),
+            view.limit(FEW), "PyTorch raises an error for batch statistics of 1 value"),),
         remedies=(
-            Remedy("no batch of one sample", Safety.ADVICE,
-                   advice="Drop an incomplete last batch, or use larger batches; where nothing is "
-                   "learned, call model.eval() first.",
+            Remedy("avoid batches of one sample", Safety.ADVICE,
+                   advice="Drop an incomplete last batch, or use larger batches. Before you only "
+                   "predict, call model.eval().",
                    code_text="DataLoader(..., drop_last=True)  # or model.eval() to predict"),
         ),
     )
@@ -269,22 +274,23 @@ CAUSE = Cause(
     # Gated by the strength: what is harmless is a note. An error of PyTorch's always counts.
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The training loss is noisy and stays high, or the loss in eval mode is far from "
-        "that in train mode for the same weights.",
-        consequence="What a sample becomes depends on the few others that happen to share its "
-        "batch; the network cannot use the size of a feature, and what it learns in training "
-        "does not fit the running averages that evaluation uses.",
-        why="In train mode batch normalisation subtracts the batch's own mean and divides by its "
-        "own deviation. Of n values the mean strays by one over the root of n of the deviation; "
-        "two values always become minus and plus one, and a single one is refused with an error.",
-        detection="The values per channel (samples times places) that each batch normalisation "
-        "layer in train mode receives are counted at sampled steps; the typical batch decides, so "
-        "that a small last batch does not matter. It is a finding if few values come together "
-        "with a run that learned little and whose two modes disagree, or with an evaluation that "
-        "is much worse. Layers in eval mode, and normalisation within a sample, do not count.",
-        limitations="Batch normalisation that is a function and no layer is not seen, nor what "
-        "several processes share. A few values without harm are a note. With five to eight values "
-        "and no evaluation in eval mode it stays a note, too.",
+        symptom="The training loss is noisy and stays high. Or, with the same weights, the loss in "
+        "eval mode is far from the loss in train mode.",
+        consequence="The output for a sample depends on the few other samples that happen to share "
+        "its batch. The network cannot use the size of a feature. What it learns in training does "
+        "not fit the running averages that evaluation uses.",
+        why="In train mode, batch normalisation subtracts the mean of the batch and divides by its "
+        "standard deviation. The mean of n values is uncertain by one standard deviation over the "
+        "square root of n. Two values always become -1 and 1, and PyTorch refuses a single value "
+        "with an error.",
+        detection="At sampled steps, unstuck counts the values per channel (samples times "
+        "positions) that each batch normalisation layer receives in train mode. The typical batch "
+        "decides, so a small last batch does not matter. Few values become a finding if the run "
+        "learned little and its loss differs between the two modes, or if evaluation is much "
+        "worse. Layers in eval mode, and normalisation within a sample, do not count.",
+        limitations="Batch normalisation that is called as a function is not seen. Statistics that "
+        "several processes share are not seen either. Few values that do no harm are only a note. "
+        "With five to eight values and no evaluation in eval mode, the finding stays a note too.",
         references=(
             "Ioffe and Szegedy 2015: Batch normalization",
             "Ioffe 2017: Batch renormalization",

@@ -1,4 +1,4 @@
-"""Validation in train mode: held-out data are judged with dropout on or with batch statistics."""
+"""Validation in train mode: held-out data meet active dropout or batch statistics."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from unstuck.facts import EndKind, HeldOutPass
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Series
 from unstuck.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
-from unstuck.words import joined
+from unstuck.words import count, joined
 
 SHARE = Threshold(
     "train-mode-share", 0.5,
-    "Some programs judge the held-out data in both modes, to compare them.",
-    "a choice: most passes over held-out data count",
+    "Some programs evaluate the held-out data in both modes to compare them. So a layer has to be "
+    "in train mode in at least this share of the passes over held-out data.",
+    "a choice",
 )
 
 
@@ -26,16 +27,17 @@ def _unseen(view: View) -> Verdict:
     if blind is not None:
         return Unknown(blind, (TRAIN_IN_VALIDATION.name,))
     if not mode_layers(view) and not view.has(EVAL_IN_TRAINING):
-        return Absent("the model has no dropout or batch normalisation layer to switch off")
+        return Absent("the model has no dropout or batch normalisation layer, so its mode does not "
+                      "matter")
     if view.has(HELD_OUT_LOSS):
-        return Unknown("held-out data pass through a model whose layers were not looked into",
+        return Unknown("the layers of the model that gets the held-out data could not be observed",
                        (TRAIN_IN_VALIDATION.name,))
     if len(view.facts.models) > 1:
-        return Unknown("which of several models' passes are a validation shows in its loss only",
-                       (HELD_OUT_LOSS.name,))
+        return Unknown("with several models, only a validation loss shows which passes are a "
+                       "validation", (HELD_OUT_LOSS.name,))
     if view.facts.end.kind is not EndKind.FINISHED:
-        return Unknown("the run ended before any validation", ("a run up to a validation",))
-    return Absent("the program has no validation that learns nothing from its data")
+        return Unknown("the run ended before any validation", ("a run that reaches a validation",))
+    return Absent("the program never validates its model")
 
 
 def _detect(view: View) -> Verdict:
@@ -47,10 +49,10 @@ def _detect(view: View) -> Verdict:
         if len(s) and float((s.values > 0).mean()) >= view.limit(SHARE)
     }
     if not guilty:
-        return Absent("held-out data pass through the model in eval mode")
+        return Absent("the model is in eval mode during validation")
     passes = [p for p in view.facts.held_out_passes if set(p.layers) & set(guilty)]
     if not passes:
-        return Unknown("the line of the validation is not known", ("a held-out loss",))
+        return Unknown("the line of the validation is not known", ("a validation loss",))
     return _present(view, guilty, max(passes, key=lambda p: p.scored))
 
 
@@ -60,18 +62,18 @@ def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Pr
     listed = joined(f"{called(n)} ({kinds[n]})" if n in kinds else called(n) for n in names)
     series = view[TRAIN_IN_VALIDATION][names[0]].finite
     steps, values = thinned(series.steps, series.values)
-    times = int((series.values > 0).sum())
+    wrong = int((series.values > 0).sum())
     return Present(
         strength=0.95 if found.scored else 0.7,
-        title=f"held-out data are judged in train mode in {times} of {len(series)} validations: "
-        f"{listed}",
+        title=f"{wrong:,} of {count(len(series), 'validation')} ran with {listed} in train "
+        "mode",
         since_step=int(series.steps[series.values > 0][0]),
         location=found.location,
-        label="the model is in train mode here, though nothing is learned from these data",
+        label="the model is in train mode here, although it is only evaluated",
         evidence=(
             Evidence(TRAIN_IN_VALIDATION.name, names[0], steps, values, 0.0,
-                     f"{called(names[0])} was in train mode in {times} of {len(series)} passes "
-                     "over data that were not trained on; a validation has it in eval mode"),
+                     f"{called(names[0])} was in train mode in {wrong:,} of "
+                     f"{count(len(series), 'pass')} over held-out data (healthy: in none)"),
         ),
         remedies=(
             Remedy("validate in eval mode", Safety.ADVICE,
@@ -88,21 +90,21 @@ CAUSE = Cause(
     family="Program",
     harm=Harm.DISTRUST,
     words=Words(
-        symptom="Validation scores are worse than they should be, and differ from one evaluation "
-        "of the same weights to the next.",
-        consequence="Dropout makes the score that of a damaged network. Batch normalisation takes "
-        "the statistics of the validation batch, and its running averages learn from held-out "
-        "data.",
-        why="no_grad only stops the recording of gradients. What dropout and batch normalisation "
-        "do is decided by the mode of the model, which model.eval() sets.",
-        detection="A validation is a pass over samples that were not trained on and whose loss "
-        "never reaches backward, whatever mode it runs in. The mode of each dropout and batch "
-        "normalisation layer is read in it. A batch that passes three times or more is averaged "
-        "over on purpose (Monte Carlo dropout) and does not count; metrics on training samples do "
-        "not either.",
-        limitations="Dropout that is a function and no layer is not seen. A pass of which no "
-        "loss is computed counts only if the program has one model and such passes are rare, for "
-        "generators and agents produce their samples in train mode on purpose.",
+        symptom="Validation scores are worse than they should be. With the same weights, they "
+        "differ from one evaluation to the next.",
+        consequence="With dropout active, the score is that of a damaged network. Batch "
+        "normalisation uses the statistics of the validation batch, and its running averages learn "
+        "from held-out data.",
+        why="torch.no_grad() only stops the recording of gradients. What dropout and batch "
+        "normalisation do depends on the mode of the model, which model.eval() sets.",
+        detection="A validation is a pass over samples that the program does not train on and "
+        "whose loss never reaches backward(). In each validation, unstuck reads the mode of every "
+        "dropout and batch normalisation layer. A batch that goes through the model three times "
+        "or more does not count, because it is averaged on purpose (Monte Carlo dropout). Metrics "
+        "on training samples do not count either.",
+        limitations="Dropout that is called as a function is not seen. A pass without a loss "
+        "counts only if the program has one model and such passes are rare, because generators "
+        "and agents produce their samples in train mode on purpose.",
         references=(
             "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",
             "Gal and Ghahramani 2016: Dropout as a Bayesian approximation",

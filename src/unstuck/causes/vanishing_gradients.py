@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,33 +14,36 @@ from unstuck.facts import Layer, LayerRole
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import OUTPUT_GRADIENT, SATURATED_SHARE
-from unstuck.words import number
+from unstuck.words import count, number, percent, times
 
 LAYERS = Threshold(
     "fewest-layers", 4.0,
-    "A slope over depth needs layers; three points are too few to tell one from scatter.",
+    "A trend over depth needs several layers; three points cannot be distinguished from scatter.",
     "a line through fewer points fits anything",
 )
 DECAY = Threshold(
     "decay-per-layer", 1 / 3,
-    "A decade lost in three layers. A sigmoid passes at most a quarter, 0.6 decades; rectifiers "
-    "under He's initialisation lose nearly nothing.",
-    "He et al. 2015: Delving deep into rectifiers",
+    "The gradient becomes ten times smaller (one decade) in three layers. A sigmoid makes it at "
+    "least four times smaller (0.6 decades) per layer; ReLU layers with He initialisation lose "
+    "almost nothing.",
+    "He et al. 2015 (arXiv 1502.01852)",
 )
 TOTAL = Threshold(
     "first-over-last", 1e-3,
-    "The first layers get less than a thousandth of the last layer's gradient, so that at a rate "
-    "fit for the last they stand still.",
+    "The first layers get less than a thousandth of the last layer's gradient, so they hardly move "
+    "at a learning rate that suits the last layer.",
     "AutoTrainer; no false alarm on 72 healthy runs",
 )
 MILD = Threshold(
     "mild-decay-per-layer", 0.15,
-    "In a deep network a milder decay adds up; it is still a decay from layer to layer.",
-    "half of the decade in three layers, rounded down",
+    "In a deep network a milder decay adds up. The gradient must still shrink from layer to layer: "
+    "0.15 decades are a factor of 1.4.",
+    "half of the limit for a steep decay, rounded down",
 )
 FAR = Threshold(
     "first-over-last-of-many", 1e-4,
-    "Over many mild layers the first ones must get less than a ten-thousandth.",
+    "With a mild decay over many layers, the first layers must get less than a ten-thousandth of "
+    "the last layer's gradient.",
     "a tenth of the limit for a steep decay",
 )
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
@@ -103,20 +107,21 @@ def _detect(view: View) -> Verdict:
         if len(order) >= view.limit(LAYERS) and (flow := _flow(view, order)) is not None:
             flows.append(flow)
     if not flows:
-        return Absent(f"no model has {view.limit(LAYERS):.0f} layers with weights in a row")
+        return Absent(f"no model has at least {number(view.limit(LAYERS))} layers with weights "
+                      "that receive a gradient")
     flowing = [f for f in flows if not f.dead and len(f.steps) >= 2]
     if not flowing:
         if any(f.dead for f in flows):
-            return Absent("some layer gets no gradient at all: that is a dead layer, no decay")
+            return Absent("a layer gets no gradient at all, which is a dead layer and not a decay "
+                          "from layer to layer")
         return Unknown("gradients were seen at fewer than two sampled steps",
-                       (OUTPUT_GRADIENT.name, "a run of more steps"))
+                       (OUTPUT_GRADIENT.name, "a longer run"))
     worst = max(flowing, key=lambda f: f.decay)
-    says = (f"the gradient changes by {number(worst.decay)} decades per layer towards the input, "
-            f"{number(worst.ratio)} from last to first")
     steep = worst.decay >= view.limit(DECAY) and worst.ratio <= view.limit(TOTAL)
     long = worst.decay >= view.limit(MILD) and worst.ratio <= view.limit(FAR)
     if not (steep or long):
-        return Absent(says)
+        return Absent("the gradient does not vanish: at the first layer it is "
+                      f"{times(worst.ratio)} the gradient at the last layer")
     return _present(view, worst)
 
 
@@ -124,11 +129,11 @@ def _present(view: View, flow: _Flow) -> Verdict:
     first, last = flow.layers[0], flow.layers[-1]
     strength = 0.7 + 0.1 * (flow.ratio <= view.limit(TOTAL) / 10)
     strength += 0.1 * learned_little(view.outcome)
-    times = number(1 / flow.ratio) if flow.ratio > 0 else "infinitely many"
-    says = f"{times} times smaller than at {called(last.name)}"
+    fold = times(1 / flow.ratio if flow.ratio > 0 else math.inf)
+    says = f"{fold} smaller than at {called(last.name)}"
     evidence = [
         Evidence(OUTPUT_GRADIENT.name, layer.name, *thinned(np.array(flow.steps), norms), None,
-                 f"gradient at the output of {called(layer.name)}: "
+                 f"the gradient at the output of {called(layer.name)} has a norm of "
                  f"{number(float(np.median(norms)))}")
         for layer, norms in ((first, flow.norms[0]), (last, flow.norms[-1]))
     ]
@@ -137,11 +142,12 @@ def _present(view: View, flow: _Flow) -> Verdict:
         evidence.append(saturated)
     return Present(
         strength=strength,
-        title=f"the gradient vanishes: over {len(flow.layers)} layers it loses "
-        f"{number(flow.decay)} decades per layer and reaches {called(first.name)} {says}",
+        title=f"the gradient vanishes over {count(len(flow.layers), 'layer')}: it gets "
+        f"{times(10 ** min(flow.decay, 300))} smaller per layer, and at {called(first.name)} it is "
+        f"{says}",
         since_step=flow.steps[0],
         location=first.location,
-        label=f"its gradient is {says}",
+        label=f"its gradient is {says} (healthy: about the same)",
         evidence=tuple(evidence),
         remedies=_remedies(view, flow),
     )
@@ -157,7 +163,8 @@ def _saturated(view: View) -> Evidence | None:
         return None
     return Evidence(SATURATED_SHARE.name, place,
                     *thinned(series[place].steps, series[place].values), 0.5,
-                    f"{shares[place]:.0%} of the outputs of {place} sit on its flat parts")
+                    f"{percent(shares[place])} of the outputs of {called(place)} are saturated, so "
+                    "its slope there is almost 0")
 
 
 def _squashing(view: View) -> str | None:
@@ -171,7 +178,7 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
     remedies = []
     if squashing is not None:
         remedies.append(Remedy(
-            "rectifiers", Safety.CHANGES_EXPERIMENT,
+            "use a ReLU or an ELU", Safety.CHANGES_EXPERIMENT,
             (ReplaceLayer(squashing, "ReLU()"), ReplaceLayer(squashing, "ELU()")),
             code_text="nn.ReLU()",
         ))
@@ -183,12 +190,12 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
                tuple(InsertLayer(layer.name, norm) for layer in flow.layers[:-1]),
                code_text=f"nn.{norm}  # after each hidden layer"),
-        Remedy("initialise to keep the scale", Safety.CHANGES_EXPERIMENT,
+        Remedy("use an initialisation that keeps the scale", Safety.CHANGES_EXPERIMENT,
                tuple(InitialiseLayer(layer.name, scheme) for layer in flow.layers),
                code_text=f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
-        Remedy("skip connections", Safety.ADVICE,
+        Remedy("add skip connections", Safety.ADVICE,
                advice="Add each block's input to its output (x = x + block(x)), so that the "
-               "gradient has a way past the layers; or use fewer layers."),
+               "gradient can bypass the layers. Or use fewer layers."),
     ]
     return tuple(remedies)
 
@@ -206,24 +213,26 @@ CAUSE = Cause(
     family="Signal flow",
     harm=Harm.CONDITION,
     words=Words(
-        symptom="A deep network does not learn, or only its last layers do; the first layers' "
-        "weights stay as they were born.",
-        consequence="The last layers work on random features. A higher rate wrecks them before it "
-        "moves the first ones.",
+        symptom="A deep network does not learn, or only its last layers do. The weights of the "
+        "first layers stay at their initial values.",
+        consequence="The last layers work on random features. A higher learning rate ruins them "
+        "before it moves the first layers.",
         why="Each layer multiplies the gradient by its weights and by the slope of its activation. "
-        "A sigmoid's slope is at most a quarter, and weights below the right scale shrink it "
-        "further: the product falls exponentially with depth.",
-        detection="The norm of the gradient at the output of each layer with weights is fitted "
-        "over depth, at every sampled step, and the median slope counts. A run near its optimum "
-        "has small gradients in all layers alike, which is no slope. A layer that gets exactly "
-        "none is a dead one, which is another cause.",
-        limitations="Networks with several paths are judged in the order of their calls, which "
-        "is not their depth. Gradients within a recurrent layer, over time, are not seen. "
-        "Optimizers that rescale each weight's gradient (Adam) bear some decay.",
+        "The slope of a sigmoid is at most a quarter, and weights that are too small shrink the "
+        "gradient further. The product falls exponentially with depth.",
+        detection="At every sampled step, unstuck measures how the norm of the gradient falls from "
+        "the output of each layer with weights to the one before it. The median over pairs "
+        "of layers and over steps decides. A run near its optimum has small gradients in all "
+        "layers, so they do not fall from layer to layer. A layer whose gradient is exactly 0 is "
+        "dead, which is another cause.",
+        limitations="In networks with several paths, layers are judged in the order in which they "
+        "are called, which is not their depth. Gradients over time within a recurrent layer are "
+        "not seen. Optimizers that rescale the gradient of each weight, such as Adam, tolerate "
+        "some decay.",
         references=(
             "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
-            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
+            "He et al. 2015: initialisation of ReLU networks (arXiv 1502.01852)",
         ),
     ),
     needs=(OUTPUT_GRADIENT,),

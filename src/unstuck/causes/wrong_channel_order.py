@@ -1,6 +1,8 @@
-"""Wrong channel order: pictures with channels last were reshaped, not permuted."""
+"""Wrong channel order: channels-last images were reshaped instead of permuted."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -9,26 +11,27 @@ from unstuck.causes._measures import thinned, unwatched
 from unstuck.edits import Remedy, Safety
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
-from unstuck.words import number
+from unstuck.words import count, number, times
 
 RATIO = Threshold(
     "channels-last-ratio", 0.7,
-    "Read in their true order pictures are far smoother than in any other. Pictures that are in "
-    "order come out rougher if read with channels last, and noise equally rough.",
-    "photographs of scikit-learn cut at four scales, smooth fields, tinted digits, noise: of 800 "
-    "batches of 8 in order none had a ratio below it; reshaped, 84 to 100 in 100 of photographs "
-    "and smooth fields did, of tinted 8 x 8 digits 1",
+    "In their true order, images are far smoother than in any other. Images that are already in "
+    "order get rougher if they are read with channels last, and noise stays equally rough.",
+    "photographs of scikit-learn cropped at four scales, smooth fields, tinted digits and noise: "
+    "none of 800 batches of 8 in the right order had a ratio below the limit; after a reshape, 84 "
+    "to 100 % of the batches of photographs and smooth fields did, but only 1 % of those of "
+    "tinted 8 x 8 digits",
 )
 SMOOTH = Threshold(
     "smooth-picture", 0.7,
-    "Where neighbours hardly resemble each other in either reading, the data are no pictures and "
-    "have no order that could be wrong.",
+    "If neighbours hardly resemble each other in either reading, the data are not images, and no "
+    "order of theirs could be wrong.",
     "independent noise has 1, whatever its distribution",
 )
 FEWEST = Threshold(
     "fewest-batches", 3.0,
-    "One odd batch, perhaps of a single picture, shows the texture of that picture alone; the "
-    "order of the axes is the same in every batch.",
+    "One odd batch, perhaps of a single image, shows only the texture of that image. The order of "
+    "the axes is the same in every batch.",
     "the first five steps are always sampled",
 )
 
@@ -38,44 +41,47 @@ def _detect(view: View) -> Verdict:
         blind = unwatched(view.facts)
         if blind is not None:
             return Unknown(blind, (PICTURE_ROUGHNESS.name, CHANNELS_LAST_ROUGHNESS.name))
-        return Absent("no model's first layer takes pictures of several channels")
+        return Absent("no model's first layer takes images with several channels")
     series, other = view[PICTURE_ROUGHNESS], view[CHANNELS_LAST_ROUGHNESS].finite
     given = series.finite
     if not len(given) or not np.array_equal(given.steps, other.steps):
-        return Unknown("the pictures are constant or not finite", ("pictures that vary",))
+        return Unknown("the images are constant or not finite", ("images that vary",))
     rough, smooth = float(np.median(given.values)), float(np.median(other.values))
     # Every batch has to say so.
     swapped = bool(np.all(other.values <= view.limit(RATIO) * given.values))
     if not swapped:
-        return Absent(f"neighbouring pixels differ by {number(rough)} of the variance as given, "
-                      f"by {number(smooth)} if read with channels last")
+        return Absent("the images do not become much smoother if they are read with channels last "
+                      f"(roughness: {number(rough)} as given, {number(smooth)} with channels "
+                      "last; noise has 1)")
     if not smooth <= view.limit(SMOOTH):
-        return Absent(f"neighbouring values are unlike in either order: {number(rough)} and "
-                      f"{number(smooth)} of the variance")
+        return Absent("neighbouring values are not alike in either order, so these are not images "
+                      f"(roughness: {number(rough)} and {number(smooth)}; noise has 1)")
     if not len(given) >= view.limit(FEWEST):
-        return Unknown(f"only {len(given)} batches of pictures were looked at",
-                       ("a run of more steps",))
+        return Unknown(f"only {count(len(given), 'batch')} of images could be checked",
+                       ("a longer run",))
     model = next((m for m in view.facts.models if m.call_location is not None), None)
     return Present(
         strength=0.9,
-        title=f"the pictures are scrambled: neighbouring pixels differ by {number(rough)} of the "
-        f"variance, but by {number(smooth)} if the same numbers are read as height, width, "
-        "channels",
+        title="the images are scrambled: neighbouring pixels differ "
+        f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same "
+        "numbers are read as height, width, channels",
         since_step=0,
         location=model.call_location if model is not None else None,
-        label="pictures with channels last were reshaped, not permuted",
+        label="channels-last images were reshaped instead of permuted",
         evidence=(
             Evidence(PICTURE_ROUGHNESS.name, "", *thinned(given.steps, given.values),
                      smooth / view.limit(RATIO),
-                     f"as given, neighbours differ by {number(rough)} of the variance"),
+                     f"as given, the images have a roughness of {number(rough)} (0: smooth, "
+                     "1: noise)"),
             Evidence(CHANNELS_LAST_ROUGHNESS.name, "", *thinned(other.steps, other.values),
                      None,
-                     f"read with channels last, by {number(smooth)} in all {len(other)} batches"),
+                     f"read with channels last, the same {count(len(other), 'batch')} are smoother "
+                     f"throughout (median roughness: {number(smooth)})"),
         ),
         remedies=(Remedy(
             "permute the axes", Safety.ADVICE,
-            advice="Replace the view or reshape that brings the pictures into shape (samples, "
-            "channels, height, width) by a permute: it moves the numbers along with the axes.",
+            advice="Replace the view or reshape that gives the images the shape (samples, "
+            "channels, height, width) with a permute, which moves the numbers along with the axes.",
             code_text="x = x.permute(0, 3, 1, 2)  # from (N, H, W, C), in place of view/reshape",
         ),),
     )
@@ -88,21 +94,23 @@ CAUSE = Cause(
     family="Data",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="A convolutional network learns slowly or to a poor accuracy, on pictures on which "
-        "its like does well; nothing crashes, for the shapes all fit.",
-        consequence="No channel holds a colour any more and neighbours are no neighbours: the "
-        "filters see stripes of mixed colours, and what was an edge lies in pieces.",
-        why="View and reshape leave the numbers where they are in memory and only rename the axes. "
-        "Pictures read from files lie there as height, width, channels; a convolution takes "
-        "channels, height, width, and only a permute gets from the one to the other.",
-        detection="Neighbouring pixels of a picture are alike. Their mean squared difference is "
-        "taken where the first convolution receives them, and again with the same numbers read as "
-        "height, width, channels. Only if the second reading is much smoother, in both "
-        "directions and in every batch looked at, were the axes renamed.",
-        limitations="Noise has no order to be found; very noisy pictures are missed, and so "
-        "are nearly grey ones, whose channels are alike as neighbours are. A fine diagonal "
-        "texture with a period of as many pixels as there are channels would look swapped. "
-        "Series, volumes, and height taken for channels are not judged.",
+        symptom="A convolutional network learns slowly, or to a poor accuracy, on images that "
+        "similar networks handle well. Nothing crashes, because all shapes fit.",
+        consequence="No channel contains a single colour any more, and adjacent pixels are no "
+        "longer neighbours in the image. The filters see stripes of mixed colours, and edges are "
+        "torn to pieces.",
+        why="view and reshape leave the numbers where they are in memory and only rename the axes. "
+        "Images read from files are stored as height, width, channels. PyTorch's convolutions "
+        "take channels, height, width, even in the channels_last memory format. Only a permute "
+        "gets from one to the other.",
+        detection="Neighbouring pixels of an image are alike. unstuck takes their mean squared "
+        "difference where the first convolution receives them, and again with the same numbers "
+        "read as height, width, channels. The axes were mixed up only if the second reading is "
+        "much smoother, in both directions and in every batch checked.",
+        limitations="Noise has no order to be found, so very noisy images are missed. So are "
+        "nearly grey images, whose channels are as alike as neighbours. A fine diagonal texture "
+        "would look swapped if its period in pixels equals the number of channels. Series, "
+        "volumes, and images whose height was taken for channels are not judged.",
         references=(
             "PyTorch documentation: torch.Tensor.view, torch.permute, tensor views",
             "Ruderman 1994: The statistics of natural images, Network 5",

@@ -1,4 +1,4 @@
-"""Wrong output activation: the last activation cannot put out what the targets ask for."""
+"""Wrong output activation: the last activation cannot output what the targets require."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from unstuck.words import number, percent
 
 SHARE = Threshold(
     "unreachable-targets", 0.05,
-    "A few outliers beyond the range of a scaled target do no harm; one target in twenty does.",
-    "min-max scaling by training data leaves a few held-out values outside",
+    "A few outliers outside the range of scaled targets do no harm, but one target in twenty does.",
+    "min-max scaling by the training data leaves a few held-out values outside",
 )
 FLOOR = Threshold(
     "unreachable-error", 0.02,
-    "Noise around the end of the range is small beside the targets' spread. Here the best "
-    "prediction within the range leaves at least a fiftieth of their variance.",
+    "Noise around the end of the range is small compared with the spread of the targets. From this "
+    "limit on, even the best prediction within the range misses a fiftieth of their variance.",
     "definition of the explained variance",
 )
-# How an operation and its range are spoken of.
+# An operation and its range, in words.
 NAMES = {
-    "Relu": ("a ReLU", "0 and above"), "Sigmoid": ("a sigmoid", "0..1"),
-    "Tanh": ("a tanh", "-1..1"), "Softmax": ("a softmax", "0..1"),
+    "Relu": ("a ReLU", "0 and above"), "Sigmoid": ("a sigmoid", "0 to 1"),
+    "Tanh": ("a tanh", "-1 to 1"), "Softmax": ("a softmax", "0 to 1"),
     "Softplus": ("a softplus", "0 and above"), "Elu": ("an ELU", "-1.76 and above"),
     "Gelu": ("a GELU", "-0.17 and above"), "Silu": ("a SiLU", "-0.28 and above"),
     "Mish": ("a Mish", "-0.31 and above"), "Hardswish": ("a hardswish", "-0.38 and above"),
-    "Hardsigmoid": ("a hardsigmoid", "0..1"), "Exp": ("an exp", "0 and above"),
+    "Hardsigmoid": ("a hardsigmoid", "0 to 1"), "Exp": ("an exp", "0 and above"),
     "Abs": ("an absolute value", "0 and above"), "LogSigmoid": ("a logsigmoid", "0 and below"),
     "LogSoftmax": ("a log_softmax", "0 and below"), "Hardtanh": ("a hardtanh", "its two bounds"),
     "Clamp": ("a clamp", "its two bounds"),
@@ -47,9 +47,9 @@ def _operation(loss: Loss) -> str | None:
 
 def _detect(view: View) -> Verdict:
     if not view.facts.losses:
-        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+        return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
     if not view.has(UNREACHABLE_SHARE):
-        return Absent("no prediction comes from an operation with a limited range")
+        return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
     for loss in view.facts.losses:
         if loss.name not in view[UNREACHABLE_SHARE]:
@@ -71,30 +71,32 @@ def _target_range(view: View, loss: Loss) -> str:
     high = view[TARGET_MAXIMUM].get(loss.name)
     if low is None or high is None or not len(low.finite) or not len(high.finite):
         return ""
-    return (f" ({number(float(np.min(low.finite.values)))} to "
-            f"{number(float(np.max(high.finite.values)))})")
+    return (f"they range from {number(float(np.min(low.finite.values)))} to "
+            f"{number(float(np.max(high.finite.values)))}, but ")
 
 
 def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
-    kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a part of the numbers"))
+    kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a limited range"))
     layer = view.facts.layers().get(loss.input_layer or "")
     series = view[UNREACHABLE_SHARE][loss.name].finite
     evidence = [Evidence(
         UNREACHABLE_SHARE.name, loss.name, *thinned(series.steps, series.values),
-        view.limit(SHARE), f"{percent(share)} of the targets lie where no output can come")]
+        view.limit(SHARE), "no output can reach "
+        f"{percent(share)} of the targets (healthy: under {percent(view.limit(SHARE))})")]
     if view.has(UNREACHABLE_LOSS) and loss.name in view[UNREACHABLE_LOSS]:
         floors = view[UNREACHABLE_LOSS][loss.name].finite
         evidence.append(Evidence(
             UNREACHABLE_LOSS.name, loss.name, *thinned(floors.steps, floors.values),
             view.limit(FLOOR),
-            f"even the best possible output leaves {percent(floor)} of the targets' variance"))
+            f"even the best possible output misses {percent(floor)} of the targets' variance "
+            f"(healthy: under {percent(view.limit(FLOOR))})"))
     return Present(
         strength=0.95 if share >= 2 * view.limit(SHARE) else 0.8,
-        title=f"the output comes from {kind} (range: {reach}), but {percent(share)} of the "
-        f"targets lie outside{_target_range(view, loss)}",
+        title=f"the model can never reach {percent(share)} of its targets: "
+        f"{_target_range(view, loss)}its output comes from {kind} (range: {reach})",
         since_step=0,
         location=_location(loss, layer),
-        label=f"{percent(share)} of the targets are out of its reach",
+        label=f"cannot output {percent(share)} of the targets",
         evidence=tuple(evidence),
         remedies=_remedies(layer, kind),
     )
@@ -110,13 +112,13 @@ def _remedies(layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
     name = layer.name if layer is not None else kind
     removed = Remedy(
         "remove the last activation", Safety.SAFE, (RemoveLayer(name),),
-        code_text=f"# end in the linear layer, without {kind}")
+        code_text=f"# end with the linear layer, without {kind}")
     if layer is None:
         scaled = Remedy("scale the targets", Safety.ADVICE,
-                        advice="Bring the targets into the activation's range, and predictions "
-                        "back out of it.")
+                        advice="Scale the targets into the range of the activation, and undo "
+                        "the scaling for predictions.")
         return (removed, scaled)
-    return (removed, Remedy("let negative numbers through", Safety.CHANGES_EXPERIMENT,
+    return (removed, Remedy("replace it with an identity", Safety.CHANGES_EXPERIMENT,
                             (ReplaceLayer(name, "Identity()"),)))
 
 
@@ -128,17 +130,17 @@ CAUSE = Cause(
     harm=Harm.MISTAKE,
     words=Words(
         symptom="The loss falls at first and then stops at a floor. Predictions pile up at one "
-        "end of their range, at 0 for a ReLU.",
-        consequence="No training can bring the error below that floor: every target outside the "
-        "range is missed by at least its distance from it.",
-        why="A ReLU puts out nothing negative, a sigmoid 0 to 1, a tanh -1 to 1. An output that "
-        "is pushed against its limit also gets no gradient any more.",
-        detection="The operation that made the prediction is read from the autograd graph, and "
-        "each sampled batch of targets is compared with its range: the share outside, and the "
-        "squared error that remains for the best output. Both must be more than noise and "
-        "outliers make.",
-        limitations="An activation that is scaled or shifted afterwards is not judged. Only "
-        "squared, absolute and Huber errors are, in the library's form or written by hand.",
+        "end of their range, for example at 0 for a ReLU.",
+        consequence="No amount of training brings the error below that floor. The network misses "
+        "every target outside the range by at least its distance from the range.",
+        why="A ReLU never outputs negative numbers, a sigmoid outputs 0 to 1, and a tanh outputs "
+        "-1 to 1. An output that is pushed against its limit also gets no gradient any more.",
+        detection="unstuck reads from the autograd graph which operation made the prediction, and "
+        "compares each sampled batch of targets with the range of that operation. It measures the "
+        "share of targets outside, and the squared error that remains for the best possible "
+        "output. Both must be larger than noise and outliers make them.",
+        limitations="An activation whose result is scaled or shifted afterwards is not judged. "
+        "Only squared, absolute and Huber errors are judged, from torch.nn or written by hand.",
         references=(
             "Holden 2017: My neural network isn't working: you used the wrong last activation",
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.2.2: output units",

@@ -1,4 +1,4 @@
-"""Wrong target encoding: classes as numbers to regress on, or targets of another form or type."""
+"""Wrong target encoding: class labels used as quantities, or targets of a wrong form or type."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ from unstuck.words import number, percent
 
 ORDER = Threshold(
     "label-order", 0.3,
-    "Where a number is a size, inputs of neighbouring numbers are alike: a correlation of 0.6 to "
-    "1 was measured for counts and graded values. Names in disguise have none.",
+    "If the numbers are quantities, neighbouring numbers have similar inputs: counts and graded "
+    "values have a correlation of 0.6 to 1. Class labels have none.",
     "measured on digits (-0.3), counting tasks (0.6 to 1) and binned regressions (0.9)",
 )
 SEPARATION = Threshold(
     "label-separation", 3.0,
-    "Only where the mean inputs of the numbers differ by more than chance puts between them can "
-    "their order be judged.",
-    "an F ratio; below it a size that no mean shows would pass for a name",
+    "The order of the numbers can be judged only if their mean inputs differ by more than chance "
+    "makes them.",
+    "an F ratio; below it, a quantity that the means do not show would pass for a class label",
 )
 FEWEST = Threshold(
     "fewest-classes", 4.0,
-    "Two classes as 0 and 1 are a fair regression (least squares networks, Brier score), and "
-    "three have an order by chance.",
+    "Regression on two classes, 0 and 1, is legitimate (least squares, Brier score), and three "
+    "classes may have an order by chance.",
     "with four classes there are six distances",
 )
 SEVERAL = Threshold(
     "several-labels", 0.05,
-    "A row of zeros and several ones is no distribution. A stray one may be a double entry.",
+    "A row of zeros and several ones is not a probability distribution. A rare one may be a double "
+    "entry.",
     "definition of the softmax",
 )
 VALUES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
@@ -76,7 +77,7 @@ def _form(code: str, reason: str) -> Remedy:
     return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
 
 
-_CROSS_ENTROPY = "give the network an output for each class and use the cross entropy"
+_CROSS_ENTROPY = "give the network one output per class and use cross-entropy"
 
 
 def _range(view: View, loss: Loss) -> tuple[int, float, float] | None:
@@ -102,21 +103,21 @@ def _regressed(view: View, loss: Loss) -> _Fault | Unknown | None:
     bar = view.limit(ORDER)
     if not float(apart.values[-1]) >= view.limit(SEPARATION):
         return Unknown(
-            f"the targets of {loss.name} are the whole numbers {number(low)} to {number(high)}; "
-            "whether they are classes or sizes the inputs seen do not show",
-            (LABEL_ORDER.name, "a run of more steps"))
+            f"the inputs seen so far do not show whether the targets of {loss.name}, the whole "
+            f"numbers {number(low)} to {number(high)}, are classes or quantities",
+            (LABEL_ORDER.name, "a longer run"))
     correlation = float(order.values[-1])
     if not correlation <= bar:
         return None
     classes = count if low == 0 else int(high) + 1
     return _Fault(
-        f"the {count} whole numbers {number(low)} to {number(high)} are regressed on by "
-        f"{_named(loss)}, but neighbouring numbers have inputs no more alike than distant ones "
-        f"(correlation {correlation:.2f}): they are classes",
-        f"treats {count} classes as sizes: class {number(low)} is near {number(low + 1)}, far from "
-        f"{number(high)}",
+        f"{_named(loss)} treats the class labels {number(low)} to {number(high)} as quantities, "
+        f"but neighbouring labels do not have similar inputs (correlation: {number(correlation)})",
+        f"treats {count} classes as quantities: class {number(low)} is close to {number(low + 1)} "
+        f"and far from {number(high)}",
         LABEL_ORDER,
-        f"distance of two numbers and distance of their mean inputs correlate by {correlation:.2f}",
+        "numbers that are close to each other do not have similar inputs (correlation of the "
+        f"distances: {number(correlation)}; for quantities: above {number(bar)})",
         bar, 0.9 if correlation <= 0 else 0.75,
         (_form(f"F.cross_entropy(logits, labels.long())  # {classes} outputs", _CROSS_ENTROPY),))
 
@@ -131,33 +132,33 @@ def _repeated(view: View, loss: Loss) -> _Fault | None:
     if low != 0 or not count == high + 1 == outputs:
         return None
     return _Fault(
-        f"each of the {outputs} outputs is compared with the same class index (0 to "
-        f"{number(high)}) by {_named(loss)}: all of them learn the same",
-        f"stretches one class index over {outputs} outputs",
+        f"{_named(loss)} compares all {outputs} outputs with the same class index (0 to "
+        f"{number(high)}), so all outputs learn the same number",
+        f"compares one class index with all {outputs} outputs",
         REPEATED_TARGETS, f"all {outputs} targets of a sample are the same number", 1.0, 0.93,
         (_form("F.cross_entropy(logits, labels.long())",
-               "use the loss that takes class indices"),))
+               "use cross-entropy, which takes class indices"),))
 
 
 def _several(view: View, loss: Loss) -> _Fault | None:
-    """Several labels at once, given to a softmax that shares out one."""
+    """Several labels per sample, given to a softmax that expects one."""
     rows, ones = _series(view, MULTIPLE_LABELS, loss), _series(view, ONE_LABEL, loss)
     share = float(np.mean(rows.values)) if rows is not None else 0.0
     if not share >= view.limit(SEVERAL) or ones is None:
         return None
     return _Fault(
-        f"{percent(share)} of the samples have several labels at once "
-        f"({percent(float(np.mean(ones.values)))} have one), but {_named(loss)} shares out one "
-        "probability among the classes",
+        f"{percent(share)} of the samples have several labels, but {_named(loss)} expects exactly "
+        f"one label per sample ({percent(float(np.mean(ones.values)))} have one)",
         f"{percent(share)} of the targets have more than one 1",
-        MULTIPLE_LABELS, f"{percent(share)} of the targets are zeros and several ones",
+        MULTIPLE_LABELS,
+        f"{percent(share)} of the targets are rows of zeros and several ones (expected: one 1)",
         view.limit(SEVERAL), 0.85,
         (_form("F.binary_cross_entropy_with_logits(logits, labels)",
-               "ask a yes or no of each label"),))
+               "use binary cross-entropy, which judges each label separately"),))
 
 
 def _binary(view: View, loss: Loss) -> _Fault | None:
-    """Class indices where a yes or no belongs."""
+    """Class indices where the loss expects 0 or 1."""
     found = _range(view, loss)
     if found is None:
         return None
@@ -165,10 +166,10 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
     if count < view.limit(FEWEST) or low != 0 or high - low + 1 != count:
         return None
     return _Fault(
-        f"{_named(loss)} receives {count} class indices (0 to {number(high)}); it wants a 0 or 1 "
-        "for each output",
-        f"receives the class indices 0 to {number(high)}, not a 0 or 1",
-        TARGET_MAXIMUM, f"the largest target is {number(high)}", 1.0, 0.93,
+        f"{_named(loss)} receives {count} class indices (0 to {number(high)}), but it expects a 0 "
+        "or 1 for each output",
+        f"receives the class indices 0 to {number(high)} instead of 0 or 1",
+        TARGET_MAXIMUM, f"the largest target is {number(high)} (expected: 1)", 1.0, 0.93,
         (_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
 
 
@@ -187,30 +188,32 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
         expected = (loss.input_shape[0], *loss.input_shape[2:])
         if kind not in ("int64", "uint8") and shape == expected:
             wants = "class indices of type int64"
-            remedy = _form(f"F.{loss.function}(outputs, labels.long())", "make indices of them")
+            remedy = _form(f"F.{loss.function}(outputs, labels.long())",
+                           "convert the targets to int64")
         elif same and (kind in WHOLE or loss.function == "nll_loss"):
-            wants = f"one class index for each sample, shape {expected}"
+            wants = f"one class index per sample, in shape {expected}"
             remedy = _form(f"F.{loss.function}(outputs, labels.argmax(1))",
-                           "give the index in place of the row")
+                           "pass class indices instead of rows")
         elif len(shape) == len(expected) + 1 and shape[1] == 1 and not same:
-            wants = f"one class index for each sample, shape {expected}"
-            remedy = _form(f"F.{loss.function}(outputs, labels.squeeze(1))", "drop the axis")
+            wants = f"one class index per sample, in shape {expected}"
+            remedy = _form(f"F.{loss.function}(outputs, labels.squeeze(1))",
+                           "remove the extra axis of the targets")
     elif loss.function in BINARY and kind in WHOLE and (
         same or len(shape) < len(loss.input_shape)
     ):
         wants = f"floating-point targets of shape {tuple(loss.input_shape)}"
         remedy = _form(f"F.{loss.function}(outputs, labels.float())",
-                       "make floating-point numbers of them")
+                       "convert the targets to floating point")
         if not same and loss.input_shape[-1] > 1:
             remedy = _form("F.cross_entropy(logits, labels)",
-                           "use the loss that takes class indices")
+                           "use cross-entropy, which takes class indices")
     if remedy is None:
         return None
     step = max(0, view.facts.steps - 1)
     return _Fault(
-        f"{loss.function} was given targets {at} and ended the program at step {step}; it wants "
-        f"{wants}",
-        f"targets {at}", TARGET_MAXIMUM, f"the targets are {at}", None, 0.9, (remedy,))
+        f"the program crashed at step {step} because {loss.function} received targets {at}, but "
+        f"expects {wants}",
+        f"receives targets {at}", TARGET_MAXIMUM, f"the targets are {at}", None, 0.9, (remedy,))
 
 
 def _named(loss: Loss) -> str:
@@ -220,7 +223,7 @@ def _named(loss: Loss) -> str:
 
 def _detect(view: View) -> Verdict:
     if not view.facts.losses:
-        return Unknown("no loss of the program was recognised", ("a recognised loss",))
+        return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
     unsure = None
     for loss in view.facts.losses:
         fault: _Fault | Unknown | None = _refused(view, loss)
@@ -235,7 +238,7 @@ def _detect(view: View) -> Verdict:
             unsure = unsure or fault
         elif fault is not None:
             return _present(view, loss, fault)
-    return unsure or Absent("the targets have the form that their loss wants")
+    return unsure or Absent("the targets have the form that their loss expects")
 
 
 def _present(view: View, loss: Loss, fault: _Fault) -> Present:
@@ -260,24 +263,26 @@ CAUSE = Cause(
     family="Labels and targets",
     harm=Harm.MISTAKE,
     words=Words(
-        symptom="The loss falls, yet the accuracy stays poor and wrong answers lie between the "
-        "right ones; or the loss refuses the targets with an error about their type or shape.",
-        consequence="The network is taught relations that do not exist: that a 3 is half-way "
-        "between a 2 and a 4, or that of two right labels each excludes the other.",
-        why="A squared error compares sizes, a softmax shares out one probability, a sigmoid "
-        "answers one question. Which of them fits depends on what the targets mean, and the "
-        "targets must be encoded for it: an index, a row of probabilities, or a 0 or 1 for each "
-        "label.",
-        detection="Whole numbers without a gap may be classes or sizes. If they are sizes, the "
-        "mean inputs of neighbouring numbers lie nearer to each other than those of distant ones; "
-        "names show no such order. Rows of zeros and several ones give away multiple labels; "
-        "rows that repeat the class index for each of as many outputs as there are classes, an "
-        "index that was stretched. Where the loss ended the program, type and shape of the targets "
-        "are compared with what it takes.",
-        limitations="The order is seen only where the mean inputs differ and the loss meets "
-        "one number for each sample; of token sequences and dictionaries it is not known. "
-        "Probabilities as targets, label smoothing, mixtures and two classes as 0 and 1 are "
-        "right and left alone.",
+        symptom="The loss falls, yet the accuracy stays poor and wrong predictions land between "
+        "the true classes. Or the loss rejects the targets with an error about their type or "
+        "shape.",
+        consequence="The network learns relations that do not exist. For example, it learns that a "
+        "3 is half-way between a 2 and a 4, or that two correct labels exclude each other.",
+        why="A squared error compares quantities. A softmax divides one probability among the "
+        "classes. A sigmoid answers one yes-or-no question. Which of them fits depends on what the "
+        "targets mean, and the targets must be encoded for it: as a class index, as a row of "
+        "probabilities, or as a 0 or 1 for each label. Textbooks write cross-entropy with one-hot "
+        "rows and probabilities; PyTorch's cross_entropy takes class indices and logits.",
+        detection="Whole numbers without a gap may be classes or quantities. If they are "
+        "quantities, neighbouring numbers have more similar mean inputs than distant ones; classes "
+        "show no such order. Rows of zeros and several ones reveal multiple labels. Rows that "
+        "repeat one class index for as many outputs as there are classes reveal an index that was "
+        "expanded. If the loss ended the program, unstuck compares the type and shape of the "
+        "targets with what the loss accepts.",
+        limitations="The order is visible only if the mean inputs differ and the loss receives one "
+        "number per sample. It is unknown for token sequences and dictionaries. Probabilities as "
+        "targets, label smoothing, mixup, and two classes as 0 and 1 are correct and not "
+        "reported.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss, BCEWithLogitsLoss, NLLLoss",
             "Bishop 2006: Pattern recognition and machine learning, ch. 4.1.3",

@@ -56,7 +56,7 @@ class Capture:
         self._drawing: Swap | None = None  # of samples, by a loader; nobody asks in quiet steps
         # What has a short way in quiet steps: the usual behaviour and the short one.
         self._short: list[tuple[Swap, Callable[..., Any], Callable[..., Any]]] = []
-        self._is_quiet = False
+        self.is_quiet = False
         self._when_sampled: list[Swap] = []  # exchanged at sampled steps only
         self.caller = 0  # the thread that calls a module; 0 outside of any call
         self.in_backward = False
@@ -100,7 +100,7 @@ class Capture:
                 self._swap(getattr(lr_scheduler, name).step, self._scheduler_step)
         if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
             self._swap(torch.amp.GradScaler.scale, self._scale)
-        hook = register_optimizer_step_post_hook(quiet.step_hook(self._after_step))
+        hook = register_optimizer_step_post_hook(quiet.step_hook())
         self._undo.append(hook.remove)
         self._watch_beginnings(True)
         if hasattr(os, "register_at_fork"):
@@ -134,8 +134,8 @@ class Capture:
 
     def be_quiet(self, quiet: bool) -> None:
         """Sets whether the steps that follow take the short way, if that is a change."""
-        if quiet is not self._is_quiet and self.guard.active:
-            self._is_quiet = quiet
+        if quiet is not self.is_quiet and self.guard.active:
+            self.is_quiet = quiet
             for swapped, usual, short in self._short:
                 swapped.behave(short if quiet else usual)
             if (drawing := self._drawing) is not None:
@@ -175,7 +175,7 @@ class Capture:
             self.remove()
             self._watcher.writer.abandon()
 
-    def _elsewhere(self) -> bool:
+    def elsewhere(self) -> bool:
         """Whether this call is not to be watched: another thread's, or one of `torch.jit.trace`."""
         return (self.thread != get_ident() and self.thread is not None) or (
             tracing_state() is not None)
@@ -281,7 +281,7 @@ class Capture:
     # Calls --------------------------------------------------------------------------------------
     def _module_call(self, original: Original) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self.caller or self.in_backward or self._elsewhere():
+            if self.caller or self.in_backward or self.elsewhere():
                 return original(module, *args, **kwargs)
             swapped = self._call
             try:
@@ -323,7 +323,7 @@ class Capture:
     def _loss(self, name: str) -> Callable[[Original], Callable[..., Any]]:
         def make(original: Original) -> Callable[..., Any]:
             def loss(*args: Any, **kwargs: Any) -> Any:
-                if self.in_loss or self.in_backward or self._elsewhere():
+                if self.in_loss or self.in_backward or self.elsewhere():
                     return original(*args, **kwargs)
                 self.in_loss = True
                 try:
@@ -343,7 +343,7 @@ class Capture:
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.in_backward or self._elsewhere():
+            if self.in_backward or self.elsewhere():
                 return original(tensors, *args, **kwargs)
             self.thread = get_ident()
             self.tell(self._watcher.before_backward, tensors)
@@ -376,7 +376,7 @@ class Capture:
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (self.in_backward or self._elsewhere()):
+            if not (self.in_backward or self.elsewhere()):
                 self.tell(self._watcher.clearing, owner)
             return original(owner, *args, **kwargs)
 
@@ -384,14 +384,7 @@ class Capture:
 
     # Steps --------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._elsewhere():
+        if not self.elsewhere():
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             self.tell(self._watcher.before_step, optimizer, closure is not None)
-
-    def _after_step(self, optimizer: Optimizer) -> None:
-        if not self._elsewhere():
-            told = self._watcher.quiet.stepped if self._is_quiet else self._watcher.after_step
-            self.tell(told, optimizer)
-            if self.guard.active:
-                self._watcher.maybe_stop()

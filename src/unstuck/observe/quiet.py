@@ -222,10 +222,11 @@ class QuietSteps:
         self._hand_on()
         self._watcher.before_backward(tensors)
 
-    def step_hook(self, usual: Callable[[Optimizer], None]) -> Callable[..., None]:
-        """A hook for torch on the end of an optimizer's step."""
+    def step_hook(self) -> Callable[..., None]:
+        """A hook for torch on the end of an optimizer's step, for steps that are not quiet too."""
         watcher = self._watcher
-        tell, capture, writer = watcher.guard.tell, watcher.capture, watcher.writer
+        guard, capture, writer = watcher.guard, watcher.capture, watcher.writer
+        tell = guard.tell
         compiling = is_dynamo_compiling  # no global of ours is looked up by a compiler
 
         def hook(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -247,7 +248,10 @@ class QuietSteps:
                 except Exception as error:
                     tell(_again, error)
                     return
-            usual(optimizer)
+            if not capture.elsewhere():
+                tell(self.stepped if capture.is_quiet else watcher.after_step, optimizer)
+                if guard.active:
+                    watcher.maybe_stop()
 
         return hook
 

@@ -15,10 +15,12 @@ class Advice:
     steps: tuple[str, ...]
 
 
-_WATCH = ("run the program under `unstuck run`: it sees gradients, weights and data, and names the "
-          "cause and the line")
-_SAME_MODE = ("take both losses in eval mode: dropout, or a mean over an epoch in which the "
-              "weights changed, lifts the train loss alone")
+_WATCH = ("run the program under `unstuck run`: it looks at gradients, weights and data and names "
+          "the cause and the line")
+_SAME_MODE = ("compute both losses in eval mode: dropout raises the train loss alone, and so does "
+              "a mean over an epoch in which the weights improved")
+_ONE_BATCH = ("check whether the network can memorise one small batch: if it cannot, look for the "
+              "fault in the model, the loss or the optimizer, otherwise in the data")
 
 
 def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
@@ -27,70 +29,80 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
     Args:
         kind: what became of the run.
         held_out: whether there is a held-out curve; without one overfitting cannot be seen.
-        best_step: where the held-out loss was best, "" where that says nothing.
+        best_step: where the held-out loss was best, "" if that says nothing.
     """
-    both = "Train and held-out loss" if held_out else "The train loss"
+    both = "The train and held-out losses are" if held_out else "The train loss is"
+    have = "The train and held-out losses have" if held_out else "The train loss has"
     keep = f" ({best_step})" if best_step else ""
     unseen = () if held_out else (
-        "log a held-out loss too: without one nobody can tell learning from overfitting",)
+        "log a held-out loss as well: without one, overfitting looks like learning",)
     match kind:
         case OutcomeKind.LEARNING:
             return Advice(
-                f"{both} falling: the network is still learning; single steps may go up.",
-                ("let it train on: judge after dozens of epochs and thousands of iterations",
+                f"{both} falling, so the network is still learning. Single steps may go up.",
+                ("let it train on, and judge it after dozens of epochs and thousands of steps",
                  *unseen,
-                 "only if it is too slow, raise the learning rate (twice, then five times)"))
+                 "if it is too slow, raise the learning rate: first to twice, then to five times"))
         case OutcomeKind.OVERFITTING:
             return Advice(
-                "Train loss falling, held-out loss not: the network overfits.",
-                (f"keep the weights of the best held-out loss{keep}",
-                 "more data, or augmentation and noise on the inputs",
-                 "dropout: keep 0.75 or 0.9 of the units, which is Dropout(p=0.25) or (p=0.1)",
-                 "fewer units, in the fully connected layers first, or weight decay",
-                 "smaller batches"))
+                "The train loss falls but the held-out loss does not, so the network overfits.",
+                (f"keep the weights that had the best held-out loss{keep}",
+                 "use more data, data augmentation or noise on the inputs",
+                 "add dropout: Dropout(p=0.1) or Dropout(p=0.25) zeroes 10 % or 25 % of the units",
+                 "use fewer units, in the fully connected layers first, or add weight decay",
+                 "use smaller batches"))
         case OutcomeKind.DATA_PROBLEM:
             return Advice(
-                "Train loss flat, held-out loss falling: the data are at fault.",
+                "The held-out loss falls but the train loss does not, so something is wrong with "
+                "the data or with how the losses are computed.",
                 (_SAME_MODE,
-                 "look at the split: are held-out samples easier, or also in the training set?",
-                 "look at the training samples and their labels, and normalise them", _WATCH))
+                 "check the split: are the held-out samples easier, or part of the training set?",
+                 "check the training samples and their labels, and normalise the inputs", _WATCH))
         case OutcomeKind.PLATEAU:
             return Advice(
-                f"{both} flat after a fall: a bottleneck.",
-                ("lower the learning rate to a tenth, or the batch size to a half", *unseen,
-                 "more momentum, against a local minimum",
-                 "only then a larger network", _WATCH))
+                f"{have} plateaued after an initial fall.",
+                ("lower the learning rate to a tenth, or halve the batch size", *unseen,
+                 "raise the momentum, in case of a local minimum",
+                 "only then try a larger network", _WATCH))
         case OutcomeKind.BROKEN:
             return Advice(
-                f"{both} rising: bad structure, hyper-parameters or uncleaned data."
-                if not held_out else
-                "The train loss rises: bad structure, hyper-parameters or uncleaned data.",
-                ("divide the learning rate by 10, and again",
-                 "look at the samples and labels, and normalise them",
-                 "is the sign of the loss right, and are gradients cleared at each step?", _WATCH))
+                ("The train loss is" if held_out else both) + " rising. Usual reasons are the "
+                "network's structure, its hyperparameters or faulty data.",
+                ("divide the learning rate by 10, and again if that does not help",
+                 "check the samples and labels, and normalise the inputs",
+                 "check the sign of the loss, and that the gradients are cleared before each step",
+                 _WATCH))
         case OutcomeKind.NOT_LEARNING:
             return Advice(
-                "Flat from the first step on: nothing was ever learned.",
-                (_WATCH,
-                 "normalise inputs and targets: mean 0, deviation 1",
-                 "does the optimizer hold the model's parameters, and does the loss reach them?",
-                 "try learning rates 0.1, 0.01, 0.001; then leaky ReLU against dead units"))
+                "The train loss is flat from the first step on, so nothing was ever learned.",
+                (_WATCH, _ONE_BATCH,
+                 "normalise inputs and targets to mean 0 and standard deviation 1",
+                 "check that the optimizer has the model's parameters, and the loss reaches them",
+                 "try learning rates of 0.1, 0.01 and 0.001, then leaky ReLU against dead units"))
         case OutcomeKind.DIVERGED:
             return Advice(
-                "The loss exploded; after one Inf or NaN every weight is NaN for good.",
-                ("divide the learning rate by 10, and again",
-                 "look for NaN, Inf and far outliers in the data, and normalise them",
-                 "look at any layer's weights, and at exp, log and sqrt in the loss", _WATCH,
-                 "clip the gradient only for the time being: it hides the cause"))
+                "The loss exploded. After one Inf or NaN in an update, all weights stay NaN.",
+                ("divide the learning rate by 10, and again if that does not help",
+                 "look for NaN, Inf and extreme outliers in the data, and normalise the inputs",
+                 "check the weights of every layer, and each exp, log and sqrt in the loss", _WATCH,
+                 "clip gradients only for the time being, because clipping hides the cause"))
         case OutcomeKind.CONVERGED:
             return Advice(
-                f"{both} flat after a fall: the training is done, or stuck at this height.",
+                f"{both} flat after a fall: training is finished, or it is stuck at this level.",
                 ("if the result is good enough, stop", *unseen,
-                 "else lower the learning rate to a tenth: a further fall means that it was stuck",
-                 "else a larger network, or better features"))
+                 "otherwise lower the learning rate to a tenth: if the loss falls, it was stuck",
+                 "otherwise try a larger network or better features"))
         case OutcomeKind.TOO_SHORT:
             return Advice(
-                "Too little to tell: judge only after enough iterations.",
-                ("train longer, or log more often",))
+                "The curve is too short to judge.", ("train longer, or log more often",))
         case _:
-            return Advice("No training can be seen.", (_WATCH,))
+            return Advice("There is no training in this log.", (_WATCH,))
+
+
+def next_step(kind: OutcomeKind) -> str:
+    """What to do first about a run that was watched whole and whose cause is not known; "" if
+    there is nothing to advise.
+    """
+    if kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED, OutcomeKind.TOO_SHORT):
+        return ""
+    return next((step for step in advice(kind, held_out=True).steps if step is not _WATCH), "")

@@ -1,4 +1,4 @@
-"""What logs of other tools say, for a terminal: one run at length, several side by side."""
+"""A report on logs of other tools for a terminal: one run in detail, several side by side."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from unstuck.findings import Diagnosis, OutcomeKind
 from unstuck.forecast import COVERED, Abstained, outlook
 from unstuck.logs.names import name_of
 from unstuck.record import Record
-from unstuck.report import terminal
+from unstuck.report import summary, terminal
 from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
 from unstuck.series import Series
 from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.words import count, number, percent
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)
 _GO_ON = (OutcomeKind.LEARNING, OutcomeKind.OVERFITTING, OutcomeKind.PLATEAU,
           OutcomeKind.CONVERGED)
-_METRICS = 4  # that are told of, at most
+_METRICS = 4  # that are shown, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Reading:
 
 def render(readings: Sequence[Reading], *, notes: bool, quiet: bool, file: IO[str],
            width: int | None = None) -> None:
-    """Prints one run with its chart and what to do next, or several and how they compare."""
+    """Prints one run with its chart and what to do next, or several runs and a comparison."""
     canvas = Canvas.on(file, width)
     for index, reading in enumerate(readings):
         if not quiet:
@@ -67,7 +68,8 @@ def render(readings: Sequence[Reading], *, notes: bool, quiet: bool, file: IO[st
             _prose(canvas, "read as: ", _read_as(reading))
             if len(readings) == 1:
                 _draw_chart(canvas, reading)
-        terminal.render(reading.diagnosis, notes=notes, quiet=quiet, width=width, file=file)
+        terminal.render(reading.diagnosis, notes=notes, quiet=quiet, width=width, file=file,
+                        advise=False)
         if not quiet and len(readings) == 1:
             _draw_forecast(canvas, reading)
             _draw_advice(canvas, reading)
@@ -88,15 +90,15 @@ def _read_as(reading: Reading) -> str:
     log = reading.log
     what = "train loss"
     if log.higher_is_better:
-        what = "train (higher is better, judged by what is missing to the best)"
+        what = "train score (higher is better, judged by its distance from the best value)"
     parts = [f"{what} = column {log.train!r}"]
     parts.append(f"held-out = {log.held_out!r}" if log.held_out else "no held-out column")
     parts.append(f"x = {log.axis!r}" if log.unit != "row" else "x = row")
     if reading.record.measured(LEARNING_RATE):
-        rates = list(reading.record.series(LEARNING_RATE))
-        parts.append(f"learning rate = {rates[0]!r}" + (f" and {len(rates) - 1} more"
-                                                        if len(rates) > 1 else ""))
-    return f"{', '.join(parts)}; {log.rows:,} row{'' if log.rows == 1 else 's'} of {log.format}"
+        columns = list(reading.record.series(LEARNING_RATE))
+        parts.append(f"learning rate = {columns[0]!r}" + (f" and {len(columns) - 1} more"
+                                                          if len(columns) > 1 else ""))
+    return f"{', '.join(parts)}; {count(log.rows, 'row')} of {log.format}"
 
 
 def _draw_chart(canvas: Canvas, reading: Reading) -> None:
@@ -110,25 +112,29 @@ def _draw_chart(canvas: Canvas, reading: Reading) -> None:
             if len(finite):
                 best = np.argmax if name in reading.log.metrics_higher else np.argmin
                 at = int(best(finite.values))
-                _prose(canvas, "also: ", f"{name!r} is best at {finite.values[at]:.4g} "
-                       f"({reading.log.unit} {finite.steps[at]}) and ends at "
-                       f"{finite.values[-1]:.4g}")
+                _prose(canvas, "also: ", f"{name!r} was best at {number(finite.values[at])} "
+                       f"({reading.log.unit} {finite.steps[at]:,}) and ended at "
+                       f"{number(finite.values[-1])}")
 
 
 def _draw_forecast(canvas: Canvas, reading: Reading) -> None:
-    """What half as many steps more would bring, where the run has a course to go on with."""
+    """What half as many more steps would bring, if the run has a course that can go on."""
     if reading.diagnosis.outcome.kind not in _GO_ON:
         return
     found = outlook(reading.record.series(TRAIN_LOSS))
     if isinstance(found, Abstained):
-        _prose(canvas, "forecast: ", f"none can be made: {found.reason}")
+        _prose(canvas, "forecast: ", f"none is possible because {found.reason}")
         return
-    # Gains are told as levels; the interval's ends change places.
-    what = "what is missing to the best" if reading.log.higher_is_better else "the train loss"
-    then, low, high = (found.level - gain for gain in (found.gain, found.high, found.low))
-    _prose(canvas, "forecast: ", f"{found.more:,.0f} {reading.log.unit}s more, if all goes on as "
-           f"it did, would take {what} from {found.level:.4g} to {then:.4g} ({COVERED:.0%}: "
-           f"{low:.4g} to {high:.4g})")
+    # Gains are shown as levels, so the interval's ends change places.
+    higher = reading.log.higher_is_better
+    what = "the distance from the best score" if higher else "the train loss"
+    now, then, low, high = (number(found.level - gain)
+                            for gain in (0.0, found.gain, found.high, found.low))
+    change = f"leave {what} at {now}" if now == then else f"take {what} from {now} to {then}"
+    unit = f"more {reading.log.unit}"
+    more = count(round(found.more), unit, unit + "s")
+    _prose(canvas, "forecast: ", f"if the run goes on as before, {more} would {change} "
+           f"({percent(COVERED)} interval: {low} to {high})")
 
 
 def _draw_advice(canvas: Canvas, reading: Reading) -> None:
@@ -136,29 +142,29 @@ def _draw_advice(canvas: Canvas, reading: Reading) -> None:
     best = ""
     if held is not None:
         at = int(np.argmin(held.values))
-        best = f"{held.values[at]:.4g} at {reading.log.unit} {held.steps[at]}"
+        best = f"{number(held.values[at])} at {reading.log.unit} {held.steps[at]:,}"
         if reading.log.higher_is_better:
-            best = f"at {reading.log.unit} {held.steps[at]}"
+            best = f"at {reading.log.unit} {held.steps[at]:,}"
     outcome = reading.diagnosis.outcome
     found = advice(outcome.kind, held is not None, best)
-    _prose(canvas, "meaning: ", ("If that is so: " if outcome.confidence < 0.5 else "")
+    _prose(canvas, "meaning: ", ("If this is right: " if outcome.confidence < 0.5 else "")
            + found.meaning)
-    for number, step in enumerate(found.steps, 1):
-        _prose(canvas, "next: " if number == 1 else "      ", f"{number}. {step}")
+    for place, step in enumerate(found.steps, 1):
+        _prose(canvas, "next: " if place == 1 else "      ", f"{place}. {step}")
 
 
 # Several runs ------------------------------------------------------------------------------------
 def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
     """A table, and which run is best and worst, if they measure the same."""
-    rows = [("run", "outcome", "sure", "train ends at", "best held-out")]
+    rows = [("run", "outcome", "confidence", "train ends at", "best held-out")]
     for reading in readings:
         outcome, held = reading.diagnosis.outcome, reading.held_out
         best = "none"
         if held is not None:
             at = int(np.argmin(held.values))
-            best = f"{held.values[at]:.4g} ({reading.log.unit} {held.steps[at]})"
-        rows.append((canvas.clean(reading.log.file), outcome.kind.value,
-                     f"{outcome.confidence:.0%}", f"{reading.level:.4g}", best))
+            best = f"{number(held.values[at])} ({reading.log.unit} {held.steps[at]:,})"
+        rows.append((canvas.clean(reading.log.file), summary.in_short(outcome),
+                     percent(outcome.confidence), number(reading.level), best))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     widths[0] = max(min(widths[0], canvas.width - sum(widths[1:]) - 8), 8)
     for index, row in enumerate(rows):
@@ -170,12 +176,12 @@ def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
         line = "  ".join(f"{cell:<{wide}}" for cell, wide in zip(cells, widths, strict=True))
         canvas.draw((line, "bold" if index == 0 else ""))
     if len({(name_of(r.log.train).measure, r.log.higher_is_better) for r in readings}) > 1:
-        _prose(canvas, "note: ", "the runs were judged by different columns, so that their levels "
-               "may not be comparable")
+        _prose(canvas, "note: ", "the runs were judged by different columns, so their values may "
+               "not be comparable")
     by_held = all(r.held_out is not None for r in readings)
     order = sorted(readings, key=lambda r: _rank(r, by_held))
-    _prose(canvas, "best: ", f"{order[0].log.file}, {_because(order[0], by_held, 'lowest')}")
-    _prose(canvas, "worst: ", f"{order[-1].log.file}, {_because(order[-1], by_held, 'highest')}")
+    _prose(canvas, "best: ", f"{order[0].log.file} ({_because(order[0], by_held, 'lowest')})")
+    _prose(canvas, "worst: ", f"{order[-1].log.file} ({_because(order[-1], by_held, 'highest')})")
 
 
 def _rank(reading: Reading, by_held: bool) -> tuple[bool, float]:
@@ -193,6 +199,7 @@ def _counts(reading: Reading, by_held: bool) -> float:
 def _because(reading: Reading, by_held: bool, which: str) -> str:
     kind = reading.diagnosis.outcome.kind
     if kind in _FAILED:
-        return f"whose outcome is {kind.value}"
-    what = "best held-out loss" if by_held else "train loss at the end"
-    return f"whose {what}, {_counts(reading, by_held):.4g}, is the {which}"
+        said = summary.IN_WORDS[kind]
+        return said[0].lower() + said[1:]
+    what = "best held-out loss" if by_held else "final train loss"
+    return f"its {what}, {number(_counts(reading, by_held))}, is the {which}"

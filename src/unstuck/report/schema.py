@@ -134,7 +134,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | str:
-    value = float(value)  # numpy's own numbers are no JSON
+    value = float(value)  # numpy's own numbers are not JSON
     return value if math.isfinite(value) else repr(value)
 
 
@@ -149,22 +149,22 @@ def json_schema() -> dict[str, Any]:
     step = {"type": "integer", "minimum": 0}
     number = {"$ref": "#/$defs/number"}
     evidence = _object(
-        "A measurement that speaks for a finding.",
+        "A measurement that supports a finding.",
         signal=text,
         where=_described(text, "A layer, parameter, class or loss; empty for the whole run."),
         steps=_list(step),
         observed=_list(number),
-        bound=_described(_or_null(number), "The limit that a healthy run keeps to."),
+        bound=_described(_or_null(number), "The limit that a healthy run stays within."),
         says=text,
     )
     remedy = _object(
         "A treatment.",
         name=text,
         safety={"enum": [safety.value for safety in Safety]},
-        code=_described(text, "Code that a user could write; words where no code can do it."),
+        code=_described(text, "Code that a user could write, or advice in words."),
     )
     trial = _object(
-        "What a trial of the first remedy on the program itself showed.",
+        "The result of trying the first remedy on the program itself.",
         verdict=text,
         control=_list(number),
         treated=_list(number),
@@ -174,7 +174,7 @@ def json_schema() -> dict[str, Any]:
     )
     finding = _object(
         "A cause that is present.",
-        cause=_described(text, "Its slug: `unstuck explain` tells more."),
+        cause=_described(text, "Its slug; `unstuck explain` describes it."),
         code=text,
         severity={"enum": [severity.value for severity in Severity]},
         strength={"type": "number", "minimum": 0, "maximum": 1},
@@ -182,21 +182,21 @@ def json_schema() -> dict[str, Any]:
         title=text,
         location=_or_null({"$ref": "#/$defs/location"}),
         evidence=_list({"$ref": "#/$defs/evidence"}),
-        one_of=_described(_list(text), "Slugs from which this run cannot tell it."),
-        separated_by=_described(_or_null(text), "The experiment that would tell."),
+        one_of=_described(_list(text), "Slugs of causes that this run cannot exclude."),
+        separated_by=_described(_or_null(text), "The experiment that would separate them."),
         explained_by=_described(_or_null(text), "The slug of its root, if it is a symptom."),
         remedies=_list({"$ref": "#/$defs/remedy"}),
         trial=_or_null({"$ref": "#/$defs/trial"}),
     )
     verdict = _object(
-        "What was found out about one cause.",
+        "The verdict on one cause.",
         verdict={"enum": ["present", "absent", "unknown"]},
         reason=text,
-        needs=_described(_list(text), "Signals, or the experiment, that would tell."),
+        needs=_described(_list(text), "What the run must have, as names of signals or in words."),
     )
     line = {"type": "integer", "minimum": 1}
     location = _object(
-        "An expression of the program; 1-based, columns in code points, the end is exclusive.",
+        "An expression in the program; 1-based, columns in code points, the end is exclusive.",
         file=text, line=line, column=line, end_line=line, end_column=line,
     )
     report = _object(
@@ -207,7 +207,7 @@ def json_schema() -> dict[str, Any]:
         outcome={"enum": [kind.value for kind in OutcomeKind]},
         outcome_confidence={"type": "number", "minimum": 0, "maximum": 1},
         findings=_described(
-            _list({"$ref": "#/$defs/finding"}), "The first is the root that matters most."
+            _list({"$ref": "#/$defs/finding"}), "The first is the root cause that matters most."
         ),
         verdicts=_described(
             {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},

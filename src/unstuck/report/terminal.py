@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from unstuck.edits import Safety
 from unstuck.facts import EndKind, SourceLocation
-from unstuck.findings import Diagnosis, Evidence, Finding, OutcomeKind, Severity, TrialResult
+from unstuck.findings import Diagnosis, Evidence, Finding, Severity, TrialResult
+from unstuck.report import summary
+from unstuck.report.advice import next_step
+from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
     from unstuck.cause import Cause
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 _GUTTER = "blue"
-_WELL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED)
 _EXPLAIN_WIDTH = 80
 
 
@@ -32,23 +33,25 @@ def render(
     width: int | None = None,
     color: bool | None = None,
     file: IO[str] | None = None,
+    advise: bool = True,
 ) -> None:
     """Prints a diagnosis to `file`, standard error if there is none.
 
     Args:
         diagnosis: what to print.
-        notes: print findings that are true but harmless here as well.
+        notes: also print findings that do no harm in this run, and names of missing signals.
         quiet: print findings only, and nothing if there are none.
-        width: columns; by default the terminal's, or 100 where there is none.
-        color: by default as the file, NO_COLOR, FORCE_COLOR and TERM have it.
+        width: columns; by default the terminal's, or 100 without one.
+        color: by default decided by the file, NO_COLOR, FORCE_COLOR and TERM.
         file: where to print.
+        advise: say what to do next if nothing explains a bad outcome.
     """
     from unstuck.report.canvas import Canvas  # rich is not loaded to explain a cause
 
     canvas = Canvas.on(sys.stderr if file is None else file, width, color)
     shown = diagnosis.findings if notes else diagnosis.counted()
     if not quiet:
-        _draw_outcome(canvas, diagnosis)
+        _draw_outcome(canvas, diagnosis, advise)
     roots = _roots(shown)
     for index, finding in enumerate(roots):
         if index or not quiet:
@@ -56,69 +59,40 @@ def render(
         _draw_finding(canvas, finding, shown)
     if quiet:
         return
-    _draw_limits(canvas, diagnosis, apart=bool(roots))
+    _draw_limits(canvas, diagnosis, notes=notes, apart=bool(roots))
     if roots or diagnosis.findings:
-        _draw_prose(canvas, "unstuck: ", _summary(diagnosis, notes), "bold")
+        _draw_prose(canvas, "unstuck: ", summary.totals(diagnosis, notes), "bold")
 
 
 # The whole run -----------------------------------------------------------------------------------
-def _draw_outcome(canvas: Canvas, diagnosis: Diagnosis) -> None:
-    outcome = diagnosis.outcome
-    says = f"{outcome.kind.value} (confidence {outcome.confidence:.0%}): {_stopped(outcome.says)}"
-    if diagnosis.counted():
-        _draw_prose(canvas, "outcome: ", says, "bold")
-        return
-    known = len(diagnosis.verdicts) - len(diagnosis.not_assessed())
-    checked = f"{_count(known, 'cause')} checked over {_count(diagnosis.steps, 'step')}"
-    found = "no fault found" if outcome.kind in _WELL else "none of the causes known to it found"
-    _draw_prose(canvas, "unstuck: ", f"{found}, {checked}; outcome: {says}", "bold")
+def _draw_outcome(canvas: Canvas, diagnosis: Diagnosis, advise: bool) -> None:
+    said, numbers = summary.outcome_of(diagnosis)
+    _draw_prose(canvas, f"unstuck: {said}", f" {numbers}", "bold")
+    if advise and not diagnosis.counted():
+        step = next_step(diagnosis.outcome.kind)
+        if step:
+            _draw_prose(canvas, "next: ", summary.stopped(step), "")
 
 
-def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, apart: bool) -> None:
+def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, notes: bool, apart: bool) -> None:
     """What was not assessed, and what limited the watching."""
     unknown = diagnosis.not_assessed()
     if apart and (unknown or diagnosis.remarks):
         canvas.draw(("", ""))
     if unknown:
-        reasons = Counter(verdict.reason.rstrip(".") for _, verdict in unknown).most_common()
-        if len(reasons) == 1:
-            why = f"because {_lower(reasons[0][0])}"
-        else:
-            parts = [f"{number} because {_lower(reason)}" for reason, number in reasons[:2]]
-            rest = sum(number for _, number in reasons[2:])
-            why = ", ".join([*parts, *([f"{rest} for other reasons"] if rest else [])])
-        needs = list(dict.fromkeys(need for _, verdict in unknown for need in verdict.needs))
-        tell = f"; needed: {_listed(needs, 3)}" if needs else ""
-        which = _listed([slug for slug, _ in unknown], 3)
-        _draw_prose(
-            canvas, "not assessed: ", f"{_count(len(unknown), 'cause')} ({which}), {why}{tell}", ""
-        )
+        _draw_prose(canvas, "not assessed: ", summary.not_assessed(unknown, notes), "")
     for remark in diagnosis.remarks:
         _draw_prose(canvas, "note: ", remark, "")
 
 
-def _summary(diagnosis: Diagnosis, notes: bool) -> str:
-    numbers = Counter(finding.severity for finding in diagnosis.findings)
-    parts = [
-        _count(numbers[severity], severity.value)
-        for severity in (Severity.ERROR, Severity.WARNING, *((Severity.NOTE,) if notes else ()))
-        if numbers[severity]
-    ]
-    text = ", ".join(parts) or "no errors, no warnings"
-    hidden = 0 if notes else numbers[Severity.NOTE]
-    if hidden:
-        text += f"; {_count(hidden, 'note')} not shown (--notes)"
-    return text
-
-
 # One finding -------------------------------------------------------------------------------------
 def _roots(shown: Sequence[Finding]) -> list[Finding]:
-    """Findings to print at full length: those whose root is not printed itself."""
+    """Findings to print at full length: those whose root is not printed."""
     slugs = {finding.slug for finding in shown}
     roots = [f for f in shown if f.explained_by not in slugs or f.explained_by == f.slug]
     reached = {finding.slug for root in roots for finding, _ in _symptoms(root, shown)}
     reached |= {root.slug for root in roots}
-    return roots + [f for f in shown if f.slug not in reached]  # a circle loses nobody
+    return roots + [f for f in shown if f.slug not in reached]  # members of a circle
 
 
 def _symptoms(root: Finding, shown: Sequence[Finding]) -> list[tuple[Finding, int]]:
@@ -160,14 +134,15 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
         risk = " (changes the experiment)" if remedy.safety is Safety.CHANGES_EXPERIMENT else ""
         _draw_code(canvas, gutter, "or" if index else "fix", remedy.code() + risk)
     if present.one_of:
-        text = f"cannot be told from {_either(present.one_of)} by this run"
+        others = joined(present.one_of, most=len(present.one_of), by="or")
+        text = f"this run cannot distinguish it from {others}"
         if present.separated_by:
-            text += f"; would be separated by {present.separated_by}"
+            text += f"; to find out, {present.separated_by}"
         _draw_item(canvas, gutter, "note", text)
     _draw_code(canvas, gutter, "why", f"unstuck explain {finding.slug}")
     symptoms = _symptoms(finding, shown)
     if symptoms:
-        _draw_item(canvas, gutter, "which also explains:", "")
+        _draw_item(canvas, gutter, "this also explains:", "")
     for symptom, depth in symptoms:
         indent = " " * (gutter + 3 + 2 * depth)
         where = symptom.present.location
@@ -232,10 +207,10 @@ def _draw_code(canvas: Canvas, gutter: int, key: str, code: str) -> None:
 def _draw_prose(canvas: Canvas, head: str, text: str, style: str) -> None:
     from unstuck.report.canvas import TEXT_WIDTH
 
-    first, *more = canvas.wrap(head + text, min(canvas.width, TEXT_WIDTH))
-    canvas.draw((first[: len(head)], style), (first[len(head):], ""))
-    for line in more:
-        canvas.draw(("  " + line if canvas.width - len(line) > 2 else line, ""))
+    left, indent = len(head), ""
+    for line in canvas.wrap(head + text, min(canvas.width, TEXT_WIDTH) - 2):
+        canvas.draw((indent, ""), (line[:left], style), (line[left:], ""))
+        left, indent = max(left - len(line) - 1, 0), "  "
 
 
 def _seen(canvas: Canvas, evidence: Evidence) -> str:
@@ -244,10 +219,9 @@ def _seen(canvas: Canvas, evidence: Evidence) -> str:
 
 
 def _tried(trial: TrialResult) -> str:
-    treated = ", ".join(f"{value:.3g}" for value in trial.treated)
-    control = ", ".join(f"{value:.3g}" for value in trial.control)
-    seeds = _count(len(trial.seeds), "seed")
-    return f"{trial.verdict}: {treated} with the fix, {control} as it is, on {seeds}"
+    treated, control = (joined(map(number, values)) for values in (trial.treated, trial.control))
+    seeds = count(len(trial.seeds), "seed")
+    return f"{trial.verdict}: {treated} with the fix, {control} without it ({seeds})"
 
 
 def _place(location: SourceLocation) -> str:
@@ -255,34 +229,12 @@ def _place(location: SourceLocation) -> str:
 
 
 def _relative(file: str) -> str:
-    """The path as one would type it here; absolute if it lies elsewhere."""
+    """The path relative to the current folder; absolute if it lies elsewhere."""
     try:
         short = os.path.relpath(file)
     except (ValueError, OSError):  # another drive; a folder that is gone
         return file
     return file if short.startswith(os.pardir) else short
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _listed(items: Sequence[str], most: int) -> str:
-    rest = len(items) - most
-    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _either(slugs: Sequence[str]) -> str:
-    return slugs[0] if len(slugs) == 1 else f"{', '.join(slugs[:-1])} or {slugs[-1]}"
-
-
-def _stopped(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?")) else sentence + "."
-
-
-def _lower(sentence: str) -> str:
-    """A sentence's start in mid-sentence; names such as SGD keep their capitals."""
-    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
 def nothing_trained(record: Record) -> str:
@@ -291,27 +243,29 @@ def nothing_trained(record: Record) -> str:
         where = record.end.location
         at = f" at {_place(where)}" if where else ""
         return (
-            f"the program ended in {record.end.exception or 'an exception'}{at} before its first "
-            "backward pass, so there is no training to judge"
+            f"the program ended with {record.end.exception or 'an exception'}{at} before its first "
+            "backward pass, so there is no training to diagnose"
         )
     cut = {
         EndKind.EXIT: f"exited with status {record.end.status}",
         EndKind.INTERRUPTED: "was interrupted",
-        EndKind.KILLED: "was ended from outside",
+        EndKind.KILLED: "was killed",
     }.get(record.end.kind)
-    when = f"; it {cut} before that" if cut else ""
-    elsewhere = "what other processes do is not watched"
+    until = f" before it {cut}" if cut else ""
+    elsewhere = "unstuck does not watch other processes"
     if not record.models:
-        return f"the program imported torch but called no model in this process ({elsewhere}){when}"
+        return (
+            f"the program imported torch but called no model in this process{until} ({elsewhere})"
+        )
     name = record.models[0].kind
     if record.optimizers:
         return (
-            f"{name} was called and an optimizer built, but no loss reached backward(): nothing "
-            f"could be learned ({elsewhere}){when}"
+            f"the program called {name} and built an optimizer, but no loss reached "
+            f"backward(){until}, so nothing could be learned ({elsewhere})"
         )
     return (
-        f"{name} was called, but no optimizer was built and no loss reached backward(): the "
-        f"program does not train in this process ({elsewhere}){when}"
+        f"the program called {name}, but it built no optimizer and no loss reached "
+        f"backward(){until}, so it did not train in this process ({elsewhere})"
     )
 
 
@@ -344,7 +298,8 @@ def sections(cause: Cause) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Headings and paragraphs about a cause, one text for the terminal and the site's pages."""
     words = cause.words
     thresholds = tuple(
-        f"{limit.name} = {limit.value:g}: {_stopped(limit.reason)} Source: {_stopped(limit.source)}"
+        f"{limit.name} = {format(limit.value, 'g')}: {summary.stopped(limit.reason)} "
+        f"Source: {summary.stopped(limit.source)}"
         for limit in cause.thresholds
     )
     every = (

@@ -1,0 +1,80 @@
+"""Programs whose truth is known: the tests, the pages and the benchmarks run them.
+
+- `faulty/<cause>/`: programs with that one cause in `sick()`, and the same programs cured in
+  `well()`. `pair.py` is the first of them, and the one that the page of the cause shows; the others
+  come by the fault in another way.
+- `combined/`: programs with two or three causes of different families, in `main()`.
+- `healthy/`: programs that learn, or fail at what is no fault, in `main()`.
+- `generated/`: writes programs, healthy and with faults. It knows no detector.
+
+Every program with faults states them in one way: `FAULTS` names each cause by its slug, with the
+expression that a finding must point at, or None where that is left open. Nothing here imports
+`unstuck`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+PAIRS = tuple(sorted(ROOT.glob("faulty/*/pair.py")))
+OTHER_WAYS = tuple(sorted(set(ROOT.glob("faulty/*/*.py")) - set(PAIRS)))
+FAULTY = tuple(sorted((*PAIRS, *OTHER_WAYS)))
+COMBINED = tuple(sorted(ROOT.glob("combined/*.py")))
+HEALTHY = tuple(sorted(ROOT.glob("healthy/*.py")))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A function that trains, and what is wrong with it.
+
+    `faults` maps the slug of each cause to the expression at fault, None where that is left open.
+    """
+
+    file: Path
+    function: str
+    faults: Mapping[str, str | None]
+
+    def __str__(self) -> str:
+        return f"{name_of(self.file)}-{self.function}"
+
+
+def programs() -> Iterator[Program]:
+    """Every program, those with one fault before all others."""
+    for file in FAULTY:
+        yield Program(file, "sick", faults_of(file))
+        yield Program(file, "well", {})
+    for file in COMBINED:
+        yield Program(file, "main", faults_of(file))
+    for file in HEALTHY:
+        yield Program(file, "main", {})
+
+
+def name_of(file: Path) -> str:
+    """A short name of a program's file, which no other has."""
+    return f"{file.parent.name}/{file.stem}" if file in FAULTY else file.stem
+
+
+def cause_of(file: Path) -> str:
+    """The slug of the cause of a program in `faulty`."""
+    return file.parent.name
+
+
+def pair_of(slug: str) -> Path:
+    """The pair of a cause."""
+    return ROOT / "faulty" / slug / "pair.py"
+
+
+def faults_of(file: Path) -> dict[str, str | None]:
+    """The faults that a file states, read without running it.
+
+    Raises:
+        ValueError: it states none.
+    """
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FAULTS":
+            return dict(ast.literal_eval(node.value))
+    raise ValueError(f"{file} states no FAULTS")

@@ -1,0 +1,95 @@
+"""Faults of the model (M001 to M008)."""
+
+from __future__ import annotations
+
+from corpus.generated.faults.fault import Fault
+from corpus.generated.program import Program
+
+DENSE = ("mlp", "mlp-regression", "autoencoder")
+EVERY_LAYER = '''\
+for layer in model.modules():
+    if isinstance(layer, (nn.Linear, nn.Conv2d)):
+'''
+
+
+def too_shallow(program: Program, depth: int) -> Program | None:
+    if not program.data.curved or program.depth <= depth:
+        return None
+    return program.change(depth=depth)
+
+
+def too_deep(program: Program, depth: int) -> Program | None:
+    if program.norm:
+        return None
+    return program.change(depth=depth)
+
+
+def too_narrow(program: Program, width: int) -> Program | None:
+    if not program.depth or program.base == "transformer":
+        return None  # its heads share the width
+    return program.change(width=width)
+
+
+def too_wide(program: Program, width: int) -> Program:
+    return program.change(width=width)
+
+
+def bad_initialisation(program: Program, kind: str) -> Program | None:
+    if program.norm and kind != "zeros":
+        return None
+    return program.put(initialise=EVERY_LAYER + {
+        "zeros": "        nn.init.zeros_(layer.weight)\n        nn.init.zeros_(layer.bias)",
+        "constant": "        nn.init.constant_(layer.weight, 0.1)",
+        "large": "        nn.init.normal_(layer.weight, std=4)",
+        "small": "        nn.init.normal_(layer.weight, std=1e-4)",
+    }[kind])
+
+
+def wrong_output_activation(program: Program, last: str) -> Program | None:
+    if program.reads != "value" or (program.base == "autoencoder" and program.data.name == "digits"
+                                    and last != "tanh"):
+        return None
+    return program.change(last=last)
+
+
+def output_does_not_fit_loss(program: Program, kind: str) -> Program | None:
+    binary = program.data.reads == "sign"
+    if program.data.reads == "value":
+        return None
+    if kind == "twice":
+        return program.put(result="torch.sigmoid(<<logits>>)" if binary
+                           else "F.softmax(<<logits>>, dim=1)")
+    if binary and kind == "axis":
+        return None
+    if binary:  # logits where probabilities are expected; BCE refuses them, so clamped by hand
+        return program.put(
+            loss="loss = -(yb * torch.log(out.clamp(1e-6, 1)) "
+                 "+ (1 - yb) * torch.log((1 - out).clamp(1e-6, 1))).mean()")
+    if kind == "nll":
+        return program.put(loss="loss = F.nll_loss(out, yb)")
+    return program.put(loss="loss = F.nll_loss(torch.log_softmax(out, dim=0), yb)")
+
+
+def missing_nonlinearity(program: Program, _: str) -> Program | None:
+    if not program.data.curved or not program.depth or program.base not in DENSE:
+        return None
+    return program.change(activation="")
+
+
+FAULTS = (
+    Fault("too-shallow", {"one": 0}, too_shallow, bases=("mlp", "mlp-regression"), trial=True),
+    Fault("too-deep", {"weak": 14, "strong": 24}, too_deep, bases=(*DENSE, "cnn"), trial=True),
+    Fault("too-narrow", {"weak": 2, "strong": 1}, too_narrow,
+          bases=("mlp", "mlp-regression", "cnn", "gru", "autoencoder"), trial=True),
+    Fault("too-wide", {"one": 1024}, too_wide, bases=("mlp", "mlp-regression"), trial=True),
+    Fault("bad-initialisation",
+          {"weak": "small", "middle": "constant", "strong": "large", "full": "zeros"},
+          bad_initialisation),
+    Fault("wrong-output-activation", {"weak": "tanh", "middle": "sigmoid", "strong": "relu"},
+          wrong_output_activation, bases=("mlp-regression", "gru", "autoencoder")),
+    Fault("output-does-not-fit-loss", {"weak": "twice", "middle": "axis", "strong": "nll"},
+          output_does_not_fit_loss, bases=("mlp", "cnn", "gru", "transformer"),
+          line=r"loss = |softmax|sigmoid"),
+    Fault("missing-nonlinearity", {"one": ""}, missing_nonlinearity,
+          bases=("mlp", "mlp-regression")),
+)
