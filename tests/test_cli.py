@@ -97,16 +97,18 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("run", "trian.py"), "there is no script trian.py; did you mean train.py?"),
-    (("run", "python", "train.py"), "there is no script python: name the script itself"),
+    (("run", "python", "train.py"), "there is no script python; give the script itself"),
     (("run", "no/where.py"), "there is no script no/where.py"),
     (("run", "-"), "there is no script -"),
-    (("run", "."), ". is a folder without __main__.py: name a script"),
+    (("run", "."), ". is a folder without __main__.py; give the path of a script"),
     (("run", "-m"), "-m needs the name of a module"),
     (("run", "-m", "no.module"), "No module named 'no'"),
-    (("run", "--json", "-", "train.py"), "standard output is the program's: name a file"),
+    (("run", "--json", "-", "train.py"),
+     "run --json needs a file because standard output belongs to the program"),
     (("run", "--json", "no/d.json", "train.py"), "there is no folder no"),
-    (("run", "--json", ".", "train.py"), "--json . is a folder: name a file"),
-    (("run", "--out", "train.py", "train.py"), "no record can be kept in 'train.py': it is a file"),
+    (("run", "--json", ".", "train.py"), "--json needs a file, but . is a folder"),
+    (("run", "--out", "train.py", "train.py"),
+     "the record cannot be saved in 'train.py': it is a file, not a folder"),
     (("run", "--max-steps", "0", "train.py"), "--max-steps"),
     (("run", "--overhead", "2", "train.py"), "--overhead"),
     (("run", "--fail-on", "note", "train.py"), "--fail-on"),
@@ -114,9 +116,9 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
     (("run", "--out"), "--out"),
     (("diagnose", "nowhere"), "there is no record at nowhere"),
     (("diagnose", "train.py"), "train.py"),
-    (("diagnose",), "state/unstuck/runs: name one"),
-    (("explain", "dead-rulu"), "there is no cause 'dead-rulu': did you mean dead-relu?"),
-    (("explain", "zzz"), "there is no cause 'zzz': `unstuck list` names them all"),
+    (("diagnose",), "state/unstuck/runs; give the folder of a record"),
+    (("explain", "dead-rulu"), "there is no cause 'dead-rulu'; did you mean dead-relu?"),
+    (("explain", "zzz"), "there is no cause 'zzz'; `unstuck list` prints them all"),
     (("nonsense",), "nonsense"),
 ])
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -137,7 +139,7 @@ def test_a_record_is_never_written_over(tmp_path: Path) -> None:
     before = (tmp_path / "o" / "events.jsonl").read_bytes()
     status, out, says = _unstuck(tmp_path, "run", "--out", "o", "train.py")
     assert (status, out) == (2, "")
-    assert "'o' holds a record already" in says
+    assert "'o' already holds a record" in says
     assert (tmp_path / "o" / "events.jsonl").read_bytes() == before
 
 
@@ -171,7 +173,7 @@ def test_fail_on_counts_where_the_program_did_not_fail(
     )
     assert (done, out) == (status, "")
     assert "error[non-finite-loss]" in says
-    assert says.endswith("the record is in o; unstuck diagnose reads it again\n")
+    assert says.endswith("record saved to o (read it again with `unstuck diagnose o`)\n")
     assert ("was ended by SIGKILL" in says) is (status == -9)
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema.json_schema()).validate(document)
@@ -204,8 +206,8 @@ def test_a_fault_of_ours_names_the_record(
         cli.main()
     assert left.value.code == 2
     assert capsys.readouterr().err == (
-        "unstuck: the diagnosis failed, which is a fault of unstuck (RuntimeError: first line); "
-        f"the record is kept in {tmp_path / 'r'}, and UNSTUCK_DEBUG=1 shows where\n"
+        "unstuck: the diagnosis failed because of a bug in unstuck (RuntimeError: first line). "
+        f"The record is kept in {tmp_path / 'r'}. Set UNSTUCK_DEBUG=1 to see the traceback.\n"
     )
     monkeypatch.setenv("UNSTUCK_DEBUG", "1")
     with pytest.raises(SystemExit):
@@ -237,13 +239,13 @@ def test_the_last_run_is_diagnosed_by_default(tmp_path: Path) -> None:
 
 def test_a_watching_that_failed_blames_no_program(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path / "r", "0.1.0")
-    writer.odd("watcher-failed", 0, "the watcher failed at step 0: OSError")
+    writer.odd("watcher-failed", 0, "watching stopped at step 0 after an error in unstuck: OSError")
     writer.close()
     status, out, says = _unstuck(tmp_path, "diagnose", "r")
     assert (status, says) == (0, "")
     assert out == (
-        "unstuck: no training was seen before the watching ended, so there is none to judge\n"
-        "note: the watcher failed at step 0: OSError\n")
+        "unstuck: watching ended before any training was seen, so there is nothing to diagnose\n"
+        "note: watching stopped at step 0 after an error in unstuck: OSError\n")
 
 
 def test_explain_prints_the_words_of_a_cause(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_the_json_is_that_of_a_record_or_a_list_of_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("", "is empty"), ("\0\1" * 99, "is binary"), ("hello\n", "no numbers with a name"),
+    ("", "is empty"), ("\0\1" * 99, "is a binary file"), ("hello\n", "holds no named numbers"),
     ("epoch,loss\n1,nan\n", "holds no finite number"),
 ])
 def test_what_cannot_be_used_is_one_sentence_and_status_2(
@@ -131,7 +131,7 @@ def test_what_cannot_be_used_is_one_sentence_and_status_2(
 
 def test_missing_files_and_options(tmp_path: Path) -> None:
     assert "there is no file" in call(tmp_path / "none").stderr
-    assert "holds no log" in call(tmp_path).stderr
+    assert "holds no training log" in call(tmp_path).stderr
     good = file(tmp_path, "good", FALLING)
     assert "did you mean 'loss'?" in call(good, "--train", "los").stderr
     assert call(good, "--json", tmp_path / "no" / "x.json").exit_code == 2

@@ -96,7 +96,7 @@ def test_ctrl_c_ends_the_judging_and_not_the_status(tmp_path: Path) -> None:
     _script(tmp_path, f"{_TRAINS}\n    raise SystemExit(5)")
     done = _shell(tmp_path, f"{_UNSTUCK} run --out r train.py", PYTHONPATH=str(tmp_path / "site"))
     assert (done.returncode, done.stdout) == (5, "")
-    assert done.stderr == "unstuck: the diagnosis was interrupted; the record is in r\n"
+    assert done.stderr == "unstuck: the diagnosis was interrupted; the record is saved in r\n"
 
 
 # What other commands print -----------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_output_that_cannot_be_written_is_a_sentence(
         assert done.returncode == 2
         assert done.stderr.startswith("unstuck: ")
         assert done.stderr.count("\n") == 1
-        assert "fault of unstuck" not in done.stderr
+        assert "bug in unstuck" not in done.stderr
     done = _shell(tmp_path, f"{_UNSTUCK} {command} >/dev/full 2>/dev/full")
     assert (done.returncode, done.stderr) == (2, "")
     done = _shell(tmp_path, f"{_UNSTUCK} {command} | head -0")  # a reader that has seen enough
@@ -209,7 +209,7 @@ def test_a_record_that_cannot_be_written_on_is_judged_so_far(tmp_path: Path) -> 
     done = _shell(tmp_path, f"{_UNSTUCK} run --out r --overhead 1 train.py")
     assert (done.returncode, done.stdout) == (4, "")
     says = done.stderr.splitlines()[0]
-    assert says.startswith("unstuck: the watcher failed at step ")
+    assert says.startswith("unstuck: watching stopped at step ")
     assert "File too large (recording.py:" in says
     assert done.stderr.count("File too large") == 1
     assert "error[" in done.stderr
@@ -227,8 +227,8 @@ def test_a_record_that_the_program_removes_is_told_so(tmp_path: Path, then: str)
     _script(tmp_path, f"{_TRAINS}\n    {then}\n    raise SystemExit(4)")
     done = _shell(tmp_path, f"{_UNSTUCK} run --out r train.py")
     assert done.returncode == 4
-    assert done.stderr == ("unstuck: the record was removed or replaced while the program ran: "
-                           "there is nothing to judge\n")
+    assert done.stderr == ("unstuck: the record was removed or replaced while the program ran, so "
+                           "there is nothing to diagnose\n")
     if "'mine'" in then:
         kept = next(p for p in (tmp_path / "mine", tmp_path / "r", tmp_path / "r/events.jsonl")
                     if p.is_file())

@@ -47,29 +47,29 @@ def test_an_empty_folder_is_taken_and_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["notes.txt", "refused", "unwatched", ".hidden", "launch.json"])
 def test_a_folder_with_files_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\xff mine")
-    with pytest.raises(TakenFolderError, match="is not empty: choose a new folder"):
+    with pytest.raises(TakenFolderError, match="is not empty; choose a new or empty folder"):
         folders.asked(tmp_path)
     assert (tmp_path / name).read_bytes() == b"\xff mine"
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     _record(tmp_path)
-    with pytest.raises(TakenFolderError, match="holds a record already"):
+    with pytest.raises(TakenFolderError, match="already holds a record"):
         folders.asked(tmp_path)
-    with pytest.raises(UnusableFolderError, match="it is a file"):
+    with pytest.raises(UnusableFolderError, match="it is a file, not a folder"):
         folders.asked(tmp_path / EVENTS)
     with pytest.raises(UnusableFolderError, match="is a file"):
         folders.asked(tmp_path / EVENTS / "below")
     (tmp_path / "nowhere").symlink_to(tmp_path / "no" / "where")
     with pytest.raises(UnusableFolderError, match="File exists"):
         folders.asked(tmp_path / "nowhere")
-    with pytest.raises(UnusableFolderError, match="name a folder with --out"):
+    with pytest.raises(UnusableFolderError, match="choose a folder with --out"):
         folders.new("train.py", tmp_path / EVENTS)
 
 
 def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
     one = folders.asked(tmp_path / "r")
-    with pytest.raises(TakenFolderError, match="another run is about to write its record"):
+    with pytest.raises(TakenFolderError, match="another run is about to save its record"):
         folders.asked(tmp_path / "r")
     one.close()
     folders.asked(tmp_path / "r").close()
@@ -158,6 +158,6 @@ def test_without_a_home_folder_nothing_is_made(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # of a user whom nobody knows
-    with pytest.raises(UnusableFolderError, match="to keep records in: name a folder"):
+    with pytest.raises(UnusableFolderError, match="to keep records in; choose a folder"):
         folders.new("train.py")
     assert not list(tmp_path.iterdir())

@@ -152,13 +152,13 @@ def test_ranks_of_torchrun_write_side_by_side(tmp_path: Path) -> None:
     assert document["record"] == records[0].id
     again = _torchrun(tmp_path, "once")
     assert again.returncode != 0
-    assert "unstuck: 'd' is not empty: choose a new folder" in again.stderr
+    assert "unstuck: 'd' is not empty; choose a new or empty folder" in again.stderr
     assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
         launch.MARKER, "rank-0", "rank-1"]
     says = processes.run([sys.executable, "-m", "unstuck", "diagnose", "d"], cwd=tmp_path,
                          capture_output=True, text=True, check=False)
     assert (says.returncode, says.stdout) == (2, "")
-    assert says.stderr == "unstuck: d holds a record of each rank: name one, such as d/rank-0\n"
+    assert says.stderr == "unstuck: d holds one record per rank; choose one, such as d/rank-0\n"
 
 
 def test_a_restarted_attempt_writes_over_nothing(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_what_belongs_to_another_user_is_refused_in_a_sentence(
         assert err.startswith(b"unstuck: ")
         assert name in " ".join(err.decode().split())
         assert b"Traceback" not in err
-        assert b"fault of unstuck" not in err
+        assert b"bug in unstuck" not in err
 
     program = _write(tmp_path / "train.py", TRAINS)
     record = tmp_path / "record"

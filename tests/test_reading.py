@@ -79,7 +79,7 @@ def test_a_pipe_in_a_records_folder_does_not_hang(tmp_path: Path) -> None:
 
 def test_pipes_among_the_files_of_a_folder_are_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "metrics.csv")
-    assert "holds no log" in sentence_of(logs_of, tmp_path)
+    assert "holds no training log" in sentence_of(logs_of, tmp_path)
     (tmp_path / "progress.csv").write_text("epoch,loss\n0,2\n1,1\n")
     assert len(logs_of(tmp_path)) == 1
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_too_large_is_refused_unread(
     file.write_text(HEADER)
     os.truncate(file, 2 << 30)
     assert sentence_of(call, file) == (
-        f"{file} holds more than 1 GiB, the most that is read (it holds 2.0 GiB)")
+        f"{file} is larger than 1 GiB, the most that unstuck reads (it has 2 GiB)")
 
 
 def test_a_pipe_without_an_end_is_given_up(
@@ -110,7 +110,7 @@ def test_a_pipe_without_an_end_is_given_up(
     monkeypatch.setattr(reading, "LARGEST", 1 << 20)
     with Path("/dev/zero").open("rb") as endless, pytest.raises(Unusable) as caught, piped(endless):
         pass
-    assert "standard input holds more than" in str(caught.value)
+    assert "standard input is larger than" in str(caught.value)
 
 
 @pytest.mark.parametrize(("limit", "value", "lines", "says"), [
@@ -118,7 +118,7 @@ def test_a_pipe_without_an_end_is_given_up(
     ("MOST_VALUES", 100, ["[" + "1," * 200 + "1]"], "line 2 of {} holds more than 100 JSON values"),
     ("MOST_NUMBERS", 3, [ROWS, ROWS], "{} holds more than 3 numbers"),
     ("MOST_NUMBERS", 3, [SAMPLE, SAMPLE], "{} holds more than 3 numbers"),
-    ("LARGEST", len(HEADER) + 5, [ROWS], "{} holds more than"),
+    ("LARGEST", len(HEADER) + 5, [ROWS], "{} is larger than"),
 ])
 def test_a_record_beyond_a_bound_is_refused(
     limit: str, value: int, lines: list[str], says: str,
@@ -164,7 +164,8 @@ def test_a_step_that_no_run_reaches_is_refused(line: str, tmp_path: Path) -> Non
 def test_deep_nesting_is_refused(line: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "record", ROWS, line)
     assert sentence_of(read_record, folder) == (
-        f"line 3 of {folder / EVENTS} is nested more than 64 levels deep, the deepest that is read"
+        f"line 3 of {folder / EVENTS} is nested more than 64 levels deep, the most that unstuck "
+        "reads"
     )
 
 
@@ -209,7 +210,7 @@ def test_a_log_of_too_many_numbers_is_refused(
     file = tmp_path / "log"
     file.write_text(text)
     assert sentence_of(logs_of, file) == (
-        f"{file} holds more than 10 numbers, the most that are read")
+        f"{file} holds more than 10 numbers, the most that unstuck reads")
 
 
 def test_cells_of_percent_signs_and_long_names_are_read(tmp_path: Path) -> None:
@@ -354,5 +355,5 @@ def test_an_event_file_with_an_endless_record_is_refused(tmp_path: Path) -> None
     file.write_bytes(whole + (200 << 20).to_bytes(8, "little") + b"crc!")
     assert len(logs_of(file)) == 1  # it was torn there
     os.truncate(file, len(whole) + (201 << 20))
-    assert "holds a record of 200 MiB; records of up to 64 MiB are read" in sentence_of(
+    assert "holds a record of 200 MiB; unstuck reads records of up to 64 MiB" in sentence_of(
         logs_of, file)

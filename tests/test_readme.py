@@ -28,7 +28,7 @@ COMMANDS = [
 OURS = [command for command in COMMANDS if command.startswith("unstuck ")]
 UNSTUCK = Path(sys.executable).parent / "unstuck"
 WHOLE = ("--overhead", "1")  # no clock thins the looking: what is said depends on the code alone
-NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
+NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
 
 
 def block(kind: str) -> str:
@@ -98,7 +98,7 @@ def test_the_first_screen_is_what_the_demo_prints(tmp_path: Path) -> None:
     command, _, shown = block("text").partition("\n")
     shutil.copytree(DEMO.parent, tmp_path / "examples", ignore=shutil.ignore_patterns("__*"))
     done = call(command.removeprefix("$ "), tmp_path)
-    report, separator, _ = done.stderr.partition("unstuck: the record is in ")
+    report, separator, _ = done.stderr.partition("unstuck: record saved to ")
     assert separator, done.stderr
     printed = done.stdout + report
     assert fixed_lines(printed) == fixed_lines(shown)
@@ -163,7 +163,8 @@ def first_column(heading: str) -> set[str]:
 
 def test_every_cause_is_listed() -> None:
     own = {c.slug for c in catalogue.causes() if c.detect.__module__.startswith("unstuck.")}
-    assert first_column("cause") == own
+    table = README.partition("| family | cause |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`([\w-]+)`", table)) == sorted(own)
     assert f"\n- {len(own)} causes." in README
 
 

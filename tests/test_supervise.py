@@ -161,9 +161,9 @@ def test_flags_of_the_interpreter_go_on(tmp_path: Path) -> None:
 # Words -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("result", "words"), [
     (RunResult(0), "without importing torch"),
-    (RunResult(3), "ended with status 3 before it imported torch"),
+    (RunResult(3), "exited with status 3 before it imported torch"),
     (RunResult(0, signal=11), "was ended by SIGSEGV before it imported torch"),
-    (RunResult(0, signal=9), "SIGKILL (often: out of memory)"),
+    (RunResult(0, signal=9), "SIGKILL (often because memory ran out)"),
     (RunResult(0, signal=250), "signal 250"),
     (RunResult(0, unwatched="no space"), "ran unwatched (no space)"),
 ])

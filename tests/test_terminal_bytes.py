@@ -182,7 +182,7 @@ def test_no_command_sends_controls_to_the_terminal(
     assert (send is on_a_terminal) == ("\x1b[" in said)
     assert text.count("status") == len(commands), text[-3000:]
     assert "Traceback" not in text
-    assert "fault of unstuck" not in text
+    assert "bug in unstuck" not in text
     parts = re.split(r"^\$ \d+$", text, flags=re.MULTILINE)[1:]
     for command, part in zip(commands, parts, strict=True):
         if not (any(word.startswith(QUOTE_NOTHING) for word in command[:2])
@@ -200,7 +200,7 @@ def test_a_state_folder_with_an_evil_name_is_told_of_in_text(tmp_path: Path) -> 
     commands = json.dumps([["run", str(tmp_path / "program.py")], ["diagnose"]])
     text = check(on_a_terminal([sys.executable, "-c", MAIN, commands], env=environment), True)
     assert text.count("\\x1b[2J") == 2
-    assert "no record can be kept in" in text
+    assert "the record cannot be saved in" in text
     assert "there is no record in" in text
 
 

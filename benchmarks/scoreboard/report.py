@@ -11,29 +11,32 @@ from benchmarks.scoreboard.scores import GROWS, LEARNED, LOSES, Alarm, Row, Shar
 INTRODUCTION = """\
 # Scoreboard
 
-How often the right cause is named: {programs} {half}, {date}, version {version}, by
+How often `unstuck` names the right cause: {programs} {half}, {date}, version {version}, by
 `python -m benchmarks.scoreboard`.
 
-Training programs are generated: six kinds (multilayer perceptrons for classes and for numbers, a
-convolutional network, a GRU, a transformer, an autoencoder), with data, width, depth, optimizer,
-rate, batch, style of the loop and seed drawn inside what works. The generator puts in every fault
-of the catalogue at up to four strengths; it knows no detector. Names split the programs once into
-two halves; detectors may be written against the open one only.
+The training programs are generated. There are six kinds: multilayer perceptrons for classes and for
+numbers, a convolutional network, a GRU, a transformer and an autoencoder. Their data, width, depth,
+optimizer, learning rate, batch size, coding style and seed are drawn at random, inside what works.
+The generator puts in every fault of the catalogue at up to four strengths, and does not know the
+detectors. The programs are split once into two halves, by their names. Detectors may be developed
+on the open half only.
 
-A healthy program counts if its skill on unseen samples is at least {learned:g} (accuracy above that
-of the most frequent class as a share of what is possible, or 1 - error / error of the mean). A
-faulty one counts if it loses at least {loses:.0%} of its healthy twin's skill, or ends in an error;
-where memory is the harm, if it grows {grows:g} MB more than its twin; a leak into validation and a
-validation in train mode count always. Intervals are Wilson's, 95 %.
+A healthy program counts if its skill on unseen samples is at least {learned:g}. For classes, skill
+is the accuracy above that of the most frequent class, as a share of what is possible; for numbers,
+it is 1 - error / error of the mean. A faulty program counts if it loses at least {loses:.0%} of its
+healthy twin's skill, or ends in an error. If the harm is memory, it counts if it grows {grows:g} MB
+more than its twin. A leak into validation and a validation in train mode always count. Intervals
+are Wilson's, 95 %.
 """
 CAUSE_BY_CAUSE = """\
 ## Cause by cause
 
-A cause that the record of one run cannot decide (*trial*) is told if a finding is the cause, or
-holds it in its set and names the trial that tells; notes count, for it is a note by design. *Steps*
-is the median after which it is named first for good.
+A cause that the record of one run cannot decide (*trial*) counts as found if a finding is this
+cause, or lists it as a candidate together with the trial that separates the candidates. Notes count
+here, because such a finding is a note by design. *Steps* is the median number of steps after which
+the cause is named first for good.
 
-| cause | decided by | counted | first | among three | told | unknown | steps | instead |"""
+| cause | decided by | counted | first | among three | found | unknown | steps | instead |"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def to_markdown(board: Board) -> str:
     lines = [INTRODUCTION.format(
         programs=programs, half=half[board.split], date=board.date, version=board.version,
         learned=LEARNED, loses=LOSES, grows=GROWS)]
-    lines += ["## In total", "", "| figure | value | 95 % | of |", "|---|---|---|---|"]
+    lines += ["## Totals", "", "| figure | value | 95 % | of |", "|---|---|---|---|"]
     for name, share in board.totals.items():
         lines.append(f"| {name} | {_number(share.value)} | {_interval(share)} | {share.of} |")
     lines += ["", CAUSE_BY_CAUSE, "|---|---|---|---|---|---|---|---|---|"]
@@ -101,11 +104,11 @@ def to_markdown(board: Board) -> str:
             f"{_number(told.value)} | {_number(row.unknown.value)} | {_whole(row.steps)} | "
             f"{instead} |")
     silent = Share(0, board.healthy)
-    lines += ["", "## Healthy programs that are not passed in silence", ""]
+    lines += ["", "## Healthy programs with an alarm", ""]
     lines.append(
-        f"Of {board.healthy} healthy programs. A detector that is named nowhere here was silent on "
-        f"all of them, which bounds its alarms at {100 * silent.interval[1]:.1f} % of such "
-        "programs.")
+        f"{board.healthy} healthy programs were checked. A detector that is not listed here was "
+        "silent on all of them, so it raises an alarm on at most "
+        f"{100 * silent.interval[1]:.1f} % of such programs (95 % interval).")
     if board.alarms:
         lines += ["", "| program | worst | findings |", "|---|---|---|"]
         lines += [f"| {alarm.name} | {alarm.severity} | {', '.join(alarm.slugs)} |"
@@ -134,7 +137,7 @@ def show(board: Board, console: Any) -> None:
     from rich.table import Table
 
     title = f"{board.split}{', quick' if board.quick else ''}, version {board.version}"
-    table = Table("cause", "counted", "first", "top 3", "told", "unknown", "silent", "steps",
+    table = Table("cause", "counted", "first", "top 3", "found", "unknown", "silent", "steps",
                   "named first instead", title=title)
     for row in board.rows:
         told = row.set_ if row.trial else row.first

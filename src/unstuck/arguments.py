@@ -29,23 +29,27 @@ class FailOn(StrEnum):
 
 
 JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis as JSON.")
+    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis to FILE as JSON.")
 ]
 NotesOption = Annotated[
-    bool, typer.Option("--notes", help="Show what is true but harmless here, too.")
+    bool,
+    typer.Option("--notes", help="Also show notes: findings that do no harm in this run."),
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", help="Print errors and warnings only, nothing without them.")
+    bool,
+    typer.Option(
+        "--quiet", help="Print only errors and warnings; print nothing if there are none."),
 ]
 
 
 FailOnOption = Annotated[
-    FailOn, typer.Option("--fail-on", help="Exit with 1 if there is a finding as bad as this.")
+    FailOn,
+    typer.Option("--fail-on", help="Exit with status 1 if any finding is at least this severe."),
 ]
 
 
 def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
-    """Whether a finding is at least as bad as was asked for."""
+    """Whether a finding is at least as severe as was asked for."""
     if fail_on is FailOn.NEVER:
         return False
     from unstuck.findings import Severity
@@ -60,7 +64,7 @@ def check_json(json_file: str | None) -> None:
         return
     path = Path(str(json_file))
     if path.is_dir():
-        refuse(f"--json {path} is a folder: name a file")
+        refuse(f"--json needs a file, but {path} is a folder")
     if not path.parent.is_dir():
         refuse(f"--json {path} cannot be written: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -70,7 +74,7 @@ def check_json(json_file: str | None) -> None:
 def put_json(text: str, json_file: str) -> bool:
     """Writes JSON to a file; whether that could be done. If not, that is said."""
     try:
-        # A lone surrogate, from a file name that is no UTF-8, must not cost the report.
+        # A lone surrogate, from a file name that is not UTF-8, must not cost the report.
         Path(json_file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         say(f"{json_file} could not be written: {error.strerror}")
@@ -107,8 +111,8 @@ def our_fault(what: str, error: Exception, kept: str = "", longest: int | None =
         with contextlib.suppress(OSError, ValueError):
             traceback.print_exception(error)
     says = str(error).partition("\n")[0][:longest]
-    return (f"{what} failed, which is a fault of unstuck ({type(error).__name__}: {says}); "
-            f"{kept}UNSTUCK_DEBUG=1 shows where")
+    return (f"{what} failed because of a bug in unstuck ({type(error).__name__}: {says}). "
+            f"{kept}Set UNSTUCK_DEBUG=1 to see the traceback.")
 
 
 def say(sentence: str) -> None:

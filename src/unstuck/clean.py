@@ -34,7 +34,7 @@ def visible(character: str) -> str:
     if character.isprintable() or character in _SPACES:
         return character
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a path that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a path that is not UTF-8
         code -= 0xDC00
     wide = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return _SHORT.get(character, wide if code < 0x10000 else f"\\U{code:08x}")

@@ -1,4 +1,4 @@
-"""The command line: reads arguments, calls the parts, turns what they say into an exit status.
+"""The command line: reads arguments, calls the parts, and turns their results into an exit status.
 
 Whatever is heavy is imported by the command that needs it. While a program runs, standard output
 is the program's alone.
@@ -34,6 +34,7 @@ from unstuck.arguments import (
 from unstuck.clean import clean, put
 from unstuck.output import UnwritableError, prepare, printing, settle
 from unstuck.run_command import judged, show, sorry
+from unstuck.words import joined
 
 if TYPE_CHECKING:
     from unstuck.cause import Cause
@@ -64,7 +65,7 @@ def _cleaned() -> Iterator[None]:
 app = typer.Typer(
     cls=CleanGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Tells why a PyTorch network is not learning, at the line, and what fixes it.",
+    help="Find out why your PyTorch network is not learning: the cause, the line and the fix.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -97,15 +98,15 @@ app.command(
 def diagnose(
     record: Annotated[
         Path | None,
-        typer.Argument(metavar="[RECORD]", help="A record's folder; by default the last run's.",
-                       readable=False),  # the reader says it in our words
+        typer.Argument(metavar="[RECORD]", readable=False,  # the reader says it in our words
+                       help="Folder of a record. Default: the record of the last run."),
     ] = None,
     json_file: JsonOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
     notes: NotesOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Diagnose a recorded run again. `--json -` prints JSON in place of the report."""
+    """Diagnose a recorded run again. `--json -` prints JSON instead of the report."""
     from unstuck.folders import EVENTS, UnusableFolderError, past_runs, runs_folder
     from unstuck.report import schema
 
@@ -114,12 +115,12 @@ def diagnose(
         try:
             runs = past_runs()
         except UnusableFolderError as error:
-            refuse(f"{error}: name a record")
+            refuse(f"{error}; give the folder of a record")
         if not runs:
-            refuse(f"there is no record in {runs_folder()}: name one")
+            refuse(f"there is no record in {runs_folder()}; give the folder of a record")
         record = runs[-1]
     elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
-        refuse(f"{record} holds a record of each rank: name one, such as {record / 'rank-0'}")
+        refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
     try:
         found, diagnosis = judged(record)
         written = deliver(
@@ -137,9 +138,12 @@ app.command(no_args_is_help=True)(curves_command.curves)
 
 @app.command()
 def explain(
-    cause: Annotated[str, typer.Argument(metavar="SLUG|CODE", show_default=False)],
+    cause: Annotated[
+        str, typer.Argument(metavar="NAME|CODE", show_default=False,
+                            help="A cause's name or code, as `unstuck list` prints them."),
+    ],
 ) -> None:
-    """Print everything about a cause: what one sees, why, how it is told, where it errs."""
+    """Explain a cause: symptoms, mechanism, detection, limitations."""
     from unstuck.report import terminal
 
     try:
@@ -150,15 +154,16 @@ def explain(
         names = [name for known in causes() for name in (known.slug, known.code)]
         near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.6)
         close = [name for low in near for name in names if name.lower() == low]
-        hint = f"did you mean {' or '.join(close)}?" if close else "`unstuck list` names them all"
-        refuse(f"there is no cause {cause!r}: {hint}")
+        hint = (f"did you mean {joined(close, by='or')}?" if close
+                else "`unstuck list` prints them all")
+        refuse(f"there is no cause {cause!r}; {hint}")
     with printing():
         put(text.removesuffix("\n"), sys.stdout)
 
 
 @app.command("list")
 def list_causes() -> None:
-    """Print all causes that can be told, by family."""
+    """List every cause that unstuck can identify, by family."""
     from unstuck.catalogue import causes
 
     families: dict[str, list[Cause]] = {}
@@ -191,7 +196,8 @@ def main() -> None:
         say(str(error))
         raise SystemExit(UNUSABLE) from None
     except OSError as error:
-        what = f"{error.filename!r} cannot be used" if error.filename else "output failed"
+        what = (f"{error.filename!r} cannot be used" if error.filename
+                else "the output could not be written")
         say(f"{what}: {error.strerror}")
         raise SystemExit(UNUSABLE) from None
     finally:

@@ -1,4 +1,4 @@
-"""The command `unstuck curves`: reads logs of other tools and says what their curves say."""
+"""The command `unstuck curves`: reads logs of other tools and diagnoses their curves."""
 
 from __future__ import annotations
 
@@ -35,35 +35,36 @@ def curves(
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE…", show_default=False,
-                       help="Logs, or folders with logs; - reads standard input."),
+                       help="Log files, or folders of them. Use - for standard input."),
     ],
     train: Annotated[
         str | None,
-        typer.Option("--train", metavar="COLUMN", help="The column with the train loss."),
+        typer.Option("--train", metavar="COLUMN", help="Column with the training loss."),
     ] = None,
     val: Annotated[
         str | None,
-        typer.Option("--val", metavar="COLUMN", help="The column with the held-out loss."),
+        typer.Option("--val", metavar="COLUMN", help="Column with the held-out (validation) loss."),
     ] = None,
     higher: Annotated[
         bool | None,
         typer.Option("--higher-is-better/--lower-is-better", show_default=False,
-                     help="What is good in these columns."),
+                     help="Which values are better; by default unstuck guesses."),
     ] = None,
     json_file: JsonOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
     notes: NotesOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what the curves of any training say: CSV, JSON, TensorBoard, W&B, MLflow, console text.
+    """Diagnose a run from its logs, without the program.
 
-    `--json -` prints JSON in place of the report.
+    Reads CSV, JSON, TensorBoard, Weights & Biases, MLflow and console text. `--json -` prints JSON
+    instead of the report.
     """
     from unstuck.logs.roles import Choice
 
     check_json(json_file)
     if files.count("-") > 1:
-        refuse("standard input can be read once: name - once")
+        refuse("standard input can be read only once, so give - only once")
     choice = Choice(train, val, higher)
     readings, unusable = _readings(files, choice)
     if not readings:

@@ -82,7 +82,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """An optimizer and the parameters that it holds, by name ("?" for one of no known model)."""
+    """An optimizer and the names of the parameters registered with it ("?" if no model has one)."""
 
     name: str
     kind: str
@@ -138,7 +138,7 @@ class Clipping:
 
 @dataclass(frozen=True, slots=True)
 class Initialisation:
-    """A call of the program's own to a function of `torch.nn.init`, the last for a parameter."""
+    """The program's last call to a function of `torch.nn.init` for a parameter."""
 
     name: str  # of the parameter
     function: str
@@ -147,18 +147,18 @@ class Initialisation:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Where the program applies an activation that is a function, by its place in the record."""
+    """Where the program applies an activation as a function rather than as a layer."""
 
-    name: str
+    name: str  # its place in the record
     location: SourceLocation | None
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:
-    """A learning rate scheduler whose `step` the program calls, and where it does.
+    """A learning rate scheduler, and the line of the program that calls its `step`.
 
-    `length` is the number of its own steps that it is made for, or after which it changes the rate.
-    `target` is the highest rate that it is meant to reach, as far as it says.
+    `length` is the number of its own steps that it is made for, or after which it changes the
+    learning rate. `target` is the highest learning rate that it is meant to reach, as far as known.
     """
 
     name: str
@@ -172,14 +172,14 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """A line of the program that clears gradients between their backward and their step."""
+    """A line that clears gradients after their backward pass and before the step that uses them."""
 
     location: SourceLocation | None
 
 
 @dataclass(frozen=True, slots=True)
 class RetainedGraph:
-    """A place that makes tensors whose graphs stay alive; `alive` is the highest count so far.
+    """A place that makes tensors whose graphs stay in memory; `alive` is the highest count so far.
 
     `trained` says whether backward passes went through them, which frees most of their memory.
     """
@@ -193,7 +193,7 @@ class RetainedGraph:
 
 @dataclass(frozen=True, slots=True)
 class Ascent:
-    """A loss whose backward pass drives an error up, by the signs along its graph.
+    """A loss whose minimisation makes an error larger, judged by the signs along its graph.
 
     `name` is the loss's. `of` names the operation that measures the error.
     """
@@ -221,11 +221,11 @@ class Loader:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Samples kept of one role; of held-out ones those that are judged, and the first such call."""
+    """Samples of one role that are kept for the checks of data and labels at the end of the run."""
 
     name: str  # "train" or "held-out"
-    location: SourceLocation | None
-    samples: int
+    location: SourceLocation | None  # of held-out data: the first call on those that are judged
+    samples: int  # held-out ones count only if they are judged
     discrete: bool  # integers (tokens, identifiers) or booleans
     indexed: bool  # matched to their indices in a data set
     targets: str = ""  # "classes" or "numbers"; "" where no loss received one a sample
@@ -234,7 +234,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class ModeSwitch:
-    """The line that had put a layer in eval mode when it was first trained so."""
+    """The line that put a layer in eval mode before it was first trained in that mode."""
 
     name: str  # of the layer
     location: SourceLocation | None
@@ -253,7 +253,7 @@ class HeldOutPass:
 
 @dataclass(frozen=True, slots=True)
 class Unregistered:
-    """A layer that the loss reaches but that only a plain attribute of a model's module holds.
+    """A layer that the loss reaches but no model has registered: only a plain attribute holds it.
 
     `owner` is that module, `attribute` its attribute, `elements` the number of trainable weights.
     """
@@ -268,7 +268,7 @@ class Unregistered:
 
 @dataclass(frozen=True, slots=True)
 class Freezing:
-    """Where parts of a model, by its name, are frozen."""
+    """A line that freezes parts of a model; `name` is the model's."""
 
     name: str
     location: SourceLocation | None
@@ -276,7 +276,7 @@ class Freezing:
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """Where numbers of several samples of the model's input come together; `mixed` of them do.
+    """A place where values of several input samples are mixed; `mixed` says how many samples.
 
     `how` is "memory" (the layer's input is a view of the model's), "order" (the layer takes
     samples for steps in time), or the "view" or "softmax" that runs over the samples.
@@ -329,7 +329,7 @@ class NonFiniteStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NonFinite:
-    """The first non-finite number of a run: the step, where, and which operation made it."""
+    """The first NaN or infinity of a run: the step, the place, and the operation that made it."""
 
     step: int
     stage: NonFiniteStage
@@ -342,7 +342,7 @@ class NonFinite:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The program under watch and the world around it."""
+    """The watched program and its environment: arguments, versions, platform, devices."""
 
     argv: tuple[str, ...]
     python: str
@@ -353,7 +353,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Curves that another tool wrote: all that is known of a run that was not watched.
+    """Curves that another tool wrote: all that is known about a run that was not watched.
 
     `unit` is what a step of its series counts: "step", "epoch", or "row" of the file.
     """
@@ -377,12 +377,12 @@ class EndKind(StrEnum):
     EXIT = "exit"  # a status other than 0
     INTERRUPTED = "interrupted"  # Ctrl-C
     STOPPED = "stopped"  # by --max-steps
-    KILLED = "killed"  # no farewell was written: a signal, os._exit, out of memory
+    KILLED = "killed"  # the program could not record its end: a signal, os._exit, out of memory
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the run ended. `message` is the exception's first line, `location` where it arose."""
+    """How the run ended. `message` is the exception's first line, `location` its place."""
 
     kind: EndKind
     status: int = 0

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from unstuck import launch
+from unstuck.words import count
 
 EVENTS = "events.jsonl"  # record.EVENTS, without its import of numpy before the program starts
 KEPT = 50
@@ -64,7 +65,7 @@ class Folder:
 
 
 def identity(path: Path) -> Identity:
-    """What tells a file or folder from another one that took its name.
+    """What distinguishes a file or folder from another one that took its name.
 
     Raises:
         OSError: there is nothing at `path`.
@@ -74,7 +75,7 @@ def identity(path: Path) -> Identity:
 
 
 def holds(path: Path, record: str) -> bool:
-    """Whether the record of this id is in the folder; a link there is none."""
+    """Whether the record of this id is in the folder; a link there does not count."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with open(os.open(path / EVENTS, flags), "rb") as file:
@@ -106,7 +107,7 @@ def asked(path: Path) -> Folder:
         raise
     except OSError as error:
         raise UnusableFolderError(
-            f"no record can be kept in {str(path)!r}: {_reason(path, error)}"
+            f"the record cannot be saved in {str(path)!r}: {_reason(path, error)}"
         ) from None
 
 
@@ -119,7 +120,7 @@ def new(script: str, runs: Path | None = None, keep: int = KEPT) -> Folder:
     try:
         runs = runs_folder() if runs is None else runs
     except UnusableFolderError as error:
-        raise UnusableFolderError(f"{error}: name a folder with --out") from None
+        raise UnusableFolderError(f"{error}; choose a folder with --out") from None
     stem = re.sub(r"[^\w.-]", "_", Path(script).stem if script.endswith(".py") else script)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
@@ -128,8 +129,8 @@ def new(script: str, runs: Path | None = None, keep: int = KEPT) -> Folder:
         return _numbered(runs, f"{stamp}-{Path(stem).name[:60]}-{os.getpid()}")
     except OSError as error:
         raise UnusableFolderError(
-            f"no record can be kept in {str(runs)!r} ({error.strerror or error}): name a folder "
-            "with --out"
+            f"the record cannot be saved in {str(runs)!r} ({error.strerror or error}); choose a "
+            "folder with --out"
         ) from None
 
 
@@ -154,9 +155,10 @@ def _claimed(path: Path, made: bool) -> Folder:
         if os.listdir(path):
             raise _taken(path)
         if not os.access(path, os.W_OK | os.X_OK):
-            raise UnusableFolderError(f"no record can be kept in {str(path)!r}: it is not writable")
+            raise UnusableFolderError(
+                f"the record cannot be saved in {str(path)!r}: the folder is not writable")
         if identity(path) != folder._identity:
-            raise UnusableFolderError(f"another run has just removed {str(path)!r}: try again")
+            raise UnusableFolderError(f"another run has just removed {str(path)!r}; try again")
     except BaseException:
         folder.close()
         raise
@@ -179,7 +181,7 @@ def _locked(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         raise TakenFolderError(
-            f"another run is about to write its record in {str(path)!r}: choose another folder"
+            f"another run is about to save its record in {str(path)!r}; choose another folder"
         ) from None
     except OSError:  # not every file system of a network can
         os.close(descriptor)
@@ -193,21 +195,22 @@ def _numbered(parent: Path, name: str) -> Folder:
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
             return Folder(path, True, identity(path))
-    raise FileExistsError(errno.EEXIST, f"it holds {_MOST_OF_A_NAME} records called {name}")
+    many = count(_MOST_OF_A_NAME, "record")
+    raise FileExistsError(errno.EEXIST, f"it already holds {many} called {name}")
 
 
 def _taken(path: Path) -> TakenFolderError:
     if (path / EVENTS).exists():
-        return TakenFolderError(f"{str(path)!r} holds a record already: choose a new folder")
+        return TakenFolderError(f"{str(path)!r} already holds a record; choose a new folder")
     return TakenFolderError(
-        f"{str(path)!r} is not empty: choose a new folder for the record, or an empty one"
+        f"{str(path)!r} is not empty; choose a new or empty folder for the record"
     )
 
 
 def _reason(path: Path, error: OSError) -> str:
     for there in (path, *path.parents):
         if there.exists() and not there.is_dir():
-            return "it is a file" if there == path else f"{str(there)!r} is a file"
+            return f"{'it' if there == path else repr(str(there))} is a file, not a folder"
     return error.strerror or str(error)
 
 

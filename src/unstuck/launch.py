@@ -26,7 +26,7 @@ _RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What tells one launch from another; what a launcher does not say is empty.
+    """What distinguishes one launch from another; what a launcher does not say is empty.
 
     `run` is an id that somebody chose, `agent` the launcher's process on `host`, `master` where
     the processes meet: a restarted attempt may meet elsewhere.
@@ -81,7 +81,7 @@ def joins(folder: Path) -> bool:
             _mark(folder / MARKER, ours)
             return True
     theirs = _read(folder / MARKER)
-    # Where the processes of a restarted attempt meet is new, so that other hosts cannot tell.
+    # Where the processes of a restarted attempt meet is new, so other hosts cannot compare it.
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     return theirs is not None and (restarted or ours.same(theirs))
 
@@ -93,7 +93,7 @@ def _mark(file: Path, launch: Launch) -> None:
 
 
 def _read(file: Path) -> Launch | None:
-    """The launch that a marker speaks of; None if it is no marker of ours."""
+    """The launch that a marker speaks of; None if it is not a marker of ours."""
     for _ in range(_PATIENCE):
         try:
             flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

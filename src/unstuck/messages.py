@@ -1,4 +1,4 @@
-"""What the watched child tells its parent: short lines through a pipe, read when it has ended.
+"""What the watched child reports to its parent: short lines in a pipe, read when it has ended.
 
 The child's side is in observe/program.py, which may import nothing.
 """

@@ -58,7 +58,7 @@ def from_json(kind: Any, value: Any) -> Any:
     if kind in (int, str, bool) and type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
     if kind is int and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
-        raise ValueError("an integer is larger than 64 bits hold")
+        raise ValueError("an integer does not fit into 64 bits")
     return value
 
 

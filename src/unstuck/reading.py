@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from unstuck.words import count, number
+
 LARGEST = 1 << 30  # bytes of a file
 LONGEST = 1 << 26  # bytes of a line; the facts of a model with 100,000 layers are as long
 MOST_VALUES = 2_000_000  # in one JSON line or document
@@ -40,38 +42,39 @@ def opened(path: Path, name: str | None = None) -> BinaryIO:
     """A regular file, open for reading. What was looked at is what is read: nothing can swap it.
 
     Raises:
-        Unusable: there is no such file, it is no regular one, it is too large or out of reach.
+        Unusable: there is no such file, it is not a regular one, it is too large or out of reach.
     """
     name = name or str(path)
     try:
-        number = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise Unusable(f"there is no file {name}") from None
     except (OSError, ValueError) as error:
         raise Unusable(f"{name} cannot be read: {_reason(error)}") from None
     try:
-        found = os.fstat(number)
+        found = os.fstat(descriptor)
         for holds, kind in _KINDS:
             if holds(found.st_mode):
                 raise Unusable(f"{name} is {kind}, not a regular file")
         check_size(found.st_size, name, whole=True)
-        return os.fdopen(number, "rb")
+        return os.fdopen(descriptor, "rb")
     except BaseException:
-        os.close(number)
+        os.close(descriptor)
         raise
 
 
 def check_size(size: int, name: str, *, whole: bool = False) -> None:
     """Raises Unusable for what is too large to be read; `whole` says that it has been measured."""
     if size > LARGEST:
-        most = f"{name} holds more than {LARGEST >> 30} GiB, the most that is read"
-        raise Unusable(most + (f" (it holds {size / (1 << 30):.1f} GiB)" if whole else ""))
+        most = f"{name} is larger than {LARGEST >> 30} GiB, the most that unstuck reads"
+        raise Unusable(most + (f" (it has {number(size / (1 << 30))} GiB)" if whole else ""))
 
 
-def check_numbers(count: int, name: str) -> None:
+def check_numbers(amount: int, name: str) -> None:
     """Raises Unusable for a run of too many numbers."""
-    if count > MOST_NUMBERS:
-        raise Unusable(f"{name} holds more than {MOST_NUMBERS:,} numbers, the most that are read")
+    if amount > MOST_NUMBERS:
+        raise Unusable(f"{name} holds more than {count(MOST_NUMBERS, 'number')}, the most that "
+                       "unstuck reads")
 
 
 def lines(file: BinaryIO, name: str) -> Iterator[bytes]:
@@ -80,13 +83,13 @@ def lines(file: BinaryIO, name: str) -> Iterator[bytes]:
     Raises:
         Unusable: a line is too long, or the file cannot be read.
     """
-    count = size = 0
+    row = size = 0
     try:
         while line := file.readline(LONGEST + 1):
-            count, size = count + 1, size + len(line)
+            row, size = row + 1, size + len(line)
             if len(line) > LONGEST:
-                raise Unusable(f"line {count:,} of {name} is longer than {LONGEST >> 20} MiB, the "
-                               "longest that is read")
+                raise Unusable(f"line {row:,} of {name} is longer than {LONGEST >> 20} MiB, the "
+                               "most that unstuck reads")
             check_size(size, name)
             yield line
     except OSError as error:
@@ -103,15 +106,15 @@ def parsed(text: bytes | str, name: str) -> Any:
     raw = text.encode(errors="replace") if isinstance(text, str) else text
     containers = raw.count(b"[") + raw.count(b"{")
     if containers + raw.count(b",") > MOST_VALUES:
-        raise Unusable(f"{name} holds more than {MOST_VALUES:,} JSON values, the most that are "
-                       "read")
+        raise Unusable(f"{name} holds more than {count(MOST_VALUES, 'JSON value')}, the most that "
+                       "unstuck reads")
     deep = containers > DEEPEST and _depth(raw) > DEEPEST and _depth(_STRING.sub(b"", raw))
     try:
         if not deep > DEEPEST:
             return json.loads(text)
     except RecursionError:
         pass
-    raise Unusable(f"{name} is nested more than {DEEPEST} levels deep, the deepest that is read")
+    raise Unusable(f"{name} is nested more than {DEEPEST} levels deep, the most that unstuck reads")
 
 
 def _depth(raw: bytes) -> int:

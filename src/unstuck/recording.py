@@ -24,7 +24,7 @@ SCHEMA = 1
 EVENTS = "events.jsonl"
 FLUSH_SECONDS = 0.25
 MOST_PENDING = 1_000  # events that wait for a flush
-HEAD = 200  # bytes of the header that tell a record from another
+HEAD = 200  # bytes of the header that distinguish a record from another
 HIGH = 200  # a descriptor beyond those that a program usually has
 
 
@@ -103,7 +103,7 @@ class RecordWriter:
                 thinner = self._thinners.setdefault((name, track), Thinner())
                 self._write_rows(name, track, thinner.take(values))
             pending, self._pending = self._pending, []
-            # A file name that is no UTF-8 comes as lone surrogates, which must not stop a record.
+            # A file name that is not UTF-8 comes as lone surrogates, which must not stop a record.
             self._unwritten += "".join(pending).encode(errors="backslashreplace")
             # What a signal handler of the program interrupts here is written the next time.
             while self._unwritten:
@@ -145,7 +145,7 @@ class RecordWriter:
 
 
 class _File:
-    """A new file that only its owner may read; its descriptor is told from a later one.
+    """A new file that only its owner may read; its descriptor is distinguished from a later one.
 
     A program that becomes a daemon closes every descriptor, ours as well. The next file that it
     opens may get the same number, and must not be written to.
@@ -178,7 +178,7 @@ class _File:
             os.pread(descriptor, len(self._head), 0) != self._head
         ):
             os.close(descriptor)
-            raise OSError("the program has closed and replaced the file of the record")
+            raise OSError("the program closed or replaced the file of the record")
         self._descriptor = descriptor
         self._identity = self._now()
 

@@ -1,4 +1,4 @@
-"""The command `unstuck run`: starts a program, watches it, and hands on how it ended.
+"""The command `unstuck run`: starts a program, watches it, and ends as it ended.
 
 While the program runs, standard output is the program's alone. No failure of ours to judge or to
 print changes the exit status.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -56,8 +57,8 @@ class TargetCommand(TyperCommand):
         while index < len(args) and args[index].startswith("-") and args[index] != "--":
             word = args[index]
             if word.startswith("-c"):
-                refuse("a program on the command line (-c) is not watched: write it to a file, and "
-                       "name that")
+                refuse("a program given with -c cannot be watched; write it to a file and run that "
+                       "file")
             if word.startswith("-m"):
                 module = [word[2:]] if len(word) > 2 else []
                 args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
@@ -73,17 +74,19 @@ def run(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Keep the record in DIR, which is new or empty."),
+        typer.Option("--out", metavar="DIR", help="Save the record in DIR, a new or empty folder."),
     ] = None,
     json_file: JsonOption = None,
     max_steps: Annotated[
         int | None,
-        typer.Option("--max-steps", min=1, metavar="N", help="Stop after N optimizer steps."),
+        typer.Option(
+            "--max-steps", min=1, metavar="N", help="Stop the program after N optimizer steps."),
     ] = None,
     overhead: Annotated[
         float,
         typer.Option(
-            "--overhead", min=0.0, max=1.0, metavar="F", help="Share of time to watch with."
+            "--overhead", min=0.0, max=1.0, metavar="F",
+            help="Largest share of the run's time that measuring may take.",
         ),
     ] = 0.03,
     fail_on: FailOnOption = FailOn.NEVER,
@@ -91,18 +94,20 @@ def run(
     quiet: QuietOption = False,
     no_program_text: Annotated[
         bool,
-        typer.Option("--no-program-text", help="Keep no argv, traceback and source in the record."),
+        typer.Option(
+            "--no-program-text",
+            help="Keep arguments, error messages and source lines out of the record."),
     ] = False,
 ) -> None:
-    """Run a program as it is, watch it train, and say why it does not learn.
+    """Run a program unchanged and find out why it does not learn.
 
-    Options after the script, or after -m MODULE, are the program's own. Under a launcher (torchrun,
-    accelerate, srun) each process keeps its record in DIR/rank-N, and rank 0 writes FILE.
+    Options after the script, or after -m MODULE, belong to the program. Under a launcher (torchrun,
+    accelerate, srun) each process saves its record in DIR/rank-N, and rank 0 writes FILE.
     """
     from unstuck import folders, launch, supervise
 
     if json_file == "-":
-        refuse("run --json - is refused, for standard output is the program's: name a file")
+        refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
     _check_target(target)
     try:
@@ -136,11 +141,12 @@ def run(
                 put_json(schema.to_text(diagnosis), json_file)
             _show_below(found, diagnosis, notes, quiet, result.failures)
             if not quiet:
-                say(f"the record is in {result.record}; unstuck diagnose reads it again")
+                again = "unstuck diagnose" + f" {shlex.quote(str(result.record))}" * bool(out)
+                say(f"record saved to {result.record} (read it again with `{again}`)")
         keys.ignore()
     except KeyboardInterrupt:
         say("the diagnosis was interrupted"
-            + (f"; the record is in {result.record}" if result.record else ""))
+            + (f"; the record is saved in {result.record}" if result.record else ""))
     except Exception as error:
         keys.ignore()
         say(sorry(error, result.record or folder.path))
@@ -151,7 +157,7 @@ def run(
 
 # After a run -------------------------------------------------------------------------------------
 class _Keys:
-    """What Ctrl-C does to us: nothing, except while we judge. The program's status is handed on."""
+    """What Ctrl-C does to us: nothing, except while we judge. The program's status stays ours."""
 
     def __init__(self) -> None:
         self._heard = False
@@ -236,7 +242,7 @@ def show(
     file.flush()
 
 
-_ENDED = "no training was seen before the watching ended, so there is none to judge"
+_ENDED = "watching ended before any training was seen, so there is nothing to diagnose"
 
 
 # Arguments ---------------------------------------------------------------------------------------
@@ -250,10 +256,10 @@ def _check_target(target: list[str]) -> None:
     path = Path(name)
     if path.is_dir():
         if not (path / "__main__.py").is_file():
-            refuse(f"{name} is a folder without __main__.py: name a script")
+            refuse(f"{name} is a folder without __main__.py; give the path of a script")
     elif not path.exists():
         if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
-            refuse(f"there is no script {name}: name the script itself (unstuck run train.py)")
+            refuse(f"there is no script {name}; give the script itself: unstuck run train.py")
         folder = path.parent
         scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
         near = difflib.get_close_matches(path.name, scripts, 1)
@@ -269,4 +275,4 @@ def sorry(error: Exception, record: Path) -> str:
 
     if isinstance(error, UnusableRecord):
         return str(error)
-    return our_fault("the diagnosis", error, f"the record is kept in {record}, and ")
+    return our_fault("the diagnosis", error, f"The record is kept in {record}. ")

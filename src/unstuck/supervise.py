@@ -63,7 +63,7 @@ class RunResult:
 def interpreter_flags() -> list[str]:
     """The flags that this interpreter was started with, for the child."""
     flags: list[str] = list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
-    # The helper leaves out -u, which no entry of sys.flags tells.
+    # The helper leaves out -u, which no entry of sys.flags shows.
     if getattr(sys.__stdout__, "write_through", False) and "PYTHONUNBUFFERED" not in os.environ:
         flags.append("-u")
     return flags
@@ -185,7 +185,7 @@ def _relay(process: subprocess.Popen[bytes], numbers: set[int], noted: list[int]
 
 
 def _poll(process: subprocess.Popen[bytes], noted: list[int]) -> None:
-    """The same where a signal's sender cannot be told: the terminal is assumed for its keys."""
+    """The same where a signal's sender is unknown: for its keys, the terminal is assumed."""
     keys = {getattr(signal, name, None) for name in _FROM_TERMINAL}
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
@@ -236,18 +236,19 @@ def nothing_recorded(result: RunResult) -> str:
     if result.unwatched is not None:
         return f"nothing was recorded because the program ran unwatched ({result.unwatched})"
     if result.lost:
-        return "the record was removed or replaced while the program ran: there is nothing to judge"
+        return ("the record was removed or replaced while the program ran, so there is nothing to "
+                "diagnose")
     if result.signal is not None:
         name = signal_name(result.signal)
-        return f"the program was ended by {name} before it imported torch: nothing was recorded"
+        return f"the program was ended by {name} before it imported torch, so nothing was recorded"
     if result.status:
         return (
-            f"the program ended with status {result.status} before it imported torch: nothing was "
-            "recorded, and its own message above says why"
+            f"the program exited with status {result.status} before it imported torch, so nothing "
+            "was recorded; its own output above may say why"
         )
     return (
-        "the program ended without importing torch, so there was nothing to watch (processes that "
-        "it starts are not watched)"
+        "the program ended without importing torch, so there was nothing to watch (unstuck does "
+        "not watch the processes that a program starts)"
     )
 
 
@@ -257,4 +258,4 @@ def signal_name(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    return f"{name} (often: out of memory)" if name == "SIGKILL" else name
+    return f"{name} (often because memory ran out)" if name == "SIGKILL" else name

@@ -274,12 +274,13 @@ def test_a_table_without_header(tmp_path: Path) -> None:
 
 # Refusals ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("text", "says"), [
-    (b"", "is empty"), (b" \n\n", "is empty"), (b"\x80\x04\x95\0\0", "a pickle, which is not read"),
-    (b"PK\x03\x04abc", "zip archive"), (b"\0\1\2\3" * 50, "is binary"),
-    ("x" * 2_000_000, "is longer than"), ("no number anywhere\n", "no numbers with a name"),
+    (b"", "is empty"), (b" \n\n", "is empty"),
+    (b"\x80\x04\x95\0\0", "a pickle, and reading it would run"),
+    (b"PK\x03\x04abc", "zip archive"), (b"\0\1\2\3" * 50, "is a binary file"),
+    ("x" * 2_000_000, "is longer than"), ("no number anywhere\n", "holds no named numbers"),
     ("epoch,loss\n0,nan\n1,nan\n", "holds no finite number"),
     ("epoch,val_loss\n0,0.5\n1,0.4\n", "--train COLUMN"),
-    ("d_loss,g_loss\n0.5,0.4\n0.6,0.5\n", "pull against each other"),
+    ("d_loss,g_loss\n0.5,0.4\n0.6,0.5\n", "work against each other"),
     ("epoch,apples\n0,0.5\n1,nothing\n", "finite|apples"),
     ("[" * 100_000, "64 levels deep"), ('{"a": ' * 5000, "64 levels deep"),
 ])
@@ -306,7 +307,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
 
 
 def test_folders_without_a_log_and_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="holds no log"):
+    with pytest.raises(Unusable, match="holds no training log"):
         list(records(tmp_path))
     with pytest.raises(Unusable, match="there is no file"):
         list(records(tmp_path / "none"))

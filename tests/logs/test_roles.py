@@ -106,7 +106,7 @@ def test_a_counter_that_returns_to_its_start_is_told_by_the_loss() -> None:
     assert steps(table(step=counter, loss=goes_on)) == ("step", list(range(12)))
     made = table(step=counter, loss=[4, 3, 2, 1] * 3)
     assert steps(made) == ("step", [0, 1, 2, 3])
-    assert "begins anew" in axis_of(made, made.columns["loss"]).remarks[0]
+    assert "was restarted" in axis_of(made, made.columns["loss"]).remarks[0]
 
 
 def test_rare_validation_takes_the_step_before_it() -> None:
@@ -125,8 +125,8 @@ def test_of_a_resumed_run_the_later_points_are_kept() -> None:
     assert kept.values.tolist() == [9, 8, 70, 60, 50, 4, 3, 2]
     assert axis.series(made.columns["val_loss"]).values.tolist() == [1, 3, 5]
     (says,) = axis.remarks
-    assert "goes back from 4 to 2, 2 times in all" in says
-    assert "5 points are left out" in says
+    assert "goes back from 4 to 2, the first of 2 such jumps." in says
+    assert "drops 5 points." in says
 
 
 def test_the_newest_first_is_turned_round() -> None:

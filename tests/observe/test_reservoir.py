@@ -401,7 +401,8 @@ def limits(record: Record) -> list[str]:
 def test_time_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "MOST_SECONDS", -1.0)
     _, record = watched(Lesson(), tmp_path / "r", monkeypatch, overhead=0.99)
-    assert limits(record) == ["there was no time to look at all the samples that were kept"]
+    assert limits(record) == [
+        "the checks of data and labels ran out of time, so some were skipped"]
     assert record.end.kind is EndKind.FINISHED
 
 
@@ -413,7 +414,8 @@ def test_ctrl_c_skips_the_rest_and_keeps_the_record(
 
     monkeypatch.setattr(ending, "write_labels", interrupt)
     _, record = watched(Lesson(), tmp_path / "r", monkeypatch)
-    assert limits(record) == ["looking at the samples that were kept was interrupted"]
+    assert limits(record) == [
+        "the checks of data and labels were interrupted, so some were skipped"]
     assert record.kept
     assert record.end.kind is EndKind.FINISHED
 

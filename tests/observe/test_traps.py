@@ -1423,7 +1423,7 @@ def test_a_nested_watch_is_part_of_the_outer_one(
         result = plain()
     assert_clean()
     assert_equal(bare, result)
-    assert "being watched already" in capsys.readouterr().err
+    assert "already being watched" in capsys.readouterr().err
     assert not (tmp_path / "inner").exists()
     assert healthy(tmp_path / "outer").steps == 7
 
@@ -1524,7 +1524,7 @@ def test_a_watcher_that_fails_says_so_once_and_lets_the_program_be(
     said = capsys.readouterr()
     assert not said.out
     (line,) = said.err.splitlines()
-    assert line.startswith("unstuck: the watcher failed at step ")
+    assert line.startswith("unstuck: watching stopped at step ")
     assert "ZeroDivisionError: inside the watcher" in line
     (odd,) = (o for o in read_record(tmp_path).oddities if o.what == "watcher-failed")
     assert odd.says in line

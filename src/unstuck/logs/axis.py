@@ -9,8 +9,9 @@ import numpy as np
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.table import Column, Table
 from unstuck.series import Floats, Integers, Series
+from unstuck.words import count, number
 
-REPEATS = 0.02  # of the points may share a step before it is no axis
+REPEATS = 0.02  # of the points may share a step before it is not an axis
 RESUMES = 0.02  # of the points may go back before the order is none
 AT_ONCE = 0.8  # of a step's returns coincide with a new epoch: it counts within the epoch
 UNKNOWN = 0.05  # of the points may come before the first step is named
@@ -98,7 +99,7 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
 
 
 def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None:
-    """A counter that begins anew with each epoch, counted on; None if it is no such one."""
+    """A counter that begins anew with each epoch, counted on; None if it is not one."""
     known = at[train.rows]
     back = np.flatnonzero(np.diff(known) < 0)
     rows = train.rows[back + 1]
@@ -136,8 +137,14 @@ def _resumed(name: str, at: Floats, back: Integers) -> tuple[str, ...]:
         return ()
     gone = int(np.count_nonzero(at >= _earliest_after(at)))
     first = int(back[0])
-    times = f", {len(back)} times in all" if len(back) > 1 else ""
-    what = "begins anew" if np.all(at[back + 1] <= at[0]) else "was resumed"
-    says = (f"The run {what}: {name!r} goes back from {at[first]:g} to {at[first + 1]:g}{times}; "
-            f"of repeated steps the later are kept, {gone} points are left out.")
+    jumps = f", the first of {count(len(back), 'such jump')}" if len(back) > 1 else ""
+    what = "restarted" if np.all(at[back + 1] <= at[0]) else "resumed"
+    says = (f"The run was {what}: {name!r} goes back from {_place(at[first])} to "
+            f"{_place(at[first + 1])}{jumps}. Where steps repeat, unstuck keeps the later ones and "
+            f"drops {count(gone, 'point')}.")
     return (says,)
+
+
+def _place(at: float) -> str:
+    """A step is exact, however large."""
+    return f"{int(at):,}" if float(at).is_integer() else number(float(at))

@@ -27,7 +27,7 @@ from unstuck.series import Floats, Integers
 
 BATCH = 8192  # rows
 CELLS = 1 << 20  # of a batch, at most
-LOOKED_AT = 60  # lines that the dialect is told from
+LOOKED_AT = 60  # lines that the dialect is detected from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
@@ -44,7 +44,7 @@ class Dialect:
 
 
 def sniff(text: str) -> Dialect | None:
-    """The dialect of a table that begins so; None if this is no table."""
+    """The dialect of a table that begins so; None if this is not a table."""
     lines = text.splitlines()[:LOOKED_AT]
     if len(lines) > 1 and not text.endswith(("\n", "\r")):
         lines = lines[:-1]  # it may be cut
@@ -127,7 +127,7 @@ def read(source: Source, dialect: Dialect) -> Table:
             count += len(batch)
             check_numbers(sum(len(column.values) for column in columns), source.name)
     except csv.Error as error:
-        raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
+        raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
     everywhere = np.arange(count)
     made = {name: column.made(name, everywhere) for name, column in zip(names, columns,
                                                                        strict=False)}
@@ -146,7 +146,7 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
                      and (value := number(cell)) is not None]
             builder.add(pairs)
     except csv.Error as error:
-        raise UnusableLog(f"{source.name} is no table that can be read: {error}") from None
+        raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
     return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows)
 
 

@@ -24,6 +24,7 @@ from unstuck.logs.table import (
     number,
 )
 from unstuck.reading import parsed
+from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 DEEPEST = 12  # levels of nesting that are looked into
@@ -38,14 +39,14 @@ def is_json(text: str) -> bool:
 
 
 def read(source: Source) -> Table | None:
-    """The document's columns, None if it is no JSON."""
+    """The document's columns, None if it is not JSON."""
     first = next((line for line in source.text().lstrip("\ufeff").splitlines() if line.strip()), "")
     if isinstance(_parsed(first, source.name), dict) and (table := _read_lines(source)):
         return table
     if source.size > LARGEST:
         raise UnusableLog(
-            f"{source.name} is a JSON document of more than {LARGEST >> 20} MiB: write one record "
-            "a line (JSON Lines)")
+            f"{source.name} is a JSON document of more than {LARGEST >> 20} MiB; write one record "
+            "per line instead (JSON Lines)")
     with source.open() as file:
         content = file.read(LARGEST + 1)
     document = _parsed(content.decode(source.encoding, errors="replace"), source.name)
@@ -55,7 +56,7 @@ def read(source: Source) -> Table | None:
 
 
 def _parsed(text: str, name: str) -> Any:
-    """The value, None if the text is no JSON."""
+    """The value, None if the text is not JSON."""
     try:
         return parsed(text, name)
     except ValueError:
@@ -63,13 +64,13 @@ def _parsed(text: str, name: str) -> Any:
 
 
 def _read_lines(source: Source) -> Table | None:
-    """JSON Lines; lines that are no records are passed over."""
+    """JSON Lines; lines that are not records are skipped."""
     builder, other, alone = Builder(source.name), 0, 0
     record: Any = None
-    for count, line in enumerate(source.lines(), 1):
+    for row, line in enumerate(source.lines(), 1):
         if not line.strip():
             continue
-        record = _parsed(line, f"line {count:,} of {source.name}")
+        record = _parsed(line, f"line {row:,} of {source.name}")
         if isinstance(record, dict):
             builder.add(flat(record))
             alone += 1
@@ -78,7 +79,8 @@ def _read_lines(source: Source) -> Table | None:
     if other > alone or (alone == 1 and not other):
         return None  # a document of one line, or a text with a record at its head
     torn = other == 1 and not isinstance(record, dict)  # the end of a run that was killed
-    says = f"{other:,} line{' is' if other == 1 else 's are'} no JSON record and passed over."
+    why = "it is not a JSON record" if other == 1 else "they are not JSON records"
+    says = f"unstuck skipped {count(other, 'line')} because {why}."
     remarks = (says,) if other and not torn else ()
     return Table("JSON Lines", builder.columns(), builder.rows, remarks=remarks)
 

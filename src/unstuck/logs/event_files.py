@@ -29,7 +29,7 @@ def read(sources: Sequence[tuple[str, Source]], run: str = "") -> Table:
         for step, tag, value in _scalars(source):
             builder.add((("step", step), (f"{prefix}/{tag}" if prefix else tag, value)))
     if not builder.rows:
-        raise UnusableLog(f"{sources[0][1].name} holds no scalars")
+        raise UnusableLog(f"{sources[0][1].name} holds no scalars, so there is no curve to read")
     return Table("TensorBoard events", builder.columns(), builder.rows, run)
 
 
@@ -39,8 +39,8 @@ def _scalars(source: Source) -> Iterator[tuple[float, str, float]]:
         from tensorboard.util.tensor_util import make_ndarray
     except ImportError:
         raise UnusableLog(
-            f"{source.name} is an event file of TensorBoard, which needs the tensorboard package: "
-            "pip install 'unstuck[tensorboard]'") from None
+            f"{source.name} is a TensorBoard event file; to read it, install the tensorboard "
+            "package: pip install 'unstuck[tensorboard]'") from None
     _check(source)
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     try:
@@ -60,8 +60,8 @@ def _check(source: Source) -> None:
             if length > source.size - file.tell():
                 return  # torn or spoilt: the records before it stand
             if length > LONGEST:
-                raise UnusableLog(f"{source.name} holds a record of {length >> 20:,} MiB; records "
-                                  f"of up to {LONGEST >> 20} MiB are read")
+                raise UnusableLog(f"{source.name} holds a record of {length >> 20:,} MiB; unstuck "
+                                  f"reads records of up to {LONGEST >> 20} MiB")
             file.seek(length + 4, 1)
 
 

@@ -12,6 +12,7 @@ from unstuck.logs.names import Part, name_of
 from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
 from unstuck.reading import Unusable
+from unstuck.words import count
 
 DEEPEST = 8
 MOST_FILES = 20_000
@@ -58,9 +59,10 @@ def runs_in(folder: Path) -> list[Run]:
         *single,
     ] or _tables(files)
     if not found:
-        raise UnusableLog(f"{folder} holds no log of a training that is known here")
+        raise UnusableLog(f"{folder} holds no training log in a format that unstuck knows")
     if len(found) > MOST_RUNS:
-        raise UnusableLog(f"{folder} holds {len(found)} runs: name fewer than {MOST_RUNS}")
+        raise UnusableLog(f"{folder} holds {count(len(found), 'run')}; unstuck reads at most "
+                          f"{MOST_RUNS} at a time, so choose a smaller folder")
     return found
 
 
@@ -70,7 +72,7 @@ def _lean(file: Source) -> Source:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    count = 0
+    seen = 0
     for home, folders, names in os.walk(folder):
         depth = len(Path(home).relative_to(folder).parts)
         folders[:] = sorted(folders) if depth < DEEPEST else []
@@ -78,9 +80,10 @@ def _files(folder: Path) -> Iterator[Path]:
             path = Path(home, name)
             if not path.is_file() or path.is_symlink():
                 continue
-            count += 1
-            if count > MOST_FILES:
-                raise UnusableLog(f"{folder} holds more than {MOST_FILES:,} files: name one below")
+            seen += 1
+            if seen > MOST_FILES:
+                raise UnusableLog(f"{folder} holds more than {count(MOST_FILES, 'file')}; choose a "
+                                  "smaller folder")
             yield path
 
 

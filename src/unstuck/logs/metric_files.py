@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unstuck.logs.source import Source
 from unstuck.logs.table import Builder, Table, UnusableLog, number
+from unstuck.words import joined
 
 _LINE = re.compile(r"\d{9,16} \S{1,40} \d{1,18}(?: \S{0,80})?\r?\n?")
 
@@ -29,7 +30,8 @@ def read(metrics: Mapping[str, Source], run: str = "") -> Table:
             if value is not None and step is not None:
                 builder.add((("step", step), (name, value)))
     if not builder.rows:
-        raise UnusableLog(f"{', '.join(s.name for s in metrics.values())}: no line is a metric's")
+        files = joined(source.name for source in metrics.values())
+        raise UnusableLog(f"{files}: no line has the format of an MLflow metric")
     return Table("MLflow metrics", builder.columns(), builder.rows, run)
 
 

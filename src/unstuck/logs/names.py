@@ -48,7 +48,7 @@ _VALIDATION = _words(
 _TEST = frozenset({"test", "testing"})
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
-    "err cost objective criterion kl kld wer cer bpc bpb huber logloss hinge energy rel")
+    "cost objective criterion kl kld wer cer bpc bpb huber logloss hinge energy rel") | {"err"}
 _SCORE = _words(
     "acc accuracy accu f1 fscore auc auroc auprc roc precision recall iou miou dice map ap bleu "
     "rouge meteor r2 score reward rewards return returns psnr ssim hit hits ndcg mrr jaccard "
@@ -65,7 +65,7 @@ _NOISE = _words(
 _NO_CURVE = _words(
     "time timestamp runtime seconds second secs sec ms s eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples speed throughput weight weights scale coef coefficient grad "
-    "gradient norm best min max lowest patience std stdev deviation var variance size")
+    "gradient norm best min max lowest patience std stdev var variance size") | {"deviation"}
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")

@@ -1,4 +1,4 @@
-"""A file, folder or pipe → the records of the runs in it. The kind is told by the content."""
+"""A file, folder or pipe → the records of the runs in it. The kind is detected from the content."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa:
         Unusable: there is none that can be read.
     """
     if os.path.isfile(path / EVENTS):
-        raise UnusableLog(f"{path} is a record of unstuck: `unstuck diagnose {path}` reads it")
+        raise UnusableLog(f"{path} is a record of unstuck; read it with `unstuck diagnose {path}`")
     if not os.path.isdir(path):
         yield record_of(source(path), choice)
         return
@@ -61,7 +61,7 @@ def table_of(file: Source) -> Table:
     file.refuse_binary()
     text = file.text()
     if text.startswith(_OWN):
-        raise UnusableLog(f"{file.name} is a record of unstuck: `unstuck diagnose` reads it")
+        raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
     if documents.is_json(text) and (table := documents.read(file)):
         return table
     if metric_files.is_metric_file(text):
@@ -120,7 +120,7 @@ def _as_losses(train: Series, held: Series | None) -> tuple[Series, Series | Non
 
 
 def _changes(rate: Series) -> Series:
-    """The points at which a rate differs from the one before."""
+    """The points at which a learning rate differs from the one before."""
     keep = np.r_[True, rate.values[1:] != rate.values[:-1]][: len(rate)]
     return Series(rate.steps[keep], rate.values[keep])
 

@@ -30,7 +30,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The columns by what they are. `higher` tells that more of the train column is better."""
+    """The columns by what they are. `higher`: more of the train column is better."""
 
     train: Column
     held_out: Column | None
@@ -53,15 +53,15 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
     held = (_named(table, choice.held_out, "--val", file) if choice.held_out
             else _held_out(table, names, train))
     if not np.isfinite(train.values).any():
-        raise UnusableLog(f"column {train.name!r} of {file} holds no finite number")
+        raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
     kind = names[train.name].kind
     higher = choice.higher_is_better
     if higher is None:
         higher = kind is Kind.SCORE
         if kind is Kind.OTHER and _rises_within_one(train.values):
             higher = True
-            remarks.append(f"{train.name!r} lies between 0 and 1 and rises: it is taken for a "
-                           "score, of which more is better (--lower-is-better says otherwise).")
+            remarks.append(f"{train.name!r} lies between 0 and 1 and rises, so unstuck takes it "
+                           "for a score: higher is better. If not, use --lower-is-better.")
     used = {train.name, held.name if held else None}
     return Roles(
         train, held,
@@ -81,15 +81,15 @@ def _named(table: Table, wanted: str, option: str, file: str) -> Column:
     if len(same) == 1:
         return table.columns[same[0]]
     near = difflib.get_close_matches(wanted, table.columns, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {listed(table)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"its columns: {listed(table)}"
     raise UnusableLog(f"{option}: {file} has no column {wanted!r}; {hint}")
 
 
 def listed(table: Table) -> str:
-    """The names of the columns, as a sentence can bear them."""
+    """The names of the columns, as many as fit into a sentence."""
     names = [repr(name) for name in table.columns]
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return ", ".join(names[:12]) + more if names else "none with numbers"
+    return ", ".join(names[:12]) + more if names else "none holds numbers"
 
 
 def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str]) -> Column:
@@ -115,9 +115,9 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str]) 
     if len(values) == 1:
         return values[0]
     if not table.columns:
-        raise UnusableLog(f"{file} holds no numbers with a name, so there is no curve to read")
-    raise UnusableLog(f"{file} has no column that is surely the loss of a training (columns: "
-                      f"{listed(table)}): name it with --train COLUMN")
+        raise UnusableLog(f"{file} holds no named numbers, so there is no curve to read")
+    raise UnusableLog(f"it is not clear which column of {file} is the training loss (columns: "
+                      f"{listed(table)}); choose one with --train COLUMN")
 
 
 def _train_order(name: Name, column: Column) -> tuple[bool, int, int]:
@@ -131,9 +131,10 @@ def _of_rivals(best: Column, rivals: Sequence[Column], names: dict[str, Name], f
         return
     both = f"{best.name!r} and {rivals[0].name!r}"
     if (names[best.name].rest | names[rivals[0].name].rest) & ADVERSARIES:
-        raise UnusableLog(f"{file} has the losses {both}, which pull against each other: say with "
-                          "--train COLUMN which is to be judged")
-    remarks.append(f"{both} have the same right to be the train loss; --train says which it is.")
+        raise UnusableLog(f"{file} has the losses {both}, which work against each other; choose "
+                          "one with --train COLUMN")
+    remarks.append(f"Both {both} could be the training loss; unstuck takes {best.name!r}. Choose "
+                   "the other one with --train.")
 
 
 def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from unstuck.logs.table import UnusableLog
 from unstuck.reading import check_size, opened
 
-HEAD = 1 << 16  # bytes that a kind of file is told from
+HEAD = 1 << 16  # bytes that a kind of file is detected from
 LONGEST = 1 << 20  # characters in a line of text
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -22,13 +22,13 @@ _BOMS = (
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )
 _BINARY = (
-    (b"PK\x03\x04", "a zip archive, as torch.save writes"),
-    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"PK\x03\x04", "a zip archive, such as torch.save writes"),
+    (b"\x1f\x8b", "compressed with gzip (unpack it first)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"SQLite format 3", "an SQLite database"),
     (b"PAR1", "a Parquet file"),
-    (b"\x93NUMPY", "an array of numpy"),
-    *((bytes([0x80, protocol]), "a pickle, which is not read because that would run its code")
+    (b"\x93NUMPY", "a NumPy array"),
+    *((bytes([0x80, protocol]), "a pickle, and reading it would run its code")
       for protocol in range(2, 6)),
 )
 
@@ -48,15 +48,15 @@ class Source:
         return next((name for mark, name in _BOMS if self.head.startswith(mark)), "utf-8")
 
     def open(self) -> BinaryIO:
-        """The file from its beginning; raises Unusable if it is none to read any more."""
+        """The file from its beginning; raises Unusable if it can no longer be read."""
         return opened(self.path, self.name)
 
     def text(self) -> str:
-        """The head as text; a character cut at its end, and bytes that are none, are replaced."""
+        """The head as text; what is not text there, or was cut at its end, is replaced."""
         return self.head.decode(self.encoding, errors="replace")
 
     def lines(self) -> Iterator[str]:
-        """The lines with their ends, \\n, \\r or both. Bytes that are no text are replaced.
+        """The lines with their ends, \\n, \\r or both. Bytes that are not text are replaced.
 
         Raises:
             UnusableLog: a line is longer than any line of text.
@@ -68,24 +68,24 @@ class Source:
                 count += 1
                 if len(line) == LONGEST and line[-1] not in "\r\n":
                     raise UnusableLog(
-                        f"line {count:,} of {self.name} is longer than {LONGEST:,} characters: "
-                        "this is no table and no console text")
+                        f"line {count:,} of {self.name} is longer than {LONGEST:,} characters, so "
+                        "it is neither a table nor console text")
                 yield line
 
     def refuse_binary(self) -> None:
-        """Raises UnusableLog if this is no text."""
+        """Raises UnusableLog if this is not text."""
         for magic, what in _BINARY:
             if self.head.startswith(magic):
-                raise UnusableLog(f"{self.name} is {what}: curves are not read from it")
+                raise UnusableLog(f"{self.name} is {what}; unstuck reads no curves from it")
         if b"\0" in self.head and self.encoding in ("utf-8", "utf-8-sig"):
-            raise UnusableLog(f"{self.name} is binary and of no kind that is known here")
+            raise UnusableLog(f"{self.name} is a binary file of a kind that unstuck does not know")
 
 
 def source(path: Path, name: str | None = None) -> Source:
     """A file by its path.
 
     Raises:
-        Unusable: it is empty, too large, no regular file, or cannot be read.
+        Unusable: it is empty, too large, not a regular file, or cannot be read.
     """
     name = name or str(path)
     with opened(path, name) as file:

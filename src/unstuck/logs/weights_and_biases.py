@@ -38,7 +38,7 @@ def read(source: Source) -> Table:
             if number == _HISTORY and isinstance(value, bytes):
                 builder.add(_history(value))
     if not builder.rows:
-        raise UnusableLog(f"{source.name} holds no history: nothing was logged with wandb.log")
+        raise UnusableLog(f"{source.name} holds no history, that is, no values of wandb.log")
     return Table("Weights & Biases offline run", builder.columns(), builder.rows)
 
 
@@ -92,7 +92,7 @@ def _records(source: Source) -> Iterator[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[Field]:
-    """The fields of a protocol buffer; ends quietly where it is none."""
+    """The fields of a protocol buffer; ends quietly where it is not one."""
     place = 0
     while place < len(message):
         tag, place = _varint(message, place)

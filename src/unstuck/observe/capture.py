@@ -156,12 +156,13 @@ class Capture:
     ) -> Swap | None:
         name = getattr(function, "__qualname__", repr(function))
         if not isinstance(function, FunctionType):
-            self._watcher.limited(f"{name} of this torch cannot be watched")
+            self._watcher.limited(f"this version of torch does not let unstuck watch {name}")
             return None
         try:
             swapped = swap(function, make)
         except (ValueError, TypeError, SyntaxError) as error:
-            self._watcher.limited(f"{name} of this torch cannot be watched: {error}")
+            self._watcher.limited(
+                f"this version of torch does not let unstuck watch {name} ({error})")
             return None
         self._undo.append(swapped.undo)
         if make_short is not None:
@@ -175,7 +176,7 @@ class Capture:
             self._watcher.writer.abandon()
 
     def elsewhere(self) -> bool:
-        """Whether this call is none to watch: another thread's, or one of `torch.jit.trace`."""
+        """Whether this call is not to be watched: another thread's, or one of `torch.jit.trace`."""
         return (self.thread != get_ident() and self.thread is not None) or (
             tracing_state() is not None)
 

@@ -1,4 +1,4 @@
-"""Cheap learners: what each sample's label would be, told by all other samples. Numpy only.
+"""Baseline models: each sample's label as predicted from all other samples. Numpy only.
 
 A learner is a matrix S of shape (N, N) with a zero diagonal, which depends on the inputs alone:
 S @ y predicts every y from the others. So other labels, permuted ones for instance, cost one
@@ -49,7 +49,7 @@ def views(samples: Samples, numbers: Integers) -> tuple[Floats, ...]:
 
 
 def _spots(given: Floats) -> Floats:
-    """What a sample holds wherever it stands: frequencies, quantiles, mean and deviation."""
+    """What a sample holds wherever it stands: frequencies, quantiles, mean, standard deviation."""
     spectrum = np.abs(np.fft.rfft(given - given.mean(1, keepdims=True), axis=1))
     parts = np.array_split(np.arange(spectrum.shape[1]), min(FREQUENCIES, spectrum.shape[1]))
     bands = np.stack([spectrum[:, part].mean(1) for part in parts], 1)

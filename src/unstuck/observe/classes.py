@@ -40,7 +40,7 @@ class Classes:
 
 
 def classes_of(samples: Samples) -> Classes | None:
-    """The labels of samples; None if the targets are no class labels, one a sample."""
+    """The labels of samples; None if the targets are not one class label per sample."""
     if samples.targets is None:
         return None
     outputs = None if samples.outputs is None else samples.outputs.astype(np.float64)

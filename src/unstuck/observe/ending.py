@@ -27,9 +27,9 @@ from unstuck.sample_signals import KEPT_CONSTANT_SHARE
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher
 
-PATIENCE = 1.5  # seconds after which the user is told what takes so long
+PATIENCE = 1.5  # seconds after which the user learns what takes so long
 MOST_SECONDS = 20.0  # after which no further probe begins; each takes some seconds at most
-WORDS = "unstuck: looking at the samples that were kept (Ctrl-C skips it) ..."
+WORDS = "unstuck: checking data and labels on the kept samples (Ctrl-C to skip) ..."
 
 
 def reduce(watcher: Watcher, kind: EndKind) -> None:
@@ -46,9 +46,10 @@ def reduce(watcher: Watcher, kind: EndKind) -> None:
     try:
         probes = _probes(watcher, contents, contents.train, max(watcher.step - 1, 0))
         if not _done(probes, MOST_SECONDS if watcher.budget.timed else math.inf):
-            watcher.limited("there was no time to look at all the samples that were kept")
+            watcher.limited("the checks of data and labels ran out of time, so some were skipped")
     except KeyboardInterrupt:
-        watcher.limited("looking at the samples that were kept was interrupted")
+        watcher.limited(
+            "the checks of data and labels were interrupted, so some were skipped")
     finally:
         watcher.reservoir.clear()
 

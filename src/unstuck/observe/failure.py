@@ -1,4 +1,4 @@
-"""Tells of an error of ours, wherever that is still possible. Nothing here raises."""
+"""Reports an error of ours, wherever that is still possible. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def tell(
     error: Exception, step: int, writer: RecordWriter, say: Callable[[str], None] | None
 ) -> None:
     """Into the record, and to whoever started the watching; UNSTUCK_DEBUG prints the traceback."""
-    says = f"the watcher failed at step {step}: {sentence(error)}"
+    says = f"watching stopped at step {step} after an error in unstuck: {sentence(error)}"
     with suppress(Exception):  # the writer itself may be what failed
         writer.odd("watcher-failed", step, says)
     with suppress(Exception):
         if say is not None:
-            say(f"{says}; the program went on unwatched")
+            say(f"{says}; the program continued unwatched")
     if os.environ.get("UNSTUCK_DEBUG"):
         with suppress(Exception):
             traceback.print_exception(error)

@@ -1,4 +1,4 @@
-"""Running mean and deviation per column, on the data's own device."""
+"""Running mean and standard deviation per column, on the data's own device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ELEMENT_LIMIT = 4_096  # elements of a sample that are compared
 
 
 class Moments:
-    """Merges batches of shape (n, columns) into mean and deviation per column, in float64.
+    """Merges batches of shape (n, columns) into mean and standard deviation per column, in float64.
 
     A batch with another number of columns starts anew.
     """

@@ -255,7 +255,7 @@ class Child:
         except BaseException:  # a key, or an exception of a handler of the program's own
             if self._session is None:
                 self._unwatched = True
-                self._say(UNWATCHED, "it was interrupted while the watching began")
+                self._say(UNWATCHED, "it was interrupted while unstuck was starting to watch")
             raise
 
     def _say(self, kind: str, text: str) -> None:
@@ -308,7 +308,7 @@ class Child:
             torch = getattr(sys.modules.get("torch"), "__file__", None)
             if torch and not self._unwatched and self._finder in sys.meta_path:
                 self._unwatched = True
-                self._say(UNWATCHED, "torch was imported in a way that could not be noticed")
+                self._say(UNWATCHED, "unstuck could not detect the import of torch")
             return
         session, self._session = self._session, None
         try:

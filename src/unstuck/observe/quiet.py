@@ -258,7 +258,7 @@ class QuietSteps:
     def stepped(self, optimizer: Optimizer) -> None:
         """An optimizer has stepped, and not as the one before; nothing was told of the beginning.
 
-        One whose rate changes, or the first in a row of quiet steps.
+        One whose learning rate changes, or the first in a row of quiet steps.
         """
         watcher = self._watcher
         plain = id(optimizer) == self._optimizer

@@ -116,7 +116,7 @@ def check_alone() -> None:
     from unstuck.observe.capture import watching
 
     if watching():
-        raise AlreadyWatching("this process is being watched already")
+        raise AlreadyWatching("this process is already being watched")
 
 
 def program_folder(target: Sequence[str], spec: ModuleSpec | None) -> str | None:
@@ -214,7 +214,7 @@ class Watch:
                 if self._session is None:
                     claimed.discard()
         except AlreadyWatching as error:
-            self._said.append(f"{error}; this block is part of that watching")
+            self._said.append(f"{error}, so this block becomes part of that record")
             self._print()
         return self
 

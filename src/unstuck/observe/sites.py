@@ -198,7 +198,7 @@ _CALLS: dict[str, tuple[str, ...]] = {
 
 
 def syntax_tree(file: str) -> ast.Module | None:
-    """The syntax tree of a file, None if it is no Python that can be read."""
+    """The syntax tree of a file, None if it is not Python that can be read."""
     try:
         return ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError):

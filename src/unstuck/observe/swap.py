@@ -63,7 +63,7 @@ def swap(function: FunctionType, make: Callable[[Original], Callable[..., Any]])
     """
     old = function.__code__
     if key(function) in old.co_names:
-        raise RuntimeError(f"{function.__qualname__} is swapped already")
+        raise RuntimeError(f"{function.__qualname__} is already replaced")
     names = function.__globals__
     if "warnings" in old.co_names and names.get("warnings") is warnings:
         names = {**names, "warnings": _Deeper()}

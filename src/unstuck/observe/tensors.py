@@ -17,7 +17,7 @@ from unstuck.observe.identity import ByIdentity
 
 MARKED = 1_000
 PIECE = 1_000_000  # elements that are worked on at a time
-SPREAD = 4_000_000  # elements of a larger tensor that its mean and deviation are taken of
+SPREAD = 4_000_000  # elements of a larger tensor, for its mean and standard deviation
 
 
 def is_plain(value: object) -> TypeGuard[torch.Tensor]:

@@ -156,7 +156,7 @@ class Watcher:
         """Whether the step under way is sampled; a profiler would count what is done for that."""
         if self.sampled and is_profiled():
             self._look_away()
-            self.limited("a profiler was active: while it was, no step was looked at closely")
+            self.limited("a profiler was active, and meanwhile no step was measured in detail")
         return self.sampled
 
     def maybe_stop(self) -> None:
@@ -222,7 +222,7 @@ class Watcher:
             self.capture.sample(False)
             self.capture.be_quiet(False)
             self._lines.end()
-            self.limited("a model is compiled: its layers were not looked into")
+            self.limited("a model is compiled, so nothing was measured inside its layers")
 
     # Forward ------------------------------------------------------------------------------------
     def before_forward(self, module: nn.Module) -> None:

@@ -63,7 +63,8 @@ def _gap(
     """Root mean square distance of the normalised values in train mode from those in eval mode.
 
     Where training subtracts m and divides by s, evaluation takes M and S: a value z of training is
-    z s/S + (m - M)/S in evaluation, and z has mean 0 and deviation 1. The median over channels.
+    z s/S + (m - M)/S in evaluation, and z has mean 0 and standard deviation 1. The median over
+    channels.
     """
     with torch.no_grad():
         rest = [i for i in range(given.ndim) if i != 1]

@@ -24,6 +24,7 @@ from unstuck.observe.tensors import (
 )
 from unstuck.record import RecordWriter
 from unstuck.signals import INPUT_NON_FINITE
+from unstuck.words import number, percent
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _FRAME = re.compile(_LINE.pattern + r", in (?P<function>\S+)")
@@ -35,7 +36,7 @@ _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBac
 # A weight beyond this squares to infinity in single precision.
 HUGE = 1e18
 NEAR = 200  # graph nodes behind an operation among which its layer is looked for
-OPERANDS = "its operands are the first that are not finite"
+OPERANDS = "its operands are the first non-finite values"
 
 
 class FiniteProbe:
@@ -115,7 +116,7 @@ class FiniteProbe:
             if observable(given) and not all_finite(given):
                 self._writer.sample(INPUT_NON_FINITE, step, non_finite_features(given))
                 self._write(step, NonFiniteStage.INPUT, None, None, 0,
-                            f"a share of {_share(given)} of the model's input is not finite")
+                            f"{percent(_share(given))} of the model's input is NaN or infinite")
                 return
         for node, name, ordinal in graph.numbered(graph.walk(root)):
             detail = _makes_non_finite(node, name)
@@ -126,20 +127,20 @@ class FiniteProbe:
             if detail == OPERANDS and _is_residual(node):
                 stage = NonFiniteStage.TARGET
             if stage is not NonFiniteStage.OPERATION:
-                detail = "the values that reach it from outside the graph are not finite"
+                detail = "values that reach it from outside the graph are NaN or infinite"
             self._write(step, stage, name, node, ordinal, detail)
             return
         for name, parameter in self._names.parameters():
             largest = float(largest_size(parameter)) if parameter.numel() else 0.0
             if largest > HUGE:
-                self._in_parameter(name, parameter, None, step, f"has grown to {largest:.2g}")
+                self._in_parameter(name, parameter, None, step, f"has grown to {number(largest)}")
                 return
         self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
-                    "no operation kept the values that would show where it arose")
+                    "no operation kept the values that would show where it began")
 
     def _in_parameter(
         self, name: str, parameter: torch.Tensor, root: Any, step: int,
-        says: str = "is not finite",
+        says: str = "is NaN or infinite",
     ) -> None:
         # The loss of the step before was finite, so its gradient, or the update, was not. The
         # graph has the same operations at every step: those with an infinite slope are suspects.
@@ -151,7 +152,7 @@ class FiniteProbe:
         location = self.location_of(*suspects[-1]) if operation else None
         self._writer.fact(NonFinite(
             step, NonFiniteStage.PARAMETER, operation, name, location,
-            f"{name} {says} after the update of step {max(0, step - 1)}",
+            f"{name} {says} after the update at step {max(0, step - 1)}",
         ), step)
         self._writer.flush()
 
@@ -175,10 +176,9 @@ def non_finite_features(tensor: torch.Tensor) -> dict[str, float]:
     return dict([(str(i), share) for i, share in enumerate(shares) if share > 0][:100])
 
 
-def _share(tensor: torch.Tensor) -> str:
+def _share(tensor: torch.Tensor) -> float:
     good = sum(int(piece.isfinite().sum()) for piece in pieces(tensor.detach()))
-    bad = 1 - good / tensor.numel()
-    return f"{bad:.2g}"
+    return 1 - good / int(tensor.numel())
 
 
 def _from_outside(node: Any) -> bool:
@@ -218,7 +218,7 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
         own = tensors.get("self")
         if name in ("LogBackward0", "Log2Backward0", "Log10Backward0"):
             if own is not None and anywhere(own, lambda piece: piece <= 0):
-                return f"the logarithm of {float(own.min()):.3g}"
+                return f"the logarithm of {number(float(own.min()))}"
             return None
         if name == "DivBackward0":
             other = tensors.get("other")
@@ -237,7 +237,8 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
             if isinstance(exponent, int | float) and not all(
                 all_finite(piece.pow(exponent)) for piece in pieces(own)
             ):
-                return f"the power {exponent:g} of {float(largest_size(own)):.3g} overflows"
+                base = number(float(largest_size(own)))
+                return f"the power {number(exponent)} of {base} overflows"
             return None
         for side, key in enumerate(("self", "other") if name == "MulBackward0" else ()):
             if key in tensors and not all_finite(tensors[key]) and (
@@ -248,7 +249,7 @@ def _makes_non_finite(node: Any, name: str) -> str | None:
         for key, tensor in tensors.items():
             if not all_finite(tensor):
                 if key == "result":
-                    return "its result is the first that is not finite"
+                    return "its result is the first non-finite value"
                 if key == "target":
                     return "target"
                 if all(map(_from_outside, graph.parents(node))):

@@ -328,7 +328,7 @@ def _is_linear(node: Any, parents: list[Any]) -> bool:
 def _is_constant_factor(node: Any) -> bool:
     """Whether a tensor without graph multiplies as a constant or as dropout does.
 
-    Other tensors may be masks that depend on the values, which is what a rectifier is.
+    Other tensors may be masks that depend on the values, as in a ReLU.
     """
     factors = [v for n in ("self", "other")
                if is_plain(v := graph.saved(node, n))]
@@ -375,7 +375,7 @@ def _length(scheduler: Any) -> int | None:
 
 
 def _target(scheduler: Any) -> float | None:
-    """The highest rate that a schedule is meant to reach, as far as it says."""
+    """The highest learning rate that a schedule is meant to reach, as far as it says."""
     groups = getattr(getattr(scheduler, "optimizer", None), "param_groups", None) or []
     peaks = [g.get("max_lr") for g in groups]
     rates = [r for r in peaks if isinstance(r, int | float)]

@@ -18,7 +18,7 @@ CHAIN = 12
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a model put out: its values, and the creation number of the node that made them."""
+    """What a model returned: its values, and the creation number of the node that made them."""
 
     value: torch.Tensor
     sequence: int

@@ -44,7 +44,7 @@ from unstuck.signals import (
 
 ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
 FEATURE_LIMIT = 256  # features of the input that are looked at,
-INPUT_LIMIT = 2_000_000  # and elements of it whose mean and deviation are taken
+INPUT_LIMIT = 2_000_000  # and elements of it whose mean and standard deviation are taken
 FIRST_LOOKS = 5  # sampled steps at which the input is always looked at
 MOST_CALLS = 1_000  # of a layer in a step that are looked at
 MOST_PLACES = 5_000  # whose last batches are remembered

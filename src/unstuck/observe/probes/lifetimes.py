@@ -44,7 +44,7 @@ class LifetimeProbe:
 
     def follow(self, node: Any, name: str, step: int) -> None:
         """Follows the graph behind a tensor: what a node's metadata hold dies with the node."""
-        # A model may put out the loss that it computed, which is followed already.
+        # A model may return the loss that it computed, which is followed already.
         if len(self._graphs) < FOLLOWED and _KEY not in node.metadata:
             token = _Token()
             node.metadata[_KEY] = token

@@ -95,7 +95,7 @@ class LossProbe:
 
     # Forward ------------------------------------------------------------------------------------
     def model_output(self, output: Any, step: int) -> None:
-        """Remembers, until backward, what the model put out: a hand-written loss may be about it.
+        """Remembers, until backward, what the model returned: a hand-written loss may be about it.
 
         A function that computes the loss may hold the only reference to it.
         """

@@ -1,4 +1,4 @@
-"""Whether more data would help: how a cheap learner gains from the samples that there are."""
+"""Whether more data would help: how a baseline model gains from the samples that there are."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ class Noise:
     """What two methods say of n samples.
 
     Attributes:
-        disagreement: share of labels that differ from what the cheap learner and the network agree
-            on, by part: of all on which they agree, and of those where the learner is surest.
+        disagreement: share of labels that differ from what the baseline and the network agree
+            on, by part: of all on which they agree, and of those where the baseline is surest.
         counts: samples of each part.
         confident: (n,), suspects of confident learning.
         early: (n,), suspects by the network's loss early in training.
-        surest: (n,), how much surer the cheap learner is of its class than of the label.
+        surest: (n,), how much surer the baseline is of its class than of the label.
         learned: share of the suspects of both whose label the network gave in the end.
     """
 
@@ -47,16 +47,16 @@ class Noise:
 def noise(classes: Classes, scores: Floats) -> Noise | None:
     """Looks for wrong labels.
 
-    A wrong label differs from the class on which the cheap learner, told by all other samples, and
-    the network, before it has learned the sample by heart, agree. Of the network's visits the one
-    is taken at which it agrees most with the learner, a choice to which labels say nothing.
+    A wrong label differs from the class on which the leave-one-out baseline and the network,
+    before it has memorised the sample, agree. Of the network's visits the one is taken at which
+    it agrees most with the baseline: a choice on which the labels have no influence.
 
     Samples between two classes, too, are labelled otherwise than predicted; but seldom where the
     learner is sure. Wrong labels are everywhere: hence the shares among the surest.
 
     Args:
         classes: the n samples.
-        scores: (n, K), of the cheap learner.
+        scores: (n, K), of the baseline.
     """
     if classes.scores is None or len(classes.labels) < FEWEST:
         return None

@@ -1,4 +1,4 @@
-"""Whether targets depend on the inputs at all: for cheap learners, and for the network itself."""
+"""Whether targets depend on the inputs at all: for baseline models, and for the network itself."""
 
 from __future__ import annotations
 

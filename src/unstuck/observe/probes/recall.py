@@ -55,7 +55,7 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
 def write_separability(
     classes: Classes, scores: Floats, writer: RecordWriter, step: int
 ) -> None:
-    """Writes how well a cheap learner tells each class from the others, by other samples."""
+    """Writes how well a baseline model separates each class from the others."""
     if classes.count <= MOST_CLASSES:
         writer.sample(CLASS_SEPARABILITY, step, _rankings(scores, classes.labels))
 

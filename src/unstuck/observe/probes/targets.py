@@ -82,7 +82,7 @@ def target_of(function: str, args: Any) -> torch.Tensor | None:
 
 
 def output_range(node: Any) -> tuple[float, float] | None:
-    """The values that the nearest operation behind a tensor can put out; None if any."""
+    """The values that the nearest operation behind a tensor can produce; None if any."""
     chain = graph.producers(node, 1) if node is not None else []
     if not chain:
         return None
