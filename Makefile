@@ -24,7 +24,7 @@ $(BIN)/test-ready: $(BIN)/demo-ready
 demo: $(BIN)/demo-ready
 	$(BIN)/unstuck run examples/cancer.py
 
-# Workers share the records of cases and zoo programs (tests/running.py). Stealing begins with the
+# Workers share the records of the corpus (harness/records.py). Stealing begins with the
 # halves of the list, so one worker makes most of the records while the other tests the watching.
 test: $(BIN)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q

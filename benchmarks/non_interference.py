@@ -1,4 +1,4 @@
-"""Whether watching changes a program: every case and zoo program bare and watched, bit for bit.
+"""Whether watching changes a program: every program of the corpus bare and watched, bit for bit.
 
     python -m benchmarks.non_interference [--jobs N] [--only WORD]
 

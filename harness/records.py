@@ -44,7 +44,7 @@ def record_of(program: Path, function: str = "main", **options: Any) -> Path:
     """The folder of the record of `function` in `program`, which is run if it has not been yet.
 
     `options` are those of `unstuck.watch`: `max_steps`, `overhead`; and `keep`, which thins the
-    looking (tests/thinning.py).
+    looking (harness/thinning.py).
 
     An exception of the program's own is part of its record and raises nothing here.
 

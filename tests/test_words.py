@@ -44,7 +44,8 @@ def test_factors() -> None:
 
 
 def test_counts() -> None:
-    assert [count(1, "pass"), count(2, "pass"), count(0, "step"), count(1797, "sample"), count(2, "epoch")] == [
+    assert [count(1, "pass"), count(2, "pass"), count(0, "step"), count(1797, "sample"),
+            count(2, "epoch")] == [
         "1 pass", "2 passes", "0 steps", "1,797 samples", "2 epochs"]
     assert [count(3, "entry"), count(2, "array"), count(2, "axis", "axes")] == [
         "3 entries", "2 arrays", "2 axes"]

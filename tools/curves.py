@@ -1,9 +1,9 @@
 """Makes the labelled curves of tests/data/curves: `python -m tools.curves LONG_RECORDS`.
 
-Synthetic curves have the truth of the formula that made them. Recorded curves (of `zoo`, and of the
-folder that `tools.record_long` filled) are cut somewhere, and what came after the cut is the truth.
-No detector has a say: a curve whose truth is no clear case by these rules has none, and serves for
-forecasts only.
+Synthetic curves have the truth of the formula that made them. Recorded curves (of the corpus,
+and of the folder that `tools.record_long` filled) are cut somewhere, and what came after the cut is
+the truth. No detector has a say: a curve whose truth is no clear case by these rules has none, and
+serves for forecasts only.
 """
 
 from __future__ import annotations

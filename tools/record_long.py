@@ -1,7 +1,8 @@
 """Records healthy programs at several times their length, for curves whose continuation is known.
 
 `python -m tools.record_long FOLDER` changes the literal number of epochs or steps in a copy of
-each zoo program, with the schedule that is built on it, and runs the copy under watch.
+each healthy program of the corpus, with the schedule that is built on it, and runs the copy under
+watch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A watched program is the program: a rotating third of all cases and zoo programs, bit for bit.
+"""A watched program is the program: a rotating third of the corpus, bit for bit.
 
 With UNSTUCK_ALL=1 all of them to their end, as `python -m benchmarks.non_interference` does.
 """

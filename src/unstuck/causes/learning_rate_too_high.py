@@ -55,12 +55,12 @@ WORSE = Threshold(
     "worse-than-constant", 1.1,
     "A network whose loss ends 10 % above that of the best constant prediction is kept there by "
     "its own updates. It would be better off without training.",
-    "calibrated on zoo programs",
+    "calibrated on programs of the corpus",
 )
 LOST = Threshold(
     "ground-lost", 1.25,
     "A run that ends with a loss 25 % above its own best level was thrown out of a valley again.",
-    "calibrated on zoo programs at thirty times their learning rate",
+    "calibrated on programs of the corpus at thirty times their learning rate",
 )
 SUSPECT = Threshold(
     "suspect-update", 0.02,

@@ -33,14 +33,14 @@ SMALL = Threshold(
     "small-update", 5e-4,
     "The typical update of every weight matrix, including the last layer's, is less than half of "
     "the usual thousandth of the weights.",
-    "CS231n: about 1e-3; in every healthy zoo program the fastest matrix is above 0.0019",
+    "CS231n: about 1e-3; in every healthy program of the corpus the fastest matrix is above 0.0019",
 )
 TRAVEL = Threshold(
     "little-travel", 0.3,
     "Laid end to end, all updates of the run are shorter than a third of the weights. Since they "
     "also change direction, the network ends even closer to its initialisation.",
-    "the sum of update ratios bounds how far a matrix can move; healthy zoo programs reach 0.66 or "
-    "more",
+    "the sum of update ratios bounds how far a matrix can move; healthy programs of the corpus "
+    "reach 0.66 or more",
 )
 FALL = Threshold(
     "small-fall", 0.5,

@@ -30,7 +30,7 @@ COST = Threshold(
     "cost-of-steps", 0.25,
     "At least a quarter of the loss on the plateau is the noise floor of SGD: gradient noise "
     "sustained by this learning rate and batch size. A lower learning rate removes that part.",
-    "Mandt et al. 2017; zoo programs that plateau for other reasons have 0.07 at most",
+    "Mandt et al. 2017; programs of the corpus that plateau for other reasons have 0.07 at most",
 )
 REST = Threshold(
     "steps-at-rest", 100.0,

@@ -27,7 +27,7 @@ LARGE = Threshold(
     "sure-gain", 0.1,
     "Every run stops somewhere. It stopped too early if 50 % more steps would almost surely take a "
     "tenth off the remaining loss (the lower end of an 80 % interval).",
-    "the interval covers the truth on 85 % of labelled curves; of the runs in the zoo only one "
+    "the interval covers the truth on 85 % of labelled curves; of the runs of the corpus only one "
     "gains so much, and that one has learned what there was",
 )
 SMALL = Threshold(
@@ -39,7 +39,7 @@ DECAYED = Threshold(
     "rate-at-the-end", 0.1,
     "A schedule that has lowered the learning rate to a tenth of its peak has brought the run to "
     "its planned end. More steps would need another schedule.",
-    "cosine, step and one-cycle schedules of the zoo end at a tenth or less",
+    "cosine, step and one-cycle schedules of the corpus end at a tenth or less",
 )
 SLOW = Threshold(
     "slow-update", 1e-3,

@@ -69,7 +69,8 @@ ENOUGH = Threshold(
 SHRUNK = Threshold(
     "weights-shrunk", 0.5,
     "The weight matrices have lost at least half of their norm since the start.",
-    "training usually makes weights grow; programs in the zoo keep at least nine tenths of theirs",
+    "training usually makes weights grow; programs in the corpus keep at least nine tenths "
+    "of theirs",
 )
 PULL = Threshold(
     "share-of-decay", 0.3,
