@@ -1,4 +1,4 @@
-"""Tells why a PyTorch network is not learning, at the line, and what fixes it.
+"""Find out why a PyTorch network is not learning: the cause, the line and the fix.
 
 Names are loaded when first used: importing `unstuck` costs next to nothing and never loads torch.
 """
