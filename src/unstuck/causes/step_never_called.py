@@ -8,7 +8,7 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import EndKind
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.signals import UNUSED_BACKWARDS
-from unstuck.words import count
+from unstuck.words import count, number
 
 PASSES = Threshold(
     "unused-passes", 64.0,
@@ -40,7 +40,7 @@ def _detect(view: View) -> Verdict:
     if not sure and not (at_end and view.facts.end.kind is EndKind.FINISHED):
         return Unknown(f"{name} has not stepped in {waited}, but the program may still be "
                        "accumulating gradients",
-                       (f"a run of at least {count(round(view.limit(PASSES)), 'backward pass')}",))
+                       (f"a run of at least {number(view.limit(PASSES))} backward passes",))
     optimizer = next((o for o in view.facts.optimizers if o.name == name), None)
     series = waiting[name]
     steps, values = thinned(series.steps, series.values)
