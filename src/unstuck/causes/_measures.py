@@ -58,7 +58,7 @@ def unwatched(record: Record) -> str | None:
     if record.torn:
         return "some lines of the record could not be read"
     if not record.models or not record.steps:
-        return "no model was seen being trained"
+        return "no model was seen in training"
     return next((odd.says.rstrip(".") for odd in record.oddities), None)
 
 

@@ -34,7 +34,7 @@ def _detect(view: View) -> Verdict:
             remedies=(words.remedy,),
         )
     if not view.facts.models:
-        return Unknown("no model was seen being trained", ("a model that is trained",))
+        return Unknown("no model was seen in training", ("a run that trains a model",))
     return Absent("no operation was seen that mixes the samples of a batch")
 
 
