@@ -39,7 +39,7 @@ SLOW = Threshold(
     "throttled-update", 2e-3,
     "The clipped steps change the weights by no more than about the usual 0.1 %. An optimizer that "
     "rescales its steps, such as Adam, makes up for any clipping.",
-    "CS231n: about 1e-3 is usual",
+    "CS231n: about 0.1 % is usual",
 )
 AT_LIMIT = Threshold(
     "elements-at-limit", 0.7,
@@ -87,7 +87,7 @@ def _detect(view: View) -> Verdict:
                       f"clipped, and the median gradient norm is {times(factor)} the limit)")
     return _present(
         view, clipping, left, CLIP_NORM.name, norms, f"shortens {percent(cut)} of the steps, "
-        f"typically by a factor of {number(round(factor))}", 0.9,
+        f"typically by a factor of {number(factor)}", 0.9,
         float(np.percentile(norms.values, 90)))
 
 

@@ -138,8 +138,8 @@ CAUSE = Cause(
         detection="unstuck keeps the smallest and largest value of each input of the first layer "
         "over all sampled batches. If neither the inputs nor the outputs differ between any two "
         "samples, the network cannot distinguish the samples. Some constant features are normal "
-        "and are not reported. If at least half of the features are constant in all kept samples, "
-        "unstuck reports them in a run that learned little.",
+        "and are not reported. If a run learned little, unstuck reports constant features from "
+        "half of all features on, provided that they are constant in all kept samples.",
         limitations="A network that learns from something other than the input of its first layer "
         "(a graph, a hidden state) may receive constants on purpose. Its outputs then differ, and "
         "the finding is only a note unless the run failed. Models that are called with one sample "

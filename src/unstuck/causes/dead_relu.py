@@ -82,7 +82,8 @@ def _detect(view: View) -> Verdict:
         bar = min(bar, view.limit(HALF))
     dead = [p for p in places if p.share >= bar]
     if not dead:
-        return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead")
+        return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead"
+                      if worst.share else "no ReLU unit is dead")
     return _present(view, dead)
 
 

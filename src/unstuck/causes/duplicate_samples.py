@@ -51,7 +51,8 @@ def _detect(view: View) -> Verdict:
     if share is None:
         return _not_measured(view)
     if not share >= view.limit(SHARE):
-        return Absent(f"only {percent(share)} of the training samples are copies of another one")
+        few = f"only {percent(share)}" if share else "none"
+        return Absent(f"{few} of the training samples are copies of another one")
     near = final(view, NEAR_COPIES)
     if near is None or not near < view.limit(CHANCE):
         return Absent("nearly equal samples are common in these data, so exact copies can arise "
@@ -74,11 +75,12 @@ def _not_measured(view: View) -> Verdict:
         return Absent("the inputs are tokens or identifiers, which repeat naturally")
     return Unknown(
         "copies could not be distinguished from samples that are drawn again",
-        ("a loader without worker processes, or a run of at least two epochs",))
+        ("a loader with num_workers=0 or a run of at least two epochs",))
 
 
 def _present(view: View, share: float, near: float, purpose: str) -> Present:
     step = int(view[DUPLICATE_SHARE].steps[-1])
+    few = f"only {percent(near)}" if near else "none"
     return Present(
         strength=0.4 if purpose else 0.8 if share >= 2 * view.limit(SHARE) else 0.7,
         title=f"{percent(share)} of the training samples are exact copies of other training "
@@ -89,8 +91,8 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
         evidence=(
             Evidence(DUPLICATE_SHARE.name, "", (step,), (share,), view.limit(SHARE),
                      f"{percent(share)} of the samples in one epoch equal another sample in every "
-                     f"element; this is not chance, because only {percent(near)} of the distinct "
-                     "samples are close to another"),
+                     f"element; this is not chance, because {few} of the distinct samples are "
+                     "close to another"),
         ),
         remedies=(
             Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,

@@ -32,8 +32,8 @@ TIME = Threshold(
 )
 SOME = Threshold(
     "some-growth-through-time", 10.0,
-    "A tenfold growth over one sequence proves nothing by itself. It does if the whole gradient "
-    "jumps at the same step.",
+    "A tenfold growth over one sequence proves nothing by itself. If the whole gradient jumps at "
+    "the same step, the growth explains the jump.",
     "healthy recurrent example programs stay near 1",
 )
 LEAP = Threshold(

@@ -32,8 +32,8 @@ def _detect(view: View) -> Verdict:
     first = next((name for name in loader.generators if name.isidentifier()), "rng")
     return Present(
         strength=0.9,
-        title=f"all {count(loader.workers, 'worker')} draw the same random numbers, from identical "
-        f"copies of {names}",
+        title=f"the {count(loader.workers, 'worker')} of a loader draw the same random numbers, "
+        f"from identical copies of {names}",
         since_step=0,
         location=loader.location,
         label=f"every worker starts with the same state of {names}",
