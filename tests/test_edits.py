@@ -10,7 +10,6 @@ from unstuck import edits
 
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),
-    edits.SwapOptimizer("SGD", "Adam", 1e-3),
     edits.ParametersToOptimizer("SGD", ("decoder.weight",), "decoder.parameters()"),
     edits.ReplaceLayer("2.1", "LeakyReLU(0.01)"),
     edits.InsertLayer("fc1", "LayerNorm(32)"),
@@ -31,7 +30,7 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.kind} {edit.words()}")
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{type(edit).__name__} {edit.words()}")
 def test_an_edit_is_said_and_written(edit: edits.Edit) -> None:
     ast.parse(edit.code())
     assert not edit.words().endswith(".")

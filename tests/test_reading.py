@@ -228,7 +228,7 @@ from unstuck.diagnosis import diagnose
 from unstuck.logs.read import records
 from unstuck.reading import Unusable
 from unstuck.record import read_record
-import scipy.stats, unstuck.catalogue
+import unstuck.catalogue
 unstuck.catalogue.causes()
 most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (600 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))

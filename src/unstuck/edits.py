@@ -10,7 +10,6 @@ import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 from unstuck.words import count, number, percent, times
 
@@ -50,8 +49,6 @@ def _class(optimizer: str) -> str:
 class Edit:
     """A change to the training program."""
 
-    kind: ClassVar[str]
-
     def words(self) -> str:
         """The change in plain words, an imperative without full stop."""
         raise NotImplementedError
@@ -65,7 +62,6 @@ class Edit:
 class OptimizerArgument(Edit):
     """Another value for one argument of an optimizer, e.g. its learning rate."""
 
-    kind: ClassVar[str] = "optimizer-argument"
     optimizer: str
     argument: str
     value: float
@@ -79,26 +75,9 @@ class OptimizerArgument(Edit):
 
 
 @dataclass(frozen=True, slots=True)
-class SwapOptimizer(Edit):
-    """Another optimizer instead of the present one."""
-
-    kind: ClassVar[str] = "swap-optimizer"
-    optimizer: str
-    by: str
-    learning_rate: float
-
-    def words(self) -> str:
-        return f"replace {self.optimizer} with {self.by}"
-
-    def code(self) -> str:
-        return f"{self.by}(model.parameters(), lr={literal(self.learning_rate)})"
-
-
-@dataclass(frozen=True, slots=True)
 class ParametersToOptimizer(Edit):
     """Register parameters with an optimizer."""
 
-    kind: ClassVar[str] = "parameters-to-optimizer"
     optimizer: str
     parameters: tuple[str, ...]
     expression: str  # what the user would add, e.g. "decoder.parameters()"
@@ -114,7 +93,6 @@ class ParametersToOptimizer(Edit):
 class ReplaceLayer(Edit):
     """Another layer instead of each layer of a kind, or of one named layer."""
 
-    kind: ClassVar[str] = "replace-layer"
     layer: str
     by: str
 
@@ -129,7 +107,6 @@ class ReplaceLayer(Edit):
 class InsertLayer(Edit):
     """A new layer after a named one."""
 
-    kind: ClassVar[str] = "insert-layer"
     after: str
     layer: str
 
@@ -144,7 +121,6 @@ class InsertLayer(Edit):
 class RemoveLayer(Edit):
     """Leave out a layer, or a function applied in the forward pass."""
 
-    kind: ClassVar[str] = "remove-layer"
     layer: str
 
     def words(self) -> str:
@@ -158,7 +134,6 @@ class RemoveLayer(Edit):
 class InitialiseLayer(Edit):
     """Initialise the weights of a layer again, and its biases with 0."""
 
-    kind: ClassVar[str] = "initialise-layer"
     layer: str
     scheme: str  # "kaiming_normal_", "xavier_uniform_", ...
 
@@ -176,8 +151,6 @@ class InitialiseLayer(Edit):
 class NormaliseInputs(Edit):
     """Standardise what the model's first layer receives, by statistics of the training data."""
 
-    kind: ClassVar[str] = "normalise-inputs"
-
     def words(self) -> str:
         return ("standardise each input feature with the mean and standard deviation of the "
                 "training data")
@@ -189,8 +162,6 @@ class NormaliseInputs(Edit):
 @dataclass(frozen=True, slots=True)
 class NormaliseTargets(Edit):
     """Standardise the targets of a regression, by statistics of the training data."""
-
-    kind: ClassVar[str] = "normalise-targets"
 
     def words(self) -> str:
         return ("standardise the targets with the mean and standard deviation of the training "
@@ -204,7 +175,6 @@ class NormaliseTargets(Edit):
 class LossForm(Edit):
     """Another form of the loss: another function, or the same in a stable or fitting form."""
 
-    kind: ClassVar[str] = "loss-form"
     by: str
     reason: str
 
@@ -219,7 +189,6 @@ class LossForm(Edit):
 class Clip(Edit):
     """Clip the gradient's total norm before each step."""
 
-    kind: ClassVar[str] = "clip"
     limit: float
 
     def words(self) -> str:
@@ -233,7 +202,6 @@ class Clip(Edit):
 class ZeroGrad(Edit):
     """Clear the gradients before each backward pass."""
 
-    kind: ClassVar[str] = "zero-grad"
     optimizer: str
 
     def words(self) -> str:
@@ -247,7 +215,6 @@ class ZeroGrad(Edit):
 class Schedule(Edit):
     """A learning rate that changes over the steps."""
 
-    kind: ClassVar[str] = "schedule"
     name: str
     steps: int
 
@@ -262,7 +229,6 @@ class Schedule(Edit):
 class MoreSteps(Edit):
     """Train longer."""
 
-    kind: ClassVar[str] = "more-steps"
     factor: float
 
     def words(self) -> str:
@@ -276,7 +242,6 @@ class MoreSteps(Edit):
 class BatchSize(Edit):
     """Another number of samples per step."""
 
-    kind: ClassVar[str] = "batch-size"
     size: int
 
     def words(self) -> str:
@@ -290,7 +255,6 @@ class BatchSize(Edit):
 class ResizeLayer(Edit):
     """More or fewer units in the hidden layers."""
 
-    kind: ClassVar[str] = "resize-layer"
     factor: float
 
     def words(self) -> str:
@@ -306,7 +270,6 @@ class ResizeLayer(Edit):
 class Dropout(Edit):
     """Another dropout probability, or dropout where there is none."""
 
-    kind: ClassVar[str] = "dropout"
     share: float
 
     def words(self) -> str:
