@@ -53,6 +53,8 @@ def strings(file: Path) -> Iterator[tuple[int, str]]:
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 skipped.add(first.value)
+        if isinstance(node, ast.keyword) and node.arg == "references":  # titles are quoted
+            skipped.update(part for part in ast.walk(node) if isinstance(part, ast.Constant))
         if isinstance(node, ast.JoinedStr):
             skipped.update(part for part in node.values if isinstance(part, ast.Constant))
     for node in ast.walk(tree):

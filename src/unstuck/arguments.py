@@ -16,6 +16,7 @@ from unstuck.output import complain, printing
 
 if TYPE_CHECKING:
     from unstuck.findings import Diagnosis
+    from unstuck.settings import Settings
 
 UNUSABLE = 2
 
@@ -56,6 +57,31 @@ def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
 
     limit = Severity(fail_on.value).rank
     return any(finding.severity.rank <= limit for finding in diagnosis.findings)
+
+
+def project() -> Settings:
+    """The settings of the project that the working folder belongs to; refuses unusable ones."""
+    from unstuck.catalogue import causes, slug_of
+    from unstuck.settings import BadSettings, Settings, settings
+
+    try:
+        found = settings(Path.cwd())
+    except FileNotFoundError:  # the working folder is gone
+        return Settings()
+    except BadSettings as error:
+        refuse(str(error))
+    if not (found.ignore or found.thresholds):
+        return found
+    thresholds = {threshold.name for cause in causes() for threshold in cause.thresholds}
+    for name in found.thresholds:
+        if name not in thresholds:
+            refuse(f"[tool.unstuck]: no cause has a threshold {name!r}")
+    for name in found.ignore:
+        try:
+            slug_of(name)
+        except KeyError:
+            refuse(f"[tool.unstuck]: ignore names {name!r}, but no cause is called so")
+    return found
 
 
 def check_json(json_file: str | None) -> None:

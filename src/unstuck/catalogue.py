@@ -47,6 +47,15 @@ def find(name: str) -> Cause:
     raise KeyError(name)
 
 
+def slug_of(name: str) -> str:
+    """The slug of the cause with this slug, former slug or code.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return find(name).slug
+
+
 def checked(found: list[Cause]) -> tuple[Cause, ...]:
     """The causes in the order of their codes, if no two claim the same.
 

@@ -28,6 +28,7 @@ from unstuck.arguments import (
     check_json,
     deliver,
     met,
+    project,
     refuse,
     say,
 )
@@ -111,6 +112,7 @@ def diagnose(
     from unstuck.report import schema
 
     check_json(json_file)
+    wishes = project()
     if record is None:
         try:
             runs = past_runs()
@@ -122,7 +124,7 @@ def diagnose(
     elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
         refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
     try:
-        found, diagnosis = judged(record)
+        found, diagnosis = judged(record, wishes)
         written = deliver(
             lambda: schema.to_text(diagnosis), json_file,
             lambda: show(found, diagnosis, sys.stdout, notes, quiet))

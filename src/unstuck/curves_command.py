@@ -19,6 +19,7 @@ from unstuck.arguments import (
     deliver,
     met,
     our_fault,
+    project,
     refuse,
     say,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from unstuck.logs.roles import Choice
     from unstuck.record import Record
     from unstuck.report.logs import Reading
+    from unstuck.settings import Settings
 
 
 def curves(
@@ -66,7 +68,7 @@ def curves(
     if files.count("-") > 1:
         refuse("standard input can be read only once, so give - only once")
     choice = Choice(train, val, higher)
-    readings, unusable = _readings(files, choice)
+    readings, unusable = _readings(files, choice, project())
     if not readings:
         raise typer.Exit(UNUSABLE)
     if not _write(readings, json_file, notes, quiet) or unusable:
@@ -74,7 +76,7 @@ def curves(
     raise typer.Exit(int(any(met(reading.diagnosis, fail_on) for reading in readings)))
 
 
-def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
+def _readings(files: list[str], choice: Choice, wishes: Settings) -> tuple[list[Reading], bool]:
     """What could be read, and whether something could not; that is said at once."""
     from unstuck.diagnosis import diagnose
     from unstuck.reading import Unusable
@@ -84,7 +86,8 @@ def _readings(files: list[str], choice: Choice) -> tuple[list[Reading], bool]:
     unusable = False
     for file in files:
         try:
-            readings += [Reading(record, diagnose(record)) for record in _records(file, choice)]
+            readings += [Reading(record, diagnose(record, wishes.thresholds, wishes.ignore))
+                         for record in _records(file, choice)]
         except Unusable as error:
             say(str(error))
             unusable = True

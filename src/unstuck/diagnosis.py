@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from unstuck import __version__
-from unstuck.catalogue import causes
+from unstuck.catalogue import causes, slug_of
 from unstuck.cause import Cause, Harm, View
 from unstuck.causes._measures import GOOD_SKILL, failed, learned_little, unwatched
 from unstuck.curves import judge
@@ -29,6 +29,7 @@ from unstuck.phases import remarks as curve_remarks
 from unstuck.record import NotMeasured, Record, read_record
 from unstuck.requirements import LOSS
 from unstuck.schedule import after
+from unstuck.silencing import split
 from unstuck.words import count, joined
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
@@ -38,17 +39,19 @@ PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls shor
 
 @np.errstate(all="ignore")  # the numbers of a run that went wrong; settings may be the program's
 def diagnose(
-    record: Record | str | Path, overrides: Mapping[str, float] | None = None
+    record: Record | str | Path, overrides: Mapping[str, float] | None = None,
+    ignore: Collection[str] = (),
 ) -> Diagnosis:
     """Judges a record, or the record in a folder. Same record, same version: same diagnosis.
 
     Args:
         record: what to judge.
         overrides: other values for thresholds, by name.
+        ignore: causes whose findings are silenced, by slug or code.
 
     Raises:
         UnusableRecord: there is no record that can be read.
-        ValueError: no cause has a threshold of an overridden name.
+        ValueError: no cause has a threshold of an overridden name, or a name to ignore.
         BadCatalogue: a plugin with a cause cannot be used.
     """
     if not isinstance(record, Record):
@@ -59,6 +62,7 @@ def diagnose(
     for name in overrides:
         if name not in known:
             raise ValueError(f"no cause has a threshold {name!r}")
+    silenced = [_known(name) for name in ignore]
     outcome = judge(record)
     remarks = [odd.says for odd in record.oddities] + curve_remarks(record)
     if record.torn:
@@ -71,19 +75,30 @@ def diagnose(
         verdicts.append((cause, verdict))
         remarks += trouble
     present = [(c, v) for c, v in verdicts if isinstance(v, Present)]
+    findings = weigh(
+        present, outcome, record.end.kind is EndKind.EXCEPTION,
+        [c for c, v in verdicts if isinstance(v, Unknown)
+         and not (c.needs_trend and outcome.kind in ENDED_EARLY)],
+        record.looks)
+    findings, ignored, trouble = split(findings, silenced, slug_of)
+    remarks += trouble
     return Diagnosis(
         version=__version__,
         record=record.id,
         outcome=outcome,
-        findings=weigh(
-            present, outcome, record.end.kind is EndKind.EXCEPTION,
-            [c for c, v in verdicts if isinstance(v, Unknown)
-             and not (c.needs_trend and outcome.kind in ENDED_EARLY)],
-            record.looks),
+        findings=findings,
         verdicts=tuple((cause.slug, verdict) for cause, verdict in verdicts),
         steps=record.steps,
         remarks=tuple(dict.fromkeys(remarks)),
+        ignored=ignored,
     )
+
+
+def _known(name: str) -> str:
+    try:
+        return slug_of(name)
+    except KeyError:
+        raise ValueError(f"no cause is called {name!r}") from None
 
 
 def verdict_of(

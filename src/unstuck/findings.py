@@ -138,6 +138,7 @@ class Diagnosis:
     verdicts: tuple[tuple[str, Verdict], ...]
     steps: int
     remarks: tuple[str, ...] = ()  # what limited the measuring, one sentence each
+    ignored: tuple[Finding, ...] = ()  # what the user has silenced, with what follows from it
 
     def counted(self) -> tuple[Finding, ...]:
         """Findings that are more than a note."""

@@ -29,6 +29,7 @@ from unstuck.arguments import (
     check_json,
     met,
     our_fault,
+    project,
     put_json,
     refuse,
     say,
@@ -39,6 +40,7 @@ from unstuck.output import complain, silence
 if TYPE_CHECKING:
     from unstuck.findings import Diagnosis
     from unstuck.record import Record
+    from unstuck.settings import Settings
     from unstuck.supervise import RunResult
 
 
@@ -109,6 +111,7 @@ def run(
     if json_file == "-":
         refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
+    wishes = project()
     _check_target(target)
     try:
         name = target[1] if target[0] == "-m" else target[0]
@@ -135,7 +138,7 @@ def run(
             # Of several processes that a launcher started, the first writes the file.
             json_file = None if launch.rank() else json_file
             _say_how_it_ended(result, quiet)
-            found, diagnosis = judged(result.record)
+            found, diagnosis = judged(result.record, wishes)
             bad = met(diagnosis, fail_on)
             if json_file is not None:
                 put_json(schema.to_text(diagnosis), json_file)
@@ -211,13 +214,13 @@ def _show_below(
 
 
 # Judging a record --------------------------------------------------------------------------------
-def judged(folder: Path) -> tuple[Record, Diagnosis]:
-    """Reads a record and judges it."""
+def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
+    """Reads a record and judges it as the project wishes."""
     from unstuck.diagnosis import diagnose
     from unstuck.record import read_record
 
     record = read_record(folder)
-    return record, diagnose(record)
+    return record, diagnose(record, wishes.thresholds, wishes.ignore)
 
 
 def show(

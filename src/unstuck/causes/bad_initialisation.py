@@ -298,7 +298,7 @@ CAUSE = Cause(
         "is a cautious estimate and may be too low.",
         references=(
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
-            "He et al. 2015, on initialisation for networks with ReLU (arXiv 1502.01852)",
+            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
         ),
     ),
     needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),

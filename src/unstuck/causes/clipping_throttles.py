@@ -165,7 +165,7 @@ CAUSE = Cause(
         why="Clipping by norm scales a gradient down to the limit. If the limit is far below the "
         "usual norm, this happens at every step. The effective learning rate is then the learning "
         "rate times the limit, divided by the norm.",
-        detection="unstuck knows the gradient norm before clipping at every step. Nearly all "
+        detection="At every step unstuck knows the gradient norm before clipping. Nearly all "
         "norms must be above the limit, and the typical one at least 20 times the limit. The "
         "clipped steps must be short relative to the weights, and the run must have learned "
         "little. Adam makes up for any constant factor, so its steps stay long.",

@@ -135,8 +135,8 @@ CAUSE = Cause(
         why="A function of a constant is constant. Data are easily erased on the way to the "
         "network: by integer division, a wrong dtype, an inverted mask, or a missing file that is "
         "read as zeros.",
-        detection="unstuck keeps the smallest and largest value of each input of the first layer "
-        "over all sampled batches. If neither the inputs nor the outputs differ between any two "
+        detection="Over all sampled batches unstuck keeps the smallest and the largest value of "
+        "each input of the first layer. If neither inputs nor outputs differ between any two "
         "samples, the network cannot distinguish the samples. Some constant features are normal "
         "and are not reported. If a run learned little, unstuck reports constant features from "
         "half of all features on, provided that they are constant in all kept samples.",

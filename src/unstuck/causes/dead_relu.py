@@ -179,7 +179,7 @@ CAUSE = Cause(
         "a run learns, only layers that are almost completely dead are reported. A ReLU that is "
         "written with torch.where or as a multiplication is not seen.",
         references=(
-            "Maas, Hannun, Ng 2013: the paper that introduced the leaky ReLU (ICML workshop)",
+            "Maas, Hannun, Ng 2013: Rectifier nonlinearities improve acoustic models",
             "Lu, Shin, Su, Karniadakis 2019: Dying ReLU and initialization (arXiv 1903.06733)",
         ),
     ),

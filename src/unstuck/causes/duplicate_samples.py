@@ -117,7 +117,7 @@ CAUSE = Cause(
         "both sides.",
         why="The loss is an average over the samples of each batch. A sample with ten copies "
         "pulls ten times as hard as another, whatever it is worth.",
-        detection="unstuck compares the samples element by element, as the model receives them. "
+        detection="Samples are compared element by element, as the model receives them. "
         "If the same index of a data set is drawn again, or the data set is passed through a "
         "second time, that does not count as a copy. If distinct samples are often nearly the "
         "same, as in tables of categories, equal samples are attributed to chance.",

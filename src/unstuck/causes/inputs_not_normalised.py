@@ -205,8 +205,8 @@ CAUSE = Cause(
         why="The gradient of a first-layer weight is proportional to the input that it "
         "multiplies, and the curvature is proportional to the square of that input. Initialisers "
         "and usual learning rates assume inputs with mean 0 and standard deviation 1.",
-        detection="unstuck measures the mean and the standard deviation of each feature where the "
-        "first layer with weights receives it, that is, after any scaling in the program. Models "
+        detection="For each feature unstuck measures the mean and the standard deviation where "
+        "the first layer with weights receives it, so after any scaling in the program. Models "
         "that begin with a normalisation or an embedding layer are not judged. Constant features "
         "are left out, and so is a single odd feature among many. If a run learns well with odd "
         "inputs, the finding is only a note.",

@@ -232,7 +232,7 @@ CAUSE = Cause(
         references=(
             "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
-            "He et al. 2015: initialisation of ReLU networks (arXiv 1502.01852)",
+            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
         ),
     ),
     needs=(OUTPUT_GRADIENT,),

@@ -99,7 +99,8 @@ CAUSE = Cause(
         consequence="No channel contains a single colour any more, and adjacent pixels are no "
         "longer neighbours in the image. The filters see stripes of mixed colours, and edges are "
         "torn to pieces.",
-        why="view and reshape leave the numbers where they are in memory and only rename the axes. "
+        why="The methods view and reshape leave the numbers where they are in memory and only "
+        "rename the axes. "
         "Images read from files are stored as height, width, channels. PyTorch's convolutions "
         "take channels, height, width, even in the channels_last memory format. Only a permute "
         "gets from one to the other.",

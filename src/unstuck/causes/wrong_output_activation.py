@@ -135,10 +135,10 @@ CAUSE = Cause(
         "every target outside the range by at least its distance from the range.",
         why="A ReLU never outputs negative numbers, a sigmoid outputs 0 to 1, and a tanh outputs "
         "-1 to 1. An output that is pushed against its limit also gets no gradient any more.",
-        detection="unstuck reads from the autograd graph which operation made the prediction, and "
-        "compares each sampled batch of targets with the range of that operation. It measures the "
-        "share of targets outside, and the squared error that remains for the best possible "
-        "output. Both must be larger than noise and outliers make them.",
+        detection="The autograd graph shows which operation made the prediction. "
+        "unstuck measures the share of targets outside the range of that operation, and the "
+        "squared error that remains for the best possible output. Both must be larger than noise "
+        "and outliers make them.",
         limitations="An activation whose result is scaled or shifted afterwards is not judged. "
         "Only squared, absolute and Huber errors are judged, from torch.nn or written by hand.",
         references=(

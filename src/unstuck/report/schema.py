@@ -42,6 +42,7 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "outcome_confidence": _number(diagnosis.outcome.confidence),
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "verdicts": {slug: _verdict(verdict) for slug, verdict in diagnosis.verdicts},
+        "ignored": [finding.slug for finding in diagnosis.ignored],
     }
 
 
@@ -213,6 +214,7 @@ def json_schema() -> dict[str, Any]:
             {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},
             "The verdict on every cause, by slug.",
         ),
+        ignored=_described(_list(text), "Causes whose findings the user has silenced."),
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -252,7 +254,7 @@ def _object(description: str, **properties: Any) -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": list(properties),
-        "additionalProperties": False,
+        "additionalProperties": True,  # what comes later is additive
     }
 
 

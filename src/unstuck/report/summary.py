@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from unstuck.findings import Diagnosis, Outcome, OutcomeKind, Severity, Unknown
+from unstuck.findings import Diagnosis, Finding, Outcome, OutcomeKind, Severity, Unknown
 from unstuck.signals import BY_NAME
 from unstuck.words import count, joined, percent
 
@@ -107,6 +107,11 @@ def requirements(unknown: Sequence[tuple[str, Unknown]]) -> list[str]:
         in_words = [need for need in verdict.needs if need not in BY_NAME]
         found.update(dict.fromkeys(in_words or [BY_NAME[n].requires for n in verdict.needs]))
     return list(found)
+
+
+def ignored(findings: Sequence[Finding]) -> str:
+    """Which findings the user has silenced."""
+    return f"{count(len(findings), 'finding')} ({joined(f.slug for f in findings)})"
 
 
 def totals(diagnosis: Diagnosis, notes: bool) -> str:

@@ -77,12 +77,14 @@ def _draw_outcome(canvas: Canvas, diagnosis: Diagnosis, advise: bool) -> None:
 def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, notes: bool, apart: bool) -> None:
     """What was not assessed, and what limited the watching."""
     unknown = diagnosis.not_assessed()
-    if apart and (unknown or diagnosis.remarks):
+    if apart and (unknown or diagnosis.remarks or diagnosis.ignored):
         canvas.draw(("", ""))
     if unknown:
         _draw_prose(canvas, "not assessed: ", summary.not_assessed(unknown, notes), "")
     for remark in diagnosis.remarks:
         _draw_prose(canvas, "note: ", remark, "")
+    if diagnosis.ignored:
+        _draw_prose(canvas, "ignored: ", summary.ignored(diagnosis.ignored), "")
 
 
 # One finding -------------------------------------------------------------------------------------
