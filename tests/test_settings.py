@@ -82,7 +82,8 @@ def test_a_comment_silences_the_finding_at_its_line(tmp_path: Path) -> None:
 def test_a_comment_for_another_cause_silences_nothing(tmp_path: Path) -> None:
     status, said, found, ignored = run(tmp_path, "  # unstuck: ignore[dead-relu, no-such]")
     assert (status, SLUG in found, ignored) == (1, True, [])
-    assert "The comment `unstuck: ignore[no-such]` in line 13 names no cause." in " ".join(said.split())
+    remark = "The comment `unstuck: ignore[no-such]` in line 13 names no cause."
+    assert remark in " ".join(said.split())
 
 
 def test_a_project_silences_a_cause(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from unstuck.clean import LONGEST, clean
 
 TAB = "    "  # one width wherever it stands, so that columns before and after it agree
+_GLUE = "\ue000"  # stands for a space at which no line is broken
 TEXT_WIDTH = 100  # prose wider than this is hard to read
 NARROWEST = 20
 PIPE_WIDTH = 100
@@ -96,8 +97,9 @@ class Canvas:
 
     def wrap(self, text: str, width: int) -> list[str]:
         """Cleaned text in lines of at most `width` cells; words longer than that are broken."""
-        lines = Text(self.clean(text)).wrap(self.console, max(width, 8))
-        return [line.plain.rstrip() for line in lines] or [""]
+        together = self.clean(text).replace(" %", f"{_GLUE}%")
+        lines = Text(together).wrap(self.console, max(width, 8))
+        return [line.plain.replace(_GLUE, " ").rstrip() for line in lines] or [""]
 
     def draw(self, *parts: tuple[str, str]) -> None:
         """Prints one line of (text, style) parts, cleaned; a line is never folded."""
