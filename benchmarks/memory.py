@@ -117,7 +117,7 @@ def measure(name: str, cause: str) -> Iterator[tuple[str, dict[str, float], str]
         with tempfile.TemporaryDirectory(prefix="unstuck-memory-") as folder:
             bare = apart(name, kind)
             watched = apart(name, kind, folder)
-            found = [finding.slug for finding in unstuck.diagnose(folder).findings]
+            found = [finding.cause for finding in unstuck.diagnose(folder).findings]
         step = bare["peak"] - bare["built"]
         over = watched["peak"] - bare["peak"]
         trouble = []

@@ -49,7 +49,7 @@ def judged(program: Path, function: str) -> Outcome:
 
 
 def said(findings: tuple[Finding, ...]) -> list[str]:
-    return [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in findings]
+    return [f"{f.severity} {f.cause} <- {f.explained_by}: {f.title}" for f in findings]
 
 
 def of_a_set(case: Path) -> bool:
@@ -80,7 +80,7 @@ def test_findings_are_well_formed(case: Path) -> None:
             for remedy in present.remedies:
                 assert remedy.ladder or remedy.advice
                 assert remedy.code()
-        slugs = {f.slug for f in diagnosis.findings}
+        slugs = {f.cause for f in diagnosis.findings}
         assert {f.explained_by for f in diagnosis.findings} <= slugs | {None}
 
 
@@ -215,7 +215,7 @@ def test_too_little_is_never_a_finding(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "events.jsonl").write_text("".join(first_step_only(lines_of(case))))
         trend = [f for f in diagnose(folder).findings
-                 if catalogue.find(f.slug).needs_trend]
+                 if catalogue.find(f.cause).needs_trend]
         assert not trend, said(tuple(trend))
 
 
@@ -272,9 +272,9 @@ def test_presents_survive_an_unwritable_program_text(tmp_path: Path) -> None:
         file.write_text(re.sub(r'"text":"(?:[^"\\]|\\.)*"', '"text":null', file.read_text()))
         findings = diagnose(folder).findings
         if of_a_set(case):
-            found = next(f for f in findings if f.slug == corpus.cause_of(case))
+            found = next(f for f in findings if f.cause == corpus.cause_of(case))
         else:
             found = findings[0]
-        assert found.slug == corpus.cause_of(case)
+        assert found.cause == corpus.cause_of(case)
         assert isinstance(found.present, Present)
-        assert all(remedy.code() for remedy in found.present.remedies)
+        assert all(remedy.code() for remedy in found.remedies)

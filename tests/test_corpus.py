@@ -38,7 +38,7 @@ def diagnosed(file: Path, function: str) -> Diagnosis:
 
 
 def said(findings: tuple[Finding, ...]) -> list[str]:
-    return [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in findings]
+    return [f"{f.severity} {f.cause} <- {f.explained_by}: {f.title}" for f in findings]
 
 
 @pytest.mark.parametrize("program", [
@@ -52,20 +52,20 @@ def test_the_diagnosis_is_the_truth(program: Program) -> None:
     faults = program.faults
     if any(catalogue.find(slug).by_trial for slug in faults):
         (slug,) = faults
-        sets = [f for f in findings if slug in (f.slug, *f.present.one_of)]
+        sets = [f for f in findings if slug in (f.cause, *f.one_of)]
         assert sets, said(findings)
-        assert all(f.present.one_of and f.present.separated_by for f in sets)
+        assert all(f.one_of and f.separated_by for f in sets)
     else:
-        roots = {f.slug for f in counted if f.explained_by is None}
+        roots = {f.cause for f in counted if f.explained_by is None}
         assert set(faults) <= roots, (said(counted), diagnosis.outcome.says)
-        assert {f.explained_by or f.slug for f in counted} <= set(faults), said(counted)
+        assert {f.explained_by or f.cause for f in counted} <= set(faults), said(counted)
     if len(faults) == 1 and not catalogue.find(*faults).by_trial:
-        assert findings[0].slug in faults, said(findings)
-        assert findings[0].present.strength >= 0.7
+        assert findings[0].cause in faults, said(findings)
+        assert findings[0].strength >= 0.7
     for slug, expression in faults.items():
         if expression is not None:
-            found = next((f for f in findings if f.slug == slug), findings[0])
-            location = found.present.location
+            found = next((f for f in findings if f.cause == slug), findings[0])
+            location = found.location
             assert location is not None
             assert Path(location.file) == program.file
             assert squeezed(source(location)) == squeezed(expression)

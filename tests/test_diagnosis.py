@@ -116,14 +116,14 @@ def test_what_is_more_unlikely_than_not_is_a_note(judged):
 
 # Roots and symptoms ------------------------------------------------------------------------------
 def roots(diagnosed: diagnosis.Diagnosis) -> dict[str, str | None]:
-    return {f.slug: f.explained_by for f in diagnosed.findings}
+    return {f.cause: f.explained_by for f in diagnosed.findings}
 
 
 def test_roots_come_before_their_symptoms(judged):
     found = judged(flat(), cause("a", present(0.99, since=9)),
                    cause("b", present(0.6, since=4), explains=("a",)))
     assert roots(found) == {"b": None, "a": "b"}
-    assert [f.slug for f in found.findings] == ["b", "a"]
+    assert [f.cause for f in found.findings] == ["b", "a"]
 
 
 def test_a_chain_leads_to_its_end(judged):
@@ -177,7 +177,7 @@ def test_the_first_to_begin_is_the_root_of_a_circle(judged):
 
 # What one record cannot tell apart ---------------------------------------------------------------
 def doubles(found: diagnosis.Diagnosis) -> dict[str, tuple[str, ...]]:
-    return {f.slug: f.present.one_of for f in found.findings}
+    return {f.cause: f.one_of for f in found.findings}
 
 
 def test_causes_that_begin_together_and_predict_the_same_are_one_of_both(judged):
@@ -206,7 +206,7 @@ def test_a_doubtful_cause_makes_no_double(judged):
 def test_a_root_inherits_the_worst_that_it_explains(judged):
     found = judged(solved(), cause("a", present(), Harm.MISTAKE),
                    cause("b", present(), explains=("a",)))
-    assert {f.slug: f.severity for f in found.findings} == {
+    assert {f.cause: f.severity for f in found.findings} == {
         "b": Severity.WARNING, "a": Severity.WARNING}
 
 
@@ -220,7 +220,7 @@ def test_the_order_does_not_depend_on_the_catalogue(judged):
                cause("c", present(0.9), code="X003"),
                cause("d", present(0.6), Harm.MISTAKE, code="X004")]
     forwards = judged(flat(), *several).findings
-    assert [f.slug for f in forwards] == ["d", "c", "a", "b"]
+    assert [f.cause for f in forwards] == ["d", "c", "a", "b"]
     assert judged(flat(), *reversed(several)).findings == forwards
 
 
@@ -248,7 +248,7 @@ def test_a_detector_that_raises_costs_only_its_own_verdict(judged):
         raise ZeroDivisionError("by hand")
 
     found = judged(flat(), cause("a", detect), cause("b", present()))
-    assert [f.slug for f in found.findings] == ["b"]
+    assert [f.cause for f in found.findings] == ["b"]
     ((_, unknown),) = found.not_assessed()
     assert "internal error in a: ZeroDivisionError: by hand" in unknown.reason
     assert unknown.reason in found.remarks

@@ -18,7 +18,7 @@ from unstuck.report.schema import to_dict
 
 
 def found(folder: Path) -> dict[str, Finding]:
-    return {finding.slug: finding for finding in diagnose(folder).findings}
+    return {finding.cause: finding for finding in diagnose(folder).findings}
 
 
 def train(folder: Path, model: nn.Module, points: torch.Tensor, rate: float) -> Path:
@@ -45,7 +45,7 @@ def test_a_recurrence_that_explodes_and_a_rate_that_is_too_high() -> None:
         assert present.one_of == (other,)
         assert present.separated_by
         assert "clip" in present.separated_by
-        assert "lr" in present.separated_by
+        assert "learning rate" in present.separated_by
     first = to_dict(diagnose(record))["findings"][0]
     assert first["one_of"] == ["learning-rate-too-high"]
     assert first["separated_by"]
@@ -59,15 +59,15 @@ def test_raw_inputs_and_large_weights(tmp_path: Path) -> None:
         for layer in (model[0], model[2], model[4]):
             layer.weight.mul_(60)
     findings = found(train(tmp_path, model, 300 * torch.randn(500, 6) + 900, 0.05))
-    assert findings["inputs-not-normalised"].present.one_of == ("bad-initialisation",)
-    assert findings["bad-initialisation"].present.one_of == ("inputs-not-normalised",)
+    assert findings["inputs-not-normalised"].one_of == ("bad-initialisation",)
+    assert findings["bad-initialisation"].one_of == ("inputs-not-normalised",)
 
 
 def test_what_stands_alone_is_told(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2))
     findings = found(train(tmp_path, model, torch.randn(500, 6), 400.0))
-    assert findings["learning-rate-too-high"].present.one_of == ()
+    assert findings["learning-rate-too-high"].one_of == ()
 
 
 def test_a_double_that_could_not_be_looked_for(tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ def record() -> Record:
 
 
 def said_of(record: Record) -> set[str]:
-    return {finding.slug for finding in diagnose(record).counted()}
+    return {finding.cause for finding in diagnose(record).counted()}
 
 
 def test_a_cause_can_be_silenced_with_what_follows_from_it(record: Record) -> None:
     assert "inputs-not-normalised" in said_of(record)
     found = diagnose(record, ignore=("inputs-not-normalised",))
     assert not found.counted()
-    assert {f.slug for f in found.ignored} >= said_of(record)
+    assert {f.cause for f in found.ignored} >= said_of(record)
     by_code = diagnose(record, ignore=(found.ignored[0].code,))
     assert by_code.ignored
 

@@ -57,7 +57,7 @@ def test_a_mistake_is_named_within_its_steps(slug: str, steps: int) -> None:
     diagnosis = diagnosed(slug, "sick", steps)
     named = diagnosis.findings if slug in NOTES else diagnosis.counted()
     assert named, dict(diagnosis.verdicts)[slug]
-    assert named[0].slug == slug
+    assert named[0].cause == slug
 
 
 @pytest.mark.parametrize(("slug", "steps"), LIMITS.items(), ids=LIMITS)

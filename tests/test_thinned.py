@@ -64,14 +64,14 @@ def whole(program: Path) -> Diagnosis:
 
 
 def place(finding: Finding) -> tuple[str, int, int] | None:
-    found = finding.present.location
+    found = finding.location
     return None if found is None else (Path(found.file).name, found.line, found.column)
 
 
 def holds(program: Path, found: Diagnosis) -> None:
     """The cause of a sick program is named as in its whole record, or said to be unknown."""
     slug = corpus.cause_of(program)
-    said = [f"{f.severity} {f.slug} <- {f.explained_by}: {f.present.title}" for f in found.findings]
+    said = [f"{f.severity} {f.cause} <- {f.explained_by}: {f.title}" for f in found.findings]
     verdict = dict(found.verdicts)[slug]
     assert not isinstance(verdict, Absent), verdict.reason
     if isinstance(verdict, Unknown):
@@ -81,14 +81,14 @@ def holds(program: Path, found: Diagnosis) -> None:
     counted = found.counted()
     if isinstance(verdict, Unknown):
         # What it brought about may still be seen, but not as if it were the whole truth.
-        known = {f.slug for f in whole(program).counted()}
-        others = [f for f in counted if f.slug not in known and slug not in f.present.one_of]
+        known = {f.cause for f in whole(program).counted()}
+        others = [f for f in counted if f.cause not in known and slug not in f.one_of]
         assert not others, said
         return
     assert counted, "nothing was found"
-    assert counted[0].slug == slug, said
+    assert counted[0].cause == slug, said
     assert place(counted[0]) == place(whole(program).counted()[0])
-    assert not [f for f in counted if f.slug != slug and f.explained_by != slug], said
+    assert not [f for f in counted if f.cause != slug and f.explained_by != slug], said
 
 
 @pytest.mark.parametrize(("program", "pattern"), each(SICK))
@@ -103,7 +103,7 @@ def test_the_well_stay_silent(
     program: Path, function: str, pattern: str, tmp_path: Path
 ) -> None:
     found = thinned(program, function, pattern, tmp_path).counted()
-    assert not [f"{f.severity} {f.slug}: {f.present.title}" for f in found]
+    assert not [f"{f.severity} {f.cause}: {f.title}" for f in found]
 
 
 # In truth ----------------------------------------------------------------------------------------

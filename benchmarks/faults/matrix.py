@@ -249,7 +249,7 @@ def _told(folder: Path, combination: Combination, thrown: dict[str, Any]) -> Ite
             yield f"the line {thrown['at'][0]} is not in the report"
         if f"step {step}" not in report or f"step {step}" not in told:
             yield f"the step {step} is not named"
-    slugs = [finding.slug for finding in diagnosis.findings]
+    slugs = [finding.cause for finding in diagnosis.findings]
     if combination.program == SICK and step >= SHOWN and FAULT not in slugs:
         yield f"the fault that had shown is not named, but {slugs}"
 

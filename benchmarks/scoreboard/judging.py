@@ -69,10 +69,10 @@ def judge(home: Path, early: bool) -> Judgement:
     judgement = Judgement(
         outcome=diagnosis.outcome.kind.value,
         findings=tuple(
-            Named(found.slug, found.severity.value, found.explained_by, found.present.one_of,
-                  found.present.separated_by,
-                  found.present.location.line if found.present.location else None,
-                  found.present.title)
+            Named(found.cause, found.severity.value, found.explained_by, found.one_of,
+                  found.separated_by,
+                  found.location.line if found.location else None,
+                  found.title)
             for found in diagnosis.findings),
         unknown=tuple(slug for slug, verdict in diagnosis.verdicts if isinstance(verdict, Unknown)),
         steps=diagnosis.steps,
@@ -108,7 +108,7 @@ def _after(home: Path, steps: int) -> tuple[str, ...]:
             early.write(json.dumps({
                 "type": "fact", "fact": "end", "step": steps,
                 "data": {"kind": "stopped", "max_steps": steps}}) + "\n")
-        return tuple(each.slug for each in diagnose(folder).counted())
+        return tuple(each.cause for each in diagnose(folder).counted())
 
 
 def until(event: dict[str, Any], steps: int) -> dict[str, Any] | None:

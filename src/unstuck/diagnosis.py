@@ -185,7 +185,7 @@ def weigh(
     ]
 
     def order(finding: Finding) -> tuple[bool, int, bool, float, str]:
-        cause, verdict = by_slug[finding.slug]
+        cause, verdict = by_slug[finding.cause]
         return (finding.explained_by is not None, finding.severity.rank,
                 cause.harm is not Harm.MISTAKE, -verdict.strength, cause.code)
 

@@ -117,14 +117,63 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A cause that is present, weighed against the rest of the diagnosis."""
+    """A cause that is present, weighed against the rest of the diagnosis.
 
-    slug: str
+    It has the names that the JSON has. `cause` is the slug; `present` is the verdict on the cause,
+    whose parts can be read here as well.
+    """
+
+    cause: str
     code: str
     severity: Severity
     present: Present
     explained_by: str | None = None
     trial: TrialResult | None = None
+
+    @property
+    def strength(self) -> float:
+        """How probable it is that the cause is there."""
+        return self.present.strength
+
+    @property
+    def title(self) -> str:
+        """What is wrong, with the numbers."""
+        return self.present.title
+
+    @property
+    def since_step(self) -> int:
+        """The first step at which it shows."""
+        return self.present.since_step
+
+    @property
+    def label(self) -> str:
+        """The few words after the caret."""
+        return self.present.label
+
+    @property
+    def location(self) -> SourceLocation | None:
+        """The expression at fault."""
+        return self.present.location
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The measurements that speak for it."""
+        return self.present.evidence
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What may fix it, the best first."""
+        return self.present.remedies
+
+    @property
+    def one_of(self) -> tuple[str, ...]:
+        """Causes that it cannot be distinguished from."""
+        return self.present.one_of
+
+    @property
+    def separated_by(self) -> str | None:
+        """The experiment that would distinguish it from those."""
+        return self.present.separated_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,19 +31,19 @@ def split(
             try:
                 names.add(slug_of(word))
             except KeyError:
-                location = finding.present.location
+                location = finding.location
                 line = "" if location is None else f" in line {location.line}"
                 remarks.append(f"The comment `unstuck: ignore[{word}]`{line} names no cause.")
-        if finding.slug in names:
-            silent.add(finding.slug)
-    hidden = [f for f in findings if f.slug in silent or f.explained_by in silent]
+        if finding.cause in names:
+            silent.add(finding.cause)
+    hidden = [f for f in findings if f.cause in silent or f.explained_by in silent]
     shown = tuple(f for f in findings if f not in hidden)
     return shown, tuple(hidden), list(dict.fromkeys(remarks))
 
 
 def _words_at(finding: Finding) -> list[str]:
     """What the comments at a finding's place name."""
-    location = finding.present.location
+    location = finding.location
     if location is None or location.text is None:
         return []
     return [word.strip() for names in _COMMENT.findall(location.text)

@@ -276,7 +276,7 @@ def test_a_fault_is_named_as_without_the_mode(mode: Any, tmp_path: Path) -> None
         with unstuck.watch(tmp_path / name, overhead=ALWAYS), around():
             train(rate=1e4)
         diagnosis = diagnose(read_record(tmp_path / name))
-        found.append([(f.slug, f.severity) for f in diagnosis.counted()])
+        found.append([(f.cause, f.severity) for f in diagnosis.counted()])
     assert found[0] == found[1]
     assert found[0]
 

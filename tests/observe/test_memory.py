@@ -188,7 +188,7 @@ def test_the_fault_of_large_tensors_is_named(
     with unstuck.watch(tmp_path / "r", overhead=1e9) as watch:
         for _ in program.build(True, SMALL[program.name]):
             pass
-    assert program.cause in [finding.slug for finding in watch.diagnose().findings]
+    assert program.cause in [finding.cause for finding in watch.diagnose().findings]
 
 
 # What is held -------------------------------------------------------------------------------------

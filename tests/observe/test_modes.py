@@ -118,7 +118,7 @@ def test_modes_count_only_where_they_do_harm(
     lesson = Lesson()
     with unstuck.watch(tmp_path / "record", overhead=1e9):
         program(lesson)
-    found = {f.slug for f in diagnose(tmp_path / "record").counted()}
+    found = {f.cause for f in diagnose(tmp_path / "record").counted()}
     modes = found & {"training-in-eval-mode", "validation-in-train-mode"}
     assert modes == ({slug} if slug else set())
 

@@ -75,7 +75,8 @@ def test_a_report_keeps_to_the_schema(tmp_path: Path) -> None:
 def test_a_report_says_what_the_design_says() -> None:
     document = schema.to_dict(_diagnosis())
     assert list(document) == [
-        "schema", "version", "record", "outcome", "outcome_confidence", "findings", "verdicts"
+        "schema", "version", "record", "outcome", "outcome_confidence", "findings", "verdicts",
+        "ignored",
     ]
     first, second = document["findings"]
     assert first["cause"] == "learning-rate-too-high"
@@ -102,9 +103,10 @@ def test_a_report_says_what_the_design_says() -> None:
 
 def test_the_schema_refuses_what_is_no_report() -> None:
     document = schema.to_dict(_diagnosis())
-    for change in ({"schema": 2}, {"outcome": "fine"}, {"more": 1}, {"findings": [{}]}):
+    for change in ({"schema": 2}, {"outcome": "fine"}, {"findings": [{}]}):
         with pytest.raises(jsonschema.ValidationError):
             _valid({**document, **change})
+    _valid({**document, "more": 1})  # what comes later is additive
 
 
 def test_a_file_name_that_is_no_utf8_costs_no_report(tmp_path: Path) -> None:

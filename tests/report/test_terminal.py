@@ -111,8 +111,8 @@ unstuck: 1 error
 
 def test_symptoms_stand_under_their_root() -> None:
     root = _finding(_present(None, "", remedies=()))
-    symptom = _finding(_present(_at()), "dead-relu", Severity.WARNING, root.slug)
-    second = _finding(_present(None), "vanishing-gradients", Severity.NOTE, symptom.slug)
+    symptom = _finding(_present(_at()), "dead-relu", Severity.WARNING, root.cause)
+    second = _finding(_present(None), "vanishing-gradients", Severity.NOTE, symptom.cause)
     lines = _shown(_diagnosis(root, symptom, second), notes=True, quiet=True).splitlines()
     assert lines[-3:] == [
         "   = this also explains:",

@@ -42,7 +42,7 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "outcome_confidence": _number(diagnosis.outcome.confidence),
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "verdicts": {slug: _verdict(verdict) for slug, verdict in diagnosis.verdicts},
-        "ignored": [finding.slug for finding in diagnosis.ignored],
+        "ignored": [finding.cause for finding in diagnosis.ignored],
     }
 
 
@@ -67,22 +67,21 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    present = finding.present
     return {
-        "cause": finding.slug,
+        "cause": finding.cause,
         "code": finding.code,
         "severity": finding.severity.value,
-        "strength": _number(present.strength),
-        "since_step": int(present.since_step),
-        "title": present.title,
-        "location": _location(present.location),
-        "evidence": [_evidence(evidence) for evidence in present.evidence],
-        "one_of": list(present.one_of),
-        "separated_by": present.separated_by,
+        "strength": _number(finding.strength),
+        "since_step": int(finding.since_step),
+        "title": finding.title,
+        "location": _location(finding.location),
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "one_of": list(finding.one_of),
+        "separated_by": finding.separated_by,
         "explained_by": finding.explained_by,
         "remedies": [
             {"name": remedy.name, "safety": remedy.safety.value, "code": remedy.code()}
-            for remedy in present.remedies
+            for remedy in finding.remedies
         ],
         "trial": _trial(finding.trial),
     }
@@ -174,7 +173,7 @@ def json_schema() -> dict[str, Any]:
         seconds=number,
     )
     finding = _object(
-        "A cause that is present.",
+        "A cause that is finding.",
         cause=_described(text, "Its slug; `unstuck explain` describes it."),
         code=text,
         severity={"enum": [severity.value for severity in Severity]},

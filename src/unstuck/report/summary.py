@@ -111,7 +111,7 @@ def requirements(unknown: Sequence[tuple[str, Unknown]]) -> list[str]:
 
 def ignored(findings: Sequence[Finding]) -> str:
     """Which findings the user has silenced."""
-    return f"{count(len(findings), 'finding')} ({joined(f.slug for f in findings)})"
+    return f"{count(len(findings), 'finding')} ({joined(f.cause for f in findings)})"
 
 
 def totals(diagnosis: Diagnosis, notes: bool) -> str:

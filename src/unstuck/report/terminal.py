@@ -90,66 +90,66 @@ def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, notes: bool, apart: bo
 # One finding -------------------------------------------------------------------------------------
 def _roots(shown: Sequence[Finding]) -> list[Finding]:
     """Findings to print at full length: those whose root is not printed."""
-    slugs = {finding.slug for finding in shown}
-    roots = [f for f in shown if f.explained_by not in slugs or f.explained_by == f.slug]
-    reached = {finding.slug for root in roots for finding, _ in _symptoms(root, shown)}
-    reached |= {root.slug for root in roots}
-    return roots + [f for f in shown if f.slug not in reached]  # members of a circle
+    slugs = {finding.cause for finding in shown}
+    roots = [f for f in shown if f.explained_by not in slugs or f.explained_by == f.cause]
+    reached = {finding.cause for root in roots for finding, _ in _symptoms(root, shown)}
+    reached |= {root.cause for root in roots}
+    return roots + [f for f in shown if f.cause not in reached]  # members of a circle
 
 
 def _symptoms(root: Finding, shown: Sequence[Finding]) -> list[tuple[Finding, int]]:
     """What a finding explains, at first or second hand, with the depth."""
     found: list[tuple[Finding, int]] = []
-    seen = {root.slug}
+    seen = {root.cause}
 
     def follow(slug: str, depth: int) -> None:
         for finding in shown:
-            if finding.explained_by == slug and finding.slug not in seen:
-                seen.add(finding.slug)
+            if finding.explained_by == slug and finding.cause not in seen:
+                seen.add(finding.cause)
                 found.append((finding, depth))
-                follow(finding.slug, depth + 1)
+                follow(finding.cause, depth + 1)
 
-    follow(root.slug, 0)
+    follow(root.cause, 0)
     return found
 
 
 def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) -> None:
-    present, style = finding.present, _STYLES[finding.severity]
-    head = f"{finding.severity.value}[{finding.slug}]"
-    lines = canvas.wrap(f"{head}: {present.title}", canvas.width)
+    style = _STYLES[finding.severity]
+    head = f"{finding.severity.value}[{finding.cause}]"
+    lines = canvas.wrap(f"{head}: {finding.title}", canvas.width)
     if lines[0].startswith(head):  # on a very narrow terminal the head itself may be broken
         canvas.draw((head, style), (lines[0][len(head):], "bold"))
         lines = lines[1:]
     for line in lines:
         canvas.draw((line, "bold"))
-    location = present.location
+    location = finding.location
     gutter = len(str(location.line)) if location else 2
     if location:
-        _draw_source(canvas, location, present.label, style, gutter)
-    elif present.label:
-        _draw_item(canvas, gutter, "where", present.label)
-    for evidence in present.evidence:
+        _draw_source(canvas, location, finding.label, style, gutter)
+    elif finding.label:
+        _draw_item(canvas, gutter, "where", finding.label)
+    for evidence in finding.evidence:
         _draw_item(canvas, gutter, "seen", _seen(canvas, evidence))
     if finding.trial:
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
-    for index, remedy in enumerate(present.remedies):
+    for index, remedy in enumerate(finding.remedies):
         risk = " (changes the experiment)" if remedy.safety is Safety.CHANGES_EXPERIMENT else ""
         _draw_code(canvas, gutter, "or" if index else "fix", remedy.code() + risk)
-    if present.one_of:
-        others = joined(present.one_of, most=len(present.one_of), by="or")
+    if finding.one_of:
+        others = joined(finding.one_of, most=len(finding.one_of), by="or")
         text = f"this run cannot distinguish it from {others}"
-        if present.separated_by:
-            text += f"; to find out, {present.separated_by}"
+        if finding.separated_by:
+            text += f"; to find out, {finding.separated_by}"
         _draw_item(canvas, gutter, "note", text)
-    _draw_code(canvas, gutter, "why", f"unstuck explain {finding.slug}")
+    _draw_code(canvas, gutter, "why", f"unstuck explain {finding.cause}")
     symptoms = _symptoms(finding, shown)
     if symptoms:
         _draw_item(canvas, gutter, "this also explains:", "")
     for symptom, depth in symptoms:
         indent = " " * (gutter + 3 + 2 * depth)
-        where = symptom.present.location
+        where = symptom.location
         at = f" ({_place(where)})" if where else ""
-        text = f"{symptom.severity.value}[{symptom.slug}]: {symptom.present.title}{at}"
+        text = f"{symptom.severity.value}[{symptom.cause}]: {symptom.title}{at}"
         for line in canvas.wrap(text, canvas.width - len(indent) - 2):
             canvas.draw((indent + line, ""))
             indent = " " * (gutter + 5 + 2 * depth)
