@@ -10,6 +10,7 @@ from unstuck.cause import View
 from unstuck.causes._measures import level
 from unstuck.facts import SourceLocation
 from unstuck.signals import BATCH_SIZE
+from unstuck.torch_api import IN_ORDER
 
 CONFIDENCE = 1.96  # standard deviations: 95 % of a normal distribution
 
@@ -35,7 +36,7 @@ def pairs_location(view: View) -> SourceLocation | None:
         # A last, smaller batch must not hide the loader.
         size = level(view[BATCH_SIZE])
         fitting = [x for x in loaders if x.batch_size == size]
-        mixing = [x for x in fitting if x.sampler != "SequentialSampler"]
+        mixing = [x for x in fitting if x.sampler != IN_ORDER]
         if mixing or fitting:
             return (mixing or fitting)[0].location
     calls = [m.call_location for m in view.facts.models if m.call_location is not None]

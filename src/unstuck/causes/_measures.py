@@ -28,6 +28,7 @@ from unstuck.signals import (
     Signal,
     StepSignal,
 )
+from unstuck.torch_api import BATCH_NORM
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this counts for nothing
@@ -85,7 +86,7 @@ def unread_loss(record: Record) -> str | None:
 def mode_layers(view: View) -> list[Layer]:
     """The dropout and batch normalisation layers of all models."""
     return [layer for layer in view.facts.layers().values()
-            if layer.role is LayerRole.DROPOUT or "BatchNorm" in layer.kind]
+            if layer.role is LayerRole.DROPOUT or BATCH_NORM in layer.kind]
 
 
 def risky_function(record: Record) -> str | None:

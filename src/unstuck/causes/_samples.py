@@ -9,6 +9,7 @@ from unstuck.cause import View
 from unstuck.causes._measures import unread_loss, unwatched
 from unstuck.facts import Kept, SourceLocation
 from unstuck.findings import Absent, Unknown
+from unstuck.torch_api import IN_ORDER
 
 
 def kept(view: View, role: str) -> Kept | None:
@@ -63,7 +64,7 @@ def training_location(view: View) -> SourceLocation | None:
     if calls and calls[0].input_shape:
         loaders = tuple(x for x in loaders if x.batch_size == calls[0].input_shape[0])
     # Validation is seldom shuffled.
-    best = next((x for x in loaders if x.sampler != "SequentialSampler"), None)
+    best = next((x for x in loaders if x.sampler != IN_ORDER), None)
     if best is not None or loaders:
         return (best or loaders[0]).location
     return calls[0].call_location if calls else None

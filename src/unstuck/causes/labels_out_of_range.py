@@ -13,6 +13,7 @@ from unstuck.facts import EndKind, Loss
 from unstuck.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.series import Floats
 from unstuck.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
+from unstuck.torch_api import BINARY, CLASSES, WHOLE_NUMBERS
 from unstuck.words import count, number
 
 SLACK = Threshold(
@@ -27,10 +28,7 @@ CODES = Threshold(
     "different whole numbers from 0 up are classes, which need another encoding.",
     "definition",
 )
-CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
-BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 SIGNED = ("soft_margin_loss", "hinge_embedding_loss", "cosine_embedding_loss")
-WHOLE = ("int64", "int32", "int16", "int8", "uint8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
 def _judge(view: View, loss: Loss) -> tuple[_Fault, _Labels] | None:
     if not loss.input_shape:
         return None
-    by_index = loss.function in CLASSES and loss.target_dtype in WHOLE
+    by_index = loss.function in CLASSES and loss.target_dtype in WHOLE_NUMBERS
     classes = float(loss.input_shape[1] if len(loss.input_shape) > 1 else loss.input_shape[-1])
     labels = _labels(view, loss, (0.0, classes - 1 if by_index else 1.0))
     if labels is None:

@@ -12,6 +12,7 @@ from unstuck.edits import Remedy, Safety
 from unstuck.facts import Loader, Loss, SourceLocation
 from unstuck.findings import Absent, Present, Unknown, Verdict
 from unstuck.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.torch_api import BINARY, CLASSES, IN_ORDER, SHUFFLES
 from unstuck.words import count, percent
 
 SORTED = Threshold(
@@ -41,7 +42,7 @@ def _unseen(view: View) -> Verdict:
     if blind is not None:
         return Unknown(blind, ("a classification loss of torch.nn.functional",))
     classes = [loss for loss in view.facts.losses if _labels_samples(loss)]
-    if any(not loss.function.startswith("binary") for loss in classes):
+    if any(loss.function not in BINARY for loss in classes):
         return Unknown("no batch with several samples had class labels",
                        ("batches of several samples",))
     if classes:
@@ -54,16 +55,16 @@ def _unseen(view: View) -> Verdict:
 
 def _labels_samples(loss: Loss) -> bool:
     """Whether a loss takes one class label for each sample."""
-    if loss.function in ("cross_entropy", "nll_loss", "multi_margin_loss"):
+    if loss.function in CLASSES:
         return len(loss.target_shape) == 1
-    return loss.function.startswith("binary") and math.prod(loss.target_shape[1:]) == 1
+    return loss.function in BINARY and math.prod(loss.target_shape[1:]) == 1
 
 
 def _binary(view: View, loss: Loss) -> Verdict:
     """Labels of 0 and 1 that are floats are not compared: only a loader shows their order."""
     sizes = {(fetch.samples, fetch.batch_size) for fetch in view.facts.fetches}
     training = [x for x in view.facts.loaders if (x.samples, x.batch_size) in sizes]
-    if training and all(x.sampler == "RandomSampler" for x in training):
+    if training and all(x.sampler == SHUFFLES for x in training):
         return Absent("the training loader reads its samples in random order")
     return Unknown(f"whether batches are shuffled cannot be checked for {loss.function}",
                    ("a training DataLoader with shuffle=True",))
@@ -121,7 +122,7 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
 
 def _loader(view: View) -> Loader | None:
     """The loader that trains: of those that keep the order, the one with batches of that size."""
-    ordered = [x for x in view.facts.loaders if x.sampler == "SequentialSampler"]
+    ordered = [x for x in view.facts.loaders if x.sampler == IN_ORDER]
     if view.has(BATCH_SIZE):
         size = level(view[BATCH_SIZE])
         fitting = [x for x in ordered if x.batch_size == size]

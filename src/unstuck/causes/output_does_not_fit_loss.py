@@ -20,6 +20,7 @@ from unstuck.signals import (
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
 )
+from unstuck.torch_api import CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS
 from unstuck.words import number
 
 SUM = Threshold(
@@ -39,8 +40,6 @@ SAMPLES = Threshold(
     "batches agree.",
     "a choice: a single event is never enough",
 )
-LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss")
-LOG_PROBABILITIES = ("nll_loss", "kl_div")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def _axis(loss: Loss) -> str | None:
     if len(loss.input_shape) == 2 and axis == 0 and loss.input_shape[0] != 1:
         return "the batch"
     classes = min(1, len(loss.input_shape) - 1)
-    if loss.function in ("cross_entropy", "nll_loss") and axis != classes:
+    if loss.function in CLASS_LIKELIHOODS and axis != classes:
         return f"axis {axis}"
     return None
 
@@ -148,7 +147,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         values.class_sum <= 0.01)
     if loss.function in LOGITS:
         return _logits(view, loss, operation, summed and many, across and many)
-    if loss.function in LOG_PROBABILITIES:
+    if loss.function in LOG_PROBABILITIES and loss.function != "ctc_loss":
         return _log_probabilities(loss, operation, values, summed, slack)
     if loss.function == "binary_cross_entropy" and (
         values.low < -slack or values.high > 1 + slack

@@ -26,6 +26,7 @@ from unstuck.signals import (
     TARGET_DEVIATION,
     TARGET_MEAN,
 )
+from unstuck.torch_api import REGRESSION
 from unstuck.words import joined, number
 
 USUAL = Threshold(
@@ -54,7 +55,6 @@ GAP = Threshold(
     "the mean of a batch of 64 samples varies by an eighth of a standard deviation",
 )
 # Losses that compare values; of gaussian_nll_loss no prediction is measured.
-REGRESSION = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss")
 LAST = 3  # sampled steps at the end
 
 

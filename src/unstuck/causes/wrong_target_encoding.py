@@ -23,6 +23,7 @@ from unstuck.signals import (
     TARGET_MINIMUM,
     PlaceSignal,
 )
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES, WHOLE_NUMBERS
 from unstuck.words import number, percent
 
 ORDER = Threshold(
@@ -49,10 +50,7 @@ SEVERAL = Threshold(
     "entry.",
     "definition of the softmax",
 )
-VALUES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
-INDEX = ("cross_entropy", "nll_loss")
-WHOLE = ("int64", "int32", "int16", "int8", "uint8", "bool")
+WHOLE = (*WHOLE_NUMBERS, "bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +182,7 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
     same = shape == tuple(loss.input_shape)
     at = f"of type {kind} and shape {shape}"
     wants, remedy = "", None
-    if loss.function in INDEX and len(loss.input_shape) > 1:
+    if loss.function in CLASS_LIKELIHOODS and len(loss.input_shape) > 1:
         expected = (loss.input_shape[0], *loss.input_shape[2:])
         if kind not in ("int64", "uint8") and shape == expected:
             wants = "class indices of type int64"
@@ -228,7 +226,7 @@ def _detect(view: View) -> Verdict:
     for loss in view.facts.losses:
         fault: _Fault | Unknown | None = _refused(view, loss)
         if fault is None:
-            if loss.function in VALUES:
+            if loss.function in DIFFERENCES:
                 fault = _repeated(view, loss) or _regressed(view, loss)
             elif loss.function == "cross_entropy":
                 fault = _several(view, loss)

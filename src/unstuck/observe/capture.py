@@ -25,11 +25,11 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import DataLoader, dataloader
 
-from unstuck.observe.functions import INITIALISERS, LOSSES, SCHEDULERS
 from unstuck.observe.guard import weakly
 from unstuck.observe.quiet import tracing_state
 from unstuck.observe.recursion import Headroom
 from unstuck.observe.swap import Original, Swap, key, swap, uncompiled
+from unstuck.torch_api import INITIALISERS, LOSSES, SCHEDULERS
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher

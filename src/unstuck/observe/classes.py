@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from unstuck.observe.kept import Samples
 from unstuck.series import Floats, Integers
-
-CENTRES = {"binary_cross_entropy_with_logits": 0.0}  # of a single output; 0.5 for all others
-WITH_INDICES = ("cross_entropy", "nll_loss", "multi_margin_loss")
+from unstuck.torch_api import BINARY, LOGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def classes_of(samples: Samples) -> Classes | None:
     elif targets.shape[1] == 1 and len(values) == 2 and wide == 1 and outputs is not None:
         # Two values, one output: the larger target is class 1.
         labels, count = (targets[:, 0] == values[1]).astype(np.int64), 2
-        above = outputs - CENTRES.get(samples.loss, float(values.mean()))
+        above = outputs - (0.0 if samples.loss in BINARY & LOGITS else float(values.mean()))
         outputs = np.concatenate([-above, above], 2)
     elif targets.shape[1] == wide > 1 and np.array_equal(values, [0, 1]) and np.all(
         targets.sum(1) == 1

@@ -17,6 +17,7 @@ from unstuck.observe.kept import Contents, Rows, Samples
 from unstuck.observe.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
 from unstuck.series import Floats, Integers
+from unstuck.torch_api import CLASSES, target_among
 
 MOST_SAMPLES = 2_000  # of each role
 FEATURE_LIMIT = 1_536  # elements of a sample that are kept: 12 MiB a role
@@ -246,10 +247,11 @@ class Reservoir:
 
     def loss(self, chunk: Chunk, function: str, args: Any) -> None:
         """A loss function received what the model made of a batch."""
-        if chunk.target is not None or len(args) < 2:
+        target = target_among(function, args)
+        if chunk.target is not None or target is None:
             return
         chunk.scored = True
-        for name, value in (("output", args[0]), ("target", args[1])):
+        for name, value in (("output", args[0]), ("target", target)):
             if is_plain(value) and value.ndim and observable(value) and (
                 value.numel() <= OUTPUT_LIMIT * value.shape[0]
             ):
@@ -322,7 +324,7 @@ class Reservoir:
         self._loss = chunk.loss
         self._classes = chunk.target is not None and (
             not chunk.target.values.is_floating_point()
-            and chunk.loss in ("cross_entropy", "nll_loss", "multi_margin_loss"))
+            and chunk.loss in CLASSES)
 
     def _fits(self, chunk: Chunk) -> bool:
         """Whether a batch holds samples like the first ones, met by the same model."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.series import Floats
+from unstuck.torch_api import CLASS_LIKELIHOODS
 
 STRIPE = 256  # samples that are worked on at a time
 SMALLEST = -100.0  # torch clamps the logarithms of binary_cross_entropy there
@@ -58,7 +59,7 @@ def _of_some(
     given = outputs.astype(np.float64)
     wanted = targets[:, None, :]
     width = given.shape[2]
-    if function in ("cross_entropy", "nll_loss") and targets.shape[1] == 1 and width > 1:
+    if function in CLASS_LIKELIHOODS and targets.shape[1] == 1 and width > 1:
         if function == "cross_entropy":
             top = given.max(2, keepdims=True)
             given = given - top - np.log(np.exp(given - top).sum(2, keepdims=True))

@@ -276,8 +276,8 @@ class Watcher:
         self.samples.loss(name, args)
         if not result.requires_grad:
             self.modes.judged(self.modes.last, self.samples.role)
-        elif self.sampled and len(args) > 1:
-            self.labels.add(name, args[1])
+        elif self.sampled:
+            self.labels.add(name, args)
 
     def before_backward(self, tensors: Any) -> None:
         self._may_look()

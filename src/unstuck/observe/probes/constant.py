@@ -11,13 +11,11 @@ import torch
 
 from unstuck.observe.moments import Moments
 from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES
 
 CLASS_LIMIT = 10_000
 COLUMN_LIMIT = 65_536
 
-_BY_FREQUENCY = ("cross_entropy", "nll_loss")
-_BY_COLUMN_FREQUENCY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
-_BY_MEAN = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 # Arguments that make the constant's loss another one than computed here.
 _PLAIN = {"weight": None, "pos_weight": None, "size_average": None, "reduce": None}
 
@@ -38,7 +36,7 @@ class ConstantLoss:
         self._original = original
         self.options = _options(original, args, kwargs or {})
         self.reduction = str(self.options.get("reduction", "mean"))
-        self._known = function in (*_BY_FREQUENCY, *_BY_COLUMN_FREQUENCY, *_BY_MEAN) and all(
+        self._known = function in CLASS_LIKELIHOODS | BINARY | DIFFERENCES and all(
             self.options.get(name) is value for name, value in _PLAIN.items()
         )
         self._counts: torch.Tensor | None = None
@@ -55,7 +53,7 @@ class ConstantLoss:
             return
         with torch.no_grad():
             self._numel = target.numel()
-            if self._function in _BY_FREQUENCY:
+            if self._function in CLASS_LIKELIHOODS:
                 self._add_classes(given, target)
             else:
                 self._add_values(target)
@@ -110,7 +108,7 @@ class ConstantLoss:
         return mean
 
     def _mean_cost(self) -> float | None:
-        if self._function in _BY_FREQUENCY:
+        if self._function in CLASS_LIKELIHOODS:
             if self._counts is None or not float(self._counts.sum()) > 0:
                 return None
             share = self._counts / self._counts.sum()
@@ -121,7 +119,7 @@ class ConstantLoss:
         mean = self._moments.mean_tensor()
         if mean is None:
             return None
-        if self._function in _BY_COLUMN_FREQUENCY:
+        if self._function in BINARY:
             p = mean.clamp(0, 1)
             return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean())
         if self._function == "mse_loss":

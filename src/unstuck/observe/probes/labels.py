@@ -9,6 +9,7 @@ import torch
 from unstuck.observe.tensors import is_plain, observable, pieces
 from unstuck.record import RecordWriter
 from unstuck.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.torch_api import target_among
 
 MOST_CLASSES = 1_000
 
@@ -23,8 +24,9 @@ class LabelProbe:
         self._within: dict[str, float] = {}  # pairs of equal labels within steps
         self._pairs: dict[str, float] = {}  # all pairs within steps
 
-    def add(self, place: str, target: Any) -> None:
-        """The targets of a loss at a sampled step. Only class labels, one a sample, are read."""
+    def add(self, place: str, args: Any) -> None:
+        """What a loss receives at a sampled step. Only class labels, one a sample, are read."""
+        target = target_among(place, args)
         if not is_plain(target) or target.ndim != 1 or not observable(target) or (
             target.is_floating_point() or target.dtype is torch.bool
         ):

@@ -34,6 +34,7 @@ from unstuck.signals import (
     TRAIN_LOSS,
 )
 from unstuck.thinning import Rows
+from unstuck.torch_api import target_among
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
 MOST_LOOKS = 256  # at the calls of a loss in one step
@@ -103,8 +104,7 @@ class LossProbe:
         self._output = None
         if is_plain(tensor) and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
-            site = self._sites.here()
-            if site not in self._outputs:
+            if (site := self._sites.here()) not in self._outputs:
                 self._outputs[site] = numbered(self._names, OUTPUT)
             self._lifetimes.follow(tensor.grad_fn, self._outputs[site], step)
 
@@ -301,8 +301,8 @@ class LossProbe:
         self, function: str, original: Callable[..., Any], site: Site | None, args: Any,
         kwargs: Any,
     ) -> Known:
-        given = args[0]
-        target = args[1] if len(args) > 1 and is_plain(args[1]) else None
+        given, wanted = args[0], target_among(function, args)
+        target = wanted if is_plain(wanted) else None
         constant = ConstantLoss(function, original, args, kwargs)
         chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
         softmax = next((n for n in chain if "oftmax" in n.name()), None)
@@ -377,8 +377,8 @@ class LossProbe:
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 else None))
         received.write_input(self._writer, known.name, args[0], step)
-        if len(args) > 1 and is_plain(args[1]):
-            received.write_target(self._writer, known.name, args[1], step)
+        target = target_among(known.fact.function, args)
+        received.write_target(self._writer, known.name, target, step)
 
     def _look(
         self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
@@ -397,4 +397,4 @@ def _samples(args: Any) -> int:
 
 
 def _dtype(tensor: torch.Tensor | None) -> str:
-    return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
+    return str(getattr(tensor, "dtype", "")).removeprefix("torch.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from unstuck.observe.tensors import mean_deviation, observable, pieces
+from unstuck.observe.tensors import is_plain, mean_deviation, observable, pieces
 from unstuck.record import RecordWriter
 from unstuck.signals import (
     BATCH_SUM_ERROR,
@@ -32,8 +34,10 @@ def write_input(writer: RecordWriter, loss: str, given: torch.Tensor, step: int)
                 writer.sample(signal, step, {loss: float(torch.stack(errors).max())})
 
 
-def write_target(writer: RecordWriter, loss: str, target: torch.Tensor, step: int) -> None:
-    """Measures the target of a loss."""
+def write_target(writer: RecordWriter, loss: str, target: Any, step: int) -> None:
+    """Measures the target of a loss, if it is a tensor."""
+    if not is_plain(target):
+        return
     with torch.no_grad():
         values = target.detach()
         if not observable(values):

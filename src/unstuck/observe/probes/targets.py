@@ -38,6 +38,7 @@ from unstuck.signals import (
     UNREACHABLE_LOSS,
     UNREACHABLE_SHARE,
 )
+from unstuck.torch_api import BROADCASTING, CLASSES, DIFFERENCES, DISTRIBUTIONS, target_among
 
 ELEMENT_LIMIT = 1_000_000
 LAST_LOOK = 4  # step up to which the operation before a loss is looked for in the source
@@ -48,10 +49,6 @@ FEATURE_LIMIT = 256
 LABEL_LIMIT = 50  # more whole numbers than this are a scale, not classes
 FEWEST = 3  # samples that a class needs for its mean to count
 
-CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
-VALUES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-_THIRD = ("cosine_embedding_loss", "margin_ranking_loss")  # their targets come third
-_NONE = ("triplet_margin_loss", "ctc_loss", "kl_div")  # theirs are none, or no such thing
 _RANGES = {
     "Relu": (0.0, math.inf), "Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Softmax": (0.0, 1.0),
     "Softplus": (0.0, math.inf), "Elu": (-1.7582, math.inf), "Gelu": (-0.17, math.inf),
@@ -73,11 +70,8 @@ class _Seen:
 
 
 def target_of(function: str, args: Any) -> torch.Tensor | None:
-    """The targets among the arguments of a loss function."""
-    if function in _NONE:
-        return None
-    place = 2 if function in _THIRD else 1
-    target = args[place] if len(args) > place else None
+    """The labels or values among the arguments of a loss function."""
+    target = None if function in DISTRIBUTIONS else target_among(function, args)
     return target if is_plain(target) else None
 
 
@@ -164,7 +158,7 @@ class TargetProbe:
                 if not values.numel():
                     return
             numbers = list(ends or torch.aminmax(values))
-            regression = function in VALUES
+            regression = function in DIFFERENCES
             if regression and given.is_floating_point():
                 numbers += mean_deviation(given.detach())
             found = transfer(numbers)
@@ -312,15 +306,11 @@ def _order(
     return float(torch.corrcoef(pairs)[0, 1]), float(apart.mean() / chance.mean())
 
 
-_ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
-                "kl_div", "soft_margin_loss")
-
-
 def stretched(
     function: str, given: torch.Tensor, target: torch.Tensor | None
 ) -> tuple[int, ...] | None:
     """The shape that both are stretched to, if it is larger than either."""
-    if target is None or function not in _ELEMENTWISE or given.shape == target.shape:
+    if target is None or function not in BROADCASTING or given.shape == target.shape:
         return None
     try:
         both = torch.broadcast_shapes(given.shape, target.shape)

@@ -1,0 +1,126 @@
+"""What torch's functions and classes want and do, as data: the one place that knows. No torch here.
+
+What a loss receives is found by the name of the argument. Sources: the documentation of
+torch.nn.functional, torch.optim.lr_scheduler and torch.utils.data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Output(StrEnum):
+    """What a loss function wants the network to put out."""
+
+    LOGITS = "raw scores"  # a softmax or a sigmoid is applied inside
+    LOG_PROBABILITIES = "logarithms of probabilities"
+    PROBABILITIES = "probabilities"
+    VALUES = "values on the scale of the targets"
+    MEANS = "means, beside variances"
+    LOG_RATES = "logarithms of expected counts"
+    SCORES = "scores"
+    DISTANCES = "distances"
+    EMBEDDINGS = "embeddings"
+
+
+class Target(StrEnum):
+    """What a loss function wants as targets."""
+
+    CLASSES = "the index of one class"
+    SHARES = "a number from 0 to 1 for each output"
+    FLAGS = "0 or 1 for each output"
+    LABELS = "a list of class indices"
+    VALUES = "values on the scale of the outputs"
+    COUNTS = "counts"
+    SIGNS = "-1 or 1"
+    PROBABILITIES = "probabilities of classes"
+    SEQUENCES = "sequences of class indices"
+    NONE = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class LossFunction:
+    """A function of torch.nn.functional.
+
+    `arguments` are its first ones, as they are declared. `broadcasts` says that outputs and targets
+    of different shapes are stretched to a common one, at most with a warning.
+    """
+
+    name: str
+    output: Output
+    target: Target
+    arguments: tuple[str, ...] = ("input", "target")
+    broadcasts: bool = False
+
+
+_PAIR = ("input1", "input2", "target")
+LOSSES = {loss.name: loss for loss in (
+    LossFunction("cross_entropy", Output.LOGITS, Target.CLASSES),
+    LossFunction("nll_loss", Output.LOG_PROBABILITIES, Target.CLASSES),
+    LossFunction("mse_loss", Output.VALUES, Target.VALUES, broadcasts=True),
+    LossFunction("l1_loss", Output.VALUES, Target.VALUES, broadcasts=True),
+    LossFunction("smooth_l1_loss", Output.VALUES, Target.VALUES, broadcasts=True),
+    LossFunction("huber_loss", Output.VALUES, Target.VALUES, broadcasts=True),
+    LossFunction("binary_cross_entropy", Output.PROBABILITIES, Target.SHARES),
+    LossFunction("binary_cross_entropy_with_logits", Output.LOGITS, Target.SHARES),
+    LossFunction("kl_div", Output.LOG_PROBABILITIES, Target.PROBABILITIES, broadcasts=True),
+    LossFunction("poisson_nll_loss", Output.LOG_RATES, Target.COUNTS, broadcasts=True),
+    LossFunction("gaussian_nll_loss", Output.MEANS, Target.VALUES, broadcasts=True),
+    LossFunction("hinge_embedding_loss", Output.DISTANCES, Target.SIGNS, broadcasts=True),
+    LossFunction("soft_margin_loss", Output.SCORES, Target.SIGNS),
+    LossFunction("multi_margin_loss", Output.SCORES, Target.CLASSES),
+    LossFunction("multilabel_margin_loss", Output.SCORES, Target.LABELS),
+    LossFunction("multilabel_soft_margin_loss", Output.LOGITS, Target.FLAGS),
+    LossFunction("cosine_embedding_loss", Output.EMBEDDINGS, Target.SIGNS, _PAIR),
+    LossFunction("margin_ranking_loss", Output.SCORES, Target.SIGNS, _PAIR),
+    LossFunction("triplet_margin_loss", Output.EMBEDDINGS, Target.NONE,
+                 ("anchor", "positive", "negative")),
+    LossFunction("ctc_loss", Output.LOG_PROBABILITIES, Target.SEQUENCES,
+                 ("log_probs", "targets")),
+)}
+
+
+def losses(*, output: Output | None = None, target: Target | None = None,
+           broadcast: bool = False) -> frozenset[str]:
+    """The names of the loss functions that want such outputs and such targets."""
+    return frozenset(
+        loss.name for loss in LOSSES.values()
+        if output in (None, loss.output) and target in (None, loss.target)
+        and (loss.broadcasts or not broadcast))
+
+
+def target_among(function: str, given: Sequence[Any]) -> Any:
+    """What a loss function was given as its targets, of its arguments as declared, else None."""
+    loss = LOSSES.get(function)
+    if loss is None or "target" not in loss.arguments:
+        return None
+    place = loss.arguments.index("target")
+    return given[place] if place < len(given) else None
+
+
+CLASSES = losses(target=Target.CLASSES)
+# Those of them that are a negative logarithm of a likelihood.
+CLASS_LIKELIHOODS = CLASSES - losses(output=Output.SCORES)
+BINARY = losses(target=Target.SHARES)
+REGRESSION = losses(target=Target.VALUES)
+DIFFERENCES = losses(output=Output.VALUES)  # of each output and target: all that they look at
+LOGITS = losses(output=Output.LOGITS)
+DISTRIBUTIONS = losses(target=Target.PROBABILITIES)
+LOG_PROBABILITIES = losses(output=Output.LOG_PROBABILITIES)
+BROADCASTING = losses(broadcast=True)
+
+INITIALISERS = (
+    "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
+    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
+    "sparse_",
+)
+# The schedulers that have a `step` of their own.
+SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
+              "CosineAnnealingWarmRestarts")
+SHUFFLES = "RandomSampler"  # the sampler of a DataLoader with shuffle=True
+IN_ORDER = "SequentialSampler"  # that of one without
+WHOLE_NUMBERS = ("int64", "int32", "int16", "int8", "uint8")  # types of tensors
+BATCH_NORM = "BatchNorm"  # in the name of each layer that takes statistics of the batch
