@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -42,6 +43,8 @@ class ProgramFailed(Exception):
 
 def record_of(program: Path, function: str = "main", **options: Any) -> Path:
     """The folder of the record of `function` in `program`, which is run if it has not been yet.
+
+    A program that trains at its top level has the function "".
 
     `options` are those of `unstuck.watch`: `max_steps`, `overhead`; and `keep`, which thins the
     looking (harness/thinning.py).
@@ -78,6 +81,14 @@ def _record_of(program: Path, function: str, options: tuple[tuple[str, Any], ...
 def output_of(program: Path, function: str = "main") -> str:
     """What the program printed."""
     return (record_of(program, function).parent / "output.txt").read_text(errors="replace")
+
+
+def masked(events: str) -> str:
+    """The text of a record without what distinguishes one run, or one machine, from another."""
+    events = re.sub(r'("record":")[0-9a-f]+"', rf'\g<1>{"0" * 32}"', events, count=1)
+    for folder in (sys.prefix, str(ROOT)):
+        events = events.replace(f"{folder}/", "")
+    return events
 
 
 # In this process ---------------------------------------------------------------------------------
@@ -160,6 +171,7 @@ def run_here(
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module
             spec.loader.exec_module(module)
-            getattr(module, function)()
+            if function:
+                getattr(module, function)()
     except Exception:
         traceback.print_exc()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import lzma
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 import corpus
+from harness.records import masked
 from unstuck.record import EVENTS, Record, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,14 +72,6 @@ def keep(program: Path) -> None:
         text = masked((record / EVENTS).read_text(encoding="utf-8"))
     DATA.mkdir(parents=True, exist_ok=True)
     _file(program).write_bytes(lzma.compress(text.encode(), preset=9))
-
-
-def masked(events: str) -> str:
-    """A record without what tells one run, or one machine, from another."""
-    events = re.sub(r'("record":")[0-9a-f]+"', rf'\g<1>{"0" * 32}"', events, count=1)
-    for folder in (sys.prefix, str(ROOT)):
-        events = events.replace(f"{folder}/", "")
-    return events
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
