@@ -287,6 +287,19 @@ def test_the_main_track_is_the_one_trained_to_the_end_most_often(tmp_path: Path)
     assert record.steps == 100
 
 
+@pytest.mark.parametrize(("kind", "steps"), [
+    (EndKind.FINISHED, 3), (EndKind.STOPPED, 3), (EndKind.EXCEPTION, 4)])
+def test_what_follows_the_last_step_is_no_step(kind: EndKind, steps: int, tmp_path: Path) -> None:
+    """A last backward pass, of a program that looks at its gradients once more. One that raised an
+    exception may have been in the middle of a step."""
+    writer = RecordWriter(tmp_path, "0")
+    for step in range(4):
+        writer.row(signals.TRAIN_LOSS, step, 1.0)
+    writer.end(End(kind), 3)
+    writer.close()
+    assert read_record(tmp_path).steps == steps
+
+
 # Broken records ----------------------------------------------------------------------------------
 GOOD = [
     '{"type":"step","signal":"train-loss","track":"a","rows":[[0,1.5],[1,"nan"],[2,"-inf"]]}',

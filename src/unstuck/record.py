@@ -225,6 +225,9 @@ def _read(file: Path) -> Record:
         record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
     record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
+    if record.end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
+        # A backward pass or a look after the last step is no further step.
+        record.steps = found.ended or record.steps
     record.looks = tuple(sorted({
         step for signal in LOOKED for points in found.places.get(signal.name, {}).values()
         for step in points.steps}))
@@ -263,12 +266,15 @@ class _Found:
         self.rows: dict[tuple[str, str], _Points] = {}
         self.places: dict[str, dict[str, _Points]] = {}
         self.oddities: list[Oddity] = []
+        self.ended = 0  # the number of steps when the run ended, if that is known
 
     def take(self, event: dict[str, Any]) -> None:
         """Adds an event, or nothing of it if it raises anything but UnusableRecord."""
         kind = event["type"]
         if kind == "fact" and event["fact"] in FACT_TYPES:
             self._fact(event["fact"], from_json(FACT_TYPES[event["fact"]], event["data"]))
+            if event["fact"] == "end":
+                self.ended = self._step(event["step"])
         elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
             track = event.get("track", "")
             pairs = [(self._step(step), as_float(value)) for step, value in event["rows"]]
