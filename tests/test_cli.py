@@ -196,7 +196,7 @@ def test_a_fault_of_ours_names_the_record(
 ) -> None:
     from unstuck import cli, diagnosis
 
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
     monkeypatch.setattr(diagnosis, "diagnose", broken)

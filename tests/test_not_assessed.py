@@ -77,7 +77,7 @@ def test_a_model_with_dropout_and_no_validation(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
     absent = verdict(diagnose(train(tmp_path, model)), "validation-in-train-mode")
     assert isinstance(absent, Absent)
-    assert "no validation" in absent.reason
+    assert "never validates" in absent.reason
 
 
 def test_dropout_of_probability_0_does_nothing(tmp_path: Path) -> None:

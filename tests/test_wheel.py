@@ -74,7 +74,7 @@ def test_the_installed_commands_work(installed: Path, tmp_path: Path) -> None:
     assert read_record(tmp_path / "record").steps == 3
     diagnosed = run("diagnose", "--json", "-", "record")
     assert diagnosed.returncode in (0, 1), diagnosed.stderr
-    assert "The run is too short to judge" in diagnosed.stdout
+    assert '"outcome": "too-short-to-tell"' in diagnosed.stdout
     explained = run("explain", "gradients-not-zeroed")
     assert (explained.returncode, explained.stderr) == (0, "")
     assert "gradients-not-zeroed" in explained.stdout
