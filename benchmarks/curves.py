@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from unstuck.curves import judge
-from unstuck.diagnosis import diagnose
-from unstuck.facts import End, EndKind, Log
-from unstuck.findings import Outcome, Severity
-from unstuck.forecast import Forecast, forecast
-from unstuck.record import Record
-from unstuck.series import Series
+from unstuck.curves.forecast import Forecast, forecast
+from unstuck.curves.outcome import judge
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import Record
+from unstuck.record.series import Series
+from unstuck.schema.facts import End, EndKind, Log
+from unstuck.schema.findings import Outcome, Severity
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "curves" / "curves.jsonl.gz"
 HEALTHY = ("learning", "converged", "plateau")

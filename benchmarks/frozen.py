@@ -26,8 +26,8 @@ from rich.progress import track
 import corpus
 from corpus.generated.samples import faulty, healthy
 from harness.records import masked, record_of
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Diagnosis
+from unstuck.judge.engine import diagnose
+from unstuck.schema.findings import Diagnosis
 
 JOBS = 2
 GENERATED = 300

@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from unstuck.clean import visible
-from unstuck.diagnosis import diagnose
+from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
 from unstuck.reading import Unusable
-from unstuck.record import EVENTS, UnusableRecord, read_record
+from unstuck.record.reader import EVENTS, UnusableRecord, read_record
 from unstuck.report import logs, schema, terminal
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"

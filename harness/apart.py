@@ -37,8 +37,9 @@ def mark(files: Iterable[Path]) -> str:
 @cache
 def watcher() -> str:
     """A mark of everything that decides what a record holds, besides the program."""
-    names = ("recording", "facts", "plain", "signals", "sample_signals", "quantities", "schedule")
-    return mark([*(PACKAGE / "observe").rglob("*.py"), *(PACKAGE / f"{n}.py" for n in names)])
+    parts = ("observe", "record", "schema")
+    files = [file for part in parts for file in (PACKAGE / part).rglob("*.py")]
+    return mark([*files, PACKAGE / "torch_api.py"])
 
 
 def settle(folder: str, program: str) -> None:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from unstuck import signals
 from unstuck.observe.budget import Budget
-from unstuck.quantities import Cost
-from unstuck.record import LOOKED
-from unstuck.schedule import FULL_STEPS
+from unstuck.record.reader import LOOKED
+from unstuck.record.schedule import FULL_STEPS
+from unstuck.schema import signals
+from unstuck.schema.quantities import Cost
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
 Keep = Callable[[int], bool]

@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn import functional
 
 import unstuck
-from unstuck.causes._capacity import Width, hidden
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Absent, Present, Verdict
+from unstuck.judge.engine import diagnose
+from unstuck.measures.capacity import Width, hidden
+from unstuck.schema.findings import Absent, Present, Verdict
 
 
 def waves(count: int, seed: int, noise: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:

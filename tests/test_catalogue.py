@@ -15,14 +15,16 @@ import pytest
 
 import corpus
 from harness.records import record_of
-from unstuck import catalogue, curves
-from unstuck.cause import Cause, View
-from unstuck.curves import judge
-from unstuck.diagnosis import diagnose, verdict_of
-from unstuck.findings import Diagnosis, Finding, Outcome, Present
-from unstuck.plain import to_json
-from unstuck.record import Record, read_record
-from unstuck.signals import BY_NAME, Signal
+from unstuck.curves import outcome as curves
+from unstuck.curves.outcome import judge
+from unstuck.judge import catalogue
+from unstuck.judge.engine import diagnose, verdict_of
+from unstuck.measures.view import View
+from unstuck.record.plain import to_json
+from unstuck.record.reader import Record, read_record
+from unstuck.rules.cause import Cause
+from unstuck.schema.findings import Diagnosis, Finding, Outcome, Present
+from unstuck.schema.signals import BY_NAME, Signal
 
 CAUSES = catalogue.causes()
 OWN = [c for c in CAUSES if c.detect.__module__.startswith("unstuck.")]

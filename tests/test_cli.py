@@ -12,11 +12,12 @@ import jsonschema
 import pytest
 
 from tests import processes
-from unstuck import __version__, catalogue
-from unstuck.facts import End, EndKind, Loss, Program
-from unstuck.record import RecordWriter
+from unstuck import __version__
+from unstuck.judge import catalogue
+from unstuck.record.reader import RecordWriter
 from unstuck.report import schema
-from unstuck.signals import TRAIN_LOSS
+from unstuck.schema.facts import End, EndKind, Loss, Program
+from unstuck.schema.signals import TRAIN_LOSS
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -194,7 +195,8 @@ def test_an_error_in_the_diagnosis_is_a_sentence(tmp_path: Path) -> None:
 def test_a_fault_of_ours_names_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from unstuck import cli, diagnosis
+    from unstuck import cli
+    from unstuck.judge import engine as diagnosis
 
     def broken(*_: object) -> None:
         raise RuntimeError("first line\nsecond line")

@@ -12,10 +12,10 @@ import pytest
 import corpus
 from corpus import Program
 from harness.records import record_of
-from unstuck import catalogue
-from unstuck.diagnosis import SURE, diagnose
-from unstuck.facts import SourceLocation
-from unstuck.findings import Diagnosis, Finding
+from unstuck.judge import catalogue
+from unstuck.judge.engine import SURE, diagnose
+from unstuck.schema.facts import SourceLocation
+from unstuck.schema.findings import Diagnosis, Finding
 
 PROGRAMS = tuple(corpus.programs())
 

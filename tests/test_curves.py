@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unstuck.curves import judge
-from unstuck.facts import Backward, End, EndKind
-from unstuck.findings import OutcomeKind
-from unstuck.record import Record
-from unstuck.series import Series
-from unstuck.trends import noise, oscillation, relative_fall, smooth, trend
+from unstuck.curves.outcome import judge
+from unstuck.curves.statistics import noise, oscillation, relative_fall, smooth, trend
+from unstuck.record.reader import Record
+from unstuck.record.series import Series
+from unstuck.schema.facts import Backward, End, EndKind
+from unstuck.schema.findings import OutcomeKind
 
 Floats = NDArray[np.float64]
 H = 20  # held-out points

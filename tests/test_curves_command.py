@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from unstuck.cli import app
-from unstuck.findings import OutcomeKind
 from unstuck.report.advice import advice
 from unstuck.report.schema import json_schema, runs_schema
+from unstuck.schema.findings import OutcomeKind
 
 LOGS = Path(__file__).parent / "data" / "logs"
 FALLING = "epoch,loss,val_loss\n" + "".join(

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unstuck import diagnosis
-from unstuck.cause import Cause, Harm, Threshold, View, Words
-from unstuck.diagnosis import diagnose
-from unstuck.facts import Backward, End, EndKind
-from unstuck.findings import (
+from unstuck.judge import engine as diagnosis
+from unstuck.judge.engine import diagnose
+from unstuck.measures.view import Threshold, View
+from unstuck.record.reader import Oddity, Record
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.facts import Backward, End, EndKind
+from unstuck.schema.findings import (
     Absent,
     Evidence,
     OutcomeKind,
@@ -20,9 +23,7 @@ from unstuck.findings import (
     Unknown,
     Verdict,
 )
-from unstuck.record import Oddity, Record
-from unstuck.series import Series
-from unstuck.signals import CONSTANT_LOSS, SILENT_SHARE, TRAIN_LOSS
+from unstuck.schema.signals import CONSTANT_LOSS, SILENT_SHARE, TRAIN_LOSS
 
 WORDS = Words("s", "c", "w", "h", "k", ("r",))
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests import processes
 from tools import pages
-from unstuck.cause import Cause
-from unstuck.facts import EndKind
-from unstuck.findings import OutcomeKind
 from unstuck.report.terminal import sections
+from unstuck.rules.cause import Cause
+from unstuck.schema.facts import EndKind
+from unstuck.schema.findings import OutcomeKind
 
 STALE = "`make pages` writes it anew"
 CAUSES = pages.own_causes()

@@ -11,10 +11,10 @@ from torch.nn import functional
 import corpus
 import unstuck
 from harness.records import record_of
-from unstuck import catalogue
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Finding
+from unstuck.judge import catalogue
+from unstuck.judge.engine import diagnose
 from unstuck.report.schema import to_dict
+from unstuck.schema.findings import Finding
 
 
 def found(folder: Path) -> dict[str, Finding]:

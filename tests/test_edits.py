@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from unstuck import edits
+from unstuck.schema import edits
 
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),

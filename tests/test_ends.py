@@ -16,9 +16,9 @@ import pytest
 
 from tests import processes
 from tests.marks import slow
-from unstuck.facts import End, EndKind, Loss, Program
-from unstuck.record import RecordWriter
-from unstuck.signals import TRAIN_LOSS
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import End, EndKind, Loss, Program
+from unstuck.schema.signals import TRAIN_LOSS
 
 _UNSTUCK = f"{shlex.quote(sys.executable)} -m unstuck.cli"
 _TRAINS = """
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_the_judging_and_not_the_status(tmp_path: Path) -> None:
         import os, signal, sys
         class Finder:
             def find_spec(self, name, path=None, target=None):
-                if name == "unstuck.diagnosis":
+                if name == "unstuck.judge.engine":
                     os.kill(os.getpid(), signal.SIGINT)
         sys.meta_path.insert(0, Finder())
         """))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from unstuck import folders, record
+from unstuck import folders
 from unstuck.folders import EVENTS, TakenFolderError, UnusableFolderError
-from unstuck.record import RecordWriter
+from unstuck.record import reader as record
+from unstuck.record.reader import RecordWriter
 
 
 def _record(folder: Path, days_old: float = 1.0) -> Path:

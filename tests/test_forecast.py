@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from benchmarks.curves import FILE, alarms, curves, forecasts, outcomes
 from tests.test_curves import ANY, batches, power, record, series
-from unstuck.curves import judge
-from unstuck.diagnosis import diagnose
-from unstuck.facts import Backward, End, EndKind, Log
-from unstuck.findings import OutcomeKind
-from unstuck.forecast import Abstained, Forecast, forecast
-from unstuck.phases import Course, phases, remarks, spikes
-from unstuck.record import Record
-from unstuck.series import in_order
+from unstuck.curves.forecast import Abstained, Forecast, forecast
+from unstuck.curves.outcome import judge
+from unstuck.curves.phases import Course, phases, remarks, spikes
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import Record
+from unstuck.record.series import in_order
+from unstuck.schema.facts import Backward, End, EndKind, Log
+from unstuck.schema.findings import OutcomeKind
 
 
 # The labelled curves -----------------------------------------------------------------------------

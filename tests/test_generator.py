@@ -14,7 +14,7 @@ from corpus.generated.faults import FAULTS, Fault
 from corpus.generated.program import Clash, fill
 from corpus.generated.samples import Half, Injected, Sample, faulty, half_of, healthy, inject, pairs
 from tests.test_contracts import imported
-from unstuck import catalogue
+from unstuck.judge import catalogue
 
 FOLDER = corpus.ROOT / "generated"
 

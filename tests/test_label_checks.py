@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from unstuck.causes._labels import above_chance, interval
+from unstuck.measures.labels import above_chance, interval
 from unstuck.observe import cheap
 from unstuck.observe.classes import Classes, are_positions, classes_of
 from unstuck.observe.kept import Samples

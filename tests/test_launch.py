@@ -15,7 +15,7 @@ from tests import processes
 from unstuck import folders, launch
 from unstuck.folders import TakenFolderError
 from unstuck.launch import Launch, joins, rank
-from unstuck.record import read_record
+from unstuck.record.reader import read_record
 
 _NAMES = ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_JOB_ID",
           "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT",

@@ -13,11 +13,11 @@ from torch.nn import functional
 import corpus
 import unstuck
 from harness.records import record_of
-from unstuck.causes._measures import unwatched
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Absent, Diagnosis, Unknown, Verdict
-from unstuck.record import EVENTS, RecordWriter, read_record
-from unstuck.signals import TRAIN_LOSS
+from unstuck.judge.engine import diagnose
+from unstuck.measures.basics import unwatched
+from unstuck.record.reader import EVENTS, RecordWriter, read_record
+from unstuck.schema.findings import Absent, Diagnosis, Unknown, Verdict
+from unstuck.schema.signals import TRAIN_LOSS
 
 HANDFUL = 8  # verdicts, for a loss and layers that are the program's own
 MORE = 5  # further ones for the same reasons: labels of such a loss, gradients of such layers

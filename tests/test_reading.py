@@ -15,15 +15,17 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz import DATA, faults
-from unstuck import reading, record, signals
-from unstuck.causes._measures import Updates
-from unstuck.causes.learning_rate_too_low import travel
-from unstuck.diagnosis import diagnose
+from unstuck import reading
+from unstuck.causes.optimisation.learning_rate_too_low import travel
+from unstuck.judge.engine import diagnose
 from unstuck.logs import documents
 from unstuck.logs.read import records
+from unstuck.measures.basics import Updates
 from unstuck.reading import Unusable
-from unstuck.record import EVENTS, read_record
-from unstuck.signals import TRAIN_LOSS, PlaceSignal
+from unstuck.record import reader as record
+from unstuck.record.reader import EVENTS, read_record
+from unstuck.schema import signals
+from unstuck.schema.signals import TRAIN_LOSS, PlaceSignal
 
 HEADER = '{"type":"header","schema":1,"version":"0","record":"abc"}\n'
 ROWS = '{"type":"step","signal":"train-loss","rows":[[0,1],[1,0.5]]}\n'
@@ -224,12 +226,12 @@ def test_cells_of_percent_signs_and_long_names_are_read(tmp_path: Path) -> None:
 BOMBS = """
 import resource, sys
 from pathlib import Path
-from unstuck.diagnosis import diagnose
+from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
 from unstuck.reading import Unusable
-from unstuck.record import read_record
-import unstuck.catalogue
-unstuck.catalogue.causes()
+from unstuck.record.reader import read_record
+import unstuck.judge.catalogue
+unstuck.judge.catalogue.causes()
 most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (600 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))

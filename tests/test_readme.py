@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests import processes
-from unstuck import catalogue, cli
+from unstuck import cli
+from unstuck.judge import catalogue
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "examples" / "cancer.py"

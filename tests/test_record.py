@@ -17,10 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unstuck import facts, signals
-from unstuck.facts import End, EndKind, SourceLocation
-from unstuck.plain import from_json, to_json
-from unstuck.record import (
+from unstuck.record.plain import from_json, to_json
+from unstuck.record.reader import (
     ATTRIBUTES,
     EVENTS,
     FACT_TYPES,
@@ -31,7 +29,9 @@ from unstuck.record import (
     UnusableRecord,
     read_record,
 )
-from unstuck.signals import PlaceSignal, StepSignal
+from unstuck.schema import facts, signals
+from unstuck.schema.facts import End, EndKind, SourceLocation
+from unstuck.schema.signals import PlaceSignal, StepSignal
 
 # Deterministic: a change of the code, not a lucky draw, makes these tests fail.
 QUICK = settings(

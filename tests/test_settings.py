@@ -12,8 +12,8 @@ import pytest
 import corpus
 from tests import processes
 from tools.records import kept
-from unstuck.diagnosis import diagnose
-from unstuck.record import Record
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import Record
 from unstuck.settings import BadSettings, Settings, settings
 
 SICK = corpus.pair_of("inputs-not-normalised")  # its learning rate is too high as well, by it

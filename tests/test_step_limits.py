@@ -11,8 +11,9 @@ import pytest
 
 import corpus
 from harness.records import record_of
-from unstuck import catalogue, diagnose
-from unstuck.findings import Diagnosis
+from unstuck import diagnose
+from unstuck.judge import catalogue
+from unstuck.schema.findings import Diagnosis
 
 LIMITS = {
     "output-does-not-fit-loss": 3,

@@ -24,13 +24,13 @@ import corpus
 from harness import thinning
 from harness.records import record_of
 from tests import processes
-from unstuck import catalogue
-from unstuck.causes._looks import gaps
-from unstuck.diagnosis import began_before, diagnose
-from unstuck.findings import Absent, Diagnosis, Finding, Present, Unknown
+from unstuck.judge import catalogue
+from unstuck.judge.engine import began_before, diagnose
+from unstuck.measures.looks import gaps
 from unstuck.observe.budget import Budget
-from unstuck.record import Record, read_record
-from unstuck.schedule import FULL_STEPS, scheduled
+from unstuck.record.reader import Record, read_record
+from unstuck.record.schedule import FULL_STEPS, scheduled
+from unstuck.schema.findings import Absent, Diagnosis, Finding, Present, Unknown
 
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
 SICK = list(corpus.FAULTY)

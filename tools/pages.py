@@ -20,14 +20,15 @@ from pathlib import Path
 
 import corpus
 from tools.records import DATA, EXAMPLE, ROOT, kept, name_of, programs
-from unstuck import catalogue, signals
-from unstuck.cause import Cause, Harm
-from unstuck.diagnosis import diagnose
-from unstuck.facts import SourceLocation
-from unstuck.findings import Diagnosis, Finding
-from unstuck.record import FACT_TYPES, Record
+from unstuck.judge import catalogue
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import FACT_TYPES, Record
 from unstuck.report.terminal import render, sections
-from unstuck.signals import PlaceSignal
+from unstuck.rules.cause import Cause, Harm
+from unstuck.schema import signals
+from unstuck.schema.facts import SourceLocation
+from unstuck.schema.findings import Diagnosis, Finding
+from unstuck.schema.signals import PlaceSignal
 
 DOCS = ROOT / "docs"
 WIDTH = 100

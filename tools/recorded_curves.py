@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import corpus
 from harness.records import record_of
-from unstuck.record import Record, UnusableRecord, read_record
-from unstuck.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
-from unstuck.trends import middle_mean
+from unstuck.curves.statistics import middle_mean
+from unstuck.record.reader import Record, UnusableRecord, read_record
+from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 
 Floats = NDArray[np.float64]
 Curve = dict[str, Any]

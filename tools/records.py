@@ -24,7 +24,7 @@ from rich.progress import track
 
 import corpus
 from harness.records import masked
-from unstuck.record import EVENTS, Record, read_record
+from unstuck.record.reader import EVENTS, Record, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data" / "kept"

@@ -86,7 +86,8 @@ def _board(
     chosen: Chosen, sick: list[Judged], sound: list[Judged], both: list[Judged],
     trouble: tuple[str, ...], split: str, quick: bool,
 ) -> Board:
-    from unstuck import __version__, catalogue
+    from unstuck import __version__
+    from unstuck.judge import catalogue
 
     known = {cause.slug for cause in catalogue.causes()}
     rows = tuple(

@@ -60,11 +60,11 @@ def judge(home: Path, early: bool) -> Judgement:
         return _read(file)
     for old in home.glob(f"judgement-*-{'early' if early else 'end'}.json"):
         old.unlink()
-    from unstuck.diagnosis import diagnose
-    from unstuck.record import read_record
+    from unstuck.judge.engine import diagnose
+    from unstuck.record.reader import read_record
 
     diagnosis = diagnose(read_record(home / "record"))
-    from unstuck.findings import Unknown
+    from unstuck.schema.findings import Unknown
 
     judgement = Judgement(
         outcome=diagnosis.outcome.kind.value,
@@ -96,7 +96,7 @@ def _read(file: Path) -> Judgement:
 
 def _after(home: Path, steps: int) -> tuple[str, ...]:
     """The slugs that are named when the run is stopped after so many steps."""
-    from unstuck.diagnosis import diagnose
+    from unstuck.judge.engine import diagnose
 
     lines = (home / "record" / "events.jsonl").read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory() as folder:

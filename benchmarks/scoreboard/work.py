@@ -123,7 +123,7 @@ def judge_all(
 ) -> dict[str, Judged]:
     """Judges runs, by the name of the sample; those marked also as they were early on."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, "unstuck.diagnosis"])
+    context.set_forkserver_preload([*PRELOAD, "unstuck.judge.engine"])
     judged: dict[str, Judged] = {}
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         waiting = {

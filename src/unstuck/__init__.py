@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unstuck.schema.version import VERSION
+
 if TYPE_CHECKING:
-    from unstuck.diagnosis import diagnose as diagnose
-    from unstuck.observe.session import watch as watch
-    from unstuck.record import read_record as read_record
+    from unstuck.judge.engine import diagnose as diagnose
+    from unstuck.record.reader import read_record as read_record
     from unstuck.report.terminal import explain as explain
     from unstuck.report.terminal import render as render
+    from unstuck.watching import watch as watch
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "diagnose", "explain", "read_record", "render", "watch"]
 
 _HOMES = {
-    "diagnose": "unstuck.diagnosis",
+    "diagnose": "unstuck.judge.engine",
     "explain": "unstuck.report.terminal",
-    "read_record": "unstuck.record",
+    "read_record": "unstuck.record.reader",
     "render": "unstuck.report.terminal",
-    "watch": "unstuck.observe.session",
+    "watch": "unstuck.watching",
 }
 
 

@@ -15,7 +15,7 @@ from unstuck.clean import clean
 from unstuck.output import complain, printing
 
 if TYPE_CHECKING:
-    from unstuck.findings import Diagnosis
+    from unstuck.schema.findings import Diagnosis
     from unstuck.settings import Settings
 
 UNUSABLE = 2
@@ -53,7 +53,7 @@ def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
     """Whether a finding is at least as severe as was asked for."""
     if fail_on is FailOn.NEVER:
         return False
-    from unstuck.findings import Severity
+    from unstuck.schema.findings import Severity
 
     limit = Severity(fail_on.value).rank
     return any(finding.severity.rank <= limit for finding in diagnosis.findings)
@@ -61,7 +61,7 @@ def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
 
 def project() -> Settings:
     """The settings of the project that the working folder belongs to; refuses unusable ones."""
-    from unstuck.catalogue import causes, slug_of
+    from unstuck.judge.catalogue import causes, slug_of
     from unstuck.settings import BadSettings, Settings, settings
 
     try:

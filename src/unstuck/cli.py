@@ -7,38 +7,20 @@ is the program's alone.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from unstuck import __version__, curves_command, run_command
-from unstuck.arguments import (
-    UNUSABLE,
-    FailOn,
-    FailOnOption,
-    JsonOption,
-    NotesOption,
-    QuietOption,
-    check_json,
-    deliver,
-    met,
-    project,
-    refuse,
-    say,
-)
+from unstuck.arguments import UNUSABLE, say
 from unstuck.clean import clean, put
-from unstuck.output import UnwritableError, prepare, printing, settle
-from unstuck.run_command import judged, show, sorry
-from unstuck.words import joined
-
-if TYPE_CHECKING:
-    from unstuck.cause import Cause
+from unstuck.commands import curves, diagnose, explain, run
+from unstuck.commands import list as list_
+from unstuck.output import UnwritableError, prepare, settle
+from unstuck.schema.version import VERSION
 
 
 class CleanGroup(TyperGroup):
@@ -73,7 +55,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        put(f"unstuck {__version__}", sys.stdout)
+        put(f"unstuck {VERSION}", sys.stdout)
         raise typer.Exit
 
 
@@ -90,95 +72,15 @@ def _common(
 
 
 app.command(
-    cls=run_command.TargetCommand, no_args_is_help=True,
+    cls=run.TargetCommand, no_args_is_help=True,
     context_settings={"allow_interspersed_args": False},
-)(run_command.run)
+)(run.run)
+app.command()(diagnose.diagnose)
 
 
-@app.command()
-def diagnose(
-    record: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RECORD]", readable=False,  # the reader says it in our words
-                       help="Folder of a record. Default: the record of the last run."),
-    ] = None,
-    json_file: JsonOption = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    notes: NotesOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Diagnose a recorded run again. `--json -` prints JSON instead of the report."""
-    from unstuck.folders import EVENTS, UnusableFolderError, past_runs, runs_folder
-    from unstuck.report import schema
-
-    check_json(json_file)
-    wishes = project()
-    if record is None:
-        try:
-            runs = past_runs()
-        except UnusableFolderError as error:
-            refuse(f"{error}; give the folder of a record")
-        if not runs:
-            refuse(f"there is no record in {runs_folder()}; give the folder of a record")
-        record = runs[-1]
-    elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
-        refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
-    try:
-        found, diagnosis = judged(record, wishes)
-        written = deliver(
-            lambda: schema.to_text(diagnosis), json_file,
-            lambda: show(found, diagnosis, sys.stdout, notes, quiet))
-    except UnwritableError:
-        raise
-    except Exception as error:
-        refuse(sorry(error, record))
-    raise typer.Exit(int(met(diagnosis, fail_on)) if written else UNUSABLE)
-
-
-app.command(no_args_is_help=True)(curves_command.curves)
-
-
-@app.command()
-def explain(
-    cause: Annotated[
-        str, typer.Argument(metavar="NAME|CODE", show_default=False,
-                            help="A cause's name or code, as `unstuck list` prints them."),
-    ],
-) -> None:
-    """Explain a cause: symptoms, mechanism, detection, limitations."""
-    from unstuck.report import terminal
-
-    try:
-        text = terminal.explain(cause)
-    except KeyError:
-        from unstuck.catalogue import causes
-
-        names = [name for known in causes() for name in (known.slug, known.code)]
-        near = difflib.get_close_matches(cause.lower(), [n.lower() for n in names], 3, 0.6)
-        close = [name for low in near for name in names if name.lower() == low]
-        hint = (f"did you mean {joined(close, by='or')}?" if close
-                else "`unstuck list` prints them all")
-        refuse(f"there is no cause {cause!r}; {hint}")
-    with printing():
-        put(text.removesuffix("\n"), sys.stdout)
-
-
-@app.command("list")
-def list_causes() -> None:
-    """List every cause that unstuck can identify, by family."""
-    from unstuck.catalogue import causes
-
-    families: dict[str, list[Cause]] = {}
-    for cause in sorted(causes(), key=lambda cause: cause.code):
-        families.setdefault(cause.family, []).append(cause)
-    known = [cause for family in families.values() for cause in family]
-    wide = max((len(cause.slug) for cause in known), default=0)
-    long = max((len(cause.code) for cause in known), default=0)
-    with printing():
-        for index, (family, members) in enumerate(families.items()):
-            put(f"{'' if index == 0 else chr(10)}{family}", sys.stdout)
-            for cause in members:
-                put(f"  {cause.code:<{long}}  {cause.slug:<{wide}}  {cause.title}", sys.stdout)
+app.command(no_args_is_help=True)(curves.curves)
+app.command()(explain.explain)
+app.command("list")(list_.list_causes)
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unstuck.curves import judge
+from unstuck.curves.outcome import judge
 from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
 from unstuck.reading import Unusable
-from unstuck.record import Record
-from unstuck.signals import TRAIN_LOSS
+from unstuck.record.reader import Record
+from unstuck.schema.signals import TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 WRITTEN = [path for path in sorted(LOGS.rglob("*")) if path.is_file() and path.suffix != ".py"]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unstuck.curves import judge
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Absent, OutcomeKind
+from unstuck.curves.outcome import judge
+from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
 from unstuck.reading import Unusable
-from unstuck.record import Record, RecordWriter
-from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.record.reader import Record, RecordWriter
+from unstuck.schema.findings import Absent, OutcomeKind
+from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 

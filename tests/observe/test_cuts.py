@@ -12,8 +12,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.facts import Cut
-from unstuck.record import read_record
+from unstuck.record.reader import read_record
+from unstuck.schema.facts import Cut
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()

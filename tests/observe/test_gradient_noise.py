@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 import unstuck
 from unstuck.observe.probes import gradient_noise
-from unstuck.record import Record, read_record
-from unstuck.series import Floats
-from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.record.reader import Record, read_record
+from unstuck.record.series import Floats
+from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 STEPS = 60
 

@@ -19,8 +19,8 @@ from torch import nn
 
 import unstuck
 from unstuck.observe.guard import Guard, is_of_the_program
-from unstuck.record import read_record
-from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS
+from unstuck.record.reader import read_record
+from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS
 
 STEPS = 40
 OURS = str(Path(unstuck.__file__).parent / "observe")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from unstuck.facts import SourceLocation
 from unstuck.observe.intent import validates
+from unstuck.schema.facts import SourceLocation
 
 LOOP = """\
 def evaluate(model, {name}):

@@ -20,10 +20,10 @@ from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 import unstuck
-from unstuck.diagnosis import diagnose
-from unstuck.findings import Unknown
-from unstuck.record import Record, read_record
-from unstuck.signals import GRADIENT_NORM, TRAIN_LOSS
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import Record, read_record
+from unstuck.schema.findings import Unknown
+from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS
 
 STEPS = 12  # the first five are sampled, and the seventh
 ALWAYS = 1e9

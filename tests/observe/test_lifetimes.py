@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.facts import RetainedGraph
-from unstuck.record import read_record
+from unstuck.record.reader import read_record
+from unstuck.schema.facts import RetainedGraph
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()

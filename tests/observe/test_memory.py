@@ -24,10 +24,10 @@ from benchmarks import large
 from unstuck.observe import guard, identity, reservoir, tensors
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes import flow, layers, losses, modes, parameters
-from unstuck.record import read_record
-from unstuck.recording import RecordWriter
-from unstuck.signals import HELD_OUT_LOSS, TRAIN_LOSS, UPDATE_NORM
-from unstuck.thinning import EXACT, HEAD, Thinner, even
+from unstuck.record.reader import read_record
+from unstuck.record.thinning import EXACT, HEAD, Thinner, even
+from unstuck.record.writer import RecordWriter
+from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS, UPDATE_NORM
 
 MOST_OF_OURS = 10 * 2**20  # bytes of one tensor
 

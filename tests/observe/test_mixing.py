@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.facts import Pasted
-from unstuck.record import read_record
+from unstuck.record.reader import read_record
+from unstuck.schema.facts import Pasted
 
 SAMPLES = 12
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.diagnosis import diagnose
+from unstuck.judge.engine import diagnose
 
 STEPS = 12
 

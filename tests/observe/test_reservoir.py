@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
-from unstuck.facts import EndKind
 from unstuck.observe import ending
 from unstuck.observe.kept import Contents, Samples
 from unstuck.observe.probes.copies import near_copies
@@ -32,8 +31,9 @@ from unstuck.observe.reservoir import (
     Reservoir,
 )
 from unstuck.observe.samplewise import sample_losses, sample_slopes
-from unstuck.record import Record, read_record
-from unstuck.sample_signals import (
+from unstuck.record.reader import Record, read_record
+from unstuck.schema.facts import EndKind
+from unstuck.schema.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_SHARE,
     FEATURE_SCALE,

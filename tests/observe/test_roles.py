@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.facts import NonFiniteStage, SourceLocation
-from unstuck.record import Record, read_record
-from unstuck.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.record.reader import Record, read_record
+from unstuck.schema.facts import NonFiniteStage, SourceLocation
+from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 EPOCHS = 4
 

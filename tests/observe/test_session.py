@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 import unstuck
-from unstuck.facts import EndKind
-from unstuck.record import RecordWriter, read_record
+from unstuck.record.reader import RecordWriter, read_record
+from unstuck.schema.facts import EndKind
 
 
 def _train(scale: float = 1.0) -> None:

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 import unstuck
-from unstuck.facts import SourceLocation
 from unstuck.observe.sites import Sites, find_operation, library_folders
-from unstuck.record import Record, read_record
+from unstuck.record.reader import Record, read_record
+from unstuck.schema.facts import SourceLocation
 
 START = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
 TRAIN = """

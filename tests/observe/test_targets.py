@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 import unstuck
-from unstuck.record import Record, read_record
-from unstuck.signals import (
+from unstuck.record.reader import Record, read_record
+from unstuck.schema.signals import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     TARGET_MAXIMUM,

@@ -35,12 +35,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
 from harness.apart import PRELOAD
-from unstuck.facts import EndKind
 from unstuck.observe import capture
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.stop import STOPS_BEFORE_EXIT
-from unstuck.record import EVENTS, Record, RecordWriter, read_record
-from unstuck.signals import (
+from unstuck.record.reader import EVENTS, Record, RecordWriter, read_record
+from unstuck.schema.facts import EndKind
+from unstuck.schema.signals import (
     BY_NAME,
     CARRIED_GRADIENT,
     GRADIENT_NORM,
@@ -1462,8 +1462,8 @@ FAILING = [
     ("unstuck.observe.probes.parameters", "ParameterProbe", "after_step"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "before_backward"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "graph"),
-    ("unstuck.record", "RecordWriter", "sample"),
-    ("unstuck.record", "RecordWriter", "row"),
+    ("unstuck.record.reader", "RecordWriter", "sample"),
+    ("unstuck.record.reader", "RecordWriter", "row"),
 ]
 
 
@@ -1539,7 +1539,7 @@ def test_a_full_disk_does_not_reach_the_program(
 ) -> None:
     seed()
     bare = clipping()
-    fail_after(monkeypatch, ("unstuck.record", "RecordWriter", method), calls,
+    fail_after(monkeypatch, ("unstuck.record.reader", "RecordWriter", method), calls,
                OSError(28, "No space left on device"))
     seed()
     with unstuck.watch(tmp_path, overhead=ALWAYS):

@@ -10,9 +10,10 @@ import jsonschema
 import pytest
 
 from unstuck.arguments import put_json
-from unstuck.edits import OptimizerArgument, Remedy, Safety
-from unstuck.facts import SourceLocation
-from unstuck.findings import (
+from unstuck.report import schema
+from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.facts import SourceLocation
+from unstuck.schema.findings import (
     Absent,
     Diagnosis,
     Evidence,
@@ -24,7 +25,6 @@ from unstuck.findings import (
     TrialResult,
     Unknown,
 )
-from unstuck.report import schema
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "diagnosis.schema.json"
 

@@ -11,16 +11,18 @@ import pytest
 from rich.cells import cell_len
 
 import unstuck
-from unstuck import catalogue
-from unstuck.edits import OptimizerArgument, Remedy, Safety
-from unstuck.facts import (
+from unstuck.judge import catalogue
+from unstuck.record.reader import Record
+from unstuck.report import terminal
+from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.facts import (
     End,
     EndKind,
     Model,
     Optimizer,
     SourceLocation,
 )
-from unstuck.findings import (
+from unstuck.schema.findings import (
     Absent,
     Diagnosis,
     Evidence,
@@ -33,9 +35,7 @@ from unstuck.findings import (
     Unknown,
     Verdict,
 )
-from unstuck.record import Record
-from unstuck.report import terminal
-from unstuck.signals import ALL, HELD, SILENT_SHARE, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals import ALL, HELD, SILENT_SHARE, UPDATE_NORM, WEIGHT_NORM
 
 _SOURCE = "opt = SGD(model.parameters(), lr=10)"
 _RATE = Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),))

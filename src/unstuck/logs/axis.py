@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.table import Column, Table
-from unstuck.series import Floats, Integers, Series
+from unstuck.record.series import Floats, Integers, Series
 from unstuck.words import count, number
 
 REPEATS = 0.02  # of the points may share a step before it is not an axis

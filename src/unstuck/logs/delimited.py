@@ -23,7 +23,7 @@ from unstuck.logs.table import (
     number,
 )
 from unstuck.reading import check_numbers
-from unstuck.series import Floats, Integers
+from unstuck.record.series import Floats, Integers
 
 BATCH = 8192  # rows
 CELLS = 1 << 20  # of a batch, at most

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from unstuck import __version__
-from unstuck.facts import End, EndKind, Log
 from unstuck.logs import (
     console,
     delimited,
@@ -25,9 +23,11 @@ from unstuck.logs.names import Kind, name_of
 from unstuck.logs.roles import Choice, Roles, assign
 from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
-from unstuck.record import EVENTS, Oddity, Record
-from unstuck.series import Series
-from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.record.reader import EVENTS, Oddity, Record
+from unstuck.record.series import Series
+from unstuck.schema.facts import End, EndKind, Log
+from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.schema.version import VERSION
 
 _OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
 
@@ -91,7 +91,7 @@ def _record(name: str, table: Table, choice: Choice) -> Record:
             series[signal.name] = places
     remarks = (*table.remarks, *axis.remarks, *roles.remarks)
     return Record(
-        _identity(series), __version__,
+        _identity(series), VERSION,
         log=_log(name, table, roles, axis),
         end=End(EndKind.KILLED),  # a log does not say how its run ended
         oddities=tuple(Oddity("log", 0, says) for says in remarks),

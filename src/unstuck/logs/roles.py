@@ -10,7 +10,7 @@ import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
 from unstuck.logs.table import Column, Table, UnusableLog
-from unstuck.series import Floats
+from unstuck.record.series import Floats
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
 ADVERSARIES = frozenset((

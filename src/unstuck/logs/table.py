@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unstuck.reading import Unusable, check_numbers
-from unstuck.series import Floats, Integers
+from unstuck.record.series import Floats, Integers
 
 MOST_COLUMNS = 1000
 LONGEST_NAME = 300  # characters of a column's name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from unstuck.schedule import FULL_STEPS, after
+from unstuck.record.schedule import FULL_STEPS, after
 
 GRACE_SECONDS = 0.05  # nobody notices this much over a whole run
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.kept import Samples
-from unstuck.series import Floats, Integers
+from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import BINARY, LOGITS
 
 

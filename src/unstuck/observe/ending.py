@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unstuck import facts
-from unstuck.facts import EndKind
 from unstuck.observe.classes import classes_of
 from unstuck.observe.intent import validates
 from unstuck.observe.kept import Contents, Samples
@@ -22,7 +20,9 @@ from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
 from unstuck.observe.probes.more_data import write_learning_curve
 from unstuck.observe.probes.shift import write_shift
-from unstuck.sample_signals import KEPT_CONSTANT_SHARE
+from unstuck.schema import facts
+from unstuck.schema.facts import EndKind
+from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 
 if TYPE_CHECKING:
     from unstuck.observe.watcher import Watcher

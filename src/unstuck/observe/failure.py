@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from unstuck.observe.sites import OWN_FOLDER
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
 
 
 def tell(

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterable
 
-from unstuck.facts import SourceLocation
 from unstuck.observe.sites import syntax_tree
+from unstuck.schema.facts import SourceLocation
 
 _HELD_OUT = frozenset({
     "val", "valid", "validation", "eval", "test", "dev", "holdout", "heldout", "unseen",

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.series import Floats, Integers
+from unstuck.record.series import Floats, Integers
 
 Rows: TypeAlias = NDArray[np.float32]
 

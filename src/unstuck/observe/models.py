@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.sites import Sites, local_variables
 from unstuck.observe.tensors import is_plain
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
 
 
 class Models:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.facts import Layer, LayerRole, Model, Parameter
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.sites import Site, Sites
+from unstuck.schema.facts import Layer, LayerRole, Model, Parameter
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
              "OptimizedModule": "_orig_mod", "FullyShardedDataParallel": "module"}

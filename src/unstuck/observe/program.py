@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType, TracebackType
     from typing import Any
 
-    from unstuck.facts import End
     from unstuck.observe.session import Session
+    from unstuck.schema.facts import End
 
 # What the parent is told: one line each, the kind first.
 WATCHING = "watching"  # the record has been begun
@@ -312,7 +312,7 @@ class Child:
             return
         session, self._session = self._session, None
         try:
-            from unstuck.facts import End, EndKind
+            from unstuck.schema.facts import End, EndKind
 
             session.finish(self._end or End(EndKind.FINISHED))
         except BaseException as error:  # the program is over, and what a key ends now is ours

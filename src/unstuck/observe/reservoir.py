@@ -16,7 +16,7 @@ import torch
 from unstuck.observe.kept import Contents, Rows, Samples
 from unstuck.observe.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
-from unstuck.series import Floats, Integers
+from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import CLASSES, target_among
 
 MOST_SAMPLES = 2_000  # of each role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.series import Floats
+from unstuck.record.series import Floats
 from unstuck.torch_api import CLASS_LIKELIHOODS
 
 STRIPE = 256  # samples that are worked on at a time

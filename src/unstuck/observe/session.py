@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unstuck import facts, folders
-from unstuck.clean import clean, put
-from unstuck.facts import End, EndKind
-from unstuck.observe.failure import sentence
 from unstuck.observe.sites import Sites, locate
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.facts import End, EndKind
+from unstuck.schema.version import VERSION
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
-    from unstuck.findings import Diagnosis
     from unstuck.observe.watcher import Watcher
 
 
@@ -71,11 +67,10 @@ class Session:
         """
         import torch
 
-        from unstuck import __version__
         from unstuck.observe.watcher import Watcher
 
         check_alone()
-        writer = RecordWriter(options.folder, __version__, options.record)
+        writer = RecordWriter(options.folder, VERSION, options.record)
         devices = tuple(
             torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
         ) if torch.cuda.is_initialized() else ()
@@ -179,91 +174,3 @@ def end_of(error: BaseException | None, sites: Sites | None, keep_text: bool = T
     lines = message.splitlines()
     return End(EndKind.EXCEPTION, 1, type(error).__name__,
                lines[0] if lines and keep_text else None, found)
-
-
-@dataclass
-class Watch:
-    """A watching around a block of code; `folder` holds its record.
-
-    Example:
-        with unstuck.watch() as watch:
-            train(model)
-        watch.diagnose()
-    """
-
-    folder: Path
-    overhead: float = 0.03
-    max_steps: int | None = None
-    _session: Session | None = field(default=None, repr=False)
-    _said: list[str] = field(default_factory=list, repr=False)
-
-    def __enter__(self) -> Watch:
-        # In a notebook there is no script, and what argv names is the kernel.
-        script = getattr(sys.modules.get("__main__"), "__file__", None)
-        program = os.path.dirname(os.path.abspath(script)) if script else None
-        try:
-            check_alone()
-            claimed = folders.asked(self.folder)
-            self.folder = claimed.path  # that of our rank, under a launcher
-            try:
-                self._session = Session.start(Options(
-                    self.folder, self.max_steps, self.overhead, argv=tuple(sys.argv),
-                    program_folder=program, say=self._said.append))
-            finally:
-                claimed.close()
-                if self._session is None:
-                    claimed.discard()
-        except AlreadyWatching as error:
-            self._said.append(f"{error}, so this block becomes part of that record")
-            self._print()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        from unstuck.observe.stop import StopTraining
-
-        if self._session is not None:
-            try:
-                self._session.finish(end_of(error, self._session.sites))
-            except Exception as failure:
-                self._said.append("how the block ended was not recorded because of an error in "
-                                  f"unstuck ({sentence(failure)})")
-        self._print()
-        return isinstance(error, StopTraining)
-
-    def _print(self) -> None:
-        """Says on standard error what there is to say, if that can be written to."""
-        said, self._said[:] = self._said[:], []
-        try:
-            for says in said:
-                put(clean(f"unstuck: {says}"), sys.stderr)
-        except Exception:  # it is the program's: closed, None, full, or an object of its own
-            return
-
-    def diagnose(self, **options: Any) -> Diagnosis:
-        """Judges what was seen, during the block or after it.
-
-        Keyword arguments are those of `unstuck.diagnose`.
-        """
-        import unstuck
-
-        if self._session is not None:
-            self._session._watcher.writer.flush()
-        return unstuck.diagnose(self.folder, **options)
-
-
-def watch(
-    out: str | Path | None = None, *, overhead: float = 0.03, max_steps: int | None = None
-) -> Watch:
-    """Watches the training inside a `with` block.
-
-    Args:
-        out: folder for the record, made if missing; a temporary one by default. Under a launcher
-            each rank has a folder of its own in it.
-        overhead: share of the block's time that looking closely may cost.
-        max_steps: leave the block after so many optimizer steps.
-    """
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="unstuck-"))
-    return Watch(folder, overhead, max_steps)

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from unstuck import facts
 from unstuck.observe import ending, failure, graph
 from unstuck.observe.budget import Budget, Turns
 from unstuck.observe.capture import Capture
@@ -45,7 +44,8 @@ from unstuck.observe.sites import Sites
 from unstuck.observe.stop import Stop, StopTraining
 from unstuck.observe.tensors import is_plain
 from unstuck.observe.untraced import spare_compiler
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.
 LONGEST_ACCUMULATION = 64

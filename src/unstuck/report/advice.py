@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.findings import OutcomeKind
+from unstuck.schema.findings import OutcomeKind
 
 
 @dataclass(frozen=True, slots=True)

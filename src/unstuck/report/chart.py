@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unstuck.curves.statistics import HUGE
+from unstuck.record.series import Floats, Series
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
-from unstuck.series import Floats, Series
-from unstuck.trends import HUGE
 
 HEIGHT = 10
 WIDE_RANGE = 50.0  # from here on the scale is logarithmic

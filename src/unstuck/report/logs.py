@@ -8,17 +8,17 @@ from typing import IO
 
 import numpy as np
 
-from unstuck.facts import Log
-from unstuck.findings import Diagnosis, OutcomeKind
-from unstuck.forecast import COVERED, Abstained, outlook
+from unstuck.curves.forecast import COVERED, Abstained, outlook
 from unstuck.logs.names import name_of
-from unstuck.record import Record
+from unstuck.record.reader import Record
+from unstuck.record.series import Series
 from unstuck.report import summary, terminal
 from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
-from unstuck.series import Series
-from unstuck.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.schema.facts import Log
+from unstuck.schema.findings import Diagnosis, OutcomeKind
+from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.words import count, number, percent
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from unstuck.clean import visible
-from unstuck.edits import Safety
-from unstuck.facts import SourceLocation
-from unstuck.findings import (
+from unstuck.schema.edits import Safety
+from unstuck.schema.facts import SourceLocation
+from unstuck.schema.findings import (
     Absent,
     Diagnosis,
     Evidence,

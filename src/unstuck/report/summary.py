@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from unstuck.findings import Diagnosis, Finding, Outcome, OutcomeKind, Severity, Unknown
-from unstuck.signals import BY_NAME
+from unstuck.schema.findings import Diagnosis, Finding, Outcome, OutcomeKind, Severity, Unknown
+from unstuck.schema.signals import BY_NAME
 from unstuck.words import count, joined, percent
 
 WELL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED)

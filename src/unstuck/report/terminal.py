@@ -8,17 +8,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from unstuck.edits import Safety
-from unstuck.facts import EndKind, SourceLocation
-from unstuck.findings import Diagnosis, Evidence, Finding, Severity, TrialResult
 from unstuck.report import summary
 from unstuck.report.advice import next_step
+from unstuck.schema.edits import Safety
+from unstuck.schema.facts import EndKind, SourceLocation
+from unstuck.schema.findings import Diagnosis, Evidence, Finding, Severity, TrialResult
 from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
-    from unstuck.cause import Cause
-    from unstuck.record import Record
+    from unstuck.record.reader import Record
     from unstuck.report.canvas import Canvas
+    from unstuck.rules.cause import Cause
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 _GUTTER = "blue"
@@ -274,7 +274,7 @@ def nothing_trained(record: Record) -> str:
 # A cause -----------------------------------------------------------------------------------------
 def explain(slug_or_code: str) -> str:
     """The full text of a cause; KeyError if there is none of that slug or code."""
-    from unstuck import catalogue
+    from unstuck.judge import catalogue
 
     return explanation(catalogue.find(slug_or_code))
 

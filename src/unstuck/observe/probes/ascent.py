@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from unstuck.facts import Ascent
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import Ascent
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60

@@ -7,15 +7,15 @@ import math
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Integers
+from unstuck.schema.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,
     DUPLICATE_UNEVENNESS,
     NEAR_COPIES,
 )
-from unstuck.series import Integers
 
 COMPARED = 128  # samples that are compared with all others
 ELEMENTS = 512  # in so many of their elements

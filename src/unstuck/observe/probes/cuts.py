@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record import RecordWriter
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
 
 LEAFLESS = 3  # losses without a parameter that are no accident
 CALLS = 1_000  # layer calls of a step that are kept

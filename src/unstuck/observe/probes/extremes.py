@@ -9,9 +9,14 @@ import numpy as np
 
 from unstuck.observe.kept import Rows, Samples
 from unstuck.observe.samplewise import sample_slopes
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE
-from unstuck.series import Floats
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import (
+    GRADIENT_SHARE,
+    INPUT_DISTANCE,
+    LOSS_SHARE,
+    TARGET_DISTANCE,
+)
 
 FEWEST = 40  # samples
 SHOWN = 0.1  # share of the samples that are written, the most distant first

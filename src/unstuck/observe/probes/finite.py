@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from unstuck.facts import NonFinite, NonFiniteStage, SourceLocation
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Sites
@@ -22,8 +21,9 @@ from unstuck.observe.tensors import (
     pieces,
     share,
 )
-from unstuck.record import RecordWriter
-from unstuck.signals import INPUT_NON_FINITE
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.schema.signals import INPUT_NON_FINITE
 from unstuck.words import number, percent
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.guard import Guard
 from unstuck.observe.identity import ByIdentity
@@ -20,8 +19,9 @@ from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import OWN_FOLDER, Site, Sites
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
-from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import (
     CURVED_OPERATIONS,
     SCHEDULER_CALLS,
     STACKED_LAYERS,

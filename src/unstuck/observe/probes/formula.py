@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from unstuck.facts import Loss, SourceLocation
 from unstuck.observe import graph
 from unstuck.observe.tensors import is_plain
+from unstuck.schema.facts import Loss, SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
 CHAIN = 12

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from unstuck import facts
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
-from unstuck.record import RecordWriter
-from unstuck.signals import FROZEN
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import FROZEN
 
 LIMIT = 2_000  # parameters of a model that are looked at
 

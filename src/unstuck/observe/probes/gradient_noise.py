@@ -10,8 +10,8 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import first_elements, held_by, observable, transfer
-from unstuck.record import RecordWriter
-from unstuck.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together

@@ -17,9 +17,9 @@ from unstuck.observe.probes.pairing import (
     write_network,
 )
 from unstuck.observe.probes.recall import write_recall, write_separability
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import INPUT_KINDS
-from unstuck.series import Floats
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing
 MOST_KINDS = 100

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from unstuck.observe.tensors import is_plain, observable, pieces
-from unstuck.record import RecordWriter
-from unstuck.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import target_among
 
 MOST_CLASSES = 1_000

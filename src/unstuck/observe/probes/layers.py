@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.utils.hooks import unserializable_hook
 
-from unstuck.facts import LayerRole
 from unstuck.observe import graph
 from unstuck.observe.guard import Guard
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
@@ -27,8 +26,9 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import LayerRole
+from unstuck.schema.signals import (
     BATCH_SIZE,
     CONSTANT_INPUT_SHARE,
     IDENTICAL_OUTPUTS,

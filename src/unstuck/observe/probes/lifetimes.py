@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unstuck import facts
 from unstuck.observe.sites import Site, Sites
-from unstuck.record import RecordWriter
-from unstuck.signals import LIVE_GRAPHS
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import LIVE_GRAPHS
 
 FIRST_STEPS = 20  # in which every loss's graph is followed; later only at sampled steps
 FOLLOWED = 512  # graphs that are followed at a time

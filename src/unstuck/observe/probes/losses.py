@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import numbered
 from unstuck.observe.probes import received
@@ -24,8 +23,10 @@ from unstuck.observe.probes.samples import Batch, Role, SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
-from unstuck.recording import RecordWriter
-from unstuck.signals import (
+from unstuck.record.thinning import Rows
+from unstuck.record.writer import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import (
     CLIP_NORM,
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
@@ -33,7 +34,6 @@ from unstuck.signals import (
     SEEN_LOSS,
     TRAIN_LOSS,
 )
-from unstuck.thinning import Rows
 from unstuck.torch_api import target_among
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on

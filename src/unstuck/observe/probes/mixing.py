@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
-from unstuck.record import RecordWriter
-from unstuck.signals import PASTED_SHARE
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
 FEWEST = 3  # samples of a batch

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.samples import Batch, Role
 from unstuck.observe.sites import Site, Sites
-from unstuck.record import RecordWriter
-from unstuck.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
 MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th

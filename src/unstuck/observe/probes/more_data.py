@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows, Samples
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
-from unstuck.series import Floats
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000

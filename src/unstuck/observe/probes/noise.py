@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.classes import Classes
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats, Integers
+from unstuck.schema.sample_signals import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,
     LABEL_SUSPECT,
     LABEL_SUSPECTS,
     SUSPECTS_LEARNED,
 )
-from unstuck.series import Floats, Integers
 
 FEWEST = 50  # samples, below which nothing is said
 LISTED = 20  # suspects that are named

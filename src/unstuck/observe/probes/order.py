@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
-from unstuck.record import RecordWriter
-from unstuck.signals import EMPTY_STEP, UNUSED_BACKWARDS
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import EMPTY_STEP, UNUSED_BACKWARDS
 
 
 class OrderProbe:

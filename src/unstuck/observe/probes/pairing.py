@@ -10,8 +10,9 @@ import numpy as np
 from unstuck.observe.cheap import one_hot, ranks
 from unstuck.observe.classes import Classes
 from unstuck.observe.kept import Samples
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
     LABELS_BY_CHANCE,
@@ -19,7 +20,6 @@ from unstuck.sample_signals import (
     LABELS_FOUND,
     PAIRS_TESTED,
 )
-from unstuck.series import Floats
 
 PERMUTATIONS = 99
 SEED = 20  # of a generator of our own

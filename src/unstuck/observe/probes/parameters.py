@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, numbered
@@ -26,8 +25,9 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import (
     CARRIED_GRADIENT,
     GRADIENT_NORM,
     HELD,

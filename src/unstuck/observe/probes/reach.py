@@ -7,15 +7,15 @@ from typing import Any
 
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import mark, readable
-from unstuck.record import RecordWriter
-from unstuck.signals import UNREGISTERED
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import UNREGISTERED
 
 DEPTH = 3  # of lists in lists that are searched
 ITEMS = 1_000  # of a list or dict that are searched

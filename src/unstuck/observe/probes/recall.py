@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from unstuck.observe.cheap import ranks
 from unstuck.observe.classes import Classes
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,
@@ -18,7 +19,6 @@ from unstuck.sample_signals import (
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
 )
-from unstuck.series import Floats
 
 MOST_CLASSES = 100
 LATE = 0.3  # of the run: visits before tell nothing of its end

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from unstuck import facts
 from unstuck.observe.probes.samples import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record import RecordWriter
-from unstuck.signals import SAME_BATCH, STORED_BATCHES
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import SAME_BATCH, STORED_BATCHES
 
 STEPS = 32  # first steps that are compared
 MOST_HASHES = 100_000  # of the samples of a step

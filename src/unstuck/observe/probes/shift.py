@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.kept import Contents, Samples
-from unstuck.record import RecordWriter
-from unstuck.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
-from unstuck.series import Floats
+from unstuck.record.reader import RecordWriter
+from unstuck.record.series import Floats
+from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 
 FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck import facts
 from unstuck.observe.naming import Names, unwrapped
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record import RecordWriter
-from unstuck.signals import PASTED_SHARE
+from unstuck.record.reader import RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.signals import PASTED_SHARE
 
 ELEMENT_LIMIT = 200_000  # of an input; a larger one is not looked at
 STEPS = 3  # first steps that are looked at

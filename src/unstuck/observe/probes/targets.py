@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from unstuck.facts import Loss
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
@@ -22,8 +21,9 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record import RecordWriter
-from unstuck.signals import (
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import Loss
+from unstuck.schema.signals import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     LABEL_SEPARATION,

@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 
-from unstuck.facts import Loader
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.sites import Sites
-from unstuck.record import RecordWriter
-from unstuck.signals import COPIED_GENERATORS
+from unstuck.record.reader import RecordWriter
+from unstuck.schema.facts import Loader
+from unstuck.schema.signals import COPIED_GENERATORS
 
 MOST_OBJECTS = 200  # of a data set that are looked at
 MOST_FUNCTIONS = 100

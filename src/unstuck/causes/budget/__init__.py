@@ -1,0 +1,1 @@
+"""Causes in how long and on how much a run trains."""

@@ -1,0 +1,196 @@
+"""Too few steps: training stopped while the loss was still clearly falling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
+from unstuck.measures.basics import (
+    UNSURE,
+    backward_location,
+    learned_little,
+    loss_points,
+    nan_median,
+    optimizer_of,
+    rates,
+    weight_updates,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
+from unstuck.schema.facts import EndKind
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    HELD_OUT_LOSS,
+    LEARNING_RATE,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
+from unstuck.words import count, number, percent
+
+LARGE = Threshold(
+    "sure-gain", 0.1,
+    "Every run stops somewhere. It stopped too early if 50 % more steps would almost surely take a "
+    "tenth off the remaining loss (the lower end of an 80 % interval).",
+    "the interval covers the truth on 85 % of labelled curves; of the runs of the corpus only one "
+    "gains so much, and that one has learned what there was",
+)
+SMALL = Threshold(
+    "gain-worth-a-note", 0.03,
+    "A smaller change of the loss is not worth a longer run.",
+    "the outcome rules treat the same change as material",
+)
+DECAYED = Threshold(
+    "rate-at-the-end", 0.1,
+    "A schedule that has lowered the learning rate to a tenth of its peak has brought the run to "
+    "its planned end. More steps would need another schedule.",
+    "cosine, step and one-cycle schedules of the corpus end at a tenth or less",
+)
+SLOW = Threshold(
+    "slow-update", 1e-3,
+    "If an update changes the weights by less than the usual thousandth, a higher learning rate "
+    "may get as far in the same number of steps.",
+    "CS231n: about 1e-3 is usual",
+)
+CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
+FACTORS = (2.0, 3.0, 5.0)
+
+
+def _detect(view: View) -> Verdict:
+    end, outcome = view.facts.end, view.outcome
+    if end.kind in CUT and view.facts.log is None:
+        return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
+                       "have ended", ("a run that ends by itself",))
+    if outcome.kind is not OutcomeKind.LEARNING:
+        return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
+    if outcome.confidence < UNSURE:
+        return Unknown("the loss is too noisy to say whether it is still falling",
+                       ("a longer run",))
+    left = _rate_left(view)
+    if not left > view.limit(DECAYED):
+        return Absent(f"the learning rate is down to {percent(left)} of its peak, so the run ended "
+                      "with its schedule")
+    if _held_out_turned(view):
+        return Absent("the held-out loss was best before the last quarter of the run")
+    loss = view[TRAIN_LOSS]
+    found = outlook(loss)
+    if isinstance(found, Abstained):
+        return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
+    if not found.share > view.limit(SMALL):
+        return Absent("50 % more training would probably lower the loss by only "
+                      f"{percent(max(found.share, 0.0))}")
+    return _present(view, found, loss)
+
+
+def _rate_left(view: View) -> float:
+    """The final learning rate over its peak, of the parameter group that kept most of it."""
+    if not view.has(LEARNING_RATE):
+        return 1.0
+    groups = [s.finite.values for s in view[LEARNING_RATE].values() if len(s.finite)]
+    return max((float(v[-1] / np.max(v)) for v in groups if np.max(v) > 0), default=1.0)
+
+
+def _held_out_turned(view: View) -> bool:
+    """Whether more steps would not help on held-out data: its loss was best long ago."""
+    if not view.has(HELD_OUT_LOSS):
+        return False
+    held = view[HELD_OUT_LOSS].finite
+    return len(held) >= 4 and int(np.argmin(held.values)) < 0.75 * (len(held) - 1)
+
+
+def _present(view: View, found: Forecast, loss: Series) -> Verdict:
+    steps = view.facts.steps
+    sure = found.sure_share >= view.limit(LARGE)
+    strength = 0.35
+    if sure:
+        # A run that learned well may just as well be left as it is.
+        strength = 0.8 if learned_little(view.outcome) and view.facts.log is None else 0.6
+    low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
+    updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
+    fastest = np.inf
+    if updates is not None and updates.names:
+        fastest = float(np.nanmax(nan_median(updates.ratios, axis=1)))
+    slow = fastest < view.limit(SLOW)
+    remedies = [Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS),
+                       code_text=f"# {literal(_enough(loss))} times as many epochs")]
+    optimizer = optimizer_of(view, updates.names) if updates is not None else None
+    if slow and optimizer is not None and optimizer.learning_rate:
+        now = optimizer.learning_rate
+        remedies.append(Remedy("raise the learning rate", Safety.CHANGES_EXPERIMENT,
+                               rates(optimizer, (3 * now, 10 * now))))
+    points, losses = loss_points(view)
+    return Present(
+        strength=strength,
+        title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
+        "50 % more training would probably lower it by a further "
+        f"{low.removesuffix(' %')} to {high}",
+        since_step=0,
+        location=backward_location(view),
+        label=f"at the last of these passes the loss was {number(found.level)} and still falling",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, "", points, losses, found.level - max(found.low, 0.0),
+                     f"the loss came down to {number(found.level)} and would probably reach "
+                     f"{number(found.level - found.gain)} after "
+                     f"{count(round(found.more), 'further step')} (80 % interval: "
+                     f"{number(found.level - found.high)} to {number(found.level - found.low)})"),
+        ),
+        remedies=tuple(remedies),
+        one_of=("learning-rate-too-low",) if slow else (),
+        separated_by="a run of as many steps at three times the learning rate, compared with a run "
+        "of three times the steps"
+        if slow else None,
+    )
+
+
+def _enough(loss: Series) -> float:
+    """The smallest factor on the length from which twice as long again hardly gains."""
+    span = float(loss.steps[-1] - loss.steps[0])
+    for factor in FACTORS[:-1]:
+        near, far = forecast(loss, (factor - 1) * span), forecast(loss, (2 * factor - 1) * span)
+        if isinstance(near, Forecast) and isinstance(far, Forecast):
+            left = near.level - near.gain
+            if far.gain - near.gain < LARGE.value * left:
+                return factor
+    return FACTORS[-1]
+
+
+CAUSE = Cause(
+    slug="too-few-steps",
+    code="B001",
+    title="Too few steps",
+    family="Budget",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss is still falling when the program ends, and the model is far from what "
+        "it could be.",
+        consequence="The network is judged before it has learned. Architectures, learning rates "
+        "and data get the blame, although a longer run would have cleared them.",
+        why="A loss comes down over thousands of updates and dozens of epochs. It need not fall "
+        "at every step. But as long as its trend falls, the training is not over, and the final "
+        "loss says nothing about the network.",
+        detection="Four things must come together. The training loss is still clearly falling. No "
+        "schedule has lowered the learning rate to its end. The held-out loss, if there is one, is "
+        "still at its best. And a forecast of 50 % more steps lowers the loss by a tenth even at "
+        "the lower end of its interval; the forecast fits a floor plus a power law or an "
+        "exponential, and gets its interval by resampling the errors in blocks. If the network "
+        "has already removed at least half of the loss of a constant prediction, this is only a "
+        "note, because every run stops somewhere.",
+        limitations="A learning rate that is too low looks the same; if the updates are small, "
+        "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
+        "change of the learning rate, and with a noisy loss its interval is too wide to count. "
+        "Runs that were stopped from outside are not judged. If the loss of a constant prediction "
+        "is unknown, the result is a note at most.",
+        references=(
+            "Domhan et al., Speeding up hyperparameter optimization by extrapolation, IJCAI 2015",
+            "Viering and Loog, The Shape of Learning Curves: a Review, IEEE TPAMI 2022",
+            "Godbole et al., Deep Learning Tuning Playbook, 2023: how long to train",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(LARGE, SMALL, DECAYED, SLOW),
+    needs_trend=True,
+    detect=_detect,
+)

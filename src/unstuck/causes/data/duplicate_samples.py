@@ -1,0 +1,138 @@
+"""Duplicate samples: part of the training data occurs several times."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import final
+from unstuck.measures.samples import kept, training_location
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import (
+    DUPLICATE_CLASS_SHARE,
+    DUPLICATE_SHARE,
+    DUPLICATE_UNEVENNESS,
+    NEAR_COPIES,
+)
+from unstuck.words import percent
+
+SHARE = Threshold(
+    "duplicate-share", 0.1,
+    "A tenth of the data set adds no information, and the samples that it repeats count twice. In "
+    "well-kept data sets a few per cent are copies at most.",
+    "Barz and Denzler 2020: 3 % of CIFAR-10; Lee et al. 2022: 3 to 14 % of crawled text",
+)
+CHANCE = Threshold(
+    "chance-copies", 0.05,
+    "If samples often differ in only one or two elements, as in tables of categories, equal "
+    "samples arise by chance.",
+    "copying makes exact copies, not near ones",
+)
+UNEVEN = Threshold(
+    "duplicate-unevenness", 0.05,
+    "If every sample has the same number of copies, the data set was repeated on purpose to make "
+    "epochs longer, and no sample counts more than another.",
+    "definition of a repeated set",
+)
+REPEATED = Threshold(
+    "repeated-share", 0.45,
+    "If every sample occurs twice, half of the samples are copies. With a share this high, the "
+    "whole data set was probably repeated.",
+    "definition of a repeated data set, less the error of an estimate from a part of it",
+)
+ONE_CLASS = Threshold(
+    "duplicate-class-share", 0.9,
+    "If nearly all copies belong to one class, that class was oversampled because it is rare.",
+    "a common practice, He and Garcia 2009",
+)
+
+
+def _detect(view: View) -> Verdict:
+    share = final(view, DUPLICATE_SHARE)
+    if share is None:
+        return _not_measured(view)
+    if not share >= view.limit(SHARE):
+        few = f"only {percent(share)}" if share else "none"
+        return Absent(f"{few} of the training samples are copies of another one")
+    near = final(view, NEAR_COPIES)
+    if near is None or not near < view.limit(CHANCE):
+        return Absent("nearly equal samples are common in these data, so exact copies can arise "
+                      "by chance")
+    uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
+    purpose = ""
+    # Only part of a large set was seen: if all its samples occur twice, half are copies.
+    half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
+    alike = share >= half if uneven is None else not uneven >= unlike
+    if alike:
+        purpose = "; every sample is repeated equally often, which does no harm"
+    elif one_class is not None and one_class >= most:
+        purpose = "; nearly all copies belong to one class, as after oversampling"
+    return _present(view, share, near, purpose)
+
+
+def _not_measured(view: View) -> Verdict:
+    train = kept(view, "train")
+    if train is not None and train.discrete:
+        return Absent("the inputs are tokens or identifiers, which repeat naturally")
+    return Unknown(
+        "copies could not be distinguished from samples that are drawn again",
+        ("a loader with num_workers=0 or a run of at least two epochs",))
+
+
+def _present(view: View, share: float, near: float, purpose: str) -> Present:
+    step = int(view[DUPLICATE_SHARE].steps[-1])
+    few = f"only {percent(near)}" if near else "none"
+    return Present(
+        strength=0.4 if purpose else 0.8 if share >= 2 * view.limit(SHARE) else 0.7,
+        title=f"{percent(share)} of the training samples are exact copies of other training "
+        f"samples{purpose or ' (usual: a few per cent at most)'}",
+        since_step=0,
+        location=training_location(view),
+        label=f"{percent(share)} of these samples are copies",
+        evidence=(
+            Evidence(DUPLICATE_SHARE.name, "", (step,), (share,), view.limit(SHARE),
+                     f"{percent(share)} of the samples in one epoch equal another sample in every "
+                     f"element; this is not chance, because {few} of the distinct samples are "
+                     "close to another"),
+        ),
+        remedies=(
+            Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
+                   advice="Keep each sample only once, before the data are split.",
+                   code_text="x, first = np.unique(x, axis=0, return_index=True); y = y[first]  "
+                   "# before the split"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="duplicate-samples",
+    code="D003",
+    title="Duplicate samples",
+    family="Data",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The training loss falls faster than the size of the data set would suggest. The "
+        "validation loss lags behind, or is suspiciously good.",
+        consequence="The data set is smaller than it looks. A sample that occurs twice counts "
+        "twice, and so do its noise and any mistake in its label. A random split puts copies on "
+        "both sides.",
+        why="The loss is an average over the samples of each batch. A sample with ten copies "
+        "pulls ten times as hard as another, whatever it is worth.",
+        detection="Samples are compared element by element, as the model receives them. "
+        "If the same index of a data set is drawn again, or the data set is passed through a "
+        "second time, that does not count as a copy. If distinct samples are often nearly the "
+        "same, as in tables of categories, equal samples are attributed to chance.",
+        limitations="Only exact copies are counted. Only the first 2,000 distinct samples are "
+        "compared, and in larger data sets the share is scaled up. Random augmentation hides "
+        "copies. Models with several inputs are not judged.",
+        references=(
+            "Lee et al. 2022: Deduplicating training data makes language models better",
+            "Barz and Denzler 2020: Do we train on test data?",
+        ),
+    ),
+    needs=(),
+    uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE),
+    thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS),
+    explains=("train-validation-leak", "too-few-samples"),
+    detect=_detect,
+)

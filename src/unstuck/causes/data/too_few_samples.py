@@ -1,0 +1,163 @@
+"""Too few samples: the training set is memorised, held-out loss stalls, more data would help."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import GOOD_SKILL, UNSURE, final, last, no_held_out_loss, thinned
+from unstuck.measures.gap import Gap, elements, gap
+from unstuck.measures.samples import kept, training_location
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import count, joined, number, percent
+
+GAIN = Threshold(
+    "gain-of-more-data", 0.04,
+    "Trained on all of the samples instead of half of them, a baseline model removes this much "
+    "more of the held-out error. Another doubling can be expected to bring more than half of that.",
+    "learning curves follow a power law in the number of samples (Hestness et al. 2017)",
+)
+SURE = Threshold(
+    "gain-over-error", 3.0,
+    "The gain must be at least three times its standard error.",
+    "chance alone gives this once in seven hundred runs",
+)
+ROOM = Threshold(
+    "held-out-rise", 1.2,
+    "The held-out loss has turned and ends at least a fifth above its best, while the training "
+    "loss keeps falling.",
+    "Prechelt 1998, Early stopping, but when: generalisation losses of 5 to 20 %",
+)
+CAPACITY = Threshold(
+    "weights-to-memorise", 1.0,
+    "A network with at least as many weights as samples can memorise every sample.",
+    "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+)
+HANDFUL = Threshold(
+    "handful-of-samples", 300.0,
+    "With fewer samples than this, hardly any regularisation is strong enough. With more, "
+    "regularisation should be tried first, because it can be tried at once.",
+    "a judgement",
+)
+
+
+def _detect(view: View) -> Verdict:
+    outcome = view.outcome
+    if not view.has(HELD_OUT_LOSS):
+        return no_held_out_loss(view)
+    if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
+        outcome.skill is not None and outcome.skill < GOOD_SKILL
+    ):
+        return Absent(
+            "the network does not memorise the training data while the held-out loss rises")
+    held = view[HELD_OUT_LOSS].finite.values
+    best = float(held.min()) if len(held) else math.nan
+    if not best > 0 or not float(np.median(held[-3:])) >= view.limit(ROOM) * best:
+        return Absent("the held-out loss has hardly risen from its best")
+    train = kept(view, "train")
+    weights = elements(view)
+    if not weights:
+        return Unknown("no model was seen in training", ("a run that trains a model",))
+    if train is None or not weights >= view.limit(CAPACITY) * train.samples:
+        return Absent("the network has fewer weights than training samples")
+    curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}
+    error = final(view, LEARNING_GAIN_ERROR)
+    if "50 %" not in curve or "100 %" not in curve or error is None:
+        return Unknown("it could not be tested on the kept samples whether more data would help",
+                       ("a comparison with a run on half of the training samples",))
+    gain = curve["100 %"] - curve["50 %"]
+    if not gain >= view.limit(GAIN) or not gain >= view.limit(SURE) * error:
+        return Absent(
+            "more samples would probably not help: trained on half of them, a baseline model does "
+            f"about as well as on all (skill {percent(curve['50 %'])} and "
+            f"{percent(curve['100 %'])})")
+    return _present(view, train.samples, weights, curve, best)
+
+
+def _present(
+    view: View, samples: int, weights: int, curve: dict[str, float], best: float
+) -> Present:
+    held = view[HELD_OUT_LOSS].finite
+    steps, values = thinned(held.steps, held.values)
+    end = float(np.median(held.values[-3:]))
+    step = int(next(iter(view[LEARNING_CURVE].values())).steps[-1])
+    shares = tuple(curve)
+    turned = gap(view)
+    least = turned.best_step if isinstance(turned, Gap) else (
+        int(held.steps[int(np.argmin(held.values))]))
+    return Present(
+        # Of more of them, something that holds the network back is tried first.
+        strength=0.85 if samples < view.limit(HANDFUL) else 0.6,
+        title=f"{count(samples, 'training sample')} are too few for {count(weights, 'weight')}: "
+        "the network memorises them, and the held-out loss rose from "
+        f"{number(best)} to {number(end)}",
+        since_step=least,
+        location=training_location(view),
+        label=f"{count(samples, 'sample')} for {count(weights, 'weight')}",
+        evidence=(
+            Evidence(HELD_OUT_LOSS.name, "", steps, values, best,
+                     "the held-out loss rises again while the training loss does not (it ends "
+                     f"{percent(end / best - 1)} above its best)"),
+            Evidence(LEARNING_CURVE.name, " ".join(shares), (step,) * len(shares),
+                     tuple(curve.values()), None,
+                     "more data would help: a baseline model trained on "
+                     f"{joined(shares)} of these samples gets "
+                     f"{joined(percent(curve[s]) for s in shares)} of the way from a constant "
+                     "guess to zero error"),
+        ),
+        remedies=(
+            Remedy("get more samples", Safety.ADVICE,
+                   advice="Collect more samples, or make some with augmentation or input noise "
+                   "that leaves the target unchanged."),
+            Remedy("regularise the network", Safety.CHANGES_EXPERIMENT,
+                   advice="Use dropout, weight decay, smaller last layers or smaller batches, and "
+                   "stop where the held-out loss is lowest.",
+                   code_text="torch.optim.AdamW(model.parameters(), weight_decay=0.01)  # and "
+                   "nn.Dropout(0.25) before the last layer"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="too-few-samples",
+    code="D006",
+    title="Too few samples",
+    family="Data",
+    harm=Harm.DISTRUST,
+    words=Words(
+        symptom="The training loss keeps falling to nearly zero. The held-out loss turns, rises, "
+        "and never comes near it.",
+        consequence="In the end the network knows the training set and little else. Its "
+        "predictions for new samples are worse than they were in the middle of the training.",
+        why="A network with more weights than samples can memorise every sample, including its "
+        "noise. Only more samples or stronger regularisation force it to learn what the samples "
+        "have in common.",
+        detection="The training loss must be near its floor, the held-out loss must end well above "
+        "its best, and there must be at least as many weights as samples. When the program has "
+        "ended, a baseline model is trained on a quarter, a half and all of the samples. The "
+        "number of samples is blamed only if the baseline model still gains from more of them.",
+        limitations="Only a trial can show what more data would do for the network itself. If the "
+        "baseline model gains nothing, as on raw images, there is no finding. Inputs of tokens and "
+        "runs without a held-out loss are not judged.",
+        references=(
+            "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+            "Hestness et al. 2017: Deep learning scaling is predictable, empirically",
+            "Prechelt 1998: Early stopping, but when?",
+        ),
+    ),
+    needs=(),
+    uses=(
+        HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
+    ),
+    thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL),
+    explains=("no-regularisation", "too-wide"),
+    alike=("no-regularisation",),
+    needs_trend=True,
+    detect=_detect,
+)

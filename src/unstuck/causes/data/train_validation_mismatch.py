@@ -1,0 +1,206 @@
+"""Train-validation mismatch: held-out inputs are prepared differently from training inputs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.measures.basics import last, level
+from unstuck.measures.samples import held_out
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import Kept
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.words import count, number, percent, times
+
+DISTANCE = Threshold(
+    "feature-distance", 0.3,
+    "For at least half of the features, the two distributions are this much further apart than "
+    "chance allows. A random split of one set gives 0; augmentation and slow drift stay below 0.3.",
+    "Kolmogorov-Smirnov statistic, 0 for the same distribution and 1 for no overlap",
+)
+SHIFT = Threshold(
+    "feature-shift", 1.0,
+    "The mean is one whole standard deviation away, so a typical held-out sample would be unusual "
+    "in the training set.",
+    "Cohen 1988: a shift of 0.8 standard deviations is a large effect",
+)
+SCALE = Threshold(
+    "feature-scale", 2.0,
+    "The features spread at least twice as wide, or at most half as wide, as those that the model "
+    "was trained on.",
+    "a missing normalisation has this effect; mixup and noise stay below it",
+)
+WIDTH = Threshold(
+    "feature-width", 1.5,
+    "Nearly every feature is this much wider, or this much narrower. That is too little to "
+    "separate the distributions, but too much for chance, mixup (1.22) or the usual noise.",
+    "the standard deviation of 50 samples is uncertain by a tenth; mixup of two samples leaves "
+    "sqrt(2 / 3) of it",
+)
+ALIKE = Threshold(
+    "features-alike", 0.8,
+    "At least this share of the features is wider, or at least this share is narrower. One "
+    "mistake in the preprocessing changes all of them; another domain changes only some.",
+    "by chance, every second feature is wider",
+)
+GAP = Threshold(
+    "held-out-over-train", 1.5,
+    "If the held-out loss stays within this factor of the training loss, the difference does no "
+    "harm.",
+    "a choice: the gap of a healthy run is smaller",
+)
+FEWEST = 50  # held-out samples whose standard deviation is known well enough
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Medians over the features."""
+
+    far: float
+    shift: float
+    scale: float
+    features: int
+    together: float  # share of the features that are wider, or narrower, by the root of the median
+
+    @property
+    def wide(self) -> float:
+        """How many times wider or narrower."""
+        return max(self.scale, 1 / self.scale if self.scale > 0 else math.inf)
+
+
+def _detect(view: View) -> Verdict:
+    where = held_out(view)
+    if not isinstance(where, Kept):
+        return where
+    if not where.samples:
+        return Absent("the program computes no loss on samples that it does not train on")
+    if where.discrete:
+        return Absent("the inputs are tokens or identifiers, which have no scale")
+    found = _difference(view)
+    if found is None:
+        return Unknown(
+            "there are too few held-out samples to compare, or no loss was computed on them",
+            ("a validation loss on at least 20 samples",))
+    apart = found.far >= view.limit(DISTANCE) and (
+        found.wide >= view.limit(SCALE) or found.shift >= view.limit(SHIFT))
+    stretched = found.wide >= view.limit(WIDTH) and found.features > 1 and (
+        found.together >= view.limit(ALIKE)) and where.samples >= FEWEST
+    if not (apart or stretched):
+        return Absent(
+            "the held-out inputs are close enough to the training inputs (median shift: "
+            f"{number(found.shift)} standard deviations; median scale: {times(found.scale)})")
+    return _present(view, found, where)
+
+
+def _difference(view: View) -> _Difference | None:
+    if not (view.has(FEATURE_DISTANCE) and view.has(FEATURE_SHIFT) and view.has(FEATURE_SCALE)):
+        return None
+    far, shift, scale = (
+        last(view[s]) for s in (FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE))
+    places = [p for p in far if p in shift and p in scale]
+    if not places:
+        return None
+    widths = np.array([scale[p] for p in places])
+    middle = float(np.median(widths))
+    part = math.sqrt(middle)
+    together = np.mean(widths >= part if middle > 1 else widths <= part)
+    return _Difference(
+        float(np.median([far[p] for p in places])),
+        float(np.median([abs(shift[p]) for p in places])),
+        middle, len(places), float(together))
+
+
+def _gap(view: View) -> float | None:
+    """The last held-out losses over the training loss at that time."""
+    if not view.has(HELD_OUT_LOSS):
+        return None
+    held = view[HELD_OUT_LOSS].finite
+    train = view[TRAIN_LOSS].finite.values
+    if not len(held) or not len(train):
+        return None
+    low = level(view[TRAIN_LOSS].since(int(view[TRAIN_LOSS].steps[-max(1, len(train) // 10)])))
+    return float(np.median(held.values[-3:])) / low if low > 0 else None
+
+
+def _present(view: View, found: _Difference, where: Kept) -> Present:
+    gap = _gap(view)
+    harmless = gap is not None and not gap >= view.limit(GAP)
+    step = int(next(iter(view[FEATURE_DISTANCE].values())).steps[-1])
+    return Present(
+        strength=0.4 if harmless or (gap is None and not found.far >= view.limit(DISTANCE)) else
+        0.9 if found.far >= 0.6 else 0.75,
+        title="the held-out inputs do not match the training inputs: the median feature is shifted "
+        f"by {number(found.shift)} standard deviations and spreads {times(found.scale)} as wide "
+        "(expected: 0 and 1)",
+        since_step=0,
+        location=where.location,
+        label="these held-out inputs do not match the training inputs",
+        evidence=(
+            Evidence(FEATURE_DISTANCE.name, "median", (step,), (found.far,),
+                     view.limit(DISTANCE),
+                     "features are distributed differently in training and held-out samples "
+                     "(Kolmogorov-Smirnov distance beyond chance, median of "
+                     f"{count(found.features, 'feature')}: {number(found.far)}; 0: alike, 1: no "
+                     "overlap)"),
+            Evidence(FEATURE_SCALE.name, "median", (step,), (found.scale,), view.limit(WIDTH),
+                     f"{percent(found.together)} of the features spread "
+                     f"{'wider' if found.scale > 1 else 'less'} in held-out samples than in "
+                     "training (by chance: 50 %)"),
+            *([] if gap is None else [
+                Evidence(HELD_OUT_LOSS.name, "", (step,), (gap,), view.limit(GAP),
+                         f"the held-out loss ends at {times(gap)} the training loss (healthy: "
+                         f"under {times(view.limit(GAP))})")]),
+        ),
+        remedies=(
+            Remedy("preprocess both sets alike", Safety.ADVICE,
+                   advice="apply the same preprocessing to both sets, with the mean and standard "
+                   "deviation of the training set",
+                   code_text="mean, std = x_train.mean(0), x_train.std(0)\n"
+                   "x_train, x_val = (x_train - mean) / std, (x_val - mean) / std"),
+            Remedy("split the data again", Safety.ADVICE,
+                   advice="If both sets are already preprocessed alike, draw the held-out samples "
+                   "at random from the same data. If they come from another domain on purpose, "
+                   "ignore this finding."),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="train-validation-mismatch",
+    code="D008",
+    title="Train-validation mismatch",
+    family="Data",
+    harm=Harm.DISTRUST,
+    words=Words(
+        symptom="The training loss looks fine, but the validation score is bad from the first "
+        "epoch on and jumps about. Or it is better than it could be.",
+        consequence="The validation score says nothing about the model. Early stopping, model "
+        "selection and tuning all follow scores on inputs that the model was not trained for.",
+        why="A network is accurate only where its training data lie. Inputs that were scaled with "
+        "another mean and standard deviation, or not scaled at all, lie elsewhere. So do samples "
+        "from another source.",
+        detection="A two-sample test compares training and held-out inputs feature by feature, as "
+        "the model receives them. Half of the features must differ by far more than chance, and "
+        "their mean or spread must be off by as much as a missing preprocessing step makes it. "
+        "Alternatively, nearly all features must be wider, or nearly all narrower. If the held-out "
+        "loss is about as low as the training loss, the finding is only a note.",
+        limitations="Preprocessing inside the model, such as a normalisation as its first layer, "
+        "is not seen. A time series that drifts really is different later: the finding is then "
+        "true without being a mistake. Labels that are prepared differently are not compared.",
+        references=(
+            "Rabanser, Günnemann, Lipton 2019: Failing loudly, detecting dataset shift",
+            "Lopez-Paz and Oquab 2017: Revisiting classifier two-sample tests",
+        ),
+    ),
+    needs=(),
+    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
+    thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, GAP),
+    explains=("too-few-samples", "no-regularisation", "too-wide"),
+    detect=_detect,
+)

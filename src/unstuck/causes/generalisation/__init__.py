@@ -1,0 +1,1 @@
+"""Causes of a gap between training and held-out data."""

@@ -1,0 +1,124 @@
+"""No regularisation: the network memorises its samples, and nothing holds it back."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import loss_points, thinned
+from unstuck.measures.capacity import model_location
+from unstuck.measures.gap import Gap, elements, gap, restraint
+from unstuck.measures.samples import training_samples
+from unstuck.measures.steps import main_optimizer
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import count, number, percent, times
+
+LOST = Threshold(
+    "held-out-gain-lost", 0.25,
+    "By the end, a quarter of what the network had learned about held-out data is lost again.",
+    "slight rises of a held-out loss are usual in runs whose accuracy still grows",
+)
+NOTED = Threshold(
+    "held-out-gain-noted", 0.05,
+    "If a twentieth of the gain is lost again, that is worth a note but not a warning.",
+    "half of the change that counts as material when the outcome is judged",
+)
+FITTED = Threshold(
+    "train-over-held-out", 0.5,
+    "The network has memorised samples if the training loss is half the held-out loss or less.",
+    "the two are equal if nothing is memorised",
+)
+
+
+def _detect(view: View) -> Verdict:
+    found = gap(view)
+    if not isinstance(found, Gap):
+        return found
+    if not (found.sure and found.lost >= view.limit(NOTED)):
+        return Absent("the held-out loss did not rise by more than its noise")
+    if not found.train <= view.limit(FITTED) * found.end:
+        return Absent(f"the training loss of {number(found.train)} is close to the held-out loss "
+                      f"of {number(found.end)}, so little was memorised")
+    if not view.facts.models:
+        return Unknown("curves alone do not show whether the network is regularised",
+                       ("a run under `unstuck run`",))
+    held_back = restraint(view)
+    if held_back is not None:
+        return Absent(f"the network is regularised by {held_back}, so its gap has another reason")
+    strong = found.lost >= view.limit(LOST)
+    optimizer = main_optimizer(view)
+    weights, samples = count(elements(view), "weight"), training_samples(view)
+    remedies = [
+        Remedy("add dropout", Safety.CHANGES_EXPERIMENT,
+               (Dropout(0.25), Dropout(0.1), Dropout(0.01), Dropout(0.5))),
+        Remedy("stop at the best held-out loss", Safety.ADVICE,
+               advice=f"Keep the weights of step {number(found.best_step)}, where the held-out "
+               "loss was best, and stop when it has not improved for several epochs."),
+        Remedy("get more data, or augment it", Safety.ADVICE,
+               advice="Use more samples, add noise to the inputs, or vary the samples in ways that "
+               "leave their labels as they are."),
+        Remedy("make the hidden layers narrower", Safety.CHANGES_EXPERIMENT,
+               (ResizeLayer(0.5), ResizeLayer(0.25))),
+    ]
+    if optimizer is not None and optimizer.weight_decay is not None:
+        remedies.insert(1, Remedy("add weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+            OptimizerArgument(optimizer.name, "weight_decay", v) for v in (1e-3, 1e-2, 1e-4))))
+    held_steps, held_values = thinned(found.held.steps, found.held.values)
+    steps, points = loss_points(view)
+    learned_from = "" if samples is None else f" for {count(samples, 'sample')}"
+    mode = "" if found.eval_mode else " (averaged during training)"
+    lost = (f"{times(found.lost)} the earlier gain" if found.lost >= 10 else
+            f"{percent(found.lost)} of the earlier gain")
+    return Present(
+        strength=0.8 if strong else 0.4,
+        title="the network memorises its samples: the held-out loss rose from "
+        f"{number(found.best)} at step {number(found.best_step)} to {number(found.end)} while the "
+        f"training loss ended at {number(found.train)}, and nothing regularises "
+        f"{weights}{learned_from}",
+        since_step=found.best_step, location=model_location(view),
+        label=f"{weights} without dropout or effective weight decay",
+        evidence=(
+            Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,
+                     f"predictions on held-out data got worse again ({lost} was lost)"),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the training loss ends at {number(found.train)}{mode}"),
+        ),
+        remedies=tuple(remedies),
+    )
+
+
+CAUSE = Cause(
+    slug="no-regularisation",
+    code="R001",
+    title="No regularisation",
+    family="Generalisation",
+    harm=Harm.OVERFIT,
+    words=Words(
+        symptom="The training loss keeps falling while the held-out loss turns and rises.",
+        consequence="Each further epoch makes predictions on new data worse. Where they are wrong, "
+        "the network also becomes more certain of them.",
+        why="A network with enough weights can memorise its samples one by one. What it learns "
+        "last holds for these samples only. Unless something makes memorising costly, the network "
+        "does it.",
+        detection="The held-out loss must end above its best value by four standard errors, and by "
+        "a quarter of what had been gained over a constant prediction (a twentieth for a note). "
+        "The training loss must be half of the held-out loss or less. The network must have no "
+        "dropout layer, and no weight decay that has any effect.",
+        limitations="Augmented data also regularise a network but are not recognised. A program "
+        "that keeps its best weights suffers less than its last loss suggests. If a program does "
+        "not evaluate training data in eval mode, unstuck uses the loss averaged during training. "
+        "Dropout that is called as a function instead of a layer is not seen. A network that is "
+        "too wide and a data set that is too small produce the same curves.",
+        references=(
+            "Srivastava et al. 2014: Dropout",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 7",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS),
+    thresholds=(LOST, NOTED, FITTED),
+    explains=("too-few-samples", "too-wide"),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,279 @@
+"""Too much regularisation: dropout or weight decay keeps the network from learning."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import (
+    called,
+    constant_loss,
+    drawn,
+    failed,
+    final,
+    learned_little,
+    loss_points,
+    train_loss_at_the_end,
+)
+from unstuck.measures.steps import main_optimizer
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
+from unstuck.schema.facts import Layer, LayerRole, Optimizer
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    GRADIENT_NORM,
+    HELD_OUT_LOSS,
+    SEEN_LOSS,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
+from unstuck.words import number, percent, times
+
+DROPPED = Threshold(
+    "dropped-share", 0.7,
+    "Dropout with p = 0.1 to 0.5 is usual. If 70 % of the units are zeroed at a time, what is left "
+    "of the layer changes with every step.",
+    "Srivastava et al. 2014: keep 0.5 to 0.8 of the hidden units, which is p = 0.5 to 0.2 in "
+    "PyTorch",
+)
+DROWNED = Threshold(
+    "drowning-dropout", 0.9,
+    "Each output of such a layer varies by three times its own size from step to step. In a run "
+    "that learned nothing this alone is enough, because eval mode cannot show what was never "
+    "learned.",
+    "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to the "
+    "output",
+)
+MODES = Threshold(
+    "train-over-eval", 1.1,
+    "Without dropout the loss of the same network is better by a tenth. That is more than it gains "
+    "in the steps over which the training loss is averaged, so it struggles with the dropout.",
+    "with usual dropout in a network that has learned a lot, the two losses differ by more, but "
+    "both are low",
+)
+SOMETHING = Threshold(
+    "least-eval-skill", 0.05,
+    "Without dropout the network must beat a constant prediction. Otherwise dropout is not the "
+    "only thing that stops it.",
+    "the outcome rules call a loss no better than a constant's from 0.96 of it on",
+)
+ENOUGH = Threshold(
+    "most-eval-skill", 0.67,
+    "A network that removes two thirds of a constant prediction's loss when nothing is dropped has "
+    "learned despite its dropout, even if its training loss does not show it.",
+    "between half, which is little, and nine tenths, which is good",
+)
+SHRUNK = Threshold(
+    "weights-shrunk", 0.5,
+    "The weight matrices have lost at least half of their norm since the start.",
+    "training usually makes weights grow; programs in the corpus keep at least nine tenths "
+    "of theirs",
+)
+PULL = Threshold(
+    "share-of-decay", 0.3,
+    "The weight decay pulls at least three tenths as hard on the weights as the gradient of the "
+    "loss.",
+    "with the usual weight decay of 1e-4 to 1e-2 it pulls a few per cent as hard",
+)
+# They add the decay to the gradient, before any scaling; others take it off the weights.
+COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
+EARLY = 5  # steps, before which a decay has had no time to make the gradient small
+
+
+def _detect(view: View) -> Verdict:
+    if not learned_little(view.outcome):
+        return Absent("the network learned despite its regularisation")
+    if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", which too much "
+                      "regularisation does not cause")
+    verdicts = [_dropout(view), _decay(view)]
+    for kind in (Present, Unknown):
+        found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
+        if found is not None:
+            return found
+    return verdicts[0]
+
+
+# Dropout -----------------------------------------------------------------------------------------
+def _eval_loss(view: View) -> tuple[str, float] | None:
+    """The last loss in eval mode, on training data if the program has it."""
+    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
+        if (quiet := final(view, signal)) is not None:
+            return signal.name, quiet
+    return None
+
+
+def _dropout(view: View) -> Verdict:
+    limit = view.limit(DROPPED)
+    strong = [x for x in view.facts.layers().values()
+              if x.role is LayerRole.DROPOUT and x.dropped is not None and x.dropped >= limit]
+    if not strong:
+        return Absent("neither dropout nor weight decay is strong enough to stop the network from "
+                      "learning")
+    layer = max(strong, key=lambda x: x.dropped or 0.0)
+    does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
+    train = train_loss_at_the_end(view)
+    other, constant = _eval_loss(view), constant_loss(view)
+    if other is None or not constant or not constant > 0:
+        return Unknown(f"{does}, but the loss without dropout was not measured",
+                       ("a pass over the training data in eval mode",))
+    name, quiet = other
+    skill = 1 - quiet / constant
+    if skill >= view.limit(ENOUGH):
+        return Absent(f"the network does well without dropout (its loss is {number(quiet)})")
+    if failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED):
+        return _dropout_present(view, layer, train, name, quiet)
+    if not (skill >= view.limit(SOMETHING) and train >= view.limit(MODES) * quiet):
+        return Unknown(f"{does}, but without dropout its loss is not clearly better",
+                       ("a run with half the dropout",))
+    return _dropout_present(view, layer, train, name, quiet)
+
+
+def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: float) -> Present:
+    share = layer.dropped or 0.0
+    steps, points = loss_points(view)
+    strength = 0.85 if train >= 1.2 * quiet else 0.75 if train >= view.limit(MODES) * quiet else (
+        0.6)
+    ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
+    return Present(
+        strength=strength, since_step=0, location=layer.location,
+        title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step (usual: 10 "
+        f"to 50 %), and the loss stays at {number(train)}",
+        label=f"keeps only {percent(1 - share)} of the units",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the training loss, with dropout, ends at {number(train)}"),
+            Evidence(name, "", (view.facts.steps,), (quiet,), None,
+                     "the same network without dropout (in eval mode) has a loss of "
+                     f"{number(quiet)}"),
+        ),
+        remedies=(Remedy("use less dropout", Safety.CHANGES_EXPERIMENT, ladder),),
+    )
+
+
+# Weight decay ------------------------------------------------------------------------------------
+def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
+    """How strong the decay was beside the loss, at each sampled step: of all weights together.
+
+    A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
+    judged by itself, and the decay is compared with the gradients of all.
+    """
+    decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
+    coupled = optimizer.kind in COUPLED
+    pull: dict[int, float] = {}
+    against: dict[int, float] = {}
+    for signal, sums in ((WEIGHT_NORM, pull),
+                         (GRADIENT_NORM if coupled else UPDATE_NORM, against)):
+        for name, series in view[signal].items():
+            if name in optimizer.parameters:
+                for step, size in zip(series.steps.tolist(), series.values.tolist(), strict=True):
+                    sums[step] = sums.get(step, 0.0) + size * size
+    return {
+        step: decay * (1.0 if coupled else rate) * math.sqrt(pull[step] / size)
+        for step, size in against.items()
+        if step in pull and size > 0 and math.isfinite(pull[step] / size)
+    }
+
+
+def _hard(pull: float) -> str:
+    return percent(pull) if pull < 2 else times(pull)
+
+
+def _decay(view: View) -> Verdict:
+    optimizer = main_optimizer(view)
+    if optimizer is None or not (optimizer.weight_decay or 0.0) > 0:
+        return Absent("no weight decay was set")
+    if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
+        return Unknown("the sizes of weights, gradients and updates were not measured",
+                       (WEIGHT_NORM.name,))
+    shapes = {n: p.shape for n, p in view.facts.parameters().items()}
+    left = {
+        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
+        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
+        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
+    }
+    pulls = _pulls(view, optimizer)
+    early = [pull for step, pull in pulls.items() if step < EARLY]
+    if not left or not early:
+        return Unknown("too few gradients were measured to compare the weight decay with them",
+                       (GRADIENT_NORM.name, "a run without weight decay"))
+    # A gradient that is gone lets any decay win: it must have been strong from the start.
+    shrunk = float(np.median(list(left.values())))
+    pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
+    most, least = view.limit(SHRUNK), view.limit(PULL)
+    if not (shrunk <= most and pull >= least):
+        return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
+                      f"pulls {_hard(pull)} as hard as the gradient of the loss")
+    first = next(name for name in left if left[name] <= shrunk)
+    return _decay_present(view, optimizer, first, shrunk, pull)
+
+
+def _decay_present(
+    view: View, optimizer: Optimizer, name: str, shrunk: float, pull: float
+) -> Present:
+    decay = optimizer.weight_decay or 0.0
+    sizes = view[WEIGHT_NORM][name].finite
+    steps, points = loss_points(view)
+    first, last = float(sizes.values[0]), float(sizes.values[-1])
+    return Present(
+        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
+        location=optimizer.location,
+        title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
+        f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
+        "few per cent)",
+        label="shrinks the weights faster than the loss makes them grow",
+        evidence=(
+            drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
+                  f"the norm of {name} falls from {number(first)} to {number(last)}"),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the loss ends at {number(points[-1])}"),
+        ),
+        remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+            OptimizerArgument(optimizer.name, "weight_decay", v)
+            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < decay)),),
+    )
+
+
+CAUSE = Cause(
+    slug="too-much-regularisation",
+    code="R002",
+    title="Too much regularisation",
+    family="Generalisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The network predicts neither the training data nor new data well, and more epochs "
+        "do not change that.",
+        consequence="What the network computes stays far simpler than the task, however large the "
+        "network is.",
+        why="Dropout hides units so that the network relies on none of them. (In PyTorch, p is the "
+        "share of the units that is dropped; in the literature it is often the share that is "
+        "kept.) Weight decay makes large weights costly. If dropout is too strong, too few units "
+        "are left to compute with. If weight decay is too strong, it pulls the weights to zero "
+        "faster than the gradient can make them grow.",
+        detection="Only runs that learned little are judged. A dropout layer is reported if it "
+        "zeroes at least 70 % of its units, and the same network without dropout is clearly "
+        "better, and better than a constant, but far from good. If the run learned nothing at all, "
+        "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
+        "have lost half of their norm and the decay pulled, from the first steps on, at least "
+        "three tenths as hard as the gradient of the loss, over all weights together.",
+        limitations="If less than 90 % of the units are dropped and the network does not beat a "
+        "constant in eval mode either, only a trial can show whether dropout is to blame. "
+        "Penalties that the program adds to its loss by hand, noise on the inputs, and dropout "
+        "that is called as a function are not judged.",
+        references=(
+            "Srivastava et al. 2014: Dropout",
+            "Krogh, Hertz 1991: A simple weight decay can improve generalization",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
+    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
+              "too-narrow", "too-shallow", "too-deep", "bad-initialisation", "dead-relu"),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,1 @@
+"""Causes in labels and targets."""

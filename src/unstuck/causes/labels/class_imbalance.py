@@ -1,0 +1,317 @@
+"""Class imbalance: frequent classes are learned, rare ones are never predicted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from unstuck.measures.basics import last, measured
+from unstuck.measures.labels import interval
+from unstuck.measures.samples import labelled
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import LossForm, Remedy, Safety, literal
+from unstuck.schema.facts import Kept, Loss
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import (
+    CLASS_RANKING,
+    CLASS_RECALL,
+    CLASS_SAMPLES,
+    CLASS_SEPARABILITY,
+    CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING,
+    HELD_OUT_CLASS_RECALL,
+    HELD_OUT_CLASSES_JUDGED,
+    LABEL_DEPENDENCE,
+)
+from unstuck.words import count, joined, number, percent, times
+
+RATIO = Threshold(
+    "class-ratio", 4.0,
+    "A class counts as rare if the largest class has this many times as many samples, and at least "
+    "half that many times after allowing for sampling error. In a milder imbalance, even a network "
+    "that learned nothing about the class would sometimes predict it.",
+    "SageMaker Debugger's rule warns at 10; this limit is lower because the harm is measured too",
+)
+LOST = Threshold(
+    "lost-recall", 0.3,
+    "Upper end of the 95 % confidence interval of the recall on rare classes. Below this limit the "
+    "network misses most of their samples, and a small number of samples cannot explain that.",
+    "definition of a class that is practically never predicted",
+)
+OUTSIDE = Threshold(
+    "lost-held-out-recall", 0.6,
+    "Upper end of the 95 % confidence interval of the recall on held-out samples. Below this limit "
+    "the network misses at least 40 % of them, over all rare classes together or in each class "
+    "that is reported.",
+    "a choice: a network that handles a rare class finds it nearly as often as the others",
+)
+KNOWN = Threshold(
+    "known-recall", 0.7,
+    "The network must have learned the other classes. Otherwise it failed for a reason that has "
+    "nothing to do with class sizes.",
+    "half-way between a fair and a perfect recall for few classes",
+)
+DISTINCT = Threshold(
+    "rare-class-ranking", 0.6,
+    "Lower end of the confidence interval of the area under the ROC curve (0.5 is chance). If "
+    "nothing distinguishes a class from the others, class weights cannot help.",
+    "Hanley and McNeil 1982; 0.6 is a weak but real signal",
+)
+OFTENER = Threshold(
+    "rare-class-shift", 3.0,
+    "The rare classes are this many times as frequent in the held-out data as in the training "
+    "data, so they matter more than the training loss assumes.",
+    "a choice: a random split keeps the shares within a factor of two",
+)
+LEARNABLE = Threshold(
+    "held-out-label-dependence", 8.0,
+    "In standard deviations above permuted labels. Above this limit the held-out samples show that "
+    "the inputs do distinguish the classes, and that training only had too few samples of them.",
+    "permutation distribution; twice what counts as dependent",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Classes taken together: their samples and the share that was found."""
+
+    samples: float
+    recall: float
+
+    @property
+    def most(self) -> float:
+        return interval(self.recall, self.samples)[1]
+
+
+def _group(names: list[str], judged: dict[str, float], recall: dict[str, float]) -> _Group:
+    counted = {n: judged[n] for n in names if n in recall and judged.get(n, 0) > 0}
+    total = sum(counted.values())
+    if not total:
+        return _Group(0.0, math.nan)
+    return _Group(total, sum(recall[n] * k for n, k in counted.items()) / total)
+
+
+def _detect(view: View) -> Verdict:
+    train = labelled(view)
+    if not isinstance(train, Kept):
+        return train
+    if train.targets != "classes":
+        return Absent("the targets are numbers, not classes")
+    if not all(view.has(s) for s in (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL)):
+        return Unknown("the network's predictions for each class are not known",
+                       ("a loss that receives logits or probabilities for at most 100 classes",))
+    counts = {n: k for n, k in last(view[CLASS_SAMPLES]).items() if k > 0}
+    if len(counts) < 2:
+        return Unknown("all kept samples belong to one class", ("samples of several classes",))
+    most = max(counts.values())
+    judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
+    held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
+        view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
+    total = sum(counts.values())
+    surely = interval(most / total, total)[0] * 2 / view.limit(RATIO)
+    # Among few samples, one class is four times as frequent as another by chance.
+    rare = [n for n, k in counts.items()
+            if most >= view.limit(RATIO) * k and interval(k / total, total)[1] <= surely]
+    # Those of which training has none at all.
+    if interval(0.0, total)[1] <= surely:
+        rare += [n for n, k in held_out[0].items() if n not in counts and k > 0]
+    if not rare:
+        ratio = most / min(counts.values())
+        return Absent("all classes are about equally frequent" if ratio < 1.1 else
+                      f"no class is rare enough (the largest has {times(ratio)} the samples of the "
+                      "smallest)")
+    frequent = [n for n in counts if n not in rare]
+    shown = _outside(view, counts, rare, frequent, held_out)
+    if shown is not None:
+        return shown
+    common = _group(frequent, judged, recall)
+    if not common.samples:
+        return Unknown("no kept sample of a frequent class was seen again late in the run",
+                       ("a run of several epochs",))
+    found = _group(rare, judged, recall)
+    missed = [n for n in rare if n in recall and not recall[n] > view.limit(LOST)]
+    lost, outside = _group(missed, judged, recall), _group(missed, *held_out)
+    if found.samples and not missed:
+        return Absent(f"the network finds the rare classes too (recall {percent(found.recall)})")
+    if not lost.samples or not lost.most <= view.limit(LOST):
+        return Unknown("too few predictions for rare classes were seen late in the run "
+                       f"({number(round(lost.samples))})", ("more samples of the rare classes",))
+    if not common.recall >= view.limit(KNOWN):
+        return Unknown("the network has not learned the frequent classes either (recall "
+                       f"{percent(common.recall)})", ("a run that learns the frequent classes",))
+    if outside.samples and outside.recall > 0.5:
+        return Absent("the network finds the rare classes in held-out data (recall "
+                      f"{percent(outside.recall)})")
+    ranked, separable = (
+        _ranking(last(view[signal]) if view.has(signal) else {}, missed, lost.samples)
+        for signal in (CLASS_RANKING, CLASS_SEPARABILITY))
+    if not ranked >= view.limit(DISTINCT) and not (
+        separable >= view.limit(DISTINCT) and len(counts) - len(rare) > 1
+    ):
+        return Unknown("neither the network nor a baseline model is known to distinguish the rare "
+                       "classes from the others", ("a trial run with class weights",))
+    worst = min(missed, key=lambda n: (counts[n], n))
+    evidence = [measured(
+        view, CLASS_RECALL, worst, view.limit(LOST),
+        f"late in the run the network misses most training samples of {_said(missed)} (recall "
+        f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
+    )]
+    if outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
+        evidence.append(measured(
+            view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
+            f"it misses them in held-out data, too (recall {percent(outside.recall)} on "
+            f"{_samples(outside)})"))
+    return _present(view, counts, missed, evidence,
+                    0.85 if ranked >= view.limit(DISTINCT) else 0.75,
+                    f"the recall is only {percent(lost.recall)}", percent(common.recall))
+
+
+def _outside(
+    view: View, counts: dict[str, float], rare: list[str], frequent: list[str],
+    held_out: tuple[dict[str, float], dict[str, float]],
+) -> Present | None:
+    """Rare classes that held-out samples show to be lost, even if training memorised them."""
+    judged, recall = held_out
+    missed = [n for n in rare if n in recall]
+    if not _group(missed, judged, recall).most <= view.limit(OUTSIDE):
+        missed = [n for n in missed
+                  if interval(recall[n], judged.get(n, 0.0))[1] <= view.limit(OUTSIDE)]
+    lost, common = _group(missed, judged, recall), _group(frequent, judged, recall)
+    ranked = _ranking(
+        last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
+        missed, lost.samples)
+    dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
+    # Outcomes that are rare by nature are missed as often in training, and are as rare outside.
+    memorised = _group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
+    here = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
+    there = sum(judged.get(n, 0.0) for n in missed) / max(sum(judged.values()), 1.0)
+    if not memorised.recall >= view.limit(KNOWN) and not there >= view.limit(OFTENER) * here:
+        return None
+    if not missed or not common.recall >= view.limit(KNOWN) or not (
+        dependence.get("held-out", 0.0) >= view.limit(LEARNABLE)
+        or ranked >= view.limit(DISTINCT)
+    ):
+        return None
+    worst = min(missed, key=lambda n: (counts.get(n, 0.0), n))
+    evidence = [measured(
+        view, HELD_OUT_CLASS_RECALL, worst, view.limit(OUTSIDE),
+        f"late in the run the network misses many held-out samples of {_said(missed)} (recall "
+        f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
+    )]
+    return _present(view, counts, missed, evidence, 0.8,
+                    f"the held-out recall is only {percent(lost.recall)}", percent(common.recall))
+
+
+def _said(names: list[str]) -> str:
+    return f"{'class' if len(names) == 1 else 'classes'} {joined(names)}"
+
+
+def _samples(group: _Group) -> str:
+    return count(round(group.samples), "sample")
+
+
+def _ranking(ranking: dict[str, float], names: list[str], samples: float) -> float:
+    """The lower end of the interval of the mean area under the curve."""
+    areas = [ranking[n] for n in names if n in ranking]
+    if not areas or not samples:
+        return math.nan
+    mean = sum(areas) / len(areas)
+    return mean - 2 * math.sqrt(max(mean * (1 - mean), 0.0) / samples)
+
+
+def _present(
+    view: View, counts: dict[str, float], missed: list[str], evidence: list[Evidence],
+    strength: float, lost: str, common: str,
+) -> Present:
+    share = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
+    loss = _loss(view)
+    known = [n for n in missed if n in counts]
+    if known:
+        worst = min(known, key=lambda n: (counts[n], n))
+        evidence.append(measured(
+            view, CLASS_SAMPLES, worst, max(counts.values()) / view.limit(RATIO),
+            f"class {worst} is rare in the training data ({number(round(counts[worst]))} of "
+            f"{count(round(sum(counts.values())), 'kept sample')}; the largest class has "
+            f"{number(round(max(counts.values())))})"))
+    return Present(
+        strength=strength,
+        title=f"{lost} on {_said(missed)} ({percent(share)} of the training data), but {common} on "
+        "the frequent classes",
+        since_step=0,
+        location=loss.location if loss is not None else None,
+        label="this loss weighs all samples equally, so rare classes hardly count",
+        evidence=tuple(evidence),
+        remedies=_remedies(counts, loss),
+    )
+
+
+def _loss(view: View) -> Loss | None:
+    """The loss of the classes, as far as it is known."""
+    return next((x for x in view.facts.losses if x.location is not None), None)
+
+
+def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]:
+    binary = loss is not None and "binary" in loss.function and len(counts) == 2
+    if binary:
+        weight = literal(counts.get("0", 1.0) / counts.get("1", 1.0))
+        code = f"nn.BCEWithLogitsLoss(pos_weight=torch.tensor([{weight}]))"
+    elif len(counts) <= 10 and all(n.isdecimal() and len(n) <= 2 for n in counts):
+        mean = sum(counts.values()) / len(counts)
+        size = max(int(n) for n in counts) + 1
+        weights = ", ".join(literal(mean / counts[str(i)]) if str(i) in counts else "1"
+                            for i in range(size))
+        code = f"nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"
+    else:
+        code = "nn.CrossEntropyLoss(weight=len(y) / (classes * torch.bincount(y)))"
+    return (
+        Remedy("weight each class by the inverse of its frequency", Safety.CHANGES_EXPERIMENT,
+               (LossForm(code, "weight each class by the inverse of its frequency"),)),
+        Remedy("oversample the rare classes", Safety.ADVICE,
+               advice="Let the loader draw samples of all classes equally often.",
+               code_text="WeightedRandomSampler(1 / torch.bincount(y)[y], len(y))"),
+    )
+
+
+CAUSE = Cause(
+    slug="class-imbalance",
+    code="L005",
+    title="Class imbalance",
+    family="Labels and targets",
+    harm=Harm.DISTRUST,
+    words=Words(
+        symptom="The loss is low, and the accuracy is about the share of the largest class. Some "
+        "classes are never predicted.",
+        consequence="The accuracy looks good, but the network is useless for the rare classes, "
+        "which are often the ones that matter.",
+        why="The loss is an average over samples, so a class counts in proportion to its "
+        "frequency. Unless a rare class is easy to recognise, predicting a frequent class costs "
+        "less. The few gradients that disagree are outvoted.",
+        detection="Unequal class sizes alone are not a fault. unstuck counts the last predictions "
+        "for the kept samples per class, with a binomial confidence interval. It reports rare "
+        "classes that are nearly always missed while the frequent ones are found. There must also "
+        "be something to learn: the network or a baseline model must rank samples of the rare "
+        "classes above others. unstuck also reports a rare class that is missed in held-out data "
+        "although training memorised it, or although it is far more frequent there. In that case "
+        "the network must rank it above others, or the held-out labels must clearly depend on "
+        "their inputs.",
+        limitations="At most 2,000 training samples are kept, so classes rarer than one in 200 "
+        "are seldom judged. If nothing distinguishes a rare class from the others, only a trial "
+        "shows whether class weights would help. Regression is not judged because it has no "
+        "classes.",
+        references=(
+            "He and Garcia 2009: Learning from imbalanced data",
+            "Johnson and Khoshgoftaar 2019: Survey on deep learning with class imbalance",
+        ),
+    ),
+    needs=(),
+    uses=(
+        CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
+        HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
+        CLASS_SEPARABILITY, LABEL_DEPENDENCE,
+    ),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE),
+    explains=("too-few-samples", "no-regularisation", "noisy-labels"),
+    detect=_detect,
+    needs_trend=True,
+)

@@ -1,0 +1,245 @@
+"""Labels out of range: labels that do not fit the loss or the number of outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.measures.basics import thinned, unread_loss
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Floats
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import LossForm, Remedy, Safety, literal
+from unstuck.schema.facts import EndKind, Loss
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
+from unstuck.torch_api import BINARY, CLASSES, WHOLE_NUMBERS
+from unstuck.words import count, number
+
+SLACK = Threshold(
+    "label-slack", 0.25,
+    "Labels for generative networks are sometimes softened slightly beyond 0 and 1 on purpose. "
+    "The next wrong encoding is a whole 1 away.",
+    "Salimans et al. 2016, Improved techniques for training GANs: labels of 0.7 to 1.2",
+)
+CODES = Threshold(
+    "most-label-codes", 3.0,
+    "Two different labels, or three if one of them means neither, stand for yes and no. More "
+    "different whole numbers from 0 up are classes, which need another encoding.",
+    "definition",
+)
+SIGNED = ("soft_margin_loss", "hinge_embedding_loss", "cosine_embedding_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Range and number of the labels of one loss over all sampled steps."""
+
+    low: float
+    high: float
+    distinct: int  # 0 if they are not whole numbers
+    steps: tuple[int, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    first_bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    title: str
+    label: str
+    bound: float
+    strength: float
+    remedies: tuple[Remedy, ...]
+
+
+def _labels(view: View, loss: Loss, bounds: tuple[float, float]) -> _Labels | None:
+    if loss.name not in view[TARGET_MINIMUM] or loss.name not in view[TARGET_MAXIMUM]:
+        return None
+    low, high = view[TARGET_MINIMUM][loss.name].finite, view[TARGET_MAXIMUM][loss.name].finite
+    if not len(low) or not len(high):
+        return None
+    kinds: Floats = np.zeros(0)
+    if view.has(DISTINCT_TARGETS) and loss.name in view[DISTINCT_TARGETS]:
+        kinds = view[DISTINCT_TARGETS][loss.name].finite.values
+    outside = [int(s) for s in low.steps[low.values < bounds[0]]]
+    outside += [int(s) for s in high.steps[high.values > bounds[1]]]
+    steps, lows = thinned(low.steps, low.values)
+    _, highs = thinned(high.steps, high.values)
+    return _Labels(
+        float(low.values.min()), float(high.values.max()),
+        int(kinds[-1]) if len(kinds) else 0, steps, lows, highs, min(outside, default=0))
+
+
+def _form(code: str, reason: str) -> Remedy:
+    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
+
+
+def _span(labels: _Labels) -> str:
+    return f"{number(labels.low)} to {number(labels.high)}"
+
+
+def _typed(value: float) -> str:
+    """A label as one would type it in code."""
+    return str(int(value)) if value.is_integer() else literal(value)
+
+
+def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
+    classes = loss.input_shape[1] if len(loss.input_shape) > 1 else loss.input_shape[-1]
+    if labels.low >= 0 and labels.high < classes:
+        return None
+    shift = labels.low >= 1 and labels.high == classes
+    remedies = []
+    if shift:
+        remedies.append(_form(
+            f"F.{loss.function}(logits, labels - 1)", "count the labels from 0"))
+    if labels.low == -1:
+        remedies.append(_form(
+            f"F.{loss.function}(logits, labels, ignore_index=-1)",
+            "ignore labels of -1, if they mark samples without a label"))
+    valid = f"0 to {number(classes - 1)}" if classes > 1 else "0"
+    remedies.append(Remedy(
+        "match the outputs and the labels", Safety.ADVICE,
+        advice="Give the last layer as many outputs as there are classes, or renumber the labels "
+        f"to {valid}."))
+    return _Fault(
+        f"the labels range from {_span(labels)}, but with {count(classes, 'output')} only {valid} "
+        "is valid",
+        f"receives labels from {_span(labels)}; with {count(classes, 'output')} only {valid} is "
+        "valid",
+        0.0 if labels.low < 0 else float(classes - 1), 0.97, tuple(remedies))
+
+
+def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
+    slack = view.limit(SLACK)
+    codes = view.limit(CODES)
+    if labels.low >= -1e-3 and labels.high <= 1 + 1e-3:
+        return None
+    if labels.low >= 0 and labels.distinct > codes:
+        return None  # classes: another encoding is needed
+    strength = 0.95
+    if labels.low >= -slack and labels.high <= 1 + slack:
+        strength = 0.4
+    elif loss.reduction == "none" and labels.distinct != 2:
+        strength = 0.4  # a label of its own for what the program leaves out afterwards
+    code, reason = "labels.clamp(0, 1)", "clamp the labels to the range 0 to 1"
+    if labels.distinct == 2 and labels.low == -1 and labels.high == 1:
+        code, reason = "(labels + 1) / 2", "map the labels from -1 and 1 to 0 and 1"
+    elif labels.distinct == 2 and labels.low == 1 and labels.high == 2:
+        code, reason = "labels - 1", "count the labels from 0"
+    elif labels.low >= 0:
+        code, reason = f"labels / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
+    return _Fault(
+        f"the labels range from {_span(labels)}, but {loss.function} expects labels between 0 and "
+        "1",
+        f"receives labels from {_span(labels)}, but expects 0 to 1",
+        0.0 if labels.low < 0 else 1.0, strength,
+        (_form(f"F.{loss.function}(outputs, {code})", reason),))
+
+
+def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
+    if labels.distinct != 2 or labels.low != 0 or labels.high != 1:
+        return None
+    return _Fault(
+        f"the labels are 0 and 1, but {loss.function} expects -1 and 1",
+        "receives labels of 0 and 1, but expects -1 and 1", -1.0, 0.9,
+        (_form(f"F.{loss.function}(outputs, 2 * labels - 1)", "map the labels to -1 and 1"),))
+
+
+def _judge(view: View, loss: Loss) -> tuple[_Fault, _Labels] | None:
+    if not loss.input_shape:
+        return None
+    by_index = loss.function in CLASSES and loss.target_dtype in WHOLE_NUMBERS
+    classes = float(loss.input_shape[1] if len(loss.input_shape) > 1 else loss.input_shape[-1])
+    labels = _labels(view, loss, (0.0, classes - 1 if by_index else 1.0))
+    if labels is None:
+        return None
+    fault = None
+    if by_index and loss.target_shape != loss.input_shape:
+        fault = _of_classes(loss, labels)
+    elif loss.function in BINARY:
+        fault = _of_two(view, loss, labels)
+    elif loss.function in SIGNED:
+        fault = _of_signs(loss, labels)
+    return (fault, labels) if fault is not None else None
+
+
+def _detect(view: View) -> Verdict:
+    refused = _one_hot(view)
+    if refused is not None:
+        return refused
+    if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
+        return Unknown(unread_loss(view.facts) or "no loss with targets was seen",
+                       ("a loss from torch.nn or torch.nn.functional that takes labels",))
+    for loss in view.facts.losses:
+        judged = _judge(view, loss)
+        if judged is not None:
+            return _present(loss, *judged)
+    return Absent("all labels are in the range that their loss expects")
+
+
+def _one_hot(view: View) -> Present | None:
+    """The program ended because one_hot received a label that does not fit its columns."""
+    end = view.facts.end
+    if end.kind is not EndKind.EXCEPTION or "Class values must be" not in (
+        end.message or ""
+    ):
+        return None
+    return Present(
+        0.9, "one_hot received a label that is negative or too large for its number of classes at "
+        f"step {number(view.facts.steps)}", view.facts.steps, end.location,
+        "receives a label outside the range 0 to num_classes - 1",
+        (Evidence(TARGET_MAXIMUM.name, "", (view.facts.steps,), (float("nan"),), None,
+                  f"the program ended with the error: {end.message}"),),
+        (Remedy("count the labels from 0", Safety.ADVICE,
+                advice="Renumber the labels to 0 to num_classes - 1."),))
+
+
+def _present(loss: Loss, fault: _Fault, labels: _Labels) -> Present:
+    evidence = (
+        Evidence(TARGET_MINIMUM.name, loss.name, labels.steps, labels.lows, None,
+                 f"the smallest label is {number(labels.low)}"),
+        Evidence(TARGET_MAXIMUM.name, loss.name, labels.steps, labels.highs, fault.bound,
+                 f"the largest label is {number(labels.high)}"),
+    )
+    return Present(fault.strength, fault.title, labels.first_bad, loss.location, fault.label,
+                   evidence, fault.remedies)
+
+
+CAUSE = Cause(
+    slug="labels-out-of-range",
+    code="L003",
+    title="Labels out of range",
+    family="Labels and targets",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The program stops with an error about a target that is out of bounds. Or the loss "
+        "falls below zero and keeps falling, while the accuracy does not change.",
+        consequence="A loss that was made for other labels rewards something other than the right "
+        "answer, usually ever larger outputs.",
+        why="A class index selects one of C outputs, counted from 0. Binary cross entropy is a "
+        "likelihood only for labels between 0 and 1: for a label of -1 it has no lower bound, and "
+        "its gradient never vanishes. Margin losses multiply by the sign of the label, so a label "
+        "of 0 erases the sample.",
+        detection="The detector compares the smallest label, the largest label and the number of "
+        "different labels with the number of outputs and with what the loss expects. Labels that "
+        "the loss ignores or weights with 0 do not count.",
+        limitations="Hand-written losses are not judged. Labels that stay within the range but are "
+        "shifted by one are not found. A program that computes its losses without reduction may "
+        "drop odd labels later, so the finding is only a note then.",
+        references=(
+            "PyTorch: torch.nn.CrossEntropyLoss, BCEWithLogitsLoss, SoftMarginLoss",
+            "Salimans et al. 2016: Improved techniques for training GANs (soft labels)",
+        ),
+    ),
+    needs=(),
+    uses=(TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS),
+    thresholds=(SLACK, CODES),
+    explains=(
+        "loss-sign", "non-finite-loss", "exploding-gradients", "learning-rate-too-high",
+        "learning-rate-too-low", "saturated-activations", "dead-relu", "vanishing-gradients",
+        "output-does-not-fit-loss", "noise-floor",
+    ),
+    detect=_detect,
+)

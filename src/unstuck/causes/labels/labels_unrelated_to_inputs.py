@@ -1,0 +1,248 @@
+"""Labels unrelated to inputs: shuffled or misaligned, so that there is nothing to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.measures.basics import final, last, learned_little, measured
+from unstuck.measures.labels import above_chance, pairs_location
+from unstuck.measures.samples import labelled
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import Kept, LayerRole
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import (
+    CLASS_SAMPLES,
+    INPUT_KINDS,
+    LABEL_CHANCE,
+    LABEL_DEPENDENCE,
+    LABELS_BY_CHANCE,
+    LABELS_COUNTED,
+    LABELS_FOUND,
+    PAIRS_TESTED,
+)
+from unstuck.schema.signals import BATCH_SIZE
+from unstuck.words import count, joined, number, percent
+
+DEPENDENT = Threshold(
+    "target-dependence", 4.0,
+    "Counted in standard deviations above permuted targets. In 99 of 100 permutations the largest "
+    "of the statistics stays below 3.5. Real tasks reach 10 or more with a few hundred samples.",
+    "permutation distribution of the maximum, computed",
+)
+PAIRS = Threshold(
+    "pairs-for-dependence", 200.0,
+    "With fewer samples, a weak relation cannot be distinguished from chance.",
+    "a rank correlation of 0.2 is then 2.8 standard deviations",
+)
+OTHERS = Threshold(
+    "samples-of-other-classes", 30.0,
+    "Counts the samples outside the largest class. With fewer of them the labels are nearly "
+    "constant, and it does not show what they depend on.",
+    "the mean of 30 numbers is off by 0.2 standard deviations",
+)
+FOUND = Threshold(
+    "network-above-chance", 4.0,
+    "Counted in standard deviations by which the network beats the most frequent class on samples "
+    "that it was not trained on. From here on there is a relation, even if the baseline models "
+    "miss it.",
+    "binomial distribution; one in 30,000 by chance",
+)
+MEMORISED = Threshold(
+    "memorised-above-new", 0.1,
+    "If the network gets this much more of the training samples right than of new ones, it "
+    "memorises the labels one by one.",
+    "Zhang et al. 2017: networks fit random labels",
+)
+SYMBOLS = Threshold(
+    "symbol-kinds", 4.0,
+    "Inputs with so few different values are symbols or bits. No baseline model finds rules over "
+    "symbols such as parity.",
+    "parity has no correlation with any part of its bits",
+)
+RICHER = Threshold(
+    "held-out-dependence", 8.0,
+    "Counted in standard deviations that the training targets would reach if they depended on "
+    "their inputs as the held-out targets do.",
+    "twice the limit of target-dependence, because the extrapolation is rough",
+)
+
+
+LOOK = "a look at a few inputs beside their targets"
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """What the network gets right of some samples."""
+
+    share: float
+    chance: float
+    samples: float
+
+    @property
+    def score(self) -> float:
+        return above_chance(self.share, self.chance, self.samples)
+
+
+def _detect(view: View) -> Verdict:
+    train = labelled(view)
+    if not isinstance(train, Kept):
+        return train
+    if train.composed:
+        return Unknown("the models receive more than the inputs that were kept",
+                       ("a model with one input",))
+    if not (view.has(LABEL_DEPENDENCE) and view.has(PAIRS_TESTED)):
+        return Unknown(f"the targets of {count(train.samples, 'sample')} could not be tested",
+                       ("a few hundred samples with a label or a few numbers each",))
+    scores, pairs = last(view[LABEL_DEPENDENCE]), last(view[PAIRS_TESTED])
+    if "train" not in scores or "train" not in pairs:
+        return Unknown("the training inputs and targets were not tested",
+                       ("one target for each sample",))
+    score = scores["train"]
+    if score >= view.limit(DEPENDENT):
+        return Absent(f"the targets depend on the inputs ({number(round(score, 1))} standard "
+                      "deviations more than permuted targets)")
+    network = _network(view)
+    for place in ("held-out", "new"):
+        if place in network and network[place].score >= view.limit(FOUND):
+            return Absent(f"the network predicts {place} samples better than chance")
+    if not pairs["train"] >= view.limit(PAIRS):
+        return Unknown(f"{count(round(pairs['train']), 'pair')} of input and target are too few", (
+            f"at least {count(round(view.limit(PAIRS)), 'sample')}",))
+    counts = last(view[CLASS_SAMPLES]) if view.has(CLASS_SAMPLES) else {}
+    if counts and not sum(counts.values()) - max(counts.values()) >= view.limit(OTHERS):
+        return Unknown("nearly all labels are the same", ("more samples of the other classes",))
+    kinds = _kinds(view)
+    expected = scores.get("held-out", 0.0) * pairs["train"] / max(pairs.get("held-out", 1.0), 1.0)
+    richer = expected >= view.limit(RICHER)
+    if richer and scores.get("held-out", 0.0) >= view.limit(DEPENDENT):
+        return _present(view, network, 0.95, scores)
+    if not kinds > view.limit(SYMBOLS):
+        return Unknown("the baseline models found no relation, but they cannot find rules over "
+                       "symbols", (LOOK,))
+    fresh = network.get("held-out", network.get("new"))
+    trained = network.get("trained")
+    if fresh is None or trained is None:
+        return Unknown("the baseline models found no relation, but how well the network predicts "
+                       "new samples is not known", ("a held-out loss",))
+    if trained.score >= view.limit(FOUND) and (
+        trained.share - fresh.share >= view.limit(MEMORISED)
+    ):
+        return _present(view, network, 0.85, scores)
+    if any(loss.reduction == "none" for loss in view.facts.losses):
+        return Unknown("the targets are weighted one by one and may be actions of an agent, which "
+                       "depend on the inputs only as far as they succeed", (LOOK,))
+    if not learned_little(view.outcome) or any(
+        layer.role in (LayerRole.RECURRENT, LayerRole.ATTENTION, LayerRole.EMBEDDING)
+        for layer in view.facts.layers().values()
+    ):
+        return Unknown("the baseline models found no relation, and the network did not memorise "
+                       "the targets", (LOOK, "a run that overfits a small part of the data"))
+    return _present(view, network, 0.6, scores)
+
+
+def _kinds(view: View) -> float:
+    """How many different values the inputs have; 0 if that is unknown."""
+    return final(view, INPUT_KINDS) or 0.0
+
+
+def _network(view: View) -> dict[str, _Network]:
+    if not all(view.has(s) for s in (LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED)):
+        return {}
+    shares, chances, numbers = (
+        last(view[s]) for s in (LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED))
+    return {place: _Network(shares[place], chances[place], numbers[place])
+            for place in shares if place in chances and place in numbers}
+
+
+def _present(
+    view: View, network: dict[str, _Network], strength: float, scores: dict[str, float]
+) -> Present:
+    samples = round(last(view[PAIRS_TESTED])["train"])
+    chance = last(view[LABEL_CHANCE]).get("train", 1.0) if view.has(LABEL_CHANCE) else 1.0
+    evidence: list[Evidence] = [
+        measured(view, LABEL_DEPENDENCE, "train", view.limit(DEPENDENT),
+                 "baseline models find no relation between inputs and targets "
+                 f"({number(round(scores['train'], 1))} standard deviations above permuted "
+                 f"targets, of which {percent(chance)} score as high; usual: 10 or more)"),
+    ]
+    said = []
+    for place, words in (("trained", "training samples"), ("held-out", "held-out samples"),
+                         ("new", "new samples")):
+        if place in network and (place != "new" or "held-out" not in network):
+            found = network[place]
+            tested = f"by chance: {percent(found.chance)}; {number(round(found.samples))} tested"
+            if found.chance:
+                said.append(f"{percent(found.share)} of the {words}")
+                what = f"the network gets {said[-1]} right ({tested})"
+            else:  # targets are numbers
+                said.append(f"{number(round(found.share, 2))} on the {words}")
+                what = f"the network reaches a rank correlation of {said[-1]} ({tested})"
+            evidence.append(measured(view, LABELS_FOUND, place, found.chance, what))
+    if scores.get("held-out", 0.0) >= view.limit(DEPENDENT):
+        evidence.append(measured(
+            view, LABEL_DEPENDENCE, "held-out", view.limit(DEPENDENT),
+            "the held-out targets do depend on their inputs "
+            f"({number(round(scores['held-out'], 1))} standard deviations above permuted targets)"))
+    ranked = all(found.chance == 0 for found in network.values())
+    predicts = "" if not said else (
+        f"; the network reaches a rank correlation of {joined(said)}" if ranked else
+        f"; the network gets {joined(said)} right")
+    return Present(
+        strength=strength,
+        title=f"the targets of {count(samples, 'training sample')} do not depend on the inputs"
+        f"{predicts}",
+        since_step=0,
+        location=pairs_location(view),
+        label="these inputs and targets do not belong together",
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy("check the pairs of inputs and targets", Safety.ADVICE,
+                   advice="Show some inputs beside their targets. Shuffle, sort, filter and split "
+                   "both with the same indices.",
+                   code_text="order = torch.randperm(len(x)); x, y = x[order], y[order]"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="labels-unrelated-to-inputs",
+    code="L001",
+    title="Labels unrelated to inputs",
+    family="Labels and targets",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss stays at that of a constant prediction. Or it falls slowly, while "
+        "held-out samples are predicted no better than by guessing.",
+        consequence="There is nothing to learn. A large network memorises the labels one by one, "
+        "which looks like overfitting. A small network learns nothing.",
+        why="Inputs and labels are in different orders: one of them was shuffled, sorted or "
+        "filtered without the other, or the indices are shifted.",
+        detection="Baseline models (nearest neighbours, linear and kernel regression, single "
+        "features) predict the target of each kept sample from the other samples. They do the same "
+        "with permuted targets. If they do equally well on both, the network itself decides: if it "
+        "predicts new samples better than chance, there is a relation, and nothing is reported.",
+        limitations="Baseline models can miss rules over symbols, such as parity, and patterns in "
+        "long sequences, so the verdict is unknown there. Models that receive more than one input "
+        "are not judged. Targets that are whole images or sequences are not judged either. Targets "
+        "with a very weak relation to the inputs look unrelated.",
+        references=(
+            "Good 2005: Permutation, parametric and bootstrap tests of hypotheses",
+            "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+        ),
+    ),
+    needs=(),
+    uses=(
+        LABEL_DEPENDENCE, PAIRS_TESTED,
+        LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
+        CLASS_SAMPLES,
+    ),
+    thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
+    explains=(
+        "noisy-labels", "class-imbalance", "too-few-samples", "no-regularisation", "too-shallow",
+        "too-narrow", "too-few-steps", "noise-floor", "learning-rate-too-low",
+        "train-validation-mismatch", "too-much-regularisation",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,234 @@
+"""Targets not normalised: a regression whose targets are far from what the network starts with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.measures.basics import (
+    failed,
+    last_good_step,
+    learned_little,
+    thinned,
+    unread_loss,
+    unwatched,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Floats, Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
+from unstuck.schema.facts import Loss
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    LOSS_INPUT_DEVIATION,
+    LOSS_INPUT_MEAN,
+    TARGET_DEVIATION,
+    TARGET_MEAN,
+)
+from unstuck.torch_api import REGRESSION
+from unstuck.words import joined, number
+
+USUAL = Threshold(
+    "usual-deviation", 3.0,
+    "Targets whose mean is within 1 of zero, and whose standard deviation is within a factor of "
+    "three of 1, count as normalised, wherever the predictions begin.",
+    "a definition; standardised targets have a mean of 0 and a standard deviation of 1",
+)
+FAR = Threshold(
+    "target-distance", 10.0,
+    "A new network outputs numbers of size 1 or less. If the targets are ten times as far away, "
+    "the last layer needs weights and a bias that usual learning rates reach only after thousands "
+    "of steps.",
+    "LeCun et al. 1998, Efficient BackProp, 4.5: targets within the range of the output",
+)
+TINY = Threshold(
+    "tiny-targets", 0.01,
+    "If the targets vary by only a hundredth of what the untrained network outputs, the loss "
+    "measures the network's own noise, and what it has to learn vanishes beside that.",
+    "the same argument in the other direction",
+)
+GAP = Threshold(
+    "mean-gap", 0.25,
+    "A network whose predictions have reached the targets' mean has overcome the scale. If their "
+    "mean is still off by a quarter of a standard deviation at the end, it has not.",
+    "the mean of a batch of 64 samples varies by an eighth of a standard deviation",
+)
+# Losses that compare values; of gaussian_nll_loss no prediction is measured.
+LAST = 3  # sampled steps at the end
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What a loss compares: the targets, and the first and the last predictions."""
+
+    mean: float
+    deviation: float
+    first_mean: float
+    first_deviation: float
+    gap: float  # of the last predictions' mean to the targets', in standard deviations
+    predictions: Series
+
+    @property
+    def distance(self) -> float:
+        """Root mean square distance of the targets from where predictions begin, in their size."""
+        away = math.hypot(self.mean - self.first_mean, self.deviation)
+        return away / max(1.0, self.first_deviation)
+
+
+def _pooled(means: Floats, deviations: Floats) -> tuple[float, float]:
+    """Mean and deviation over batches of about one size."""
+    mean = float(np.mean(means))
+    return mean, float(np.sqrt(np.mean(deviations**2 + (means - mean) ** 2)))
+
+
+def _scale(view: View, loss: Loss) -> _Scale | None:
+    signals = (TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION)
+    if any(loss.name not in view[signal] for signal in signals):
+        return None
+    target, spread, given, width = (view[signal][loss.name].finite for signal in signals)
+    steps = np.intersect1d(target.steps, given.steps)
+    steps = steps[steps <= last_good_step(view)]
+    if not len(steps) or not len(spread) or not len(width):
+        return None
+    mean, deviation = _pooled(target.values[: len(spread)], spread.values[: len(target)])
+    if not deviation > 0:
+        return None
+    targets = dict(zip(target.steps.tolist(), target.values.tolist(), strict=True))
+    outputs = dict(zip(given.steps.tolist(), given.values.tolist(), strict=True))
+    gaps = [abs(outputs[s] - targets[s]) / deviation for s in steps[-LAST:].tolist()]
+    return _Scale(mean, deviation, float(given.values[0]), float(width.values[0]),
+                  float(np.median(gaps)), given)
+
+
+def _unseen(view: View) -> Verdict:
+    """No loss was met whose targets and predictions are known to be values of one scale."""
+    blind = unread_loss(view.facts)
+    if blind is not None:
+        return Unknown(blind, ("a loss of torch.nn.functional, or a mean of squared errors",))
+    values = next((loss for loss in view.facts.losses if loss.function in REGRESSION), None)
+    if values is not None:
+        return Unknown(f"the targets of {values.function} were not measured", (TARGET_MEAN.name,))
+    blind = unwatched(view.facts)
+    if blind is not None:
+        return Unknown(blind, (TARGET_MEAN.name,))
+    kinds = joined(dict.fromkeys(loss.function for loss in view.facts.losses))
+    return Absent(f"the program has no regression loss: it trains with {kinds}")
+
+
+def _detect(view: View) -> Verdict:
+    known = view[LOSS_INPUT_MEAN] if view.has(LOSS_INPUT_MEAN) else {}
+    losses = [loss for loss in view.facts.losses if loss.name in known]
+    if not losses:
+        return _unseen(view)
+    nearest = None
+    for loss in losses:
+        scale = _scale(view, loss)
+        if scale is None:
+            continue
+        nearest = scale
+        size = view.limit(USUAL)
+        if abs(scale.mean) <= 1 and 1 / size <= scale.deviation <= size:
+            continue  # it is the predictions that begin elsewhere
+        if scale.distance >= view.limit(FAR):
+            return _far(view, loss, scale)
+        if scale.deviation <= view.limit(TINY) * scale.first_deviation:
+            return _tiny(view, loss, scale)
+    if nearest is None:
+        return Unknown("the targets never vary or are not finite",
+                       ("targets that vary and are finite",))
+    return Absent(
+        f"the scale of the targets does no harm (mean {number(nearest.mean)}, standard deviation "
+        f"{number(nearest.deviation)}; the first predictions have a mean of "
+        f"{number(nearest.first_mean)})")
+
+
+def _far(view: View, loss: Loss, scale: _Scale) -> Present:
+    # A run that answers with the right mean has got over the scale: what it lacks is another's.
+    strength = 0.45
+    if learned_little(view.outcome):
+        lags = scale.gap >= view.limit(GAP)
+        strength = 0.9 if lags else 0.6 if failed(view.outcome) else 0.45
+    return _present(
+        loss, scale, strength,
+        f"the targets are not normalised: they have a mean of {number(scale.mean)} and a standard "
+        f"deviation of {number(scale.deviation)} (expected: 0 and 1), and the first predictions "
+        f"are near {number(scale.first_mean)}",
+        f"targets: {number(scale.mean)} ± {number(scale.deviation)}; first predictions: "
+        f"{number(scale.first_mean)} ± {number(scale.first_deviation)}")
+
+
+def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
+    return _present(
+        loss, scale, 0.6 if failed(view.outcome) else 0.45,
+        f"the targets hardly vary: their standard deviation is {number(scale.deviation)} "
+        f"(expected: 1), and that of the first predictions {number(scale.first_deviation)}",
+        f"targets vary by {number(scale.deviation)}, first predictions by "
+        f"{number(scale.first_deviation)}")
+
+
+def _present(loss: Loss, scale: _Scale, strength: float, title: str, label: str) -> Present:
+    steps, values = thinned(scale.predictions.steps, scale.predictions.values)
+    return Present(
+        strength=strength,
+        title=title,
+        since_step=0,
+        location=loss.call_location or loss.location,
+        label=label,
+        evidence=(
+            Evidence(LOSS_INPUT_MEAN.name, loss.name, steps, values, scale.mean,
+                     f"the mean of the predictions ends {number(scale.gap)} standard deviations "
+                     f"away from that of the targets (it goes from {number(values[0])} to "
+                     f"{number(values[-1])}; the targets' mean is {number(scale.mean)})"),
+            Evidence(TARGET_DEVIATION.name, loss.name, (0,), (scale.deviation,), 1.0,
+                     f"the targets have a standard deviation of {number(scale.deviation)} "
+                     "(expected: 1)"),
+        ),
+        remedies=(
+            Remedy("standardise the targets", Safety.SAFE, (NormaliseTargets(),)),
+            Remedy("start at the targets' mean", Safety.ADVICE,
+                   advice="Set the last layer's bias to the targets' mean before training.",
+                   code_text=f"nn.init.constant_(last.bias, {literal(scale.mean)})"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="targets-not-normalised",
+    code="L006",
+    title="Targets not normalised",
+    family="Labels and targets",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="A regression starts with a huge loss. The loss falls for a long time, and yet the "
+        "network ends no better than if it always predicted the mean. Or the run diverges at a "
+        "usual learning rate.",
+        consequence="Most of the training goes into reaching the mean and the scale of the "
+        "targets. Until then the gradient carries little other information. It is also so large "
+        "that learning rates which suit other programs make the weights jump.",
+        why="A freshly initialised network outputs numbers around 0, of size 1 or less. An "
+        "adaptive optimizer changes each weight by about its learning rate per step, so reaching "
+        "large targets takes many steps. The gradient of the squared error grows in proportion to "
+        "the distance, measured in the unit of the targets.",
+        detection="The mean and standard deviation of the targets are compared with those of the "
+        "first predictions. A bias set to the mean, or an output that the model scales itself, "
+        "therefore counts as normalised. More than a note is reported only if the run failed, or "
+        "if it learned little and its predictions still miss the mean at the end.",
+        limitations="Target columns of different scales are pooled. Only squared, absolute and "
+        "Huber errors are judged, whether they come from PyTorch or are written by hand.",
+        references=(
+            "LeCun, Bottou, Orr, Müller 1998: Efficient BackProp, section 4.5",
+            "Karpathy 2019: A recipe for training neural networks: init well",
+        ),
+    ),
+    needs=(),
+    uses=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
+    thresholds=(FAR, TINY, GAP, USUAL),
+    explains=(
+        "learning-rate-too-low", "learning-rate-too-high", "non-finite-loss", "dead-relu",
+        "exploding-gradients", "vanishing-gradients", "saturated-activations",
+        "bad-initialisation", "noise-floor", "clipping-throttles", "too-few-steps",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,315 @@
+"""Bad initialisation: units that start as copies, or weights whose scale kills signals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from unstuck.measures.basics import GOOD_SKILL, called, learned_little, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import InitialiseLayer, Remedy, Safety
+from unstuck.schema.facts import Layer, LayerRole, Parameter, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    GRADIENT_NORM,
+    SATURATED_SHARE,
+    STACKED_LAYERS,
+    TRAIN_LOSS,
+    TWIN_UNITS,
+    WEIGHT_NORM,
+)
+from unstuck.words import count, joined, number, percent
+
+TWINS = Threshold(
+    "twin-units", 0.5,
+    "Half of a hidden layer's units are copies of other units and stay so. Of units that are drawn "
+    "at random, no two are the same.",
+    "Goodfellow, Bengio, Courville 2016, section 8.4: initialisation must break the symmetry",
+)
+LARGE = Threshold(
+    "large-gain", 5.0,
+    "The layer multiplies the size of its input by five. The gain of He initialisation is 1.4, "
+    "that of LeCun initialisation 1. PyTorch's default, which it calls Kaiming uniform with "
+    "a=sqrt(5), has only 0.58.",
+    "He et al. 2015: a gain of the root of 2 for ReLU",
+)
+WILD = Threshold(
+    "first-loss", 5.0,
+    "An untrained network should start near the loss of the best constant guess. At five times "
+    "that loss, it starts with confident wrong predictions.",
+    "Karpathy 2019: verify the loss at initialisation",
+)
+HALF = Threshold(
+    "born-saturated", 0.5,
+    "If half of the outputs of an activation are at the ends of their range at the very first "
+    "step, the scale of the initial weights is to blame.",
+    "SageMaker Debugger and DeepDiagnosis raise an alarm at one half",
+)
+FADING = Threshold(
+    "fading-signal", 0.01,
+    "After all layers, the signal is at most a hundredth of what it would be with PyTorch's "
+    "default initialisation.",
+    "a hundredth of the default, which is itself small",
+)
+DEFAULT_GAIN = 1 / math.sqrt(3)  # of PyTorch
+FEWEST = 3  # sampled steps over which twins must stay twins
+JUDGED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.OTHER,
+          LayerRole.CONTAINER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """A layer with weights in the order of the forward pass, and its gain before any update."""
+
+    parameter: Parameter
+    layer: Layer | None
+    gain: float
+    normalised: bool  # a normalisation comes right after it
+
+
+def _weighted(view: View) -> list[_Weighted]:
+    """The matrices of the layers that the graph was seen to pass, first to last."""
+    parameters, layers = view.facts.parameters(), view.facts.layers()
+    after = dict(pairwise(layers.values()))
+    at: dict[str, list[Parameter]] = {}
+    for parameter in parameters.values():
+        for place in {parameter.layer, parameter.name}:
+            at.setdefault(place, []).append(parameter)
+    found = []
+    for place in view[STACKED_LAYERS]:
+        for parameter in at.get(place, ()):
+            if len(parameter.shape) < 2:
+                continue
+            layer = layers.get(parameter.layer)
+            if layer is not None and layer.role not in JUDGED:
+                continue
+            norms = view[WEIGHT_NORM].get(parameter.name)
+            gain = math.nan
+            if norms is not None and norms.steps[0] == 0 and not parameter.loaded:
+                plain = layer is not None and layer.role in (
+                    LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
+                    not layer.kind.startswith("ConvTranspose"))
+                units = parameter.shape[0] if plain else max(parameter.shape[:2])
+                gain = float(norms.values[0]) / math.sqrt(max(units, 1))
+            follows = after.get(layer) if layer is not None else None
+            found.append(_Weighted(
+                parameter, layer, gain,
+                follows is not None and follows.role is LayerRole.NORMALISATION))
+    return found
+
+
+def _detect(view: View) -> Verdict:
+    weighted = _weighted(view)
+    if not weighted:
+        return Unknown("no layer with weights was found in the graph of the loss",
+                       (STACKED_LAYERS.name,))
+    return _twins(view, weighted) or _scale(view, weighted) or Absent(
+        "the units of each layer differ, and signals survive the scale of the weights")
+
+
+# Units that start as copies ----------------------------------------------------------------------
+def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
+    last = weighted[-1].parameter.layer
+    if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
+        return None  # the units of a hidden layer only are compared
+    found: list[tuple[_Weighted, float]] = []
+    parted: list[tuple[_Weighted, float]] = []
+    young = False
+    for item in weighted:
+        name = item.parameter.name
+        series = view[TWIN_UNITS].get(name)
+        if series is None or item.parameter.layer == last or item.parameter.loaded or (
+            not item.parameter.trainable or name not in view[GRADIENT_NORM]
+        ):
+            continue
+        if series.steps[0] != 0 or not series.values[0] >= view.limit(TWINS):
+            continue
+        if item.gain > 0:  # a layer of zeros may be meant to wake up
+            parted.append((item, float(series.values[0])))
+        met = view[GRADIENT_NORM][name].steps
+        if len(met) < FEWEST:
+            young = True
+            continue
+        # Looked at in all samples up to the last one: it is left as soon as the units differ.
+        if series.steps[-1] >= met[-1] and float(np.min(series.values)) >= view.limit(TWINS):
+            found.append((item, float(series.values[-1])))
+    stay = bool(found)
+    if not stay and learned_little(view.outcome):
+        found = parted
+    if not found:
+        return Unknown("units that start as copies of one another may still become different",
+                       (f"a run of at least {FEWEST} steps",)) if young else None
+    item, share = found[0]
+    skill = view.outcome.skill
+    learned = skill is not None and skill >= GOOD_SKILL
+    series = view[TWIN_UNITS][item.parameter.name]
+    layers = dict.fromkeys(called(i.parameter.layer) for i, _ in found)
+    until = " and stay so to the last step" if stay else ""
+    width = item.parameter.shape[0]
+    return Present(
+        strength=0.4 if learned else 0.95 if stay else 0.8,
+        title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start as "
+        f"copies of one another{until}"
+        f"{f' ({len(layers)} layers affected: {joined(layers)})' if len(layers) > 1 else ''}",
+        since_step=0,
+        location=_location(view, item),
+        label=f"{percent(share)} of its {width} units start as copies of one another{until}",
+        evidence=tuple(
+            Evidence(TWIN_UNITS.name, i.parameter.name,
+                     *thinned(view[TWIN_UNITS][i.parameter.name].steps,
+                              view[TWIN_UNITS][i.parameter.name].values), view.limit(TWINS),
+                     f"{percent(s)} of the units of {called(i.parameter.layer)} have the same "
+                     "weights as another unit (normal: none)")
+            for i, s in found[:5]
+        ),
+        remedies=_remedies([i for i, _ in found]),
+    ) if len(series) else None
+
+
+# Scale -------------------------------------------------------------------------------------------
+def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
+    known = [w for w in weighted if math.isfinite(w.gain)]
+    large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
+    fading = _fading(view, known)
+    harm = _wild(view)
+    if not large and not fading:
+        return None
+    if large:
+        if harm is None:
+            return None
+        worst = max(large, key=lambda w: w.gain)
+        title = (f"the initial weights are too large: {called(worst.parameter.layer)} multiplies "
+                 f"its input by {number(worst.gain)} (normal: 0.6 to 1.4)")
+        blamed, more = large, [harm]
+        first = large[0]
+    else:
+        worst, first = min(fading, key=lambda w: w.gain), fading[0]
+        title = (f"the initial weights are too small: {called(worst.parameter.layer)} shrinks its "
+                 f"input to {percent(worst.gain)} of its size (normal: 60 to 140 %; "
+                 f"{count(len(fading), 'layer')} affected)")
+        blamed, more = fading, []
+    if view.outcome.kind is OutcomeKind.TOO_SHORT:
+        return Unknown(f"the run is too short to show whether it recovers from its start: {title}",
+                       ("a longer run",))
+    norms = view[WEIGHT_NORM][first.parameter.name]
+    label = f"its weights multiply their input by {number(first.gain)} (normal: 0.6 to 1.4)"
+    return Present(
+        strength=0.8 if learned_little(view.outcome) else 0.4,
+        title=title, since_step=0, location=_location(view, first), label=label,
+        evidence=(
+            *more,
+            Evidence(WEIGHT_NORM.name, first.parameter.name,
+                     *thinned(norms.steps, norms.values), None,
+                     f"the weights of {called(first.parameter.layer)} multiply their input by "
+                     f"{number(first.gain)} at the start (PyTorch's default: 0.58; He "
+                     "initialisation: 1.4)"),
+        ),
+        remedies=_remedies(blamed),
+    )
+
+
+def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
+    """The layers that let the signal die, if it does over the whole network."""
+    layers = view.facts.layers().values()
+    limit = math.log(view.limit(FADING))
+    if any(layer.role is LayerRole.NORMALISATION for layer in layers):
+        return []
+    known = [w for w in known if w.layer is not None and w.layer.role in (
+        LayerRole.LINEAR, LayerRole.CONVOLUTION)]
+    if len(known) < 2:
+        return []
+    if known[-1].gain == 0:
+        known = known[:-1]  # a last layer at zero is a choice
+    passed = sum(math.log(max(w.gain, 1e-30) / DEFAULT_GAIN) for w in known)
+    small = [w for w in known if w.gain < DEFAULT_GAIN / 3]
+    return small if len(small) >= 2 and passed <= limit else []
+
+
+def _wild(view: View) -> Evidence | None:
+    """What shows that large weights do harm at the first step: a wild loss, or flat activations."""
+    loss = view[TRAIN_LOSS]
+    if view.has(CONSTANT_LOSS) and loss.steps[0] == 0:
+        constant = view[CONSTANT_LOSS].finite
+        start = float(loss.values[0])
+        if len(constant) and constant.values[-1] > 0 and (
+            not start < view.limit(WILD) * float(constant.values[-1])
+        ):
+            level = float(constant.values[-1])
+            return Evidence(TRAIN_LOSS.name, "", *thinned(loss.steps, loss.values), level,
+                            f"the first loss is {number(start)}, while a constant guess has "
+                            f"{number(level)}")
+    for place, series in view[SATURATED_SHARE].items() if view.has(SATURATED_SHARE) else ():
+        if series.steps[0] == 0 and series.values[0] >= view.limit(HALF):
+            return Evidence(SATURATED_SHARE.name, place,
+                            *thinned(series.steps, series.values), view.limit(HALF),
+                            f"{percent(float(series.values[0]))} of the outputs of {called(place)} "
+                            "are saturated at the first step")
+    return None
+
+
+def _location(view: View, item: _Weighted) -> SourceLocation | None:
+    for call in view.facts.initialisations:
+        if call.name == item.parameter.name and call.location is not None:
+            return call.location
+    return item.layer.location if item.layer is not None else None
+
+
+def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
+    layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
+    return tuple(
+        Remedy(name, Safety.CHANGES_EXPERIMENT,
+               tuple(InitialiseLayer(layer, scheme) for layer in layers),
+               code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
+        for name, scheme in (
+            ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
+            ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))
+    )
+
+
+CAUSE = Cause(
+    slug="bad-initialisation",
+    code="M005",
+    title="Bad initialisation",
+    family="Model",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns as if it had one unit per layer. Or its first loss is far "
+        "above that of a constant guess. Or it never starts to learn.",
+        consequence="Units that start as copies get the same gradient, so they stay copies however "
+        "long you train. Weights of the wrong scale make signals vanish or explode with depth.",
+        why="Units can learn different things only if they start out different. Gradient descent "
+        "cannot make copies differ. The scale of the weights decides how much each layer amplifies "
+        "or shrinks the signal in the forward pass and the gradient in the backward pass.",
+        detection="Before the first update and at sampled steps to the end, unstuck compares the "
+        "units of each hidden layer with one another. It reports copies if they are still copies "
+        "at the end although the layer gets a gradient, or if the run learned little. The gain of "
+        "a layer is the norm of its initial weights divided by the square root of its number of "
+        "units. A large gain counts only if the first loss is far too high or activations are "
+        "saturated at the first step. Small gains count only if their product over the depth is "
+        "small. Weights from a checkpoint are not judged, nor are large weights right before a "
+        "normalisation layer.",
+        limitations="Biases far from zero are not detected here; unstuck reports their effect, "
+        "dead or saturated units. If weights are filled by hand, the report points at the line "
+        "that constructs the layer. For layers that are neither linear nor convolutional, the gain "
+        "is a cautious estimate and may be too low.",
+        references=(
+            "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
+            "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
+        ),
+    ),
+    needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    uses=(TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
+    thresholds=(TWINS, LARGE, WILD, HALF, FADING),
+    explains=(
+        "vanishing-gradients", "exploding-gradients", "saturated-activations", "dead-relu",
+        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "noise-floor",
+        "too-narrow",
+    ),
+    alike=("inputs-not-normalised", "vanishing-gradients"),
+    detect=_detect,
+)

@@ -1,0 +1,118 @@
+"""Too deep: more plain layers one after another than can be trained."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import called, learned_little, level, loss_points, thinned
+from unstuck.measures.capacity import WEIGHTED, model_location
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, RemoveLayer, Safety
+from unstuck.schema.facts import LayerRole
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import OUTPUT_GRADIENT, TRAIN_LOSS
+from unstuck.words import count, number, percent
+
+LAYERS = Threshold(
+    "many-layers", 8.0,
+    "Plain stacks of up to eight layers with weights train well with the usual initialisations.",
+    "He et al. 2016: plain networks train with 20 layers and worse with 56; Glorot, Bengio 2010: "
+    "networks of five hidden layers",
+)
+FADED = Threshold(
+    "faded-share", 0.1,
+    "At most a tenth of the gradient at the last layer's output is left at the first layer's.",
+    "with a suitable initialisation both have the same size (He et al. 2015)",
+)
+TRIAL = ("four runs with one change each: half the layers, skip connections, another activation, "
+         "another initialisation (it is too-deep if the first two lower the training loss; if only "
+         "one of the others does, that one is the cause)")
+
+
+def _detect(view: View) -> Verdict:
+    if view.outcome.kind is OutcomeKind.DIVERGED:
+        return Absent("the run diverged, which depth alone does not cause")
+    if not learned_little(view.outcome):
+        return Absent("the loss fell well, or it is unknown how far it could have fallen")
+    layers = {x.name: x for x in view.facts.layers().values()
+              if x.role in WEIGHTED and x.parameters}
+    if not layers:
+        return Unknown("no layer with weights was measured", (OUTPUT_GRADIENT.name,))
+    if not len(layers) > view.limit(LAYERS):
+        return Absent(f"the network has only {count(len(layers), 'layer')} with weights")
+    if any(x.role is LayerRole.NORMALISATION for x in view.facts.layers().values()):
+        return Absent("normalisation layers preserve the signal over many layers")
+    called_layers = [name for name in view[OUTPUT_GRADIENT] if name in layers
+                     ] if view.has(OUTPUT_GRADIENT) else []
+    if not len(called_layers) > view.limit(LAYERS):
+        return Unknown("the gradients at the layers' outputs were not measured",
+                       (OUTPUT_GRADIENT.name,))
+    first, last = called_layers[0], called_layers[-1]
+    gradients = view[OUTPUT_GRADIENT]
+    before, behind = level(gradients[first]), level(gradients[last])
+    if not behind > 0:
+        return Unknown("no gradient reached the last layer", (OUTPUT_GRADIENT.name,))
+    share = before / behind
+    if not share <= view.limit(FADED):
+        return Absent("the gradient reaches the first layer, so the depth does not stop it from "
+                      f"learning ({number(before)} there, {number(behind)} at the last layer)")
+    steps, points = loss_points(view)
+    drawn = gradients[first].finite
+    return Present(
+        strength=0.45, since_step=0, location=model_location(view),
+        title=f"{count(len(called_layers), 'plain layer')} in a row learned little: the gradient "
+        f"at the first one is only {percent(share)} of that at the last (expected: about 100 %)",
+        label=f"{count(len(called_layers), 'layer')} with weights in a row",
+        evidence=(
+            Evidence(OUTPUT_GRADIENT.name, first, *thinned(drawn.steps, drawn.values), None,
+                     f"the gradient shrinks from {number(behind)} at the output of {called(last)} "
+                     f"to {number(before)} at that of {called(first)}"),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the loss ends at {number(points[-1])}"),
+        ),
+        remedies=(
+            Remedy("use fewer layers", Safety.CHANGES_EXPERIMENT,
+                   tuple(RemoveLayer(name) for name in called_layers[1:4]),
+                   advice="Halve the number of hidden layers."),
+            Remedy("add skip connections", Safety.ADVICE,
+                   advice="Add each block's input to its output, so that the gradient can bypass "
+                   "the block.", code_text="x = x + block(x)"),
+        ),
+        one_of=("vanishing-gradients", "bad-initialisation", "saturated-activations",
+                "dead-relu"),
+        separated_by=TRIAL,
+    )
+
+
+CAUSE = Cause(
+    slug="too-deep",
+    code="M002",
+    title="Too deep",
+    family="Model",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="A deep stack of plain layers learns slowly or not at all, while a network with "
+        "half as many layers learns well.",
+        consequence="The first layers stay as they were initialised, and all other layers see the "
+        "inputs only through them.",
+        why="On its way back, the gradient is multiplied by a factor in every layer. Without "
+        "normalisation or skip connections, these factors compound over the depth: unless they "
+        "are close to one, little of the gradient is left, and noise drowns it.",
+        detection="Three things must come together in a run that learned little. The network has "
+        "more than eight layers with weights. It has no normalisation layers. And the gradient at "
+        "the output of the first layer is at most a tenth of that at the last layer. The "
+        "activations or the initialisation may also make the gradient fade, so the depth is only "
+        "a note beside them until a shallower network has been tried.",
+        limitations="Parallel layers are counted as if they came one after another. If a suitable "
+        "initialisation preserves the gradient, too many layers are not detected.",
+        references=(
+            "He et al. 2016: Deep residual learning for image recognition",
+            "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(OUTPUT_GRADIENT,),
+    thresholds=(LAYERS, FADED),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

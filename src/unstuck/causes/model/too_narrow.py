@@ -1,0 +1,118 @@
+"""Too narrow: a layer with too few units to carry what the task needs."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import called, learned_little
+from unstuck.measures.capacity import (
+    SAMPLE_SIGNALS,
+    Shortfall,
+    hidden,
+    loss_evidence,
+    model_location,
+    shortfall,
+    widths,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, ResizeLayer, Safety
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.words import count
+
+SQUEEZE = Threshold(
+    "units-per-input", 0.25,
+    "A layer with a quarter as many units as inputs drops most of what it receives. This does not "
+    "count if the layer has more units than the network has outputs, or is a convolution.",
+    "Johnson 2019: layers no wider than the input cannot enclose a region of it",
+)
+BENDS = Threshold(
+    "fewest-units", 2.0,
+    "Two units can bend a function twice; enclosing a region of the inputs takes three bends.",
+    "Johnson 2019: Deep, skinny neural networks are not universal approximators",
+)
+STEPS = Threshold(
+    "steps-share-narrow", 0.25,
+    "If the noise floor of SGD makes up this share of the loss, the width is not to blame.",
+    "from this share on, a plateau is attributed to the noise floor",
+)
+TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
+         "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
+         "the training loss most)")
+
+
+def _detect(view: View) -> Verdict:
+    layers = widths(view)
+    inner = hidden(layers)
+    if not inner:
+        return Absent("there is no hidden layer that could be too narrow")
+    outputs = layers[-1].units
+    bends, share = view.limit(BENDS), view.limit(SQUEEZE)
+    # Few channels are many numbers: one of each at every place.
+    narrow = [one for one in inner if one.units <= (
+        bends if one.convolution else max(bends, min(share * one.inputs, outputs)))]
+    if not narrow:
+        return Absent("no hidden layer is too narrow (the narrowest has "
+                      f"{count(min(x.units for x in inner), 'unit')}, and the network has "
+                      f"{count(outputs, 'output')})")
+    least = min(narrow, key=lambda one: one.units)
+    if outputs == layers[0].inputs and not learned_little(view.outcome):
+        return Absent("the network learns and has as many outputs as inputs, like an autoencoder, "
+                      "which is narrow on purpose")
+    found = shortfall(view)
+    if isinstance(found, Unknown):
+        return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, but "
+                       f"{found.reason}",
+                       (*found.needs, TRIAL))
+    if not isinstance(found, Shortfall):
+        return found
+    if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
+        return Absent("the noise floor of SGD keeps the loss high, not the width")
+    return Present(
+        strength=0.45, since_step=0, location=model_location(view),
+        title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
+        f"{count(least.inputs, 'input')}, and the network learns less than its data allow: "
+        f"{found.says}",
+        label=f"only {count(least.units, 'unit')} in the narrowest layer",
+        evidence=(found.evidence, loss_evidence(view, found)),
+        remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
+            ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
+        one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
+        separated_by=TRIAL,
+    )
+
+
+CAUSE = Cause(
+    slug="too-narrow",
+    code="M003",
+    title="Too narrow",
+    family="Model",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The training loss falls a little and plateaus at a high value. New data are "
+        "predicted just as badly.",
+        consequence="No learning rate and no number of epochs lowers the loss much further, "
+        "because the network cannot represent what the task needs.",
+        why="A hidden layer outputs as many numbers as it has units. What does not fit into them "
+        "is lost to all later layers.",
+        detection="A hidden layer has at most two units, or at most a quarter as many units as "
+        "inputs and no more than the network has outputs. Noise in the data must not be the "
+        "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
+        "that it has not seen far better than the network predicts the samples that it was "
+        "trained on. The noise floor of SGD must not explain the loss either. Too few layers or "
+        "too few steps look the same, so this is only a note until a wider network has been tried.",
+        limitations="Width usually has little influence and comes last among the suspects. Nothing "
+        "is reported if the target of each sample is not known, or if the baseline model does no "
+        "better, as on large images. Autoencoders are left alone, because they are narrow on "
+        "purpose.",
+        references=(
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.4",
+            "Johnson 2019: Deep, skinny neural networks are not universal approximators",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
+    uses=SAMPLE_SIGNALS,
+    thresholds=(SQUEEZE, BENDS, STEPS),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

@@ -1,0 +1,99 @@
+"""Too shallow: no hidden layer, although the targets are not a weighted sum of the inputs."""
+
+from __future__ import annotations
+
+from unstuck.measures.capacity import (
+    SAMPLE_SIGNALS,
+    WEIGHTED,
+    Shortfall,
+    loss_evidence,
+    model_location,
+    shortfall,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.words import count
+
+MATRICES = Threshold(
+    "few-weight-matrices", 1.0,
+    "With a single weight matrix, the outputs are weighted sums of the inputs. A network with one "
+    "hidden layer can represent anything in principle, so its depth is not judged.",
+    "Hornik et al. 1989: Multilayer feedforward networks are universal approximators",
+)
+STEPS = Threshold(
+    "steps-share-shallow", 0.25,
+    "If the noise floor of SGD makes up this share of the loss, the depth is not to blame.",
+    "from this share on, a plateau is attributed to the noise floor",
+)
+TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0.9, ten times the "
+         "learning rate, four times the epochs (it is too-shallow if the first lowers the training "
+         "loss most)")
+
+
+def _detect(view: View) -> Verdict:
+    matrices = [p for p in view.facts.parameters().values() if len(p.shape) >= 2]
+    layers = [x for x in view.facts.layers().values() if x.role in WEIGHTED and x.parameters]
+    if not len(matrices) <= view.limit(MATRICES):
+        return Absent("the network has more than one layer "
+                      f"({count(len(matrices), 'weight matrix', 'weight matrices')})")
+    if not layers:
+        return Absent("no layer with weights was recognised")
+    found = shortfall(view)
+    if isinstance(found, Unknown):
+        return Unknown(f"the network has no hidden layer, but {found.reason}",
+                       (*found.needs, TRIAL))
+    if not isinstance(found, Shortfall):
+        return found
+    if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
+        return Absent("the noise floor of SGD keeps the loss high, not the depth")
+    inputs, outputs = matrices[0].shape[1], matrices[0].shape[0]
+    return Present(
+        strength=0.45, since_step=0, location=model_location(view),
+        title="the network has no hidden layer and learns less than its data allow: "
+        f"{found.says}",
+        label=f"can only compute weighted sums of its {count(inputs, 'input')}",
+        evidence=(found.evidence, loss_evidence(view, found)),
+        remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(
+            ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
+                         f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))),),
+        one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
+        separated_by=TRIAL,
+    )
+
+
+CAUSE = Cause(
+    slug="too-shallow",
+    code="M001",
+    title="Too shallow",
+    family="Model",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The training loss falls part of the way and plateaus, or it does not fall at all, "
+        "whatever the learning rate.",
+        consequence="The network learns what a linear model can learn, and nothing that depends "
+        "on a combination of inputs.",
+        why="Without a hidden layer, each output is a weighted sum of the inputs. No weights turn "
+        "such a sum into a bounded region, a product of inputs or an exclusive or.",
+        detection="The network has a single weight matrix. Noise in the data must not be the "
+        "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
+        "that it has not seen far better than the network predicts the samples that it was "
+        "trained on. The noise floor of SGD must not explain the loss either. An unfinished run "
+        "looks the same, so this is only a note until a deeper network has been tried.",
+        limitations="Too few layers in a network that has hidden layers are not detected, because "
+        "nothing that is recorded would show it. Nothing is reported if the target of each sample "
+        "is not known.",
+        references=(
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.1",
+            "Telgarsky 2016: Benefits of depth in neural networks",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
+    uses=SAMPLE_SIGNALS,
+    thresholds=(MATRICES, STEPS),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

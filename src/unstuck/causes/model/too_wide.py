@@ -1,0 +1,100 @@
+"""Too wide: more units than the task needs, which memorise the noise in the samples."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import final, thinned
+from unstuck.measures.capacity import hidden, model_location, widths
+from unstuck.measures.gap import Gap, elements, gap
+from unstuck.measures.samples import training_samples
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, ResizeLayer, Safety
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.sample_signals import DISTINCT_SAMPLES
+from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.words import count, number
+
+HARM = Threshold(
+    "width-gain-lost", 0.25,
+    "Width is blamed only if a quarter of what was gained on held-out data is lost again.",
+    "wide networks usually predict new data no worse than narrow ones (Zhang et al. 2017)",
+)
+UNITS = Threshold(
+    "units-per-sample", 1.0,
+    "From a hidden layer with as many units as there are samples, a weighted sum of the units can "
+    "produce any output for any sample.",
+    "as many equations as unknowns; Zhang et al. 2017, theorem 1",
+)
+TRIAL = ("runs with half and a quarter of the width, one with nn.Dropout(0.25) and one with more "
+         "samples (it is too-wide if less width lowers the held-out loss and not the training "
+         "loss, no-regularisation if only dropout helps, too-few-samples if only more samples do)")
+
+
+def _detect(view: View) -> Verdict:
+    if view.outcome.kind is not OutcomeKind.OVERFITTING:
+        return Absent(f"the outcome of the run is \"{view.outcome.kind}\", not \"overfitting\"")
+    found = gap(view)
+    if not isinstance(found, Gap):
+        return found
+    if not (found.sure and found.lost >= view.limit(HARM)):
+        return Absent("the held-out loss has hardly risen from its best")
+    inner = hidden(widths(view))
+    if not inner:
+        return Absent("there is no hidden layer that could be too wide")
+    widest = max(inner, key=lambda one: one.units)
+    samples = training_samples(view) or final(view, DISTINCT_SAMPLES)
+    if samples is None:
+        return Unknown("the number of training samples is not known",
+                       (DISTINCT_SAMPLES.name, TRIAL))
+    if not widest.units >= view.limit(UNITS) * samples:
+        return Absent(f"the widest hidden layer has only {count(widest.units, 'unit')} for "
+                      f"{count(round(samples), 'sample')}")
+    steps, values = thinned(found.held.steps, found.held.values)
+    return Present(
+        strength=0.4, since_step=found.best_step, location=model_location(view),
+        title=f"a hidden layer has {count(widest.units, 'unit')} for only "
+        f"{count(round(samples), 'sample')}, and the held-out loss rose from {number(found.best)} "
+        f"to {number(found.end)}",
+        label=count(elements(view), "weight"),
+        evidence=(Evidence(HELD_OUT_LOSS.name, "", steps, values, found.best,
+                           f"the held-out loss was best at step {found.best_step} and ends at "
+                           f"{number(found.end)}"),),
+        remedies=(Remedy("narrow the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
+            ResizeLayer(f) for f in (0.5, 0.25, 0.1))),),
+        one_of=("no-regularisation", "too-few-samples"),
+        separated_by=TRIAL,
+    )
+
+
+CAUSE = Cause(
+    slug="too-wide",
+    code="M004",
+    title="Too wide",
+    family="Model",
+    harm=Harm.OVERFIT,
+    words=Words(
+        symptom="Training is slow and drives the training loss to zero, while the predictions for "
+        "held-out data get worse and worse.",
+        consequence="Time and memory go into units that memorise single samples and their noise.",
+        why="The number of weights grows with the square of the width. A network with far more "
+        "weights than samples can memorise everything that distinguishes one sample from another, "
+        "whether it means anything or not.",
+        detection="The held-out loss has lost at least a quarter of its improvement again, by more "
+        "than its noise. And a hidden layer has at least as many units as there are training "
+        "samples. Missing regularisation and too few samples look the same, so this is only a note "
+        "beside them until a narrower network has been tried.",
+        limitations="Very wide networks often predict new data as well as narrow ones, so width "
+        "comes last among the suspects. Nothing is reported if the training samples could not be "
+        "counted.",
+        references=(
+            "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+            "Nakkiran et al. 2020: Deep double descent (arXiv 1912.02292)",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES),
+    thresholds=(HARM, UNITS),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

@@ -1,0 +1,164 @@
+"""Wrong output activation: the last activation cannot output what the targets require."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import level, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
+from unstuck.schema.facts import Layer, Loss, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    TARGET_MAXIMUM,
+    TARGET_MINIMUM,
+    UNREACHABLE_LOSS,
+    UNREACHABLE_SHARE,
+)
+from unstuck.words import number, percent
+
+SHARE = Threshold(
+    "unreachable-targets", 0.05,
+    "A few outliers outside the range of scaled targets do no harm, but one target in twenty does.",
+    "min-max scaling by the training data leaves a few held-out values outside",
+)
+FLOOR = Threshold(
+    "unreachable-error", 0.02,
+    "Noise around the end of the range is small compared with the spread of the targets. From this "
+    "limit on, even the best prediction within the range misses a fiftieth of their variance.",
+    "definition of the explained variance",
+)
+# An operation and its range, in words.
+NAMES = {
+    "Relu": ("a ReLU", "0 and above"), "Sigmoid": ("a sigmoid", "0 to 1"),
+    "Tanh": ("a tanh", "-1 to 1"), "Softmax": ("a softmax", "0 to 1"),
+    "Softplus": ("a softplus", "0 and above"), "Elu": ("an ELU", "-1.76 and above"),
+    "Gelu": ("a GELU", "-0.17 and above"), "Silu": ("a SiLU", "-0.28 and above"),
+    "Mish": ("a Mish", "-0.31 and above"), "Hardswish": ("a hardswish", "-0.38 and above"),
+    "Hardsigmoid": ("a hardsigmoid", "0 to 1"), "Exp": ("an exp", "0 and above"),
+    "Abs": ("an absolute value", "0 and above"), "LogSigmoid": ("a logsigmoid", "0 and below"),
+    "LogSoftmax": ("a log_softmax", "0 and below"), "Hardtanh": ("a hardtanh", "its two bounds"),
+    "Clamp": ("a clamp", "its two bounds"),
+}
+
+
+def _operation(loss: Loss) -> str | None:
+    """The activation that made the loss's input, as autograd calls it."""
+    stems = [operation.split("Backward")[0] for operation in loss.input_operations]
+    if loss.hand_written:  # its chain begins with the loss itself
+        return next((s for s in stems if s in NAMES and s != "Abs"), None)
+    return next(iter(stems), None)
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.losses:
+        return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
+    if not view.has(UNREACHABLE_SHARE):
+        return Absent("no model output comes from an operation with a limited range")
+    worst = 0.0
+    for loss in view.facts.losses:
+        if loss.name not in view[UNREACHABLE_SHARE]:
+            continue
+        share = level(view[UNREACHABLE_SHARE][loss.name])
+        floor = 0.0
+        if view.has(UNREACHABLE_LOSS) and loss.name in view[UNREACHABLE_LOSS]:
+            floor = level(view[UNREACHABLE_LOSS][loss.name])
+        worst = max(worst, share)
+        if share >= view.limit(SHARE) and floor >= view.limit(FLOOR):
+            return _present(view, loss, share, floor)
+    return Absent(f"at most {percent(worst)} of the targets lie outside the output's range")
+
+
+def _target_range(view: View, loss: Loss) -> str:
+    if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
+        return ""
+    low = view[TARGET_MINIMUM].get(loss.name)
+    high = view[TARGET_MAXIMUM].get(loss.name)
+    if low is None or high is None or not len(low.finite) or not len(high.finite):
+        return ""
+    return (f"they range from {number(float(np.min(low.finite.values)))} to "
+            f"{number(float(np.max(high.finite.values)))}, but ")
+
+
+def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
+    kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a limited range"))
+    layer = view.facts.layers().get(loss.input_layer or "")
+    series = view[UNREACHABLE_SHARE][loss.name].finite
+    evidence = [Evidence(
+        UNREACHABLE_SHARE.name, loss.name, *thinned(series.steps, series.values),
+        view.limit(SHARE), "no output can reach "
+        f"{percent(share)} of the targets (healthy: under {percent(view.limit(SHARE))})")]
+    if view.has(UNREACHABLE_LOSS) and loss.name in view[UNREACHABLE_LOSS]:
+        floors = view[UNREACHABLE_LOSS][loss.name].finite
+        evidence.append(Evidence(
+            UNREACHABLE_LOSS.name, loss.name, *thinned(floors.steps, floors.values),
+            view.limit(FLOOR),
+            f"even the best possible output misses {percent(floor)} of the targets' variance "
+            f"(healthy: under {percent(view.limit(FLOOR))})"))
+    return Present(
+        strength=0.95 if share >= 2 * view.limit(SHARE) else 0.8,
+        title=f"the model can never reach {percent(share)} of its targets: "
+        f"{_target_range(view, loss)}its output comes from {kind} (range: {reach})",
+        since_step=0,
+        location=_location(loss, layer),
+        label=f"cannot output {percent(share)} of the targets",
+        evidence=tuple(evidence),
+        remedies=_remedies(layer, kind),
+    )
+
+
+def _location(loss: Loss, layer: Layer | None) -> SourceLocation | None:
+    if layer is not None and layer.location is not None:
+        return layer.location
+    return loss.input_location or loss.location
+
+
+def _remedies(layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
+    name = layer.name if layer is not None else kind
+    removed = Remedy(
+        "remove the last activation", Safety.SAFE, (RemoveLayer(name),),
+        code_text=f"# end with the linear layer, without {kind}")
+    if layer is None:
+        scaled = Remedy("scale the targets", Safety.ADVICE,
+                        advice="Scale the targets into the range of the activation, and undo "
+                        "the scaling for predictions.")
+        return (removed, scaled)
+    return (removed, Remedy("replace it with an identity", Safety.CHANGES_EXPERIMENT,
+                            (ReplaceLayer(name, "Identity()"),)))
+
+
+CAUSE = Cause(
+    slug="wrong-output-activation",
+    code="M006",
+    title="Wrong output activation",
+    family="Model",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss falls at first and then stops at a floor. Predictions pile up at one "
+        "end of their range, for example at 0 for a ReLU.",
+        consequence="No amount of training brings the error below that floor. The network misses "
+        "every target outside the range by at least its distance from the range.",
+        why="A ReLU never outputs negative numbers, a sigmoid outputs 0 to 1, and a tanh outputs "
+        "-1 to 1. An output that is pushed against its limit also gets no gradient any more.",
+        detection="The autograd graph shows which operation made the prediction. "
+        "unstuck measures the share of targets outside the range of that operation, and the "
+        "squared error that remains for the best possible output. Both must be larger than noise "
+        "and outliers make them.",
+        limitations="An activation whose result is scaled or shifted afterwards is not judged. "
+        "Only squared, absolute and Huber errors are judged, from torch.nn or written by hand.",
+        references=(
+            "Holden 2017: My neural network isn't working: you used the wrong last activation",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.2.2: output units",
+        ),
+    ),
+    needs=(),
+    uses=(UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM),
+    thresholds=(SHARE, FLOOR),
+    explains=(
+        "dead-relu", "saturated-activations", "vanishing-gradients", "targets-not-normalised",
+        "learning-rate-too-low", "learning-rate-too-high", "noise-floor", "too-shallow",
+        "too-narrow", "bad-initialisation", "exploding-gradients",
+    ),
+    detect=_detect,
+)

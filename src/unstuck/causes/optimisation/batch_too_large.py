@@ -1,0 +1,127 @@
+"""Batch too large: few updates, each from more samples than a good direction needs."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import loss_points
+from unstuck.measures.slowness import Slow, slow
+from unstuck.measures.steps import (
+    agreement_evidence,
+    batch_location,
+    samples_per_step,
+    updates_per_epoch,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    BATCH_SIZE,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    SAME_BATCH,
+    TRAIN_LOSS,
+)
+from unstuck.words import count, number, percent
+
+AGREE = Threshold(
+    "gradients-agree", 0.8,
+    "If the gradients of two batches agree to four fifths, the batches say nearly the same. A "
+    "quarter of the samples would already give as much signal as noise.",
+    "McCandlish et al. 2018: the agreement is 1 / (1 + noise scale / batch size)",
+)
+FEW_UPDATES = Threshold(
+    "updates-per-epoch", 8.0,
+    "So few updates per epoch make poor use of the data: an eighth of all samples or more goes "
+    "into a single step.",
+    "usual batches of 16 to 256 samples give ten to thousands of updates per epoch",
+)
+ON_ITS_WAY = Threshold(
+    "still-on-its-way", 0.2,
+    "In the second half of the run, the loss fell at least a fifth as far as in the first half, so "
+    "more updates would have lowered it further.",
+    "the loss of a run that has plateaued no longer falls",
+)
+
+
+def _detect(view: View) -> Verdict:
+    found = slow(view)
+    if not isinstance(found, Slow):
+        return found
+    size, updates = samples_per_step(view), updates_per_epoch(view)
+    if size is None:
+        return Unknown("the batch size is not known", (BATCH_SIZE.name,))
+    if not found.whole >= view.limit(AGREE):
+        return Absent("smaller batches would make the gradient noisier (agreement of successive "
+                      f"gradients: {number(found.whole)}, where 1 is free of noise)")
+    if not found.fall >= view.limit(ON_ITS_WAY):
+        return Absent("the loss had plateaued, so more updates would not have lowered it further")
+    if updates is None:
+        return Unknown("the number of samples in an epoch is not known",
+                       ("training data from a DataLoader",))
+    if not updates <= view.limit(FEW_UPDATES):
+        return Absent(f"an epoch has enough updates ({number(updates)})")
+    scale = size * (1 / found.whole - 1)
+    steps, points = loss_points(view)
+    evidence = (
+        *agreement_evidence(
+            view, view.limit(AGREE),
+            "successive gradients are nearly the same (agreement "
+            f"{number(found.whole)}; 0 is pure noise, 1 is free of noise), so a batch size of "
+            f"{number(max(scale, 1.0))} would already give as much signal as noise"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 "the loss was still falling when the run ended (in the second half it fell "
+                 f"{percent(found.fall)} as far as in the first)"),
+    )
+    return Present(
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
+        title=f"a batch size of {number(size)} is too large: the whole run has "
+        f"{count(view.facts.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
+        "thousands per epoch)",
+        label=f"only {count(view.facts.steps, 'update')} in the whole run",
+        remedies=(
+            Remedy("smaller batches", Safety.CHANGES_EXPERIMENT,
+                   tuple(BatchSize(n) for n in (16, 8, max(round(size / 2), 1),
+                                                max(round(size / 4), 1), 1) if n < size)
+                   or (BatchSize(1),)),
+            Remedy("train longer", Safety.SAFE, (MoreSteps(5.0), MoreSteps(20.0))),
+        ),
+        one_of=("learning-rate-too-low", "too-few-steps", "momentum-too-low"),
+        separated_by="run again with an eighth of the batch size and the same number of epochs: if "
+        "that alone lowers the training loss as far as eight times as many epochs do, the cause is "
+        "batch-too-large",
+    )
+
+
+CAUSE = Cause(
+    slug="batch-too-large",
+    code="O003",
+    title="Batch too large",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss curve falls smoothly, without jitter, and training ends long before the "
+        "loss is low.",
+        consequence="Each epoch makes only a few updates. The run needs many times as many epochs "
+        "as it would with smaller batches.",
+        why="More samples make a gradient more exact. But once the batch is larger than the "
+        "gradient noise scale, the direction hardly improves. The samples of one such step would "
+        "have been enough for several steps that are almost as good.",
+        detection="Three things must come together. The gradients of successive steps agree to at "
+        "least four fifths over the run, so the gradient noise scale is at most a quarter of the "
+        "batch size. An epoch has at most eight updates. The run has not learned enough, and its "
+        "loss was still falling when it ended.",
+        limitations="A higher learning rate or more epochs would also help such a run. Only a "
+        "trial can show which is best, so this is never more than a note. A run on full batches of "
+        "noisy labels looks the same once it has learned most of what can be learned. If a program "
+        "trains on more than 2,000 samples without a DataLoader, their number is not known.",
+        references=(
+            "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
+            "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",
+        ),
+    ),
+    needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
+    uses=(SAME_BATCH,),
+    thresholds=(AGREE, FEW_UPDATES, ON_ITS_WAY),
+    by_trial=True,
+    detect=_detect,
+)

@@ -1,0 +1,139 @@
+"""Batch too small: from the first steps on, gradients are mostly noise."""
+
+from __future__ import annotations
+
+import math
+
+from unstuck.measures.basics import learned_little, loss_points, typed
+from unstuck.measures.steps import (
+    EARLY_PAIRS,
+    agreement,
+    agreement_evidence,
+    batch_location,
+    jump_cost,
+    late_step,
+    main_optimizer,
+    samples_per_step,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import BatchSize, OptimizerArgument, Remedy, Safety
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    BATCH_SIZE,
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+)
+from unstuck.words import number, percent
+
+NOISE = Threshold(
+    "noise-over-batch", 4.0,
+    "The gradient noise scale is the batch size at which noise and signal are equally large. With "
+    "less than a quarter of it, nearly all of a step is chance, even at the start, where the "
+    "signal is strongest.",
+    "McCandlish et al. 2018: An empirical model of large-batch training, section 2.2",
+)
+BOUNCE = Threshold(
+    "gradients-against", 0.15,
+    "Pure noise gives an agreement of zero on average. If the agreement is clearly below zero, the "
+    "steps overshoot.",
+    "on a plateau the agreement is minus half of the learning rate times the curvature",
+)
+DROWNED = Threshold(
+    "cost-of-noise", 0.25,
+    "The noise floor of SGD makes up at least a quarter of the loss: gradient noise sustains it at "
+    "this learning rate and batch size.",
+    "Mandt et al. 2017; at most 0.07 in test programs that plateau for other reasons",
+)
+
+
+def _detect(view: View) -> Verdict:
+    if view.outcome.kind in (OutcomeKind.CONVERGED, OutcomeKind.OVERFITTING):
+        return Absent(f"the outcome is {view.outcome.kind}, so noise did not prevent learning")
+    if not learned_little(view.outcome) and view.outcome.kind is not OutcomeKind.PLATEAU:
+        return Absent("the loss fell well")
+    size, early = samples_per_step(view), agreement(view, pairs=EARLY_PAIRS)
+    diverged = view.outcome.kind is OutcomeKind.DIVERGED
+    cost = math.inf if diverged else jump_cost(view, late_step(view))
+    losses = view[TRAIN_LOSS].finite.values
+    if size is None or early is None or cost is None or not len(losses):
+        return Unknown("the noise of the gradient was not measured", (GRADIENT_PRODUCT.name,))
+    if not early >= -view.limit(BOUNCE) or (diverged and early < 0):
+        return Absent("the first steps overshoot, which is a problem of the learning rate "
+                      f"(agreement of successive gradients: {number(early)})")
+    level = float(losses[len(losses) // 2:].mean())
+    scale = size * (1 / max(early, 1e-3) - 1)
+    if not scale >= view.limit(NOISE) * size:
+        return Absent("the first gradients are not mostly noise (noise scale "
+                      f"{number(scale)}, batch size {number(size)})")
+    if not level > 0 or not cost / level >= view.limit(DROWNED):
+        return Absent("the gradients are noisy, but the steps are small enough to average the "
+                      "noise out")
+    share = percent(min(cost / level, 1.0))
+    harm = "the loss diverges" if diverged else f"gradient noise sustains {share} of the loss"
+    optimizer = main_optimizer(view)
+    steps, points = loss_points(view)
+    remedies = [Remedy("larger batches", Safety.CHANGES_EXPERIMENT,
+                       tuple(BatchSize(round(size * k)) for k in (8, 4, 16, 32)))]
+    if optimizer is not None and optimizer.learning_rate:
+        remedies.append(Remedy("lower the learning rate", Safety.CHANGES_EXPERIMENT, (
+            OptimizerArgument(optimizer.name, "lr", typed(optimizer.learning_rate / 8)),)))
+    evidence = (
+        *agreement_evidence(
+            view, 1 / (1 + view.limit(NOISE)),
+            f"gradients are mostly noise from the start (agreement of successive gradients: "
+            f"{number(early)}; 0 is pure noise, 1 is free of noise)"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 harm if diverged else
+                 f"about {share} of the loss in the second half of the run is gradient noise "
+                 "sustained by this learning rate and batch size"),
+    )
+    return Present(
+        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
+        title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",
+        label="with so few samples per step, the gradient is mostly noise",
+        remedies=tuple(remedies),
+        one_of=("learning-rate-too-high", *(() if diverged else ("noise-floor",))),
+        separated_by="run again with eight times the batch size and the same number of epochs, and "
+        "once more with an eighth of the learning rate instead: if only the larger batch lowers "
+        "the training loss, the cause is batch-too-small",
+    )
+
+
+CAUSE = Cause(
+    slug="batch-too-small",
+    code="O004",
+    title="Batch too small",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss jumps up and down from step to step over its whole range, with hardly "
+        "any trend underneath.",
+        consequence="The weights walk at random around a good solution. How good the network is at "
+        "the end depends on the last few batches.",
+        why="The gradient of a batch is the true gradient plus noise. The noise shrinks as the "
+        "batch grows. If there is far more noise than signal, steps of the usual size mostly "
+        "follow the noise.",
+        detection="The gradients of two successive steps are compared. Their dot product "
+        "estimates the square of the true gradient's norm, without any extra pass. At the start, "
+        "where the signal is strongest, the noise must be at least four times as strong. The run "
+        "must also have diverged, or have learned little or plateaued while gradient noise "
+        "sustains at least a quarter of its loss.",
+        limitations="A lower learning rate averages the same noise over more steps. Only a trial "
+        "can show which of the two is better. Labels that do not depend on the inputs also cause "
+        "noise.",
+        references=(
+            "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
+            "Smith et al. 2018: Don't decay the learning rate, increase the batch size",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
+    uses=(BATCH_SIZE,),
+    thresholds=(NOISE, BOUNCE, DROWNED),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

@@ -1,0 +1,186 @@
+"""Clipping throttles: a gradient clip so tight that every step is cut to almost nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import (
+    expression,
+    learned_little,
+    level,
+    loss_points,
+    nan_median,
+    thinned,
+    weight_updates,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Clip, Remedy, Safety, literal
+from unstuck.schema.facts import Clipping
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import number, percent, times
+
+ALWAYS = Threshold(
+    "clipped-steps", 0.9,
+    "Clipping is meant for occasional explosions. If it shortens nine of ten steps, it sets the "
+    "length of all of them.",
+    "Pascanu et al. 2013 set the limit to between half and ten times the average norm",
+)
+FACTOR = Threshold(
+    "cut-by", 20.0,
+    "Clipping by a small factor is usual in recurrent networks and transformers. Clipping by a "
+    "factor of 20 amounts to a different learning rate.",
+    "in healthy example programs the factor is 10 at most",
+)
+SLOW = Threshold(
+    "throttled-update", 2e-3,
+    "The clipped steps change the weights by no more than about the usual 0.1 %. An optimizer that "
+    "rescales its steps, such as Adam, makes up for any clipping.",
+    "CS231n: about 0.1 % is usual",
+)
+AT_LIMIT = Threshold(
+    "elements-at-limit", 0.7,
+    "If the root mean square of a clipped gradient is near the limit for single values, most of "
+    "its values are at the limit.",
+    "the ratio is 1 if all values are at the limit",
+)
+FEWEST = 10  # clipped steps
+
+
+def _detect(view: View) -> Verdict:
+    clippings = view.facts.clippings
+    if not clippings:
+        return Absent("no gradient clipping was seen")
+    limits = {c.limit for c in clippings}
+    if len(limits) > 1 or len({c.function for c in clippings}) > 1:
+        return Unknown("gradients are clipped at several limits, and which limit applied to which "
+                       "gradient is not known", ("a run with a single clipping call",))
+    clipping = clippings[0]
+    if not clipping.limit > 0 or math.isinf(clipping.limit):
+        return Absent(f"a clipping limit of {number(clipping.limit)} clips nothing")
+    if not learned_little(view.outcome) or view.outcome.kind in (
+        OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.CRASHED, OutcomeKind.TOO_SHORT,
+    ):
+        return Absent("the run does not suffer from steps that are too short")
+    updates = weight_updates(view)
+    left = float(np.nanmax(nan_median(updates.ratios, axis=1))) if updates.names else math.nan
+    if not math.isfinite(left):
+        return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    if not left <= view.limit(SLOW):
+        return Absent(f"the updates are large enough, relative to the weights ({percent(left)})")
+    by_value = _by_value(view, clipping, left)
+    if clipping.function == "clip_grad_value_":
+        return by_value
+    if not view.has(CLIP_NORM):
+        return Unknown("the gradient norm before clipping was not measured", (CLIP_NORM.name,))
+    norms = view[CLIP_NORM].finite
+    if len(norms) < FEWEST:
+        return Unknown(f"too few clipped steps were seen ({len(norms)})",
+                       (f"a run with at least {FEWEST} clipped steps",))
+    cut = float(np.mean(norms.values > clipping.limit))
+    factor = float(np.median(norms.values)) / clipping.limit
+    if not (cut >= view.limit(ALWAYS) and factor >= view.limit(FACTOR)):
+        return Absent(f"clipping is too mild to throttle training ({percent(cut)} of the steps are "
+                      f"clipped, and the median gradient norm is {times(factor)} the limit)")
+    return _present(
+        view, clipping, left, CLIP_NORM.name, norms, f"shortens {percent(cut)} of the steps, "
+        f"typically by a factor of {number(factor)}", 0.9,
+        float(np.percentile(norms.values, 90)))
+
+
+def _by_value(view: View, clipping: Clipping, left: float) -> Verdict:
+    """Clipping of single values gives no norm, but leaves the optimizer values at the limit."""
+    shares = []
+    best: Series | None = None
+    for name, parameter in view.facts.parameters().items():
+        if name in view[GRADIENT_NORM] and len(parameter.shape) >= 2:
+            series = view[GRADIENT_NORM][name]
+            rms = level(series) / math.sqrt(max(math.prod(parameter.shape), 1))
+            shares.append(rms / clipping.limit)
+            best = best or series
+    share = float(np.median(shares)) if shares else math.nan
+    if best is None or not share >= view.limit(AT_LIMIT):
+        return Absent(f"a typical gradient value is only {percent(share)} of the clipping limit"
+                      if shares else "no gradient of a weight matrix was measured")
+    return _present(
+        view, clipping, left, GRADIENT_NORM.name, best,
+        "cuts most gradient values (their root mean square is "
+        f"{percent(min(share, 1.0))} of the limit)", 0.7, clipping.limit * 1e3)
+
+
+def _present(
+    view: View, clipping: Clipping, left: float, signal: str, series: Series, says: str,
+    strength: float, fitting: float,
+) -> Present:
+    steps, values = thinned(series.steps, series.values)
+    loss_steps, losses = loss_points(view)
+    limit = number(clipping.limit)
+    raised = _typed(fitting)
+    written = expression(clipping.location)
+    return Present(
+        strength=strength,
+        title=f"gradient clipping at {limit} throttles the training: it {says} (usual: only "
+        "occasional steps are clipped)",
+        since_step=int(series.steps[0]),
+        location=clipping.location,
+        label=f"this limit {says}",
+        evidence=(
+            Evidence(signal, "", steps, values, clipping.limit,
+                     f"clipping leaves updates of only {percent(left)} of the weights (median "
+                     f"gradient norm {number(float(np.median(series.values)))}, limit {limit})"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss went from {number(losses[0])} to {number(losses[-1])}"),
+        ),
+        remedies=(
+            Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,
+                   (Clip(raised), Clip(_typed(3 * fitting))),
+                   code_text=None if written is None or clipping.function != "clip_grad_norm_"
+                   else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
+            Remedy("remove the clip", Safety.CHANGES_EXPERIMENT,
+                   advice="Leave out the clipping and check whether the gradient norm ever "
+                   "explodes."),
+        ),
+    )
+
+
+def _typed(limit: float) -> float:
+    """A limit as one would type it, with one digit."""
+    return float(format(limit, ".1g"))
+
+
+CAUSE = Cause(
+    slug="clipping-throttles",
+    code="O005",
+    title="Clipping throttles",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss falls smoothly but extremely slowly. It looks as if the learning rate "
+        "were far too small, although it is a usual one.",
+        consequence="Every step has the same tiny length, however large the gradient is. The "
+        "training would take many times as long.",
+        why="Clipping by norm scales a gradient down to the limit. If the limit is far below the "
+        "usual norm, this happens at every step. The effective learning rate is then the learning "
+        "rate times the limit, divided by the norm.",
+        detection="At every step unstuck knows the gradient norm before clipping. Nearly all "
+        "norms must be above the limit, and the typical one at least 20 times the limit. The "
+        "clipped steps must be short relative to the weights, and the run must have learned "
+        "little. Adam makes up for any constant factor, so its steps stay long.",
+        limitations="Clipping that a program does by hand is not seen. On a device other than "
+        "the CPU the norm is not read because reading it would stall the device. Clipping of "
+        "single values is detected only if most values of the gradients are at the limit.",
+        references=(
+            "Pascanu, Mikolov, Bengio 2013: Training recurrent networks (arXiv 1211.5063)",
+        ),
+    ),
+    needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS, GRADIENT_NORM),
+    uses=(CLIP_NORM,),
+    thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
+    explains=("learning-rate-too-low", "noise-floor"),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,252 @@
+"""Learning rate too high: updates rewrite the weights faster than the loss surface allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.curves.statistics import smooth
+from unstuck.measures.basics import (
+    Updates,
+    constant_loss,
+    failed,
+    last_good_step,
+    learned_little,
+    loss_points,
+    optimizer_of,
+    rate_code,
+    rates,
+    thinned,
+    weight_updates,
+)
+from unstuck.measures.looks import gaps
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
+from unstuck.schema.facts import NonFiniteStage, Optimizer
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import number, percent
+
+HEALTHY = 1e-3
+DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
+LARGE = Threshold(
+    "large-update", 0.05,
+    "An update that changes the typical weight matrix by a twentieth of its size, step after step, "
+    "replaces the whole matrix within a few tens of steps. In networks that train well an update "
+    "is about 0.001 of the weights.",
+    "CS231n; Bottou in Goodfellow et al., ch. 11; torchmortem's limit of 0.1 raised no false alarm "
+    "on 72 healthy runs",
+)
+GIANT = Threshold(
+    "giant-update", 0.5,
+    "A single update that changes the typical weight matrix by half of its size ends far away from "
+    "the point at which the gradient was measured.",
+    "Bottou: about 1 %, not 50 %",
+)
+JUMP = Threshold(
+    "loss-jump", 2.0,
+    "A loss that rises to twice its starting value was thrown there by an update. Before anything "
+    "is learned, a healthy loss varies less than that from batch to batch.",
+    "TheDeepChecker calls twice the best loss a divergence",
+)
+WORSE = Threshold(
+    "worse-than-constant", 1.1,
+    "A network whose loss ends 10 % above that of the best constant prediction is kept there by "
+    "its own updates. It would be better off without training.",
+    "calibrated on programs of the corpus",
+)
+LOST = Threshold(
+    "ground-lost", 1.25,
+    "A run that ends with a loss 25 % above its own best level was thrown out of a valley again.",
+    "calibrated on programs of the corpus at thirty times their learning rate",
+)
+SUSPECT = Threshold(
+    "suspect-update", 0.02,
+    "Twenty times the usual update, at every step, is too much for a run that learns nothing. It "
+    "proves nothing against a run that learns.",
+    "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What the updates and the loss show."""
+
+    typical: float  # median over matrices and the schedule of looks, at least,
+    most: float  # and at most, where looks were left out
+    peak: float  # largest typical update of a step
+    peak_step: int
+    since: int  # first step with a large update
+    jump: float  # highest loss over the loss before the first update
+    excess: float  # last level over the constant's loss, NaN if unknown
+    lost: float  # last level over the best level, NaN if unknown
+    updates: Updates
+
+
+def _signs(view: View, updates: Updates) -> _Signs | None:
+    typical = updates.typical()
+    good = (updates.steps <= last_good_step(view)) & ~np.isnan(typical)
+    if not good.any():
+        return None
+    steps, values = updates.steps[good], typical[good]
+    top = int(np.argmax(values))
+    large = np.flatnonzero(values >= min(view.limit(LARGE), values[top]))
+    loss = view[TRAIN_LOSS]
+    finite = loss.finite.values
+    start = float(np.max(finite[:2])) if len(finite) else math.nan
+    highest = float(np.max(finite)) if len(finite) else math.nan
+    tail = finite[-max(len(finite) // 10, 3) :]
+    last = float(np.mean(tail)) if len(tail) else math.nan
+    levels = smooth(loss, max(len(loss) // 20, 5)).values
+    best = float(np.min(levels)) if len(levels) else math.nan
+    constant = constant_loss(view)
+    return _Signs(
+        *gaps(view.facts, steps, last_good_step(view)).median(values),
+        float(values[top]), int(steps[top]), int(steps[large[0]]),
+        highest / start if start > 0 else math.nan,
+        last / constant if constant is not None and constant > 0 else math.nan,
+        last / best if best > 0 else math.nan, updates,
+    )
+
+
+def _detect(view: View) -> Verdict:
+    updates = weight_updates(view)
+    signs = _signs(view, updates)
+    if signs is None:
+        return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    sustained = signs.typical >= view.limit(SUSPECT)
+    giant = signs.peak >= view.limit(GIANT)
+    size = (f"the typical one is {percent(signs.typical)} as large as the weights, the largest "
+            f"{percent(signs.peak)}")
+    if not (sustained or giant) and signs.most >= view.limit(SUSPECT):
+        return Unknown("too few steps were examined closely to know how far a typical one moves "
+                       "the weights", ("a run with --overhead 1",))
+    if not (sustained or giant):
+        return Absent(f"the updates are small enough ({size})")
+    jumped = signs.jump >= view.limit(JUMP)
+    worse = signs.excess >= view.limit(WORSE)
+    lost = signs.lost >= view.limit(LOST)
+    found = view.facts.non_finite
+    if found is not None and found.stage in DATA and not jumped:
+        return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
+                      "them")
+    if failed(view.outcome) and (giant or jumped or worse or lost):
+        strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
+        strength += 0.1 * (signs.typical >= view.limit(LARGE))
+        if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN):
+            strength = max(strength, 0.95 if giant else 0.85)
+    elif view.outcome.kind is OutcomeKind.TOO_SHORT:
+        return Unknown(f"the updates are large ({size}), but the run is too short to see whether "
+                       "the loss settles", ("a longer run",))
+    elif learned_little(view.outcome) and (worse or (jumped and giant)):
+        strength = 0.5 + 0.1 * (giant + jumped + worse)
+    elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
+        strength = 0.5
+    elif failed(view.outcome):
+        return Unknown(f"the updates are large ({size}) and nothing was learned, but the loss did "
+                       "not jump as it does when steps are too large",
+                       ("a second run with a tenth of the learning rate",))
+    elif learned_little(view.outcome) and (giant or sustained):
+        return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
+                       "neither jumped nor ended above that of a constant prediction",
+                       ("a second run with a tenth of the learning rate",))
+    else:
+        return Absent(f"the updates are large ({size}), but the run tolerates them")
+    return _present(view, signs, strength)
+
+
+def _present(view: View, signs: _Signs, strength: float) -> Verdict:
+    optimizer = optimizer_of(view, signs.updates.names)
+    giant = signs.peak >= view.limit(GIANT)
+    size = signs.peak if giant else signs.typical
+    when = f" at step {number(signs.peak_step)}" if giant else ""
+    steps, values = thinned(signs.updates.steps, signs.updates.typical())
+    loss_steps, losses = loss_points(view)
+    before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
+    end = number(losses[-1])
+    rate = "" if optimizer is None or optimizer.learning_rate is None else (
+        f" of {number(optimizer.learning_rate)}")
+    return Present(
+        strength=strength,
+        title=f"the learning rate{rate} is too high: one update is {percent(size)} as large as "
+        f"the weights, and the loss went from {number(before)} to {end}",
+        since_step=signs.since + 1,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"one update is {percent(size)} as large as the weights (usual: about "
+        f"{percent(HEALTHY)})",
+        evidence=(
+            Evidence(UPDATE_NORM.name, "", steps, values, view.limit(LARGE),
+                     f"updates are too large{when}: the one of the typical weight matrix is "
+                     f"{percent(size)} as large as the matrix (usual: about {percent(HEALTHY)})"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss started at {number(before)}, rose to {number(after)} and ended at "
+                     f"{end}" if after > before else
+                     f"the loss started at {number(before)} and ended at {end}"),
+        ),
+        remedies=_remedies(optimizer, size),
+    )
+
+
+def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
+    if optimizer is None or optimizer.learning_rate is None:
+        return (Remedy("lower the learning rate", Safety.ADVICE,
+                       advice="Divide the learning rate by 10 until the loss falls steadily."),)
+    now = optimizer.learning_rate
+    # The update is proportional to the learning rate: with this one it would be about 1 %.
+    fitting = now * min(0.01 / size, 0.5)
+    walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
+    ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
+    best = float(format(fitting, ".1g"))
+    return (
+        Remedy("lower the learning rate", Safety.SAFE, ladder,
+               code_text=rate_code(optimizer, best)),
+        Remedy("warm up", Safety.SAFE, (Schedule("linear warm-up", 100),),
+               code_text="scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, 1.0, 100)"
+               "  # scheduler.step() after each optimizer.step()"),
+        Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1))),
+    )
+
+
+CAUSE = Cause(
+    slug="learning-rate-too-high",
+    code="O001",
+    title="Learning rate too high",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss jumps after the first updates, oscillates, stays above that of a "
+        "constant prediction, or becomes NaN.",
+        consequence="Every step overshoots. On the way, units saturate or die and weights may "
+        "overflow. Longer training does not help.",
+        why="A gradient describes the loss only near the current weights. If an update is longer "
+        "than the valley is wide, it lands on the other side, higher up, where the gradient is "
+        "even larger. A usual update is about a thousandth of the size of the weights. Adam moves "
+        "each weight by about the learning rate itself, however small the gradient is, so its "
+        "learning rate must be small compared with the weights.",
+        detection="The detector measures how much each weight matrix really changes in a step and "
+        "compares that with the size of the matrix. It never judges the learning rate itself. "
+        "Large updates count only if the run suffers from them: it diverged, its loss jumped above "
+        "its starting value, or it ended above the loss of a constant prediction or well above its "
+        "own best. Inputs on a large scale and gradients that accumulate also make updates large. "
+        "If they are to blame, unstuck reports them as the root cause.",
+        limitations="A learning rate that is only slightly too high costs accuracy without a "
+        "visible jump and is not found. Networks with batch normalisation tolerate large updates "
+        "and are not reported while they learn. A badly scaled initialisation can look the same.",
+        references=(
+            "CS231n, Learning and evaluation: ratio of weights to updates",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 8.3 and 11.4",
+            "Smith 2017: Cyclical learning rates for training neural networks (arXiv 1506.01186)",
+        ),
+    ),
+    needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
+    uses=(CONSTANT_LOSS,),
+    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
+    explains=(
+        "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
+        "vanishing-gradients", "noise-floor", "outliers",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,201 @@
+"""Learning rate too low: all updates of the run together hardly move the weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.curves.statistics import relative_fall
+from unstuck.measures.basics import (
+    POOR_SKILL,
+    Updates,
+    learned_little,
+    level,
+    loss_points,
+    nan_median,
+    optimizer_of,
+    rate_code,
+    rates,
+    thinned,
+    weight_updates,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Floats, Integers
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import MoreSteps, Remedy, Safety
+from unstuck.schema.facts import Optimizer
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import count, number, percent
+
+HEALTHY = 1e-3
+SMALL = Threshold(
+    "small-update", 5e-4,
+    "The typical update of every weight matrix, including the last layer's, is less than half of "
+    "the usual thousandth of the weights.",
+    "CS231n: about 1e-3; in every healthy program of the corpus the fastest matrix is above 0.0019",
+)
+TRAVEL = Threshold(
+    "little-travel", 0.3,
+    "Laid end to end, all updates of the run are shorter than a third of the weights. Since they "
+    "also change direction, the network ends even closer to its initialisation.",
+    "the sum of update ratios bounds how far a matrix can move; healthy programs of the corpus "
+    "reach 0.66 or more",
+)
+FALL = Threshold(
+    "small-fall", 0.5,
+    "If the loss of the best constant prediction is unknown, a loss that has halved shows that "
+    "something was learned.",
+    "half of the loss, as for runs whose best constant prediction is known",
+)
+GRADIENT_ALIVE = Threshold(
+    "gradient-alive", 1e-7,
+    "With a gradient below this, the learning rate is not what holds the weights back: there is "
+    "no gradient to follow.",
+    "DeepDiagnosis and SageMaker Debugger call a mean gradient below 1e-7 vanished",
+)
+
+
+def travel(updates: Updates, steps: int) -> Floats:
+    """Per matrix the sum of all update ratios of a run, steps between samples interpolated."""
+    total: Floats = np.zeros(len(updates.names))
+    for row, ratios in enumerate(updates.ratios):
+        known = ~np.isnan(ratios)
+        if known.any():
+            total[row] = _sum_over_steps(updates.steps[known], ratios[known], steps)
+    return total
+
+
+def _sum_over_steps(at: Integers, values: Floats, steps: int) -> float:
+    """The sum of a value at steps 0 to `steps` - 1, straight between the points and flat beyond."""
+    whole = max(steps, int(at[-1]) + 1)
+    between = np.diff(at)  # steps of a stretch, its first one counted, its last one not
+    inner = between * values[:-1] + np.diff(values) * (between - 1) / 2
+    return float(at[0] * values[0] + np.sum(inner) + (whole - at[-1]) * values[-1])
+
+
+def _detect(view: View) -> Verdict:
+    if not learned_little(view.outcome) and not _hardly_fell(view):
+        return Absent("the loss fell well")
+    if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
+                             OutcomeKind.CRASHED):
+        return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
+    updates = weight_updates(view)
+    if any(p.loaded for p in view.facts.parameters().values()):
+        return Absent("some weights were loaded, and small steps are usual in fine-tuning")
+    if not updates.names:
+        return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    gradients = view[GRADIENT_NORM]
+    alive = [
+        name for name in updates.names
+        if name in gradients and level(gradients[name]) >= view.limit(GRADIENT_ALIVE)
+    ]
+    if not alive:
+        return Absent("no gradient reaches the weights, so the learning rate is not what holds "
+                      "them back")
+    updates = updates.only(alive)
+    ratios = nan_median(updates.ratios, axis=1)
+    fastest = float(np.nanmax(ratios))
+    far = float(np.max(travel(updates, view.facts.steps)))
+    if not fastest > 0:
+        return Absent("the weights do not move at all, so a low learning rate is not the reason")
+    if not (fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL)):
+        return Absent(f"the weights move enough (relative to their own size: {percent(fastest)} "
+                      f"per step, {percent(far)} over the whole run)")
+    return _present(view, updates, fastest, far)
+
+
+def _hardly_fell(view: View) -> bool:
+    """Whether skill is unknown and the loss has not lost half of its start."""
+    if view.outcome.skill is not None or len(view.facts.backwards) > 1:
+        return False
+    fall = relative_fall(view[TRAIN_LOSS])
+    return fall is not None and fall < view.limit(FALL)
+
+
+def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdict:
+    optimizer = optimizer_of(view, updates.names)
+    steps, values = thinned(updates.steps, updates.typical())
+    loss_steps, losses = loss_points(view)
+    skill = view.outcome.skill
+    strength = 0.9 if far <= view.limit(TRAVEL) / 4 else 0.75
+    if skill is None:
+        strength -= 0.15
+    learned = "" if skill is None or skill >= POOR_SKILL else (
+        f", and the loss ends {percent(skill)} below that of a constant prediction" if skill > 0
+        else ", and the loss ends no lower than that of a constant prediction")
+    rate = "" if optimizer is None or optimizer.learning_rate is None else (
+        f" of {number(optimizer.learning_rate)}")
+    return Present(
+        strength=strength,
+        title=f"the learning rate{rate} is too low: over all {count(view.facts.steps, 'step')} "
+        f"the weights can change by at most {percent(far)}{learned}",
+        since_step=0,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"one update changes the weights by {percent(fastest)} (usual: about "
+        f"{percent(HEALTHY)})",
+        evidence=(
+            Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
+                     "updates are too small: even in the fastest weight matrix the typical one is "
+                     f"{percent(fastest)} of the weights (usual: about {percent(HEALTHY)})"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
+                     f"{count(view.facts.steps, 'step')}"),
+        ),
+        remedies=_remedies(optimizer, fastest),
+    )
+
+
+def _remedies(optimizer: Optimizer | None, fastest: float) -> tuple[Remedy, ...]:
+    longer = Remedy("train longer", Safety.SAFE, (MoreSteps(10.0), MoreSteps(100.0)))
+    if optimizer is None or optimizer.learning_rate is None:
+        advice = "Multiply the learning rate by 10 until the loss falls fast without jumping."
+        return (Remedy("raise the learning rate", Safety.ADVICE, advice=advice), longer)
+    now = optimizer.learning_rate
+    # The update is proportional to the learning rate: with this one it is about 0.3 %.
+    fitting = now * max(3 * HEALTHY / fastest, 3.0)
+    powers = [now * 10.0**k for k in range(1, 7) if 10.0**k <= 30 * fitting / now]
+    near = sorted(powers, key=lambda rate: abs(math.log(rate / fitting)))
+    return (
+        Remedy("raise the learning rate", Safety.SAFE,
+               rates(optimizer, [fitting, *near, fitting * 3, fitting / 3]),
+               code_text=rate_code(optimizer, float(format(fitting, ".1g")))),
+        longer,
+    )
+
+
+CAUSE = Cause(
+    slug="learning-rate-too-low",
+    code="O002",
+    title="Learning rate too low",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss falls along an almost straight, almost level line, and training ends "
+        "before anything is learned.",
+        consequence="The run would need ten to thousands of times as many steps as it was given.",
+        why="From a random start, the weights have to travel a distance of about their own size. "
+        "If each update is a hundred-thousandth of that, hundreds of steps cover a fraction of one "
+        "per cent.",
+        detection="The detector adds up the real change of each weight matrix over the run. Four "
+        "things must come together. The updates are small in every matrix, including the last "
+        "layer's. The gradient has not vanished. The weights have covered hardly any distance. The "
+        "loss hardly fell. If only the early layers stand still, the gradients vanish instead. A "
+        "schedule that ends near zero after successful training is not reported, because its "
+        "weights have already travelled.",
+        limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
+        "there. A learning rate that is too low by a factor of three looks like slow learning. "
+        "Only a second run with a higher learning rate can distinguish the two.",
+        references=(
+            "CS231n, Learning and evaluation: ratio of weights to updates",
+            "Goodfellow, Bengio, Courville: Deep Learning, ch. 11.4.1",
+        ),
+    ),
+    needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE),
+    explains=("too-few-steps",),
+    alike=("vanishing-gradients",),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,200 @@
+"""Momentum too high: steps continue after the slope has turned, and swing from side to side."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.curves.statistics import smooth
+from unstuck.measures.basics import drawn, failed, learned_little, loss_points
+from unstuck.measures.steps import main_optimizer, paired
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.facts import Optimizer
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
+from unstuck.words import number, times
+
+USUAL = 0.9
+BUILT_UP = math.ceil(1 / (1 - USUAL))  # steps; the usual momentum adds up as many gradients
+FEWEST = 3  # sampled steps between
+ADDED = Threshold(
+    "steps-over-gradients", 10.0,
+    "A step this many times as long as without momentum consists almost only of past gradients. "
+    "A momentum of 0.9 reaches this factor at most, on a constant slope.",
+    "1 / (1 - 0.9), the limit of the sum of powers",
+)
+SOME = Threshold(
+    "steps-over-some-gradients", 2.5,
+    "Between this and steps-over-gradients only a second run can decide. With a momentum of 0.9 "
+    "and gradients that are pure noise, the factor is slightly lower than this.",
+    "1 / sqrt(1 - 0.9²) = 2.3 for independent gradients",
+)
+CAME_DOWN = Threshold(
+    "came-down-first", 0.5,
+    "The loss must fall to half of its starting value before it rises again. Then the first steps, "
+    "in which momentum was still building up, are not what threw the run out.",
+    "the first ten steps are much the same with any momentum of 0.9 or more, because 0.9 adds up "
+    "ten gradients",
+)
+CAME_BACK = Threshold(
+    "came-back-since", 0.8,
+    "If the median loss of ten steps is back at 80 % of the starting value, nearly everything that "
+    "had been learned is lost again.",
+    "a choice: well above the half that was reached, so that noise does not cross both",
+)
+
+
+def _detect(view: View) -> Verdict:
+    optimizer = main_optimizer(view)
+    if optimizer is None or optimizer.momentum is None or not optimizer.learning_rate:
+        return Absent("no optimizer has a known momentum")
+    if not optimizer.momentum > USUAL:
+        return Absent(f"the momentum of {optimizer.name} is {number(optimizer.momentum)}, not more "
+                      f"than the usual {number(USUAL)}")
+    diverged = view.outcome.kind is OutcomeKind.DIVERGED
+    if not (diverged or learned_little(view.outcome)):
+        return Absent("the loss fell well, so the run tolerates its momentum")
+    if optimizer.kind != "SGD":
+        return Unknown(f"{optimizer.kind} divides by the size of its gradients, which hides the "
+                       "effect of its momentum", ("a second run with a momentum of 0.9",))
+    added = _added(view, optimizer)
+    if not len(added.since(BUILT_UP)):
+        return Unknown("no step was measured after momentum had built up",
+                       ("a longer run",))
+    end = _left_again(view)
+    if end is None:
+        if failed(view.outcome):
+            return Unknown("the loss never fell far enough to show what momentum did to it",
+                           ("a second run with a momentum of 0.9",))
+        return Absent("the loss did not climb back after it had fallen")
+    until = added.steps <= end
+    before = Series(added.steps[until], added.values[until]).since(BUILT_UP)
+    if len(before) < FEWEST:
+        return Unknown("too few steps were measured before the loss climbed back",
+                       ("a second run with a momentum of 0.9",))
+    factor = float(np.median(before.values))
+    if not factor >= view.limit(SOME):
+        return Absent(f"steps are only {times(factor)} as long as without momentum, and a momentum "
+                      "of 0.9 would make them just as long")
+    sure = factor >= view.limit(ADDED)
+    added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
+    steps, points = loss_points(view)
+    return Present(
+        strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6,
+        title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
+        f"{times(factor)} as long as without momentum, and the loss fell but was nearly back at "
+        f"its starting value by step {number(end)}",
+        since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
+        location=optimizer.location,
+        label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL))})",
+        evidence=(
+            drawn(UPDATE_NORM, "", added, view.limit(ADDED if sure else SOME),
+                  f"steps are {times(factor)} as long as without momentum (a momentum of 0.9 makes "
+                  + ("them at most 10 times as long)" if sure else
+                     "them 2.3 times as long if gradients are pure noise)")),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     "the loss fell while momentum built up, and had climbed back by step "
+                     f"{number(end)}"),
+        ),
+        remedies=(Remedy("lower the momentum", Safety.SAFE, (
+            OptimizerArgument(optimizer.name, "momentum", USUAL),
+            OptimizerArgument(optimizer.name, "momentum", 0.0))),),
+        one_of=() if sure else ("learning-rate-too-high",),
+        separated_by=None if sure else "run once with a momentum of 0.9 and once with a tenth of "
+        "the learning rate: if the first lowers the training loss as far as the second, the cause "
+        "is momentum-too-high",
+    )
+
+
+def _left_again(view: View) -> int | None:
+    """The step at which a loss that had fallen was back where it began; None if there is none.
+
+    While momentum builds up, a run behaves much as with a momentum of 0.9. If the loss falls then,
+    the learning rate is not too high for such steps; the longer ones that followed threw it out.
+    """
+    loss = view[TRAIN_LOSS]
+    levels = smooth(loss, BUILT_UP)
+    start = float(np.mean(loss.finite.values[:3])) if len(loss.finite) else math.nan
+    if not start > 0:
+        return None
+    low = levels.steps[levels.values <= view.limit(CAME_DOWN) * start]
+    high = levels.steps[levels.values >= view.limit(CAME_BACK) * start]
+    if not len(low) or not np.any(high >= low[0] + BUILT_UP):
+        return None
+    end = int(high[high >= low[0] + BUILT_UP][0])
+    # A high loss over a few steps only is the noise of batches.
+    stays = float(np.median(levels.since(end).values)) >= view.limit(CAME_BACK) * start
+    return end if stays else None
+
+
+def _added(view: View, optimizer: Optimizer) -> Series:
+    """Length of a step over the learning rate times its gradient, where both are known."""
+    updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
+    moved: dict[int, float] = {}
+    asked: dict[int, float] = {}
+    for name in optimizer.parameters:
+        if name not in updates or name not in gradients:
+            continue
+        for step, length, slope in paired(updates[name], gradients[name]):
+            if math.isfinite(length) and math.isfinite(slope):
+                moved[step] = math.hypot(moved.get(step, 0.0), length)
+                asked[step] = math.hypot(asked.get(step, 0.0), slope)
+    rates = next(iter(view[LEARNING_RATE].values()), None) if view.has(LEARNING_RATE) else None
+    steps, values = [], []
+    for step in sorted(moved):
+        rate = optimizer.learning_rate or 0.0
+        if rates is not None and np.any(rates.steps <= step):
+            rate = float(rates.values[rates.steps <= step][-1])
+        if rate > 0 and asked[step] > 0:
+            steps.append(step)
+            values.append(moved[step] / (rate * asked[step]))
+    return Series(np.array(steps, dtype=np.int64), np.array(values))
+
+
+CAUSE = Cause(
+    slug="momentum-too-high",
+    code="O007",
+    title="Momentum too high",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss falls at first. Then it climbs again, in waves of tens or hundreds of "
+        "steps, up to where it began and beyond.",
+        consequence="The weights swing around good solutions without staying at one. The run ends "
+        "wherever the last wave has carried it.",
+        why="Momentum m adds up the last 1 / (1 - m) gradients: ten for 0.9, a hundred for 0.99, "
+        "a thousand for 0.999. The sum keeps moving in a direction that no longer lowers the loss, "
+        "until as many opposite gradients have cancelled it. PyTorch's SGD adds the gradients in "
+        "full, so more momentum also means longer steps. Some of the literature multiplies each "
+        "gradient by 1 - m first (dampening=m in PyTorch), which keeps the steps as they were.",
+        detection="The detector compares the real length of each step with its length without "
+        "momentum, which is the learning rate times the gradient. Steps must be at least two and a "
+        "half times as long, which is more than a momentum of 0.9 makes of pure noise. The run "
+        "must have learned little or diverged. Its loss must have fallen while momentum built up, "
+        "because until then any momentum of 0.9 or more does much the same. After that, the loss "
+        "must have climbed nearly back to where it began and stayed there. A momentum that the run "
+        "tolerates is never reported, however high it is.",
+        limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
+        "the effect of their momentum is not measured. If steps are less than ten times as long as "
+        "without momentum, a lower learning rate may cure the run as well. Runs that never learn, "
+        "and runs that swing without losing what they have learned, are not reported.",
+        references=(
+            "Sutskever et al. 2013: On the importance of initialization and momentum",
+            "Goh 2017: Why momentum really works (Distill)",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
+    uses=(LEARNING_RATE,),
+    thresholds=(ADDED, SOME, CAME_DOWN, CAME_BACK),
+    explains=(
+        "learning-rate-too-high", "exploding-gradients", "non-finite-loss", "dead-relu",
+        "saturated-activations", "vanishing-gradients", "noise-floor",
+    ),
+    alike=("learning-rate-too-high",),
+    needs_trend=True,
+    detect=_detect,
+)

@@ -1,0 +1,96 @@
+"""Momentum too low: small steps that all point the same way but are never added up."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import loss_points
+from unstuck.measures.slowness import Slow, slow
+from unstuck.measures.steps import agreement_evidence, main_optimizer
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
+from unstuck.words import number
+
+COHERENT = Threshold(
+    "coherent-gradients", 0.25,
+    "The sum of ten gradients with an agreement a of 0.25 is three quarters slope and one quarter "
+    "noise: 10 a / (10 a + 1 - a). Each of them alone is mostly noise.",
+    "a momentum of 0.9 adds up ten gradients; on a plateau the agreement is zero or negative",
+)
+GAIN = Threshold(
+    "room-for-momentum", 3.0,
+    "A momentum m adds up 1 / (1 - m) gradients. The usual 0.9 must add up at least three times as "
+    "many as the present one, or there is too little to gain.",
+    "Sutskever et al. 2013; PyTorch's SGD has no momentum by default",
+)
+USUAL = 0.9
+
+
+def _detect(view: View) -> Verdict:
+    optimizer = main_optimizer(view)
+    if optimizer is None or optimizer.momentum is None:
+        return Unknown("the program's optimizer has no known momentum",
+                       ("a run with torch.optim.SGD",))
+    gain = (1 - optimizer.momentum) / (1 - USUAL)
+    if not gain >= view.limit(GAIN):
+        return Absent(f"the momentum of {optimizer.name} is already {number(optimizer.momentum)}")
+    found = slow(view)
+    if not isinstance(found, Slow):
+        return found
+    if not found.late >= view.limit(COHERENT):
+        return Absent(f"late gradients hardly agree (agreement {number(found.late)}; pure noise: "
+                      "0, no noise: 1), so momentum has little to add up")
+    steps, points = loss_points(view)
+    evidence = (
+        *agreement_evidence(
+            view, view.limit(COHERENT),
+            "successive gradients still point the same way in the second half of the run "
+            f"(agreement {number(found.late)}; pure noise: 0, no noise: 1)"),
+        Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 f"the loss ends at {number(points[-1])}, well above what the run could reach"),
+    )
+    return Present(
+        strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
+        title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients "
+        f"point the same way until the end of the run (agreement {number(found.late)}; pure noise: "
+        "0, no noise: 1) but are hardly added up",
+        label="hardly adds up successive gradients",
+        remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, (
+            OptimizerArgument(optimizer.name, "momentum", USUAL),)),),
+        one_of=("learning-rate-too-low", "batch-too-large", "too-few-steps"),
+        separated_by="run once with a momentum of 0.9, and once with ten times the learning rate "
+        "and no momentum: if only momentum lowers the training loss, the cause is momentum-too-low",
+    )
+
+
+CAUSE = Cause(
+    slug="momentum-too-low",
+    code="O006",
+    title="Momentum too low",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss creeps down a long, gentle slope, and most of the run is spent there.",
+        consequence="The run ends on the slope. What lies beyond it is learned many times later "
+        "than necessary, or never.",
+        why="In a narrow valley the steep walls do not allow a higher learning rate, while the "
+        "slope along the floor is small. Momentum adds up what successive gradients have in common "
+        "and cancels the rest, so the run moves fast along the floor and little across it.",
+        detection="In the second half of a run that learned little, successive gradients still "
+        "agree: their agreement, which is 0 for pure noise and 1 without noise, is 0.25 or more. "
+        "The optimizer hardly adds them up. A higher learning rate, smaller batches or more steps "
+        "would fit the same record, so only a second run can decide.",
+        limitations="Whether the walls allow a higher learning rate is not known without trying "
+        "one. Optimizers without a momentum of their own are not judged.",
+        references=(
+            "Sutskever et al. 2013: On the importance of initialization and momentum",
+            "Goh 2017: Why momentum really works (Distill)",
+        ),
+    ),
+    needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE),
+    thresholds=(COHERENT, GAIN),
+    needs_trend=True,
+    by_trial=True,
+    detect=_detect,
+)

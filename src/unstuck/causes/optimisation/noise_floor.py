@@ -1,0 +1,157 @@
+"""Noise floor: the loss plateaus at a level that the noise of the steps themselves sustains."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import loss_points, rate_code, rates, train_loss_at_the_end
+from unstuck.measures.looks import left_out
+from unstuck.measures.steps import (
+    EARLY_PAIRS,
+    agreement,
+    agreement_evidence,
+    jump_cost,
+    late_step,
+    main_optimizer,
+    samples_per_step,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    BATCH_SIZE,
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+)
+from unstuck.words import count, number, percent
+
+COST = Threshold(
+    "cost-of-steps", 0.25,
+    "At least a quarter of the loss on the plateau is the noise floor of SGD: gradient noise "
+    "sustained by this learning rate and batch size. A lower learning rate removes that part.",
+    "Mandt et al. 2017; programs of the corpus that plateau for other reasons have 0.07 at most",
+)
+REST = Threshold(
+    "steps-at-rest", 100.0,
+    "Fewer steps without progress are not a plateau yet.",
+    "a choice: plateaus that a lower learning rate breaks last for epochs",
+)
+SPENT = Threshold(
+    "gradients-spent", 0.3,
+    "Gradients that agree more than this still point down a slope, so the run has not plateaued.",
+    "on a plateau the agreement is minus half of learning rate times curvature, so zero at most",
+)
+
+
+def _detect(view: View) -> Verdict:
+    outcome = view.outcome
+    if outcome.kind is not OutcomeKind.PLATEAU:
+        return Absent(f"the outcome is {outcome.kind}, not a plateau after a fall")
+    if outcome.skill is None:
+        return Unknown("it is not known how much of the loss on the plateau could be removed",
+                       ("a loss from torch.nn or torch.nn.functional",))
+    level = train_loss_at_the_end(view)
+    if not level > 0:
+        return Unknown("the level of a loss that can be negative says nothing",
+                       ("a loss that stays above zero",))
+    rest = view.facts.steps - outcome.since_step
+    if not rest >= view.limit(REST):
+        return Absent(f"the loss plateaued only {count(rest, 'step')} before the end")
+    cost, late = jump_cost(view, late_step(view)), agreement(view, late_step(view))
+    if cost is None or late is None:
+        return Unknown("the noise floor of the plateau was not measured",
+                       (GRADIENT_PRODUCT.name, UPDATE_NORM.name))
+    if not late <= view.limit(SPENT):
+        return Absent("the run has not plateaued: successive gradients still agree (agreement "
+                      f"{number(late)}; pure noise: 0, no noise: 1)")
+    share = cost / level
+    if not share >= view.limit(COST):
+        if share >= view.limit(COST) / 2 and max(left_out(view.facts), default=-1) >= late_step(
+            view
+        ):  # a mean of few looks, each half as large again as the next
+            return Unknown("too few steps on the plateau were examined closely",
+                           ("a run with --overhead 1",))
+        return Absent(f"only {percent(share)} of the loss on the plateau is gradient noise, so a "
+                      "lower learning rate would remove no more than that")
+    early = agreement(view, pairs=EARLY_PAIRS)
+    others: tuple[str, ...] = ("learning-rate-too-high",)
+    if early is None or early < 0.5:
+        others = (*others, "batch-too-small")
+    optimizer = main_optimizer(view)
+    size = samples_per_step(view)
+    remedies = [
+        Remedy("let the learning rate decay", Safety.CHANGES_EXPERIMENT,
+               (Schedule("CosineAnnealingLR", view.facts.steps),),
+               code_text=f"CosineAnnealingLR(optimizer, T_max={view.facts.steps})"),
+    ]
+    if optimizer is not None and optimizer.learning_rate:
+        now = optimizer.learning_rate
+        remedies.insert(0, Remedy(
+            "lower the learning rate", Safety.CHANGES_EXPERIMENT,
+            rates(optimizer, (now / 10, now / 3, now / 30)), code_text=rate_code(
+                optimizer, float(format(now / 10, ".1g")))))
+    if size is not None:
+        remedies.append(Remedy("use larger batches", Safety.CHANGES_EXPERIMENT,
+                               (BatchSize(round(4 * size)), BatchSize(round(16 * size)))))
+    steps, losses = loss_points(view)
+    evidence = (
+        Evidence(TRAIN_LOSS.name, "", steps, losses, None,
+                 f"the loss has plateaued at {number(level)} since step "
+                 f"{number(outcome.since_step)} ({percent(outcome.skill)} below that of the best "
+                 "constant prediction)"),
+        *agreement_evidence(
+            view, 0.0,
+            "steps jump around a point without coming closer to it (agreement of successive "
+            f"gradients in the second half of the run: {number(late)}; pure noise: 0, no noise: 1)",
+        ),
+    )
+    return Present(
+        strength=0.75 if share < 2 * view.limit(COST) else 0.85,
+        title=f"the loss has plateaued at {number(level)}; about {percent(min(share, 1.0))} of it "
+        "is gradient noise sustained by this learning rate and batch size",
+        since_step=min(outcome.since_step, view.facts.steps),
+        location=optimizer.location if optimizer is not None else None,
+        label="steps of this size cannot come any closer to the minimum", evidence=evidence,
+        remedies=tuple(remedies), one_of=others,
+        separated_by="run once with a tenth of the learning rate from the plateau on, and once "
+        "with four times the batch size: if both lower the training loss, the cause is "
+        "noise-floor; if a tenth of the learning rate from the start lowers it as well, the cause "
+        "is learning-rate-too-high",
+    )
+
+
+CAUSE = Cause(
+    slug="noise-floor",
+    code="O009",
+    title="Noise floor",
+    family="Optimisation",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The training and held-out losses fall at first. Then both become flat, well above "
+        "the level that the network could reach.",
+        consequence="All further steps are wasted: the weights jump around the bottom of a valley "
+        "without settling there.",
+        why="Every step follows the noise of its batch as well as the slope. On the plateau the "
+        "two balance at the noise floor of SGD. It is proportional to the learning rate and to the "
+        "noise of the gradient, so larger batches lower it too. More steps do not.",
+        detection="On a plateau, unstuck estimates the noise floor as a quarter of the norm of an "
+        "update times the norm of its gradient. It must be at least a quarter of the loss. The "
+        "training loss must have plateaued after a fall, and successive gradients must no longer "
+        "agree.",
+        limitations="The estimate is exact for a quadratic valley and plain gradient descent. For "
+        "other optimizers it is an upper bound. A plateau caused by too little capacity, or by "
+        "noise in the data, has no such noise floor and is not reported.",
+        references=(
+            "Mandt, Hoffman, Blei 2017: SGD as approximate Bayesian inference (arXiv 1704.04289)",
+            "Smith, Le 2018: A Bayesian perspective on generalization and SGD (arXiv 1710.06451)",
+        ),
+    ),
+    needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
+    uses=(BATCH_SIZE,),
+    thresholds=(COST, REST, SPENT),
+    needs_trend=True,
+    formerly=("bottleneck",),
+    detect=_detect,
+)

@@ -1,0 +1,318 @@
+"""Schedule mistake: the learning rate is nearly zero long before the end, or never rises."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.curves.statistics import relative_fall, trend
+from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, loss_points, weight_updates
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety, Schedule
+from unstuck.schema.facts import EndKind, Scheduler, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    LEARNING_RATE,
+    SCHEDULER_CALLS,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
+from unstuck.words import count, number, percent, times
+
+DEAD = Threshold(
+    "dead-rate", 0.01,
+    "At a hundredth of its peak, a learning rate hardly moves the weights. Schedules usually end "
+    "there; they do not stay there.",
+    "the usual final values of cosine and step schedules",
+)
+EARLY = Threshold(
+    "early-end-of-schedule", 0.5,
+    "A schedule that ends in the first half of the run wastes the second half.",
+    "learning rates recorded in published training failures",
+)
+AT_ONCE = Threshold(
+    "at-once", 0.1,
+    "A schedule that ends within the first tenth of the run cannot have waited for the network to "
+    "converge.",
+    "a warm-up alone takes that long",
+)
+STILL = Threshold(
+    "still-falling", 0.1,
+    "Shortly before the learning rate collapsed, the loss still fell by a tenth. It had not "
+    "plateaued, so there was more to gain.",
+    "three times the change that counts as material in a loss curve",
+)
+LOW = Threshold(
+    "low-peak", 0.2,
+    "The highest learning rate reached is only a fifth of the intended one.",
+    "most warm-ups start between a thousandth and a third of the target",
+)
+IDLE = Threshold(
+    "idle-update", 1e-4,
+    "The largest update of the whole run is a tenth of the usual one. The warm-up never reached a "
+    "learning rate at which the network learns anything.",
+    "CS231n: about 1e-3 is usual",
+)
+PLATEAU = "ReduceLROnPlateau"
+# Schedules whose base rate is the one that they rise to. A lambda may scale by anything.
+RISING = ("OneCycleLR", "LinearLR", "SequentialLR", "ConstantLR")
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """The learning rate of one parameter group over the run."""
+
+    place: str
+    series: Series
+    steps: int
+
+    def at(self, share: float) -> float:
+        """The learning rate after a share of the run."""
+        index = np.searchsorted(self.series.steps, share * self.steps, side="right") - 1
+        return float(self.series.values[max(int(index), 0)])
+
+    def below_for_good(self, limit: float) -> int | None:
+        """The first step from which it stays below a limit, None if it ends above."""
+        high = np.flatnonzero(~(self.series.values < limit))
+        if not len(high):
+            return int(self.series.steps[0])
+        last = int(high[-1]) + 1
+        return int(self.series.steps[last]) if last < len(self.series) else None
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.steps:
+        return Unknown("no optimizer step was recorded", (LEARNING_RATE.name, "a longer run"))
+    traces = [
+        _Trace(place, points, view.facts.steps) for place, series in view[LEARNING_RATE].items()
+        if len(points := series.finite)
+    ]
+    if not traces:
+        return Unknown("the learning rate was never a finite number", (LEARNING_RATE.name,))
+    trace = max(traces, key=lambda t: (float(np.max(t.series.values)), t.place))
+    scheduler = _scheduler(view, trace.place)
+    if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
+        return Absent(
+            f"the learning rate is constant ({number(float(trace.series.values[0]))})")
+    return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or Absent(
+        f"the learning rate goes from {number(float(trace.series.values[0]))} to "
+        f"{number(float(trace.series.values[-1]))}, and that does not harm this run")
+
+
+def _scheduler(view: View, place: str) -> Scheduler | None:
+    """The schedule that moves a group: the one that calls the others, where there are several."""
+    optimizer = place.rpartition(".")[0]
+    able = [s for s in view.facts.schedulers if s.optimizer in (optimizer, None)]
+    return able[0] if able else None
+
+
+def _suffers(view: View) -> bool:
+    """Whether there was more to gain than the run gained."""
+    outcome = view.outcome
+    if outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
+                        OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED):
+        return False
+    if outcome.skill is None:
+        fall = relative_fall(view[TRAIN_LOSS])
+        return failed(outcome) or (fall is not None and fall < GOOD_SKILL / 2)
+    return learned_little(outcome) or outcome.skill < GOOD_SKILL
+
+
+def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+    peak = float(np.max(trace.series.values))
+    target = scheduler.target if scheduler is not None and scheduler.kind in RISING else None
+    floor = view.limit(DEAD) * max(peak, target or 0.0)
+    died = trace.below_for_good(floor) if peak > 0 else 0
+    if died is None or not died <= view.limit(EARLY) * trace.steps or not _suffers(view):
+        return None
+    at_once = died <= view.limit(AT_ONCE) * trace.steps
+    falling = _was_falling(view, died)
+    if scheduler is not None and scheduler.kind == PLATEAU and not (at_once or falling):
+        return None  # it did what it is for: the loss had plateaued by itself
+    if not (at_once or falling):
+        return Unknown(
+            f"the learning rate is nearly zero from step {died} on, but the loss had already "
+            "stopped falling by then",
+            ("a run with a constant learning rate",))
+    highest = f"peak of {number(peak)}"
+    if target is not None and target > peak:
+        highest = f"target of {number(target)}"
+    what = f"below {percent(view.limit(DEAD))} of its {highest}" if peak > 0 else "zero"
+    lost = f"the last {percent(1 - died / trace.steps)} of the run" if died else "the whole run"
+    return _present(
+        view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
+        title=f"the learning rate is {what} from {f'step {died} on' if died else 'the start'}: "
+        f"{lost} cannot learn anything",
+        label=f"the learning rate ends at {number(float(trace.series.values[-1]))}",
+        bound=floor,
+    )
+
+
+def _was_falling(view: View, died: int) -> bool:
+    """Whether the loss was still falling when the learning rate died."""
+    loss = view[TRAIN_LOSS].finite
+    alive = loss.steps <= died
+    before = Series(loss.steps[alive], loss.values[alive])
+    late = Series(before.steps[len(before) // 2:], before.values[len(before) // 2:])
+    line, enough = trend(late), view.limit(STILL)
+    return line is not None and line.falling and line.fall >= enough
+
+
+def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+    if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
+        return None
+    values, low = trace.series.values, view.limit(LOW)
+    update, idle = _largest_update(view), view.limit(IDLE)
+    rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
+    goal = scheduler.target if scheduler.kind in RISING else None
+    if not rises or not _suffers(view) or not learned_little(view.outcome):
+        return None
+    if goal is None:
+        if not (values[0] <= low * values[-1] and update <= idle):
+            return None
+        return _present(
+            view, trace, scheduler, strength=0.85,
+            title="the warm-up never ends: over all "
+            f"{count(trace.steps, 'step')} the learning rate only rises from "
+            f"{number(float(values[0]))} to {number(float(values[-1]))}, and an update changes the "
+            f"weights by at most {percent(update)} (usual: 0.1 %)",
+            label=f"still rising at the last step, at {number(float(values[-1]))}",
+            bound=float(values[-1]),
+        )
+    if not float(values[-1]) <= low * goal:
+        return None
+    return _present(
+        view, trace, scheduler, strength=0.85,
+        title=f"the warm-up never ends: after all {count(trace.steps, 'step')} the learning rate "
+        f"is {number(float(values[-1]))}, only {percent(float(values[-1]) / goal)} of its target "
+        f"of {number(goal)}",
+        label=f"reaches only {percent(float(values[-1]) / goal)} of the target learning rate",
+        bound=goal,
+    )
+
+
+def _largest_update(view: View) -> float:
+    """Of the typical weight matrix, in the whole run; infinite if it was not measured."""
+    if not (view.has(UPDATE_NORM) and view.has(WEIGHT_NORM)):
+        return math.inf
+    typical = weight_updates(view).typical()
+    return float(np.max(typical[np.isfinite(typical)], initial=0.0)) or math.inf
+
+
+def _pace(view: View, scheduler: Scheduler | None) -> float | None:
+    """Calls of the scheduler per optimizer step."""
+    if scheduler is None or not view.has(SCHEDULER_CALLS):
+        return None
+    series = view[SCHEDULER_CALLS].get(scheduler.name)
+    if series is None or not series.steps[-1] > 0 or not math.isfinite(series.values[-1]):
+        return None
+    return float(series.values[-1] / series.steps[-1])
+
+
+def _often(pace: float) -> str:
+    """How often the scheduler steps, in words."""
+    if not pace > 0:
+        return "the scheduler never steps"
+    if pace > 0.5:
+        often = "once" if 0.9 < pace < 1.1 else times(pace)
+        return f"the scheduler steps {often} per optimizer step"
+    return f"the scheduler steps about once every {count(round(1 / pace), 'optimizer step')}"
+
+
+def _present(
+    view: View, trace: _Trace, scheduler: Scheduler | None, *, strength: float,
+    title: str, label: str, bound: float,
+) -> Present:
+    pace = _pace(view, scheduler)
+    location: SourceLocation | None = None
+    advice = "Compare the schedule's length with the number of times that it steps in the run."
+    code = None
+    if scheduler is not None:
+        location = scheduler.call_location or scheduler.location
+        length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
+        if pace is not None and pace > 0.5:
+            advice = ("The scheduler steps once per batch. Call scheduler.step() once per epoch, "
+                      f"or give the schedule its length in batches{length}.")
+            code = "scheduler.step()  # after the loop over batches, once per epoch"
+        elif pace is not None:
+            advice = ("The scheduler steps less often than once per batch. Call scheduler.step() "
+                      "after every optimizer step, or give the schedule its length in steps of "
+                      f"its own{length}.")
+            code = "scheduler.step()  # after every optimizer.step()"
+    else:
+        location = next((o.location for o in view.facts.optimizers
+                         if o.name == trace.place.rpartition(".")[0]), None)
+    steps, values = _drawn(trace)
+    loss_steps, losses = loss_points(view)
+    calls = "" if pace is None else f"; {_often(pace)}"
+    course = f"goes from {number(values[0])} to {number(values[-1])}"
+    if min(values) == max(values):
+        course = f"stays at {number(values[0])}"
+    return Present(  # a schedule is at work from the first step on
+        strength=strength, title=title, since_step=0, location=location, label=label,
+        evidence=(
+            Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
+                     f"the learning rate {course}{calls}"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
+        ),
+        remedies=(
+            Remedy("call scheduler.step() in the right place", Safety.SAFE, advice=advice,
+                   code_text=code),
+            Remedy("make the schedule as long as the run", Safety.CHANGES_EXPERIMENT,
+                   (Schedule("CosineAnnealingLR", trace.steps),),
+                   code_text=f"CosineAnnealingLR(optimizer, T_max={trace.steps})"),
+        ),
+    )
+
+
+def _drawn(trace: _Trace) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The trace as it would be drawn: at most 200 changes, and where it ends."""
+    picked = np.unique(np.linspace(0, len(trace.series) - 1, 199).astype(int))
+    steps = [int(trace.series.steps[i]) for i in picked]
+    values = [float(trace.series.values[i]) for i in picked]
+    if steps[-1] < trace.steps - 1:
+        steps.append(trace.steps - 1)
+        values.append(values[-1])
+    return tuple(steps), tuple(values)
+
+
+CAUSE = Cause(
+    slug="schedule-mistake",
+    code="O008",
+    title="Schedule mistake",
+    family="Optimisation",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss moves briefly and then stays flat for the rest of the run. Or it creeps "
+        "from beginning to end, although the learning rate that you asked for is a good one.",
+        consequence="Most of the run is spent at a learning rate near zero, where the network "
+        "learns nothing. The result is that of a much shorter run.",
+        why="A schedule counts its own steps. If it is meant for epochs but steps after every "
+        "batch, it is over within the first epochs. If it is meant for batches but steps once per "
+        "epoch, it never leaves its warm-up.",
+        detection="The learning rate of every step is recorded. It must fall below a hundredth of "
+        "its peak before the middle of the run and stay there, while the run had more to gain: "
+        "either the loss was still falling when the learning rate collapsed, or the collapse came "
+        "within the first tenth of the run. A warm-up counts as endless if the learning rate is "
+        "still rising at the end of a finished run and is below a fifth of the target that the "
+        "schedule itself names. If it names no target, every update must also be far too small.",
+        limitations="If the learning rate collapses after the loss has plateaued, there is no "
+        "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
+        "no target. Cyclic schedules with a wrong period are not detected.",
+        references=(
+            "Loshchilov, Hutter 2017: SGDR (arXiv 1608.03983)",
+            "Smith, Topin 2018: Super-convergence (arXiv 1708.07120)",
+        ),
+    ),
+    needs=(LEARNING_RATE, TRAIN_LOSS),
+    uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
+    explains=("learning-rate-too-low", "noise-floor"),
+    detect=_detect,
+)

@@ -1,0 +1,152 @@
+"""Batch leak: one sample's output depends on other samples of its batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.measures.basics import called, level
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import Pasted
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import PASTED_SHARE
+from unstuck.words import count, percent
+
+MOST = Threshold(
+    "pasted-share", 0.5,
+    "A view in place of a transpose mixes nearly all samples. If most samples stay intact, the "
+    "cause is a different one.",
+    "a view of (36, 8, 8) as (8, 36, 8) mixes all 36 samples",
+)
+
+
+def _detect(view: View) -> Verdict:
+    for found in view.facts.pasted:
+        share = level(view[PASTED_SHARE][found.name])
+        if share < view.limit(MOST):
+            continue
+        words = _WAYS[found.how](found)
+        return Present(
+            strength=0.95, title=words.title, since_step=0, location=found.location,
+            label=words.label,
+            evidence=(Evidence(
+                PASTED_SHARE.name, found.name, (0,), (share,), view.limit(MOST), words.seen),),
+            remedies=(words.remedy,),
+        )
+    if not view.facts.models:
+        return Unknown("no model was seen in training", ("a run that trains a model",))
+    return Absent("no operation was seen that mixes the samples of a batch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    title: str
+    label: str  # under the line
+    seen: str
+    remedy: Remedy
+
+
+def _memory(found: Pasted) -> _Words:
+    where = called(found.name)
+    return _Words(
+        title=f"{where[:40]} receives samples that mix several samples of the batch "
+        f"({found.mixed:,} of {found.samples:,})",
+        label=_KEPT_ORDER.format(found.given, found.taken),
+        seen=f"{percent(found.mixed / found.samples)} of what {where} takes for one sample holds "
+        f"parts of several samples (its input {found.taken} shares memory with the model's input "
+        f"{found.given})",
+        remedy=_TURN,
+    )
+
+
+def _view(found: Pasted) -> _Words:
+    return _Words(
+        title=f"a view of {found.given} as {found.taken} mixes the {found.samples} samples of the "
+        "batch with one another, because a view does not swap axes",
+        label=_KEPT_ORDER.format(found.given, found.taken),
+        seen="the view changes the order of the axes but not the order of the numbers in memory "
+        f"(the axis of {found.samples} samples is no longer the first)",
+        remedy=_TURN,
+    )
+
+
+def _order(found: Pasted) -> _Words:
+    where = called(found.name)[:40]
+    return _Words(
+        title=f"{where} treats the {found.samples} samples of the batch as {found.samples} time "
+        f"steps of {count(found.taken[1], 'sequence')}",
+        label="expects the time axis first, but receives the batch axis first",
+        seen=f"the layer has batch_first=False, PyTorch's default, but its input {found.taken} has "
+        f"the batch axis first, like the model's input {found.given} and the model's output",
+        remedy=Remedy(
+            "samples first", Safety.ADVICE,
+            advice="Create the layer with batch_first=True, or swap the first two axes of its "
+            "input and of its output.",
+            code_text="batch_first=True"),
+    )
+
+
+def _softmax(found: Pasted) -> _Words:
+    return _Words(
+        title=f"a softmax runs over the {found.samples} samples of the batch instead of within "
+        "each sample",
+        label="runs over the samples of the batch",
+        seen=f"the softmax runs along the batch axis of its input {found.given}, so its outputs "
+        f"sum to one over the {found.samples} samples",
+        remedy=Remedy(
+            "over the last axis", Safety.ADVICE,
+            advice="Let the softmax run over the axis that holds the values of one sample. Often "
+            "it is the last one.",
+            code_text="dim=-1"),
+    )
+
+
+_KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
+_TURN = Remedy(
+    "swap the axes", Safety.ADVICE,
+    advice="Swap axes with transpose or permute. view and reshape leave the order of the numbers "
+    "as it is and only cut it up differently.",
+    code_text="x = x.transpose(0, 1)  # in place of the view",
+)
+_WAYS = {"memory": _memory, "view": _view, "order": _order, "softmax": _softmax}
+
+
+CAUSE = Cause(
+    slug="batch-leak",
+    code="P011",
+    title="Batch leak",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns little or nothing although the loss and the layers look right. "
+        "Its prediction for a sample changes with the other samples of the batch.",
+        consequence="The loss compares labels with outputs that were computed from other samples. "
+        "What the network learns from one batch does not hold for the next batch, or for a single "
+        "sample.",
+        why="A layer or an operation uses the batch axis as if it were another one, such as time. "
+        "Often the reason is a view in place of a transpose. A view gives the numbers a new shape "
+        "without moving them. "
+        "If it is meant to swap the batch axis and the time axis, it cuts the samples apart and "
+        "joins the pieces of different samples.",
+        detection="In the first steps, unstuck compares the axes of operations with the batch axis "
+        "of the model's input. It reports a recurrent or attention layer that expects time first "
+        "but gets the samples first, a softmax over the batch axis, and a view that lists the same "
+        "axes in another order. If the input of the first layer shares memory with the model's "
+        "input, it is known to which sample each number belongs. The layer is reported if most of "
+        "what it takes for one sample holds numbers of several samples.",
+        limitations="Three cases are not judged: models whose output does not have one row per "
+        "sample, axes of equal size, and a softmax over one number per sample, which is how "
+        "attention pools a bag of samples. Means, sums and sorting over the samples are not "
+        "detected.",
+        references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
+    ),
+    needs=(),
+    uses=(PASTED_SHARE,),
+    thresholds=(MOST,),
+    explains=(
+        "labels-unrelated-to-inputs", "learning-rate-too-low", "learning-rate-too-high",
+        "vanishing-gradients", "noise-floor", "too-narrow", "too-shallow", "noisy-labels",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,149 @@
+"""Detached graph: the graph of the loss ends before layers that an optimizer should train."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import called, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import Cut, Parameter
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
+from unstuck.words import count, joined, number, percent
+
+STEPS = Threshold(
+    "detached-steps", 2.0,
+    "A single loss may leave out a part on purpose because another loss of the program trains it.",
+    "a single event is never reported",
+)
+
+
+def _detect(view: View) -> Verdict:
+    whole = next((c for c in view.facts.cuts if not c.before), None)
+    if whole is not None:
+        return _without_graph(view, whole)
+    if not view.has(REACHED):
+        return Unknown("which parameters the loss reaches was not measured", (REACHED.name,))
+    steps = len({int(s) for series in view[REACHED].values() for s in series.steps})
+    if steps < view.limit(STEPS):
+        return Unknown(f"the graph of the loss was checked at only {count(steps, 'step')}",
+                       ("a longer run",))
+    for cut in view.facts.cuts:
+        lost = _lost(view, cut)
+        if lost:
+            return _present(view, cut, lost)
+    return Absent("no layer that an optimizer should train is cut off from the loss")
+
+
+def _lost(view: View, cut: Cut) -> list[Parameter]:
+    """Trainable weights before a cut that no loss reaches and that never had a gradient."""
+    reached = view[REACHED]
+    gradients = view[GRADIENT_NORM] if view.has(GRADIENT_NORM) else {}
+    stepped = view[UPDATE_NORM] if view.has(UPDATE_NORM) else {}
+    lost = []
+    for parameter in view.facts.parameters().values():
+        if parameter.layer not in cut.before or not parameter.trainable or parameter.loaded:
+            continue
+        series = reached.get(parameter.name)
+        if series is None or len(np.unique(series.steps)) < view.limit(STEPS):
+            return []
+        steps = stepped.get(parameter.name)
+        if steps is None or len(np.unique(steps.steps)) < view.limit(STEPS):
+            return []  # its optimizer has its turn at other steps, perhaps with another loss
+        if np.any(series.values != 0):
+            return []  # another loss trains this part: the cut is meant
+        gradient = gradients.get(parameter.name)
+        if gradient is not None and np.any(gradient.values != 0):
+            return []
+        lost.append(parameter)
+    return lost
+
+
+def _size(parameters: list[Parameter]) -> int:
+    return sum(math.prod(p.shape) for p in parameters)
+
+
+def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
+    reached = view[REACHED]
+    every = [p for p in view.facts.parameters().values() if p.trainable]
+    share = percent(_size(lost) / max(_size(every), 1))
+    names = joined([called(name) for name in cut.before])
+    return Present(
+        # If nothing in the source cuts the graph, the output may only be unused.
+        strength=0.9 if cut.seen else 0.45,
+        title=f"the loss does not reach {names[:80]}, so {number(_size(lost))} of "
+        f"{count(_size(every), 'weight')} ({share}) get no gradient",
+        since_step=int(reached[lost[0].name].steps[0]),
+        location=cut.location,
+        label=f"gradients stop at {called(cut.name)[:40]}",
+        evidence=tuple(
+            Evidence(REACHED.name, p.name,
+                     *thinned(reached[p.name].steps, reached[p.name].values), 1.0,
+                     f"{p.name} {p.shape} is registered with an optimizer, but no loss reaches it")
+            for p in lost[:5]
+        ),
+        remedies=_REMEDIES,
+    )
+
+
+def _without_graph(view: View, cut: Cut) -> Verdict:
+    every = [p for p in view.facts.parameters().values() if p.trainable]
+    which = f"none of its {count(_size(every), 'trainable weight')}" if every else (
+        "no weight of an optimizer")
+    return Present(
+        strength=0.95,
+        title=f"the loss is disconnected from the network, so {which} gets a gradient",
+        since_step=0,
+        location=cut.location,
+        label="the graph needed for backpropagation is lost here",
+        evidence=(Evidence(REACHED.name, "", (0,), (0.0,), 1.0,
+                           "the loss reaches no parameter at all"),),
+        remedies=_REMEDIES,
+    )
+
+
+_REMEDIES = (
+    Remedy(
+        "keep the graph intact", Safety.ADVICE,
+        advice="Between the layers and the loss, remove whatever ends the graph: detach, .data, "
+        "item, numpy, argmax, no_grad, or a new tensor made from the values of an old one. If a "
+        "plot or a log needs the values, detach a copy.",
+    ),
+)
+
+
+CAUSE = Cause(
+    slug="detached-graph",
+    code="P006",
+    title="Detached graph",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns less than it should, or nothing at all. Some of its layers "
+        "never get a gradient although they are registered with an optimizer.",
+        consequence="The layers before the cut keep their random weights, and the layers after it "
+        "learn on top of noise. If the loss itself is cut off, nothing learns, or the program "
+        "ends in an error.",
+        why="Gradients flow along the graph that autograd records. A detached tensor, a plain "
+        "number, an array, an index, or anything computed under no_grad has no graph.",
+        detection="The graph of the loss reaches none of the layers that are called first, "
+        "although they are registered with an optimizer. The first layer that it does reach "
+        "received an input without a graph. No other loss of the run reaches the lost layers, and "
+        "they never had a gradient.",
+        limitations="A cut in one of several branches is not seen. If another loss trains the "
+        "lost part, or its weights were loaded, unstuck assumes that it is detached on purpose.",
+        references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),
+    ),
+    needs=(),
+    uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
+    thresholds=(STEPS,),
+    explains=(
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
+        "parameters-not-in-optimizer", "bad-initialisation", "dead-relu",
+    ),
+    detect=_detect,
+)

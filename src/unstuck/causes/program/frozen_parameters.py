@@ -1,0 +1,139 @@
+"""Frozen parameters: most weights are frozen although nothing ever trained them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import called, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import LayerRole, Model, Parameter
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import FROZEN, OUTPUT_MEAN
+from unstuck.words import count, joined, percent
+
+SHARE = Threshold(
+    "frozen-share", 0.5,
+    "If less than half of the weights are frozen, most of the model learns, and the frozen part is "
+    "more likely a choice.",
+    "definition: most of the model",
+)
+
+
+def _detect(view: View) -> Verdict:
+    if any(not cut.before for cut in view.facts.cuts):
+        return Absent("the optimizer has trainable parameters, but the loss does not reach them")
+    if not view.facts.models:
+        return Unknown("no model was seen in training", ("a run that trains a model",))
+    if not view.has(FROZEN):
+        if any(not p.trainable for p in view.facts.parameters().values()):
+            return Unknown("the frozen parameters were not checked during the training",
+                           (FROZEN.name,))
+        return Absent("no parameter of a model is frozen")
+    guilty: tuple[Model, list[Parameter], float] | None = None
+    for model in view.facts.models:
+        fresh, share = _share(view, model)
+        if fresh and share >= view.limit(SHARE) and (guilty is None or share > guilty[2]):
+            guilty = (model, fresh, share)
+    if guilty is None:
+        return Absent("the frozen weights were trained or loaded, or are a small part of the model")
+    return _present(view, *guilty)
+
+
+def _share(view: View, model: Model) -> tuple[list[Parameter], float]:
+    """The fresh frozen weights in a model's forward pass, and their share of what could learn.
+
+    Embeddings are left out because pretrained vectors can be loaded in many ways; so are models
+    that are frozen as a whole next to one that learns, such as a fixed target network.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    own = [
+        p for p in model.parameters
+        if not p.loaded
+        and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
+    ]
+    others = [m for m in view.facts.models if m is not model]
+    if not any(p.trainable for p in model.parameters) and others:
+        return [], 0.0
+    series = view[FROZEN]
+    used = view[OUTPUT_MEAN] if view.has(OUTPUT_MEAN) else None
+    fresh = [
+        p for p in own
+        if not p.trainable and p.name in series and np.all(series[p.name].values == 1)
+        and (used is None or p.layer in used)
+    ]
+    return fresh, _size(fresh) / max(_size(own), 1)
+
+
+def _size(parameters: list[Parameter]) -> int:
+    return sum(math.prod(p.shape) for p in parameters)
+
+
+def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> Verdict:
+    series = view[FROZEN]
+    line = next((f.location for f in view.facts.freezings if f.name == model.name), None)
+    names = list(dict.fromkeys(p.layer for p in fresh))
+    part = percent(share)
+    return Present(
+        strength=0.9,
+        title=f"{part} of the weights of {model.name} are frozen at their random initial values "
+        f"({count(_size(fresh), 'weight')} in {joined(map(called, names))[:80]})",
+        since_step=min(int(series[p.name].steps[0]) for p in fresh),
+        location=line or model.location,
+        label=f"{part} of the weights stay random",
+        evidence=tuple(
+            Evidence(FROZEN.name, p.name,
+                     *thinned(series[p.name].steps, series[p.name].values), 0.0,
+                     f"{p.name} {p.shape} is frozen although it was never trained or loaded")
+            for p in fresh[:5]
+        ),
+        remedies=(
+            Remedy(
+                "unfreeze the weights", Safety.ADVICE,
+                advice="Leave out the freezing. Or unfreeze the layers before the optimizer is "
+                "built, and pass it all parameters of the model.",
+                code_text="model.requires_grad_(True)",
+            ),
+            Remedy(
+                "load pretrained weights", Safety.ADVICE,
+                advice="If this is fine-tuning, load the pretrained weights before freezing.",
+            ),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="frozen-parameters",
+    code="P005",
+    title="Frozen parameters",
+    family="Program",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="Only a few weights change. The network learns slowly and ends far from what a "
+        "network of its size should reach.",
+        consequence="The frozen layers stay random, so the other layers learn on top of random "
+        "features.",
+        why="A tensor with requires_grad=False gets no gradient and never changes. That is right "
+        "for weights that were trained elsewhere. Weights that were never trained hold nothing "
+        "worth keeping.",
+        detection="Most of a model's weights are frozen and take part in the forward pass. Their "
+        "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
+        "earlier in the run, and their values do not change. Embeddings are not counted.",
+        limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "
+        "So do random features that are fixed on purpose. Both are only notes unless the run "
+        "learned little. A frozen model next to the one that learns is not reported.",
+        references=("PyTorch: torch.nn.Module.requires_grad_", "PyTorch: autograd mechanics"),
+    ),
+    needs=(),
+    uses=(FROZEN, OUTPUT_MEAN),
+    thresholds=(SHARE,),
+    explains=(
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "dead-relu",
+        "detached-graph", "vanishing-gradients", "bad-initialisation",
+    ),
+    alike=("detached-graph",),
+    detect=_detect,
+)

@@ -1,0 +1,104 @@
+"""Gradients not zeroed: every step follows the sum of all gradients since the start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import backward_location, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety, ZeroGrad
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import CARRIED_GRADIENT
+from unstuck.words import count, percent
+
+SHARE = Threshold(
+    "carried-share", 0.1,
+    "If only one part is never cleared, such as a second model of the same optimizer, that is the "
+    "same mistake. A single parameter may be a choice.",
+    "definition; a run that clears its gradients carries none over",
+)
+TIMES = Threshold(
+    "carried-times", 2.0,
+    "One step may use a gradient that was left on purpose, for instance after a warm-up pass.",
+    "a single event is never reported",
+)
+
+
+def _detect(view: View) -> Verdict:
+    carried = {name: series.finite for name, series in view[CARRIED_GRADIENT].items()}
+    guilty: dict[str, Series] = {}
+    seen = 0
+    for name, series in carried.items():
+        seen = max(seen, len(series))
+        over = series.values >= view.limit(SHARE)
+        if over.sum() >= view.limit(TIMES) and np.mean(over) >= 0.5:
+            guilty[name] = series
+    if guilty:
+        return _present(view, guilty)
+    if seen < view.limit(TIMES):
+        return Unknown(f"gradients were compared over only {count(seen, 'step')}",
+                       ("a longer run",))
+    return Absent("the gradients are cleared between steps")
+
+
+def _present(view: View, guilty: dict[str, Series]) -> Verdict:
+    name, series = next(iter(guilty.items()))
+    over = series.values >= view.limit(SHARE)
+    since = int(series.steps[np.flatnonzero(over)[0]])
+    steps, values = thinned(series.steps, series.values)
+    share = percent(float(np.median(series.values)))
+    return Present(
+        strength=0.95,
+        title=f"gradients are not cleared between steps: {share} of the parameters of {name} still "
+        f"had the previous gradient at {int(over.sum())} of {count(len(series), 'sampled step')}",
+        since_step=since,
+        location=backward_location(view),
+        label="this adds to the gradients of all earlier steps",
+        evidence=(
+            Evidence(CARRIED_GRADIENT.name, name, steps, values, 0.0,
+                     f"{share} of the parameters of {name} carried their gradient over to the next "
+                     "step (healthy: 0 %)"),
+        ),
+        remedies=tuple(
+            Remedy("clear the gradients", Safety.SAFE, (ZeroGrad(held),),
+                   code_text="optimizer.zero_grad()  # before loss.backward()")
+            for held in guilty
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="gradients-not-zeroed",
+    code="P001",
+    title="Gradients not zeroed",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss falls at first, then swings or blows up. A lower learning rate only "
+        "delays this.",
+        consequence="Each step follows the sum of all gradients since the start. This acts like a "
+        "momentum of 1, which never forgets: the weights swing around the solution and never "
+        "settle.",
+        why="A backward pass adds to .grad, so that several losses can be summed. Without "
+        "zero_grad between two steps, the sum never restarts from zero.",
+        detection="After each sampled step unstuck checks the gradients again when the next "
+        "backward pass begins. Any way of clearing them is fine: zero_grad, set_to_none or by "
+        "hand, anywhere between two steps. Accumulating several batches for one step is fine, "
+        "too, because only what remains after a step counts.",
+        limitations="A program that keeps a sum of gradients on purpose, by scaling .grad down by "
+        "hand after each step, would be reported.",
+        references=(
+            "Karpathy 2018: the most common neural net mistakes",
+            "PyTorch: zeroing out gradients (recipe)",
+        ),
+    ),
+    needs=(CARRIED_GRADIENT,),
+    thresholds=(SHARE, TIMES),
+    explains=(
+        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
+        "momentum-too-high", "saturated-activations",
+    ),
+    detect=_detect,
+)

@@ -1,0 +1,94 @@
+"""Loss sign: the optimizer minimises something that should be as large as possible."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import backward_location, failed, loss_points
+from unstuck.measures.view import View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import LossForm, Remedy, Safety
+from unstuck.schema.facts import Ascent
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.words import number
+
+_WORDS = {
+    "NllLossBackward0": "the cross entropy", "NllLoss2DBackward0": "the cross entropy",
+    "MseLossBackward0": "the squared error", "SmoothL1LossBackward0": "the smooth L1 error",
+    "HuberLossBackward0": "the Huber error", "BinaryCrossEntropyBackward0": "the cross entropy",
+    "BinaryCrossEntropyWithLogitsBackward0": "the cross entropy",
+    "PowBackward0": "the squared error", "AbsBackward0": "the absolute error",
+    "LogSoftmaxBackward0": "the negative log-likelihood",
+    "LogSigmoidBackward0": "the negative log-likelihood",
+    "LogBackward0": "the negative log-likelihood",
+}
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.ascents:
+        if not view.facts.backwards:
+            return Unknown("the graph of no loss was examined", ("a run that calls backward()",))
+        return Absent("no loss makes an error larger, as far as the signs in its graph show")
+    ascent = view.facts.ascents[0]
+    others = set(view.facts.tracks) - {ascent.name}
+    if others or len(view.facts.optimizers) > 1:
+        # A generator drives up the error that its discriminator drives down.
+        return Unknown(f"{ascent.name} makes an error larger, but something else is trained too, "
+                       "and an adversary does so on purpose",
+                       ("a look at what each loss is meant to do",))
+    return _present(view, ascent)
+
+
+def _present(view: View, ascent: Ascent) -> Verdict:
+    what = _WORDS.get(ascent.of, "an error")
+    steps, values = loss_points(view)
+    return Present(
+        strength=0.95 if failed(view.outcome) or values[-1] < min(0.0, values[0]) else 0.85,
+        title=f"the loss has the wrong sign: minimising it makes {what} larger (the loss went "
+        f"from {number(values[0])} to {number(values[-1])})",
+        since_step=0,
+        location=ascent.location or backward_location(view),
+        label=f"minimising this makes {what} as large as possible",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, ascent.name, steps, values, None,
+                     f"{what} enters the loss with a minus sign (the loss went from "
+                     f"{number(values[0])} to {number(values[-1])})"),
+        ),
+        remedies=(
+            Remedy("flip the sign of the loss", Safety.SAFE, (
+                LossForm("loss = -loss", "flip the sign of the loss"),)),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="loss-sign",
+    code="P016",
+    title="Wrong sign of the loss",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The loss falls below zero, faster and faster and without end, while the "
+        "predictions get worse. Or an error rises from the first step on.",
+        consequence="The optimizer works perfectly, but in the wrong direction. Nothing limits how "
+        "wrong a prediction can get, so the weights and the loss run off to infinity.",
+        why="An optimizer minimises. A log-likelihood, or any other score of which more is better, "
+        "needs a minus sign before it. With one minus sign too many, an error is maximised.",
+        detection="The detector follows the graph of the loss through sums and constant factors "
+        "down to the operations that measure an error: a squared or absolute difference, a cross "
+        "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
+        "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
+        "reward, ends the search.",
+        limitations="Maximising by hand (moving weights along the gradient, or maximize=True) is "
+        "not seen. Neither is a score without an error in it, such as a similarity. A program that "
+        "confuses a network on purpose and trains nothing else would be reported.",
+        references=(
+            "Tobin 2019: Troubleshooting deep neural networks, flipped sign in the loss",
+        ),
+    ),
+    needs=(TRAIN_LOSS,),
+    explains=(
+        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
+        "saturated-activations", "vanishing-gradients", "targets-not-normalised",
+    ),
+    detect=_detect,
+)

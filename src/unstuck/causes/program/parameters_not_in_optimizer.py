@@ -1,0 +1,237 @@
+"""Parameters not in the optimizer: the loss reaches weights that no optimizer updates."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.measures.basics import GOOD_SKILL, called, failed, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
+from unstuck.schema.facts import Model, Optimizer, Parameter, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import HELD, REACHED
+from unstuck.words import count, joined, number, percent
+
+STEPS = Threshold(
+    "unheld-steps", 2.0,
+    "At a single step, an optimizer may not have been built yet, or another one may step later.",
+    "a choice: a single event is never enough",
+)
+
+
+def _never_held(view: View) -> list[Parameter]:
+    """Trainable parameters that the loss reaches and nothing ever moves."""
+    reached, held = view[REACHED], view[HELD]
+    missing = []
+    for parameter in view.facts.parameters().values():
+        if not parameter.trainable or parameter.loaded:
+            continue
+        if parameter.name not in held or parameter.name not in reached:
+            continue
+        holds, reaches = held[parameter.name], reached[parameter.name]
+        since = reaches.steps[reaches.values == 1]
+        after = holds.since(int(since[0])) if len(since) else None
+        if after is None or len(np.unique(since)) < view.limit(STEPS):
+            continue
+        if len(after) >= view.limit(STEPS) and np.all(holds.values == 0):
+            missing.append(parameter)
+    return missing
+
+
+def _useless(view: View) -> Optimizer | None:
+    """An optimizer none of whose parameters is ever reached by a loss."""
+    reached = view[REACHED]
+    for optimizer in view.facts.optimizers:
+        known = [p for p in optimizer.parameters if p in reached]
+        strange = "?" in optimizer.parameters
+        if optimizer.parameters and not any(np.any(reached[p].values == 1) for p in known) and (
+            known or strange
+        ):
+            return optimizer
+    return None
+
+
+def _detect(view: View) -> Verdict:
+    if not view.facts.optimizers:
+        return Unknown("the program has no optimizer of torch.optim",
+                       ("an optimizer of torch.optim",))
+    if not view.has(HELD):
+        # Written at steps of an optimizer that holds a parameter of a known model.
+        strange = _useless(view)
+        every = [p for p in view.facts.parameters().values() if p.trainable]
+        missing = [p for p in every if _times_reached(view, p) >= view.limit(STEPS)]
+        if strange is None or len(view.facts.optimizers) > 1 or not missing:
+            return Unknown("no step of an optimizer on the watched parameters was recorded",
+                           (HELD.name,))
+        return _present(view, missing)
+    missing = _never_held(view)
+    if not missing:
+        steps = max((len(series) for series in view[HELD].values()), default=0)
+        if steps < view.limit(STEPS):
+            return Unknown(f"only {count(steps, 'step')} of an optimizer could be checked",
+                           (f"a run of at least {count(round(view.limit(STEPS)), 'step')}",))
+        return Absent("every trainable parameter that the loss reaches is registered with an "
+                      "optimizer")
+    return _present(view, missing)
+
+
+def _times_reached(view: View, parameter: Parameter) -> int:
+    series = view[REACHED].get(parameter.name)
+    return 0 if series is None else len(np.unique(series.steps[series.values == 1]))
+
+
+def _size(parameters: list[Parameter]) -> int:
+    return sum(math.prod(p.shape) for p in parameters)
+
+
+def _units(view: View, missing: list[Parameter]) -> list[tuple[str, Model]]:
+    """What is missing, in the largest units that are missing whole: models, else layers."""
+    lost = {p.name for p in missing}
+    units: list[tuple[str, Model]] = []
+    for model in view.facts.models:
+        own = [p for p in model.parameters if p.trainable]
+        here = [p for p in own if p.name in lost]
+        if not here:
+            continue
+        if len(here) == len(own):
+            units.append((model.name, model))
+        else:
+            units += [(name, model) for name in _parts(own, lost)]
+    return units
+
+
+def _parts(own: list[Parameter], lost: set[str]) -> list[str]:
+    """The outermost layers of a model all of whose parameters are lost, else the parameters."""
+    names: list[str] = []
+    for parameter in own:
+        if parameter.name not in lost:
+            continue
+        path = parameter.name.split(".")
+        whole = parameter.name
+        for depth in range(1, len(path)):
+            prefix = ".".join(path[:depth])
+            inside = [p.name for p in own if p.name.startswith(prefix + ".")]
+            if all(name in lost for name in inside):
+                whole = prefix
+                break
+        names.append(whole)
+    return list(dict.fromkeys(names))
+
+
+def _expression(name: str, model: Model, whole: bool) -> str:
+    """Code that yields the parameters of a unit."""
+    if whole:
+        return f"{name}.parameters()" if name.isidentifier() else "model.parameters()"
+    path = name.removeprefix(f"{model.name}.")
+    if any(p.name == name for p in model.parameters):
+        return f"[model.{path}]"
+    parts = [f"[{x}]" if x.isdigit() else f".{x}" for x in path.split(".")]
+    return f"model{''.join(parts)}.parameters()"
+
+
+def _present(view: View, missing: list[Parameter]) -> Verdict:
+    units = _units(view, missing)
+    names = [called(name) for name, _ in units]
+    every = [p for model in view.facts.models for p in model.parameters if p.trainable]
+    size = _size(missing)
+    share = percent(size / max(_size(every), 1))
+    useless = _useless(view)
+    optimizer = useless if useless is not None else _nearest(view, missing)
+    skill = view.outcome.skill
+    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    # Fixed random features are a method too: where the run succeeds, nothing proves a mistake.
+    strength = 0.95 if len(missing) == len(every) or useless else 0.45 if fine else 0.85
+    signal = HELD if view.has(HELD) else REACHED
+    series = view[signal]
+    evidence = tuple(
+        Evidence(signal.name, p.name, *thinned(series[p.name].steps, series[p.name].values),
+                 1.0 if signal is HELD else None,
+                 f"the loss depends on {p.name} {p.shape}, but no optimizer updates it")
+        for p in missing[:5]
+    )
+    fault = f"no optimizer updates {joined(names)}"
+    if useless is not None:
+        fault = f"{useless.name} updates only parameters that no loss reaches"
+    return Present(
+        strength=strength,
+        title=f"{fault}, so {number(size)} of {number(_size(every))} trainable parameters "
+        f"({share}) never change",
+        since_step=int(series[missing[0].name].steps[0]),
+        location=_location(optimizer, units),
+        label=f"the optimizer lacks {joined(names)} ({share} of the parameters)",
+        evidence=evidence,
+        remedies=_remedies(optimizer, units, missing),
+    )
+
+
+def _location(
+    optimizer: Optimizer | None, units: list[tuple[str, Model]]
+) -> SourceLocation | None:
+    if optimizer is not None and optimizer.location is not None:
+        return optimizer.location
+    return units[0][1].location if units else None
+
+
+def _nearest(view: View, missing: list[Parameter]) -> Optimizer | None:
+    """The optimizer that should hold them: of the same model if there is one, else the last."""
+    lost = {p.name for p in missing}
+    for model in view.facts.models:
+        own = {p.name for p in model.parameters}
+        if own & lost:
+            for optimizer in view.facts.optimizers:
+                if own & set(optimizer.parameters):
+                    return optimizer
+    return view.facts.optimizers[-1]
+
+
+def _remedies(
+    optimizer: Optimizer | None, units: list[tuple[str, Model]], missing: list[Parameter]
+) -> tuple[Remedy, ...]:
+    if optimizer is None:
+        return ()
+    parts = [_expression(name, model, name == model.name) for name, model in units]
+    expression = parts[0] if len(parts) == 1 else f"itertools.chain({', '.join(parts[:4])})"
+    edit = ParametersToOptimizer(
+        optimizer.name, tuple(p.name for p in missing), expression)
+    freeze = Remedy(
+        "freeze them on purpose", Safety.ADVICE,
+        advice="If these parameters are meant to stay fixed, call requires_grad_(False) on "
+        f"{joined([called(name) for name, _ in units])}.",
+    )
+    return (Remedy("pass them to the optimizer", Safety.SAFE, (edit,)), freeze)
+
+
+CAUSE = Cause(
+    slug="parameters-not-in-optimizer",
+    code="P004",
+    title="Parameters not in the optimizer",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns less than it should, or nothing at all. Some weights are the "
+        "same at the end as at the start.",
+        consequence="The layers that were left out keep their random initial weights. The other "
+        "layers have to work with what these random layers output.",
+        why="An optimizer updates only the tensors that it was given when it was built. A second "
+        "network, a head that was replaced later, layers that were added after the optimizer was "
+        "built, or a copy of the model are not among them.",
+        detection="The autograd graph of the loss shows which parameters it reaches. The "
+        "optimizers show which parameters are registered with them. A parameter is reported if the "
+        "loss reaches it at several steps, no optimizer ever had it, and its value never changed.",
+        limitations="Random layers that stay fixed on purpose look the same unless they are frozen "
+        "with requires_grad_(False). If the run succeeds, the finding is only a note. Loaded "
+        "weights are assumed to be fixed on purpose.",
+        references=(
+            "PyTorch: torch.optim, constructing an optimizer",
+            "TrainCheck (OSDI 2025): silent errors in training",
+        ),
+    ),
+    needs=(REACHED,),
+    uses=(HELD,),
+    thresholds=(STEPS,),
+    explains=("too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low"),
+    detect=_detect,
+)

@@ -1,0 +1,130 @@
+"""Retained graph: tensors are kept with their autograd graphs, and memory grows with each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import thinned, unread_loss, unwatched
+from unstuck.measures.looks import gaps
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import RetainedGraph
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import LIVE_GRAPHS
+from unstuck.words import count, number
+
+MANY = Threshold(
+    "live-graphs", 5.0,
+    "A training loop keeps the graph of its current loss, and perhaps of the best or the last one. "
+    "Five graphs that outlived their step are a collection.",
+    "definition; healthy loops keep one or two",
+)
+RISES = Threshold(
+    "live-graph-rises", 3.0,
+    "The number of graphs must grow at several sampled steps. A fixed set of graphs does not grow.",
+    "a choice: a single event is never enough",
+)
+RELEASED = Threshold(
+    "released-graphs", 16.0,
+    "Graphs that are released again, for example once an epoch, cost much memory only if there are "
+    "many.",
+    "a choice: the memory of fewer graphs is small",
+)
+
+
+def _rises(series: Series) -> int:
+    return int(np.sum(np.diff(series.values) > 0))
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(LIVE_GRAPHS):
+        blind = unwatched(view.facts) or unread_loss(view.facts)
+        if blind is not None:
+            return Unknown(blind, (LIVE_GRAPHS.name,))
+        return Absent("no loss or output kept its autograd graph after its step")
+    alive = {name: series.finite for name, series in view[LIVE_GRAPHS].items()}
+    kept = [
+        fact for fact in view.facts.retained_graphs
+        if fact.name in alive and fact.alive >= view.limit(MANY)
+        and _rises(alive[fact.name]) >= view.limit(RISES)
+    ]
+    if kept:
+        # A loss that is kept keeps the output that it was computed of.
+        return _present(view, max(kept, key=lambda fact: (fact.alive, not fact.output)), alive)
+    most = max((float(s.values.max()) for s in alive.values() if len(s)), default=0.0)
+    if max((len(s) for s in alive.values()), default=0) <= view.limit(RISES):
+        return Unknown("live autograd graphs were counted at too few steps",
+                       ("a longer run",))
+    counted = max(alive.values(), key=len).steps
+    if most >= view.limit(MANY) or gaps(view.facts, counted).wide:
+        return Unknown("live autograd graphs were counted at too few steps to see whether their "
+                       "number keeps growing", ("a run with --overhead 1",))
+    return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")
+
+
+def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdict:
+    series = alive[fact.name]
+    top = int(np.argmax(series.values))
+    released = bool(np.any(series.values[top:] < 0.5 * series.values[top]))
+    many = fact.alive >= view.limit(RELEASED)
+    strength = 0.9 if not released else 0.6 if many else 0.45
+    since = int(series.steps[np.flatnonzero(series.values > 0)[0]])
+    steps, values = thinned(series.steps, series.values)
+    what = ("though backward passes have freed their activations" if fact.trained else
+            "with all their activations")
+    return Present(
+        strength=strength,
+        title=f"{'outputs' if fact.output else 'losses'} are kept with their autograd graphs, so "
+        f"memory grows: at least {number(fact.alive)} graphs were alive at once, {what}",
+        since_step=since,
+        location=fact.location,
+        label="this tensor is kept together with its graph",
+        evidence=(
+            Evidence(LIVE_GRAPHS.name, fact.name, steps, values, 1.0,
+                     f"{count(fact.alive, 'graph')} of {fact.name} outlived their step (normal: at "
+                     "most 1)"),
+        ),
+        remedies=(
+            Remedy("keep only the values", Safety.ADVICE,
+                   advice="Store output.detach() instead of output. Compute outputs that are not "
+                   "trained on under torch.no_grad().",
+                   code_text="outputs.append(output.detach())") if fact.output else
+            Remedy("keep only the number", Safety.ADVICE,
+                   advice="Store or add up loss.item(), or loss.detach() to stay on the device. "
+                   "Compute losses that are not trained on under torch.no_grad().",
+                   code_text="total += loss.item()"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="retained-graph",
+    code="P014",
+    title="Retained graph",
+    family="Program",
+    harm=Harm.LEAK,
+    words=Words(
+        symptom="Memory grows with every step or epoch until the process is killed. Steps may also "
+        "become slower.",
+        consequence="Every tensor in a list, or in a running sum, keeps the autograd graph that "
+        "computed it. If no backward pass has freed them, the graph also keeps the activations of "
+        "all layers.",
+        why="A loss is a tensor that remembers how it was computed. Adding it to a total, or "
+        "appending it to a history, keeps all of that in memory. Outputs in a list do the same.",
+        detection="A token is put into the graph of each watched loss and output. It disappears "
+        "with the graph. The tokens that are more than two steps old are counted, and their number "
+        "must grow over several sampled steps.",
+        limitations="Only losses and outputs of models are watched, not other tensors that a "
+        "program keeps, such as hidden states. If a list is emptied in each epoch, the finding is "
+        "only a note unless the list is long.",
+        references=(
+            "PyTorch FAQ: don't accumulate history across your training loop",
+        ),
+    ),
+    needs=(),
+    uses=(LIVE_GRAPHS,),
+    thresholds=(MANY, RISES, RELEASED),
+    detect=_detect,
+)

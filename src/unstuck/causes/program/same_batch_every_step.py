@@ -1,0 +1,126 @@
+"""Same batch every step: every step trains on one batch, although there are more data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import EndKind
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    BATCH_SIZE,
+    HELD_OUT_LOSS,
+    SAME_BATCH,
+    STORED_BATCHES,
+    TRAIN_LOSS,
+)
+from unstuck.words import count, number
+
+STEPS = Threshold(
+    "same-batch-steps", 10.0,
+    "Some programs use a batch a few times in a row on purpose.",
+    "longest repetition known to be on purpose",
+)
+STORED = Threshold(
+    "stored-batches", 4.0,
+    "A training set that is cut from a tensor as one slice makes up most of it. The tensor behind "
+    "a batch holds several such slices.",
+    "splits leave half to nine tenths of the samples for training",
+)
+SLICE = Threshold(
+    "slice-size", 128.0,
+    "A larger slice may well be a small training set that was chosen on purpose.",
+    "a choice: usual batches have 16 to 128 samples",
+)
+HURT = Threshold(
+    "held-out-over-train-of-a-slice", 1.5,
+    "A small training set that was chosen on purpose does no harm as long as held-out data are "
+    "predicted about as well.",
+    "a choice: once a batch is memorised, the held-out loss is several times as high",
+)
+
+
+def _hurts(view: View) -> bool:
+    """Whether held-out data are predicted worse in the end than the batch."""
+    if not view.has(HELD_OUT_LOSS):
+        return True  # it is a note then
+    held, train = view[HELD_OUT_LOSS].finite.values, view[TRAIN_LOSS].finite.values
+    return len(held) > 0 and len(train) > 0 and (
+        float(np.median(held[-3:])) >= view.limit(HURT) * float(np.median(train[-3:])))
+
+
+def _detect(view: View) -> Verdict:
+    same = view[SAME_BATCH]
+    if np.any(same.values != 1):
+        return Absent("the batches differ from step to step")
+    if len(same) < view.limit(STEPS):
+        return Unknown(f"only {count(len(same), 'batch')} could be compared with the one before",
+                       (f"a run of at least {count(round(view.limit(STEPS)) + 1, 'step')}",))
+    if not view.has(BATCH_SIZE):
+        return Unknown("the size of the batches is not known", (BATCH_SIZE.name,))
+    sizes = view[BATCH_SIZE].values
+    fetch = next((f for f in view.facts.fetches
+                  if f.samples > f.batch_size and np.any(sizes == f.batch_size)
+                  and not np.any(sizes >= f.samples)), None)
+    size = float(sizes[0]) if len(sizes) else 0.0
+    stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
+    if fetch is not None:
+        size, whole, location = fetch.batch_size, fetch.samples, fetch.location
+    elif stored >= view.limit(STORED) and 0 < size <= view.limit(SLICE) and _hurts(view):
+        whole = round(stored * size)
+        location = next((m.call_location for m in view.facts.models), None)
+    else:
+        return Absent("neither a loader nor the tensor that the batch is cut from is known to "
+                      "hold more samples")
+    steps, values = thinned(same.steps, same.values)
+    # Memorising one batch is also a test of a program: then nothing else is looked at.
+    test = view.facts.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
+    return Present(
+        strength=0.45 if test else 0.85,
+        title=f"each of the first {count(len(same) + 1, 'step')} trains on the same "
+        f"{number(round(size))} of {count(whole, 'sample')}",
+        since_step=0,
+        location=location,
+        label=f"training only ever sees {number(round(size))} of {count(whole, 'sample')}",
+        evidence=(Evidence(SAME_BATCH.name, "", steps, values, 0.0,
+                           "the batch is the same as the one before at all "
+                           f"{number(len(same))} compared steps"),),
+        remedies=(Remedy(
+            "iterate over all the data", Safety.ADVICE,
+            advice="Iterate over the loader, or take the next slice, so that each step gets "
+            "different samples.",
+            code_text="for inputs, targets in loader:",
+        ),),
+    )
+
+
+CAUSE = Cause(
+    slug="same-batch-every-step",
+    code="P012",
+    title="Same batch every step",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The training loss falls to almost zero at once, while the network does badly on "
+        "all other data.",
+        consequence="The network memorises a few samples and never sees the rest.",
+        why="A new iterator over a loader starts at the beginning every time. A batch that was "
+        "fetched before the loop stays the same inside it.",
+        detection="Hashes of the model's inputs are the same at each of the first steps. In "
+        "addition, the loader that was used for training holds more samples than the batch, or the "
+        "batch is a slice of a larger tensor. Training on all data at once is not reported.",
+        limitations="Without a loader, a fixed slice is reported only if it has at most 128 "
+        "samples and the tensor that it is cut from holds at least four times as many. A batch "
+        "that was picked by indices is not detected. If a program memorises one batch as a test "
+        "and ends without looking at other data, the finding is only a note.",
+        references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
+    ),
+    needs=(SAME_BATCH,),
+    uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
+    thresholds=(STEPS, STORED, SLICE, HURT),
+    explains=("overfitting", "too-few-samples", "constant-features"),
+    detect=_detect,
+)

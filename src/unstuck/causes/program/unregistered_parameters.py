@@ -1,0 +1,129 @@
+"""Unregistered parameters: layers in a plain list, which are missing from `parameters()`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import GOOD_SKILL, failed, thinned
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts import Unregistered
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import REACHED, UNREGISTERED
+from unstuck.words import count, joined, number, percent
+
+STEPS = Threshold(
+    "unregistered-steps", 2.0,
+    "A single step cannot show that a layer never changes, and its optimizer may not exist yet.",
+    "a rule of unstuck: one event alone is never a finding",
+)
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(UNREGISTERED):
+        looked = {int(s) for found in view[REACHED].values() for s in found.steps}
+        if len(looked) < view.limit(STEPS):
+            return Unknown(
+                f"only {count(len(looked), 'step')} could be checked for unregistered layers",
+                ("a longer run",))
+        return Absent("every layer that the loss depends on is in its model's parameters()")
+    series = view[UNREGISTERED]
+    unchanged = {name: found for name, found in series.items() if np.all(found.values == 1)}
+    if not unchanged:
+        return Absent("the layers missing from parameters() are trained or loaded separately, or "
+                      "frozen on purpose")
+    steps = {name: len(np.unique(found.steps)) for name, found in unchanged.items()}
+    guilty = [name for name in unchanged if steps[name] >= view.limit(STEPS)]
+    if not guilty:
+        return Unknown(
+            "layers missing from parameters() were seen at only "
+            f"{count(max(steps.values()), 'step')}", ("a longer run",))
+    known = {layer.name: layer for layer in view.facts.unregistered}
+    layers = [known[name] for name in guilty if name in known]
+    if not layers:
+        return Unknown("the record does not describe the unregistered layers",
+                       ("a complete record of the run",))
+    return _present(view, layers)
+
+
+def _present(view: View, layers: list[Unregistered]) -> Verdict:
+    series = view[UNREGISTERED]
+    places = list(dict.fromkeys(f"{layer.owner}.{layer.attribute}" for layer in layers))
+    missing = sum(layer.elements for layer in layers)
+    are = "is" if len(layers) == 1 else "are"
+    skill = view.outcome.skill
+    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    total = missing + sum(
+        int(np.prod(p.shape)) for p in view.facts.parameters().values() if p.trainable)
+    share = percent(missing / max(total, 1))
+    attribute = layers[0].attribute
+    kind = "Parameter" if layers[0].kind == "Parameter" else "Module"
+    return Present(
+        # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
+        # mistake.
+        strength=0.45 if fine else 0.9,
+        title=f"{count(len(layers), 'layer')} in {joined(places)[:80]} {are} missing from "
+        f"parameters(), so {number(missing)} of {number(total)} weights ({share}) are never "
+        "trained",
+        since_step=min(int(series[layer.name].steps[0]) for layer in layers),
+        location=layers[0].location,
+        label=f"PyTorch does not register these layers: {share} of all weights",
+        evidence=tuple(
+            Evidence(UNREGISTERED.name, layer.name,
+                     *thinned(series[layer.name].steps, series[layer.name].values), 0.0,
+                     f"{layer.name} ({layer.kind}, {count(layer.elements, 'weight')}) contributes "
+                     "to the loss, but no optimizer updates it and it never changed")
+            for layer in layers[:5]
+        ),
+        remedies=(
+            Remedy(
+                "register the layers", Safety.ADVICE,
+                advice=f"Make {attribute} an nn.{kind}List (or an nn.{kind}Dict instead of a dict) "
+                "before you build the optimizer, so that parameters(), to(), train() and "
+                "state_dict() find its layers.",
+                code_text=f"self.{attribute} = nn.{kind}List([...])",
+            ),
+            Remedy(
+                "freeze them on purpose", Safety.ADVICE,
+                advice="If these layers are meant to stay random, call requires_grad_(False) on "
+                "each of them.",
+            ),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="unregistered-parameters",
+    code="P013",
+    title="Unregistered parameters",
+    family="Program",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The network learns less than a network of its size should. It has fewer "
+        "parameters than you built, and a saved state_dict lacks some layers.",
+        consequence="The layers keep their random initial weights. They also ignore to(device), "
+        "train() and eval(), and get new random weights when the model is loaded from a "
+        "checkpoint.",
+        why="A module registers a layer when the layer is assigned to one of its attributes. It "
+        "does not look inside a plain list, tuple or dict. Layers kept there take part in the "
+        "forward pass, but they are missing from parameters(), which is what the optimizer gets.",
+        detection="The autograd graph of the loss leads to weights that no known model lists. "
+        "unstuck finds them in a plain attribute of one of the model's modules. They are reported "
+        "if they are in train mode, were not loaded, are not registered with any optimizer, and "
+        "kept their values over at least two sampled steps.",
+        limitations="A plain tensor that should have been an nn.Parameter is not reported, because "
+        "it looks like input data that needs a gradient. A model whose layers are all unregistered "
+        "is not seen. Random layers that are kept out on purpose look the same, so the finding is "
+        "only a note if the run succeeds.",
+        references=("PyTorch: torch.nn.ModuleList", "PyTorch: torch.nn.Module.register_module"),
+    ),
+    needs=(REACHED,),
+    uses=(UNREGISTERED,),
+    thresholds=(STEPS,),
+    explains=(
+        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
+        "bad-initialisation", "parameters-not-in-optimizer",
+    ),
+    detect=_detect,
+)

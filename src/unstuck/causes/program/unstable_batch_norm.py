@@ -1,0 +1,308 @@
+"""Unstable batch norm: batch statistics come from so few values that they are mostly noise."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    POOR_SKILL,
+    called,
+    failed,
+    learned_little,
+    level,
+    loss_points,
+    thinned,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
+from unstuck.schema.facts import LayerRole, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals import (
+    BATCH_NORM_GAP,
+    BATCH_NORM_VALUES,
+    CONSTANT_LOSS,
+    HELD_OUT_LOSS,
+    SEEN_LOSS,
+    TRAIN_IN_VALIDATION,
+    TRAIN_LOSS,
+)
+from unstuck.words import count, number, percent, times
+
+FEW = Threshold(
+    "few-values", 8.0,
+    "The mean of eight values is uncertain by a third of their standard deviation, so the "
+    "normalised value of a sample depends strongly on the rest of its batch.",
+    "Wu and He 2018: the error of batch normalisation grows steeply below eight samples",
+)
+VERY_FEW = Threshold(
+    "very-few-values", 4.0,
+    "The mean of four values is uncertain by half of their standard deviation. If the network "
+    "learns little, this is reason enough even when the program never evaluates its model.",
+    "the standard error of a mean",
+)
+APART = Threshold(
+    "loss-apart", 1.3,
+    "With the same weights, the losses of training and evaluation differ somewhat because of "
+    "dropout and overfitting.",
+    "a choice: between a fifth and a half of the loss",
+)
+WORSE = Threshold(
+    "evaluation-worse", 2.0,
+    "A model that fits in train mode but is much worse in eval mode was fitted to the statistics "
+    "of its batches.",
+    "a choice: overfitting alone seldom doubles the best held-out loss",
+)
+GAP = Threshold(
+    "statistics-gap", 0.5,
+    "In a healthy layer the two modes differ only by the noise of the batch statistics, which is "
+    "0.2 standard deviations at 32 independent values.",
+    "the square root of 1.5 over the number of values is 0.5 at six values",
+)
+
+_PAIR = 2.0  # two values always become -1 and 1: no size survives at all
+_CRASH = re.compile(r"Expected more than 1 value per channel when training")
+_SIZE = re.compile(r"\[(\d+(?:, ?\d+)*)\]")
+_WINDOW = 50  # steps before an evaluation that it is compared with
+
+
+def _detect(view: View) -> Verdict:
+    message = view.facts.end.message or ""
+    if _CRASH.search(message):
+        return _crashed(view, message)
+    if not view.has(BATCH_NORM_VALUES):
+        if any(model.compiled for model in view.facts.models):
+            return Unknown("the layers of a compiled model cannot be observed",
+                           ("a run without torch.compile",))
+        return Absent("no batch normalisation layer was called in train mode")
+    values = {name: s.finite for name, s in view[BATCH_NORM_VALUES].items()}
+    typical = {name: n for name, s in values.items() if (n := level(s)) >= 1}
+    if not typical:
+        return Unknown("the number of values per channel was not recorded",
+                       (BATCH_NORM_VALUES.name,))
+    few = {name: n for name, n in typical.items() if n <= view.limit(FEW)}
+    if few:
+        layer = min(few, key=lambda name: few[name])
+        return _few(view, layer, values[layer], few[layer])
+    return _apart(view, typical)
+
+
+# Few values --------------------------------------------------------------------------------------
+def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
+    outcome = view.outcome
+    pair, values = typical <= _PAIR, count(round(typical), "value")
+    if outcome.kind in (OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED) and not pair:
+        return Unknown(f"{called(layer)} gets only {values} per channel, but it is too early to "
+                       "say whether the run suffers from it", ("a longer run",))
+    ratio = _evaluated(view, layer)
+    little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
+    very_few, poor = typical <= view.limit(VERY_FEW), _poor_evaluation(view)
+    apart = ratio is not None and abs(math.log(ratio)) >= math.log(
+        view.limit(APART))
+    worse = ratio is not None and ratio >= view.limit(WORSE)
+    if ratio is None:
+        strength = 0.8 if little and very_few else 0.35
+    elif little and apart:
+        strength = 0.9
+    elif worse and poor:
+        strength = 0.8
+    elif pair and (failed(outcome) or (outcome.skill is not None and outcome.skill < GOOD_SKILL)):
+        strength = 0.7
+    else:
+        strength = 0.6 if very_few and little else 0.3
+    title = (f"{called(layer)} computes its batch statistics from only {values} per channel, so "
+             f"their mean is uncertain by {percent(1 / math.sqrt(typical))} of their standard "
+             "deviation")
+    evidence = [Evidence(
+        BATCH_NORM_VALUES.name, layer, *thinned(series.steps, series.values), view.limit(FEW),
+        f"{called(layer)} gets {values} per channel from a typical batch (healthy: more than "
+        f"{number(view.limit(FEW))})")]
+    if ratio is not None and strength >= 0.5:
+        evidence.append(_loss_evidence(view, ratio))
+    return Present(
+        strength=strength, title=title, since_step=0, location=_location(view, layer),
+        label=f"only {values} per channel for a mean and a standard deviation",
+        evidence=tuple(evidence), remedies=_remedies(view, layer),
+    )
+
+
+def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
+    known = view.facts.layers().get(layer)
+    shapes = view.facts.parameters()
+    width = next((shapes[p].shape[0] for p in known.parameters if shapes[p].shape), 0) if (
+        known is not None) else 0
+    groups = next((g for g in (32, 16, 8, 4, 2) if width and width % g == 0 and width > g), 1)
+    return (
+        Remedy("larger batches", Safety.ADVICE,
+               advice="Give each batch at least 16 samples, and drop an incomplete last batch.",
+               code_text="DataLoader(..., batch_size=32, drop_last=True)"),
+        Remedy("normalise within each sample", Safety.CHANGES_EXPERIMENT,
+               (ReplaceLayer(layer, f"GroupNorm({groups}, {width or 'channels'})"),)),
+    )
+
+
+def _location(view: View, layer: str) -> SourceLocation | None:
+    known = view.facts.layers().get(layer)
+    return known.location if known is not None else None
+
+
+# What the evaluation says ------------------------------------------------------------------------
+def _evaluated(view: View, layer: str) -> float | None:
+    """Loss in eval mode over that in train mode, at the last evaluations; None if unknown."""
+    modes = view[TRAIN_IN_VALIDATION] if view.has(TRAIN_IN_VALIDATION) else {}
+    if not view.has(TRAIN_LOSS) or (layer in modes and bool((modes[layer].values > 0).any())):
+        return None
+    train = view[TRAIN_LOSS].finite
+    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
+        series = view[signal].finite if view.has(signal) else None
+        if series is None or not len(series):
+            continue
+        ratios = []
+        last = max(1, len(series) // 3)
+        for step, value in zip(series.steps[-last:], series.values[-last:], strict=True):
+            near = train.values[(train.steps < step) & (train.steps >= step - _WINDOW)]
+            mean = float(np.mean(near)) if len(near) else math.nan
+            if mean > 0 and (ratio := float(value) / mean) > 0:
+                ratios.append(ratio)
+        if ratios:
+            return float(np.median(ratios))
+    return None
+
+
+def _poor_evaluation(view: View) -> bool:
+    """Whether the best loss in eval mode gains less than half of what there was, unlike train."""
+    if not view.has(CONSTANT_LOSS):
+        return False
+    constant = level(view[CONSTANT_LOSS])
+    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
+        values = view[signal].finite.values if view.has(signal) else np.zeros(0)
+        if len(values):
+            return constant > 0 and 1 - float(values.min()) / constant < POOR_SKILL
+    return False
+
+
+def _loss_evidence(view: View, ratio: float) -> Evidence:
+    says = (f"with the same weights, the loss in eval mode is {times(ratio)} the loss in train "
+            "mode (expected: about the same)")
+    return Evidence(TRAIN_LOSS.name, "", *loss_points(view), None, says)
+
+
+# Many values that are alike ----------------------------------------------------------------------
+def _apart(view: View, typical: dict[str, float]) -> Verdict:
+    """Many values, but the batches' statistics are far from those that evaluation will use."""
+    least = min(typical.values())
+    calm = Absent("every batch normalisation layer gets at least "
+                  f"{count(round(least), 'value')} per channel")
+    if not view.has(BATCH_NORM_GAP) or view.outcome.kind is OutcomeKind.TOO_SHORT:
+        return calm
+    late = {name: s.finite.since(view.facts.steps // 2) for name, s in view[BATCH_NORM_GAP].items()}
+    wide = {name: level(s) for name, s in late.items() if len(s) >= 2}
+    wide = {name: gap for name, gap in wide.items() if gap >= view.limit(GAP)}
+    if not wide:
+        return calm
+    layer = next(iter(wide))  # the first in the network: which gap is widest varies
+    ratio = _evaluated(view, layer)
+    if ratio is None:
+        return Unknown(f"{called(layer)} behaves differently in eval mode, but the program never "
+                       "evaluates the model in eval mode", (HELD_OUT_LOSS.name,))
+    suffers = ratio >= view.limit(WORSE) and _poor_evaluation(view)
+    if not suffers:
+        return Absent("the batch statistics vary, but the loss in eval mode does not suffer")
+    series = view[BATCH_NORM_GAP][layer].finite
+    return Present(
+        strength=0.75,
+        title=f"the outputs of {called(layer)} differ by {number(wide[layer])} standard deviations "
+        f"between train and eval mode, and the loss is {times(ratio)} as high in eval mode",
+        since_step=0, location=_location(view, layer),
+        label="normalises differently in train mode and in eval mode",
+        evidence=(
+            Evidence(BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values),
+                     view.limit(GAP), "for the same batch, the two modes give outputs that differ "
+                     f"by {number(wide[layer])} standard deviations (healthy: under "
+                     f"{number(view.limit(GAP))})"),
+            _loss_evidence(view, ratio),
+        ),
+        remedies=_remedies(view, layer),
+    )
+
+
+# The error ---------------------------------------------------------------------------------------
+def _crashed(view: View, message: str) -> Present:
+    """PyTorch refused to normalise a single value."""
+    end = view.facts.end
+    found = _SIZE.search(message)
+    size = [int(n) for n in found[1].split(",")] if found else []
+    layers = [
+        layer for layer in view.facts.layers().values()
+        if layer.role is LayerRole.NORMALISATION and layer.kind.startswith(("Batch", "LazyBatch"))
+    ]
+    fitting = [
+        layer for layer in layers if len(size) > 1 and any(
+            view.facts.parameters()[p].shape == (size[1],) for p in layer.parameters)
+    ]
+    layer = fitting[0] if len(fitting) == 1 else None
+    step = view.facts.steps
+    location = layer.location if layer is not None and layer.location is not None else end.location
+    given = f"input shape [{', '.join(map(str, size))}]" if size else "an input of one sample"
+    return Present(
+        strength=0.95,
+        title="the program crashed because batch normalisation in train mode received only 1 "
+        f"value per channel ({given})",
+        since_step=step, location=location,
+        label="a single value has no standard deviation to divide by",
+        evidence=(Evidence(
+            BATCH_NORM_VALUES.name, layer.name if layer is not None else "", (step,), (1.0,),
+            view.limit(FEW), "PyTorch raises an error for batch statistics of 1 value"),),
+        remedies=(
+            Remedy("avoid batches of one sample", Safety.ADVICE,
+                   advice="Drop an incomplete last batch, or use larger batches. Before you only "
+                   "predict, call model.eval().",
+                   code_text="DataLoader(..., drop_last=True)  # or model.eval() to predict"),
+        ),
+    )
+
+
+CAUSE = Cause(
+    slug="unstable-batch-norm",
+    code="P010",
+    title="Unstable batch norm",
+    family="Program",
+    # Gated by the strength: what is harmless is a note. An error of PyTorch's always counts.
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The training loss is noisy and stays high. Or, with the same weights, the loss in "
+        "eval mode is far from the loss in train mode.",
+        consequence="The output for a sample depends on the few other samples that happen to share "
+        "its batch. The network cannot use the size of a feature. What it learns in training does "
+        "not fit the running averages that evaluation uses.",
+        why="In train mode, batch normalisation subtracts the mean of the batch and divides by its "
+        "standard deviation. The mean of n values is uncertain by one standard deviation over the "
+        "square root of n. Two values always become -1 and 1, and PyTorch refuses a single value "
+        "with an error.",
+        detection="At sampled steps, unstuck counts the values per channel (samples times "
+        "positions) that each batch normalisation layer receives in train mode. The typical batch "
+        "decides, so a small last batch does not matter. Few values become a finding if the run "
+        "learned little and its loss differs between the two modes, or if evaluation is much "
+        "worse. Layers in eval mode, and normalisation within a sample, do not count.",
+        limitations="Batch normalisation that is called as a function is not seen. Statistics that "
+        "several processes share are not seen either. Few values that do no harm are only a note. "
+        "With five to eight values and no evaluation in eval mode, the finding stays a note too.",
+        references=(
+            "Ioffe and Szegedy 2015: Batch normalization",
+            "Ioffe 2017: Batch renormalization",
+            "Wu and He 2018: Group normalization",
+        ),
+    ),
+    needs=(),
+    uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
+          TRAIN_IN_VALIDATION),
+    thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
+    explains=("learning-rate-too-high", "learning-rate-too-low", "dead-relu", "noise-floor",
+              "vanishing-gradients", "exploding-gradients"),
+    detect=_detect,
+)

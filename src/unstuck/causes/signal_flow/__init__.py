@@ -1,0 +1,1 @@
+"""Causes in how signals and gradients flow."""

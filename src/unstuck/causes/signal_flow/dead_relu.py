@@ -1,0 +1,192 @@
+"""Dead ReLU: units that output zero for every sample, get no gradient and never recover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.measures.basics import (
+    called,
+    failed,
+    last_good_step,
+    learned_little,
+    optimizer_of,
+    rate_code,
+    rates,
+    thinned,
+)
+from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
+from unstuck.schema.facts import Layer
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals import OUTPUT_MEAN, SILENT_SHARE
+from unstuck.words import count, percent
+
+NEARLY_ALL = Threshold(
+    "dead-layer", 0.9,
+    "If nine of ten units output zero for every sample, the layers after them see almost nothing "
+    "of the input.",
+    "SageMaker Debugger and TheDeepChecker warn at one half, AutoTrainer at 0.7",
+)
+HALF = Threshold(
+    "dead-half", 0.5,
+    "A layer that lost half of its units is reported if the run failed.",
+    "torchmortem and TheDeepChecker; no false alarm on 72 healthy runs",
+)
+LAST = 3  # sampled times at the end at which a unit must be silent; one of them sees three batches
+BEGIN = 2  # sampled steps that count as the beginning
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    layer: Layer | None  # the activation, or the layer that feeds a functional one
+    series: Series
+    share: float  # the least of the last samples
+    since: int
+    from_start: bool
+
+
+def _judge(view: View, name: str, series: Series) -> _Place | None:
+    """A place whose units have been silent up to the end, None if too little is known of it."""
+    good = series.steps <= last_good_step(view)
+    points = Series(series.steps[good], series.values[good])
+    if len(points) < 2 or np.isnan(points.values[-LAST:]).any():
+        return None
+    share = float(np.min(points.values[-LAST:]))
+    bar = min(view.limit(HALF), share)
+    awake = np.flatnonzero(~(points.values >= bar))
+    first = int(awake[-1]) + 1 if len(awake) else 0
+    layer = view.facts.layers().get(name.partition(" > ")[0])
+    return _Place(name, layer, points, share, int(points.steps[min(first, len(points) - 1)]),
+                  first < BEGIN)
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(SILENT_SHARE):
+        if view.has(OUTPUT_MEAN):
+            return Absent("the program has no ReLU")
+        return Unknown("the outputs of the layers were not measured", (SILENT_SHARE.name,))
+    places = [
+        place for name, series in view[SILENT_SHARE].items()
+        if (place := _judge(view, name, series)) is not None
+    ]
+    if not places:
+        return Unknown("the outputs of ReLU units were measured at fewer than two steps",
+                       (SILENT_SHARE.name, "a longer run"))
+    worst = max(places, key=lambda p: p.share)
+    bar = view.limit(NEARLY_ALL)
+    if failed(view.outcome):
+        bar = min(bar, view.limit(HALF))
+    dead = [p for p in places if p.share >= bar]
+    if not dead:
+        return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead"
+                      if worst.share else "no ReLU unit is dead")
+    return _present(view, dead)
+
+
+def _present(view: View, dead: list[_Place]) -> Verdict:
+    # A dead layer starves those after it: among the equally dead the first is to blame.
+    nearly_all = [p for p in dead if p.share >= view.limit(NEARLY_ALL)] or dead
+    first = nearly_all[0]
+    steps, values = thinned(first.series.steps, first.series.values)
+    when = "from the start" if first.from_start else f"since step {first.since}"
+    more = f"{count(len(dead), 'layer')} affected; " if len(dead) > 1 else ""
+    strength = 0.6 + 0.3 * (first.share >= view.limit(NEARLY_ALL))
+    strength += 0.05 * learned_little(view.outcome)
+    name = called(first.name)
+    what = f"every unit of {name} has" if first.share >= 0.999 else (
+        f"{percent(first.share)} of the units of {name} have")
+    return Present(
+        strength=strength,
+        title=f"{what} been dead {when} ({more}healthy: under 50 %)",
+        since_step=first.since,
+        location=first.layer.location if first.layer is not None else None,
+        label=f"{percent(first.share)} of its units have output only zeros {when}",
+        evidence=tuple(
+            Evidence(SILENT_SHARE.name, place.name,
+                     *((steps, values) if place is first
+                       else thinned(place.series.steps, place.series.values)),
+                     view.limit(HALF),
+                     f"{percent(place.share)} of the units of {called(place.name)} output zero for "
+                     "every sample at the end of the run")
+            for place in dead[:5]
+        ),
+        remedies=_remedies(view, first),
+    )
+
+
+def _remedies(view: View, first: _Place) -> tuple[Remedy, ...]:
+    leaky = Remedy(
+        "use a leaky ReLU", Safety.CHANGES_EXPERIMENT,
+        (ReplaceLayer("ReLU", "LeakyReLU(0.01)"), ReplaceLayer("ReLU", "LeakyReLU(0.1)"),
+         ReplaceLayer("ReLU", "ELU()")),
+        code_text="F.leaky_relu(x, 0.01)" if " > " in first.name else "nn.LeakyReLU(0.01)",
+    )
+    feeding = _feeding(view, first)
+    fresh = Remedy(
+        "initialise for ReLU (He), with zero biases", Safety.CHANGES_EXPERIMENT,
+        (InitialiseLayer(feeding, "kaiming_normal_"),),
+    ) if feeding else None
+    optimizer = optimizer_of(view, view.facts.parameters())
+    lower = None
+    if optimizer is not None and optimizer.learning_rate:
+        now = optimizer.learning_rate
+        lower = Remedy(
+            "lower the learning rate", Safety.SAFE,
+            rates(optimizer, [now / 10, now / 100, now / 2, now / 4]),
+            code_text=rate_code(optimizer, now / 10),
+        )
+    # Dead at birth is a matter of initialisation, dead on the way one of the steps.
+    order = (fresh, leaky) if first.from_start else (lower, leaky, fresh)
+    return tuple(remedy for remedy in order if remedy is not None)
+
+
+def _feeding(view: View, place: _Place) -> str | None:
+    """The layer with weights before an activation, in the order in which the model lists them."""
+    if " > " in place.name:
+        return place.layer.name if place.layer is not None else None
+    before = None
+    for name, layer in view.facts.layers().items():
+        if name == place.name:
+            return before
+        if layer.parameters:
+            before = name
+    return None
+
+
+CAUSE = Cause(
+    slug="dead-relu",
+    code="G001",
+    title="Dead ReLU",
+    family="Signal flow",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss stays flat for epochs, and the outputs are the same for every input.",
+        consequence="A dead unit never recovers by itself because its gradient is zero for every "
+        "sample. A dead layer cuts off everything before it, and only the biases after it still "
+        "learn.",
+        why="While its input is negative, a ReLU outputs zero and passes back no gradient. A "
+        "strongly negative bias, or one update that is far too large, can make that input "
+        "negative for all data. Then no gradient is left to undo it.",
+        detection="A unit counts as dead if it output zero for every sample of the last sampled "
+        "batches of the run. If a layer was already dead in the first steps, its initialisation "
+        "is to blame. If its units died later, the updates killed them. If the learning rate or "
+        "the inputs are to blame, unstuck reports them as the root cause.",
+        limitations="Some dead units are normal, and sparse networks have many on purpose. While "
+        "a run learns, only layers that are almost completely dead are reported. A ReLU that is "
+        "written with torch.where or as a multiplication is not seen.",
+        references=(
+            "Maas, Hannun, Ng 2013: Rectifier nonlinearities improve acoustic models",
+            "Lu, Shin, Su, Karniadakis 2019: Dying ReLU and initialization (arXiv 1903.06733)",
+        ),
+    ),
+    needs=(),
+    uses=(SILENT_SHARE, OUTPUT_MEAN),
+    thresholds=(NEARLY_ALL, HALF),
+    explains=("vanishing-gradients", "frozen-parameters"),
+    detect=_detect,
+)

@@ -1,0 +1,59 @@
+"""Judging a record and showing what was found: what `run` and `diagnose` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from unstuck.arguments import our_fault
+from unstuck.clean import clean, put
+
+if TYPE_CHECKING:
+    from unstuck.record.reader import Record
+    from unstuck.schema.findings import Diagnosis
+    from unstuck.settings import Settings
+
+
+def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
+    """Reads a record and judges it as the project wishes."""
+    from unstuck.judge.engine import diagnose
+    from unstuck.record.reader import read_record
+
+    record = read_record(folder)
+    return record, diagnose(record, wishes.thresholds, wishes.ignore)
+
+
+def show(
+    record: Record, diagnosis: Diagnosis, file: IO[str], notes: bool, quiet: bool,
+    said: Sequence[str] = (),
+) -> None:
+    """Prints what there is to say about a record, except what has been `said` already."""
+    from unstuck.report import terminal
+    from unstuck.schema.findings import OutcomeKind
+
+    remarks = tuple(
+        remark for remark in diagnosis.remarks if not any(s.startswith(remark) for s in said))
+    untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
+    if untrained and not quiet:
+        failed = said or any(odd.what == "watcher-failed" for odd in record.oddities)
+        says = _ENDED if failed else terminal.nothing_trained(record)
+        put(clean(f"unstuck: {says}"), file)
+        for remark in remarks:
+            put(clean(f"note: {remark}"), file)
+    elif not untrained:
+        terminal.render(replace(diagnosis, remarks=remarks), notes=notes, quiet=quiet, file=file)
+    file.flush()
+
+
+_ENDED = "watching ended before any training was seen, so there is nothing to diagnose"
+
+
+def sorry(error: Exception, record: Path) -> str:
+    """A sentence about an error, expected or our own."""
+    from unstuck.record.reader import UnusableRecord
+
+    if isinstance(error, UnusableRecord):
+        return str(error)
+    return our_fault("the diagnosis", error, f"The record is kept in {record}. ")

@@ -1,0 +1,234 @@
+"""The command `unstuck run`: starts a program, watches it, and ends as it ended.
+
+While the program runs, standard output is the program's alone. No failure of ours to judge or to
+print changes the exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from unstuck.arguments import (
+    FailOn,
+    FailOnOption,
+    JsonOption,
+    NotesOption,
+    QuietOption,
+    check_json,
+    met,
+    project,
+    put_json,
+    refuse,
+    say,
+)
+from unstuck.commands.judging import judged, show, sorry
+from unstuck.output import complain, silence
+
+if TYPE_CHECKING:
+    from unstuck.record.reader import Record
+    from unstuck.schema.findings import Diagnosis
+    from unstuck.supervise import RunResult
+
+
+class TargetCommand(TyperCommand):
+    """A command whose own options end where the program's name begins."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keeps everything from the script, or from `-m`, away from our own options."""
+        takes_value = {
+            name
+            for parameter in self.params
+            if not getattr(parameter, "is_flag", True)
+            for name in parameter.opts
+        }
+        index = 0
+        while index < len(args) and args[index].startswith("-") and args[index] != "--":
+            word = args[index]
+            if word.startswith("-c"):
+                refuse("a program given with -c cannot be watched; write it to a file and run that "
+                       "file")
+            if word.startswith("-m"):
+                module = [word[2:]] if len(word) > 2 else []
+                args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
+                break
+            index += 2 if word in takes_value else 1
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+def run(
+    target: Annotated[
+        list[str], typer.Argument(metavar="SCRIPT [ARGS]… | -m MODULE [ARGS]…", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Save the record in DIR, a new or empty folder."),
+    ] = None,
+    json_file: JsonOption = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--max-steps", min=1, metavar="N", help="Stop the program after N optimizer steps."),
+    ] = None,
+    overhead: Annotated[
+        float,
+        typer.Option(
+            "--overhead", min=0.0, max=1.0, metavar="F",
+            help="Largest share of the run's time that measuring may take.",
+        ),
+    ] = 0.03,
+    fail_on: FailOnOption = FailOn.NEVER,
+    notes: NotesOption = False,
+    quiet: QuietOption = False,
+    no_program_text: Annotated[
+        bool,
+        typer.Option(
+            "--no-program-text",
+            help="Keep arguments, error messages and source lines out of the record."),
+    ] = False,
+) -> None:
+    """Run a program unchanged and find out why it does not learn.
+
+    Options after the script, or after -m MODULE, belong to the program. Under a launcher (torchrun,
+    accelerate, srun) each process saves its record in DIR/rank-N, and rank 0 writes FILE.
+    """
+    from unstuck import folders, launch, supervise
+
+    if json_file == "-":
+        refuse("run --json needs a file because standard output belongs to the program")
+    check_json(json_file)
+    wishes = project()
+    _check_target(target)
+    try:
+        name = target[1] if target[0] == "-m" else target[0]
+        folder = folders.asked(out) if out else folders.new(name)
+    except folders.UnusableFolderError as error:
+        refuse(str(error))
+    options = supervise.RunOptions(folder, max_steps, overhead, not no_program_text)
+    keys = _Keys()
+    try:
+        result = supervise.supervise(target, options)
+    except supervise.StartError as error:
+        refuse(str(error))
+    if result.refused is not None:
+        refuse(result.refused)
+    bad = False
+    try:
+        keys.listen()
+        from unstuck.report import schema
+
+        _say_failures(result)
+        if result.record is None:
+            _say_why_nothing(result, quiet)
+        else:
+            # Of several processes that a launcher started, the first writes the file.
+            json_file = None if launch.rank() else json_file
+            _say_how_it_ended(result, quiet)
+            found, diagnosis = judged(result.record, wishes)
+            bad = met(diagnosis, fail_on)
+            if json_file is not None:
+                put_json(schema.to_text(diagnosis), json_file)
+            _show_below(found, diagnosis, notes, quiet, result.failures)
+            if not quiet:
+                again = "unstuck diagnose" + f" {shlex.quote(str(result.record))}" * bool(out)
+                say(f"record saved to {result.record} (read it again with `{again}`)")
+        keys.ignore()
+    except KeyboardInterrupt:
+        say("the diagnosis was interrupted"
+            + (f"; the record is saved in {result.record}" if result.record else ""))
+    except Exception as error:
+        keys.ignore()
+        say(sorry(error, result.record or folder.path))
+    if result.signal is not None:
+        supervise.die_of(result.signal)
+    raise typer.Exit(result.status or int(bad))
+
+
+# After a run -------------------------------------------------------------------------------------
+class _Keys:
+    """What Ctrl-C does to us: nothing, except while we judge. The program's status stays ours."""
+
+    def __init__(self) -> None:
+        self._heard = False
+        with contextlib.suppress(ValueError):  # not in the main thread
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self._hear)
+
+    def listen(self) -> None:
+        """From now on Ctrl-C raises KeyboardInterrupt, once."""
+        self._heard = True
+
+    def ignore(self) -> None:
+        """From now on it does nothing."""
+        self._heard = False
+
+    def _hear(self, *_: object) -> None:
+        if self._heard:
+            self._heard = False
+            raise KeyboardInterrupt
+
+
+def _say_failures(result: RunResult) -> None:
+    for sentence in result.failures:
+        say(sentence)
+    for traceback in result.debug:
+        complain(traceback)
+
+
+def _say_why_nothing(result: RunResult, quiet: bool) -> None:
+    from unstuck import supervise
+
+    if not quiet or result.unwatched or result.lost:
+        say(supervise.nothing_recorded(result))
+
+
+def _say_how_it_ended(result: RunResult, quiet: bool) -> None:
+    from unstuck import supervise
+
+    if result.signal is not None and not quiet:
+        say(f"the program was ended by {supervise.signal_name(result.signal)}")
+
+
+def _show_below(
+    record: Record, diagnosis: Diagnosis, notes: bool, quiet: bool, said: Sequence[str]
+) -> None:
+    """Shows a diagnosis on standard error, if that can be written."""
+    try:
+        show(record, diagnosis, sys.stderr, notes, quiet, said)
+    except OSError:
+        silence(sys.stderr)
+
+
+# Arguments ---------------------------------------------------------------------------------------
+def _check_target(target: list[str]) -> None:
+    """Refuses a program that cannot be there, before anything is started."""
+    name = target[0]
+    if name == "-m":
+        if len(target) < 2:
+            refuse("-m needs the name of a module")
+        return
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "__main__.py").is_file():
+            refuse(f"{name} is a folder without __main__.py; give the path of a script")
+    elif not path.exists():
+        if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
+            refuse(f"there is no script {name}; give the script itself: unstuck run train.py")
+        folder = path.parent
+        scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
+        near = difflib.get_close_matches(path.name, scripts, 1)
+        hint = f"; did you mean {folder / near[0]}?" if near else ""
+        refuse(f"there is no script {name}{hint}")
+    elif not os.access(path, os.R_OK):
+        refuse(f"{name} cannot be read")

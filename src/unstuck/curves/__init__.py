@@ -1,0 +1,1 @@
+"""What a curve says: statistics, phases, the outcome of a run, a forecast."""

@@ -1,0 +1,168 @@
+"""A train loss, reduced to what the rules of curves.py ask for. Nothing is decided here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.curves.statistics import (
+    BLOCKS,
+    HUGE,
+    Floats,
+    Trend,
+    block_levels,
+    early_fall,
+    oscillation,
+    point_noise,
+    ratio,
+    steady_mean,
+    trend,
+)
+from unstuck.record.reader import Record
+from unstuck.record.series import Series, in_order
+from unstuck.schema.facts import EndKind
+from unstuck.schema.findings import Outcome, OutcomeKind
+from unstuck.schema.signals import CONSTANT_LOSS, StepSignal
+
+FEW = 100  # points below which a run that --max-steps cut short is not called stuck
+MATERIAL = 0.03  # a change of the level smaller than this is no change
+ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
+SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
+
+
+@dataclass(frozen=True, slots=True)
+class LossCurve:
+    """The train loss, reduced to what the rules ask for."""
+
+    points: Series
+    x: Floats  # blocks of at least 4 points, or the points of a short log
+    y: Floats
+    error: float  # of a block's level
+    start: float
+    end: float
+    end_error: float
+    constant: float | None
+    skill: float | None
+    positive: bool
+    mixed: bool  # the points alternate between losses
+    cut_short: bool
+    unit: str  # what a point is, in the singular
+    passes: int  # points that there were; of a long run not all are here
+    whole: Trend | None
+    half: Trend | None
+    quarter: Trend | None
+
+    @property
+    def n(self) -> int:
+        return len(self.points)
+
+    @property
+    def reference(self) -> float:
+        """The level that a change is compared with."""
+        return self.constant or max(abs(self.start), abs(self.end))
+
+    def outcome(self, kind: OutcomeKind, confidence: float, says: str, since: float | None = None,
+                more: int | None = None) -> Outcome:
+        """An outcome of this curve; for mixed and signed losses the worst is never sure."""
+        if kind in (OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING) and not (
+            self.positive and not self.mixed
+        ):
+            confidence = min(confidence, 0.4)
+        step = int(self.points.steps[0] if since is None else since)
+        confidence = round(min(max(confidence, 0.05), 0.99), 2)
+        return Outcome(kind, confidence, says, step, self.skill, more)
+
+
+def read(record: Record, signal: StepSignal) -> Series | None:
+    """A signal in the order in which training went; None if there is none."""
+    series = record.series(signal) if record.measured(signal) else None
+    if series is None or not len(series):
+        return None
+    return in_order(series)
+
+
+def reduce(record: Record, points: Series) -> LossCurve:
+    """The curve of finite `points`, at least one."""
+    n = len(points)
+    known = read(record, CONSTANT_LOSS)
+    constant = float(known.values[-1]) if known is not None else None
+    if constant is None or not 0 < constant < HUGE:
+        constant = None
+    positive = bool(np.min(points.values) >= 0)
+    # A point of a log is mostly a mean over many steps.
+    each = 1 if record.log is not None and n <= BLOCKS else 4
+    x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
+    # A mean, because a constant's loss is one: with skewed noise a median would lie below it.
+    level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
+    skill = 1 - level / constant if constant and positive else None
+    swings = oscillation(points)
+    start = float(np.median(points.values[: max(1, min(5, n // 10))]))
+    return LossCurve(
+        points, x, y, point_noise(y), start, level, level_error,
+        constant, skill if skill is not None and math.isfinite(skill) else None, positive,
+        len(record.backwards) > 1 or (swings is not None and swings.alternates),
+        record.end.kind is EndKind.STOPPED and n < FEW,
+        "point" if record.log is not None else "backward pass",
+        record.steps if record.thinned else n,
+        *(_part(points, share) for share in (1.0, 0.5, 0.25)),
+    )
+
+
+def _part(points: Series, share: float) -> Trend | None:
+    first = max(len(points) - max(round(len(points) * share), 8), 0)
+    return trend(Series(points.steps[first:], points.values[first:]))
+
+
+def gain_of(quarter: Trend | None, half: Trend | None, whole: Trend | None, scale: float) -> float:
+    """How much of the level the last quarter or half took off with confidence; else 0."""
+    if quarter is None or half is None or whole is None or not max(quarter.slope, whole.slope) < 0:
+        return 0.0
+    last = ratio(quarter.start - quarter.end, scale)
+    if quarter.score < -SURE and half.score < -0.7:
+        return last
+    return ratio(half.start - half.end, scale) if half.score < -SURE and last > MATERIAL else 0.0
+
+
+def on_its_way(curve: LossCurve) -> bool:
+    """Whether the last half surely took its part in a fall that is slow or has only begun."""
+    half, quarter = curve.half, curve.quarter
+    if half is None or quarter is None or not half.score < -1.5 or quarter.score > 0.5:
+        return False
+    return half.start - half.end > ITS_PART * (curve.start - curve.end) > 0
+
+
+def slack_of(line: Trend | None, scale: float) -> float:
+    """How much of the level the fall may have been that the interval leaves open."""
+    if line is None or not line.slope < 0 or not line.start > line.end:
+        return 0.0 if line is not None else 1.0
+    return ratio((line.start - line.end) * line.low / line.slope, scale)
+
+
+def fallen(curve: LossCurve) -> tuple[float, bool]:
+    """The fall relative to the start's height, and whether it is more than noise."""
+    early, score = early_fall(curve.points.values)
+    line = curve.whole
+    by_line = line is not None and line.score < -SURE and line.fall > MATERIAL
+    by_head = score > 4.5 and early > MATERIAL
+    return max(early, line.fall if line else 0.0), by_line or by_head
+
+
+def dropping(curve: LossCurve) -> bool:
+    """Whether the very end broke away downwards from a long plateau."""
+    y = curve.y
+    k = max(2, len(y) // 20)
+    if len(y) < 12:
+        return False
+    before = y[len(y) // 2: -k]
+    return bool(np.max(y[-k:]) < np.min(before) - 4 * curve.error - MATERIAL * curve.reference)
+
+
+def flat_from(curve: LossCurve) -> int:
+    """The first block from which the curve is at its end level."""
+    end = float(np.median(curve.y[-max(3, len(curve.y) // 10):]))
+    band = max(3 * curve.error, MATERIAL * abs(end))
+    high = np.flatnonzero(curve.y > end + band)
+    high = high[high < len(curve.y) * 0.9]
+    return min(int(high[-1]) + 1, len(curve.y) - 1) if len(high) else 0

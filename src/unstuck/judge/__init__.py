@@ -1,0 +1,1 @@
+"""Record to diagnosis: the causes, their verdicts, severity, what the user silences."""

@@ -1,0 +1,286 @@
+"""What several causes ask of a record: does the run suffer, how far do updates move the weights.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.measures.view import View
+from unstuck.record.reader import Record
+from unstuck.record.series import Floats, Integers, PlaceSeries, Series
+from unstuck.schema.edits import Edit, OptimizerArgument, literal
+from unstuck.schema.facts import Layer, LayerRole, Optimizer, SourceLocation
+from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+    PlaceSignal,
+    Signal,
+    StepSignal,
+)
+from unstuck.torch_api import BATCH_NORM
+
+FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
+UNSURE = 0.5  # an outcome less sure than this counts for nothing
+POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
+GOOD_SKILL = 0.9  # of the best constant's loss is gone
+MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
+MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
+
+
+def failed(outcome: Outcome) -> bool:
+    """Whether the run surely failed."""
+    return outcome.kind in FAILED and outcome.confidence >= UNSURE
+
+
+def learned_little(outcome: Outcome) -> bool:
+    """Whether the run failed or its skill is known to be low."""
+    if failed(outcome):
+        return True
+    return outcome.skill is not None and outcome.skill < POOR_SKILL
+
+
+# What was looked at ------------------------------------------------------------------------------
+def unwatched(record: Record) -> str | None:
+    """Why a signal may be missing; None if the whole training was watched.
+
+    Only then does a signal that was never written mean that there was nothing to measure.
+    """
+    if record.torn:
+        return "some lines of the record could not be read"
+    if not record.models or not record.steps:
+        return "no model was seen in training"
+    return next((odd.says.rstrip(".") for odd in record.oddities), None)
+
+
+def no_held_out_loss(view: View) -> Absent | Unknown:
+    """What can be said of overfitting where no loss of held-out data is known."""
+    unseen = unwatched(view.facts)
+    if unseen is None:
+        return Absent("the run computed no held-out loss that could have risen")
+    return Unknown(f"it is not known whether the program has held-out data: {unseen}",
+                   ("a run that computes a validation loss every epoch",))
+
+
+def unread_loss(record: Record) -> str | None:
+    """Why the targets of a loss are not known; None if every loss is one that is known."""
+    if not record.losses:
+        return "no loss function of the program was recognised"
+    unread = next((x for x in record.losses if x.hand_written and not x.input_shape), None)
+    if unread is None:
+        return None
+    line = f" at line {unread.location.line}" if unread.location is not None else ""
+    return f"the hand-written loss{line} was not recognised"
+
+
+def mode_layers(view: View) -> list[Layer]:
+    """The dropout and batch normalisation layers of all models."""
+    return [layer for layer in view.facts.layers().values()
+            if layer.role is LayerRole.DROPOUT or BATCH_NORM in layer.kind]
+
+
+def risky_function(record: Record) -> str | None:
+    """A function in the line of a hand-written loss that can turn finite numbers into NaN."""
+    for loss in record.losses:
+        if loss.hand_written and loss.location is not None and loss.location.text:
+            found = _RISKY.search(loss.location.text)
+            if found:
+                return found["name"]
+    return None
+
+
+_RISKY = re.compile(r"\b(?P<name>log|log2|log10|log1p|sqrt|rsqrt|pow|reciprocal|acos|asin)\(")
+
+
+# Updates -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Update over weight norm: `ratios` has shape (matrices, sampled steps), NaN where unknown.
+
+    A non-finite update is unknown too: a NaN gradient makes one at any rate.
+    """
+
+    names: tuple[str, ...]
+    steps: Integers
+    ratios: Floats
+
+    def only(self, names: Iterable[str]) -> Updates:
+        """The rows of some matrices."""
+        wanted = set(names)
+        rows = [i for i, name in enumerate(self.names) if name in wanted]
+        return Updates(tuple(self.names[i] for i in rows), self.steps, self.ratios[rows])
+
+    def typical(self) -> Floats:
+        """Per sampled step the median over matrices; NaN where none is known."""
+        return nan_median(self.ratios, axis=0)
+
+
+def weight_updates(view: View) -> Updates:
+    """How far each step moved each weight matrix, relative to the matrix.
+
+    Left out are vectors (biases, norms), embeddings (a step leaves most rows), loaded weights,
+    and matrices at or near zero, which any step moves far.
+    """
+    moved, sizes = view[UPDATE_NORM], view[WEIGHT_NORM]
+    layers = view.facts.layers()
+    names = [
+        p.name
+        for p in view.facts.parameters().values()
+        if p.trainable and not p.loaded and len(p.shape) >= 2 and min(p.shape) > 0
+        and p.name in moved and p.name in sizes
+        and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
+    ]
+    parameters = view.facts.parameters()
+    steps = np.unique(np.concatenate([moved[n].steps for n in names] or [np.zeros(0, np.int64)]))
+    steps = steps[spread(len(steps), max(MOST_RATIOS // max(len(names), 1), 2))]
+    at = {step: column for column, step in enumerate(steps.tolist())}
+    ratios = np.full((len(names), len(steps)), np.nan)
+    for row, name in enumerate(names):
+        shape = parameters[name].shape
+        floor = MATRIX_SHARE * math.sqrt(math.prod(shape) / (3 * math.prod(shape[1:])))
+        size = dict(zip(sizes[name].steps.tolist(), sizes[name].values.tolist(), strict=True))
+        for step, change in zip(moved[name].steps, moved[name].values, strict=True):
+            weight = size.get(int(step), math.nan)
+            if not weight > floor or math.isinf(weight) or int(step) not in at:
+                continue
+            if math.isfinite(change):
+                ratios[row, at[int(step)]] = float(change) / weight
+    known = ~np.all(np.isnan(ratios), axis=1) if len(names) else np.zeros(0, dtype=bool)
+    return Updates(tuple(n for n, k in zip(names, known, strict=True) if k), steps, ratios[known])
+
+
+def nan_median(values: Floats, axis: int) -> Floats:
+    """The median over what is not NaN; NaN, without a warning, where nothing is."""
+    if not values.shape[axis]:
+        return np.full(np.delete(values.shape, axis), np.nan)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        return np.asarray(np.nanmedian(values, axis=axis), dtype=np.float64)
+
+
+def level(series: Series) -> float:
+    """The median of the finite values, NaN if there are none."""
+    values = series.finite.values
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def spread(count: int, most: int) -> Integers:
+    """At most `most` of the indices below `count`, evenly picked, the first and last among them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def thinned(
+    steps: Integers, values: Floats, most: int = 200
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Points for an evidence, at most `most`, evenly picked, the first and last among them."""
+    picked = spread(len(steps), most)
+    return tuple(int(steps[i]) for i in picked), tuple(float(values[i]) for i in picked)
+
+
+def loss_points(view: View) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The train loss as points for an evidence."""
+    series = view[TRAIN_LOSS]
+    return thinned(series.steps, series.values)
+
+
+def train_loss_at_the_end(view: View) -> float:
+    """The mean of the last tenth of the training losses, of five of them at least."""
+    losses = view[TRAIN_LOSS].finite.values
+    return float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+
+
+def final(view: View, signal: StepSignal) -> float | None:
+    """The last finite value of a signal, None if there is none."""
+    if not view.has(signal) or not len(view[signal].finite):
+        return None
+    return float(view[signal].finite.values[-1])
+
+
+def last(series: PlaceSeries) -> dict[str, float]:
+    """The last finite value of each place; a place that was never finite is left out."""
+    return {
+        place: float(values.finite.values[-1])
+        for place, values in series.items() if len(values.finite)
+    }
+
+
+def drawn(signal: Signal, where: str, series: Series, bound: float | None, says: str) -> Evidence:
+    """The points of a series as an evidence."""
+    return Evidence(signal.name, where, *thinned(series.steps, series.values, 1000), bound, says)
+
+
+def measured(
+    view: View, signal: PlaceSignal, place: str, bound: float | None, says: str
+) -> Evidence:
+    """The finite values of a signal at one place as an evidence."""
+    return drawn(signal, place, view[signal][place].finite, bound, says)
+
+
+def constant_loss(view: View) -> float | None:
+    """What the best constant prediction costs, None if it is unknown."""
+    return final(view, CONSTANT_LOSS)
+
+
+def backward_location(view: View) -> SourceLocation | None:
+    """The first line that starts a backward pass and is known."""
+    return next((b.location for b in view.facts.backwards if b.location is not None), None)
+
+
+# Optimizers --------------------------------------------------------------------------------------
+def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
+    """The optimizer with most of the named parameters; the first of several."""
+    wanted = set(names)
+    best = max(view.facts.optimizers, key=lambda o: len(wanted & set(o.parameters)), default=None)
+    return best if best is not None and wanted & set(best.parameters) else None
+
+
+def typed(value: float) -> float:
+    """A number of one digit, as one would type it: 0.003 for 0.0032."""
+    return float(format(value, ".1g"))
+
+
+def rates(optimizer: Optimizer, values: Iterable[float]) -> tuple[Edit, ...]:
+    """A ladder of learning rates, each rounded to what one would type, each once."""
+    unique = dict.fromkeys(typed(value) for value in values)
+    return tuple(
+        OptimizerArgument(optimizer.name, "lr", value)
+        for value in unique
+        if value > 0 and math.isfinite(value)
+    )
+
+
+def expression(location: SourceLocation | None) -> str | None:
+    """The source text under a location, if it is one line and was kept."""
+    if location is None or location.text is None or location.line != location.end_line:
+        return None
+    return location.text[location.column - 1 : location.end_column - 1]
+
+
+def rate_code(optimizer: Optimizer, rate: float) -> str:
+    """The construction of an optimizer, as the user wrote it, with another learning rate."""
+    written = expression(optimizer.location)
+    if written is not None:
+        changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={literal(rate)}", written)
+        if count == 1:
+            return changed
+    return f"{optimizer.kind}(model.parameters(), lr={literal(rate)})"
+
+
+def called(name: str) -> str:
+    """A layer's name in a sentence: a bare number of a Sequential reads as "layer 3"."""
+    return f"layer {name}" if name[:1].isdigit() else name
+
+
+def last_good_step(view: View) -> float:
+    """The last step before the run's first non-finite number, infinite if all are finite."""
+    found = view.facts.non_finite
+    return math.inf if found is None else found.step - 1

@@ -1,0 +1,87 @@
+"""The gap between the training loss and the held-out loss, both in eval mode if known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.curves.statistics import point_noise, tidy
+from unstuck.measures.basics import (
+    constant_loss,
+    final,
+    no_held_out_loss,
+    train_loss_at_the_end,
+)
+from unstuck.measures.view import View
+from unstuck.record.series import Series
+from unstuck.schema.facts import LayerRole
+from unstuck.schema.findings import Absent, Unknown
+from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS
+from unstuck.words import count, number
+
+FEWEST = 6  # held-out passes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Best and last held-out loss and the train loss at the end.
+
+    `lost` is the share of the held-out gain that was lost again: (end - best) / (start - best),
+    with the constant's loss for the start where it is known. `sure` says whether the rise is more
+    than four standard errors. `eval_mode` says whether the train loss was measured in eval mode.
+    """
+
+    held: Series
+    best: float
+    best_step: int
+    end: float
+    train: float
+    lost: float
+    sure: bool
+    eval_mode: bool
+
+
+def gap(view: View) -> Gap | Absent | Unknown:
+    """The gap at the end of a run, or why none can be seen."""
+    if not view.has(HELD_OUT_LOSS):
+        return no_held_out_loss(view)
+    held = tidy(view[HELD_OUT_LOSS])
+    if len(held) < FEWEST:
+        return Unknown(f"this run had {count(len(held), 'validation pass')}, and a trend needs at "
+                       f"least {FEWEST}", (f"a run with at least {FEWEST} validation passes",))
+    values = held.values
+    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    at = int(np.argmin(calm)) + 1
+    best, end = float(calm[at - 1]), float(np.median(values[-3:]))
+    constant = constant_loss(view)
+    start = constant if constant is not None else float(values[0])
+    if not start > best:
+        return Unknown("the held-out loss was never better than that of a constant guess",
+                       ("a check that the training and the held-out data match",))
+    error = point_noise(values) * math.sqrt(2 / 3)
+    seen = final(view, SEEN_LOSS)
+    train = train_loss_at_the_end(view) if seen is None else seen
+    if not train < end:
+        return Absent("the held-out loss does not exceed the training loss")
+    return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
+               end - best > 4 * error and at < len(held) - 2, seen is not None)
+
+
+def restraint(view: View) -> str | None:
+    """What regularises the network, None if nothing does."""
+    for layer in view.facts.layers().values():
+        if layer.role is LayerRole.DROPOUT:
+            return f"dropout ({layer.name})"
+    for optimizer in view.facts.optimizers:
+        decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
+        # Weights that nothing else moves would shrink by this factor, as a power of e.
+        if decay * rate * view.facts.steps > 0.1:
+            return f"a weight decay of {number(decay)}"
+    return None
+
+
+def elements(view: View) -> int:
+    """The number of trainable weights."""
+    return sum(math.prod(p.shape) for p in view.facts.parameters().values() if p.trainable)

@@ -1,0 +1,70 @@
+"""What several causes ask of the samples that were kept: which, from where, by what number.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import unread_loss, unwatched
+from unstuck.measures.view import View
+from unstuck.schema.facts import Kept, SourceLocation
+from unstuck.schema.findings import Absent, Unknown
+from unstuck.torch_api import IN_ORDER
+
+
+def kept(view: View, role: str) -> Kept | None:
+    """What was kept of the samples of a role, "train" or "held-out"."""
+    return next((k for k in view.facts.kept if k.name == role), None)
+
+
+def trained_on(view: View) -> Kept | Unknown:
+    """What was kept of the training samples, or why nothing was."""
+    found = kept(view, "train")
+    if found is not None:
+        return found
+    return Unknown("no training samples could be kept: " + (
+        unwatched(view.facts) or "no model was called with a tensor of samples"),
+        ("a model that is called with a tensor of samples",))
+
+
+def labelled(view: View) -> Kept | Absent | Unknown:
+    """The training samples with a target each, or why there are none to look at."""
+    found = trained_on(view)
+    if isinstance(found, Unknown) or found.targets:
+        return found
+    unread = unread_loss(view.facts)
+    if unread is None:
+        return Absent("no loss receives one label or number per sample")
+    return Unknown(f"the targets of the samples are not known: {unread}",
+                   ("a loss from torch.nn",))
+
+
+def held_out(view: View) -> Kept | Absent | Unknown:
+    """What was kept of held-out samples, or why nothing was."""
+    found = kept(view, "held-out")
+    if found is not None:
+        return found
+    unseen = unwatched(view.facts)
+    if unseen is None:
+        return Absent("the program calls its models with training samples only")
+    return Unknown(f"it is not known whether the program has held-out data: {unseen}",
+                   ("a run under `unstuck run`",))
+
+
+def training_samples(view: View) -> int | None:
+    """The number of training samples, where one loader names it."""
+    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    return next(iter(sizes)) if len(sizes) == 1 else None
+
+
+def training_location(view: View) -> SourceLocation | None:
+    """Where training gets its data: its loader, or the first call of the model."""
+    calls = [m for m in view.facts.models if m.call_location is not None]
+    loaders = view.facts.loaders
+    if calls and calls[0].input_shape:
+        loaders = tuple(x for x in loaders if x.batch_size == calls[0].input_shape[0])
+    # Validation is seldom shuffled.
+    best = next((x for x in loaders if x.sampler != IN_ORDER), None)
+    if best is not None or loaders:
+        return (best or loaders[0]).location
+    return calls[0].call_location if calls else None

@@ -1,0 +1,157 @@
+"""What several causes ask of the steps: do gradients agree, what does noise cost, how many samples.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from unstuck.measures.basics import drawn
+from unstuck.measures.samples import training_samples
+from unstuck.measures.view import View
+from unstuck.record.series import Series
+from unstuck.schema.facts import Optimizer, SourceLocation
+from unstuck.schema.findings import Evidence
+from unstuck.schema.signals import (
+    BATCH_SIZE,
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    SAME_BATCH,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+)
+
+FEWEST_PAIRS = 3
+EARLY_PAIRS = 6  # the first steps, all of which are sampled
+MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
+MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
+LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
+
+
+def late_step(view: View) -> int:
+    """Where the late part of the run begins."""
+    return int(LATE * view.facts.steps)
+
+
+def agreement(view: View, first: int = 0, pairs: int | None = None) -> float | None:
+    """How far two successive gradients agree: the square of the mean gradient over that of one.
+
+    1 for gradients without noise, 0 for pure noise, negative where each step undoes the one
+    before. Sums of both estimates are divided, as McCandlish et al. 2018 (appendix A) advise.
+
+    Args:
+        view: its cause uses the two signals of the pairs.
+        first: the step from which on pairs count.
+        pairs: how many of the first ones count, None for all.
+
+    Returns:
+        None with fewer than three pairs of one optimizer.
+    """
+    products, squares = view[GRADIENT_PRODUCT], view[GRADIENT_SQUARE]
+    upper = lower = 0.0
+    count = 0
+    for name, series in products.items():
+        if name not in squares or len(squares[name]) != len(series):
+            continue
+        keep = (series.steps >= first) & np.isfinite(series.values) & np.isfinite(
+            squares[name].values)
+        chosen = np.flatnonzero(keep)[:pairs]
+        upper += float(np.sum(series.values[chosen]))
+        lower += float(np.sum(squares[name].values[chosen]))
+        count = max(count, len(chosen))
+    return upper / lower if count >= FEWEST_PAIRS and lower > 0 else None
+
+
+def _drawn_agreement(view: View) -> Series | None:
+    products, squares = view[GRADIENT_PRODUCT], view[GRADIENT_SQUARE]
+    able = [n for n in products if n in squares and len(squares[n]) == len(products[n])]
+    if not able:
+        return None
+    name = max(able, key=lambda n: len(products[n]))
+    with np.errstate(all="ignore"):
+        return Series(products[name].steps, products[name].values / squares[name].values).finite
+
+
+def agreement_evidence(view: View, bound: float, says: str) -> tuple[Evidence, ...]:
+    """The agreement at each pair of the optimizer with most of them, if there is one."""
+    series = _drawn_agreement(view)
+    return () if series is None or not len(series) else (
+        drawn(GRADIENT_PRODUCT, "", series, bound, says),)
+
+
+def paired(one: Series, other: Series) -> Iterator[tuple[int, float, float]]:
+    """Steps at which both were measured, and the two values there."""
+    values = dict(zip(other.steps.tolist(), other.values.tolist(), strict=True))
+    for step, value in zip(one.steps.tolist(), one.values.tolist(), strict=True):
+        if step in values:
+            yield step, value, values[step]
+
+
+def jump_cost(view: View, first: int) -> float | None:
+    """The noise floor of SGD from step `first` on: how far gradient noise lifts the loss.
+
+    On a plateau, updates u by gradients g keep the loss above its minimum by a quarter of u·g:
+    the mean squared distance is stationary if 2 x·g = u·g, and x·g is twice the height of a
+    quadratic valley (Mandt et al. 2017, arXiv 1704.04289). The product of the norms stands for
+    u·g. Momentum m repeats a gradient 1 / (1 - m) times but in a mixed direction, which the
+    factor sqrt((1 + m) / (1 - m)) corrects. The result halves if the step halves.
+
+    Returns:
+        The mean over sampled steps; None with fewer than three that have both norms.
+    """
+    updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
+    momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
+                for o in view.facts.optimizers for p in o.parameters}
+    costs: dict[int, float] = {}
+    for name, moved in updates.items():
+        if name not in gradients:
+            continue
+        m = momentum.get(name, 0.0)
+        for step, length, slope in paired(moved, gradients[name]):
+            cost = length * slope * math.sqrt((1 + m) / (1 - m)) / 4
+            if step >= first and math.isfinite(cost):
+                costs[step] = costs.get(step, 0.0) + cost
+    return float(np.mean(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
+
+
+def samples_per_step(view: View) -> float | None:
+    """Samples behind one update: the batch, times the backward passes that a step adds up."""
+    if not view.has(BATCH_SIZE) or not len(view[BATCH_SIZE].finite):
+        return None
+    steps = view[TRAIN_LOSS].steps
+    passes = float(np.median(np.unique(steps, return_counts=True)[1])) if len(steps) else 1.0
+    return float(np.median(view[BATCH_SIZE].finite.values)) * passes
+
+
+def updates_per_epoch(view: View) -> float | None:
+    """Updates in one pass over the training data; 1 where every step sees the same samples."""
+    size = samples_per_step(view)
+    if size is None or not size > 0:
+        return None
+    same = view[SAME_BATCH].finite if view.has(SAME_BATCH) else None
+    if same is not None and len(same) and np.all(same.values == 1):
+        return 1.0
+    samples = training_samples(view)
+    if samples is None and not view.facts.fetches:
+        # All that came, if that came again.
+        samples = next((kept.samples for kept in view.facts.kept if kept.name == "train"
+                        and kept.samples < MOST_KEPT
+                        and size * view.facts.steps >= 2 * kept.samples), None)
+    return None if samples is None else max(samples / size, 1.0)
+
+
+def batch_location(view: View, size: float) -> SourceLocation | None:
+    """The loader with batches of that size, else the first line that trains."""
+    fitting = [x.location for x in view.facts.loaders if x.batch_size == size]
+    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    return fitting[0] if fitting else calls[0] if calls else None
+
+
+def main_optimizer(view: View) -> Optimizer | None:
+    """The optimizer with most parameters."""
+    return max(view.facts.optimizers, key=lambda o: len(o.parameters), default=None)

@@ -1,0 +1,1 @@
+"""A record of one run: writing it, reading it, numbers over steps."""

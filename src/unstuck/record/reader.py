@@ -1,0 +1,364 @@
+"""Reads a record, which `recording` writes. Nothing else is ever judged."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import typing
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unstuck import reading
+from unstuck.reading import Unusable
+from unstuck.record.plain import as_float, from_json
+from unstuck.record.series import PlaceSeries, Series, evened, in_order
+from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
+from unstuck.schema import facts
+from unstuck.schema.facts import End, EndKind, Fact
+from unstuck.schema.signals import (
+    BY_NAME,
+    GRADIENT_NORM,
+    OUTPUT_MEAN,
+    WEIGHT_NORM,
+    PlaceSignal,
+    Signal,
+    StepSignal,
+)
+
+__all__ = [
+    "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity",
+    "Record", "RecordWriter", "UnusableRecord", "main_track", "read_record",
+]
+
+# One of them is written whenever a step is looked at closely.
+LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
+
+FACT_TYPES: dict[str, type] = {kind.__name__.lower(): kind for kind in typing.get_args(Fact)}
+
+
+LARGEST_STEP = 10**12
+MOST_FACTS = 200_000  # and oddities
+MOST_SERIES = 500_000
+
+
+class UnusableRecord(Unusable):
+    """The record cannot be read; the message is one sentence for the user."""
+
+
+class NotMeasured(Exception):
+    """The record holds no such signal; the message says what a run must have for it."""
+
+    def __init__(self, signal: Signal) -> None:
+        super().__init__(f"the check needs {signal.requires}")
+        self.signal = signal
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something that limited the watching."""
+
+    what: str
+    step: int
+    says: str
+
+
+_Names = tuple[dict[str, facts.Parameter], dict[str, facts.Layer], tuple[facts.Model, ...]]
+
+
+@dataclass(slots=True)
+class Record:
+    """What was seen of one run. Facts are attributes; signals are read with `series`."""
+
+    id: str
+    version: str
+    program: facts.Program | None = None
+    log: facts.Log | None = None  # in place of a program: its curves were read from a file
+    models: tuple[facts.Model, ...] = ()
+    optimizers: tuple[facts.Optimizer, ...] = ()
+    losses: tuple[facts.Loss, ...] = ()
+    backwards: tuple[facts.Backward, ...] = ()
+    clippings: tuple[facts.Clipping, ...] = ()
+    clearings: tuple[facts.Clearing, ...] = ()
+    retained_graphs: tuple[facts.RetainedGraph, ...] = ()
+    ascents: tuple[facts.Ascent, ...] = ()
+    loaders: tuple[facts.Loader, ...] = ()
+    mode_switches: tuple[facts.ModeSwitch, ...] = ()
+    held_out_passes: tuple[facts.HeldOutPass, ...] = ()
+    initialisations: tuple[facts.Initialisation, ...] = ()
+    activations: tuple[facts.Activation, ...] = ()
+    schedulers: tuple[facts.Scheduler, ...] = ()
+    unregistered: tuple[facts.Unregistered, ...] = ()
+    freezings: tuple[facts.Freezing, ...] = ()
+    cuts: tuple[facts.Cut, ...] = ()
+    pasted: tuple[facts.Pasted, ...] = ()
+    fetches: tuple[facts.Fetch, ...] = ()
+    kept: tuple[facts.Kept, ...] = ()
+    non_finite: facts.NonFinite | None = None
+    end: End = field(default_factory=lambda: End(EndKind.KILLED))
+    oddities: tuple[Oddity, ...] = ()
+    steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
+    looks: tuple[int, ...] = ()  # those that were looked at closely, in order
+    torn: bool = False  # the last line was incomplete
+    thinned: bool = False  # of later steps only some are here
+    tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
+    _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
+    _by_name: _Names | None = field(default=None, repr=False, compare=False)
+
+    @typing.overload
+    def series(self, signal: StepSignal) -> Series: ...
+    @typing.overload
+    def series(self, signal: PlaceSignal) -> PlaceSeries: ...
+    @typing.overload
+    def series(self, signal: Signal) -> Series | PlaceSeries: ...
+    def series(self, signal: Signal) -> Series | PlaceSeries:
+        """The series of a signal; NotMeasured if the record holds none."""
+        found = self._series.get(signal.name)
+        if not found:
+            raise NotMeasured(signal)
+        return found
+
+    def measured(self, signal: Signal) -> bool:
+        """Whether the record holds the signal."""
+        return bool(self._series.get(signal.name))
+
+    def parameters(self) -> Mapping[str, facts.Parameter]:
+        """All parameters of all models by name."""
+        return self._named()[0]
+
+    def layers(self) -> Mapping[str, facts.Layer]:
+        """All layers of all models by name."""
+        return self._named()[1]
+
+    def _named(self) -> _Names:
+        if self._by_name is None or self._by_name[2] is not self.models:  # causes ask at each place
+            self._by_name = (
+                {p.name: p for model in self.models for p in model.parameters},
+                {layer.name: layer for model in self.models for layer in model.layers},
+                self.models,
+            )
+        return self._by_name
+
+
+def _attributes() -> dict[type, str]:
+    found = {}
+    for name, hint in typing.get_type_hints(Record).items():
+        for kind in (hint, *typing.get_args(hint)):
+            if kind in FACT_TYPES.values():
+                found[kind] = name
+    return found
+
+
+ATTRIBUTES: dict[type, str] = _attributes()  # where a record has its facts, by their kind
+
+
+def read_record(path: str | Path) -> Record:
+    """Reads a record's folder, or its events.jsonl.
+
+    A torn last line is dropped. Unknown event types and signals are skipped, so that an older
+    reader can read what a newer writer of the same schema wrote.
+
+    Raises:
+        UnusableRecord: there is no record, the file is something else, its schema is unknown, or it
+            is far larger than any record of ours.
+    """
+    path = Path(path)
+    file = path / EVENTS if os.path.isdir(path) else path
+    if not os.path.exists(file):
+        raise UnusableRecord(f"there is no record at {file}")
+    try:
+        return _read(file)
+    except UnusableRecord:
+        raise
+    except Unusable as error:
+        raise UnusableRecord(str(error)) from None
+
+
+def _read(file: Path) -> Record:
+    events = _events(file)
+    try:
+        header, _ = next(events)
+    except StopIteration:
+        raise UnusableRecord(f"{file} is empty: nothing was recorded") from None
+    if header.get("type") != "header" or not isinstance(header.get("record"), str):
+        raise UnusableRecord(f"{file} is not an unstuck record")
+    schema, version = header.get("schema"), header.get("version")
+    if type(schema) is not int or schema != SCHEMA:
+        raise UnusableRecord(
+            f"{file} has schema {repr(schema)[:40]}, but this version of unstuck reads only "
+            f"schema {SCHEMA}")
+    record = Record(header["record"], version if isinstance(version, str) else "")
+    found = _Found(str(file))
+    for event, torn in events:
+        record.torn = record.torn or torn
+        try:
+            found.take(event)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            record.torn = True
+    for kind, attribute in ATTRIBUTES.items():
+        known = tuple(found.named[kind.__name__.lower()].values())
+        if isinstance(getattr(record, attribute), tuple):
+            setattr(record, attribute, known)
+        elif known:
+            setattr(record, attribute, known[0])
+    record.oddities = tuple(found.oddities)
+    record.tracks = {
+        track: points.series() for (name, track), points in found.rows.items()
+        if name == "train-loss"
+    }
+    main = main_track(record.tracks)
+    record._series = {
+        name: points.series() for (name, track), points in found.rows.items() if track in ("", main)
+    }
+    exact = header.get("exact")
+    if type(exact) is int and exact > 1:
+        record.thinned = any(int(t.steps[-1]) >= exact for t in record.tracks.values())
+        record.tracks = {name: evened(track, exact) for name, track in record.tracks.items()}
+        record._series = {
+            name: evened(series, exact) if isinstance(series, Series) else series
+            for name, series in record._series.items()}
+    for name, by_place in found.places.items():
+        record._series[name] = {place: points.series() for place, points in by_place.items()}
+    record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
+    record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
+    if record.end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
+        # A backward pass or a look after the last step is no further step.
+        record.steps = found.ended or record.steps
+    record.looks = tuple(sorted({
+        step for signal in LOOKED for points in found.places.get(signal.name, {}).values()
+        for step in points.steps}))
+    return record
+
+
+def main_track(tracks: Mapping[str, Series]) -> str:
+    """The loss that a run is judged by: of those trained to the end, the one trained most often."""
+    if not tracks:
+        return ""
+    last = max(int(track.steps[-1]) for track in tracks.values())
+    lasting = {n: t for n, t in tracks.items() if int(t.steps[-1]) >= last - max(2, 0.05 * last)}
+    return max(lasting, key=lambda name: len(lasting[name]))
+
+
+@dataclass(slots=True)
+class _Points:
+    """A series on its way in."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def series(self) -> Series:
+        """The points, at least one, in the order of their steps."""
+        return in_order(Series(np.frombuffer(self.steps, dtype=np.int64),
+                               np.frombuffer(self.values, dtype=np.float64)))
+
+
+class _Found:
+    """What the events so far hold."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._numbers = self._kept = self._places = 0
+        self.named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
+        self.rows: dict[tuple[str, str], _Points] = {}
+        self.places: dict[str, dict[str, _Points]] = {}
+        self.oddities: list[Oddity] = []
+        self.ended = 0  # the number of steps when the run ended, if that is known
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Adds an event, or nothing of it if it raises anything but UnusableRecord."""
+        kind = event["type"]
+        if kind == "fact" and event["fact"] in FACT_TYPES:
+            self._fact(event["fact"], from_json(FACT_TYPES[event["fact"]], event["data"]))
+            if event["fact"] == "end":
+                self.ended = self._step(event["step"])
+        elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
+            track = event.get("track", "")
+            pairs = [(self._step(step), as_float(value)) for step, value in event["rows"]]
+            if pairs and isinstance(track, str):
+                self._count(numbers=len(pairs))
+                points = self.rows.setdefault((event["signal"], track), _Points())
+                points.steps.extend(step for step, _ in pairs)
+                points.values.extend(value for _, value in pairs)
+                self._count()
+        elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
+            step = self._step(event["step"])
+            values = [(sys.intern(place), as_float(value))
+                      for place, value in event["places"].items()]
+            self._count(numbers=len(values))
+            by_place = self.places.setdefault(event["signal"], {}) if values else {}
+            before = len(by_place)
+            for place, value in values:
+                points = by_place.setdefault(place, _Points())
+                points.steps.append(step)
+                points.values.append(value)
+            self._count(places=len(by_place) - before)
+        elif kind == "odd":
+            what, says = event["what"], event["says"]
+            if not (isinstance(what, str) and isinstance(says, str)):
+                raise TypeError("an oddity is described in words")
+            self._count(kept=1)
+            self.oddities.append(Oddity(what, self._step(event["step"]), says))
+
+    def _fact(self, kind: str, fact: Any) -> None:
+        key = getattr(fact, "name", None) or getattr(fact, "location", None)
+        if isinstance(fact, facts.NonFinite | facts.End | facts.Program):
+            key = None
+            if isinstance(fact, facts.NonFinite) and self.named["nonfinite"]:
+                return  # the first one is the root
+        self._count(kept=key not in self.named[kind])
+        self.named[kind][key] = fact
+
+    def _count(self, *, numbers: int = 0, kept: int = 0, places: int = 0) -> None:
+        """Refuses a record that holds more than any of ours."""
+        self._numbers += numbers
+        self._kept += kept
+        self._places += places
+        reading.check_numbers(self._numbers, self._file)
+        for count, most, what in ((self._kept, MOST_FACTS, "facts"),
+                                  (self._places + len(self.rows), MOST_SERIES, "series")):
+            if count > most:
+                raise UnusableRecord(
+                    f"{self._file} holds more than {most:,} {what}, the most that unstuck reads")
+
+    def _step(self, value: Any) -> int:
+        """A step number; raises ValueError if it is not one."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0 or (
+            value == math.inf or int(value) != value
+        ):
+            raise ValueError(f"{value!r} is not a step number")
+        if value > LARGEST_STEP:
+            raise UnusableRecord(
+                f"{self._file} contains step {str(value)[:24]}, but unstuck reads only steps up to "
+                f"{LARGEST_STEP:,}")
+        return int(value)
+
+
+def _after(series: Series | dict[str, Series]) -> int:
+    """The number of steps that a series covers."""
+    if isinstance(series, Series):
+        return int(series.steps[-1])
+    return max((int(s.steps[-1]) + 1 for s in series.values()), default=0)
+
+
+def _events(file: Path) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The events of a file, each with whether lines before it were torn."""
+    torn = False
+    with reading.opened(file) as content:
+        for number, line in enumerate(reading.lines(content, str(file)), 1):
+            try:
+                event = reading.parsed(line, f"line {number:,} of {file}")
+            except ValueError:
+                torn = True
+                continue
+            if isinstance(event, dict):
+                yield event, torn
+                torn = False
+            else:
+                torn = True
+    if torn:
+        yield {"type": "torn"}, True

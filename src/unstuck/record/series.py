@@ -1,0 +1,64 @@
+"""The numbers of a signal over steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unstuck.record.thinning import even
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A signal over steps: `steps` and `values` have shape (n,). Values may be non-finite."""
+
+    steps: Integers
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def finite(self) -> Series:
+        """The finite part; may be empty."""
+        keep = np.isfinite(self.values)
+        return Series(self.steps[keep], self.values[keep])
+
+    def since(self, step: int) -> Series:
+        """The part from `step` on; may be empty."""
+        keep = self.steps >= step
+        return Series(self.steps[keep], self.values[keep])
+
+
+PlaceSeries = Mapping[str, Series]
+
+
+def in_order(series: Series) -> Series:
+    """The points in the order in which training went, with steps that never go back.
+
+    Where steps go back, a run was resumed: what it did over counts, not what it had done.
+    """
+    steps, values = series.steps, series.values
+    back = steps[1:] < steps[:-1]
+    if not back.any():
+        return series
+    if np.all(steps[1:] <= steps[:-1]):  # the newest first
+        return Series(steps[::-1], values[::-1])
+    resumed = np.r_[np.where(back, steps[1:], np.iinfo(np.int64).max),
+                    np.iinfo(np.int64).max]
+    keep = steps < np.minimum.accumulate(resumed[::-1])[::-1]
+    return Series(steps[keep], values[keep])
+
+
+def evened(series: Series, exact: int) -> Series:
+    """The rows to judge by of a signal whose later rows were thinned."""
+    if len(series) <= exact:
+        return series
+    keep = even(series.steps, series.values, exact)
+    return Series(series.steps[keep], series.values[keep])

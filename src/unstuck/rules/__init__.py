@@ -1,0 +1,1 @@
+"""What a cause file is made of."""

@@ -1,0 +1,70 @@
+"""What a cause file must fill in, and what its detector gets to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.curves.outcome import judge
+from unstuck.measures.view import Threshold, View
+from unstuck.record.reader import Record
+from unstuck.schema.findings import Verdict
+from unstuck.schema.signals import Signal
+
+
+class Harm(StrEnum):
+    """What a cause does to a run; the diagnosis derives the severity from it and the outcome."""
+
+    MISTAKE = "mistake"  # wrong in itself: a finding even if the run survives it
+    CONDITION = "condition"  # a finding only where the run suffers, else a note
+    DISTRUST = "distrust"  # the run's results cannot be trusted
+    OVERFIT = "overfit"  # the training goes well, and data that it has not seen pay for it
+    LEAK = "leak"  # memory grows until the run dies
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One text for terminal, page and editor. Sentences with full stops; no markup."""
+
+    symptom: str  # what the user sees
+    consequence: str  # what happens if nothing is done
+    why: str  # the mechanism
+    detection: str  # what distinguishes it from its look-alikes
+    limitations: str  # where the detector is wrong or abstains
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason why a network does not learn.
+
+    `needs` are signals without which the verdict is unknown; `uses` are read where present.
+    `explains` are slugs of causes that this one can produce as symptoms.
+    `alike` are slugs of causes that predict the same record; said on one side of a pair only.
+    `needs_trend` marks a cause that cannot be judged while the run is too short for a trend.
+    `by_trial` marks one that no record can distinguish from others: it is named as one of a set,
+    together with the trial that separates them.
+    `formerly` are slugs that it had before; they are still accepted.
+    """
+
+    slug: str
+    code: str
+    title: str
+    family: str
+    harm: Harm
+    words: Words
+    needs: tuple[Signal, ...]
+    detect: Callable[[View], Verdict]
+    uses: tuple[Signal, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    explains: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
+    needs_trend: bool = False
+    by_trial: bool = False
+    formerly: tuple[str, ...] = ()
+
+
+def view(record: Record, cause: Cause, overrides: Mapping[str, float] | None = None) -> View:
+    """The record as `cause` sees it."""
+    return View(record, cause, judge(record), overrides or {})

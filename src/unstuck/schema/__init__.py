@@ -1,0 +1,1 @@
+"""What everything speaks of, as pure data: signals, facts, findings, edits. Stdlib only."""

@@ -1,0 +1,198 @@
+"""The nouns of a diagnosis: evidence, findings, verdicts. Pure data, standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.schema.edits import Remedy
+from unstuck.schema.facts import SourceLocation
+
+
+class Severity(StrEnum):
+    """How much a finding matters to this run; worst first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class OutcomeKind(StrEnum):
+    """What the curves show, before any cause is considered."""
+
+    LEARNING = "learning"
+    OVERFITTING = "overfitting"
+    DATA_PROBLEM = "data-problem"
+    PLATEAU = "plateau"
+    BROKEN = "broken"
+    NOT_LEARNING = "not-learning"
+    DIVERGED = "diverged"
+    CONVERGED = "converged"
+    TOO_SHORT = "too-short-to-tell"
+    CRASHED = "crashed"
+    NO_TRAINING = "no-training"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the run. `skill` is 1 - loss / loss of the best constant, None if unknown."""
+
+    kind: OutcomeKind
+    confidence: float
+    says: str
+    since_step: int = 0
+    skill: float | None = None
+    more_points: int | None = None  # how many more it needs, if it is too short to judge
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One measurement that supports a finding. It can always be drawn.
+
+    `signal` is a signal's name. `steps` are the steps of `observed`. `bound` is the limit that a
+    healthy run stays within. `where` is a layer, parameter, class or loss, "" for the whole run.
+    """
+
+    signal: str
+    where: str
+    steps: tuple[int, ...]
+    observed: tuple[float, ...]
+    bound: float | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The cause is there. `strength` is a probability. The title carries the numbers."""
+
+    strength: float
+    title: str
+    since_step: int
+    location: SourceLocation | None
+    label: str  # the few words after the caret
+    evidence: tuple[Evidence, ...]
+    remedies: tuple[Remedy, ...] = ()
+    one_of: tuple[str, ...] = ()
+    separated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The cause was checked and is not present; `reason` reads well after "because"."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It could not be judged.
+
+    `reason` is a clause that reads well after "because". `needs` says what a run must have for a
+    verdict, in a user's words, or names signals, for which a report says it.
+    """
+
+    reason: str
+    needs: tuple[str, ...] = ()
+
+
+Verdict = Present | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """The result of trying one remedy on the program itself."""
+
+    verdict: str
+    control: tuple[float, ...]
+    treated: tuple[float, ...]
+    seeds: tuple[int, ...]
+    doses: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause that is present, weighed against the rest of the diagnosis.
+
+    It has the names that the JSON has. `cause` is the slug; `present` is the verdict on the cause,
+    whose parts can be read here as well.
+    """
+
+    cause: str
+    code: str
+    severity: Severity
+    present: Present
+    explained_by: str | None = None
+    trial: TrialResult | None = None
+
+    @property
+    def strength(self) -> float:
+        """How probable it is that the cause is there."""
+        return self.present.strength
+
+    @property
+    def title(self) -> str:
+        """What is wrong, with the numbers."""
+        return self.present.title
+
+    @property
+    def since_step(self) -> int:
+        """The first step at which it shows."""
+        return self.present.since_step
+
+    @property
+    def label(self) -> str:
+        """The few words after the caret."""
+        return self.present.label
+
+    @property
+    def location(self) -> SourceLocation | None:
+        """The expression at fault."""
+        return self.present.location
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The measurements that speak for it."""
+        return self.present.evidence
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What may fix it, the best first."""
+        return self.present.remedies
+
+    @property
+    def one_of(self) -> tuple[str, ...]:
+        """Causes that it cannot be distinguished from."""
+        return self.present.one_of
+
+    @property
+    def separated_by(self) -> str | None:
+        """The experiment that would distinguish it from those."""
+        return self.present.separated_by
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that is said about one record. Findings come with roots first."""
+
+    version: str
+    record: str
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    verdicts: tuple[tuple[str, Verdict], ...]
+    steps: int
+    remarks: tuple[str, ...] = ()  # what limited the measuring, one sentence each
+    ignored: tuple[Finding, ...] = ()  # what the user has silenced, with what follows from it
+
+    def counted(self) -> tuple[Finding, ...]:
+        """Findings that are more than a note."""
+        return tuple(f for f in self.findings if f.severity is not Severity.NOTE)
+
+    def not_assessed(self) -> tuple[tuple[str, Unknown], ...]:
+        """Causes that could not be judged, with the reason."""
+        return tuple((slug, v) for slug, v in self.verdicts if isinstance(v, Unknown))
