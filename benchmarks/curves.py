@@ -25,7 +25,7 @@ from unstuck.curves.outcome import judge
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
-from unstuck.schema.facts import End, EndKind, Log
+from unstuck.schema.facts.run import End, EndKind, Log
 from unstuck.schema.findings import Outcome, Severity
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "curves" / "curves.jsonl.gz"
@@ -69,8 +69,9 @@ def curves(aside: bool) -> tuple[Curve, ...]:
     found = []
     for line in gzip.decompress(FILE.read_bytes()).decode().splitlines():
         row = json.loads(line)
-        log = Log("", "CSV", "loss", None, "epoch", "epoch", 0) if row.get("logged") else None
-        record = Record(row["name"], "0", log=log, end=End(EndKind.FINISHED))
+        record = Record(row["name"], "0").hold(End(EndKind.FINISHED))
+        if row.get("logged"):
+            record.hold(Log("", "CSV", "loss", None, "epoch", "epoch", 0))
         train = record._series["train-loss"] = _series(row["steps"], row["train"])
         if "held" in row:
             record._series["held-out-loss"] = _series(*row["held"])

@@ -16,7 +16,8 @@ from unstuck import __version__
 from unstuck.judge import catalogue
 from unstuck.record.reader import RecordWriter
 from unstuck.report import schema
-from unstuck.schema.facts import End, EndKind, Loss, Program
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.signals import TRAIN_LOSS
 
 pytestmark = pytest.mark.usefixtures("default_signals")

@@ -14,8 +14,8 @@ from corpus import Program
 from harness.records import record_of
 from unstuck.judge import catalogue
 from unstuck.judge.engine import SURE, diagnose
-from unstuck.schema.facts import SourceLocation
 from unstuck.schema.findings import Diagnosis, Finding
+from unstuck.schema.places import SourceLocation
 
 PROGRAMS = tuple(corpus.programs())
 

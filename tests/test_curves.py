@@ -15,7 +15,8 @@ from unstuck.curves.outcome import judge
 from unstuck.curves.statistics import noise, oscillation, relative_fall, smooth, trend
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
-from unstuck.schema.facts import Backward, End, EndKind
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.run import End, EndKind
 from unstuck.schema.findings import OutcomeKind
 
 Floats = NDArray[np.float64]
@@ -31,7 +32,7 @@ def record(
     train: Floats, held: Floats | None = None, constant: float | None = None,
     end: EndKind = EndKind.FINISHED, steps: Floats | None = None,
 ) -> Record:
-    made = Record("id", "0", end=End(end), backwards=(Backward(None),))
+    made = Record("id", "0").hold(End(end), Backward(None))
     made._series["train-loss"] = series(train, steps)
     if held is not None:
         at = np.linspace(len(train) / len(held), len(train) - 1, len(held))
@@ -310,7 +311,7 @@ ANY = st.lists(st.tuples(st.integers(0, 2**40), st.floats(width=64)), max_size=5
 @settings(max_examples=150, deadline=None)
 @given(train=ANY, other=ANY, constant=st.floats(), end=st.sampled_from(list(EndKind)))
 def test_anything_gets_a_valid_outcome(train, other, constant, end):
-    made = Record("id", "0", end=End(end))
+    made = Record("id", "0").hold(End(end))
     for name, rows in (("train-loss", train), ("held-out-loss", other)):
         if rows:
             made._series[name] = series(np.array([v for _, v in rows]),

@@ -13,7 +13,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Oddity, Record
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.facts import Backward, End, EndKind
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.run import End, EndKind
 from unstuck.schema.findings import (
     Absent,
     Evidence,
@@ -29,8 +30,7 @@ WORDS = Words("s", "c", "w", "h", "k", ("r",))
 
 
 def loss_record(values: np.ndarray, constant: float | None = None) -> Record:
-    record = Record("id", "0", backwards=(Backward(None),), end=End(EndKind.FINISHED),
-                    steps=len(values))
+    record = Record("id", "0", steps=len(values)).hold(Backward(None), End(EndKind.FINISHED))
     record._series["train-loss"] = Series(np.arange(len(values)), values.astype(float))
     if constant is not None:
         record._series[CONSTANT_LOSS.name] = Series(np.array([0]), np.array([constant]))
@@ -104,7 +104,7 @@ def test_a_condition_is_a_warning_where_little_was_gained(judged):
 
 def test_a_mistake_is_an_error_where_the_program_crashed(judged):
     record = solved()
-    record.end = End(EndKind.EXCEPTION, 1, "ValueError", "no")
+    record.hold(End(EndKind.EXCEPTION, 1, "ValueError", "no"))
     found = judged(record, cause("a", present(), Harm.MISTAKE), cause("b", present())).findings
     assert [f.severity for f in found] == [Severity.ERROR, Severity.NOTE]
 

@@ -14,7 +14,7 @@ from tests import processes
 from tools import pages
 from unstuck.report.terminal import sections
 from unstuck.rules.cause import Cause
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import OutcomeKind
 
 STALE = "`make pages` writes it anew"

@@ -17,7 +17,8 @@ import pytest
 from tests import processes
 from tests.marks import slow
 from unstuck.record.reader import RecordWriter
-from unstuck.schema.facts import End, EndKind, Loss, Program
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.signals import TRAIN_LOSS
 
 _UNSTUCK = f"{shlex.quote(sys.executable)} -m unstuck.cli"

@@ -15,7 +15,8 @@ from unstuck.curves.phases import Course, phases, remarks, spikes
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
 from unstuck.record.series import in_order
-from unstuck.schema.facts import Backward, End, EndKind, Log
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.run import End, EndKind, Log
 from unstuck.schema.findings import OutcomeKind
 
 
@@ -119,7 +120,8 @@ def test_spikes_are_found_where_they_are() -> None:
 def log(values: np.ndarray, steps: np.ndarray | None = None) -> Record:
     """As a reader of log files makes it: no program, no backward pass, an end that is not known."""
     made = record(values, steps=steps, end=EndKind.KILLED)
-    made.backwards, made.log = (), Log("log.csv", "CSV", "loss", None, "step", "step", len(values))
+    made._facts.clear()
+    made.hold(Log("log.csv", "CSV", "loss", None, "step", "step", len(values)))
     return made
 
 
@@ -165,5 +167,6 @@ def test_a_slow_beginning_is_no_plateau() -> None:
     """Cross-entropy that has begun to fall from its plateau, slowly but surely."""
     g, u = np.random.default_rng(0), np.arange(120)
     made = record(2.33 - 0.14 * (u / 120) ** 1.2 + 0.02 * g.standard_normal(120), None, 2.303)
-    made.backwards, made.end = (Backward(None),), End(EndKind.FINISHED)
+    made._facts.clear()
+    made.hold(Backward(None), End(EndKind.FINISHED))
     assert judge(made).kind is OutcomeKind.LEARNING

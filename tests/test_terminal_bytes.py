@@ -20,7 +20,7 @@ import pytest
 from benchmarks.fuzz import DATA
 from unstuck.clean import LONGEST, clean, put, visible
 from unstuck.record.reader import EVENTS
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.places import SourceLocation
 
 # Erases the screen, sets the title, recolours, turns the line around, hides, and forges lines.
 CONTROL = ("\x1b[2J\x1b[31mred\x1b]0;title\x07\x9b2J\x7f\u202eleft\u2066\u200b\ufeff\u2028\x85"

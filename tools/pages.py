@@ -22,12 +22,13 @@ import corpus
 from tools.records import DATA, EXAMPLE, ROOT, kept, name_of, programs
 from unstuck.judge import catalogue
 from unstuck.judge.engine import diagnose
-from unstuck.record.reader import FACT_TYPES, Record
+from unstuck.record.reader import Record
 from unstuck.report.terminal import render, sections
 from unstuck.rules.cause import Cause, Harm
 from unstuck.schema import signals
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.facts import kinds
 from unstuck.schema.findings import Diagnosis, Finding
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PlaceSignal
 
 DOCS = ROOT / "docs"
@@ -269,7 +270,7 @@ def facts_table() -> str:
         ("fact", "what it is"),
         [
             (f"`{name}`", (kind.__doc__ or "").partition("\n")[0].replace("<", "&lt;"))
-            for name, kind in FACT_TYPES.items()
+            for name, kind in kinds().items()
         ],
     )
 

@@ -15,6 +15,7 @@ import corpus
 from harness.records import record_of
 from unstuck.curves.statistics import middle_mean
 from unstuck.record.reader import Record, UnusableRecord, read_record
+from unstuck.schema.facts.losses import Backward
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 
 Floats = NDArray[np.float64]
@@ -59,7 +60,7 @@ def recorded(long: Path) -> Iterator[Curve]:
     runs += [(f"{corpus.cause_of(c)} well", read_record(record_of(c, "well")))
              for c in corpus.PAIRS]
     for name, record in runs:
-        if record.measured(TRAIN_LOSS) and len(record.backwards) == 1:
+        if record.measured(TRAIN_LOSS) and len(record.facts(Backward)) == 1:
             yield from _cuts(name, record)
     for case in corpus.PAIRS:
         slug = corpus.cause_of(case)

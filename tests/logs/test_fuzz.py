@@ -14,6 +14,7 @@ from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
 from unstuck.reading import Unusable
 from unstuck.record.reader import Record
+from unstuck.schema.facts.run import Log
 from unstuck.schema.signals import TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
@@ -46,7 +47,7 @@ def judged(content: bytes, choice: Choice = Choice()) -> None:  # noqa: B008
             assert len(series)
             assert np.all(np.diff(series.steps) >= 0)
             assert np.all(series.steps >= 0)
-            assert record.log is not None
+            assert record.fact(Log) is not None
             assert judge(record).says
 
 

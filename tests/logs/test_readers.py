@@ -15,6 +15,7 @@ from unstuck.logs.read import records
 from unstuck.logs.roles import Choice
 from unstuck.reading import Unusable
 from unstuck.record.reader import Record, RecordWriter
+from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Absent, OutcomeKind
 from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
@@ -73,7 +74,7 @@ def held(record: Record) -> list[tuple[int, float]]:
 def test_what_a_tool_wrote_is_read_as_it_meant_it(name: str) -> None:
     form, loss, other, axis, unit, points, rarer, rate, metrics = WRITTEN[name]
     record = read(LOGS / name)
-    log = record.log
+    log = record.fact(Log)
     assert log is not None
     assert (log.format, log.train, log.held_out, log.axis, log.unit) == (
         form, loss, other, axis, unit)
@@ -149,7 +150,7 @@ def test_parts_of_one_run_in_folders_of_their_own_are_joined(tmp_path: Path) -> 
         (tmp_path / "run" / folder / "events").write_bytes(event_file.read_bytes())
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "events").write_bytes(event_file.read_bytes())
-    runs = [record.log for record in records(tmp_path)]
+    runs = [record.fact(Log) for record in records(tmp_path)]
     assert [Path(log.file).name for log in runs if log] == ["other", "run"]
     assert runs[1] is not None
     assert runs[1].train == "train/Loss/train"

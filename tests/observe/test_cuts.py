@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import unstuck
 from unstuck.record.reader import read_record
-from unstuck.schema.facts import Cut
+from unstuck.schema.facts.models import Cut
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -22,7 +22,7 @@ Y = (X[:, 0] > 0).long()
 def cuts(program: Callable[[], None], folder: Path) -> tuple[Cut, ...]:
     with unstuck.watch(out=folder / "record", overhead=1.0):
         program()
-    return read_record(folder / "record").cuts
+    return read_record(folder / "record").facts(Cut)
 
 
 def test_a_new_tensor_of_old_values_leads_nowhere(tmp_path: Path) -> None:

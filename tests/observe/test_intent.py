@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unstuck.observe.intent import validates
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.places import SourceLocation
 
 LOOP = """\
 def evaluate(model, {name}):

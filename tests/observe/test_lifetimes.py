@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import unstuck
 from unstuck.record.reader import read_record
-from unstuck.schema.facts import RetainedGraph
+from unstuck.schema.facts.losses import RetainedGraph
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()
@@ -42,7 +42,7 @@ def kept(
             optimizer.step()
             held.append(choose(loss, out))
             del found, loss, out
-    return {fact.name: fact for fact in read_record(folder / "record").retained_graphs}
+    return {fact.name: fact for fact in read_record(folder / "record").facts(RetainedGraph)}
 
 
 def test_outputs(tmp_path: Path) -> None:

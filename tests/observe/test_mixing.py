@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import unstuck
 from unstuck.record.reader import read_record
-from unstuck.schema.facts import Pasted
+from unstuck.schema.facts.models import Pasted
 
 SAMPLES = 12
 
@@ -60,7 +60,7 @@ def found(model: nn.Module, x: torch.Tensor, folder: Path) -> list[Pasted]:
             optimizer.zero_grad()
             model(x).square().mean().backward()
             optimizer.step()
-    return list(read_record(folder / "record").pasted)
+    return list(read_record(folder / "record").facts(Pasted))
 
 
 @pytest.mark.parametrize(("way", "how"), [

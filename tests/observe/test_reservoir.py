@@ -32,7 +32,8 @@ from unstuck.observe.reservoir import (
 )
 from unstuck.observe.samplewise import sample_losses, sample_slopes
 from unstuck.record.reader import Record, read_record
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_SHARE,
@@ -116,7 +117,7 @@ def test_both_roles_are_kept_once_and_by_index(
     assert last(record, DISTINCT_SAMPLES) == 120
     assert last(record, DUPLICATE_SHARE) == 0
     assert last(record, HELD_OUT_OVERLAP) == 0
-    assert {kept.name for kept in record.kept} == {"train", "held-out"}
+    assert {kept.name for kept in record.facts(Kept)} == {"train", "held-out"}
 
 
 def test_outputs_and_losses_are_those_of_the_visits(
@@ -327,7 +328,7 @@ def test_an_interrupted_program_ends_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         program()
-    assert not read_record(tmp_path / "r").kept
+    assert not read_record(tmp_path / "r").facts(Kept)
 
 
 def test_the_same_run_leaves_the_same_numbers(
@@ -416,7 +417,7 @@ def test_ctrl_c_skips_the_rest_and_keeps_the_record(
     _, record = watched(Lesson(), tmp_path / "r", monkeypatch)
     assert limits(record) == [
         "the checks of data and labels were interrupted, so some were skipped"]
-    assert record.kept
+    assert record.facts(Kept)
     assert record.end.kind is EndKind.FINISHED
 
 

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 import unstuck
 from unstuck.record.reader import Record, read_record
-from unstuck.schema.facts import NonFiniteStage, SourceLocation
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.run import NonFinite, NonFiniteStage
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 EPOCHS = 4
@@ -223,7 +225,7 @@ def test_a_sum_of_losses_is_one_train_loss(tmp_path: Path) -> None:
 
     record = watched(program, tmp_path)
     check(record.series(TRAIN_LOSS), lesson.train_losses)
-    assert [loss.function for loss in record.losses] == ["cross_entropy", "mse_loss"]
+    assert [loss.function for loss in record.facts(Loss)] == ["cross_entropy", "mse_loss"]
 
 
 # Hand-written losses ------------------------------------------------------------------------------
@@ -256,7 +258,7 @@ STRETCHED: dict[str, tuple[Callable[..., torch.Tensor], tuple[int, ...], str, st
 @pytest.mark.parametrize("how", STRETCHED)
 def test_a_hand_written_loss_that_is_stretched(how: str, tmp_path: Path) -> None:
     loss, shape, function, source = STRETCHED[how]
-    (found,) = written(loss, tmp_path, shape).losses
+    (found,) = written(loss, tmp_path, shape).facts(Loss)
     assert found.hand_written
     assert found.function == function
     assert found.broadcast_shape == (16, 16)
@@ -283,7 +285,7 @@ RIGHT: dict[str, tuple[Callable[..., torch.Tensor], tuple[int, ...]]] = {
 @pytest.mark.parametrize("how", RIGHT)
 def test_a_hand_written_loss_that_is_not_stretched_or_on_purpose(how: str, tmp_path: Path) -> None:
     loss, shape = RIGHT[how]
-    (found,) = written(loss, tmp_path, shape).losses
+    (found,) = written(loss, tmp_path, shape).facts(Loss)
     assert found.hand_written
     assert found.broadcast_shape is None
 
@@ -291,11 +293,11 @@ def test_a_hand_written_loss_that_is_not_stretched_or_on_purpose(how: str, tmp_p
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize("function", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss])
 def test_a_loss_function_that_stretches(function: Any, tmp_path: Path) -> None:
-    (found,) = written(function, tmp_path / "a", (16,)).losses
+    (found,) = written(function, tmp_path / "a", (16,)).facts(Loss)
     assert (found.function, found.hand_written) == (function.__name__, False)
     assert found.broadcast_shape == (16, 16)
     assert (found.input_shape, found.target_shape) == ((16, 1), (16,))
-    (right,) = written(function, tmp_path / "b", (16, 1)).losses
+    (right,) = written(function, tmp_path / "b", (16, 1)).facts(Loss)
     assert right.broadcast_shape is None
 
 
@@ -361,7 +363,7 @@ OPERATIONS: dict[str, tuple[Callable[..., torch.Tensor], str, str]] = {
 def test_the_operation_that_made_it(how: str, tmp_path: Path) -> None:
     loss, operation, source = OPERATIONS[how]
     record = broken(loss, tmp_path)
-    found = record.non_finite
+    found = record.fact(NonFinite)
     assert found is not None
     assert not math.isfinite(record.series(TRAIN_LOSS).values[BAD_STEP])
     assert found.step == BAD_STEP
@@ -393,7 +395,7 @@ def test_data_that_hold_it(kind: str, function: bool, tmp_path: Path) -> None:
     def loss(p: torch.Tensor, y: torch.Tensor, bad: bool) -> torch.Tensor:
         return F.mse_loss(p, y) if function else ((p - y) ** 2).mean()
 
-    found = broken(loss, tmp_path, inputs=spoiled, model=MODELS[kind]()).non_finite
+    found = broken(loss, tmp_path, inputs=spoiled, model=MODELS[kind]()).fact(NonFinite)
     assert found is not None
     assert found.step == BAD_STEP
     assert found.stage is NonFiniteStage.INPUT
@@ -405,7 +407,7 @@ def test_targets_that_hold_it(function: bool, tmp_path: Path) -> None:
         y = spoiled(y, bad)
         return F.mse_loss(p, y) if function else ((p - y) ** 2).mean()
 
-    found = broken(loss, tmp_path).non_finite
+    found = broken(loss, tmp_path).fact(NonFinite)
     assert found is not None
     assert found.step == BAD_STEP
     assert found.stage is NonFiniteStage.TARGET
@@ -419,7 +421,7 @@ def test_an_update_that_made_a_weight_nan(tmp_path: Path) -> None:
         return root.mean() + p.square().mean()
 
     record = broken(loss, tmp_path)
-    found = record.non_finite
+    found = record.fact(NonFinite)
     assert found is not None
     assert math.isfinite(record.series(TRAIN_LOSS).values[BAD_STEP])
     assert found.step == BAD_STEP + 1  # the loss of the step before was finite
@@ -440,7 +442,7 @@ def test_a_weight_that_the_program_itself_spoils(tmp_path: Path) -> None:
                 model[1].bias[0] = math.inf
         return value
 
-    found = broken(loss, tmp_path, model=model).non_finite
+    found = broken(loss, tmp_path, model=model).fact(NonFinite)
     assert found is not None
     assert (found.step, found.stage) == (BAD_STEP + 1, NonFiniteStage.PARAMETER)
     assert found.layer == "1.bias"
@@ -452,7 +454,7 @@ def test_a_rate_that_is_far_too_high(tmp_path: Path) -> None:
         return F.mse_loss(p, y)
 
     record = broken(loss, tmp_path, rate=1e30, model=nn.Linear(4, 3))
-    found = record.non_finite
+    found = record.fact(NonFinite)
     assert found is not None
     values = record.series(TRAIN_LOSS).values
     first = next(i for i, value in enumerate(values) if not math.isfinite(value))
@@ -465,4 +467,4 @@ def test_nothing_is_said_of_a_finite_run(tmp_path: Path) -> None:
         hidden = torch.where(y > 0, p, torch.full_like(p, math.inf)).clamp(max=3.0)
         return F.mse_loss(hidden, y) + torch.log(p.square() + 1).mean()
 
-    assert broken(loss, tmp_path).non_finite is None
+    assert broken(loss, tmp_path).fact(NonFinite) is None

@@ -14,7 +14,7 @@ from torch import nn
 
 import unstuck
 from unstuck.record.reader import RecordWriter, read_record
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind
 
 
 def _train(scale: float = 1.0) -> None:

@@ -17,7 +17,11 @@ from torch import nn
 import unstuck
 from unstuck.observe.sites import Sites, find_operation, library_folders
 from unstuck.record.reader import Record, read_record
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.facts.data import Loader
+from unstuck.schema.facts.losses import Backward, Loss
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Clipping, Optimizer
+from unstuck.schema.places import SourceLocation
 
 START = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
 TRAIN = """
@@ -63,7 +67,7 @@ def source_of(location: SourceLocation | None) -> str:
 
 def layers(record: Record) -> dict[str, str]:
     """What each layer of the only model was written as."""
-    (model,) = record.models
+    (model,) = record.facts(Model)
     return {layer.name: source_of(layer.location) for layer in model.layers}
 
 
@@ -78,7 +82,7 @@ def layers(record: Record) -> dict[str, str]:
 ])
 def test_columns_are_code_points(line: str, run: Runner) -> None:
     record = run(line)
-    found = record.models[0].location
+    found = record.facts(Model)[0].location
     assert source_of(found) == "nn.Linear(2, 2)"
     assert found is not None
     last = line.splitlines()[-1]
@@ -162,7 +166,7 @@ def test_inner_layers_of_torchs_own_have_the_users_line(run: Runner) -> None:
         model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         """, TRAIN.replace("torch.randn(4, 2)", "torch.randn(4, 1, 2)").replace(
             "torch.zeros(4, 2)", "torch.zeros(4, 1, 2)"))
-    (model,) = record.models
+    (model,) = record.facts(Model)
     assert source_of(model.location) == "nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)"  # noqa: E501
     # Copies are not constructed: their site is unknown, never a line of torch.
     files = {layer.location.file for layer in model.layers if layer.location}
@@ -282,13 +286,13 @@ def test_where_everything_else_is(run: Runner) -> None:
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
         """, "")
-    assert source_of(record.optimizers[0].location) == "Mine(model.parameters())"
-    assert source_of(record.losses[0].location) == "criterion(model(x), torch.zeros(4, 2))"
-    assert source_of(record.backwards[0].location) == "loss.backward()"
+    assert source_of(record.facts(Optimizer)[0].location) == "Mine(model.parameters())"
+    assert source_of(record.facts(Loss)[0].location) == "criterion(model(x), torch.zeros(4, 2))"
+    assert source_of(record.facts(Backward)[0].location) == "loss.backward()"
     clip = "nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
-    assert source_of(record.clippings[0].location) == clip
-    assert source_of(record.loaders[0].location).startswith("DataLoader(\n")
-    assert source_of(record.models[0].call_location) == "model(x)"
+    assert source_of(record.facts(Clipping)[0].location) == clip
+    assert source_of(record.facts(Loader)[0].location).startswith("DataLoader(\n")
+    assert source_of(record.facts(Model)[0].call_location) == "model(x)"
 
 
 def test_two_losses_on_one_line_are_two_places(run: Runner) -> None:
@@ -300,7 +304,7 @@ def test_two_losses_on_one_line_are_two_places(run: Runner) -> None:
             (F.mse_loss(z, z.detach() + 1) + F.mse_loss(z, torch.zeros(4, 2))).backward()
             optimizer.step()
         """, "")
-    assert [source_of(loss.location) for loss in record.losses] == [
+    assert [source_of(loss.location) for loss in record.facts(Loss)] == [
         "F.mse_loss(z, z.detach() + 1)", "F.mse_loss(z, torch.zeros(4, 2))"]
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 import unstuck
 from unstuck.record.reader import Record, read_record
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.signals import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
@@ -69,4 +70,4 @@ def test_the_share_out_of_reach_is_that_beyond_the_activation(tmp_path: Path) ->
         tmp_path, 1, torch.randn(40, 2), target, lambda p, t: (p - t).abs().mean(), nn.ReLU())
     share = next(iter(record.series(UNREACHABLE_SHARE).values())).values[0]
     assert share == pytest.approx(float((target < -1e-3).float().mean()))
-    assert record.losses[0].input_layer == "1"
+    assert record.facts(Loss)[0].input_layer == "1"

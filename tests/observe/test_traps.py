@@ -39,7 +39,11 @@ from unstuck.observe import capture
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.stop import STOPS_BEFORE_EXIT
 from unstuck.record.reader import EVENTS, Record, RecordWriter, read_record
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.data import Loader
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.signals import (
     BY_NAME,
     CARRIED_GRADIENT,
@@ -356,8 +360,8 @@ def test_shared_parameters(tmp_path: Path) -> None:
         return model
 
     _, record = same(program, tmp_path)
-    assert len(record.models[0].parameters) == 1
-    assert record.optimizers[0].parameters == (record.models[0].parameters[0].name,)
+    assert len(record.facts(Model)[0].parameters) == 1
+    assert record.facts(Optimizer)[0].parameters == (record.facts(Model)[0].parameters[0].name,)
 
 
 def test_lazy_layers(tmp_path: Path) -> None:
@@ -577,7 +581,7 @@ def test_compiled_model_and_loss(tmp_path: Path) -> None:
 
     _, record = same(program, tmp_path)
     assert counts[1] == counts[0]
-    assert record.models[0].compiled
+    assert record.facts(Model)[0].compiled
     assert len(record.series(TRAIN_LOSS)) == 12
 
 
@@ -649,7 +653,7 @@ def test_a_subclassed_optimizer_steps_once(plain_first: bool, tmp_path: Path) ->
 
     _, record = same(program, tmp_path)
     assert record.series(TRAIN_LOSS).steps.tolist() == list(range(7))
-    assert [o.kind for o in record.optimizers] == ["Mine"]
+    assert [o.kind for o in record.facts(Optimizer)] == ["Mine"]
     assert carried(record) == [0.0] * len(carried(record))
 
 
@@ -786,7 +790,7 @@ def test_losses_imported_early_are_seen(tmp_path: Path) -> None:
         return model, other
 
     _, record = same(program, tmp_path)
-    assert [loss.function for loss in record.losses] == ["cross_entropy", "mse_loss"]
+    assert [loss.function for loss in record.facts(Loss)] == ["cross_entropy", "mse_loss"]
 
 
 def test_accumulated_gradients_are_not_carried(tmp_path: Path) -> None:
@@ -873,7 +877,7 @@ def test_a_gan_carries_nothing(tmp_path: Path) -> None:
     found = record.series(CARRIED_GRADIENT)
     assert len(found) == 2
     assert all((series.values == 0).all() for series in found.values())
-    assert len({model.name for model in record.models}) == 2
+    assert len({model.name for model in record.facts(Model)}) == 2
 
 
 def test_a_hand_written_update_counts_steps(tmp_path: Path) -> None:
@@ -891,7 +895,7 @@ def test_a_hand_written_update_counts_steps(tmp_path: Path) -> None:
     _, record = same(program, tmp_path)
     assert record.series(TRAIN_LOSS).steps.tolist() == list(range(9))
     assert record.steps == 9
-    assert not record.optimizers
+    assert not record.facts(Optimizer)
 
 
 def test_several_losses_in_one_backward(tmp_path: Path) -> None:
@@ -999,8 +1003,8 @@ def test_ways_to_call_a_model(how: str, tmp_path: Path) -> None:
         return model
 
     _, record = same(program, tmp_path)
-    assert [(m.name, m.kind) for m in record.models] == [(record.models[0].name, "Parts")]
-    model = record.models[0]
+    (model,) = record.facts(Model)
+    assert model.kind == "Parts"
     assert {p.name for p in model.parameters} == {
         f"{layer}.{kind}" for layer in ("encoder.0", "again", "head") for kind in ("weight", "bias")
     }
@@ -1155,7 +1159,7 @@ def test_after_an_error_in_the_forward_the_model_is_still_seen(tmp_path: Path) -
         return model
 
     _, record = same(program, tmp_path)
-    assert len(record.models[0].layers) == 4
+    assert len(record.facts(Model)[0].layers) == 4
 
 
 def test_a_last_look_that_fails_stops_no_less(
@@ -1297,8 +1301,8 @@ def test_signal_nine_leaves_a_readable_record(tmp_path: Path) -> None:
     record = healthy(tmp_path / "record")
     assert record.end.kind is EndKind.KILLED
     assert record.steps >= 40
-    assert record.models
-    assert record.losses
+    assert record.facts(Model)
+    assert record.facts(Loss)
 
 
 def test_os_exit_leaves_a_readable_record(tmp_path: Path) -> None:
@@ -1346,10 +1350,10 @@ def test_forked_workers_do_not_write(tmp_path: Path) -> None:
     lines = (tmp_path / "record" / EVENTS).read_bytes().splitlines()
     assert sum(b'"header"' in line for line in lines) == 1
     record = healthy(tmp_path / "record")
-    assert [loss.function for loss in record.losses] == ["cross_entropy", "cross_entropy"]
+    assert [loss.function for loss in record.facts(Loss)] == ["cross_entropy", "cross_entropy"]
     assert sorted(s for t in record.tracks.values() for s in t.steps.tolist()) == list(range(13))
     assert record.end.kind is EndKind.FINISHED
-    assert record.loaders[0].workers == 2
+    assert record.facts(Loader)[0].workers == 2
 
 
 # Hooks --------------------------------------------------------------------------------------------
@@ -1407,7 +1411,7 @@ def test_two_watches_one_after_another(tmp_path: Path) -> None:
     for name in ("a", "b"):
         _, record = same(plain, tmp_path / name)
         assert record.series(TRAIN_LOSS).steps.tolist() == list(range(7))
-        assert [model.name for model in record.models] == ["model"]
+        assert [model.name for model in record.facts(Model)] == ["model"]
         assert_clean()
     assert read_record(tmp_path / "a").id != read_record(tmp_path / "b").id
 

@@ -12,7 +12,6 @@ import pytest
 from unstuck.arguments import put_json
 from unstuck.report import schema
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
-from unstuck.schema.facts import SourceLocation
 from unstuck.schema.findings import (
     Absent,
     Diagnosis,
@@ -25,6 +24,7 @@ from unstuck.schema.findings import (
     TrialResult,
     Unknown,
 )
+from unstuck.schema.places import SourceLocation
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "diagnosis.schema.json"
 

@@ -15,13 +15,9 @@ from unstuck.judge import catalogue
 from unstuck.record.reader import Record
 from unstuck.report import terminal
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
-from unstuck.schema.facts import (
-    End,
-    EndKind,
-    Model,
-    Optimizer,
-    SourceLocation,
-)
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import End, EndKind
 from unstuck.schema.findings import (
     Absent,
     Diagnosis,
@@ -35,6 +31,7 @@ from unstuck.schema.findings import (
     Unknown,
     Verdict,
 )
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import ALL, HELD, SILENT_SHARE, UPDATE_NORM, WEIGHT_NORM
 
 _SOURCE = "opt = SGD(model.parameters(), lr=10)"
@@ -350,13 +347,13 @@ _OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
 
 
 @pytest.mark.parametrize(("record", "words"), [
-    (Record("a", "1", end=End(EndKind.FINISHED)), "called no model in this process (unstuck"),
+    (Record("a", "1").hold(End(EndKind.FINISHED)), "called no model in this process (unstuck"),
     (Record("a", "1"), "called no model in this process before it was killed"),
-    (Record("a", "1", models=(_MODEL,), end=End(EndKind.EXIT, 3)),
+    (Record("a", "1").hold(_MODEL, End(EndKind.EXIT, 3)),
      "called Net, but it built no optimizer and no loss reached backward() before it exited"),
-    (Record("a", "1", models=(_MODEL,), optimizers=(_OPTIMIZER,), end=End(EndKind.FINISHED)),
+    (Record("a", "1").hold(_MODEL, _OPTIMIZER, End(EndKind.FINISHED)),
      "called Net and built an optimizer, but no loss reached backward(), so"),
-    (Record("a", "1", end=End(EndKind.EXCEPTION, 1, "ValueError", "x", _at())),
+    (Record("a", "1").hold(End(EndKind.EXCEPTION, 1, "ValueError", "x", _at())),
      "ended with ValueError at train.py:37:7 before its first backward pass"),
 ])
 def test_a_run_without_training_is_told_apart(record: Record, words: str) -> None:

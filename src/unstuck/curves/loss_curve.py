@@ -22,7 +22,8 @@ from unstuck.curves.statistics import (
 )
 from unstuck.record.reader import Record
 from unstuck.record.series import Series, in_order
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals import CONSTANT_LOSS, StepSignal
 
@@ -92,7 +93,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         constant = None
     positive = bool(np.min(points.values) >= 0)
     # A point of a log is mostly a mean over many steps.
-    each = 1 if record.log is not None and n <= BLOCKS else 4
+    each = 1 if record.fact(Log) is not None and n <= BLOCKS else 4
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     # A mean, because a constant's loss is one: with skewed noise a median would lie below it.
     level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
@@ -102,9 +103,9 @@ def reduce(record: Record, points: Series) -> LossCurve:
     return LossCurve(
         points, x, y, point_noise(y), start, level, level_error,
         constant, skill if skill is not None and math.isfinite(skill) else None, positive,
-        len(record.backwards) > 1 or (swings is not None and swings.alternates),
+        len(record.facts(Backward)) > 1 or (swings is not None and swings.alternates),
         record.end.kind is EndKind.STOPPED and n < FEW,
-        "point" if record.log is not None else "backward pass",
+        "point" if record.fact(Log) is not None else "backward pass",
         record.steps if record.thinned else n,
         *(_part(points, share) for share in (1.0, 0.5, 0.25)),
     )

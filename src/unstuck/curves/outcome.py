@@ -23,7 +23,7 @@ from unstuck.curves.loss_curve import (
 from unstuck.curves.statistics import point_noise, ratio, tidy, trend
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
@@ -56,7 +56,7 @@ def judge(record: Record) -> Outcome:
             f"{count(curve.passes, curve.unit)}, at a loss of {number(curve.end)}.",
             float(curve.points.steps[-1]),
         )
-    fewest = FEWEST_OF_A_LOG if record.log is not None else FEWEST
+    fewest = FEWEST_OF_A_LOG if record.fact(Log) is not None else FEWEST
     if curve.n < fewest:
         return curve.outcome(
             OutcomeKind.TOO_SHORT, 0.95,

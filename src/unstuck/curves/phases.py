@@ -21,6 +21,7 @@ from unstuck.curves.statistics import (
 )
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
+from unstuck.schema.facts.run import Log
 from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.words import count, joined, number, percent
 
@@ -131,7 +132,7 @@ def spikes(series: Series) -> tuple[int, ...]:
 
 def remarks(record: Record) -> list[str]:
     """What the train loss of a log shows besides its outcome, a sentence each."""
-    train = read(record, TRAIN_LOSS) if record.log is not None else None
+    train = read(record, TRAIN_LOSS) if record.fact(Log) is not None else None
     if train is None:
         return []
     said = []

@@ -19,7 +19,7 @@ from unstuck.measures.view import View
 from unstuck.record.reader import NotMeasured, Record, read_record
 from unstuck.record.schedule import after
 from unstuck.rules.cause import Cause, Harm
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import (
     Diagnosis,
     Finding,
@@ -69,7 +69,7 @@ def diagnose(
     verdicts: list[tuple[Cause, Verdict]] = []
     for cause in catalogue:
         verdict, trouble = verdict_of(record, cause, outcome, overrides)
-        if record.log is not None:
+        if record.fact(Log) is not None:
             verdict = _from_a_log(record, cause, verdict)
         verdicts.append((cause, verdict))
         remarks += trouble
@@ -137,7 +137,7 @@ def _longer(record: Record, outcome: Outcome) -> str:
     """What a run must have for its trend to be judged."""
     if outcome.more_points is None:
         return LOSS
-    if record.log is not None:
+    if record.fact(Log) is not None:
         return f"a log with {count(outcome.more_points, 'more point')}"
     return f"a run of at least {count(record.steps + outcome.more_points, 'step')}"
 

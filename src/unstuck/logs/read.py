@@ -25,7 +25,7 @@ from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
 from unstuck.record.reader import EVENTS, Oddity, Record
 from unstuck.record.series import Series
-from unstuck.schema.facts import End, EndKind, Log
+from unstuck.schema.facts.run import Log
 from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.schema.version import VERSION
 
@@ -92,13 +92,11 @@ def _record(name: str, table: Table, choice: Choice) -> Record:
     remarks = (*table.remarks, *axis.remarks, *roles.remarks)
     return Record(
         _identity(series), VERSION,
-        log=_log(name, table, roles, axis),
-        end=End(EndKind.KILLED),  # a log does not say how its run ended
         oddities=tuple(Oddity("log", 0, says) for says in remarks),
         steps=int(train.steps[-1]) + 1 if len(train) else 0,
         tracks={"": train},
         _series=series,
-    )
+    ).hold(_log(name, table, roles, axis))  # it does not say how its run ended
 
 
 def _log(name: str, table: Table, roles: Roles, axis: Axis) -> Log:

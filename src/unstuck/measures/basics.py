@@ -17,8 +17,12 @@ from unstuck.measures.view import View
 from unstuck.record.reader import Record
 from unstuck.record.series import Floats, Integers, PlaceSeries, Series
 from unstuck.schema.edits import Edit, OptimizerArgument, literal
-from unstuck.schema.facts import Layer, LayerRole, Optimizer, SourceLocation
+from unstuck.schema.facts.losses import Backward, Loss
+from unstuck.schema.facts.models import Layer, LayerRole, Model
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     CONSTANT_LOSS,
     TRAIN_LOSS,
@@ -58,14 +62,14 @@ def unwatched(record: Record) -> str | None:
     """
     if record.torn:
         return "some lines of the record could not be read"
-    if not record.models or not record.steps:
+    if not record.facts(Model) or not record.steps:
         return "no model was seen in training"
     return next((odd.says.rstrip(".") for odd in record.oddities), None)
 
 
 def no_held_out_loss(view: View) -> Absent | Unknown:
     """What can be said of overfitting where no loss of held-out data is known."""
-    unseen = unwatched(view.facts)
+    unseen = unwatched(view.record)
     if unseen is None:
         return Absent("the run computed no held-out loss that could have risen")
     return Unknown(f"it is not known whether the program has held-out data: {unseen}",
@@ -74,9 +78,9 @@ def no_held_out_loss(view: View) -> Absent | Unknown:
 
 def unread_loss(record: Record) -> str | None:
     """Why the targets of a loss are not known; None if every loss is one that is known."""
-    if not record.losses:
+    if not record.facts(Loss):
         return "no loss function of the program was recognised"
-    unread = next((x for x in record.losses if x.hand_written and not x.input_shape), None)
+    unread = next((x for x in record.facts(Loss) if x.hand_written and not x.input_shape), None)
     if unread is None:
         return None
     line = f" at line {unread.location.line}" if unread.location is not None else ""
@@ -85,13 +89,13 @@ def unread_loss(record: Record) -> str | None:
 
 def mode_layers(view: View) -> list[Layer]:
     """The dropout and batch normalisation layers of all models."""
-    return [layer for layer in view.facts.layers().values()
+    return [layer for layer in view.record.layers().values()
             if layer.role is LayerRole.DROPOUT or BATCH_NORM in layer.kind]
 
 
 def risky_function(record: Record) -> str | None:
     """A function in the line of a hand-written loss that can turn finite numbers into NaN."""
-    for loss in record.losses:
+    for loss in record.facts(Loss):
         if loss.hand_written and loss.location is not None and loss.location.text:
             found = _RISKY.search(loss.location.text)
             if found:
@@ -132,15 +136,15 @@ def weight_updates(view: View) -> Updates:
     and matrices at or near zero, which any step moves far.
     """
     moved, sizes = view[UPDATE_NORM], view[WEIGHT_NORM]
-    layers = view.facts.layers()
+    layers = view.record.layers()
     names = [
         p.name
-        for p in view.facts.parameters().values()
+        for p in view.record.parameters().values()
         if p.trainable and not p.loaded and len(p.shape) >= 2 and min(p.shape) > 0
         and p.name in moved and p.name in sizes
         and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
     ]
-    parameters = view.facts.parameters()
+    parameters = view.record.parameters()
     steps = np.unique(np.concatenate([moved[n].steps for n in names] or [np.zeros(0, np.int64)]))
     steps = steps[spread(len(steps), max(MOST_RATIOS // max(len(names), 1), 2))]
     at = {step: column for column, step in enumerate(steps.tolist())}
@@ -232,14 +236,15 @@ def constant_loss(view: View) -> float | None:
 
 def backward_location(view: View) -> SourceLocation | None:
     """The first line that starts a backward pass and is known."""
-    return next((b.location for b in view.facts.backwards if b.location is not None), None)
+    return next((b.location for b in view.record.facts(Backward) if b.location is not None), None)
 
 
 # Optimizers --------------------------------------------------------------------------------------
 def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
     """The optimizer with most of the named parameters; the first of several."""
     wanted = set(names)
-    best = max(view.facts.optimizers, key=lambda o: len(wanted & set(o.parameters)), default=None)
+    best = max(view.record.facts(Optimizer), key=lambda o: len(wanted & set(o.parameters)),
+               default=None)
     return best if best is not None and wanted & set(best.parameters) else None
 
 
@@ -282,5 +287,5 @@ def called(name: str) -> str:
 
 def last_good_step(view: View) -> float:
     """The last step before the run's first non-finite number, infinite if all are finite."""
-    found = view.facts.non_finite
+    found = view.record.fact(NonFinite)
     return math.inf if found is None else found.step - 1

@@ -21,8 +21,9 @@ from unstuck.measures.basics import (
 from unstuck.measures.samples import kept
 from unstuck.measures.steps import jump_cost, late_step
 from unstuck.measures.view import View
-from unstuck.schema.facts import LayerRole, SourceLocation
+from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Unknown
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.sample_signals import (
     CLASS_RANKING,
     CLASS_SEPARABILITY,
@@ -145,9 +146,9 @@ class Width:
 
 def widths(view: View) -> list[Width]:
     """The layers that are linear, convolutions or recurrent, in the order of the models."""
-    parameters = view.facts.parameters()
+    parameters = view.record.parameters()
     found = []
-    for layer in view.facts.layers().values():
+    for layer in view.record.layers().values():
         shapes = [parameters[name].shape for name in layer.parameters
                   if name in parameters and len(parameters[name].shape) >= 2]
         if not shapes:
@@ -172,5 +173,5 @@ def hidden(layers: list[Width]) -> list[Width]:
 
 def model_location(view: View) -> SourceLocation | None:
     """Where the largest model is constructed."""
-    largest = max(view.facts.models, key=lambda m: len(m.parameters), default=None)
+    largest = max(view.record.facts(Model), key=lambda m: len(m.parameters), default=None)
     return largest.location or largest.call_location if largest is not None else None

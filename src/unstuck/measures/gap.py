@@ -16,7 +16,8 @@ from unstuck.measures.basics import (
 )
 from unstuck.measures.view import View
 from unstuck.record.series import Series
-from unstuck.schema.facts import LayerRole
+from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
 from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.words import count, number
@@ -71,17 +72,17 @@ def gap(view: View) -> Gap | Absent | Unknown:
 
 def restraint(view: View) -> str | None:
     """What regularises the network, None if nothing does."""
-    for layer in view.facts.layers().values():
+    for layer in view.record.layers().values():
         if layer.role is LayerRole.DROPOUT:
             return f"dropout ({layer.name})"
-    for optimizer in view.facts.optimizers:
+    for optimizer in view.record.facts(Optimizer):
         decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
         # Weights that nothing else moves would shrink by this factor, as a power of e.
-        if decay * rate * view.facts.steps > 0.1:
+        if decay * rate * view.record.steps > 0.1:
             return f"a weight decay of {number(decay)}"
     return None
 
 
 def elements(view: View) -> int:
     """The number of trainable weights."""
-    return sum(math.prod(p.shape) for p in view.facts.parameters().values() if p.trainable)
+    return sum(math.prod(p.shape) for p in view.record.parameters().values() if p.trainable)

@@ -8,7 +8,9 @@ import numpy as np
 
 from unstuck.measures.basics import level
 from unstuck.measures.view import View
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.facts.data import Loader
+from unstuck.schema.facts.models import Model
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import BATCH_SIZE
 from unstuck.torch_api import IN_ORDER
 
@@ -31,7 +33,7 @@ def interval(share: float, number: float) -> tuple[float, float]:
 
 def pairs_location(view: View) -> SourceLocation | None:
     """Where the program pairs inputs with targets: its training loader, else the first call."""
-    loaders = [x for x in view.facts.loaders if x.location is not None]
+    loaders = [x for x in view.record.facts(Loader) if x.location is not None]
     if view.has(BATCH_SIZE):
         # A last, smaller batch must not hide the loader.
         size = level(view[BATCH_SIZE])
@@ -39,7 +41,7 @@ def pairs_location(view: View) -> SourceLocation | None:
         mixing = [x for x in fitting if x.sampler != IN_ORDER]
         if mixing or fitting:
             return (mixing or fitting)[0].location
-    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    calls = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     return calls[0] if calls else None
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from unstuck.measures.basics import unread_loss, unwatched
 from unstuck.measures.view import View
-from unstuck.schema.facts import Kept, SourceLocation
+from unstuck.schema.facts.data import Fetch, Kept, Loader
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Unknown
+from unstuck.schema.places import SourceLocation
 from unstuck.torch_api import IN_ORDER
 
 
 def kept(view: View, role: str) -> Kept | None:
     """What was kept of the samples of a role, "train" or "held-out"."""
-    return next((k for k in view.facts.kept if k.name == role), None)
+    return next((k for k in view.record.facts(Kept) if k.name == role), None)
 
 
 def trained_on(view: View) -> Kept | Unknown:
@@ -23,7 +25,7 @@ def trained_on(view: View) -> Kept | Unknown:
     if found is not None:
         return found
     return Unknown("no training samples could be kept: " + (
-        unwatched(view.facts) or "no model was called with a tensor of samples"),
+        unwatched(view.record) or "no model was called with a tensor of samples"),
         ("a model that is called with a tensor of samples",))
 
 
@@ -32,7 +34,7 @@ def labelled(view: View) -> Kept | Absent | Unknown:
     found = trained_on(view)
     if isinstance(found, Unknown) or found.targets:
         return found
-    unread = unread_loss(view.facts)
+    unread = unread_loss(view.record)
     if unread is None:
         return Absent("no loss receives one label or number per sample")
     return Unknown(f"the targets of the samples are not known: {unread}",
@@ -44,7 +46,7 @@ def held_out(view: View) -> Kept | Absent | Unknown:
     found = kept(view, "held-out")
     if found is not None:
         return found
-    unseen = unwatched(view.facts)
+    unseen = unwatched(view.record)
     if unseen is None:
         return Absent("the program calls its models with training samples only")
     return Unknown(f"it is not known whether the program has held-out data: {unseen}",
@@ -53,14 +55,14 @@ def held_out(view: View) -> Kept | Absent | Unknown:
 
 def training_samples(view: View) -> int | None:
     """The number of training samples, where one loader names it."""
-    sizes = {fetch.samples for fetch in view.facts.fetches if fetch.samples > 0}
+    sizes = {fetch.samples for fetch in view.record.facts(Fetch) if fetch.samples > 0}
     return next(iter(sizes)) if len(sizes) == 1 else None
 
 
 def training_location(view: View) -> SourceLocation | None:
     """Where training gets its data: its loader, or the first call of the model."""
-    calls = [m for m in view.facts.models if m.call_location is not None]
-    loaders = view.facts.loaders
+    calls = [m for m in view.record.facts(Model) if m.call_location is not None]
+    loaders = view.record.facts(Loader)
     if calls and calls[0].input_shape:
         loaders = tuple(x for x in loaders if x.batch_size == calls[0].input_shape[0])
     # Validation is seldom shuffled.

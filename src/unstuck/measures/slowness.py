@@ -9,7 +9,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.steps import agreement, late_step
 from unstuck.measures.view import View
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, OutcomeKind, Unknown
 from unstuck.schema.signals import GRADIENT_PRODUCT, TRAIN_LOSS
 
@@ -38,7 +38,7 @@ def slow(view: View) -> Slow | Absent | Unknown:
     if view.outcome.kind in OVER or not (learned_little(view.outcome) or on_its_way):
         return Absent("the loss fell well" if view.outcome.kind not in OVER else
                       f"the outcome is {view.outcome.kind}")
-    if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT):
+    if view.record.end.kind not in (EndKind.FINISHED, EndKind.EXIT):
         return Unknown("the run was stopped before its end", ("a run that ends by itself",))
     losses = view[TRAIN_LOSS].finite.values
     whole, late = agreement(view), agreement(view, late_step(view))

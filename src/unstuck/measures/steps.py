@@ -14,8 +14,11 @@ from unstuck.measures.basics import drawn
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import View
 from unstuck.record.series import Series
-from unstuck.schema.facts import Optimizer, SourceLocation
+from unstuck.schema.facts.data import Fetch, Kept, Loader
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Evidence
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     BATCH_SIZE,
     GRADIENT_NORM,
@@ -35,7 +38,7 @@ LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
 
 def late_step(view: View) -> int:
     """Where the late part of the run begins."""
-    return int(LATE * view.facts.steps)
+    return int(LATE * view.record.steps)
 
 
 def agreement(view: View, first: int = 0, pairs: int | None = None) -> float | None:
@@ -106,7 +109,7 @@ def jump_cost(view: View, first: int) -> float | None:
     """
     updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
     momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
-                for o in view.facts.optimizers for p in o.parameters}
+                for o in view.record.facts(Optimizer) for p in o.parameters}
     costs: dict[int, float] = {}
     for name, moved in updates.items():
         if name not in gradients:
@@ -137,21 +140,21 @@ def updates_per_epoch(view: View) -> float | None:
     if same is not None and len(same) and np.all(same.values == 1):
         return 1.0
     samples = training_samples(view)
-    if samples is None and not view.facts.fetches:
+    if samples is None and not view.record.facts(Fetch):
         # All that came, if that came again.
-        samples = next((kept.samples for kept in view.facts.kept if kept.name == "train"
+        samples = next((kept.samples for kept in view.record.facts(Kept) if kept.name == "train"
                         and kept.samples < MOST_KEPT
-                        and size * view.facts.steps >= 2 * kept.samples), None)
+                        and size * view.record.steps >= 2 * kept.samples), None)
     return None if samples is None else max(samples / size, 1.0)
 
 
 def batch_location(view: View, size: float) -> SourceLocation | None:
     """The loader with batches of that size, else the first line that trains."""
-    fitting = [x.location for x in view.facts.loaders if x.batch_size == size]
-    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    fitting = [x.location for x in view.record.facts(Loader) if x.batch_size == size]
+    calls = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     return fitting[0] if fitting else calls[0] if calls else None
 
 
 def main_optimizer(view: View) -> Optimizer | None:
     """The optimizer with most parameters."""
-    return max(view.facts.optimizers, key=lambda o: len(o.parameters), default=None)
+    return max(view.record.facts(Optimizer), key=lambda o: len(o.parameters), default=None)

@@ -50,7 +50,7 @@ class UndeclaredSignal(Exception):
 class View:
     """A record as one cause may see it: all facts, the signals that it declared, its thresholds."""
 
-    facts: Record
+    record: Record
     cause: Declared
     outcome: Outcome
     overrides: Mapping[str, float] = field(default_factory=dict)
@@ -70,14 +70,14 @@ class View:
         if signal not in self.cause.needs and signal not in self.cause.uses:
             raise UndeclaredSignal(f"{self.cause.slug} reads {signal.name} undeclared")
         self.read.add(signal.name)
-        return self.facts.series(signal)
+        return self.record.series(signal)
 
     def has(self, signal: Signal) -> bool:
         """Whether an optional signal was measured."""
         if signal not in self.cause.needs and signal not in self.cause.uses:
             raise UndeclaredSignal(f"{self.cause.slug} asks for {signal.name} undeclared")
         self.read.add(signal.name)
-        return self.facts.measured(signal)
+        return self.record.measured(signal)
 
     def limit(self, threshold: Threshold) -> float:
         """A threshold's value: the user's, or else the default."""

@@ -20,8 +20,9 @@ from unstuck.observe.probes.extremes import write_extremes
 from unstuck.observe.probes.labelling import write_labels
 from unstuck.observe.probes.more_data import write_learning_curve
 from unstuck.observe.probes.shift import write_shift
-from unstuck.schema import facts
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.run import EndKind
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 
 if TYPE_CHECKING:
@@ -86,15 +87,15 @@ def _probes(
 
 
 def _kept(
-    role: str, samples: Samples | None, location: facts.SourceLocation | None, composed: bool
-) -> facts.Kept:
+    role: str, samples: Samples | None, location: SourceLocation | None, composed: bool
+) -> Kept:
     if samples is None:
-        return facts.Kept(role, location, 0, False, False, "", composed)
+        return Kept(role, location, 0, False, False, "", composed)
     targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
     # A classifier may be scored by its accuracy alone, which no loss function sees.
     judged = role == "train" or samples.class_indices
     count = len(samples) if judged else int(samples.scored.sum())
-    return facts.Kept(role, location, count, samples.discrete,
+    return Kept(role, location, count, samples.discrete,
                       samples.indices is not None, targets, composed)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from unstuck.observe.sites import syntax_tree
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.places import SourceLocation
 
 _HELD_OUT = frozenset({
     "val", "valid", "validation", "eval", "test", "dev", "holdout", "heldout", "unseen",

@@ -13,7 +13,7 @@ from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.sites import Sites, local_variables
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import LayerRole
 
 
 class Models:
@@ -37,7 +37,7 @@ class Models:
         found = self._roots.get(module)
         if found is None:
             inner = unwrapped(module)
-            found = (role(inner) is not facts.LayerRole.LOSS
+            found = (role(inner) is not LayerRole.LOSS
                      and next(iter(nn.Module.parameters(inner)), None) is not None)
             self._roots[module] = found
         return found

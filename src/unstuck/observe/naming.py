@@ -11,7 +11,7 @@ from torch import nn
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.sites import Site, Sites
-from unstuck.schema.facts import Layer, LayerRole, Model, Parameter
+from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
              "OptimizedModule": "_orig_mod", "FullyShardedDataParallel": "module"}

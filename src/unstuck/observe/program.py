@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from unstuck.observe.session import Session
-    from unstuck.schema.facts import End
+    from unstuck.schema.facts.run import End
 
 # What the parent is told: one line each, the kind first.
 WATCHING = "watching"  # the record has been begun
@@ -312,7 +312,7 @@ class Child:
             return
         session, self._session = self._session, None
         try:
-            from unstuck.schema.facts import End, EndKind
+            from unstuck.schema.facts.run import End, EndKind
 
             session.finish(self._end or End(EndKind.FINISHED))
         except BaseException as error:  # the program is over, and what a key ends now is ours

@@ -15,8 +15,7 @@ import numpy as np
 
 from unstuck.observe.sites import Sites, locate
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
-from unstuck.schema.facts import End, EndKind
+from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.version import VERSION
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Session:
         devices = tuple(
             torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
         ) if torch.cuda.is_initialized() else ()
-        writer.fact(facts.Program(
+        writer.fact(Program(
             options.argv if options.program_text else (), platform.python_version(),
             str(torch.__version__), platform.platform(), devices,
         ), 0)

@@ -13,7 +13,7 @@ from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.places import SourceLocation
 
 # A call site: the identity of the code object and the offset of the instruction that was running.
 # Not the code object itself, whose hash reads all its instructions each time.

@@ -45,7 +45,7 @@ from unstuck.observe.stop import Stop, StopTraining
 from unstuck.observe.tensors import is_plain
 from unstuck.observe.untraced import spare_compiler
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.run import End, EndKind
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.
 LONGEST_ACCUMULATION = 64
@@ -167,17 +167,17 @@ class Watcher:
             self.guard.tell(lambda: self.lifetimes.count(self.losses.places(), self.step))
             self.guard.tell(self.writer.flush)
         if self.stop.in_vain:
-            self.finish(facts.End(facts.EndKind.STOPPED))
+            self.finish(End(EndKind.STOPPED))
             with suppress(Exception):  # the program may have closed or replaced it
                 sys.stdout.flush()
             os._exit(0)
         raise StopTraining
 
-    def finish(self, end: facts.End) -> None:
+    def finish(self, end: End) -> None:
         """Removes the hooks, writes what is still held back and how the run ended."""
         self._remove()
-        if self.stop.told and end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
-            end = facts.End(facts.EndKind.STOPPED, max_steps=self.stop.max_steps)
+        if self.stop.told and end.kind in (EndKind.FINISHED, EndKind.STOPPED):
+            end = End(EndKind.STOPPED, max_steps=self.stop.max_steps)
         self.guard.active = not self._failed
         self.guard.tell(self._finish, end)
         self.guard.active = False
@@ -189,8 +189,8 @@ class Watcher:
             with suppress(Exception):
                 self.writer.abandon()
 
-    def _finish(self, end: facts.End) -> None:
-        self.losses.finish(self.step, end.kind is facts.EndKind.FINISHED)
+    def _finish(self, end: End) -> None:
+        self.losses.finish(self.step, end.kind is EndKind.FINISHED)
         self.modes.end_pass(self.step)
         ending.reduce(self, end.kind)
 

@@ -19,8 +19,14 @@ from unstuck.reading import Unusable
 from unstuck.record.plain import as_float, from_json
 from unstuck.record.series import PlaceSeries, Series, evened, in_order
 from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
-from unstuck.schema import facts
-from unstuck.schema.facts import End, EndKind, Fact
+from unstuck.schema.facts import kinds
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.facts.models import (
+    Layer,
+    Model,
+    Parameter,
+)
+from unstuck.schema.facts.run import End, EndKind, NonFinite, Program
 from unstuck.schema.signals import (
     BY_NAME,
     GRADIENT_NORM,
@@ -32,14 +38,14 @@ from unstuck.schema.signals import (
 )
 
 __all__ = [
-    "ATTRIBUTES", "EVENTS", "FACT_TYPES", "SCHEMA", "NotMeasured", "Oddity",
+    "EVENTS", "SCHEMA", "NotMeasured", "Oddity",
     "Record", "RecordWriter", "UnusableRecord", "main_track", "read_record",
 ]
 
 # One of them is written whenever a step is looked at closely.
 LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
 
-FACT_TYPES: dict[str, type] = {kind.__name__.lower(): kind for kind in typing.get_args(Fact)}
+Kind = typing.TypeVar("Kind", bound=Fact)
 
 
 LARGEST_STEP = 10**12
@@ -68,47 +74,43 @@ class Oddity:
     says: str
 
 
-_Names = tuple[dict[str, facts.Parameter], dict[str, facts.Layer], tuple[facts.Model, ...]]
+_Names = tuple[dict[str, Parameter], dict[str, Layer], tuple[Model, ...]]
 
 
 @dataclass(slots=True)
 class Record:
-    """What was seen of one run. Facts are attributes; signals are read with `series`."""
+    """What was seen of one run: facts by their kind, signals as series."""
 
     id: str
     version: str
-    program: facts.Program | None = None
-    log: facts.Log | None = None  # in place of a program: its curves were read from a file
-    models: tuple[facts.Model, ...] = ()
-    optimizers: tuple[facts.Optimizer, ...] = ()
-    losses: tuple[facts.Loss, ...] = ()
-    backwards: tuple[facts.Backward, ...] = ()
-    clippings: tuple[facts.Clipping, ...] = ()
-    clearings: tuple[facts.Clearing, ...] = ()
-    retained_graphs: tuple[facts.RetainedGraph, ...] = ()
-    ascents: tuple[facts.Ascent, ...] = ()
-    loaders: tuple[facts.Loader, ...] = ()
-    mode_switches: tuple[facts.ModeSwitch, ...] = ()
-    held_out_passes: tuple[facts.HeldOutPass, ...] = ()
-    initialisations: tuple[facts.Initialisation, ...] = ()
-    activations: tuple[facts.Activation, ...] = ()
-    schedulers: tuple[facts.Scheduler, ...] = ()
-    unregistered: tuple[facts.Unregistered, ...] = ()
-    freezings: tuple[facts.Freezing, ...] = ()
-    cuts: tuple[facts.Cut, ...] = ()
-    pasted: tuple[facts.Pasted, ...] = ()
-    fetches: tuple[facts.Fetch, ...] = ()
-    kept: tuple[facts.Kept, ...] = ()
-    non_finite: facts.NonFinite | None = None
-    end: End = field(default_factory=lambda: End(EndKind.KILLED))
     oddities: tuple[Oddity, ...] = ()
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
     looks: tuple[int, ...] = ()  # those that were looked at closely, in order
     torn: bool = False  # the last line was incomplete
     thinned: bool = False  # of later steps only some are here
     tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
+    _facts: dict[type[Fact], tuple[Fact, ...]] = field(default_factory=dict)
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
     _by_name: _Names | None = field(default=None, repr=False, compare=False)
+
+    def facts(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """All facts of a kind, in the order in which they were first written."""
+        return typing.cast("tuple[Kind, ...]", self._facts.get(kind, ()))
+
+    def fact(self, kind: type[Kind]) -> Kind | None:
+        """The only fact of a kind, if there is one."""
+        return next(iter(self.facts(kind)), None)
+
+    def hold(self, *found: Fact) -> Record:
+        """Takes these facts in place of those of their kinds; returns the record itself."""
+        for kind in {type(fact) for fact in found}:
+            self._facts[kind] = tuple(fact for fact in found if type(fact) is kind)
+        return self
+
+    @property
+    def end(self) -> End:
+        """How the run ended."""
+        return self.fact(End) or End(EndKind.KILLED)
 
     @typing.overload
     def series(self, signal: StepSignal) -> Series: ...
@@ -127,34 +129,23 @@ class Record:
         """Whether the record holds the signal."""
         return bool(self._series.get(signal.name))
 
-    def parameters(self) -> Mapping[str, facts.Parameter]:
+    def parameters(self) -> Mapping[str, Parameter]:
         """All parameters of all models by name."""
         return self._named()[0]
 
-    def layers(self) -> Mapping[str, facts.Layer]:
+    def layers(self) -> Mapping[str, Layer]:
         """All layers of all models by name."""
         return self._named()[1]
 
     def _named(self) -> _Names:
-        if self._by_name is None or self._by_name[2] is not self.models:  # causes ask at each place
+        models = self.facts(Model)
+        if self._by_name is None or self._by_name[2] is not models:  # causes ask at each place
             self._by_name = (
-                {p.name: p for model in self.models for p in model.parameters},
-                {layer.name: layer for model in self.models for layer in model.layers},
-                self.models,
+                {p.name: p for model in models for p in model.parameters},
+                {layer.name: layer for model in models for layer in model.layers},
+                models,
             )
         return self._by_name
-
-
-def _attributes() -> dict[type, str]:
-    found = {}
-    for name, hint in typing.get_type_hints(Record).items():
-        for kind in (hint, *typing.get_args(hint)):
-            if kind in FACT_TYPES.values():
-                found[kind] = name
-    return found
-
-
-ATTRIBUTES: dict[type, str] = _attributes()  # where a record has its facts, by their kind
 
 
 def read_record(path: str | Path) -> Record:
@@ -200,12 +191,9 @@ def _read(file: Path) -> Record:
             found.take(event)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             record.torn = True
-    for kind, attribute in ATTRIBUTES.items():
-        known = tuple(found.named[kind.__name__.lower()].values())
-        if isinstance(getattr(record, attribute), tuple):
-            setattr(record, attribute, known)
-        elif known:
-            setattr(record, attribute, known[0])
+    record._facts = {
+        kind: tuple(found.named[name].values())
+        for name, kind in kinds().items() if found.named[name]}
     record.oddities = tuple(found.oddities)
     record.tracks = {
         track: points.series() for (name, track), points in found.rows.items()
@@ -226,7 +214,7 @@ def _read(file: Path) -> Record:
         record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
     record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
-    if record.end.kind in (facts.EndKind.FINISHED, facts.EndKind.STOPPED):
+    if record.end.kind in (EndKind.FINISHED, EndKind.STOPPED):
         # A backward pass or a look after the last step is no further step.
         record.steps = found.ended or record.steps
     record.looks = tuple(sorted({
@@ -263,7 +251,7 @@ class _Found:
     def __init__(self, file: str) -> None:
         self._file = file
         self._numbers = self._kept = self._places = 0
-        self.named: dict[str, dict[Any, Any]] = {name: {} for name in FACT_TYPES}
+        self.named: dict[str, dict[Any, Any]] = {name: {} for name in kinds()}
         self.rows: dict[tuple[str, str], _Points] = {}
         self.places: dict[str, dict[str, _Points]] = {}
         self.oddities: list[Oddity] = []
@@ -272,8 +260,8 @@ class _Found:
     def take(self, event: dict[str, Any]) -> None:
         """Adds an event, or nothing of it if it raises anything but UnusableRecord."""
         kind = event["type"]
-        if kind == "fact" and event["fact"] in FACT_TYPES:
-            self._fact(event["fact"], from_json(FACT_TYPES[event["fact"]], event["data"]))
+        if kind == "fact" and event["fact"] in kinds():
+            self._fact(event["fact"], from_json(kinds()[event["fact"]], event["data"]))
             if event["fact"] == "end":
                 self.ended = self._step(event["step"])
         elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
@@ -306,9 +294,9 @@ class _Found:
 
     def _fact(self, kind: str, fact: Any) -> None:
         key = getattr(fact, "name", None) or getattr(fact, "location", None)
-        if isinstance(fact, facts.NonFinite | facts.End | facts.Program):
+        if isinstance(fact, NonFinite | End | Program):
             key = None
-            if isinstance(fact, facts.NonFinite) and self.named["nonfinite"]:
+            if isinstance(fact, NonFinite) and self.named["nonfinite"]:
                 return  # the first one is the root
         self._count(kept=key not in self.named[kind])
         self.named[kind][key] = fact

@@ -17,7 +17,8 @@ from typing import Any
 
 from unstuck.record.plain import plain, to_json
 from unstuck.record.thinning import EXACT, Rows, Thinner
-from unstuck.schema.facts import End, Fact
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.facts.run import End
 from unstuck.schema.signals import PlaceSignal, StepSignal
 
 SCHEMA = 1

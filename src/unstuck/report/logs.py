@@ -16,7 +16,7 @@ from unstuck.report import summary, terminal
 from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
-from unstuck.schema.facts import Log
+from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Diagnosis, OutcomeKind
 from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.words import count, number, percent
@@ -37,8 +37,9 @@ class Reading:
     @property
     def log(self) -> Log:
         """Where the curves come from."""
-        assert self.record.log is not None
-        return self.record.log
+        log = self.record.fact(Log)
+        assert log is not None
+        return log
 
     @property
     def held_out(self) -> Series | None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from unstuck.clean import visible
 from unstuck.schema.edits import Safety
-from unstuck.schema.facts import SourceLocation
 from unstuck.schema.findings import (
     Absent,
     Diagnosis,
@@ -27,6 +26,7 @@ from unstuck.schema.findings import (
     Unknown,
     Verdict,
 )
+from unstuck.schema.places import SourceLocation
 
 SCHEMA = 1
 _NON_FINITE = ("inf", "-inf", "nan")

@@ -11,8 +11,11 @@ from typing import IO, TYPE_CHECKING
 from unstuck.report import summary
 from unstuck.report.advice import next_step
 from unstuck.schema.edits import Safety
-from unstuck.schema.facts import EndKind, SourceLocation
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Diagnosis, Evidence, Finding, Severity, TrialResult
+from unstuck.schema.places import SourceLocation
 from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
@@ -255,12 +258,12 @@ def nothing_trained(record: Record) -> str:
     }.get(record.end.kind)
     until = f" before it {cut}" if cut else ""
     elsewhere = "unstuck does not watch other processes"
-    if not record.models:
+    if not record.facts(Model):
         return (
             f"the program imported torch but called no model in this process{until} ({elsewhere})"
         )
-    name = record.models[0].kind
-    if record.optimizers:
+    name = record.facts(Model)[0].kind
+    if record.facts(Optimizer):
         return (
             f"the program called {name} and built an optimizer, but no loss reached "
             f"backward(){until}, so nothing could be learned ({elsewhere})"

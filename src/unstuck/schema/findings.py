@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from unstuck.schema.edits import Remedy
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.places import SourceLocation
 
 
 class Severity(StrEnum):

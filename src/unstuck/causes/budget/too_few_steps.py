@@ -19,7 +19,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     HELD_OUT_LOSS,
@@ -59,8 +59,8 @@ FACTORS = (2.0, 3.0, 5.0)
 
 
 def _detect(view: View) -> Verdict:
-    end, outcome = view.facts.end, view.outcome
-    if end.kind in CUT and view.facts.log is None:
+    end, outcome = view.record.end, view.outcome
+    if end.kind in CUT and view.record.fact(Log) is None:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
     if outcome.kind is not OutcomeKind.LEARNING:
@@ -101,12 +101,12 @@ def _held_out_turned(view: View) -> bool:
 
 
 def _present(view: View, found: Forecast, loss: Series) -> Verdict:
-    steps = view.facts.steps
+    steps = view.record.steps
     sure = found.sure_share >= view.limit(LARGE)
     strength = 0.35
     if sure:
         # A run that learned well may just as well be left as it is.
-        strength = 0.8 if learned_little(view.outcome) and view.facts.log is None else 0.6
+        strength = 0.8 if learned_little(view.outcome) and view.record.fact(Log) is None else 0.6
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf

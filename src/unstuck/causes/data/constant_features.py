@@ -10,7 +10,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Model
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 from unstuck.schema.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
@@ -45,7 +45,7 @@ _USUAL = "(usual: less than 20 %)"
 
 
 def _model(view: View) -> Model | None:
-    known = [m for m in view.facts.models if m.call_location is not None]
+    known = [m for m in view.record.facts(Model) if m.call_location is not None]
     return known[0] if known else None
 
 

@@ -13,7 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InsertLayer, NormaliseInputs, Remedy, Safety
-from unstuck.schema.facts import LayerRole, Model
+from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import INPUT_DEVIATION, INPUT_MEAN
 from unstuck.words import MOST_TIMES, joined, number, times
@@ -117,8 +117,9 @@ def _detect(view: View) -> Verdict:
 
 
 def _not_measured(view: View) -> Verdict:
-    layers = view.facts.layers()
-    first = [layers[name] for m in view.facts.models if (name := m.first_layer or "") in layers]
+    layers = view.record.layers()
+    models = view.record.facts(Model)
+    first = [layers[name] for m in models if (name := m.first_layer or "") in layers]
     if first and all(
         layer.role in (LayerRole.NORMALISATION, LayerRole.EMBEDDING) for layer in first
     ):
@@ -135,7 +136,7 @@ def _fold(factor: float) -> str:
 
 def _model(view: View) -> Model | None:
     """The model that meets the data first."""
-    known = [m for m in view.facts.models if m.call_location is not None]
+    known = [m for m in view.record.facts(Model) if m.call_location is not None]
     return known[0] if known else None
 
 
@@ -179,7 +180,7 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
 def _norm_layer(model: Model | None, view: View) -> tuple[Remedy, ...]:
     if model is None or not model.input_shape:
         return ()
-    layers = view.facts.layers()
+    layers = view.record.layers()
     first = layers.get(model.first_layer or "")
     dimension = len(model.input_shape)
     if first is None or dimension not in (2, 4):

@@ -10,8 +10,11 @@ from unstuck.measures.basics import loss_points, risky_function, thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
 from unstuck.words import count, joined, number, percent
 
@@ -53,16 +56,16 @@ def _stage(view: View, found: NonFinite | None) -> NonFiniteStage | None:
 
 def _location(view: View, stage: NonFiniteStage, found: NonFinite) -> SourceLocation | None:
     if stage is NonFiniteStage.TARGET:
-        places = [loss.location for loss in view.facts.losses if loss.location is not None]
+        places = [loss.location for loss in view.record.facts(Loss) if loss.location is not None]
     else:
-        places = [m.call_location for m in view.facts.models if m.call_location is not None]
+        places = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     return places[0] if places else found.location
 
 
 def _detect(view: View) -> Verdict:
     loss = view[TRAIN_LOSS]
     features, targets = _measured(view)
-    found = view.facts.non_finite
+    found = view.record.fact(NonFinite)
     stage = _stage(view, found)
     if found is None or stage is None:
         if features or targets:
@@ -72,7 +75,7 @@ def _detect(view: View) -> Verdict:
             return Unknown("the record does not show where the first NaN or Inf arose",
                            (INPUT_NON_FINITE.name, TARGET_NON_FINITE.name))
         return Absent("neither the inputs nor the targets made a loss NaN or Inf")
-    made_by = risky_function(view.facts) if stage is NonFiniteStage.TARGET else None
+    made_by = risky_function(view.record) if stage is NonFiniteStage.TARGET else None
     if made_by is not None:
         return Unknown(f"the NaN or Inf may come from the targets or from {made_by} on the line "
                        "of the loss", ("a check of torch.isfinite(targets).all()",))

@@ -10,8 +10,11 @@ from unstuck.measures.basics import drawn, level, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Loader, Loss, SourceLocation
+from unstuck.schema.facts.data import Fetch, Loader
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import BINARY, CLASSES, IN_ORDER, SHUFFLES
 from unstuck.words import count, percent
@@ -39,16 +42,16 @@ RARE_CLASSES = Threshold(
 
 def _unseen(view: View) -> Verdict:
     """No class labels were compared: because there are none, or because they are not known."""
-    blind = unread_loss(view.facts)
+    blind = unread_loss(view.record)
     if blind is not None:
         return Unknown(blind, ("a classification loss of torch.nn.functional",))
-    classes = [loss for loss in view.facts.losses if _labels_samples(loss)]
+    classes = [loss for loss in view.record.facts(Loss) if _labels_samples(loss)]
     if any(loss.function not in BINARY for loss in classes):
         return Unknown("no batch with several samples had class labels",
                        ("batches of several samples",))
     if classes:
         return _binary(view, classes[0])
-    blind = unwatched(view.facts)
+    blind = unwatched(view.record)
     if blind is not None:
         return Unknown(blind, (LABEL_AGREEMENT.name,))
     return Absent("no loss of the program takes one class label for each sample")
@@ -63,8 +66,8 @@ def _labels_samples(loss: Loss) -> bool:
 
 def _binary(view: View, loss: Loss) -> Verdict:
     """Labels of 0 and 1 that are floats are not compared: only a loader shows their order."""
-    sizes = {(fetch.samples, fetch.batch_size) for fetch in view.facts.fetches}
-    training = [x for x in view.facts.loaders if (x.samples, x.batch_size) in sizes]
+    sizes = {(fetch.samples, fetch.batch_size) for fetch in view.record.facts(Fetch)}
+    training = [x for x in view.record.facts(Loader) if (x.samples, x.batch_size) in sizes]
     if training and all(x.sampler == SHUFFLES for x in training):
         return Absent("the training loader reads its samples in random order")
     return Unknown(f"whether batches are shuffled cannot be checked for {loss.function}",
@@ -123,7 +126,7 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
 
 def _loader(view: View) -> Loader | None:
     """The loader that trains: of those that keep the order, the one with batches of that size."""
-    ordered = [x for x in view.facts.loaders if x.sampler == IN_ORDER]
+    ordered = [x for x in view.record.facts(Loader) if x.sampler == IN_ORDER]
     if view.has(BATCH_SIZE):
         size = level(view[BATCH_SIZE])
         fitting = [x for x in ordered if x.batch_size == size]
@@ -134,8 +137,8 @@ def _loader(view: View) -> Loader | None:
 def _location(view: View, place: str, loader: Loader | None) -> SourceLocation | None:
     if loader is not None:
         return loader.location
-    loss = next((x for x in view.facts.losses if x.name == place), None)
-    calls = [m.call_location for m in view.facts.models if m.call_location is not None]
+    loss = next((x for x in view.record.facts(Loss) if x.name == place), None)
+    calls = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     return calls[0] if calls else loss.location if loss is not None else None
 
 

@@ -7,7 +7,7 @@ from unstuck.measures.samples import held_out, trained_on
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Kept
+from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
 from unstuck.words import count, number, percent

@@ -12,7 +12,7 @@ from unstuck.measures.samples import held_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Kept
+from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS

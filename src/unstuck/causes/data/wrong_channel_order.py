@@ -10,6 +10,7 @@ from unstuck.measures.basics import thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 from unstuck.words import count, number, times
@@ -39,7 +40,7 @@ FEWEST = Threshold(
 
 def _detect(view: View) -> Verdict:
     if not (view.has(PICTURE_ROUGHNESS) and view.has(CHANNELS_LAST_ROUGHNESS)):
-        blind = unwatched(view.facts)
+        blind = unwatched(view.record)
         if blind is not None:
             return Unknown(blind, (PICTURE_ROUGHNESS.name, CHANNELS_LAST_ROUGHNESS.name))
         return Absent("no model's first layer takes images with several channels")
@@ -60,7 +61,7 @@ def _detect(view: View) -> Verdict:
     if not len(given) >= view.limit(FEWEST):
         return Unknown(f"only {count(len(given), 'batch')} of images could be checked",
                        ("a longer run",))
-    model = next((m for m in view.facts.models if m.call_location is not None), None)
+    model = next((m for m in view.record.facts(Model) if m.call_location is not None), None)
     return Present(
         strength=0.9,
         title="the images are scrambled: neighbouring pixels differ "

@@ -10,6 +10,7 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
@@ -40,7 +41,7 @@ def _detect(view: View) -> Verdict:
     if not found.train <= view.limit(FITTED) * found.end:
         return Absent(f"the training loss of {number(found.train)} is close to the held-out loss "
                       f"of {number(found.end)}, so little was memorised")
-    if not view.facts.models:
+    if not view.record.facts(Model):
         return Unknown("curves alone do not show whether the network is regularised",
                        ("a run under `unstuck run`",))
     held_back = restraint(view)

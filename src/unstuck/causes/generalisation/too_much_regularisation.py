@@ -20,7 +20,8 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
-from unstuck.schema.facts import Layer, LayerRole, Optimizer
+from unstuck.schema.facts.models import Layer, LayerRole
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     CONSTANT_LOSS,
@@ -109,7 +110,7 @@ def _eval_loss(view: View) -> tuple[str, float] | None:
 
 def _dropout(view: View) -> Verdict:
     limit = view.limit(DROPPED)
-    strong = [x for x in view.facts.layers().values()
+    strong = [x for x in view.record.layers().values()
               if x.role is LayerRole.DROPOUT and x.dropped is not None and x.dropped >= limit]
     if not strong:
         return Absent("neither dropout nor weight decay is strong enough to stop the network from "
@@ -147,7 +148,7 @@ def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: f
         evidence=(
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the training loss, with dropout, ends at {number(train)}"),
-            Evidence(name, "", (view.facts.steps,), (quiet,), None,
+            Evidence(name, "", (view.record.steps,), (quiet,), None,
                      "the same network without dropout (in eval mode) has a loss of "
                      f"{number(quiet)}"),
         ),
@@ -190,7 +191,7 @@ def _decay(view: View) -> Verdict:
     if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
         return Unknown("the sizes of weights, gradients and updates were not measured",
                        (WEIGHT_NORM.name,))
-    shapes = {n: p.shape for n, p in view.facts.parameters().items()}
+    shapes = {n: p.shape for n, p in view.record.parameters().items()}
     left = {
         name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
         if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters

@@ -11,7 +11,8 @@ from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety, literal
-from unstuck.schema.facts import Kept, Loss
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import (
     CLASS_RANKING,
@@ -248,7 +249,7 @@ def _present(
 
 def _loss(view: View) -> Loss | None:
     """The loss of the classes, as far as it is known."""
-    return next((x for x in view.facts.losses if x.location is not None), None)
+    return next((x for x in view.record.facts(Loss) if x.location is not None), None)
 
 
 def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]:

@@ -11,7 +11,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety, literal
-from unstuck.schema.facts import EndKind, Loss
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
 from unstuck.torch_api import BINARY, CLASSES, WHOLE_NUMBERS
@@ -170,9 +171,9 @@ def _detect(view: View) -> Verdict:
     if refused is not None:
         return refused
     if not (view.has(TARGET_MINIMUM) and view.has(TARGET_MAXIMUM)):
-        return Unknown(unread_loss(view.facts) or "no loss with targets was seen",
+        return Unknown(unread_loss(view.record) or "no loss with targets was seen",
                        ("a loss from torch.nn or torch.nn.functional that takes labels",))
-    for loss in view.facts.losses:
+    for loss in view.record.facts(Loss):
         judged = _judge(view, loss)
         if judged is not None:
             return _present(loss, *judged)
@@ -181,16 +182,16 @@ def _detect(view: View) -> Verdict:
 
 def _one_hot(view: View) -> Present | None:
     """The program ended because one_hot received a label that does not fit its columns."""
-    end = view.facts.end
+    end = view.record.end
     if end.kind is not EndKind.EXCEPTION or "Class values must be" not in (
         end.message or ""
     ):
         return None
     return Present(
         0.9, "one_hot received a label that is negative or too large for its number of classes at "
-        f"step {number(view.facts.steps)}", view.facts.steps, end.location,
+        f"step {number(view.record.steps)}", view.record.steps, end.location,
         "receives a label outside the range 0 to num_classes - 1",
-        (Evidence(TARGET_MAXIMUM.name, "", (view.facts.steps,), (float("nan"),), None,
+        (Evidence(TARGET_MAXIMUM.name, "", (view.record.steps,), (float("nan"),), None,
                   f"the program ended with the error: {end.message}"),),
         (Remedy("count the labels from 0", Safety.ADVICE,
                 advice="Renumber the labels to 0 to num_classes - 1."),))

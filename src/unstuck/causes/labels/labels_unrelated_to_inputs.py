@@ -10,7 +10,9 @@ from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Kept, LayerRole
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import (
     CLASS_SAMPLES,
@@ -130,12 +132,12 @@ def _detect(view: View) -> Verdict:
         trained.share - fresh.share >= view.limit(MEMORISED)
     ):
         return _present(view, network, 0.85, scores)
-    if any(loss.reduction == "none" for loss in view.facts.losses):
+    if any(loss.reduction == "none" for loss in view.record.facts(Loss)):
         return Unknown("the targets are weighted one by one and may be actions of an agent, which "
                        "depend on the inputs only as far as they succeed", (LOOK,))
     if not learned_little(view.outcome) or any(
         layer.role in (LayerRole.RECURRENT, LayerRole.ATTENTION, LayerRole.EMBEDDING)
-        for layer in view.facts.layers().values()
+        for layer in view.record.layers().values()
     ):
         return Unknown("the baseline models found no relation, and the network did not memorise "
                        "the targets", (LOOK, "a run that overfits a small part of the data"))

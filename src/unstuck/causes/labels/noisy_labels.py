@@ -8,7 +8,8 @@ from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Kept
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import (
     AGREEING_SAMPLES,
@@ -121,7 +122,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"{BOTH_METHODS} agree on only {number(round(counts[every]))} of "
                        f"{count(round(tested), 'sample')}",
                        ("a network that has learned the classes",))
-    if any(loss.reduction == "none" for loss in view.facts.losses):
+    if any(loss.reduction == "none" for loss in view.record.facts(Loss)):
         return Unknown("the loss weights samples one by one, so the targets may be actions that "
                        "were tried, which need not be the most likely class", BY_HAND)
     if not dependence >= view.limit(DEPENDENT):

@@ -19,7 +19,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
-from unstuck.schema.facts import Loss
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     LOSS_INPUT_DEVIATION,
@@ -104,22 +104,22 @@ def _scale(view: View, loss: Loss) -> _Scale | None:
 
 def _unseen(view: View) -> Verdict:
     """No loss was met whose targets and predictions are known to be values of one scale."""
-    blind = unread_loss(view.facts)
+    blind = unread_loss(view.record)
     if blind is not None:
         return Unknown(blind, ("a loss of torch.nn.functional, or a mean of squared errors",))
-    values = next((loss for loss in view.facts.losses if loss.function in REGRESSION), None)
+    values = next((loss for loss in view.record.facts(Loss) if loss.function in REGRESSION), None)
     if values is not None:
         return Unknown(f"the targets of {values.function} were not measured", (TARGET_MEAN.name,))
-    blind = unwatched(view.facts)
+    blind = unwatched(view.record)
     if blind is not None:
         return Unknown(blind, (TARGET_MEAN.name,))
-    kinds = joined(dict.fromkeys(loss.function for loss in view.facts.losses))
+    kinds = joined(dict.fromkeys(loss.function for loss in view.record.facts(Loss)))
     return Absent(f"the program has no regression loss: it trains with {kinds}")
 
 
 def _detect(view: View) -> Verdict:
     known = view[LOSS_INPUT_MEAN] if view.has(LOSS_INPUT_MEAN) else {}
-    losses = [loss for loss in view.facts.losses if loss.name in known]
+    losses = [loss for loss in view.record.facts(Loss) if loss.name in known]
     if not losses:
         return _unseen(view)
     nearest = None

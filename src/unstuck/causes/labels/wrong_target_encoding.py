@@ -11,7 +11,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety
-from unstuck.schema.facts import EndKind, Loss
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     DISTINCT_TARGETS,
@@ -174,9 +175,9 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
 
 def _refused(view: View, loss: Loss) -> _Fault | None:
     """The loss, or its backward, ended the program: the targets' type or shape does not fit it."""
-    end = view.facts.end
+    end = view.record.end
     if end.kind is not EndKind.EXCEPTION or end.exception not in ("RuntimeError", "ValueError") or (
-        view.facts.steps > 1 or not loss.input_shape
+        view.record.steps > 1 or not loss.input_shape
     ):
         return None
     shape, kind = tuple(loss.target_shape), loss.target_dtype
@@ -208,7 +209,7 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
                            "use cross-entropy, which takes class indices")
     if remedy is None:
         return None
-    step = max(0, view.facts.steps - 1)
+    step = max(0, view.record.steps - 1)
     return _Fault(
         f"the program crashed at step {step} because {loss.function} received targets {at}, but "
         f"expects {wants}",
@@ -221,10 +222,10 @@ def _named(loss: Loss) -> str:
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.losses:
+    if not view.record.facts(Loss):
         return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
     unsure = None
-    for loss in view.facts.losses:
+    for loss in view.record.facts(Loss):
         fault: _Fault | Unknown | None = _refused(view, loss)
         if fault is None:
             if loss.function in DIFFERENCES:

@@ -12,8 +12,9 @@ from unstuck.measures.basics import GOOD_SKILL, called, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InitialiseLayer, Remedy, Safety
-from unstuck.schema.facts import Layer, LayerRole, Parameter, SourceLocation
+from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     CONSTANT_LOSS,
     GRADIENT_NORM,
@@ -74,7 +75,7 @@ class _Weighted:
 
 def _weighted(view: View) -> list[_Weighted]:
     """The matrices of the layers that the graph was seen to pass, first to last."""
-    parameters, layers = view.facts.parameters(), view.facts.layers()
+    parameters, layers = view.record.parameters(), view.record.layers()
     after = dict(pairwise(layers.values()))
     at: dict[str, list[Parameter]] = {}
     for parameter in parameters.values():
@@ -215,7 +216,7 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
 
 def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
     """The layers that let the signal die, if it does over the whole network."""
-    layers = view.facts.layers().values()
+    layers = view.record.layers().values()
     limit = math.log(view.limit(FADING))
     if any(layer.role is LayerRole.NORMALISATION for layer in layers):
         return []
@@ -253,7 +254,7 @@ def _wild(view: View) -> Evidence | None:
 
 
 def _location(view: View, item: _Weighted) -> SourceLocation | None:
-    for call in view.facts.initialisations:
+    for call in view.record.facts(Initialisation):
         if call.name == item.parameter.name and call.location is not None:
             return call.location
     return item.layer.location if item.layer is not None else None

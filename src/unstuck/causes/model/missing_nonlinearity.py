@@ -9,7 +9,7 @@ from unstuck.measures.basics import GOOD_SKILL, called, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InsertLayer, Remedy, Safety
-from unstuck.schema.facts import Layer, LayerRole
+from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CURVED_OPERATIONS, STACKED_LAYERS
 from unstuck.words import count, joined, percent
@@ -64,9 +64,9 @@ def _detect(view: View) -> Verdict:
 
 
 def _size(view: View, name: str) -> tuple[int, int]:
-    for parameter in view.facts.parameters().values():
+    for parameter in view.record.parameters().values():
         if (parameter.layer == name or parameter.name == name) and len(parameter.shape) >= 2:
-            layer = view.facts.layers().get(name)
+            layer = view.record.layers().get(name)
             outs, ins = parameter.shape[0], parameter.shape[1]
             if layer is not None and layer.role in (LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
                 not layer.kind.startswith("ConvTranspose")
@@ -77,7 +77,7 @@ def _size(view: View, name: str) -> tuple[int, int]:
 
 
 def _present(view: View, stack: _Stack) -> Present:
-    layers = view.facts.layers()
+    layers = view.record.layers()
     blamed = layers.get(stack.names[stack.first])
     skill = view.outcome.skill
     suffers = learned_little(view.outcome) or skill is None or skill < GOOD_SKILL

@@ -13,7 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, RemoveLayer, Safety
-from unstuck.schema.facts import Loss
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     BATCH_SUM_ERROR,
@@ -97,7 +97,7 @@ def _form(code: str, reason: str) -> Remedy:
 
 def _without(view: View, kind: str) -> Remedy:
     """Leave out the activation: the module if the model has one of that kind, else the call."""
-    modules = [layer.name for layer in view.facts.layers().values() if layer.kind == kind]
+    modules = [layer.name for layer in view.record.layers().values() if layer.kind == kind]
     layer = modules[-1] if modules else f"torch.{kind.lower()}"
     what = f"remove the {kind.lower()} before the loss"
     return Remedy(what, Safety.SAFE, (RemoveLayer(layer),),
@@ -236,9 +236,9 @@ def _plain(stem: str) -> str:
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.losses:
+    if not view.record.facts(Loss):
         return Unknown("no loss of the program was recognised", ("a loss of torch.nn",))
-    for loss in view.facts.losses:
+    for loss in view.record.facts(Loss):
         points = _points(view, loss)
         fault = _judge(view, loss, _values(points))
         if fault is not None:

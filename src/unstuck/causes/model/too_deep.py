@@ -7,7 +7,7 @@ from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, RemoveLayer, Safety
-from unstuck.schema.facts import LayerRole
+from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, TRAIN_LOSS
 from unstuck.words import count, number, percent
@@ -33,13 +33,13 @@ def _detect(view: View) -> Verdict:
         return Absent("the run diverged, which depth alone does not cause")
     if not learned_little(view.outcome):
         return Absent("the loss fell well, or it is unknown how far it could have fallen")
-    layers = {x.name: x for x in view.facts.layers().values()
+    layers = {x.name: x for x in view.record.layers().values()
               if x.role in WEIGHTED and x.parameters}
     if not layers:
         return Unknown("no layer with weights was measured", (OUTPUT_GRADIENT.name,))
     if not len(layers) > view.limit(LAYERS):
         return Absent(f"the network has only {count(len(layers), 'layer')} with weights")
-    if any(x.role is LayerRole.NORMALISATION for x in view.facts.layers().values()):
+    if any(x.role is LayerRole.NORMALISATION for x in view.record.layers().values()):
         return Absent("normalisation layers preserve the signal over many layers")
     called_layers = [name for name in view[OUTPUT_GRADIENT] if name in layers
                      ] if view.has(OUTPUT_GRADIENT) else []

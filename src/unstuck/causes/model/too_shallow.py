@@ -34,8 +34,8 @@ TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0
 
 
 def _detect(view: View) -> Verdict:
-    matrices = [p for p in view.facts.parameters().values() if len(p.shape) >= 2]
-    layers = [x for x in view.facts.layers().values() if x.role in WEIGHTED and x.parameters]
+    matrices = [p for p in view.record.parameters().values() if len(p.shape) >= 2]
+    layers = [x for x in view.record.layers().values() if x.role in WEIGHTED and x.parameters]
     if not len(matrices) <= view.limit(MATRICES):
         return Absent("the network has more than one layer "
                       f"({count(len(matrices), 'weight matrix', 'weight matrices')})")

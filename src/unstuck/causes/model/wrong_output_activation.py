@@ -8,8 +8,10 @@ from unstuck.measures.basics import level, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
-from unstuck.schema.facts import Layer, Loss, SourceLocation
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
@@ -52,12 +54,12 @@ def _operation(loss: Loss) -> str | None:
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.losses:
+    if not view.record.facts(Loss):
         return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
     if not view.has(UNREACHABLE_SHARE):
         return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
-    for loss in view.facts.losses:
+    for loss in view.record.facts(Loss):
         if loss.name not in view[UNREACHABLE_SHARE]:
             continue
         share = level(view[UNREACHABLE_SHARE][loss.name])
@@ -83,7 +85,7 @@ def _target_range(view: View, loss: Loss) -> str:
 
 def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
     kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a limited range"))
-    layer = view.facts.layers().get(loss.input_layer or "")
+    layer = view.record.layers().get(loss.input_layer or "")
     series = view[UNREACHABLE_SHARE][loss.name].finite
     evidence = [Evidence(
         UNREACHABLE_SHARE.name, loss.name, *thinned(series.steps, series.values),

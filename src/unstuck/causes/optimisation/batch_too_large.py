@@ -75,9 +75,9 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "
-        f"{count(view.facts.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
+        f"{count(view.record.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
         "thousands per epoch)",
-        label=f"only {count(view.facts.steps, 'update')} in the whole run",
+        label=f"only {count(view.record.steps, 'update')} in the whole run",
         remedies=(
             Remedy("smaller batches", Safety.CHANGES_EXPERIMENT,
                    tuple(BatchSize(n) for n in (16, 8, max(round(size / 2), 1),

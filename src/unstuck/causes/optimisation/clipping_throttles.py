@@ -19,7 +19,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Clip, Remedy, Safety, literal
-from unstuck.schema.facts import Clipping
+from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import number, percent, times
@@ -52,7 +52,7 @@ FEWEST = 10  # clipped steps
 
 
 def _detect(view: View) -> Verdict:
-    clippings = view.facts.clippings
+    clippings = view.record.facts(Clipping)
     if not clippings:
         return Absent("no gradient clipping was seen")
     limits = {c.limit for c in clippings}
@@ -96,7 +96,7 @@ def _by_value(view: View, clipping: Clipping, left: float) -> Verdict:
     """Clipping of single values gives no norm, but leaves the optimizer values at the limit."""
     shares = []
     best: Series | None = None
-    for name, parameter in view.facts.parameters().items():
+    for name, parameter in view.record.parameters().items():
         if name in view[GRADIENT_NORM] and len(parameter.shape) >= 2:
             series = view[GRADIENT_NORM][name]
             rms = level(series) / math.sqrt(max(math.prod(parameter.shape), 1))

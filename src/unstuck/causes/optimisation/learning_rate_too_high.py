@@ -25,7 +25,8 @@ from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
-from unstuck.schema.facts import NonFiniteStage, Optimizer
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import number, percent
@@ -104,7 +105,7 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     best = float(np.min(levels)) if len(levels) else math.nan
     constant = constant_loss(view)
     return _Signs(
-        *gaps(view.facts, steps, last_good_step(view)).median(values),
+        *gaps(view.record, steps, last_good_step(view)).median(values),
         float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
         last / constant if constant is not None and constant > 0 else math.nan,
@@ -129,7 +130,7 @@ def _detect(view: View) -> Verdict:
     jumped = signs.jump >= view.limit(JUMP)
     worse = signs.excess >= view.limit(WORSE)
     lost = signs.lost >= view.limit(LOST)
-    found = view.facts.non_finite
+    found = view.record.fact(NonFinite)
     if found is not None and found.stage in DATA and not jumped:
         return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
                       "them")

@@ -24,7 +24,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import MoreSteps, Remedy, Safety
-from unstuck.schema.facts import Optimizer
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent
@@ -82,7 +83,7 @@ def _detect(view: View) -> Verdict:
                              OutcomeKind.CRASHED):
         return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
     updates = weight_updates(view)
-    if any(p.loaded for p in view.facts.parameters().values()):
+    if any(p.loaded for p in view.record.parameters().values()):
         return Absent("some weights were loaded, and small steps are usual in fine-tuning")
     if not updates.names:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
@@ -97,7 +98,7 @@ def _detect(view: View) -> Verdict:
     updates = updates.only(alive)
     ratios = nan_median(updates.ratios, axis=1)
     fastest = float(np.nanmax(ratios))
-    far = float(np.max(travel(updates, view.facts.steps)))
+    far = float(np.max(travel(updates, view.record.steps)))
     if not fastest > 0:
         return Absent("the weights do not move at all, so a low learning rate is not the reason")
     if not (fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL)):
@@ -108,7 +109,7 @@ def _detect(view: View) -> Verdict:
 
 def _hardly_fell(view: View) -> bool:
     """Whether skill is unknown and the loss has not lost half of its start."""
-    if view.outcome.skill is not None or len(view.facts.backwards) > 1:
+    if view.outcome.skill is not None or len(view.record.facts(Backward)) > 1:
         return False
     fall = relative_fall(view[TRAIN_LOSS])
     return fall is not None and fall < view.limit(FALL)
@@ -129,7 +130,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
         f" of {number(optimizer.learning_rate)}")
     return Present(
         strength=strength,
-        title=f"the learning rate{rate} is too low: over all {count(view.facts.steps, 'step')} "
+        title=f"the learning rate{rate} is too low: over all {count(view.record.steps, 'step')} "
         f"the weights can change by at most {percent(far)}{learned}",
         since_step=0,
         location=optimizer.location if optimizer is not None else None,
@@ -141,7 +142,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
                      f"{percent(fastest)} of the weights (usual: about {percent(HEALTHY)})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
                      f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
-                     f"{count(view.facts.steps, 'step')}"),
+                     f"{count(view.record.steps, 'step')}"),
         ),
         remedies=_remedies(optimizer, fastest),
     )

@@ -13,7 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
-from unstuck.schema.facts import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
 from unstuck.words import number, times

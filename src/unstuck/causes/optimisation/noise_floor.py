@@ -56,7 +56,7 @@ def _detect(view: View) -> Verdict:
     if not level > 0:
         return Unknown("the level of a loss that can be negative says nothing",
                        ("a loss that stays above zero",))
-    rest = view.facts.steps - outcome.since_step
+    rest = view.record.steps - outcome.since_step
     if not rest >= view.limit(REST):
         return Absent(f"the loss plateaued only {count(rest, 'step')} before the end")
     cost, late = jump_cost(view, late_step(view)), agreement(view, late_step(view))
@@ -68,7 +68,7 @@ def _detect(view: View) -> Verdict:
                       f"{number(late)}; pure noise: 0, no noise: 1)")
     share = cost / level
     if not share >= view.limit(COST):
-        if share >= view.limit(COST) / 2 and max(left_out(view.facts), default=-1) >= late_step(
+        if share >= view.limit(COST) / 2 and max(left_out(view.record), default=-1) >= late_step(
             view
         ):  # a mean of few looks, each half as large again as the next
             return Unknown("too few steps on the plateau were examined closely",
@@ -83,8 +83,8 @@ def _detect(view: View) -> Verdict:
     size = samples_per_step(view)
     remedies = [
         Remedy("let the learning rate decay", Safety.CHANGES_EXPERIMENT,
-               (Schedule("CosineAnnealingLR", view.facts.steps),),
-               code_text=f"CosineAnnealingLR(optimizer, T_max={view.facts.steps})"),
+               (Schedule("CosineAnnealingLR", view.record.steps),),
+               code_text=f"CosineAnnealingLR(optimizer, T_max={view.record.steps})"),
     ]
     if optimizer is not None and optimizer.learning_rate:
         now = optimizer.learning_rate
@@ -111,7 +111,7 @@ def _detect(view: View) -> Verdict:
         strength=0.75 if share < 2 * view.limit(COST) else 0.85,
         title=f"the loss has plateaued at {number(level)}; about {percent(min(share, 1.0))} of it "
         "is gradient noise sustained by this learning rate and batch size",
-        since_step=min(outcome.since_step, view.facts.steps),
+        since_step=min(outcome.since_step, view.record.steps),
         location=optimizer.location if optimizer is not None else None,
         label="steps of this size cannot come any closer to the minimum", evidence=evidence,
         remedies=tuple(remedies), one_of=others,

@@ -13,8 +13,10 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety, Schedule
-from unstuck.schema.facts import EndKind, Scheduler, SourceLocation
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     LEARNING_RATE,
     SCHEDULER_CALLS,
@@ -86,10 +88,10 @@ class _Trace:
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.steps:
+    if not view.record.steps:
         return Unknown("no optimizer step was recorded", (LEARNING_RATE.name, "a longer run"))
     traces = [
-        _Trace(place, points, view.facts.steps) for place, series in view[LEARNING_RATE].items()
+        _Trace(place, points, view.record.steps) for place, series in view[LEARNING_RATE].items()
         if len(points := series.finite)
     ]
     if not traces:
@@ -107,7 +109,7 @@ def _detect(view: View) -> Verdict:
 def _scheduler(view: View, place: str) -> Scheduler | None:
     """The schedule that moves a group: the one that calls the others, where there are several."""
     optimizer = place.rpartition(".")[0]
-    able = [s for s in view.facts.schedulers if s.optimizer in (optimizer, None)]
+    able = [s for s in view.record.facts(Scheduler) if s.optimizer in (optimizer, None)]
     return able[0] if able else None
 
 
@@ -164,7 +166,7 @@ def _was_falling(view: View, died: int) -> bool:
 
 
 def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
-    if view.facts.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
+    if view.record.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
         return None
     values, low = trace.series.values, view.limit(LOW)
     update, idle = _largest_update(view), view.limit(IDLE)
@@ -245,7 +247,7 @@ def _present(
                       f"its own{length}.")
             code = "scheduler.step()  # after every optimizer.step()"
     else:
-        location = next((o.location for o in view.facts.optimizers
+        location = next((o.location for o in view.record.facts(Optimizer)
                          if o.name == trace.place.rpartition(".")[0]), None)
     steps, values = _drawn(trace)
     loss_steps, losses = loss_points(view)

@@ -20,7 +20,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety
-from unstuck.schema.facts import Loss
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import joined, number, percent, times
@@ -59,7 +60,7 @@ def _sums(view: View) -> list[_Sum]:
     found: list[_Sum] = []
     if not view.has(LOSS_FACTOR):
         return found
-    for loss in view.facts.losses:
+    for loss in view.record.facts(Loss):
         series = view[LOSS_FACTOR].get(loss.name)
         if series is None or not len(series.finite):
             continue
@@ -71,7 +72,7 @@ def _sums(view: View) -> list[_Sum]:
 
 def _passes(view: View) -> float:
     """Backward passes of one loss a step, the most of any loss; NaN if none was seen."""
-    losses = (view[TRAIN_LOSS], *view.facts.tracks.values())
+    losses = (view[TRAIN_LOSS], *view.record.tracks.values())
     return max((float(np.median(np.unique(loss.steps, return_counts=True)[1])) for loss in losses
                 if len(loss)), default=math.nan)
 
@@ -80,8 +81,8 @@ def _detect(view: View) -> Verdict:
     sums = [s for s in _sums(view) if s.passes >= 2]
     if not sums:
         passes = _passes(view)
-        blind = unwatched(view.facts)
-        if (view.has(LOSS_FACTOR) and view.facts.losses) or (passes < 2 and blind is None):
+        blind = unwatched(view.record)
+        if (view.has(LOSS_FACTOR) and view.record.facts(Loss)) or (passes < 2 and blind is None):
             return Absent("each optimizer step follows a single backward pass")
         if blind is not None:
             return Unknown(blind, (LOSS_FACTOR.name,))
@@ -91,9 +92,9 @@ def _detect(view: View) -> Verdict:
     if worst.total < view.limit(WHOLE) or worst.loss.reduction != "mean":
         return Absent(f"the loss of each of the {number(worst.passes)} backward passes is divided, "
                       "or is a sum over its samples")
-    scaled = [o for o in view.facts.optimizers if o.kind not in _SCALE_FREE]
-    if view.facts.optimizers and not scaled:
-        kinds = joined(dict.fromkeys(o.kind for o in view.facts.optimizers))
+    scaled = [o for o in view.record.facts(Optimizer) if o.kind not in _SCALE_FREE]
+    if view.record.facts(Optimizer) and not scaled:
+        kinds = joined(dict.fromkeys(o.kind for o in view.record.facts(Optimizer)))
         return Absent(f"the step size of {kinds} does not depend on the size of the gradient")
     size = float(nan_median(weight_updates(view).typical(), axis=0))
     large = size >= view.limit(LARGE) or failed(view.outcome)

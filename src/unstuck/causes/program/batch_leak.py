@@ -8,7 +8,7 @@ from unstuck.measures.basics import called, level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Pasted
+from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import PASTED_SHARE
 from unstuck.words import count, percent
@@ -22,7 +22,7 @@ MOST = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    for found in view.facts.pasted:
+    for found in view.record.facts(Pasted):
         share = level(view[PASTED_SHARE][found.name])
         if share < view.limit(MOST):
             continue
@@ -34,7 +34,7 @@ def _detect(view: View) -> Verdict:
                 PASTED_SHARE.name, found.name, (0,), (share,), view.limit(MOST), words.seen),),
             remedies=(words.remedy,),
         )
-    if not view.facts.models:
+    if not view.record.facts(Model):
         return Unknown("no model was seen in training", ("a run that trains a model",))
     return Absent("no operation was seen that mixes the samples of a batch")
 

@@ -10,7 +10,7 @@ from unstuck.measures.basics import called, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Cut, Parameter
+from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
 from unstuck.words import count, joined, number, percent
@@ -23,7 +23,7 @@ STEPS = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    whole = next((c for c in view.facts.cuts if not c.before), None)
+    whole = next((c for c in view.record.facts(Cut) if not c.before), None)
     if whole is not None:
         return _without_graph(view, whole)
     if not view.has(REACHED):
@@ -32,7 +32,7 @@ def _detect(view: View) -> Verdict:
     if steps < view.limit(STEPS):
         return Unknown(f"the graph of the loss was checked at only {count(steps, 'step')}",
                        ("a longer run",))
-    for cut in view.facts.cuts:
+    for cut in view.record.facts(Cut):
         lost = _lost(view, cut)
         if lost:
             return _present(view, cut, lost)
@@ -45,7 +45,7 @@ def _lost(view: View, cut: Cut) -> list[Parameter]:
     gradients = view[GRADIENT_NORM] if view.has(GRADIENT_NORM) else {}
     stepped = view[UPDATE_NORM] if view.has(UPDATE_NORM) else {}
     lost = []
-    for parameter in view.facts.parameters().values():
+    for parameter in view.record.parameters().values():
         if parameter.layer not in cut.before or not parameter.trainable or parameter.loaded:
             continue
         series = reached.get(parameter.name)
@@ -69,7 +69,7 @@ def _size(parameters: list[Parameter]) -> int:
 
 def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
     reached = view[REACHED]
-    every = [p for p in view.facts.parameters().values() if p.trainable]
+    every = [p for p in view.record.parameters().values() if p.trainable]
     share = percent(_size(lost) / max(_size(every), 1))
     names = joined([called(name) for name in cut.before])
     return Present(
@@ -91,7 +91,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
 
 
 def _without_graph(view: View, cut: Cut) -> Verdict:
-    every = [p for p in view.facts.parameters().values() if p.trainable]
+    every = [p for p in view.record.parameters().values() if p.trainable]
     which = f"none of its {count(_size(every), 'trainable weight')}" if every else (
         "no weight of an optimizer")
     return Present(

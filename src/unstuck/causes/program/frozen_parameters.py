@@ -10,7 +10,7 @@ from unstuck.measures.basics import called, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import LayerRole, Model, Parameter
+from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import FROZEN, OUTPUT_MEAN
 from unstuck.words import count, joined, percent
@@ -24,17 +24,17 @@ SHARE = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    if any(not cut.before for cut in view.facts.cuts):
+    if any(not cut.before for cut in view.record.facts(Cut)):
         return Absent("the optimizer has trainable parameters, but the loss does not reach them")
-    if not view.facts.models:
+    if not view.record.facts(Model):
         return Unknown("no model was seen in training", ("a run that trains a model",))
     if not view.has(FROZEN):
-        if any(not p.trainable for p in view.facts.parameters().values()):
+        if any(not p.trainable for p in view.record.parameters().values()):
             return Unknown("the frozen parameters were not checked during the training",
                            (FROZEN.name,))
         return Absent("no parameter of a model is frozen")
     guilty: tuple[Model, list[Parameter], float] | None = None
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         fresh, share = _share(view, model)
         if fresh and share >= view.limit(SHARE) and (guilty is None or share > guilty[2]):
             guilty = (model, fresh, share)
@@ -55,7 +55,7 @@ def _share(view: View, model: Model) -> tuple[list[Parameter], float]:
         if not p.loaded
         and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
     ]
-    others = [m for m in view.facts.models if m is not model]
+    others = [m for m in view.record.facts(Model) if m is not model]
     if not any(p.trainable for p in model.parameters) and others:
         return [], 0.0
     series = view[FROZEN]
@@ -74,7 +74,7 @@ def _size(parameters: list[Parameter]) -> int:
 
 def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> Verdict:
     series = view[FROZEN]
-    line = next((f.location for f in view.facts.freezings if f.name == model.name), None)
+    line = next((f.location for f in view.record.facts(Freezing) if f.name == model.name), None)
     names = list(dict.fromkeys(p.layer for p in fresh))
     part = percent(share)
     return Present(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
 from unstuck.schema.signals import COPIED_GENERATORS
 from unstuck.words import count, joined
@@ -21,7 +22,7 @@ def _detect(view: View) -> Verdict:
         return Absent("no loader has several workers without a worker_init_fn")
     counts = view[COPIED_GENERATORS]
     guilty = [
-        loader for loader in view.facts.loaders
+        loader for loader in view.record.facts(Loader)
         if loader.name in counts and loader.generators
         and float(counts[loader.name].values[-1]) >= view.limit(COPIES)
     ]

@@ -6,17 +6,17 @@ from unstuck.measures.basics import constant_loss, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety
-from unstuck.schema.facts import Loss
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.words import number
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.losses:
+    if not view.record.facts(Loss):
         return Unknown("no loss of the program was recognised",
                        ("a loss from torch.nn or torch.nn.functional",))
-    stretched = [loss for loss in view.facts.losses if loss.broadcast_shape is not None]
+    stretched = [loss for loss in view.record.facts(Loss) if loss.broadcast_shape is not None]
     if not stretched:
         return Absent("predictions and targets have matching shapes in every loss")
     return _present(view, stretched[0])

@@ -6,7 +6,8 @@ from unstuck.measures.basics import backward_location, failed, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import LossForm, Remedy, Safety
-from unstuck.schema.facts import Ascent
+from unstuck.schema.facts.losses import Ascent, Backward
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import TRAIN_LOSS
 from unstuck.words import number
@@ -24,13 +25,13 @@ _WORDS = {
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.ascents:
-        if not view.facts.backwards:
+    if not view.record.facts(Ascent):
+        if not view.record.facts(Backward):
             return Unknown("the graph of no loss was examined", ("a run that calls backward()",))
         return Absent("no loss makes an error larger, as far as the signs in its graph show")
-    ascent = view.facts.ascents[0]
-    others = set(view.facts.tracks) - {ascent.name}
-    if others or len(view.facts.optimizers) > 1:
+    ascent = view.record.facts(Ascent)[0]
+    others = set(view.record.tracks) - {ascent.name}
+    if others or len(view.record.facts(Optimizer)) > 1:
         # A generator drives up the error that its discriminator drives down.
         return Unknown(f"{ascent.name} makes an error larger, but something else is trained too, "
                        "and an adversary does so on purpose",

@@ -10,8 +10,10 @@ from unstuck.measures.basics import GOOD_SKILL, called, failed, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
-from unstuck.schema.facts import Model, Optimizer, Parameter, SourceLocation
+from unstuck.schema.facts.models import Model, Parameter
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import HELD, REACHED
 from unstuck.words import count, joined, number, percent
 
@@ -26,7 +28,7 @@ def _never_held(view: View) -> list[Parameter]:
     """Trainable parameters that the loss reaches and nothing ever moves."""
     reached, held = view[REACHED], view[HELD]
     missing = []
-    for parameter in view.facts.parameters().values():
+    for parameter in view.record.parameters().values():
         if not parameter.trainable or parameter.loaded:
             continue
         if parameter.name not in held or parameter.name not in reached:
@@ -44,7 +46,7 @@ def _never_held(view: View) -> list[Parameter]:
 def _useless(view: View) -> Optimizer | None:
     """An optimizer none of whose parameters is ever reached by a loss."""
     reached = view[REACHED]
-    for optimizer in view.facts.optimizers:
+    for optimizer in view.record.facts(Optimizer):
         known = [p for p in optimizer.parameters if p in reached]
         strange = "?" in optimizer.parameters
         if optimizer.parameters and not any(np.any(reached[p].values == 1) for p in known) and (
@@ -55,15 +57,15 @@ def _useless(view: View) -> Optimizer | None:
 
 
 def _detect(view: View) -> Verdict:
-    if not view.facts.optimizers:
+    if not view.record.facts(Optimizer):
         return Unknown("the program has no optimizer of torch.optim",
                        ("an optimizer of torch.optim",))
     if not view.has(HELD):
         # Written at steps of an optimizer that holds a parameter of a known model.
         strange = _useless(view)
-        every = [p for p in view.facts.parameters().values() if p.trainable]
+        every = [p for p in view.record.parameters().values() if p.trainable]
         missing = [p for p in every if _times_reached(view, p) >= view.limit(STEPS)]
-        if strange is None or len(view.facts.optimizers) > 1 or not missing:
+        if strange is None or len(view.record.facts(Optimizer)) > 1 or not missing:
             return Unknown("no step of an optimizer on the watched parameters was recorded",
                            (HELD.name,))
         return _present(view, missing)
@@ -91,7 +93,7 @@ def _units(view: View, missing: list[Parameter]) -> list[tuple[str, Model]]:
     """What is missing, in the largest units that are missing whole: models, else layers."""
     lost = {p.name for p in missing}
     units: list[tuple[str, Model]] = []
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         own = [p for p in model.parameters if p.trainable]
         here = [p for p in own if p.name in lost]
         if not here:
@@ -135,7 +137,7 @@ def _expression(name: str, model: Model, whole: bool) -> str:
 def _present(view: View, missing: list[Parameter]) -> Verdict:
     units = _units(view, missing)
     names = [called(name) for name, _ in units]
-    every = [p for model in view.facts.models for p in model.parameters if p.trainable]
+    every = [p for model in view.record.facts(Model) for p in model.parameters if p.trainable]
     size = _size(missing)
     share = percent(size / max(_size(every), 1))
     useless = _useless(view)
@@ -178,13 +180,13 @@ def _location(
 def _nearest(view: View, missing: list[Parameter]) -> Optimizer | None:
     """The optimizer that should hold them: of the same model if there is one, else the last."""
     lost = {p.name for p in missing}
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         own = {p.name for p in model.parameters}
         if own & lost:
-            for optimizer in view.facts.optimizers:
+            for optimizer in view.record.facts(Optimizer):
                 if own & set(optimizer.parameters):
                     return optimizer
-    return view.facts.optimizers[-1]
+    return view.record.facts(Optimizer)[-1]
 
 
 def _remedies(

@@ -10,7 +10,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import RetainedGraph
+from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import LIVE_GRAPHS
 from unstuck.words import count, number
@@ -40,13 +40,13 @@ def _rises(series: Series) -> int:
 
 def _detect(view: View) -> Verdict:
     if not view.has(LIVE_GRAPHS):
-        blind = unwatched(view.facts) or unread_loss(view.facts)
+        blind = unwatched(view.record) or unread_loss(view.record)
         if blind is not None:
             return Unknown(blind, (LIVE_GRAPHS.name,))
         return Absent("no loss or output kept its autograd graph after its step")
     alive = {name: series.finite for name, series in view[LIVE_GRAPHS].items()}
     kept = [
-        fact for fact in view.facts.retained_graphs
+        fact for fact in view.record.facts(RetainedGraph)
         if fact.name in alive and fact.alive >= view.limit(MANY)
         and _rises(alive[fact.name]) >= view.limit(RISES)
     ]
@@ -58,7 +58,7 @@ def _detect(view: View) -> Verdict:
         return Unknown("live autograd graphs were counted at too few steps",
                        ("a longer run",))
     counted = max(alive.values(), key=len).steps
-    if most >= view.limit(MANY) or gaps(view.facts, counted).wide:
+    if most >= view.limit(MANY) or gaps(view.record, counted).wide:
         return Unknown("live autograd graphs were counted at too few steps to see whether their "
                        "number keeps growing", ("a run with --overhead 1",))
     return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")

@@ -8,7 +8,9 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.data import Fetch
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     BATCH_SIZE,
@@ -62,7 +64,7 @@ def _detect(view: View) -> Verdict:
     if not view.has(BATCH_SIZE):
         return Unknown("the size of the batches is not known", (BATCH_SIZE.name,))
     sizes = view[BATCH_SIZE].values
-    fetch = next((f for f in view.facts.fetches
+    fetch = next((f for f in view.record.facts(Fetch)
                   if f.samples > f.batch_size and np.any(sizes == f.batch_size)
                   and not np.any(sizes >= f.samples)), None)
     size = float(sizes[0]) if len(sizes) else 0.0
@@ -71,13 +73,13 @@ def _detect(view: View) -> Verdict:
         size, whole, location = fetch.batch_size, fetch.samples, fetch.location
     elif stored >= view.limit(STORED) and 0 < size <= view.limit(SLICE) and _hurts(view):
         whole = round(stored * size)
-        location = next((m.call_location for m in view.facts.models), None)
+        location = next((m.call_location for m in view.record.facts(Model)), None)
     else:
         return Absent("neither a loader nor the tensor that the batch is cut from is known to "
                       "hold more samples")
     steps, values = thinned(same.steps, same.values)
     # Memorising one batch is also a test of a program: then nothing else is looked at.
-    test = view.facts.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
+    test = view.record.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
     return Present(
         strength=0.45 if test else 0.85,
         title=f"each of the first {count(len(same) + 1, 'step')} trains on the same "

@@ -6,7 +6,9 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import EndKind
+from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import UNUSED_BACKWARDS
 from unstuck.words import count, number
@@ -27,7 +29,7 @@ PASSES_OF_A_WHOLE_RUN = Threshold(
 def _detect(view: View) -> Verdict:
     if not view.has(UNUSED_BACKWARDS):
         # Written only while backward passes go by without a step.
-        if view.facts.backwards:
+        if view.record.facts(Backward):
             return Absent("the optimizer stepped right away, or the program has no optimizer")
         return Unknown("no backward pass was recorded", (UNUSED_BACKWARDS.name,))
     waiting = {n: s.finite for n, s in view[UNUSED_BACKWARDS].items() if len(s.finite)}
@@ -38,11 +40,11 @@ def _detect(view: View) -> Verdict:
     sure = passes[name] >= view.limit(PASSES)
     at_end = passes[name] >= view.limit(PASSES_OF_A_WHOLE_RUN)
     waited = count(round(passes[name]), "backward pass")
-    if not sure and not (at_end and view.facts.end.kind is EndKind.FINISHED):
+    if not sure and not (at_end and view.record.end.kind is EndKind.FINISHED):
         return Unknown(f"{name} has not stepped in {waited}, but the program may still be "
                        "accumulating gradients",
                        (f"a run of at least {number(view.limit(PASSES))} backward passes",))
-    optimizer = next((o for o in view.facts.optimizers if o.name == name), None)
+    optimizer = next((o for o in view.record.facts(Optimizer) if o.name == name), None)
     series = waiting[name]
     steps, values = thinned(series.steps, series.values)
     return Present(

@@ -9,8 +9,9 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import SourceLocation
+from unstuck.schema.facts.optimizers import Clearing, Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import EMPTY_STEP, UPDATE_NORM
 from unstuck.words import count
 
@@ -42,7 +43,7 @@ def _still(view: View, steps: set[int], held: tuple[str, ...]) -> bool:
 
 def _detect(view: View) -> Verdict:
     seen = 0
-    holds = {o.name: o.parameters for o in view.facts.optimizers}
+    holds = {o.name: o.parameters for o in view.record.facts(Optimizer)}
     for name, series in view[EMPTY_STEP].items():
         series = series.finite
         seen = max(seen, len(series))
@@ -52,7 +53,7 @@ def _detect(view: View) -> Verdict:
         steps = {int(s) for s in series.steps[empty]}
         # Where no clearing was seen, gradients may be taken elsewhere: then the weights move.
         still = _still(view, steps, holds.get(name, ()))
-        if still or view.facts.clearings:
+        if still or view.record.facts(Clearing):
             return _present(view, name, series)
     if seen < view.limit(TIMES):
         return Unknown(f"gradients were checked at only {count(seen, 'step')}", ("a longer run",))
@@ -61,8 +62,8 @@ def _detect(view: View) -> Verdict:
 
 def _present(view: View, name: str, series: Series) -> Verdict:
     empty = series.values >= 1
-    cleared = [c.location for c in view.facts.clearings if c.location is not None]
-    built = [o.location for o in view.facts.optimizers if o.name == name]
+    cleared = [c.location for c in view.record.facts(Clearing) if c.location is not None]
+    built = [o.location for o in view.record.facts(Optimizer) if o.name == name]
     backward = backward_location(view)
     location: SourceLocation | None
     lost = f"{int(empty.sum())} of {count(len(series), 'sampled step')}"

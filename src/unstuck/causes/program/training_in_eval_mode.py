@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Model
+from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
 from unstuck.words import count, joined
@@ -47,7 +47,7 @@ def _moved(view: View, model: Model) -> Integers | None:
 
 def _unseen(view: View) -> Verdict:
     """No layer that depends on the mode was met on the way of a loss."""
-    blind = unwatched(view.facts)
+    blind = unwatched(view.record)
     if blind is not None:
         return Unknown(blind, (EVAL_IN_TRAINING.name,))
     layers = mode_layers(view)
@@ -69,12 +69,12 @@ def _detect(view: View) -> Verdict:
     off = {n: s for n, s in series.items() if len(s) and float(s.values.max()) > 0}
     if not off:
         return Absent("dropout and batch normalisation are in train mode during training")
-    whole = {fact.name: fact for fact in view.facts.mode_switches if fact.whole}
+    whole = {fact.name: fact for fact in view.record.facts(ModeSwitch) if fact.whole}
     guilty = {n: s for n, s in off.items() if n in whole}
     if not guilty:
         return Absent("only single layers are in eval mode, as when batch statistics are frozen on "
                       "purpose")
-    model = next((m for m in view.facts.models
+    model = next((m for m in view.record.facts(Model)
                   if any(layer.name in guilty for layer in m.layers)), None)
     if model is None:
         return Unknown("the record does not say which model is in eval mode",

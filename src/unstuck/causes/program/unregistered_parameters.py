@@ -8,7 +8,7 @@ from unstuck.measures.basics import GOOD_SKILL, failed, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import Unregistered
+from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import REACHED, UNREGISTERED
 from unstuck.words import count, joined, number, percent
@@ -39,7 +39,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(
             "layers missing from parameters() were seen at only "
             f"{count(max(steps.values()), 'step')}", ("a longer run",))
-    known = {layer.name: layer for layer in view.facts.unregistered}
+    known = {layer.name: layer for layer in view.record.facts(Unregistered)}
     layers = [known[name] for name in guilty if name in known]
     if not layers:
         return Unknown("the record does not describe the unregistered layers",
@@ -55,7 +55,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     skill = view.outcome.skill
     fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
     total = missing + sum(
-        int(np.prod(p.shape)) for p in view.facts.parameters().values() if p.trainable)
+        int(np.prod(p.shape)) for p in view.record.parameters().values() if p.trainable)
     share = percent(missing / max(total, 1))
     attribute = layers[0].attribute
     kind = "Parameter" if layers[0].kind == "Parameter" else "Module"

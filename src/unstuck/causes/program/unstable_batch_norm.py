@@ -21,8 +21,9 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
-from unstuck.schema.facts import LayerRole, SourceLocation
+from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     BATCH_NORM_GAP,
     BATCH_NORM_VALUES,
@@ -72,11 +73,11 @@ _WINDOW = 50  # steps before an evaluation that it is compared with
 
 
 def _detect(view: View) -> Verdict:
-    message = view.facts.end.message or ""
+    message = view.record.end.message or ""
     if _CRASH.search(message):
         return _crashed(view, message)
     if not view.has(BATCH_NORM_VALUES):
-        if any(model.compiled for model in view.facts.models):
+        if any(model.compiled for model in view.record.facts(Model)):
             return Unknown("the layers of a compiled model cannot be observed",
                            ("a run without torch.compile",))
         return Absent("no batch normalisation layer was called in train mode")
@@ -132,8 +133,8 @@ def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
 
 
 def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
-    known = view.facts.layers().get(layer)
-    shapes = view.facts.parameters()
+    known = view.record.layers().get(layer)
+    shapes = view.record.parameters()
     width = next((shapes[p].shape[0] for p in known.parameters if shapes[p].shape), 0) if (
         known is not None) else 0
     groups = next((g for g in (32, 16, 8, 4, 2) if width and width % g == 0 and width > g), 1)
@@ -147,7 +148,7 @@ def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
 
 
 def _location(view: View, layer: str) -> SourceLocation | None:
-    known = view.facts.layers().get(layer)
+    known = view.record.layers().get(layer)
     return known.location if known is not None else None
 
 
@@ -200,7 +201,8 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
                   f"{count(round(least), 'value')} per channel")
     if not view.has(BATCH_NORM_GAP) or view.outcome.kind is OutcomeKind.TOO_SHORT:
         return calm
-    late = {name: s.finite.since(view.facts.steps // 2) for name, s in view[BATCH_NORM_GAP].items()}
+    middle = view.record.steps // 2
+    late = {name: s.finite.since(middle) for name, s in view[BATCH_NORM_GAP].items()}
     wide = {name: level(s) for name, s in late.items() if len(s) >= 2}
     wide = {name: gap for name, gap in wide.items() if gap >= view.limit(GAP)}
     if not wide:
@@ -234,19 +236,19 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
 # The error ---------------------------------------------------------------------------------------
 def _crashed(view: View, message: str) -> Present:
     """PyTorch refused to normalise a single value."""
-    end = view.facts.end
+    end = view.record.end
     found = _SIZE.search(message)
     size = [int(n) for n in found[1].split(",")] if found else []
     layers = [
-        layer for layer in view.facts.layers().values()
+        layer for layer in view.record.layers().values()
         if layer.role is LayerRole.NORMALISATION and layer.kind.startswith(("Batch", "LazyBatch"))
     ]
     fitting = [
         layer for layer in layers if len(size) > 1 and any(
-            view.facts.parameters()[p].shape == (size[1],) for p in layer.parameters)
+            view.record.parameters()[p].shape == (size[1],) for p in layer.parameters)
     ]
     layer = fitting[0] if len(fitting) == 1 else None
-    step = view.facts.steps
+    step = view.record.steps
     location = layer.location if layer is not None and layer.location is not None else end.location
     given = f"input shape [{', '.join(map(str, size))}]" if size else "an input of one sample"
     return Present(

@@ -9,7 +9,9 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts import EndKind, HeldOutPass
+from unstuck.schema.facts.data import HeldOutPass
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
 from unstuck.words import count, joined
@@ -24,7 +26,7 @@ SHARE = Threshold(
 
 def _unseen(view: View) -> Verdict:
     """No layer that depends on the mode was met in a validation."""
-    blind = unwatched(view.facts)
+    blind = unwatched(view.record)
     if blind is not None:
         return Unknown(blind, (TRAIN_IN_VALIDATION.name,))
     if not mode_layers(view) and not view.has(EVAL_IN_TRAINING):
@@ -33,10 +35,10 @@ def _unseen(view: View) -> Verdict:
     if view.has(HELD_OUT_LOSS):
         return Unknown("the layers of the model that gets the held-out data could not be observed",
                        (TRAIN_IN_VALIDATION.name,))
-    if len(view.facts.models) > 1:
+    if len(view.record.facts(Model)) > 1:
         return Unknown("with several models, only a validation loss shows which passes are a "
                        "validation", (HELD_OUT_LOSS.name,))
-    if view.facts.end.kind is not EndKind.FINISHED:
+    if view.record.end.kind is not EndKind.FINISHED:
         return Unknown("the run ended before any validation", ("a run that reaches a validation",))
     return Absent("the program never validates its model")
 
@@ -51,14 +53,14 @@ def _detect(view: View) -> Verdict:
     }
     if not guilty:
         return Absent("the model is in eval mode during validation")
-    passes = [p for p in view.facts.held_out_passes if set(p.layers) & set(guilty)]
+    passes = [p for p in view.record.facts(HeldOutPass) if set(p.layers) & set(guilty)]
     if not passes:
         return Unknown("the line of the validation is not known", ("a validation loss",))
     return _present(view, guilty, max(passes, key=lambda p: p.scored))
 
 
 def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Present:
-    kinds = {layer.name: layer.kind for layer in view.facts.layers().values()}
+    kinds = {layer.name: layer.kind for layer in view.record.layers().values()}
     names = [n for n in found.layers if n in guilty]
     listed = joined(f"{called(n)} ({kinds[n]})" if n in kinds else called(n) for n in names)
     series = view[TRAIN_IN_VALIDATION][names[0]].finite

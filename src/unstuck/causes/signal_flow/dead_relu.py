@@ -20,7 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
-from unstuck.schema.facts import Layer
+from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_MEAN, SILENT_SHARE
 from unstuck.words import count, percent
@@ -60,7 +60,7 @@ def _judge(view: View, name: str, series: Series) -> _Place | None:
     bar = min(view.limit(HALF), share)
     awake = np.flatnonzero(~(points.values >= bar))
     first = int(awake[-1]) + 1 if len(awake) else 0
-    layer = view.facts.layers().get(name.partition(" > ")[0])
+    layer = view.record.layers().get(name.partition(" > ")[0])
     return _Place(name, layer, points, share, int(points.steps[min(first, len(points) - 1)]),
                   first < BEGIN)
 
@@ -131,7 +131,7 @@ def _remedies(view: View, first: _Place) -> tuple[Remedy, ...]:
         "initialise for ReLU (He), with zero biases", Safety.CHANGES_EXPERIMENT,
         (InitialiseLayer(feeding, "kaiming_normal_"),),
     ) if feeding else None
-    optimizer = optimizer_of(view, view.facts.parameters())
+    optimizer = optimizer_of(view, view.record.parameters())
     lower = None
     if optimizer is not None and optimizer.learning_rate:
         now = optimizer.learning_rate
@@ -150,7 +150,7 @@ def _feeding(view: View, place: _Place) -> str | None:
     if " > " in place.name:
         return place.layer.name if place.layer is not None else None
     before = None
-    for name, layer in view.facts.layers().items():
+    for name, layer in view.record.layers().items():
         if name == place.name:
             return before
         if layer.parameters:

@@ -13,7 +13,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Clip, InsertLayer, Remedy, Safety
-from unstuck.schema.facts import Layer, LayerRole
+from unstuck.schema.facts.models import Layer, LayerRole, Model
+from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     CONSTANT_LOSS,
@@ -133,7 +134,7 @@ def _unmoved(view: View, names: list[str]) -> float:
 
 def _clipped_at(view: View) -> bool:
     """Whether the program clips gradients: growth is then held in check."""
-    return bool(view.facts.clippings)
+    return bool(view.record.facts(Clipping))
 
 
 def _through_time(view: View) -> _Growth | None:
@@ -150,8 +151,8 @@ def _through_time(view: View) -> _Growth | None:
         if not len(high):
             continue
         at = int(high[0])
-        parameter = view.facts.parameters().get(name)
-        layer = view.facts.layers().get(parameter.layer) if parameter is not None else None
+        parameter = view.record.parameters().get(name)
+        layer = view.record.layers().get(parameter.layer) if parameter is not None else None
         growth = _Growth(
             TIME_GROWTH.name, name, int(points.steps[at]), float(np.max(points.values)),
             points, f"through time in {called(parameter.layer if parameter else name)}",
@@ -185,7 +186,7 @@ def _over_depth(view: View) -> _Growth | None:
     wild = _starts_wild(view)
     gradients = view[OUTPUT_GRADIENT]
     best: _Growth | None = None
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         known = {layer.name: layer for layer in model.layers}
         order = [known[p] for p in gradients if p in known and known[p].role in WEIGHTED]
         if not len(order) >= view.limit(LAYERS):
@@ -269,7 +270,7 @@ def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
             "use a recurrence that keeps its scale", Safety.ADVICE,
             advice="Use a gated unit (nn.LSTM or nn.GRU), or tanh instead of ReLU. Or start from "
             "an orthogonal matrix, or train on shorter sequences."))
-    width = next((p.shape[0] for p in view.facts.parameters().values()
+    width = next((p.shape[0] for p in view.record.parameters().values()
                   if growth.layer is not None and p.layer == growth.layer.name), 0)
     return (
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,

@@ -17,8 +17,11 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Clip, LossForm, Remedy, Safety
-from unstuck.schema.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import TRAIN_LOSS
 from unstuck.words import count, number
 
@@ -44,7 +47,7 @@ def operation_name(operation: str | None) -> str | None:
 def _detect(view: View) -> Verdict:
     loss = view[TRAIN_LOSS]
     bad = np.flatnonzero(~np.isfinite(loss.values))
-    found = view.facts.non_finite
+    found = view.record.fact(NonFinite)
     if not len(bad) and found is None:
         return Absent("every training loss is finite")
     step = found.step if found is not None else int(loss.steps[bad[0]])
@@ -78,7 +81,7 @@ def _origin(view: View, found: NonFinite | None, value: str) -> tuple[str, str]:
     match found.stage:
         case NonFiniteStage.INPUT:
             return "the inputs contain NaN or Inf", "these inputs contain NaN or Inf"
-        case NonFiniteStage.TARGET if (made_by := risky_function(view.facts)) is not None:
+        case NonFiniteStage.TARGET if (made_by := risky_function(view.record)) is not None:
             return (f"the targets contain NaN or Inf, or {made_by} in the loss produced it",
                     f"the targets contain NaN or Inf, or {made_by} produces it")
         case NonFiniteStage.TARGET:
@@ -100,10 +103,10 @@ def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
     if found is not None and found.location is not None:
         return found.location
     if found is not None and found.stage is NonFiniteStage.INPUT:
-        called = [m.call_location for m in view.facts.models if m.call_location is not None]
+        called = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
         if called:
             return called[0]
-    located = [loss.location for loss in view.facts.losses if loss.location is not None]
+    located = [loss.location for loss in view.record.facts(Loss) if loss.location is not None]
     return located[0] if located else None
 
 
@@ -114,7 +117,7 @@ def _form(code: str, reason: str) -> Remedy:
 def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
     stage = found.stage if found is not None else NonFiniteStage.UNKNOWN
     stem = (found.operation or "").split("Backward")[0] if found is not None else ""
-    made_by = risky_function(view.facts) if stage is NonFiniteStage.TARGET else None
+    made_by = risky_function(view.record) if stage is NonFiniteStage.TARGET else None
     if made_by is not None:
         stem = made_by.capitalize()
     elif stage in (NonFiniteStage.INPUT, NonFiniteStage.TARGET):
@@ -145,7 +148,7 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
                    advice="Put assert torch.isfinite(x).all() before the call of the model. It "
                    "fails if the inputs contain NaN or Inf."),
             ) if stage is NonFiniteStage.OPERATION else ()
-    optimizer = optimizer_of(view, view.facts.parameters())
+    optimizer = optimizer_of(view, view.record.parameters())
     clip = Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1)))
     if optimizer is None or not optimizer.learning_rate:
         return (*look, clip)

@@ -18,8 +18,9 @@ from unstuck.schema.edits import (
     ReplaceLayer,
     Safety,
 )
-from unstuck.schema.facts import Layer, LayerRole, SourceLocation
+from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import OUTPUT_MEAN, SATURATED_SHARE
 from unstuck.words import count, joined, number, percent
 
@@ -72,9 +73,9 @@ def _detect(view: View) -> Verdict:
 
 def _depths(view: View) -> dict[str, tuple[int, int]]:
     """Of each layer its place in the order, and that of the last with weights in its model."""
-    order = {name: place for place, name in enumerate(view.facts.layers())}
+    order = {name: place for place, name in enumerate(view.record.layers())}
     depths: dict[str, tuple[int, int]] = {}
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         last = max((order[x.name] for x in model.layers if x.role in WEIGHTED), default=-1)
         for layer in model.layers:
             depths.setdefault(layer.name, (order[layer.name], last))
@@ -90,7 +91,7 @@ def _place(
     if len(points) < FEWEST:
         return None
     base, functional, _ = name.partition(" > ")
-    layer = view.facts.layers().get(base)
+    layer = view.record.layers().get(base)
     if layer is None or layer.role in GATED:
         return None
     index, last = depths[base]
@@ -134,7 +135,7 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
 
 
 def _location(view: View, place: _Place) -> SourceLocation | None:
-    for activation in view.facts.activations:
+    for activation in view.record.facts(Activation):
         if activation.name == place.name and activation.location is not None:
             return activation.location
     return place.layer.location if place.layer is not None else None
@@ -145,12 +146,12 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
     feeding = first.layer.name if functional and first.layer is not None else None
     kind = first.layer.kind if first.layer is not None and not functional else "Tanh"
     before = None
-    for name, layer in view.facts.layers().items():
+    for name, layer in view.record.layers().items():
         if name == first.name:
             feeding = before
         if layer.parameters:
             before = name
-    width = next((p.shape[0] for p in view.facts.parameters().values()
+    width = next((p.shape[0] for p in view.record.parameters().values()
                   if p.layer == feeding and len(p.shape) >= 2), 0)
     remedies = [Remedy(
         "use ReLU", Safety.CHANGES_EXPERIMENT,

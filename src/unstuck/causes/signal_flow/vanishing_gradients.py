@@ -12,7 +12,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety
-from unstuck.schema.facts import Layer, LayerRole
+from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, SATURATED_SHARE
 from unstuck.words import count, number, percent, times
@@ -102,7 +102,7 @@ def _flow(view: View, layers: list[Layer]) -> _Flow | None:
 def _detect(view: View) -> Verdict:
     gradients = view[OUTPUT_GRADIENT]
     flows = []
-    for model in view.facts.models:
+    for model in view.record.facts(Model):
         known = {layer.name: layer for layer in model.layers}
         order = [known[p] for p in gradients if p in known and known[p].role in WEIGHTED]
         if len(order) >= view.limit(LAYERS) and (flow := _flow(view, order)) is not None:
@@ -169,7 +169,7 @@ def _saturated(view: View) -> Evidence | None:
 
 
 def _squashing(view: View) -> str | None:
-    kinds = [layer.kind for layer in view.facts.layers().values()]
+    kinds = [layer.kind for layer in view.record.layers().values()]
     return next((kind for kind in ("Sigmoid", "Tanh", "Softsign", "Hardsigmoid")
                  if kind in kinds), None)
 
@@ -202,7 +202,7 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
 
 
 def _width(view: View, layer: Layer) -> int:
-    shapes = [p.shape for p in view.facts.parameters().values()
+    shapes = [p.shape for p in view.record.parameters().values()
               if p.layer == layer.name and len(p.shape) >= 2]
     return shapes[0][0] if shapes else 0
 

@@ -11,7 +11,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.reader import RecordWriter
-from unstuck.schema.facts import Ascent
+from unstuck.schema.facts.losses import Ascent
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60

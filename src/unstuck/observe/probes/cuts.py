@@ -16,7 +16,8 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Cut
+from unstuck.schema.places import SourceLocation
 
 LEAFLESS = 3  # losses without a parameter that are no accident
 CALLS = 1_000  # layer calls of a step that are kept
@@ -117,9 +118,9 @@ class CutProbe:
             p.requires_grad for p in self._parameters.held()
         ):
             self._written.add("loss")
-            self._writer.fact(facts.Cut("loss", (), self._lost(), True), step)
+            self._writer.fact(Cut("loss", (), self._lost(), True), step)
 
-    def _lost(self) -> facts.SourceLocation | None:
+    def _lost(self) -> SourceLocation | None:
         """The only expression between model and backward that can cut, else one of the two."""
         site, here = self._site, self._sites.here()
         if site is not None and here is not None and site[0] == here[0]:
@@ -137,10 +138,10 @@ class CutProbe:
         if location is None and after.stack:
             location = self._sites.location(after.stack[-1])
         names = tuple(dict.fromkeys(call.name for call in before))
-        self._writer.fact(facts.Cut(after.name, names, location, seen), step)
+        self._writer.fact(Cut(after.name, names, location, seen), step)
 
     # The expression that cuts -------------------------------------------------------------------
-    def _cutting(self, last: _Call, first: _Call) -> tuple[facts.SourceLocation | None, bool]:
+    def _cutting(self, last: _Call, first: _Call) -> tuple[SourceLocation | None, bool]:
         """The only expression that can cut and runs between two calls; whether there is any."""
         found: list[tuple[str, ast.expr]] = []
         common = True
@@ -160,7 +161,7 @@ class CutProbe:
                 found += self._between(b, None, self._line(b), last.recorded)
         return self._only(found), bool(found)
 
-    def _only(self, found: list[tuple[str, ast.expr]]) -> facts.SourceLocation | None:
+    def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""
         inner = [
             (file, node) for file, node in found

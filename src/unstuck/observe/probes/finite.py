@@ -22,7 +22,8 @@ from unstuck.observe.tensors import (
     share,
 )
 from unstuck.record.reader import RecordWriter
-from unstuck.schema.facts import NonFinite, NonFiniteStage, SourceLocation
+from unstuck.schema.facts.run import NonFinite, NonFiniteStage
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import INPUT_NON_FINITE
 from unstuck.words import number, percent
 

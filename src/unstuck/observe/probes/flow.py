@@ -20,7 +20,8 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import OWN_FOLDER, Site, Sites
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Activation, Initialisation
+from unstuck.schema.facts.optimizers import Scheduler
 from unstuck.schema.signals import (
     CURVED_OPERATIONS,
     SCHEDULER_CALLS,
@@ -132,7 +133,7 @@ class FlowProbe:
         with suppress(RuntimeError, NotImplementedError):
             found = self._initialised.get(parameter.data_ptr())
             if found is not None and found[2] == parameter.numel():
-                self._writer.fact(facts.Initialisation(
+                self._writer.fact(Initialisation(
                     name, found[0], self._sites.location(found[1])), step)
 
     # Graph --------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ class FlowProbe:
         line = self._finite.line_of(node)
         if line is not None:
             location = self._sites.operation(*line, node.name())
-            self._writer.fact(facts.Activation(place, location), step)
+            self._writer.fact(Activation(place, location), step)
 
     def _product(self, node: Any) -> _Product | None:
         """A node that multiplies by a parameter of a known model."""
@@ -263,7 +264,7 @@ class FlowProbe:
             self._schedulers[scheduler] = f"{kind}-{MOST_NAMED}"
             return
         name = self._schedulers[scheduler] = numbered(self._kinds, kind)
-        self._writer.fact(facts.Scheduler(
+        self._writer.fact(Scheduler(
             name, kind, optimizer,
             self._sites.location((self._built.get(scheduler) or (None,))[0]),
             self._sites.location(self._sites.here()),

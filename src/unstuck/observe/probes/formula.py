@@ -10,7 +10,8 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.tensors import is_plain
-from unstuck.schema.facts import Loss, SourceLocation
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
 CHAIN = 12

@@ -13,7 +13,8 @@ from unstuck.observe.naming import Names
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Freezing
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import FROZEN
 
 LIMIT = 2_000  # parameters of a model that are looked at
@@ -74,7 +75,7 @@ class FrozenProbe:
                     found[label] = float(id(parameter) in built and self._fresh(parameter))
             if name not in self._written:
                 self._written.add(name)
-                self._writer.fact(facts.Freezing(name, self._location(model, frozen)), step)
+                self._writer.fact(Freezing(name, self._location(model, frozen)), step)
         self._writer.sample(FROZEN, step, found)
 
     def _fresh(self, parameter: torch.Tensor) -> bool:
@@ -84,7 +85,7 @@ class FrozenProbe:
 
     def _location(
         self, model: nn.Module, frozen: list[torch.nn.Parameter]
-    ) -> facts.SourceLocation | None:
+    ) -> SourceLocation | None:
         """The call that froze them, else the only assignment in the model's file that can have."""
         for parameter in frozen:
             site = (self._freezing.get(parameter) or (None,))[0]

@@ -27,7 +27,7 @@ from unstuck.observe.tensors import (
     transfer,
 )
 from unstuck.record.reader import RecordWriter
-from unstuck.schema.facts import LayerRole
+from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.signals import (
     BATCH_SIZE,
     CONSTANT_INPUT_SHARE,

@@ -9,7 +9,7 @@ from typing import Any
 
 from unstuck.observe.sites import Site, Sites
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.signals import LIVE_GRAPHS
 
 FIRST_STEPS = 20  # in which every loss's graph is followed; later only at sampled steps
@@ -61,6 +61,6 @@ class LifetimeProbe:
             if number > max(1, self._most.get(name, 0)):
                 self._most[name] = number
                 place = places.get(name, Place(None))
-                self._writer.fact(facts.RetainedGraph(
+                self._writer.fact(RetainedGraph(
                     name, self._sites.location(place.site), place.trained, number, place.output),
                     step)

@@ -25,7 +25,8 @@ from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
 from unstuck.record.thinning import Rows
 from unstuck.record.writer import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.losses import Backward, Loss
+from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.signals import (
     CLIP_NORM,
     CONSTANT_LOSS,
@@ -49,7 +50,7 @@ class Known:
     """A place that computes a loss."""
 
     name: str
-    fact: facts.Loss
+    fact: Loss
     constant: ConstantLoss
     rows: Rows  # where its values wait to be written
     written: bool = False
@@ -306,7 +307,7 @@ class LossProbe:
         constant = ConstantLoss(function, original, args, kwargs)
         chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
         softmax = next((n for n in chain if "oftmax" in n.name()), None)
-        fact = facts.Loss(
+        fact = Loss(
             numbered(self._names, function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             _dtype(target), constant.reduction, tuple(n.name() for n in chain),
@@ -360,7 +361,7 @@ class LossProbe:
         site = self._sites.here()
         if site not in self._backwards:
             self._backwards.add(site)
-            self._writer.fact(facts.Backward(self._sites.location(site)), step)
+            self._writer.fact(Backward(self._sites.location(site)), step)
 
     def clipped(self, function: str, limit: Any, norm: Any, step: int) -> None:
         """The program clipped gradients."""
@@ -368,7 +369,7 @@ class LossProbe:
         if site not in self._clips:
             self._clips.add(site)
             self._writer.fact(
-                facts.Clipping(function, self._sites.location(site), float(limit)), step)
+                Clipping(function, self._sites.location(site), float(limit)), step)
         if is_plain(norm) and norm.device.type == "cpu":
             self._writer.row(CLIP_NORM, step, float(norm))
 

@@ -14,7 +14,8 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Pasted
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
@@ -112,10 +113,10 @@ class MixingProbe:
 
     def _found(
         self, name: str, how: str, given: tuple[int, ...], taken: tuple[int, ...],
-        location: facts.SourceLocation | None, step: int,
+        location: SourceLocation | None, step: int,
     ) -> None:
         if name not in self._known:
             self._known.add(name)
             self._writer.sample(PASTED_SHARE, step, {name: 1.0})
-            self._writer.fact(facts.Pasted(
+            self._writer.fact(Pasted(
                 name, self._samples, self._samples, given, taken, location, how), step)

@@ -13,7 +13,8 @@ from unstuck.observe.naming import Names
 from unstuck.observe.probes.samples import Batch, Role
 from unstuck.observe.sites import Site, Sites
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.data import HeldOutPass
+from unstuck.schema.facts.models import ModeSwitch
 from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
@@ -130,7 +131,7 @@ class ModeProbe:
                 for p in nn.Module.parameters(model) if p.requires_grad
             )
             self._writer.fact(
-                facts.ModeSwitch(seen.name, self._sites.location(site), whole), step)
+                ModeSwitch(seen.name, self._sites.location(site), whole), step)
             return
 
     def flush(self, step: int) -> None:
@@ -218,5 +219,5 @@ class ModeProbe:
                 if name not in self._named:
                     self._named.add(name)
                     self._writer.fact(
-                        facts.HeldOutPass(name, location, guilty, forward.scored), step)
+                        HeldOutPass(name, location, guilty, forward.scored), step)
         self._writer.sample(TRAIN_IN_VALIDATION, step, modes)

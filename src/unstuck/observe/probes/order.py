@@ -14,7 +14,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.optimizers import Clearing
 from unstuck.schema.signals import EMPTY_STEP, UNUSED_BACKWARDS
 
 
@@ -107,7 +107,7 @@ class OrderProbe:
                 if empty and self._cleared is not None and self._cleared[0] not in self._written:
                     self._written.add(self._cleared[0])
                     self._writer.fact(
-                        facts.Clearing(self._sites.location(self._cleared[0])), step)
+                        Clearing(self._sites.location(self._cleared[0])), step)
 
     def after_step(self) -> None:
         """What comes now belongs to the next step."""

@@ -26,7 +26,7 @@ from unstuck.observe.tensors import (
     transfer,
 )
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts import optimizers
 from unstuck.schema.signals import (
     CARRIED_GRADIENT,
     GRADIENT_NORM,
@@ -128,7 +128,7 @@ class ParameterProbe:
             return
         group = optimizer.param_groups[0]
         momentum = group.get("momentum", (group.get("betas") or (None,))[0])
-        self._writer.fact(facts.Optimizer(
+        self._writer.fact(optimizers.Optimizer(
             known.name, type(optimizer).__name__, self._sites.location(known.site),
             _number(group.get("lr")), _number(momentum), _number(group.get("weight_decay")),
             tuple(self._names.parameter(p) or "?" for p in parameters),

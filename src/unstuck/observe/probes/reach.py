@@ -14,7 +14,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import mark, readable
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.signals import UNREGISTERED
 
 DEPTH = 3  # of lists in lists that are searched
@@ -68,7 +68,7 @@ class ReachProbe:
                     resting = not any(id(p) in held for p in own) and self._rests(layer, own)
                     found[name] = float(resting)
                     built = self._names.built_at(layer if isinstance(layer, nn.Module) else owner)
-                    self._writer.fact(facts.Unregistered(
+                    self._writer.fact(Unregistered(
                         name, type(layer).__name__, self._sites.location(built), label,
                         path.partition("[")[0], sum(p.numel() for p in own),
                     ), step)

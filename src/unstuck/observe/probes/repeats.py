@@ -9,7 +9,8 @@ from unstuck.observe.probes.samples import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.data import Fetch, Loader
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import SAME_BATCH, STORED_BATCHES
 
 STEPS = 32  # first steps that are compared
@@ -24,10 +25,10 @@ def samples_of(loader: Any) -> int | None:
         return None
 
 
-def loader_fact(loader: Any, location: facts.SourceLocation | None) -> facts.Loader:
+def loader_fact(loader: Any, location: SourceLocation | None) -> Loader:
     """A data loader as a record has it."""
     where = f"{location.line}" if location else "?"
-    return facts.Loader(
+    return Loader(
         f"loader at line {where}", location, getattr(loader, "batch_size", None),
         type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
         int(getattr(loader, "num_workers", 0)),
@@ -63,7 +64,7 @@ class RepeatProbe:
         size = getattr(loader, "batch_size", None)
         if site is not None and samples is not None and size is not None:
             location = self._location(site)
-            self._writer.fact(facts.Fetch(
+            self._writer.fact(Fetch(
                 f"{location.line if location else id(loader)}", location, samples, size), 0)
 
     def batch(self, batch: Batch | None, args: Any) -> None:
@@ -81,7 +82,7 @@ class RepeatProbe:
             self._writer.row(STORED_BATCHES, step, self._stored)
         self._last = now
 
-    def _location(self, site: Site) -> facts.SourceLocation | None:
+    def _location(self, site: Site) -> SourceLocation | None:
         """Where a loader is iterated; with the `next` around it, if there is one."""
         found = self._sites.location(site)
         if found is None:

@@ -14,7 +14,8 @@ from unstuck.observe.naming import Names, unwrapped
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter
-from unstuck.schema import facts
+from unstuck.schema.facts.models import Pasted
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PASTED_SHARE
 
 ELEMENT_LIMIT = 200_000  # of an input; a larger one is not looked at
@@ -81,11 +82,11 @@ class SlotProbe:
             return
         self._found = True
         self._writer.sample(PASTED_SHARE, step, {call.name: mixed / size})
-        self._writer.fact(facts.Pasted(
+        self._writer.fact(Pasted(
             call.name, size, mixed, source.shape, call.layout.shape,
             self._location(unwrapped(module), call)), step)
 
-    def _location(self, model: nn.Module, call: _Call) -> facts.SourceLocation | None:
+    def _location(self, model: nn.Module, call: _Call) -> SourceLocation | None:
         """The only `view` or `reshape` of the model's code before the layer, else its call."""
         layer = self._sites.location(call.stack[0]) if call.stack else None
         codes = {self._sites.code(site) for site in call.stack}

@@ -22,7 +22,7 @@ from unstuck.observe.tensors import (
     transfer,
 )
 from unstuck.record.reader import RecordWriter
-from unstuck.schema.facts import Loss
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.signals import (
     DISTINCT_TARGETS,
     LABEL_ORDER,

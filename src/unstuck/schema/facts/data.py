@@ -1,0 +1,57 @@
+"""Where data come from: loaders, what is taken from them, samples that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Loader(Fact):
+    """A data loader of the program.
+
+    `generators` names the random generators that its workers each get the same copy of.
+    """
+
+    name: str
+    location: SourceLocation | None
+    batch_size: int | None
+    sampler: str
+    samples: int | None
+    workers: int
+    generators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Fact):
+    """A line at which training takes data from a loader. `name` is its number."""
+
+    name: str
+    location: SourceLocation | None
+    samples: int
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Fact):
+    """Samples of one role that are kept for the checks of data and labels at the end of the run."""
+
+    name: str  # "train" or "held-out"
+    location: SourceLocation | None  # of held-out data: the first call on those that are judged
+    samples: int  # held-out ones count only if they are judged
+    discrete: bool  # integers (tokens, identifiers) or booleans
+    indexed: bool  # matched to their indices in a data set
+    targets: str = ""  # "classes" or "numbers"; "" where no loss received one a sample
+    composed: bool = False  # a model receives more at a time than was kept
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPass(Fact):
+    """A line that calls a model on held-out data with layers in train mode."""
+
+    name: str
+    location: SourceLocation | None
+    layers: tuple[str, ...]
+    scored: bool  # a loss was computed of what came out

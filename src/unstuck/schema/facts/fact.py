@@ -1,0 +1,13 @@
+"""What all facts have in common."""
+
+from __future__ import annotations
+
+
+class Fact:
+    """Something that exists in a training program, not how it behaves.
+
+    A kind of fact is written and read by its name in lower case. Of facts of one kind with the same
+    `name`, or else the same `location`, the last one written counts.
+    """
+
+    __slots__ = ()

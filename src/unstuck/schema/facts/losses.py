@@ -1,0 +1,68 @@
+"""Losses and the backward passes that they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Loss(Fact):
+    """One place where the program computes a loss that reaches `backward`.
+
+    Shapes are those of the first call. `function` is a name of `torch.nn.functional`, or the name
+    of the recognised formula ("mean squared error") for a hand-written one.
+    `input_operations` are the autograd operations that produced the loss's input, nearest first,
+    reshapes left out, e.g. ("SoftmaxBackward0", "AddmmBackward0").
+    `broadcast_shape` is set if input and target were stretched to a shape larger than both.
+    """
+
+    name: str
+    function: str
+    hand_written: bool
+    location: SourceLocation | None
+    input_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    target_dtype: str
+    reduction: str
+    input_operations: tuple[str, ...] = ()
+    broadcast_shape: tuple[int, ...] | None = None
+    softmax_dimension: int | None = None  # of the nearest softmax in `input_operations`
+    input_layer: str | None = None  # the activation module that made the loss's input
+    input_location: SourceLocation | None = None  # the operation that did, where no module did
+    call_location: SourceLocation | None = None  # where a function of the program's own is called
+
+
+@dataclass(frozen=True, slots=True)
+class Backward(Fact):
+    """A line of the program that starts a backward pass."""
+
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedGraph(Fact):
+    """A place that makes tensors whose graphs stay in memory; `alive` is the highest count so far.
+
+    `trained` says whether backward passes went through them, which frees most of their memory.
+    """
+
+    name: str
+    location: SourceLocation | None
+    trained: bool
+    alive: int
+    output: bool = False  # of a model, not a loss
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent(Fact):
+    """A loss whose minimisation makes an error larger, judged by the signs along its graph.
+
+    `name` is the loss's. `of` names the operation that measures the error.
+    """
+
+    name: str
+    location: SourceLocation | None
+    of: str

@@ -1,0 +1,149 @@
+"""Models, their layers and parameters, and what the program does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+class LayerRole(StrEnum):
+    """What a layer is, so that it is judged by what it is."""
+
+    LINEAR = "linear"
+    CONVOLUTION = "convolution"
+    RECURRENT = "recurrent"
+    ATTENTION = "attention"
+    EMBEDDING = "embedding"
+    NORMALISATION = "normalisation"
+    ACTIVATION = "activation"
+    DROPOUT = "dropout"
+    POOLING = "pooling"
+    LOSS = "loss"
+    CONTAINER = "container"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One tensor that may be trained. `name` is qualified by its model where there are several."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    trainable: bool
+    loaded: bool = False  # its values came from a checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes."""
+
+    name: str
+    kind: str
+    role: LayerRole
+    location: SourceLocation | None
+    parameters: tuple[str, ...] = ()
+    dropped: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Fact):
+    """A module that the program calls from outside any other module.
+
+    `location` is where it is constructed, `call_location` where it is first called in training.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    call_location: SourceLocation | None
+    layers: tuple[Layer, ...]
+    parameters: tuple[Parameter, ...]
+    compiled: bool = False
+    first_layer: str | None = None  # the first layer with parameters that a forward reaches
+    input_shape: tuple[int, ...] = ()
+    input_dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Fact):
+    """Where the program applies an activation as a function rather than as a layer."""
+
+    name: str  # its place in the record
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Initialisation(Fact):
+    """The program's last call to a function of `torch.nn.init` for a parameter."""
+
+    name: str  # of the parameter
+    function: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered(Fact):
+    """A layer that the loss reaches but no model has registered: only a plain attribute holds it.
+
+    `owner` is that module, `attribute` its attribute, `elements` the number of trainable weights.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    owner: str
+    attribute: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freezing(Fact):
+    """A line that freezes parts of a model; `name` is the model's."""
+
+    name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Fact):
+    """A place where the graph is cut: the layers `before` it are called, but no loss reaches them.
+
+    `name` is the first layer behind the cut, "loss" (with nothing before it) for a loss without a
+    graph. `location` is the expression that cuts, or the first call behind it. `seen` says whether
+    the source between the two layers holds an expression that can cut.
+    """
+
+    name: str
+    before: tuple[str, ...]
+    location: SourceLocation | None
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted(Fact):
+    """A place where values of several input samples are mixed; `mixed` says how many samples.
+
+    `how` is "memory" (the layer's input is a view of the model's), "order" (the layer takes
+    samples for steps in time), or the "view" or "softmax" that runs over the samples.
+    """
+
+    name: str
+    samples: int
+    mixed: int
+    given: tuple[int, ...]  # the shape of the model's input
+    taken: tuple[int, ...]  # and of the layer's
+    location: SourceLocation | None
+    how: str = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSwitch(Fact):
+    """The line that put a layer in eval mode before it was first trained in that mode."""
+
+    name: str  # of the layer
+    location: SourceLocation | None
+    whole: bool  # all of the model that is trained was switched, not some layers only

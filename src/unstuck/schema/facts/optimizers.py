@@ -1,0 +1,54 @@
+"""Optimizers, schedulers, and what is done to gradients before a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer(Fact):
+    """An optimizer and the names of the parameters registered with it ("?" if no model has one)."""
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    learning_rate: float | None
+    momentum: float | None
+    weight_decay: float | None
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler(Fact):
+    """A learning rate scheduler, and the line of the program that calls its `step`.
+
+    `length` is the number of its own steps that it is made for, or after which it changes the
+    learning rate. `target` is the highest learning rate that it is meant to reach, as far as known.
+    """
+
+    name: str
+    kind: str
+    optimizer: str | None
+    location: SourceLocation | None
+    call_location: SourceLocation | None
+    length: int | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping(Fact):
+    """A line of the program that clips gradients."""
+
+    function: str
+    location: SourceLocation | None
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing(Fact):
+    """A line that clears gradients after their backward pass and before the step that uses them."""
+
+    location: SourceLocation | None
