@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unstuck.logs import event_files, metric_files, weights_and_biases
+from unstuck.logs.kinds import table_of
 from unstuck.logs.names import Part, name_of
 from unstuck.logs.source import Source, source
 from unstuck.logs.table import Table, UnusableLog
@@ -100,8 +101,6 @@ def _below_metrics(path: Path) -> bool:
 
 def _tables(files: list[Path]) -> list[Run]:
     """Files that are known by their name where a folder holds many others."""
-    from unstuck.logs.read import table_of
-
     known = [path for path in files if path.name in ("metrics.csv", "progress.csv", "log.csv",
                                                      "wandb-history.jsonl", "history.json")]
     states = [path for path in files if path.name == "trainer_state.json"]

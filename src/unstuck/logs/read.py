@@ -9,16 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unstuck.logs import (
-    console,
-    delimited,
-    documents,
-    event_files,
-    metric_files,
-    weights_and_biases,
-)
 from unstuck.logs.axis import Axis, axis_of
 from unstuck.logs.folders import runs_in
+from unstuck.logs.kinds import table_of
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.roles import Choice, Roles, assign
 from unstuck.logs.source import Source, source
@@ -28,8 +21,6 @@ from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
 from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.schema.version import VERSION
-
-_OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
 
 
 def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa: B008 frozen
@@ -50,25 +41,6 @@ def records(path: Path, choice: Choice = Choice()) -> Iterator[Record]:  # noqa:
 def record_of(file: Source, choice: Choice) -> Record:
     """The run of a file."""
     return _record(file.name, table_of(file), choice)
-
-
-def table_of(file: Source) -> Table:
-    """The columns of a file, by the reader of its kind."""
-    if event_files.is_event_file(file.head):
-        return event_files.read([("", file)])
-    if weights_and_biases.is_offline_file(file.head):
-        return weights_and_biases.read(file)
-    file.refuse_binary()
-    text = file.text()
-    if text.startswith(_OWN):
-        raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
-    if documents.is_json(text) and (table := documents.read(file)):
-        return table
-    if metric_files.is_metric_file(text):
-        return metric_files.read({metric_files.name_in_store(file.path): file})
-    if dialect := delimited.sniff(text):
-        return delimited.read(file, dialect)
-    return console.read(file)
 
 
 # Records -----------------------------------------------------------------------------------------

@@ -13,13 +13,14 @@ from unstuck.observe import graph
 from unstuck.observe.naming import numbered
 from unstuck.observe.probes import received
 from unstuck.observe.probes.ascent import AscentProbe
+from unstuck.observe.probes.batch import Batch, Role
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe, Place
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
-from unstuck.observe.probes.samples import Batch, Role, SampleProbe
+from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
@@ -105,7 +106,8 @@ class LossProbe:
         self._output = None
         if is_plain(tensor) and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
-            if (site := self._sites.here()) not in self._outputs:
+            site = self._sites.here()
+            if site not in self._outputs:
                 self._outputs[site] = numbered(self._names, OUTPUT)
             self._lifetimes.follow(tensor.grad_fn, self._outputs[site], step)
 
@@ -310,7 +312,8 @@ class LossProbe:
         fact = Loss(
             numbered(self._names, function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
-            _dtype(target), constant.reduction, tuple(n.name() for n in chain),
+            str(getattr(target, "dtype", "")).removeprefix("torch."), constant.reduction,
+            tuple(n.name() for n in chain),
             stretched(function, given, target), graph.dimension(softmax),
         )
         known = self.known[function, site] = Known(
@@ -368,8 +371,7 @@ class LossProbe:
         site = self._sites.here()
         if site not in self._clips:
             self._clips.add(site)
-            self._writer.fact(
-                Clipping(function, self._sites.location(site), float(limit)), step)
+            self._writer.fact(Clipping(function, self._sites.location(site), float(limit)), step)
         if is_plain(norm) and norm.device.type == "cpu":
             self._writer.row(CLIP_NORM, step, float(norm))
 
@@ -395,7 +397,3 @@ def _samples(args: Any) -> int:
     """How many samples a loss is about."""
     target = args[1] if len(args) > 1 else None
     return target.shape[0] if is_plain(target) and target.ndim else 1
-
-
-def _dtype(tensor: torch.Tensor | None) -> str:
-    return str(getattr(tensor, "dtype", "")).removeprefix("torch.")

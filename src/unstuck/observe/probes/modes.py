@@ -10,7 +10,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.naming import Names
-from unstuck.observe.probes.samples import Batch, Role
+from unstuck.observe.probes.batch import Batch, Role
 from unstuck.observe.sites import Site, Sites
 from unstuck.record.reader import RecordWriter
 from unstuck.schema.facts.data import HeldOutPass

@@ -11,7 +11,7 @@ from unstuck.record.reader import RecordWriter
 from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
 
 if TYPE_CHECKING:
-    from unstuck.observe.probes.samples import Batch
+    from unstuck.observe.probes.batch import Batch
 
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from unstuck.observe.probes.samples import Batch
+from unstuck.observe.probes.batch import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.reader import RecordWriter

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import torch
 
+from unstuck.observe.probes.batch import Batch, Role
 from unstuck.observe.probes.overlap import OverlapProbe
-from unstuck.observe.reservoir import Chunk, Reservoir
+from unstuck.observe.reservoir import Reservoir
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import first_columns, is_plain, observable
 
@@ -21,24 +20,6 @@ MOST_MET = 64  # batches that are told apart until a loss reaches backward
 BATCH_LIMIT = 512  # samples of a batch that are hashed,
 BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
-
-
-class Role(StrEnum):
-    """What a forward pass from which nothing is learned runs over."""
-
-    HELD_OUT = "held-out"
-    SEEN = "seen"
-
-
-@dataclass(slots=True)
-class Batch:
-    """What a model was called with: hashes of its samples, and the role if none learns from it."""
-
-    hashes: tuple[float, ...]
-    role: Role
-    module: int = 0  # the model that met it, by its id
-    chunk: Chunk | None = None  # copies of its samples, if they are kept
-    scored: bool = False  # a loss was computed of it
 
 
 class SampleProbe:

@@ -1,0 +1,35 @@
+"""Which reader a file is for: its kind is detected from the content."""
+
+from __future__ import annotations
+
+from unstuck.logs import (
+    console,
+    delimited,
+    documents,
+    event_files,
+    metric_files,
+    weights_and_biases,
+)
+from unstuck.logs.source import Source
+from unstuck.logs.table import Table, UnusableLog
+
+_OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
+
+
+def table_of(file: Source) -> Table:
+    """The columns of a file, by the reader of its kind."""
+    if event_files.is_event_file(file.head):
+        return event_files.read([("", file)])
+    if weights_and_biases.is_offline_file(file.head):
+        return weights_and_biases.read(file)
+    file.refuse_binary()
+    text = file.text()
+    if text.startswith(_OWN):
+        raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
+    if documents.is_json(text) and (table := documents.read(file)):
+        return table
+    if metric_files.is_metric_file(text):
+        return metric_files.read({metric_files.name_in_store(file.path): file})
+    if dialect := delimited.sniff(text):
+        return delimited.read(file, dialect)
+    return console.read(file)
