@@ -258,5 +258,6 @@ def _trial(suspects: Mapping[str, Present]) -> str | None:
         if found.remedies:
             remedy = found.remedies[0]
             words = remedy.ladder[0].words() if remedy.ladder else remedy.advice or remedy.name
-            changes.append(f"{words.rstrip('.')} (helps if it is {slug})")
+            words = words[:1].lower() + words[1:].rstrip(".")
+            changes.append(f"{words} (helps if it is {slug})")
     return f"run again with only one change: {', or '.join(changes)}" if changes else None

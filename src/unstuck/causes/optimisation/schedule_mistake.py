@@ -16,7 +16,6 @@ from unstuck.schema.edits import Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import (
     LEARNING_RATE,
     SCHEDULER_CALLS,
@@ -151,7 +150,7 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
         title=f"the learning rate is {what} from {f'step {died} on' if died else 'the start'}: "
         f"{lost} cannot learn anything",
         label=f"the learning rate ends at {number(float(trace.series.values[-1]))}",
-        bound=floor,
+        bound=floor, ends_early=True,
     )
 
 
@@ -228,27 +227,14 @@ def _often(pace: float) -> str:
 
 def _present(
     view: View, trace: _Trace, scheduler: Scheduler | None, *, strength: float,
-    title: str, label: str, bound: float,
+    title: str, label: str, bound: float, ends_early: bool = False,
 ) -> Present:
-    pace = _pace(view, scheduler)
-    location: SourceLocation | None = None
-    advice = "Compare the schedule's length with the number of times that it steps in the run."
-    code = None
     if scheduler is not None:
         location = scheduler.call_location or scheduler.location
-        length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
-        if pace is not None and pace > 0.5:
-            advice = ("The scheduler steps once per batch. Call scheduler.step() once per epoch, "
-                      f"or give the schedule its length in batches{length}.")
-            code = "scheduler.step()  # after the loop over batches, once per epoch"
-        elif pace is not None:
-            advice = ("The scheduler steps less often than once per batch. Call scheduler.step() "
-                      "after every optimizer step, or give the schedule its length in steps of "
-                      f"its own{length}.")
-            code = "scheduler.step()  # after every optimizer.step()"
     else:
         location = next((o.location for o in view.record.facts(Optimizer)
                          if o.name == trace.place.rpartition(".")[0]), None)
+    pace = _pace(view, scheduler)
     steps, values = _drawn(trace)
     loss_steps, losses = loss_points(view)
     calls = "" if pace is None else f"; {_often(pace)}"
@@ -263,14 +249,38 @@ def _present(
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
                      f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
         ),
-        remedies=(
-            Remedy("call scheduler.step() in the right place", Safety.SAFE, advice=advice,
-                   code_text=code),
-            Remedy("make the schedule as long as the run", Safety.CHANGES_EXPERIMENT,
-                   (Schedule("CosineAnnealingLR", trace.steps),),
-                   code_text=f"CosineAnnealingLR(optimizer, T_max={trace.steps})"),
-        ),
+        remedies=_remedies(trace, scheduler, pace, ends_early),
     )
+
+
+def _remedies(
+    trace: _Trace, scheduler: Scheduler | None, pace: float | None, ends_early: bool
+) -> tuple[Remedy, ...]:
+    """A schedule that ends early must step less often or be longer; a slow one the other way."""
+    if scheduler is None:
+        return (Remedy("keep the learning rate up", Safety.ADVICE,
+                       advice="Find what sets the learning rate, and let it stay near its highest "
+                       "value until the loss no longer falls."),)
+    length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
+    own = trace.steps if pace is None else max(round(pace * trace.steps), 1)
+    fit = (f"This run calls scheduler.step() {count(own, 'time')}: give the schedule that length"
+           f"{length}.")
+    longer = Remedy("make the schedule as long as the run", Safety.CHANGES_EXPERIMENT,
+                    (Schedule("CosineAnnealingLR", own),),
+                    code_text=f"CosineAnnealingLR(optimizer, T_max={own})")
+    often = pace is not None and pace > 0.5
+    if pace is None or often is not ends_early:
+        return (Remedy("fit the schedule to the run", Safety.SAFE, advice=fit), longer)
+    if often:
+        advice = ("The scheduler steps once per batch. Call scheduler.step() once per epoch. "
+                  f"Or: {fit}")
+        code = "scheduler.step()  # after the loop over batches, once per epoch"
+    else:
+        advice = ("The scheduler steps less often than once per batch. Call scheduler.step() after "
+                  f"every optimizer step. Or: {fit}")
+        code = "scheduler.step()  # after every optimizer.step()"
+    return (Remedy("call scheduler.step() in the right place", Safety.SAFE, advice=advice,
+                   code_text=code), longer)
 
 
 def _drawn(trace: _Trace) -> tuple[tuple[int, ...], tuple[float, ...]]:
