@@ -211,7 +211,7 @@ def test_a_record_that_cannot_be_written_on_is_judged_so_far(tmp_path: Path) -> 
     assert (done.returncode, done.stdout) == (4, "")
     says = done.stderr.splitlines()[0]
     assert says.startswith("unstuck: watching stopped at step ")
-    assert "File too large (recording.py:" in says
+    assert "File too large (writer.py:" in says
     assert done.stderr.count("File too large") == 1
     assert "error[" in done.stderr
     assert "before it imported torch" not in done.stderr

@@ -31,6 +31,7 @@ from unstuck.schema import signals
 from unstuck.schema.facts import kinds
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.facts.losses import Backward, Loss
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind, NonFinite, NonFiniteStage, Program
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PlaceSignal, StepSignal
@@ -299,6 +300,7 @@ def test_what_follows_the_last_step_is_no_step(kind: EndKind, steps: int, tmp_pa
     """A last backward pass, of a program that looks at its gradients once more. One that raised an
     exception may have been in the middle of a step."""
     writer = RecordWriter(tmp_path, "0")
+    writer.fact(Optimizer("SGD", "SGD", None, 0.1, None, None, ()), 0)
     for step in range(4):
         writer.row(signals.TRAIN_LOSS, step, 1.0)
     writer.end(End(kind), 3)

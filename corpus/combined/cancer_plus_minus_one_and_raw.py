@@ -31,6 +31,7 @@ def main():
         with torch.no_grad():
             hits = torch.sign(model(x[test])) == y[test]
         print(f"{epoch} loss {loss.item():.2f} accuracy {hits.float().mean().item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

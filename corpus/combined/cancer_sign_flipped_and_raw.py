@@ -25,6 +25,7 @@ def main():
         optimizer.step()
         if step % 50 == 0:
             print(step, loss.item())
+    return model
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def main():
             loss = criterion(model(xb), yb)
             loss.backward()
         print(f"epoch {epoch}: {loss.item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

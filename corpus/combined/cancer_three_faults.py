@@ -52,6 +52,7 @@ def main():
             xb, yb = next(iter(DataLoader(test_set, batch_size=len(test_set))))
             accuracy = ((model(xb) > 0.5) == (yb > 0.5)).float().mean().item()
         print(f"epoch {epoch}: loss {loss.item():.3f} accuracy {accuracy:.3f}")
+    return model
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def main():
             loss.backward()
             optimizer.step()
         print(f"epoch {epoch}: {loss.item():.3f} {evaluate(model, *held_out):.3f}")
+    return model
 
 
 if __name__ == "__main__":

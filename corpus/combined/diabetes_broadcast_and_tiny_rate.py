@@ -36,6 +36,7 @@ def main():
             with torch.no_grad():
                 error = squared_error(net(x[340:]).squeeze(1), y[340:])
             print(f"epoch {epoch + 1}: test error {error:.3f}")
+    return net
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def main():
                 held_out = criterion(model(x[380:]).view(-1), y[380:])
             model.train()
             print(f"step {step}: {loss.item():.1f} held out {held_out.item():.1f}")
+    return model
 
 
 if __name__ == "__main__":

@@ -39,9 +39,11 @@ def main():
     x = torch.tensor(x, dtype=torch.float32)
     x = (x - x.mean(0)) / x.std(0)
     y = torch.tensor(y, dtype=torch.float32).unsqueeze(1)
-    history = fit(Encoder(), nn.Linear(32, 1), x, y)
+    encoder, head = Encoder(), nn.Linear(32, 1)
+    history = fit(encoder, head, x, y)
     for start in range(0, len(history), 70):
         print(start, round(sum(history[start : start + 14]) / 14, 1))
+    return encoder, head
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def main():
     for epoch in range(25):
         loss = train_epoch(model, train_loader, optimizer)
         print(f"epoch {epoch}: train {loss:.0f} validation {validate(model, val_loader):.0f}")
+    return model
 
 
 if __name__ == "__main__":

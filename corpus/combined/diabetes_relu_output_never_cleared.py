@@ -40,6 +40,7 @@ def main():
         optimizer.step()
         if step % 100 == 99:
             print(f"step {step + 1}: {loss.item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

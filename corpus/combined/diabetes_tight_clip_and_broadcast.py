@@ -38,7 +38,9 @@ def main():
     x, y = load_diabetes(return_X_y=True)
     x = torch.tensor(x, dtype=torch.float32)
     y = torch.tensor(y, dtype=torch.float32)
-    Runner((x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()).run(30)
+    runner = Runner((x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std())
+    runner.run(30)
+    return runner.model
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def main():
             optimizer.step()
             hits += (logits.argmax(1) == labels[rows]).sum().item()
         print(f"epoch {epoch}: accuracy {hits / len(images):.3f}")
+    return model
 
 
 if __name__ == "__main__":

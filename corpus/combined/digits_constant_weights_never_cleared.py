@@ -38,6 +38,7 @@ def main():
             optimizer.step()
             hits += (logits.argmax(1) == y[rows]).sum().item()
         print(f"epoch {epoch}: accuracy {hits / len(x):.3f}")
+    return net
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def main():
     x, y = load_digits(return_X_y=True)
     x = torch.from_numpy(x).float()
     x = (x - x.mean()) / x.std()
-    train(DeepNet(), x, torch.from_numpy(y))
+    net = DeepNet()
+    train(net, x, torch.from_numpy(y))
+    return net
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def main():
             loss.backward()
             optimizer.step()
         print(f"epoch {epoch}: {loss.item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def main():
             optimizer.step()
             right += (probabilities.argmax(1) == yb).sum().item()
         print(f"epoch {epoch}: train accuracy {right / len(x):.3f}")
+    return encoder, head
 
 
 if __name__ == "__main__":

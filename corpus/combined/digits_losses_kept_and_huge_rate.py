@@ -36,6 +36,7 @@ def main():
         nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 32), nn.ReLU(), nn.Linear(32, 10)
     )
     train(model, loader, torch.optim.Adam(model.parameters(), lr=0.5), epochs=6)
+    return model
 
 
 if __name__ == "__main__":

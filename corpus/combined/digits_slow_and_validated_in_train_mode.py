@@ -50,6 +50,7 @@ def main():
         nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 10)
     )
     Trainer(model, lr=1e-6).fit((x_train, y_train), (x_val, y_val), epochs=12)
+    return model
 
 
 if __name__ == "__main__":

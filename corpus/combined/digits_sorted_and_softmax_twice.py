@@ -39,6 +39,7 @@ def main():
             optimizer.step()
             losses.append(loss.item())
         print(f"epoch {epoch}: {np.mean(losses):.3f}")
+    return model
 
 
 if __name__ == "__main__":

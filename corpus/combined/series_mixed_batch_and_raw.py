@@ -43,6 +43,7 @@ def main():
             optimizer.step()
             hits += (logits.argmax(1) == y[rows]).sum().item()
         print(f"epoch {epoch}: {hits / len(x):.3f}")
+    return model
 
 
 if __name__ == "__main__":

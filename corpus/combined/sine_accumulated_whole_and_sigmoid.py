@@ -38,6 +38,7 @@ def main():
                 optimizer.zero_grad()
         if epoch % 5 == 0:
             print(f"epoch {epoch}: {loss.item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def main():
         optimizer.step()
         if step % 40 == 0:
             print(f"step {step}: {loss.item():.4f}")
+    return hidden, output
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def main():
         optimizer.step()
         if step % 20 == 0:
             print(step, loss.item())
+    return model
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def main():
             hits += (logits.argmax(1) == yb).sum().item()
         if epoch % 5 == 0:
             print(f"epoch {epoch}: accuracy {hits / len(data):.3f}")
+    return model
 
 
 if __name__ == "__main__":

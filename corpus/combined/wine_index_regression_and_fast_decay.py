@@ -37,6 +37,7 @@ def main():
             hits += (guess.round() == cultivar).sum().item()
         if epoch % 5 == 0:
             print(f"epoch {epoch:2d} accuracy {hits / len(data):.3f} rate {scheduler.get_last_lr()[0]:.2e}")
+    return model
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def main():
             scheduler.step()
         with torch.no_grad():
             print(f"epoch {epoch}: {(model(x).argmax(1) == y).float().mean().item():.3f}")
+    return model
 
 
 if __name__ == "__main__":

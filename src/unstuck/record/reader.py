@@ -26,6 +26,7 @@ from unstuck.schema.facts.models import (
     Model,
     Parameter,
 )
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind, NonFinite, Program
 from unstuck.schema.signals import (
     BY_NAME,
@@ -214,7 +215,7 @@ def _read(file: Path) -> Record:
         record._series[name] = {place: points.series() for place, points in by_place.items()}
     record.steps = max(record.steps, *(_after(s) for s in record._series.values()), 0)
     record.steps = max(record.steps, *(int(t.steps[-1]) + 1 for t in record.tracks.values()), 0)
-    if record.end.kind in (EndKind.FINISHED, EndKind.STOPPED):
+    if record.facts(Optimizer) and record.end.kind in (EndKind.FINISHED, EndKind.STOPPED):
         # A backward pass or a look after the last step is no further step.
         record.steps = found.ended or record.steps
     record.looks = tuple(sorted({
