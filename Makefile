@@ -53,9 +53,10 @@ scoreboard: $(BIN)/test-ready
 pages: $(BIN)/test-ready
 	$(BIN)/python -m tools.pages
 
-# Runs the sick program of every cause (ten minutes) and keeps the records that pages are made from.
+# Runs the sick program of every cause (ten minutes) and keeps the records that pages are made from;
+# with ONLY=dead-relu that of one cause.
 records: $(BIN)/test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m tools.records
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.records $(ONLY)
 
 $(BIN)/docs-ready: $(BIN)/demo-ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
