@@ -98,6 +98,12 @@ def test_every_cause_has_a_pair() -> None:
 def test_a_program_is_where_its_truth_belongs(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    runs = {"sick", "well"} if file in corpus.FAULTY else {"main"}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in runs:
+            last = node.body[-1]
+            assert isinstance(last, ast.Return), "what was trained is returned, to be compared"
+            assert last.value is not None
     if file in corpus.FAULTY:
         assert functions >= {"sick", "well"}
         assert set(corpus.faults_of(file)) == {corpus.cause_of(file)}

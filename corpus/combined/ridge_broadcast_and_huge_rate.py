@@ -30,6 +30,7 @@ def main():
     for epoch in range(20):
         losses = [step(rows) for rows in torch.randperm(len(x)).split(50)]
         print(epoch, sum(losses) / len(losses))
+    return model
 
 
 if __name__ == "__main__":

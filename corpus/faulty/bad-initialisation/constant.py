@@ -26,14 +26,15 @@ def train(model):
             loss.backward()
             optimizer.step()
         print(epoch, f"{loss:.3f}")
+    return model
 
 
 def sick():
     model = make()
     for layer in model[::2]:
         nn.init.constant_(layer.weight, 0.12)
-    train(model)
+    return train(model)
 
 
 def well():
-    train(make())
+    return train(make())

@@ -32,11 +32,12 @@ def train(batch_first):
             optimizer.step()
         with torch.no_grad():
             print(f"{loss:.3f} {F.cross_entropy(model(x[512:]), y[512:]):.3f}")
+    return model
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)

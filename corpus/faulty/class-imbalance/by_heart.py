@@ -25,11 +25,12 @@ def train(rare):
             with torch.no_grad():
                 new = model(x[known:])
                 print(epoch, f"{loss:.3f} {F.cross_entropy(new, y[known:]):.3f}")
+    return model
 
 
 def sick():
-    train(5)
+    return train(5)
 
 
 def well():
-    train(380)
+    return train(380)

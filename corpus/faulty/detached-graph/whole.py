@@ -33,6 +33,7 @@ def sick():
         optimizer.step()
         if step % 30 == 0:
             print(step, f"{loss:.3f}")
+    return model
 
 
 def well():
@@ -46,3 +47,4 @@ def well():
         optimizer.step()
         if step % 30 == 0:
             print(step, f"{loss:.3f}")
+    return model

@@ -23,11 +23,12 @@ def train(shift):
             loss.backward()
             optimizer.step()
         print(epoch, f"{loss:.4f}")
+    return model
 
 
 def sick():
-    train(0.0)
+    return train(0.0)
 
 
 def well():
-    train(2.0)
+    return train(2.0)

@@ -23,11 +23,12 @@ def train(factor):
             loss.backward()
             optimizer.step()
         print(epoch, f"{loss:.3f}")
+    return model
 
 
 def sick():
-    train(1000.0)
+    return train(1000.0)
 
 
 def well():
-    train(1.0)
+    return train(1.0)

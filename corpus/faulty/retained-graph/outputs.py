@@ -24,11 +24,12 @@ def train(keep):
             optimizer.step()
             outputs.append(keep(out))
         print(epoch, f"{loss:.3f}", len(outputs))
+    return model
 
 
 def sick():
-    train(lambda out: out)
+    return train(lambda out: out)
 
 
 def well():
-    train(lambda out: out.detach())
+    return train(lambda out: out.detach())

@@ -25,11 +25,12 @@ def train(moves):
             optimizer.step()
         with torch.no_grad():
             print(epoch, f"{loss:.3f} {F.cross_entropy(model(x_val), y_val):.3f}")
+    return model
 
 
 def sick():
-    train(0)
+    return train(0)
 
 
 def well():
-    train(1)
+    return train(1)

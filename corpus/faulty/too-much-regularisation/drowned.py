@@ -31,11 +31,12 @@ def train(share):
         model.eval()
         with torch.no_grad():
             print(epoch, f"{loss:.3f} {F.cross_entropy(model(x[1400:]), y[1400:]):.3f}")
+    return model
 
 
 def sick():
-    train(0.97)
+    return train(0.97)
 
 
 def well():
-    train(0.1)
+    return train(0.1)

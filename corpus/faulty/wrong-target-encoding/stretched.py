@@ -25,11 +25,12 @@ def train(encode):
             optimizer.step()
         if epoch % 10 == 9:
             print(epoch, f"{loss:.3f} {(out.argmax(1) == y[rows]).float().mean():.2f}")
+    return model
 
 
 def sick():
-    train(lambda labels: labels.float()[:, None].expand(-1, 3))
+    return train(lambda labels: labels.float()[:, None].expand(-1, 3))
 
 
 def well():
-    train(lambda labels: F.one_hot(labels, 3).float())
+    return train(lambda labels: F.one_hot(labels, 3).float())

@@ -171,9 +171,8 @@ class Capture:
 
     def _in_forked_child(self) -> None:
         """There nothing is watched and nothing written."""
-        with suppress(Exception):  # the interpreter would print it
-            self.remove()
-            self._watcher.writer.abandon()
+        self.remove()
+        self._watcher.writer.abandon()
 
     def elsewhere(self) -> bool:
         """Whether this call is not to be watched: another thread's, or one of `torch.jit.trace`."""

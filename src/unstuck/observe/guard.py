@@ -130,15 +130,17 @@ def _receives(names: tuple[str, ...], values: dict[str, Any], frame: object) -> 
 
 
 def weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """A function that calls a method as long as its object exists.
+    """A function that calls a method as long as its object exists, and raises nothing.
 
-    For what can never be taken back: a function to be called at each fork, for instance.
+    For what can never be taken back and has nobody to tell: a function to be called at each fork,
+    whose errors the interpreter would print.
     """
     reference = weakref.WeakMethod(method)
 
     def call() -> None:
         found = reference()
         if found is not None:
-            found()
+            with suppress(Exception):
+                found()
 
     return call
