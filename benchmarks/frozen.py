@@ -25,7 +25,7 @@ from rich.progress import track
 
 import corpus
 from corpus.generated.samples import faulty, healthy
-from harness.records import masked, record_of
+from harness.records import contents, masked, record_of
 from unstuck.judge.engine import diagnose
 from unstuck.schema.findings import Diagnosis
 
@@ -45,19 +45,6 @@ def programs(generated: int, folder: Path) -> Iterator[tuple[str, Path, str]]:
         yield sample.name, file, ""
 
 
-def contents(events: str) -> str:
-    """A hash of the events of a record, the rows of each curve together."""
-    rows: dict[str, list[object]] = {}
-    others: list[object] = []
-    for line in events.splitlines():
-        event = json.loads(line)
-        if event["type"] == "step":
-            rows.setdefault(f"{event['signal']} {event['track']}", []).extend(event["rows"])
-        elif event.get("fact") != "program":  # the command line and the machine
-            others.append(event)
-    return hashlib.sha256(json.dumps([others, rows], sort_keys=True).encode()).hexdigest()[:16]
-
-
 def said(diagnosis: Diagnosis) -> dict[str, Any]:
     """What a diagnosis comes to, without its words."""
     return {
@@ -72,8 +59,8 @@ def state(file: Path, function: str) -> dict[str, Any]:
     """What is compared of a program."""
     record = record_of(file, function)
     events = (record / "events.jsonl").read_text(encoding="utf-8")
-    plain = masked(events).replace(f"{file.parent}/", "")
-    return {"record": contents(plain), **said(diagnose(record))}
+    plain = json.dumps(contents(masked(events).replace(f"{file.parent}/", "")), sort_keys=True)
+    return {"record": hashlib.sha256(plain.encode()).hexdigest()[:16], **said(diagnose(record))}
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import atexit
 import fcntl
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -78,17 +79,28 @@ def _record_of(program: Path, function: str, options: tuple[tuple[str, Any], ...
     return folder / "record"
 
 
-def output_of(program: Path, function: str = "main") -> str:
-    """What the program printed."""
-    return (record_of(program, function).parent / "output.txt").read_text(errors="replace")
-
-
 def masked(events: str) -> str:
     """The text of a record without what distinguishes one run, or one machine, from another."""
     events = re.sub(r'("record":")[0-9a-f]+"', rf'\g<1>{"0" * 32}"', events, count=1)
     for folder in (sys.prefix, str(ROOT)):
         events = events.replace(f"{folder}/", "")
     return events
+
+
+def contents(events: str) -> tuple[list[Any], dict[str, list[Any]]]:
+    """The events of a record, without the program's, and the rows of each curve together.
+
+    At what times rows were written makes no difference, nor do the command line and the machine.
+    """
+    rows: dict[str, list[Any]] = {}
+    others: list[Any] = []
+    for line in events.splitlines():
+        event = json.loads(line)
+        if event["type"] == "step":
+            rows.setdefault(f"{event['signal']} {event['track']}", []).extend(event["rows"])
+        elif event.get("fact") != "program":
+            others.append(event)
+    return others, rows
 
 
 # In this process ---------------------------------------------------------------------------------

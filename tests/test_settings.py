@@ -124,6 +124,15 @@ def test_other_projects_and_broken_files_do_not_matter(tmp_path: Path) -> None:
     assert settings(inside) == Settings()  # the nearest project counts
 
 
+@pytest.mark.parametrize("text", ["", "[tool.unstuck]\n"])
+def test_a_program_does_not_wait_for_what_only_judging_needs(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    code = "import sys\nfrom unstuck.arguments import project\nproject()\nprint(*sys.modules)"
+    done = processes.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                         encoding="utf-8", check=True)
+    assert not {"numpy", "unstuck.judge"} & set(done.stdout.split())
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pyproject.toml")

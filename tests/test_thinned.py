@@ -10,7 +10,6 @@ watched thinned in truth, so that what the looks leave behind is thinned with th
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import sys
@@ -22,7 +21,7 @@ import pytest
 
 import corpus
 from harness import thinning
-from harness.records import record_of
+from harness.records import contents, masked, record_of
 from tests import processes
 from unstuck.judge import catalogue
 from unstuck.judge.engine import began_before, diagnose
@@ -230,18 +229,5 @@ def test_a_record_depends_on_the_program_alone(tmp_path: Path) -> None:
              tmp_path / seed, corpus.pair_of("saturated-activations")],
             cwd=tmp_path, check=True, capture_output=True,
             env={**os.environ, "PYTHONHASHSEED": seed})
-        found.append(content(tmp_path / seed))
+        found.append(contents(masked((tmp_path / seed / "events.jsonl").read_text())))
     assert found[0] == found[1]
-
-
-def content(folder: Path) -> tuple[list[object], dict[object, list[object]]]:
-    """The events of a record as written, but the rows of each curve together."""
-    rows: dict[object, list[object]] = {}
-    events: list[object] = []
-    for line in (folder / "events.jsonl").read_text().splitlines():
-        event = json.loads(line)
-        if event["type"] == "step":
-            rows.setdefault((event["signal"], event["track"]), []).extend(event["rows"])
-        elif event["type"] != "header" and event.get("fact") != "program":
-            events.append(event)
-    return events, rows

@@ -60,11 +60,6 @@ def own_causes() -> tuple[Cause, ...]:
     return tuple(c for c in catalogue.causes() if c.detect.__module__.startswith("unstuck."))
 
 
-def file_name(cause: Cause) -> str:
-    """The stem of a cause's case."""
-    return cause.slug.replace("-", "_")
-
-
 def page_file(cause: Cause) -> Path:
     """Where the page of a cause lies."""
     return DOCS / "causes" / f"{cause.slug}.md"

@@ -61,7 +61,6 @@ def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
 
 def project() -> Settings:
     """The settings of the project that the working folder belongs to; refuses unusable ones."""
-    from unstuck.judge.catalogue import causes, slug_of
     from unstuck.settings import BadSettings, Settings, settings
 
     try:
@@ -72,9 +71,11 @@ def project() -> Settings:
         refuse(str(error))
     if not (found.ignore or found.thresholds):
         return found
-    thresholds = {threshold.name for cause in causes() for threshold in cause.thresholds}
+    from unstuck.judge.catalogue import causes, slug_of, threshold_names  # seldom wanted, and heavy
+
+    known = threshold_names(causes())
     for name in found.thresholds:
-        if name not in thresholds:
+        if name not in known:
             refuse(f"[tool.unstuck]: no cause has a threshold {name!r}")
     for name in found.ignore:
         try:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from unstuck.words import count, number
 
 LARGEST = 1 << 30  # bytes of a file
@@ -21,10 +19,6 @@ MOST_NUMBERS = 20_000_000  # of one run, all its series together
 DEEPEST = 64  # levels of brackets in JSON
 _CHUNK = 1 << 20
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_OPENED = np.zeros(256, dtype=np.int8)
-_OPENED[list(b"[{")] = 1
-_OPENED[list(b"]}")] = -1
-_OPENED.flags.writeable = False
 _KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"), (stat.S_ISSOCK, "a socket"),
@@ -119,10 +113,14 @@ def parsed(text: bytes | str, name: str) -> Any:
 
 def _depth(raw: bytes) -> int:
     """How deep brackets are nested, those within strings among them."""
+    import numpy as np  # the parent process reads settings before it starts the program
+
+    opened = np.zeros(256, dtype=np.int8)
+    opened[list(b"[{")], opened[list(b"]}")] = 1, -1
     level = deepest = 0
     for start in range(0, len(raw), _CHUNK):
         part = np.frombuffer(raw, dtype=np.uint8)[start : start + _CHUNK]
-        levels = level + np.cumsum(_OPENED[part], dtype=np.int64)
+        levels = level + np.cumsum(opened[part], dtype=np.int64)
         level, deepest = int(levels[-1]), max(deepest, int(levels.max()))
     return deepest
 

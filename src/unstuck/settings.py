@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +46,8 @@ def settings(folder: Path) -> Settings:
         raise BadSettings(str(error)) from None
     if "unstuck" not in text:
         return Settings()  # and whatever is wrong with it is not our business
+    import tomllib
+
     try:
         tools = tomllib.loads(text).get("tool")
     except tomllib.TOMLDecodeError as error:

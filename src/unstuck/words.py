@@ -53,6 +53,17 @@ def plural_of(noun: str) -> str:
     return noun + "s"
 
 
+def called(name: str) -> str:
+    """A layer's name in a sentence: a bare number of a Sequential reads as "layer 3"."""
+    return f"layer {name}" if name[:1].isdigit() else name
+
+
+def lowered(sentence: str) -> str:
+    """A sentence's start in mid-sentence; names such as SGD keep their capitals."""
+    alone = sentence[1:2].islower() or sentence[1:2] == " "
+    return sentence[:1].lower() + sentence[1:] if alone else sentence
+
+
 def joined(names: Iterable[str], most: int = 3, by: str = "and") -> str:
     """Names in a sentence: a; a and b; a, b and c; a, b, c and 4 more."""
     listed = list(names)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -45,6 +46,11 @@ def find(name: str) -> Cause:
         if wanted in (cause.slug, cause.code.lower(), *cause.formerly):
             return cause
     raise KeyError(name)
+
+
+def threshold_names(catalogue: Iterable[Cause]) -> set[str]:
+    """The names of the thresholds of these causes."""
+    return {threshold.name for cause in catalogue for threshold in cause.thresholds}
 
 
 def slug_of(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from unstuck.curves.outcome import judge
 from unstuck.curves.phases import remarks as curve_remarks
-from unstuck.judge.catalogue import causes, slug_of
+from unstuck.judge.catalogue import causes, slug_of, threshold_names
 from unstuck.judge.severity import SURE, severity_of
 from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
@@ -31,7 +31,7 @@ from unstuck.schema.findings import (
 )
 from unstuck.schema.requirements import LOSS
 from unstuck.schema.version import VERSION
-from unstuck.words import count, joined
+from unstuck.words import count, joined, lowered
 
 ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
 
@@ -57,7 +57,7 @@ def diagnose(
         record = read_record(record)
     catalogue = causes()
     overrides = dict(overrides or {})
-    known = {threshold.name for cause in catalogue for threshold in cause.thresholds}
+    known = threshold_names(catalogue)
     for name in overrides:
         if name not in known:
             raise ValueError(f"no cause has a threshold {name!r}")
@@ -111,7 +111,7 @@ def verdict_of(
                        tuple(s.name for s in missing)), []
     if cause.needs_trend and outcome.kind in ENDED_EARLY:
         why = outcome.says.partition(". ")[0].rstrip(".")
-        return Unknown(why[:1].lower() + why[1:], (_longer(record, outcome),)), []
+        return Unknown(lowered(why), (_longer(record, outcome),)), []
     try:
         return cause.detect(View(record, cause, outcome, overrides)), []
     except NotMeasured as error:
@@ -258,6 +258,5 @@ def _trial(suspects: Mapping[str, Present]) -> str | None:
         if found.remedies:
             remedy = found.remedies[0]
             words = remedy.ladder[0].words() if remedy.ladder else remedy.advice or remedy.name
-            words = words[:1].lower() + words[1:].rstrip(".")
-            changes.append(f"{words} (helps if it is {slug})")
+            changes.append(f"{lowered(words).rstrip('.')} (helps if it is {slug})")
     return f"run again with only one change: {', or '.join(changes)}" if changes else None

@@ -18,7 +18,7 @@ from unstuck.record.reader import Record
 from unstuck.record.series import Floats, Integers, PlaceSeries, Series
 from unstuck.schema.edits import Edit, OptimizerArgument, literal
 from unstuck.schema.facts.losses import Backward, Loss
-from unstuck.schema.facts.models import Layer, LayerRole, Model
+from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
@@ -85,6 +85,16 @@ def unread_loss(record: Record) -> str | None:
         return None
     line = f" at line {unread.location.line}" if unread.location is not None else ""
     return f"the hand-written loss{line} was not recognised"
+
+
+def first_model(view: View) -> Model | None:
+    """The model that is first called in training."""
+    return next((m for m in view.record.facts(Model) if m.call_location is not None), None)
+
+
+def weights(parameters: Iterable[Parameter]) -> int:
+    """How many numbers these parameters hold."""
+    return sum(math.prod(p.shape) for p in parameters)
 
 
 def mode_layers(view: View) -> list[Layer]:
@@ -278,11 +288,6 @@ def rate_code(optimizer: Optimizer, rate: float) -> str:
         if count == 1:
             return changed
     return f"{optimizer.kind}(model.parameters(), lr={literal(rate)})"
-
-
-def called(name: str) -> str:
-    """A layer's name in a sentence: a bare number of a Sequential reads as "layer 3"."""
-    return f"layer {name}" if name[:1].isdigit() else name
 
 
 def last_good_step(view: View) -> float:

@@ -13,6 +13,7 @@ from unstuck.measures.basics import (
     final,
     no_held_out_loss,
     train_loss_at_the_end,
+    weights,
 )
 from unstuck.measures.view import View
 from unstuck.record.series import Series
@@ -85,4 +86,4 @@ def restraint(view: View) -> str | None:
 
 def elements(view: View) -> int:
     """The number of trainable weights."""
-    return sum(math.prod(p.shape) for p in view.record.parameters().values() if p.trainable)
+    return weights(p for p in view.record.parameters().values() if p.trainable)

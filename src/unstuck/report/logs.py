@@ -19,7 +19,7 @@ from unstuck.report.chart import draw_curves
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Diagnosis, OutcomeKind
 from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
-from unstuck.words import count, number, percent
+from unstuck.words import count, joined, lowered, number, percent
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)
 _GO_ON = (OutcomeKind.LEARNING, OutcomeKind.OVERFITTING, OutcomeKind.PLATEAU,
@@ -96,9 +96,8 @@ def _read_as(reading: Reading) -> str:
     parts.append(f"held-out = {log.held_out!r}" if log.held_out else "no held-out column")
     parts.append(f"x = {log.axis!r}" if log.unit != "row" else "x = row")
     if reading.record.measured(LEARNING_RATE):
-        columns = list(reading.record.series(LEARNING_RATE))
-        parts.append(f"learning rate = {columns[0]!r}" + (f" and {len(columns) - 1} more"
-                                                          if len(columns) > 1 else ""))
+        columns = reading.record.series(LEARNING_RATE)
+        parts.append(f"learning rate = {joined(map(repr, columns), most=1)}")
     return f"{', '.join(parts)}; {count(log.rows, 'row')} of {log.format}"
 
 
@@ -200,7 +199,6 @@ def _counts(reading: Reading, by_held: bool) -> float:
 def _because(reading: Reading, by_held: bool, which: str) -> str:
     kind = reading.diagnosis.outcome.kind
     if kind in _FAILED:
-        said = summary.IN_WORDS[kind]
-        return said[0].lower() + said[1:]
+        return lowered(summary.IN_WORDS[kind])
     what = "best held-out loss" if by_held else "final train loss"
     return f"its {what}, {number(_counts(reading, by_held))}, is the {which}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from unstuck.schema.findings import Diagnosis, Finding, Outcome, OutcomeKind, Severity, Unknown
 from unstuck.schema.signals import BY_NAME
-from unstuck.words import count, joined, percent
+from unstuck.words import count, joined, lowered, percent
 
 WELL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED)
 _UNJUDGED = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
@@ -133,8 +133,3 @@ def totals(diagnosis: Diagnosis, notes: bool) -> str:
 def stopped(sentence: str) -> str:
     """A sentence with a full stop."""
     return sentence if sentence.endswith((".", "!", "?")) else sentence + "."
-
-
-def lowered(sentence: str) -> str:
-    """A sentence's start in mid-sentence; names such as SGD keep their capitals."""
-    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence

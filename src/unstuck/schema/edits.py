@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unstuck.words import count, number, percent, times
+from unstuck.words import called, count, number, percent, times
 
 
 class Safety(StrEnum):
@@ -33,11 +33,6 @@ def literal(value: float) -> str:
 
 
 _ARGUMENTS = {"lr": "learning rate", "weight_decay": "weight decay"}
-
-
-def _layer(name: str) -> str:
-    """A layer or a kind of layer in a sentence."""
-    return f"layer {name}" if name[:1].isdigit() else name
 
 
 def _class(optimizer: str) -> str:
@@ -97,7 +92,7 @@ class ReplaceLayer(Edit):
     by: str
 
     def words(self) -> str:
-        return f"replace {_layer(self.layer)} with {self.by}"
+        return f"replace {called(self.layer)} with {self.by}"
 
     def code(self) -> str:
         return f"nn.{self.by}"
@@ -111,7 +106,7 @@ class InsertLayer(Edit):
     layer: str
 
     def words(self) -> str:
-        return f"insert {self.layer} after {_layer(self.after)}"
+        return f"insert {self.layer} after {called(self.after)}"
 
     def code(self) -> str:
         return f"nn.{self.layer}"
@@ -124,10 +119,10 @@ class RemoveLayer(Edit):
     layer: str
 
     def words(self) -> str:
-        return f"remove {_layer(self.layer)}"
+        return f"remove {called(self.layer)}"
 
     def code(self) -> str:
-        return f"# without {_layer(self.layer)}"
+        return f"# without {called(self.layer)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +133,7 @@ class InitialiseLayer(Edit):
     scheme: str  # "kaiming_normal_", "xavier_uniform_", ...
 
     def words(self) -> str:
-        return (f"initialise the weights of {_layer(self.layer)} with {self.scheme} and its biases "
+        return (f"initialise the weights of {called(self.layer)} with {self.scheme} and its biases "
                 "with 0")
 
     def code(self) -> str:
@@ -298,3 +293,8 @@ class Remedy:
         if self.code_text is not None:
             return self.code_text
         return self.ladder[0].code() if self.ladder else (self.advice or "")
+
+
+def loss_form(code: str, reason: str) -> Remedy:
+    """The remedy that writes a loss, or what it receives, in another way."""
+    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))

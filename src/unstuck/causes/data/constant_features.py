@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import failed, learned_little, thinned
+from unstuck.measures.basics import failed, first_model, learned_little, thinned
 from unstuck.measures.samples import kept
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 from unstuck.schema.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
@@ -42,11 +41,6 @@ SAMPLES = Threshold(
 
 
 _USUAL = "(usual: less than 20 %)"
-
-
-def _model(view: View) -> Model | None:
-    known = [m for m in view.record.facts(Model) if m.call_location is not None]
-    return known[0] if known else None
 
 
 def _detect(view: View) -> Verdict:
@@ -95,7 +89,7 @@ def _present(
     view: View, series: Series, strength: float, title: str,
     signal: StepSignal = CONSTANT_INPUT_SHARE,
 ) -> Verdict:
-    model = _model(view)
+    model = first_model(view)
     share = float(series.values[-1])
     return Present(
         strength=strength,

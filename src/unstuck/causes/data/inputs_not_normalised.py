@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.statistics import ratio
-from unstuck.measures.basics import last, learned_little
+from unstuck.measures.basics import first_model, last, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
@@ -134,14 +134,8 @@ def _fold(factor: float) -> str:
     return f"more than {MOST_TIMES:,}-fold" if factor > MOST_TIMES else f"{number(factor)}-fold"
 
 
-def _model(view: View) -> Model | None:
-    """The model that meets the data first."""
-    known = [m for m in view.record.facts(Model) if m.call_location is not None]
-    return known[0] if known else None
-
-
 def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
-    model = _model(view)
+    model = first_model(view)
     order = np.argsort(scales.size)
     shown = [int(order[-1]), int(order[0])] if len(order) > 1 else [int(order[0])]
     sides = ("largest", "smallest")

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import (
-    called,
     constant_loss,
     drawn,
     failed,
@@ -32,7 +31,7 @@ from unstuck.schema.signals import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import number, percent, times
+from unstuck.words import called, number, percent, times
 
 DROPPED = Threshold(
     "dropped-share", 0.7,

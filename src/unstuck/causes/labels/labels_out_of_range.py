@@ -10,7 +10,7 @@ from unstuck.measures.basics import thinned, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety, literal
+from unstuck.schema.edits import Remedy, Safety, literal, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -73,10 +73,6 @@ def _labels(view: View, loss: Loss, bounds: tuple[float, float]) -> _Labels | No
         int(kinds[-1]) if len(kinds) else 0, steps, lows, highs, min(outside, default=0))
 
 
-def _form(code: str, reason: str) -> Remedy:
-    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
-
-
 def _span(labels: _Labels) -> str:
     return f"{number(labels.low)} to {number(labels.high)}"
 
@@ -93,10 +89,10 @@ def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     shift = labels.low >= 1 and labels.high == classes
     remedies = []
     if shift:
-        remedies.append(_form(
+        remedies.append(loss_form(
             f"F.{loss.function}(logits, labels - 1)", "count the labels from 0"))
     if labels.low == -1:
-        remedies.append(_form(
+        remedies.append(loss_form(
             f"F.{loss.function}(logits, labels, ignore_index=-1)",
             "ignore labels of -1, if they mark samples without a label"))
     valid = f"0 to {number(classes - 1)}" if classes > 1 else "0"
@@ -136,7 +132,7 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
         "1",
         f"receives labels from {_span(labels)}, but expects 0 to 1",
         0.0 if labels.low < 0 else 1.0, strength,
-        (_form(f"F.{loss.function}(outputs, {code})", reason),))
+        (loss_form(f"F.{loss.function}(outputs, {code})", reason),))
 
 
 def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
@@ -145,7 +141,7 @@ def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
     return _Fault(
         f"the labels are 0 and 1, but {loss.function} expects -1 and 1",
         "receives labels of 0 and 1, but expects -1 and 1", -1.0, 0.9,
-        (_form(f"F.{loss.function}(outputs, 2 * labels - 1)", "map the labels to -1 and 1"),))
+        (loss_form(f"F.{loss.function}(outputs, 2 * labels - 1)", "map the labels to -1 and 1"),))
 
 
 def _judge(view: View, loss: Loss) -> tuple[_Fault, _Labels] | None:

@@ -10,7 +10,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety
+from unstuck.schema.edits import Remedy, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -73,10 +73,6 @@ def _series(view: View, signal: PlaceSignal, loss: Loss) -> Series | None:
     return points if len(points) else None
 
 
-def _form(code: str, reason: str) -> Remedy:
-    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
-
-
 _CROSS_ENTROPY = "give the network one output per class and use cross-entropy"
 
 
@@ -119,7 +115,8 @@ def _regressed(view: View, loss: Loss) -> _Fault | Unknown | None:
         "numbers that are close to each other do not have similar inputs (correlation of the "
         f"distances: {number(correlation)}; for quantities: above {number(bar)})",
         bar, 0.9 if correlation <= 0 else 0.75,
-        (_form(f"F.cross_entropy(logits, labels.long())  # {classes} outputs", _CROSS_ENTROPY),))
+        (loss_form(
+            f"F.cross_entropy(logits, labels.long())  # {classes} outputs", _CROSS_ENTROPY),))
 
 
 def _repeated(view: View, loss: Loss) -> _Fault | None:
@@ -136,7 +133,7 @@ def _repeated(view: View, loss: Loss) -> _Fault | None:
         f"{number(high)}), so all outputs learn the same number",
         f"compares one class index with all {outputs} outputs",
         REPEATED_TARGETS, f"all {outputs} targets of a sample are the same number", 1.0, 0.93,
-        (_form("F.cross_entropy(logits, labels.long())",
+        (loss_form("F.cross_entropy(logits, labels.long())",
                "use cross-entropy, which takes class indices"),))
 
 
@@ -153,7 +150,7 @@ def _several(view: View, loss: Loss) -> _Fault | None:
         MULTIPLE_LABELS,
         f"{percent(share)} of the targets are rows of zeros and several ones (expected: one 1)",
         view.limit(SEVERAL), 0.85,
-        (_form("F.binary_cross_entropy_with_logits(logits, labels)",
+        (loss_form("F.binary_cross_entropy_with_logits(logits, labels)",
                "use binary cross-entropy, which judges each label separately"),))
 
 
@@ -170,7 +167,7 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
         "or 1 for each output",
         f"receives the class indices 0 to {number(high)} instead of 0 or 1",
         TARGET_MAXIMUM, f"the largest target is {number(high)} (expected: 1)", 1.0, 0.93,
-        (_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
+        (loss_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
 
 
 def _refused(view: View, loss: Loss) -> _Fault | None:
@@ -188,24 +185,24 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
         expected = (loss.input_shape[0], *loss.input_shape[2:])
         if kind not in ("int64", "uint8") and shape == expected:
             wants = "class indices of type int64"
-            remedy = _form(f"F.{loss.function}(outputs, labels.long())",
+            remedy = loss_form(f"F.{loss.function}(outputs, labels.long())",
                            "convert the targets to int64")
         elif same and (kind in WHOLE or loss.function == "nll_loss"):
             wants = f"one class index per sample, in shape {expected}"
-            remedy = _form(f"F.{loss.function}(outputs, labels.argmax(1))",
+            remedy = loss_form(f"F.{loss.function}(outputs, labels.argmax(1))",
                            "pass class indices instead of rows")
         elif len(shape) == len(expected) + 1 and shape[1] == 1 and not same:
             wants = f"one class index per sample, in shape {expected}"
-            remedy = _form(f"F.{loss.function}(outputs, labels.squeeze(1))",
+            remedy = loss_form(f"F.{loss.function}(outputs, labels.squeeze(1))",
                            "remove the extra axis of the targets")
     elif loss.function in BINARY and kind in WHOLE and (
         same or len(shape) < len(loss.input_shape)
     ):
         wants = f"floating-point targets of shape {tuple(loss.input_shape)}"
-        remedy = _form(f"F.{loss.function}(outputs, labels.float())",
+        remedy = loss_form(f"F.{loss.function}(outputs, labels.float())",
                        "convert the targets to floating point")
         if not same and loss.input_shape[-1] > 1:
-            remedy = _form("F.cross_entropy(logits, labels)",
+            remedy = loss_form("F.cross_entropy(logits, labels)",
                            "use cross-entropy, which takes class indices")
     if remedy is None:
         return None

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, called, learned_little, thinned
+from unstuck.measures.basics import GOOD_SKILL, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InitialiseLayer, Remedy, Safety
@@ -24,7 +24,7 @@ from unstuck.schema.signals import (
     TWIN_UNITS,
     WEIGHT_NORM,
 )
-from unstuck.words import count, joined, number, percent
+from unstuck.words import called, count, joined, number, percent
 
 TWINS = Threshold(
     "twin-units", 0.5,

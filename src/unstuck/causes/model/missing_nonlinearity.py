@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unstuck.measures.basics import GOOD_SKILL, called, learned_little
+from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import InsertLayer, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CURVED_OPERATIONS, STACKED_LAYERS
-from unstuck.words import count, joined, percent
+from unstuck.words import called, count, joined, percent
 
 STACKED = Threshold(
     "stacked-layers", 1.0,

@@ -12,7 +12,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, RemoveLayer, Safety
+from unstuck.schema.edits import Remedy, RemoveLayer, Safety, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
@@ -91,10 +91,6 @@ def _values(points: dict[str, Series]) -> _Values:
     )
 
 
-def _form(code: str, reason: str) -> Remedy:
-    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
-
-
 def _without(view: View, kind: str) -> Remedy:
     """Leave out the activation: the module if the model has one of that kind, else the call."""
     modules = [layer.name for layer in view.record.layers().values() if layer.kind == kind]
@@ -133,15 +129,15 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         return _Fault(
             "a softmax over one output", "several classes or a sigmoid",
             "a softmax over a single output is 1 for every sample",
-            (_form("torch.sigmoid(logits)", "use a sigmoid for a single output"),
-             _form("F.binary_cross_entropy_with_logits(logits, target)",
+            (loss_form("torch.sigmoid(logits)", "use a sigmoid for a single output"),
+             loss_form("F.binary_cross_entropy_with_logits(logits, target)",
                    "use the binary loss on the raw output")), 0.97)
     axis = _axis(loss)
     if operation in ("Softmax", "LogSoftmax") and axis is not None:
         return _Fault(
             f"a softmax over {axis}", "a distribution over the classes of each sample",
             f"the softmax runs over {axis} instead of the classes",
-            (_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes"),),
+            (loss_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes"),),
             0.95)
     summed = values.probabilities(slack) and values.class_sum <= near
     across = values.probabilities(slack) and values.batch_sum <= near and not (
@@ -157,9 +153,9 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
             "raw scores", "probabilities between 0 and 1",
             f"receives raw scores ({number(values.low)} to {number(values.high)}), not "
             "probabilities",
-            (_form("F.binary_cross_entropy_with_logits(logits, target)",
+            (loss_form("F.binary_cross_entropy_with_logits(logits, target)",
                    "use the loss that takes raw scores"),
-             _form("F.binary_cross_entropy(torch.sigmoid(logits), target)",
+             loss_form("F.binary_cross_entropy(torch.sigmoid(logits), target)",
                    "apply a sigmoid first")), 0.97, by_value=True)
     return _hand_written(view, loss) if loss.hand_written else None
 
@@ -173,7 +169,7 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
             "the output of a softmax", wants,
             f"receives probabilities and applies a {own} on top",
             (_without(view, "Softmax"),
-             _form("F.nll_loss(torch.log(probabilities), target)",
+             loss_form("F.nll_loss(torch.log(probabilities), target)",
                    "take the logarithm and use nll_loss")),
             0.97 if operation == "Softmax" else 0.85, by_value=operation != "Softmax")
     if operation == "Sigmoid":
@@ -181,7 +177,7 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
             "the output of a sigmoid", wants,
             f"receives sigmoid outputs and applies a {own} on top",
             (_without(view, "Sigmoid"),
-             *((_form("F.binary_cross_entropy(probabilities, target)",
+             *((loss_form("F.binary_cross_entropy(probabilities, target)",
                       "use the loss that takes probabilities"),) if own == "sigmoid" else ())),
             0.95)
     if across and loss.function == "cross_entropy":
@@ -200,10 +196,11 @@ def _log_probabilities(
         return None
     instead = "cross_entropy" if loss.function == "nll_loss" else "kl_div"
     takes = (
-        _form("F.cross_entropy(logits, target)", "use cross_entropy on the raw scores"),
-        _form("F.nll_loss(torch.log_softmax(logits, dim=1), target)", "apply log_softmax first"),
+        loss_form("F.cross_entropy(logits, target)", "use cross_entropy on the raw scores"),
+        loss_form("F.nll_loss(torch.log_softmax(logits, dim=1), target)",
+                  "apply log_softmax first"),
     ) if instead == "cross_entropy" else (
-        _form("F.kl_div(torch.log_softmax(logits, dim=1), target)", "apply log_softmax first"),
+        loss_form("F.kl_div(torch.log_softmax(logits, dim=1), target)", "apply log_softmax first"),
     )
     if operation in ("Softmax", "Sigmoid") or summed:
         return _Fault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import called, learned_little, level, loss_points, thinned
+from unstuck.measures.basics import learned_little, level, loss_points, thinned
 from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -10,7 +10,7 @@ from unstuck.schema.edits import Remedy, RemoveLayer, Safety
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, TRAIN_LOSS
-from unstuck.words import count, number, percent
+from unstuck.words import called, count, number, percent
 
 LAYERS = Threshold(
     "many-layers", 8.0,

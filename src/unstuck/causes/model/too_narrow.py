@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import called, learned_little
+from unstuck.measures.basics import learned_little
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     Shortfall,
@@ -17,7 +17,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
-from unstuck.words import count
+from unstuck.words import called, count
 
 SQUEEZE = Threshold(
     "units-per-input", 0.25,

@@ -13,6 +13,7 @@ from unstuck.measures.basics import (
     loss_points,
     nan_median,
     thinned,
+    typed,
     weight_updates,
 )
 from unstuck.measures.view import Threshold, View
@@ -119,7 +120,7 @@ def _present(
     steps, values = thinned(series.steps, series.values)
     loss_steps, losses = loss_points(view)
     limit = number(clipping.limit)
-    raised = _typed(fitting)
+    raised = typed(fitting)
     written = expression(clipping.location)
     return Present(
         strength=strength,
@@ -137,7 +138,7 @@ def _present(
         ),
         remedies=(
             Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,
-                   (Clip(raised), Clip(_typed(3 * fitting))),
+                   (Clip(raised), Clip(typed(3 * fitting))),
                    code_text=None if written is None or clipping.function != "clip_grad_norm_"
                    else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
             Remedy("remove the clip", Safety.CHANGES_EXPERIMENT,
@@ -145,11 +146,6 @@ def _present(
                    "explodes."),
         ),
     )
-
-
-def _typed(limit: float) -> float:
-    """A limit as one would type it, with one digit."""
-    return float(format(limit, ".1g"))
 
 
 CAUSE = Cause(

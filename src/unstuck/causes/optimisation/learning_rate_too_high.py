@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
     rate_code,
     rates,
     thinned,
+    typed,
     weight_updates,
 )
 from unstuck.measures.looks import gaps
@@ -200,7 +201,7 @@ def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
     fitting = now * min(0.01 / size, 0.5)
     walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
     ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
-    best = float(format(fitting, ".1g"))
+    best = typed(fitting)
     return (
         Remedy("lower the learning rate", Safety.SAFE, ladder,
                code_text=rate_code(optimizer, best)),

@@ -18,6 +18,7 @@ from unstuck.measures.basics import (
     rate_code,
     rates,
     thinned,
+    typed,
     weight_updates,
 )
 from unstuck.measures.view import Threshold, View
@@ -161,7 +162,7 @@ def _remedies(optimizer: Optimizer | None, fastest: float) -> tuple[Remedy, ...]
     return (
         Remedy("raise the learning rate", Safety.SAFE,
                rates(optimizer, [fitting, *near, fitting * 3, fitting / 3]),
-               code_text=rate_code(optimizer, float(format(fitting, ".1g")))),
+               code_text=rate_code(optimizer, typed(fitting))),
         longer,
     )
 

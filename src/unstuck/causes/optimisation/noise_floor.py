@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import loss_points, rate_code, rates, train_loss_at_the_end
+from unstuck.measures.basics import loss_points, rate_code, rates, train_loss_at_the_end, typed
 from unstuck.measures.looks import left_out
 from unstuck.measures.steps import (
     EARLY_PAIRS,
@@ -91,7 +91,7 @@ def _detect(view: View) -> Verdict:
         remedies.insert(0, Remedy(
             "lower the learning rate", Safety.CHANGES_EXPERIMENT,
             rates(optimizer, (now / 10, now / 3, now / 30)), code_text=rate_code(
-                optimizer, float(format(now / 10, ".1g")))))
+                optimizer, typed(now / 10))))
     if size is not None:
         remedies.append(Remedy("use larger batches", Safety.CHANGES_EXPERIMENT,
                                (BatchSize(round(4 * size)), BatchSize(round(16 * size)))))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.measures.basics import called, level
+from unstuck.measures.basics import level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import PASTED_SHARE
-from unstuck.words import count, percent
+from unstuck.words import called, count, percent
 
 MOST = Threshold(
     "pasted-share", 0.5,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from unstuck.measures.basics import called, thinned
+from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
-from unstuck.words import count, joined, number, percent
+from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(
     "detached-steps", 2.0,
@@ -63,20 +61,16 @@ def _lost(view: View, cut: Cut) -> list[Parameter]:
     return lost
 
 
-def _size(parameters: list[Parameter]) -> int:
-    return sum(math.prod(p.shape) for p in parameters)
-
-
 def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
     reached = view[REACHED]
     every = [p for p in view.record.parameters().values() if p.trainable]
-    share = percent(_size(lost) / max(_size(every), 1))
+    share = percent(weights(lost) / max(weights(every), 1))
     names = joined([called(name) for name in cut.before])
     return Present(
         # If nothing in the source cuts the graph, the output may only be unused.
         strength=0.9 if cut.seen else 0.45,
-        title=f"the loss does not reach {names[:80]}, so {number(_size(lost))} of "
-        f"{count(_size(every), 'weight')} ({share}) get no gradient",
+        title=f"the loss does not reach {names[:80]}, so {number(weights(lost))} of "
+        f"{count(weights(every), 'weight')} ({share}) get no gradient",
         since_step=int(reached[lost[0].name].steps[0]),
         location=cut.location,
         label=f"gradients stop at {called(cut.name)[:40]}",
@@ -92,7 +86,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
 
 def _without_graph(view: View, cut: Cut) -> Verdict:
     every = [p for p in view.record.parameters().values() if p.trainable]
-    which = f"none of its {count(_size(every), 'trainable weight')}" if every else (
+    which = f"none of its {count(weights(every), 'trainable weight')}" if every else (
         "no weight of an optimizer")
     return Present(
         strength=0.95,

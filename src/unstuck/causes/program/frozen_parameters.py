@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from unstuck.measures.basics import called, thinned
+from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import FROZEN, OUTPUT_MEAN
-from unstuck.words import count, joined, percent
+from unstuck.words import called, count, joined, percent
 
 SHARE = Threshold(
     "frozen-share", 0.5,
@@ -65,11 +63,7 @@ def _share(view: View, model: Model) -> tuple[list[Parameter], float]:
         if not p.trainable and p.name in series and np.all(series[p.name].values == 1)
         and (used is None or p.layer in used)
     ]
-    return fresh, _size(fresh) / max(_size(own), 1)
-
-
-def _size(parameters: list[Parameter]) -> int:
-    return sum(math.prod(p.shape) for p in parameters)
+    return fresh, weights(fresh) / max(weights(own), 1)
 
 
 def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> Verdict:
@@ -80,7 +74,7 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
     return Present(
         strength=0.9,
         title=f"{part} of the weights of {model.name} are frozen at their random initial values "
-        f"({count(_size(fresh), 'weight')} in {joined(map(called, names))[:80]})",
+        f"({count(weights(fresh), 'weight')} in {joined(map(called, names))[:80]})",
         since_step=min(int(series[p.name].steps[0]) for p in fresh),
         location=line or model.location,
         label=f"{part} of the weights stay random",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, called, failed, thinned
+from unstuck.measures.basics import GOOD_SKILL, failed, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
@@ -15,7 +13,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import HELD, REACHED
-from unstuck.words import count, joined, number, percent
+from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(
     "unheld-steps", 2.0,
@@ -85,10 +83,6 @@ def _times_reached(view: View, parameter: Parameter) -> int:
     return 0 if series is None else len(np.unique(series.steps[series.values == 1]))
 
 
-def _size(parameters: list[Parameter]) -> int:
-    return sum(math.prod(p.shape) for p in parameters)
-
-
 def _units(view: View, missing: list[Parameter]) -> list[tuple[str, Model]]:
     """What is missing, in the largest units that are missing whole: models, else layers."""
     lost = {p.name for p in missing}
@@ -138,8 +132,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     units = _units(view, missing)
     names = [called(name) for name, _ in units]
     every = [p for model in view.record.facts(Model) for p in model.parameters if p.trainable]
-    size = _size(missing)
-    share = percent(size / max(_size(every), 1))
+    size = weights(missing)
+    share = percent(size / max(weights(every), 1))
     useless = _useless(view)
     optimizer = useless if useless is not None else _nearest(view, missing)
     skill = view.outcome.skill
@@ -159,7 +153,7 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
         fault = f"{useless.name} updates only parameters that no loss reaches"
     return Present(
         strength=strength,
-        title=f"{fault}, so {number(size)} of {number(_size(every))} trainable parameters "
+        title=f"{fault}, so {number(size)} of {number(weights(every))} trainable parameters "
         f"({share}) never change",
         since_step=int(series[missing[0].name].steps[0]),
         location=_location(optimizer, units),

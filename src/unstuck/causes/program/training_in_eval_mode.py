@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import called, mode_layers, thinned, unwatched
+from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -12,7 +12,7 @@ from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
-from unstuck.words import count, joined
+from unstuck.words import called, count, joined
 
 TIMES = Threshold(
     "eval-mode-steps", 2.0,

@@ -10,7 +10,6 @@ import numpy as np
 from unstuck.measures.basics import (
     GOOD_SKILL,
     POOR_SKILL,
-    called,
     failed,
     learned_little,
     level,
@@ -33,7 +32,7 @@ from unstuck.schema.signals import (
     TRAIN_IN_VALIDATION,
     TRAIN_LOSS,
 )
-from unstuck.words import count, number, percent, times
+from unstuck.words import called, count, number, percent, times
 
 FEW = Threshold(
     "few-values", 8.0,

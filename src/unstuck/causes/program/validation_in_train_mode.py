@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unstuck.measures.basics import called, mode_layers, thinned, unwatched
+from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -14,7 +14,7 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
-from unstuck.words import count, joined
+from unstuck.words import called, count, joined
 
 SHARE = Threshold(
     "train-mode-share", 0.5,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import (
-    called,
     failed,
     last_good_step,
     learned_little,
@@ -23,7 +22,7 @@ from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_MEAN, SILENT_SHARE
-from unstuck.words import count, percent
+from unstuck.words import called, count, percent
 
 NEARLY_ALL = Threshold(
     "dead-layer", 0.9,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.measures.basics import called, last_good_step, thinned
+from unstuck.measures.basics import last_good_step, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -24,7 +24,7 @@ from unstuck.schema.signals import (
     TRAIN_LOSS,
     WEIGHT_NORM,
 )
-from unstuck.words import count, number, times
+from unstuck.words import called, count, number, times
 
 TIME = Threshold(
     "growth-through-time", 100.0,

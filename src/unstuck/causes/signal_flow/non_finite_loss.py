@@ -6,24 +6,17 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import (
-    called,
-    loss_points,
-    optimizer_of,
-    rate_code,
-    rates,
-    risky_function,
-)
+from unstuck.measures.basics import loss_points, optimizer_of, rate_code, rates, risky_function
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Clip, LossForm, Remedy, Safety
+from unstuck.schema.edits import Clip, Remedy, Safety, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import TRAIN_LOSS
-from unstuck.words import count, number
+from unstuck.words import called, count, number
 
 # What an autograd operation is called by the people who wrote it.
 NAMES = {
@@ -110,10 +103,6 @@ def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
     return located[0] if located else None
 
 
-def _form(code: str, reason: str) -> Remedy:
-    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
-
-
 def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
     stage = found.stage if found is not None else NonFiniteStage.UNKNOWN
     stem = (found.operation or "").split("Backward")[0] if found is not None else ""
@@ -127,22 +116,22 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
     match stem:
         case "Log" | "Log2" | "Log10":
             return (
-                _form("torch.log(p.clamp_min(1e-8))", "keep the argument of log above zero"),
-                _form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores"),
+                loss_form("torch.log(p.clamp_min(1e-8))", "keep the argument of log above zero"),
+                loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores"),
             )
         case "Exp" | "Expm1" | "Softmax":
             return (
-                _form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
-                _form("torch.exp(x.clamp(max=50))", "limit the argument of exp"),
+                loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
+                loss_form("torch.exp(x.clamp(max=50))", "limit the argument of exp"),
             )
         case "Sqrt" | "Rsqrt" | "Norm" | "LinalgVectorNorm" | "Std" | "Cdist":
-            return (_form("torch.sqrt(x + 1e-8)", "keep the argument of sqrt above zero"),)
+            return (loss_form("torch.sqrt(x + 1e-8)", "keep the argument of sqrt above zero"),)
         case "Pow":
-            return (_form("(x + 1e-8) ** 0.5", "keep the base of the power above zero"),)
+            return (loss_form("(x + 1e-8) ** 0.5", "keep the base of the power above zero"),)
         case "Div" | "Reciprocal":
-            return (_form("a / (b + 1e-8)", "keep the divisor away from zero"),)
+            return (loss_form("a / (b + 1e-8)", "keep the divisor away from zero"),)
         case "Acos" | "Asin":
-            return (_form("torch.acos(x.clamp(-1 + 1e-6, 1 - 1e-6))",
+            return (loss_form("torch.acos(x.clamp(-1 + 1e-6, 1 - 1e-6))",
                           "keep the argument between -1 and 1"),)
     look = (Remedy("check what the operation receives", Safety.ADVICE,
                    advice="Put assert torch.isfinite(x).all() before the call of the model. It "

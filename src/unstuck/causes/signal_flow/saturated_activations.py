@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import called, last_good_step, learned_little, thinned
+from unstuck.measures.basics import last_good_step, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -22,7 +22,7 @@ from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import OUTPUT_MEAN, SATURATED_SHARE
-from unstuck.words import count, joined, number, percent
+from unstuck.words import called, count, joined, number, percent
 
 HALF = Threshold(
     "saturated-half", 0.5,

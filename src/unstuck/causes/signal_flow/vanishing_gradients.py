@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import called, learned_little, spread, thinned
+from unstuck.measures.basics import learned_little, spread, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
@@ -15,7 +15,7 @@ from unstuck.schema.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLa
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, SATURATED_SHARE
-from unstuck.words import count, number, percent, times
+from unstuck.words import called, count, number, percent, times
 
 LAYERS = Threshold(
     "fewest-layers", 4.0,
