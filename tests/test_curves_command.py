@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from unstuck.cli import app
-from unstuck.report.advice import advice
+from unstuck.judge.advice import advice
 from unstuck.report.schema import json_schema, runs_schema
 from unstuck.schema.findings import OutcomeKind
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.run import End, EndKind
 from unstuck.schema.findings import (
     Absent,
+    Confidence,
     Evidence,
     OutcomeKind,
     Present,
@@ -110,9 +112,40 @@ def test_a_mistake_is_an_error_where_the_program_crashed(judged):
 
 
 def test_what_is_more_unlikely_than_not_is_a_note(judged):
-    (finding,) = judged(flat(), cause("a", present(0.49), Harm.MISTAKE)).findings
+    (finding,) = judged(solved(), cause("a", present(0.49), Harm.MISTAKE)).findings
     assert finding.severity is Severity.NOTE
-    assert not judged(flat(), cause("a", present(0.49), Harm.MISTAKE)).counted()
+    assert finding.confidence is Confidence.POSSIBLE
+
+
+def test_a_run_that_failed_has_a_best_suspect(judged):
+    weak, weaker = cause("a", present(0.3)), cause("b", present(0.4))
+    found = judged(flat(), weak, weaker)
+    assert [(f.cause, f.severity) for f in found.findings] == [
+        ("b", Severity.WARNING), ("a", Severity.NOTE)]
+    assert found.findings[0].confidence is Confidence.POSSIBLE
+    assert "b" in found.next_steps[0].text or found.next_steps[0].command == "unstuck explain b"
+    sure = judged(flat(), weak, weaker, cause("c", present(0.6)))
+    assert [f.cause for f in sure.counted()] == ["c"]
+    assert not judged(solved(), weak, weaker).counted()
+    assert not judged(flat(), cause("a", present(0.4), Harm.DISTRUST)).counted()
+
+
+def test_a_failed_run_without_a_finding_is_no_dead_end(judged):
+    steps = judged(flat(), cause("a", Absent("no"))).next_steps
+    assert steps
+    assert all(step.text.endswith(".") for step in steps)
+    assert not judged(solved(), cause("a", Absent("no"))).next_steps
+    assert judged(short(), cause("a", Absent("no"))).next_steps[0].text == (
+        "Train for at least 27 more steps.")
+
+
+def test_only_what_is_true_by_definition_is_certain(judged):
+    def graded(found: Present) -> Confidence:
+        return judged(flat(), cause("a", found)).findings[0].confidence
+
+    assert graded(present(0.95)) is Confidence.LIKELY
+    assert graded(replace(present(0.95), certain=True)) is Confidence.CERTAIN
+    assert graded(replace(present(0.45), certain=True)) is Confidence.POSSIBLE
 
 
 # Roots and symptoms ------------------------------------------------------------------------------

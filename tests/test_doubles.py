@@ -44,11 +44,15 @@ def test_a_recurrence_that_explodes_and_a_rate_that_is_too_high() -> None:
         present = findings[one].present
         assert present.one_of == (other,)
         assert present.separated_by
-        assert "clip" in present.separated_by
-        assert "learning rate" in present.separated_by
+        assert "clip" in present.separated_by.words
+        assert "learning rate" in present.separated_by.words
+        assert {arm.means for arm in present.separated_by.arms} == {
+            "the cause is exploding-gradients", "the cause is learning-rate-too-high"}
+        assert all(arm.edits for arm in present.separated_by.arms)
     first = to_dict(diagnose(record))["findings"][0]
     assert first["one_of"] == ["learning-rate-too-high"]
-    assert first["separated_by"]
+    assert "clip" in first["separated_by"]["words"]
+    assert len(first["separated_by"]["arms"]) == 2
 
 
 def test_raw_inputs_and_large_weights(tmp_path: Path) -> None:

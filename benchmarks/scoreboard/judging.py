@@ -22,7 +22,7 @@ class Named:
     severity: str
     explained_by: str | None = None
     one_of: tuple[str, ...] = ()
-    separated_by: str | None = None
+    separated_by: str = ""
     line: int | None = None
     title: str = ""
 
@@ -70,7 +70,7 @@ def judge(home: Path, early: bool) -> Judgement:
         outcome=diagnosis.outcome.kind.value,
         findings=tuple(
             Named(found.cause, found.severity.value, found.explained_by, found.one_of,
-                  found.separated_by,
+                  found.separated_by.words if found.separated_by else "",
                   found.location.line if found.location else None,
                   found.title)
             for found in diagnosis.findings),

@@ -12,6 +12,7 @@ import pytest
 from unstuck.arguments import put_json
 from unstuck.report import schema
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import (
     Absent,
     Diagnosis,
@@ -39,7 +40,7 @@ def _diagnosis() -> Diagnosis:
          Evidence("update-norm", "fc", (3,), (-inf,), inf, "it is far")),
         (Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),)),
          Remedy("talk", Safety.ADVICE, advice="look at the data")),
-        ("dead-relu",), "a lower rate",
+        ("dead-relu",), Experiment("a lower rate", (Arm((), "it is the rate", "a tenth of it"),)),
     )
     trial = TrialResult("cured", (inf,), (0.2,), (1,), (0.08,), 3.5)
     return Diagnosis(
@@ -76,7 +77,7 @@ def test_a_report_says_what_the_design_says() -> None:
     document = schema.to_dict(_diagnosis())
     assert list(document) == [
         "schema", "version", "record", "outcome", "outcome_confidence", "findings", "verdicts",
-        "ignored",
+        "ignored", "next_steps",
     ]
     first, second = document["findings"]
     assert first["cause"] == "learning-rate-too-high"

@@ -12,9 +12,11 @@ from rich.cells import cell_len
 
 import unstuck
 from unstuck.judge import catalogue
+from unstuck.judge.advice import next_steps
 from unstuck.record.reader import Record
 from unstuck.report import terminal
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind
@@ -66,7 +68,8 @@ def _diagnosis(
     verdicts: tuple[tuple[str, Verdict], ...] = (), remarks: tuple[str, ...] = (),
 ) -> Diagnosis:
     outcome = Outcome(kind, 0.97, "The loss is inf from step 14 on.")
-    return Diagnosis("0.1.0", "abc", outcome, findings, verdicts, 120, remarks)
+    steps = next_steps(outcome, findings, held_out=True, watched=True)
+    return Diagnosis("0.1.0", "abc", outcome, findings, verdicts, 120, remarks, (), steps)
 
 
 def _shown(diagnosis: Diagnosis, **options: Any) -> str:
@@ -84,7 +87,7 @@ def test_a_finding_looks_as_promised() -> None:
     evidence = Evidence("train-loss", "", (0, 1, 2, 3), (1, 2, 3, 8.0), 1.0, "the loss grew")
     other = Remedy("clip", Safety.CHANGES_EXPERIMENT, code_text="clip(\n    model)")
     present = _present(_at(), evidence=(evidence,), remedies=(_RATE, other), one_of=("a", "b"),
-                       separated_by="lower the learning rate")
+                       separated_by=Experiment("lower the learning rate"))
     shown = _shown(_diagnosis(replace(
         _finding(present), trial=TrialResult("cured", (2.3, 2.4), (0.1, 0.2), (1, 2), (0.1,), 3.0)
     )))
@@ -129,6 +132,21 @@ def test_nothing_gets_lost_where_roots_are_hidden_or_go_round() -> None:
     assert "unstuck: 2 errors and 1 warning; 1 note hidden (--notes shows it)" in shown
 
 
+def test_the_best_suspect_is_called_one() -> None:
+    weak = replace(_present(_at()), strength=0.4)
+    suspect = _finding(weak, severity=Severity.WARNING)
+    shown = " ".join(_shown(_diagnosis(suspect)).split())
+    assert "next: Change one thing and run again: set the learning rate of SGD to 0.08." in shown
+    assert "If that helps, the cause is learning-rate-too-high." in shown
+    assert "= note this is only the best suspect: nothing surer explains" in shown
+    trial = Experiment("run it twice")
+    told = replace(weak, one_of=("loss-sign",), separated_by=trial)
+    shown = " ".join(_shown(_diagnosis(_finding(told, severity=Severity.WARNING))).split())
+    assert "next: " not in shown
+    assert "cannot distinguish it from loss-sign; to find out, run it twice" in shown
+    assert "suspect" not in _shown(_diagnosis(_finding(weak, severity=Severity.NOTE)), notes=True)
+
+
 def test_a_healthy_run_gets_one_sentence() -> None:
     verdicts = (("a", Absent("no")), ("b", Absent("no")))
     assert _shown(_diagnosis(kind=OutcomeKind.LEARNING, verdicts=verdicts)) == (
@@ -143,14 +161,14 @@ def test_a_failure_that_nothing_explains_gets_a_next_step() -> None:
     shown = _shown(_diagnosis(verdicts=verdicts))
     assert shown.startswith(
         "unstuck: The training diverged (confidence 97 %), and none of the 2 causes checked over "
-        "120 steps\n  explains it. The loss is inf from step 14 on.\nnext: divide the learning "
+        "120 steps\n  explains it. The loss is inf from step 14 on.\nnext: Divide the learning "
     )
     assert "next: " not in _shown(_diagnosis(verdicts=verdicts), advise=False)
     one = " ".join(_shown(_diagnosis(verdicts=verdicts[:1])).split())
     assert "and the only cause checked over 120 steps does not explain it." in one
     short = _shown(_diagnosis(kind=OutcomeKind.TOO_SHORT, verdicts=verdicts))
     assert "None of the 2 causes that could be checked is present." in " ".join(short.split())
-    assert "next: " not in short
+    assert "next: Train longer." in short
 
 
 @pytest.mark.parametrize("kind", OutcomeKind)

@@ -11,16 +11,19 @@ import numpy as np
 
 from unstuck.curves.outcome import judge
 from unstuck.curves.phases import remarks as curve_remarks
+from unstuck.judge.advice import next_steps
 from unstuck.judge.catalogue import causes, slug_of, threshold_names
-from unstuck.judge.severity import SURE, severity_of
+from unstuck.judge.severity import severity_of, with_suspect
 from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
 from unstuck.measures.view import View
 from unstuck.record.reader import NotMeasured, Record, read_record
 from unstuck.record.schedule import after
 from unstuck.rules.cause import Cause, Harm
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import (
+    SURE,
     Diagnosis,
     Finding,
     Outcome,
@@ -30,6 +33,7 @@ from unstuck.schema.findings import (
     Verdict,
 )
 from unstuck.schema.requirements import LOSS
+from unstuck.schema.signals import HELD_OUT_LOSS
 from unstuck.schema.version import VERSION
 from unstuck.words import count, joined, lowered
 
@@ -79,6 +83,7 @@ def diagnose(
         [c for c, v in verdicts if isinstance(v, Unknown)
          and not (c.needs_trend and outcome.kind in ENDED_EARLY)],
         record.looks)
+    findings = with_suspect(findings, {c.slug: c.harm for c in catalogue}, outcome)
     findings, ignored, trouble = split(findings, silenced, slug_of)
     remarks += trouble
     return Diagnosis(
@@ -90,6 +95,8 @@ def diagnose(
         steps=record.steps,
         remarks=tuple(dict.fromkeys(remarks)),
         ignored=ignored,
+        next_steps=next_steps(outcome, findings, held_out=record.measured(HELD_OUT_LOSS),
+                              watched=record.fact(Log) is None),
     )
 
 
@@ -251,12 +258,13 @@ def _alike(cause: Cause, other: Cause) -> bool:
     return other.slug in cause.alike or cause.slug in other.alike
 
 
-def _trial(suspects: Mapping[str, Present]) -> str | None:
+def _trial(suspects: Mapping[str, Present]) -> Experiment | None:
     """The runs that would separate causes: one for each, with only its first remedy applied."""
-    changes = []
-    for slug, found in suspects.items():
-        if found.remedies:
-            remedy = found.remedies[0]
-            words = remedy.ladder[0].words() if remedy.ladder else remedy.advice or remedy.name
-            changes.append(f"{lowered(words).rstrip('.')} (helps if it is {slug})")
-    return f"run again with only one change: {', or '.join(changes)}" if changes else None
+    arms = {
+        slug: Arm(found.remedies[0].ladder[:1], f"the cause is {slug}",
+                  lowered(found.remedies[0].words()).rstrip("."))
+        for slug, found in suspects.items() if found.remedies
+    }
+    changes = [f"{arm.change()} (helps if it is {slug})" for slug, arm in arms.items()]
+    return Experiment(f"run again with only one change: {', or '.join(changes)}",
+                      tuple(arms.values())) if arms else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.rules.cause import Cause, Harm
-from unstuck.schema.findings import Outcome, Present, Severity
+from unstuck.schema.findings import Confidence, Finding, Outcome, Present, Severity
 
-SURE = 0.5  # a finding less sure than this is no ground for an alarm
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 
@@ -14,7 +16,7 @@ def severity_of(
     cause: Cause, present: Present, outcome: Outcome, crashed: bool = False
 ) -> Severity:
     """How much a finding matters, taken by itself."""
-    if present.strength < SURE:
+    if present.confidence is Confidence.POSSIBLE:
         return Severity.NOTE
     if cause.harm in (Harm.DISTRUST, Harm.LEAK, Harm.OVERFIT):
         return Severity.WARNING
@@ -25,3 +27,20 @@ def severity_of(
     fell_short = present.strength >= PROVEN and not present.one_of and (
         outcome.skill is not None and outcome.skill < GOOD_SKILL)
     return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE
+
+
+def with_suspect(
+    findings: Sequence[Finding], harms: Mapping[str, Harm], outcome: Outcome
+) -> tuple[Finding, ...]:
+    """The findings; of a run that learned little, and that nothing sure explains, the best suspect.
+
+    That is the first note on what makes a run fail, as a warning. It comes first.
+    """
+    if not learned_little(outcome) or any(f.severity is not Severity.NOTE for f in findings):
+        return tuple(findings)
+    able = [f for f in findings if harms[f.cause] in (Harm.MISTAKE, Harm.CONDITION)]
+    if not able:
+        return tuple(findings)
+    best = max(able, key=lambda finding: finding.strength)  # the first of those equally strong
+    suspect = replace(best, severity=Severity.WARNING, explained_by=None)
+    return (suspect, *(f for f in findings if f is not best))

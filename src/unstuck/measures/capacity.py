@@ -19,7 +19,7 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
 )
 from unstuck.measures.samples import kept
-from unstuck.measures.steps import jump_cost, late_step
+from unstuck.measures.steps import jump_cost, late_step, slope
 from unstuck.measures.view import View
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Unknown
@@ -65,7 +65,7 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     A loss that plateaus above zero may have reached the noise of the labels. It has not where
     nearest neighbours or kernel ridge regression predict samples that they were not fitted to
     better than the network predicts those that it was trained on. Its cause uses
-    `SAMPLE_SIGNALS` and the norms of `jump_cost`.
+    `SAMPLE_SIGNALS`, the norms of `jump_cost` and the product of `slope`.
     """
     outcome = view.outcome
     if outcome.kind not in STEADY:
@@ -79,6 +79,10 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     possible, reached, least, says, evidence = found
     if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
         return Absent(f"no baseline model does clearly better on these data: {says}")
+    left = slope(view)
+    if left is not None and left.is_steep:
+        return Unknown("the weights were still on their way when the run ended, so it did not show "
+                       "what the network can learn", ("a longer run",))
     level = train_loss_at_the_end(view)
     cost = jump_cost(view, late_step(view))
     return Shortfall(says, evidence, level,

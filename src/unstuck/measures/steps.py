@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,6 +34,8 @@ FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, all of which are sampled
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
 MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
+STEEP = 0.3  # of the slope: half of the gradient is left; runs that have settled lost nine tenths
+SURELY_STEEP = 3.0  # standard errors; of the runs of the corpus that have settled none is above 1.9
 LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
 
 
@@ -68,6 +71,44 @@ def agreement(view: View, first: int = 0, pairs: int | None = None) -> float | N
         lower += float(np.sum(squares[name].values[chosen]))
         count = max(count, len(chosen))
     return upper / lower if count >= FEWEST_PAIRS and lower > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How much of the gradient without its noise is left late in a run.
+
+    `share` is the late mean product of successive gradients over the early one: the squared norm
+    of the gradient that batches have in common. `score` is the late mean over its standard error.
+    """
+
+    share: float
+    score: float
+
+    @property
+    def is_steep(self) -> bool:
+        """Whether the weights were surely still on their way when the run ended."""
+        return self.share >= STEEP and self.score >= SURELY_STEEP
+
+
+def slope(view: View) -> Slope | None:
+    """What is left of the slope, of the optimizer with most pairs; None with too few of them.
+
+    Noise that differs between two batches has no part in the product of their gradients
+    (McCandlish et al. 2018, appendix A), so this holds where `agreement` drowns in noise.
+    """
+    if not view.has(GRADIENT_PRODUCT):
+        return None
+    series = max(view[GRADIENT_PRODUCT].values(), key=len, default=None)
+    if series is None:
+        return None
+    series = series.finite
+    early, late = series.values[:EARLY_PAIRS], series.since(late_step(view)).values
+    if len(late) < FEWEST_PAIRS or len(early) < FEWEST_PAIRS:
+        return None
+    mean, error = float(np.mean(late)), float(np.std(late, ddof=1)) / math.sqrt(len(late))
+    start = float(np.mean(early))
+    return Slope(mean / start if start > 0 else math.nan,
+                 mean / error if error > 0 else math.copysign(math.inf, mean))
 
 
 def _drawn_agreement(view: View) -> Series | None:

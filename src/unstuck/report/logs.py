@@ -9,11 +9,11 @@ from typing import IO
 import numpy as np
 
 from unstuck.curves.forecast import COVERED, Abstained, outlook
+from unstuck.judge.advice import advice
 from unstuck.logs.names import name_of
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.report import summary, terminal
-from unstuck.report.advice import advice
 from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
 from unstuck.schema.facts.run import Log

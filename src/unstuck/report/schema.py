@@ -14,8 +14,10 @@ from typing import Any
 
 from unstuck.clean import visible
 from unstuck.schema.edits import Safety
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.findings import (
     Absent,
+    Confidence,
     Diagnosis,
     Evidence,
     Finding,
@@ -43,6 +45,8 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "verdicts": {slug: _verdict(verdict) for slug, verdict in diagnosis.verdicts},
         "ignored": [finding.cause for finding in diagnosis.ignored],
+        "next_steps": [{"text": step.text, "command": step.command}
+                       for step in diagnosis.next_steps],
     }
 
 
@@ -71,13 +75,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cause": finding.cause,
         "code": finding.code,
         "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
         "strength": _number(finding.strength),
         "since_step": int(finding.since_step),
         "title": finding.title,
         "location": _location(finding.location),
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "one_of": list(finding.one_of),
-        "separated_by": finding.separated_by,
+        "separated_by": _experiment(finding.separated_by),
         "explained_by": finding.explained_by,
         "remedies": [
             {"name": remedy.name, "safety": remedy.safety.value, "code": remedy.code()}
@@ -107,6 +112,19 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "observed": _numbers(evidence.observed),
         "bound": None if evidence.bound is None else _number(evidence.bound),
         "says": evidence.says,
+    }
+
+
+def _experiment(experiment: Experiment | None) -> dict[str, Any] | None:
+    if experiment is None:
+        return None
+    return {
+        "words": experiment.words,
+        "arms": [
+            {"change": arm.change(), "code": [edit.code() for edit in arm.edits],
+             "means": arm.means}
+            for arm in experiment.arms
+        ],
     }
 
 
@@ -172,18 +190,37 @@ def json_schema() -> dict[str, Any]:
         doses=_list(number),
         seconds=number,
     )
+    experiment = _object(
+        "Runs that tell causes apart, each with one change.",
+        words=text,
+        arms=_list(_object(
+            "One run: the program with one change.",
+            change=text,
+            code=_described(_list(text), "The change as code, where it can be written."),
+            means=_described(text, "What is known if this run learns better."),
+        )),
+    )
+    step_to_take = _object(
+        "What to do next.",
+        text=text,
+        command=_described(_or_null(text), "The command that does it, or tells more."),
+    )
     finding = _object(
-        "A cause that is finding.",
+        "A cause that was found.",
         cause=_described(text, "Its slug; `unstuck explain` describes it."),
         code=text,
         severity={"enum": [severity.value for severity in Severity]},
+        confidence=_described(
+            {"enum": [confidence.value for confidence in Confidence]},
+            "Certain is what is true by definition of what was measured."),
         strength={"type": "number", "minimum": 0, "maximum": 1},
         since_step=step,
         title=text,
         location=_or_null({"$ref": "#/$defs/location"}),
         evidence=_list({"$ref": "#/$defs/evidence"}),
         one_of=_described(_list(text), "Slugs of causes that this run cannot exclude."),
-        separated_by=_described(_or_null(text), "The experiment that would separate them."),
+        separated_by=_described(_or_null({"$ref": "#/$defs/experiment"}),
+                                "The experiment that would separate them."),
         explained_by=_described(_or_null(text), "The slug of its root, if it is a symptom."),
         remedies=_list({"$ref": "#/$defs/remedy"}),
         trial=_or_null({"$ref": "#/$defs/trial"}),
@@ -214,6 +251,7 @@ def json_schema() -> dict[str, Any]:
             "The verdict on every cause, by slug.",
         ),
         ignored=_described(_list(text), "Causes whose findings the user has silenced."),
+        next_steps=_described(_list(step_to_take), "The first is to be taken first."),
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -225,6 +263,7 @@ def json_schema() -> dict[str, Any]:
             "evidence": evidence,
             "remedy": remedy,
             "trial": trial,
+            "experiment": experiment,
             "finding": finding,
             "verdict": verdict,
         },

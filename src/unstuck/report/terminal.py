@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from unstuck.report import summary
-from unstuck.report.advice import next_step
 from unstuck.schema.edits import Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.findings import Diagnosis, Evidence, Finding, Severity, TrialResult
+from unstuck.schema.findings import (
+    Confidence,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Severity,
+    TrialResult,
+)
 from unstuck.schema.places import SourceLocation
 from unstuck.words import count, joined, number
 
@@ -71,10 +77,12 @@ def render(
 def _draw_outcome(canvas: Canvas, diagnosis: Diagnosis, advise: bool) -> None:
     said, numbers = summary.outcome_of(diagnosis)
     _draw_prose(canvas, f"unstuck: {said}", f" {numbers}", "bold")
-    if advise and not diagnosis.counted():
-        step = next_step(diagnosis.outcome.kind)
-        if step:
-            _draw_prose(canvas, "next: ", summary.stopped(step), "")
+    found = diagnosis.counted()
+    # A sure finding shows its fix, and causes that cannot be told apart the runs that tell.
+    if advise and diagnosis.next_steps and not (
+        found and (found[0].confidence is not Confidence.POSSIBLE or found[0].separated_by)
+    ):
+        _draw_prose(canvas, "next: ", diagnosis.next_steps[0].text, "")
 
 
 def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, notes: bool, apart: bool) -> None:
@@ -133,6 +141,9 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
         _draw_item(canvas, gutter, "where", finding.label)
     for evidence in finding.evidence:
         _draw_item(canvas, gutter, "seen", _seen(canvas, evidence))
+    if finding.confidence is Confidence.POSSIBLE and finding.severity is not Severity.NOTE:
+        _draw_item(canvas, gutter, "note", "this is only the best suspect: nothing surer explains "
+                   "why the run learned so little")
     if finding.trial:
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
     for index, remedy in enumerate(finding.remedies):
@@ -142,7 +153,7 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
         others = joined(finding.one_of, most=len(finding.one_of), by="or")
         text = f"this run cannot distinguish it from {others}"
         if finding.separated_by:
-            text += f"; to find out, {finding.separated_by}"
+            text += f"; to find out, {finding.separated_by.words}"
         _draw_item(canvas, gutter, "note", text)
     _draw_code(canvas, gutter, "why", f"unstuck explain {finding.cause}")
     symptoms = _symptoms(finding, shown)

@@ -294,6 +294,10 @@ class Remedy:
             return self.code_text
         return self.ladder[0].code() if self.ladder else (self.advice or "")
 
+    def words(self) -> str:
+        """The first dose in words, or the advice."""
+        return self.ladder[0].words() if self.ladder else self.advice or self.name
+
 
 def loss_form(code: str, reason: str) -> Remedy:
     """The remedy that writes a loss, or what it receives, in another way."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from unstuck.schema.edits import Remedy
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.places import SourceLocation
+
+SURE = 0.5  # a finding less sure than this is only possible
 
 
 class Severity(StrEnum):
@@ -20,6 +23,14 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """0 for the worst."""
         return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """How sure a finding is."""
+
+    CERTAIN = "certain"  # true by definition of what was measured
+    LIKELY = "likely"
+    POSSIBLE = "possible"  # something else may explain the measurements as well
 
 
 class OutcomeKind(StrEnum):
@@ -68,7 +79,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The cause is there. `strength` is a probability. The title carries the numbers."""
+    """The cause is there. `strength` is a probability. The title carries the numbers.
+
+    `certain` says that it is true by definition of what was measured: no other reading of the
+    measurements is possible.
+    """
 
     strength: float
     title: str
@@ -78,7 +93,15 @@ class Present:
     evidence: tuple[Evidence, ...]
     remedies: tuple[Remedy, ...] = ()
     one_of: tuple[str, ...] = ()
-    separated_by: str | None = None
+    separated_by: Experiment | None = None
+    certain: bool = False
+
+    @property
+    def confidence(self) -> Confidence:
+        """The grade of its strength."""
+        if self.strength < SURE:
+            return Confidence.POSSIBLE
+        return Confidence.CERTAIN if self.certain else Confidence.LIKELY
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +124,14 @@ class Unknown:
 
 
 Verdict = Present | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do next, a sentence, and the command that does it, if there is one."""
+
+    text: str
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +165,11 @@ class Finding:
     def strength(self) -> float:
         """How probable it is that the cause is there."""
         return self.present.strength
+
+    @property
+    def confidence(self) -> Confidence:
+        """The grade of that probability."""
+        return self.present.confidence
 
     @property
     def title(self) -> str:
@@ -171,7 +207,7 @@ class Finding:
         return self.present.one_of
 
     @property
-    def separated_by(self) -> str | None:
+    def separated_by(self) -> Experiment | None:
         """The experiment that would distinguish it from those."""
         return self.present.separated_by
 
@@ -188,6 +224,7 @@ class Diagnosis:
     steps: int
     remarks: tuple[str, ...] = ()  # what limited the measuring, one sentence each
     ignored: tuple[Finding, ...] = ()  # what the user has silenced, with what follows from it
+    next_steps: tuple[NextStep, ...] = ()
 
     def counted(self) -> tuple[Finding, ...]:
         """Findings that are more than a note."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
+from unstuck.measures import arms
 from unstuck.measures.basics import (
     UNSURE,
     backward_location,
@@ -19,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
@@ -138,9 +140,12 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
         ),
         remedies=tuple(remedies),
         one_of=("learning-rate-too-low",) if slow else (),
-        separated_by="a run of as many steps at three times the learning rate, compared with a run "
-        "of three times the steps"
-        if slow else None,
+        separated_by=Experiment(
+            "compare a run of as many steps at three times the learning rate with a run of three "
+            "times the steps", (
+                arms.learning_rate(view, 3, "the cause is learning-rate-too-low"),
+                arms.longer(3.0, "the cause is too-few-steps"),
+            )) if slow else None,
     )
 
 

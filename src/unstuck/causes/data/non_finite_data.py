@@ -104,7 +104,7 @@ def _detect(view: View) -> Verdict:
             signal.name, place, *thinned(series.steps, series.values), 0.0,
             f"in a batch, up to {percent(shares[place])} of the {what} are NaN or Inf"))
     return Present(
-        strength=0.97 if lasting else 0.45,
+        strength=0.97 if lasting else 0.45, certain=True,
         title=f"NaN or Inf in the {name} reached the loss at step {found.step} ({where})",
         since_step=found.step,
         location=_location(view, stage, found),

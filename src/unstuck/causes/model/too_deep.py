@@ -7,6 +7,7 @@ from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, RemoveLayer, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, TRAIN_LOSS
@@ -79,7 +80,13 @@ def _detect(view: View) -> Verdict:
         ),
         one_of=("vanishing-gradients", "bad-initialisation", "saturated-activations",
                 "dead-relu"),
-        separated_by=TRIAL,
+        separated_by=Experiment(f"compare {TRIAL}", (
+            Arm(tuple(RemoveLayer(name) for name in called_layers[1::2]), "the cause is too-deep",
+                "half the layers"),
+            Arm((), "the cause is too-deep", "skip connections"),
+            Arm((), "the cause is saturated-activations or dead-relu", "another activation"),
+            Arm((), "the cause is bad-initialisation", "another initialisation"),
+        )),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unstuck.measures import arms
 from unstuck.measures.basics import learned_little
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
@@ -15,8 +16,9 @@ from unstuck.measures.capacity import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.schema.signals import GRADIENT_NORM, GRADIENT_PRODUCT, TRAIN_LOSS, UPDATE_NORM
 from unstuck.words import called, count
 
 SQUEEZE = Threshold(
@@ -77,7 +79,13 @@ def _detect(view: View) -> Verdict:
         remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
         one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
-        separated_by=TRIAL,
+        separated_by=Experiment(f"compare {TRIAL}", (
+            Arm((ResizeLayer(4.0),), "the cause is too-narrow"),
+            Arm((), "the cause is too-shallow", "one more layer"),
+            arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+            arms.momentum(view, "the cause is momentum-too-low"),
+            arms.longer(4.0, "the cause is too-few-steps"),
+        )),
     )
 
 
@@ -110,7 +118,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    uses=SAMPLE_SIGNALS,
+    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
     thresholds=(SQUEEZE, BENDS, STEPS),
     needs_trend=True,
     by_trial=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unstuck.measures import arms
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     WEIGHTED,
@@ -13,8 +14,9 @@ from unstuck.measures.capacity import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM
+from unstuck.schema.signals import GRADIENT_NORM, GRADIENT_PRODUCT, TRAIN_LOSS, UPDATE_NORM
 from unstuck.words import count
 
 MATRICES = Threshold(
@@ -50,17 +52,23 @@ def _detect(view: View) -> Verdict:
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
         return Absent("the noise floor of SGD keeps the loss high, not the depth")
     inputs, outputs = matrices[0].shape[1], matrices[0].shape[0]
+    hidden = tuple(
+        ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
+                     f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "
         f"{found.says}",
         label=f"can only compute weighted sums of its {count(inputs, 'input')}",
         evidence=(found.evidence, loss_evidence(view, found)),
-        remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, tuple(
-            ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
-                         f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))),),
+        remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, hidden),),
         one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
-        separated_by=TRIAL,
+        separated_by=Experiment(f"compare {TRIAL}", (
+            Arm(hidden[:1], "the cause is too-shallow", "a hidden layer of 64 units"),
+            arms.momentum(view, "the cause is momentum-too-low"),
+            arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+            arms.longer(4.0, "the cause is too-few-steps"),
+        )),
     )
 
 
@@ -91,7 +99,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    uses=SAMPLE_SIGNALS,
+    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
     thresholds=(MATRICES, STEPS),
     needs_trend=True,
     by_trial=True,

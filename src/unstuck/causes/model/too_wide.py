@@ -8,7 +8,8 @@ from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, ResizeLayer, Safety
+from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import DISTINCT_SAMPLES
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -62,7 +63,11 @@ def _detect(view: View) -> Verdict:
         remedies=(Remedy("narrow the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
             ResizeLayer(f) for f in (0.5, 0.25, 0.1))),),
         one_of=("no-regularisation", "too-few-samples"),
-        separated_by=TRIAL,
+        separated_by=Experiment(f"compare {TRIAL}", (
+            Arm((ResizeLayer(0.5),), "the cause is too-wide if the training loss stays as it is"),
+            Arm((Dropout(0.25),), "the cause is no-regularisation"),
+            Arm((), "the cause is too-few-samples", "train on more samples"),
+        )),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unstuck.measures import arms
 from unstuck.measures.basics import loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import (
@@ -13,6 +14,7 @@ from unstuck.measures.steps import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     BATCH_SIZE,
@@ -86,9 +88,14 @@ def _detect(view: View) -> Verdict:
             Remedy("train longer", Safety.SAFE, (MoreSteps(5.0), MoreSteps(20.0))),
         ),
         one_of=("learning-rate-too-low", "too-few-steps", "momentum-too-low"),
-        separated_by="run again with an eighth of the batch size and the same number of epochs: if "
-        "that alone lowers the training loss as far as eight times as many epochs do, the cause is "
-        "batch-too-large",
+        separated_by=Experiment(
+            "run again with an eighth of the batch size and the same number of epochs: if that "
+            "alone lowers the training loss as far as eight times as many epochs do, the cause is "
+            "batch-too-large", (
+                Arm((BatchSize(max(round(size / 8), 1)),), "the cause is batch-too-large"),
+                arms.longer(8.0, "the cause is too-few-steps"),
+                arms.learning_rate(view, 8, "the cause is learning-rate-too-low"),
+            )),
     )
 
 
@@ -111,9 +118,10 @@ CAUSE = Cause(
         "batch size. An epoch has at most eight updates. The run has not learned enough, and its "
         "loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
-        "trial can show which is best, so this is never more than a note. A run on full batches of "
-        "noisy labels looks the same once it has learned most of what can be learned. If a program "
-        "trains on more than 2,000 samples without a DataLoader, their number is not known.",
+        "trial can show which is best, so this is at most the best suspect of a run that learned "
+        "little. A run on full batches of noisy labels looks the same once it has learned most of "
+        "what can be learned. If a program trains on more than 2,000 samples without a DataLoader, "
+        "their number is not known.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
             "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from unstuck.measures import arms
 from unstuck.measures.basics import learned_little, loss_points, typed
 from unstuck.measures.steps import (
     EARLY_PAIRS,
@@ -18,6 +19,7 @@ from unstuck.measures.steps import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import BatchSize, OptimizerArgument, Remedy, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     BATCH_SIZE,
@@ -97,9 +99,13 @@ def _detect(view: View) -> Verdict:
         label="with so few samples per step, the gradient is mostly noise",
         remedies=tuple(remedies),
         one_of=("learning-rate-too-high", *(() if diverged else ("noise-floor",))),
-        separated_by="run again with eight times the batch size and the same number of epochs, and "
-        "once more with an eighth of the learning rate instead: if only the larger batch lowers "
-        "the training loss, the cause is batch-too-small",
+        separated_by=Experiment(
+            "run again with eight times the batch size and the same number of epochs, and once "
+            "more with an eighth of the learning rate instead: if only the larger batch lowers the "
+            "training loss, the cause is batch-too-small", (
+                Arm((BatchSize(round(8 * size)),), "the cause is batch-too-small"),
+                arms.learning_rate(view, 1 / 8, "the cause is learning-rate-too-high"),
+            )),
     )
 
 

@@ -7,9 +7,11 @@ import math
 import numpy as np
 
 from unstuck.curves.statistics import relative_fall
+from unstuck.measures import arms
 from unstuck.measures.basics import (
     POOR_SKILL,
     Updates,
+    drawn,
     learned_little,
     level,
     loss_points,
@@ -21,14 +23,22 @@ from unstuck.measures.basics import (
     typed,
     weight_updates,
 )
+from unstuck.measures.steps import Slope, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import MoreSteps, Remedy, Safety
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals import (
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
 from unstuck.words import count, number, percent
 
 HEALTHY = 1e-3
@@ -56,6 +66,14 @@ GRADIENT_ALIVE = Threshold(
     "With a gradient below this, the learning rate is not what holds the weights back: there is "
     "no gradient to follow.",
     "DeepDiagnosis and SageMaker Debugger call a mean gradient below 1e-7 vanished",
+)
+
+
+MODEST = Threshold(
+    "room-for-larger-update", 1e-2,
+    "An update of a hundredth of the weights is ten times the usual one. It leaves no room for a "
+    "higher learning rate.",
+    "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
 
 
@@ -102,10 +120,19 @@ def _detect(view: View) -> Verdict:
     far = float(np.max(travel(updates, view.record.steps)))
     if not fastest > 0:
         return Absent("the weights do not move at all, so a low learning rate is not the reason")
-    if not (fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL)):
-        return Absent(f"the weights move enough (relative to their own size: {percent(fastest)} "
-                      f"per step, {percent(far)} over the whole run)")
-    return _present(view, updates, fastest, far)
+    if fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL):
+        return _present(view, updates, fastest, far)
+    moves = f"relative to their own size: {percent(fastest)} per step, {percent(far)} in all"
+    if fastest > view.limit(MODEST):
+        return Absent(f"the weights move far enough in each step ({moves})")
+    left = slope(view)
+    if left is None:
+        return Unknown("it is not known whether the weights still moved in one direction at the "
+                       f"end ({moves})", ("a second run with ten times the learning rate",))
+    if left.is_steep:
+        return _on_its_way(view, updates, fastest, left)
+    return Absent(f"the weights move enough ({moves}), and successive gradients have little in "
+                  "common any more")
 
 
 def _hardly_fell(view: View) -> bool:
@@ -149,6 +176,42 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
     )
 
 
+def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Verdict:
+    """The slope is as steep as ever: larger steps may do, or more of them."""
+    optimizer = optimizer_of(view, updates.names)
+    loss_steps, losses = loss_points(view)
+    rate = "" if optimizer is None or optimizer.learning_rate is None else (
+        f" of {number(optimizer.learning_rate)}")
+    series = max(view[GRADIENT_PRODUCT].values(), key=len)
+    return Present(
+        strength=0.45,
+        title=f"the learning rate{rate} is too low for {count(view.record.steps, 'step')}: the "
+        "gradient that successive batches have in common is still "
+        f"{percent(math.sqrt(left.share))} as strong as at the start",
+        since_step=0,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"one update changes the weights by {percent(fastest)} (usual: about "
+        f"{percent(HEALTHY)})",
+        evidence=(
+            drawn(GRADIENT_PRODUCT, "", series, None,
+                  "successive gradients point the same way until the end, so the weights are still "
+                  "on their way"),
+            Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
+                     f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
+                     f"{count(view.record.steps, 'step')}"),
+        ),
+        remedies=_remedies(optimizer, fastest),
+        one_of=("too-few-steps",),
+        separated_by=Experiment(
+            "run once with ten times the learning rate and once with ten times as many epochs: if "
+            "the first lowers the training loss as far as the second, the cause is "
+            "learning-rate-too-low", (
+                arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+                arms.longer(10, "the cause is too-few-steps"),
+            )),
+    )
+
+
 def _remedies(optimizer: Optimizer | None, fastest: float) -> tuple[Remedy, ...]:
     longer = Remedy("train longer", Safety.SAFE, (MoreSteps(10.0), MoreSteps(100.0)))
     if optimizer is None or optimizer.learning_rate is None:
@@ -185,7 +248,9 @@ CAUSE = Cause(
         "layer's. The gradient has not vanished. The weights have covered hardly any distance. The "
         "loss hardly fell. If only the early layers stand still, the gradients vanish instead. A "
         "schedule that ends near zero after successful training is not reported, because its "
-        "weights have already travelled.",
+        "weights have already travelled. If the updates are not that small but the gradient that "
+        "successive batches have in common is nearly as strong at the end as at the start, then "
+        "larger steps or more of them would have helped, and the finding names both.",
         limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
         "there. A learning rate that is too low by a factor of three looks like slow learning. "
         "Only a second run with a higher learning rate can distinguish the two.",
@@ -195,7 +260,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
-    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE),
+    uses=(GRADIENT_PRODUCT,),
+    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST),
     explains=("too-few-steps",),
     alike=("vanishing-gradients",),
     needs_trend=True,

@@ -7,12 +7,14 @@ import math
 import numpy as np
 
 from unstuck.curves.statistics import smooth
+from unstuck.measures import arms
 from unstuck.measures.basics import drawn, failed, learned_little, loss_points
 from unstuck.measures.steps import main_optimizer, paired
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
@@ -83,6 +85,7 @@ def _detect(view: View) -> Verdict:
     sure = factor >= view.limit(ADDED)
     added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
     steps, points = loss_points(view)
+    lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL, 0.0))
     return Present(
         strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6,
         title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
@@ -100,13 +103,14 @@ def _detect(view: View) -> Verdict:
                      "the loss fell while momentum built up, and had climbed back by step "
                      f"{number(end)}"),
         ),
-        remedies=(Remedy("lower the momentum", Safety.SAFE, (
-            OptimizerArgument(optimizer.name, "momentum", USUAL),
-            OptimizerArgument(optimizer.name, "momentum", 0.0))),),
+        remedies=(Remedy("lower the momentum", Safety.SAFE, lower),),
         one_of=() if sure else ("learning-rate-too-high",),
-        separated_by=None if sure else "run once with a momentum of 0.9 and once with a tenth of "
-        "the learning rate: if the first lowers the training loss as far as the second, the cause "
-        "is momentum-too-high",
+        separated_by=None if sure else Experiment(
+            "run once with a momentum of 0.9 and once with a tenth of the learning rate: if the "
+            "first lowers the training loss as far as the second, the cause is momentum-too-high", (
+                Arm(lower[:1], "the cause is momentum-too-high"),
+                arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),
+            )),
     )
 
 

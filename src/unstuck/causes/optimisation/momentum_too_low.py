@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from unstuck.measures import arms
 from unstuck.measures.basics import loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
 from unstuck.words import number
@@ -50,17 +52,21 @@ def _detect(view: View) -> Verdict:
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
                  f"the loss ends at {number(points[-1])}, well above what the run could reach"),
     )
+    add = (OptimizerArgument(optimizer.name, "momentum", USUAL),)
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
         title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients "
         f"point the same way until the end of the run (agreement {number(found.late)}; pure noise: "
         "0, no noise: 1) but are hardly added up",
         label="hardly adds up successive gradients",
-        remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, (
-            OptimizerArgument(optimizer.name, "momentum", USUAL),)),),
+        remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, add),),
         one_of=("learning-rate-too-low", "batch-too-large", "too-few-steps"),
-        separated_by="run once with a momentum of 0.9, and once with ten times the learning rate "
-        "and no momentum: if only momentum lowers the training loss, the cause is momentum-too-low",
+        separated_by=Experiment(
+            "run once with a momentum of 0.9, and once with ten times the learning rate and no "
+            "momentum: if only momentum lowers the training loss, the cause is momentum-too-low", (
+                Arm(add, "the cause is momentum-too-low"),
+                arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+            )),
     )
 
 

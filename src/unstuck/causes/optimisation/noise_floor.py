@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unstuck.measures import arms
 from unstuck.measures.basics import loss_points, rate_code, rates, train_loss_at_the_end, typed
 from unstuck.measures.looks import left_out
 from unstuck.measures.steps import (
@@ -16,6 +17,7 @@ from unstuck.measures.steps import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
+from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import (
     BATCH_SIZE,
@@ -115,10 +117,17 @@ def _detect(view: View) -> Verdict:
         location=optimizer.location if optimizer is not None else None,
         label="steps of this size cannot come any closer to the minimum", evidence=evidence,
         remedies=tuple(remedies), one_of=others,
-        separated_by="run once with a tenth of the learning rate from the plateau on, and once "
-        "with four times the batch size: if both lower the training loss, the cause is "
-        "noise-floor; if a tenth of the learning rate from the start lowers it as well, the cause "
-        "is learning-rate-too-high",
+        separated_by=Experiment(
+            "run once with a tenth of the learning rate from the plateau on, and once with four "
+            "times the batch size: if both lower the training loss, the cause is noise-floor; if a "
+            "tenth of the learning rate from the start lowers it as well, the cause is "
+            "learning-rate-too-high", (
+                Arm((), "the cause is noise-floor",
+                    "a tenth of the learning rate from the plateau on"),
+                *(() if size is None else (
+                    Arm((BatchSize(round(4 * size)),), "the cause is noise-floor"),)),
+                arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),
+            )),
     )
 
 

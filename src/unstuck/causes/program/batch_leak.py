@@ -28,7 +28,7 @@ def _detect(view: View) -> Verdict:
             continue
         words = _WAYS[found.how](found)
         return Present(
-            strength=0.95, title=words.title, since_step=0, location=found.location,
+            strength=0.95, certain=True, title=words.title, since_step=0, location=found.location,
             label=words.label,
             evidence=(Evidence(
                 PASTED_SHARE.name, found.name, (0,), (share,), view.limit(MOST), words.seen),),

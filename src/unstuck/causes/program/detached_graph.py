@@ -68,7 +68,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
     names = joined([called(name) for name in cut.before])
     return Present(
         # If nothing in the source cuts the graph, the output may only be unused.
-        strength=0.9 if cut.seen else 0.45,
+        strength=0.9 if cut.seen else 0.45, certain=True,
         title=f"the loss does not reach {names[:80]}, so {number(weights(lost))} of "
         f"{count(weights(every), 'weight')} ({share}) get no gradient",
         since_step=int(reached[lost[0].name].steps[0]),
@@ -89,7 +89,7 @@ def _without_graph(view: View, cut: Cut) -> Verdict:
     which = f"none of its {count(weights(every), 'trainable weight')}" if every else (
         "no weight of an optimizer")
     return Present(
-        strength=0.95,
+        strength=0.95, certain=True,
         title=f"the loss is disconnected from the network, so {which} gets a gradient",
         since_step=0,
         location=cut.location,

@@ -72,7 +72,7 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
     names = list(dict.fromkeys(p.layer for p in fresh))
     part = percent(share)
     return Present(
-        strength=0.9,
+        strength=0.9, certain=True,
         title=f"{part} of the weights of {model.name} are frozen at their random initial values "
         f"({count(weights(fresh), 'weight')} in {joined(map(called, names))[:80]})",
         since_step=min(int(series[p.name].steps[0]) for p in fresh),

@@ -50,7 +50,7 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
     steps, values = thinned(series.steps, series.values)
     share = percent(float(np.median(series.values)))
     return Present(
-        strength=0.95,
+        strength=0.95, certain=True,
         title=f"gradients are not cleared between steps: {share} of the parameters of {name} still "
         f"had the previous gradient at {int(over.sum())} of {count(len(series), 'sampled step')}",
         since_step=since,

@@ -33,7 +33,7 @@ def _detect(view: View) -> Verdict:
     series = counts[loader.name]
     first = next((name for name in loader.generators if name.isidentifier()), "rng")
     return Present(
-        strength=0.9,
+        strength=0.9, certain=True,
         title=f"the {count(loader.workers, 'worker')} of a loader draw the same random numbers, "
         f"from identical copies of {names}",
         since_step=0,

@@ -36,7 +36,7 @@ def _present(view: View, loss: Loss) -> Verdict:
     constant = constant_loss(view)
     than = "" if constant is None else f" (best constant prediction: {number(constant)})"
     return Present(
-        strength=0.98,
+        strength=0.98, certain=True,
         title=f"{loss.function} compares every prediction with every target: {shapes} broadcast "
         f"to {both}",
         since_step=0,

@@ -44,6 +44,7 @@ def _present(view: View, ascent: Ascent) -> Verdict:
     steps, values = loss_points(view)
     return Present(
         strength=0.95 if failed(view.outcome) or values[-1] < min(0.0, values[0]) else 0.85,
+        certain=True,
         title=f"the loss has the wrong sign: minimising it makes {what} larger (the loss went "
         f"from {number(values[0])} to {number(values[-1])})",
         since_step=0,

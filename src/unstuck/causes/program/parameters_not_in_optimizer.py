@@ -152,7 +152,7 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     if useless is not None:
         fault = f"{useless.name} updates only parameters that no loss reaches"
     return Present(
-        strength=strength,
+        strength=strength, certain=True,
         title=f"{fault}, so {number(size)} of {number(weights(every))} trainable parameters "
         f"({share}) never change",
         since_step=int(series[missing[0].name].steps[0]),

@@ -75,7 +75,7 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
     what = ("though backward passes have freed their activations" if fact.trained else
             "with all their activations")
     return Present(
-        strength=strength,
+        strength=strength, certain=not released,
         title=f"{'outputs' if fact.output else 'losses'} are kept with their autograd graphs, so "
         f"memory grows: at least {number(fact.alive)} graphs were alive at once, {what}",
         since_step=since,

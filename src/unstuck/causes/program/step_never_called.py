@@ -48,7 +48,7 @@ def _detect(view: View) -> Verdict:
     series = waiting[name]
     steps, values = thinned(series.steps, series.values)
     return Present(
-        strength=0.95 if sure else 0.8,
+        strength=0.95 if sure else 0.8, certain=sure,
         title=f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
         location=optimizer.location if optimizer is not None else None,

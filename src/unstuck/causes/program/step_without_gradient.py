@@ -82,7 +82,7 @@ def _present(view: View, name: str, series: Series) -> Verdict:
         location = built[0] if built and built[0] is not None else None
         advice = "Call loss.backward() before optimizer.step()."
     return Present(
-        strength=0.95,
+        strength=0.95, certain=True,
         title=title,
         since_step=int(series.steps[np.flatnonzero(empty)[0]]),
         location=location,

@@ -109,6 +109,7 @@ def _detect(view: View) -> Verdict:
     steps, values = thinned(first.steps, first.values)
     return Present(
         strength=0.4 if loaded >= view.limit(LOADED) else 0.95 if before else 0.9,
+        certain=True,
         title=f"the model has been trained in eval mode since step {since}, which affects "
         f"{count(len(names), 'dropout or batch normalisation layer')} ({joined(names)})",
         since_step=since,

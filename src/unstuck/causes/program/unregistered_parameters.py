@@ -62,7 +62,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     return Present(
         # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
         # mistake.
-        strength=0.45 if fine else 0.9,
+        strength=0.45 if fine else 0.9, certain=True,
         title=f"{count(len(layers), 'layer')} in {joined(places)[:80]} {are} missing from "
         f"parameters(), so {number(missing)} of {number(total)} weights ({share}) are never "
         "trained",

@@ -67,7 +67,7 @@ def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Pr
     steps, values = thinned(series.steps, series.values)
     wrong = int((series.values > 0).sum())
     return Present(
-        strength=0.95 if found.scored else 0.7,
+        strength=0.95 if found.scored else 0.7, certain=found.scored,
         title=f"{wrong:,} of {count(len(series), 'validation')} ran with {listed} in train "
         "mode",
         since_step=int(series.steps[series.values > 0][0]),

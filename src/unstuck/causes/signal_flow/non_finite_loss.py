@@ -10,6 +10,7 @@ from unstuck.measures.basics import loss_points, optimizer_of, rate_code, rates,
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import Clip, Remedy, Safety, loss_form
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -52,7 +53,7 @@ def _detect(view: View) -> Verdict:
     steps, values = loss_points(view)
     says = f"the loss is NaN or Inf in {number(len(bad))} of {count(len(loss), 'backward pass')}"
     return Present(
-        strength=(0.97 if lasting else 0.6) - 0.1 * (found is None),
+        strength=(0.97 if lasting else 0.6) - 0.1 * (found is None), certain=True,
         title=f"the loss became {value} at step {step}{was}: {where}",
         since_step=step,
         location=_location(view, found),
@@ -61,7 +62,7 @@ def _detect(view: View) -> Verdict:
         remedies=_remedies(view, found),
         one_of=(),
         separated_by=None if found is not None and found.stage is not NonFiniteStage.UNKNOWN
-        else "a run with torch.autograd.set_detect_anomaly(True)",
+        else Experiment("run it with torch.autograd.set_detect_anomaly(True)"),
     )
 
 

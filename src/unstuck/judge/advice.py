@@ -1,10 +1,19 @@
-"""What a pattern of curves means and what to do next, in order. Words only: nothing is judged."""
+"""What a pattern of curves means, and what to do next, in order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unstuck.schema.findings import OutcomeKind
+from unstuck.schema.findings import (
+    Confidence,
+    Finding,
+    NextStep,
+    Outcome,
+    OutcomeKind,
+    Severity,
+)
+from unstuck.words import count, lowered
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +108,39 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
             return Advice("There is no training in this log.", (_WATCH,))
 
 
-def next_step(kind: OutcomeKind) -> str:
-    """What to do first about a run that was watched whole and whose cause is not known; "" if
-    there is nothing to advise.
+def next_steps(
+    outcome: Outcome, findings: Sequence[Finding], *, held_out: bool, watched: bool
+) -> tuple[NextStep, ...]:
+    """What to do next, the first first.
+
+    Of causes that were found it is their remedy; of the best suspect the run that would tell; of a
+    run that failed without either what helps most often. A run that went well wants nothing.
     """
-    if kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED, OutcomeKind.TOO_SHORT):
-        return ""
-    return next((step for step in advice(kind, held_out=True).steps if step is not _WATCH), "")
+    roots = [f for f in findings if f.severity is not Severity.NOTE and f.explained_by is None]
+    if roots:
+        return tuple(_to_settle(finding) for finding in roots)
+    if outcome.kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED):
+        return ()
+    if outcome.kind is OutcomeKind.TOO_SHORT and watched:
+        how = "longer" if outcome.more_points is None else (
+            f"for at least {count(outcome.more_points, 'more step')}")
+        return (NextStep(f"Train {how}."),)
+    steps = advice(outcome.kind, held_out).steps
+    return tuple(NextStep(_sentence(s)) for s in steps if not (watched and s is _WATCH))
+
+
+def _to_settle(finding: Finding) -> NextStep:
+    """What to do about one finding."""
+    command = f"unstuck explain {finding.cause}"
+    if finding.confidence is not Confidence.POSSIBLE or not finding.remedies:
+        words = finding.remedies[0].words() if finding.remedies else finding.title
+        return NextStep(_sentence(words), command)
+    if finding.separated_by is not None:
+        return NextStep(_sentence(finding.separated_by.words), command)
+    return NextStep(
+        f"Change one thing and run again: {lowered(finding.remedies[0].words()).rstrip('.')}. If "
+        f"that helps, the cause is {finding.cause}.", command)
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."

@@ -1,0 +1,34 @@
+"""The runs of experiments that several causes propose. No cause is named here."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import rates
+from unstuck.measures.steps import main_optimizer
+from unstuck.measures.view import View
+from unstuck.schema.edits import MoreSteps, OptimizerArgument
+from unstuck.schema.experiments import Arm
+from unstuck.words import times
+
+USUAL_MOMENTUM = 0.9
+
+
+def learning_rate(view: View, factor: float, means: str) -> Arm:
+    """The program with `factor` times the learning rate of its main optimizer."""
+    optimizer = main_optimizer(view)
+    known = optimizer is not None and optimizer.learning_rate
+    edits = rates(optimizer, [factor * optimizer.learning_rate]) if (
+        known and optimizer and optimizer.learning_rate) else ()
+    return Arm(edits[:1], means, f"{times(factor)} the learning rate")
+
+
+def momentum(view: View, means: str) -> Arm:
+    """The program with the usual momentum."""
+    optimizer = main_optimizer(view)
+    edits = () if optimizer is None or optimizer.momentum is None else (
+        OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
+    return Arm(edits, means, f"a momentum of {USUAL_MOMENTUM}")
+
+
+def longer(factor: float, means: str) -> Arm:
+    """The program with `factor` times as many epochs."""
+    return Arm((MoreSteps(factor),), means, f"{times(factor)} as many epochs")
