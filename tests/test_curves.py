@@ -237,6 +237,28 @@ def test_skill_is_measured_against_the_last_constant():
     assert judge(flat_of_unknown_floor(400, 0.05, np.random.default_rng(0))).skill is None
 
 
+def test_a_loss_above_that_of_a_constant_is_not_learning():
+    g = np.random.default_rng(0)
+    far = judge(record(100 - 0.1 * np.arange(400) + 0.5 * g.standard_normal(400), constant=5.0))
+    assert far.kind is OutcomeKind.NOT_LEARNING
+    assert "still far above that of a constant prediction (5)" in far.says
+    soon = judge(record(20 - 0.03 * np.arange(400) + 0.1 * g.standard_normal(400), constant=5.0))
+    assert soon.kind is OutcomeKind.TOO_SHORT
+    assert 50 <= soon.more_points <= 200
+    below = judge(record(20 - 0.045 * np.arange(400) + 0.1 * g.standard_normal(400), constant=5.0))
+    assert below.kind is OutcomeKind.LEARNING
+
+
+def test_a_plateau_asks_the_held_out_loss():
+    g = np.random.default_rng(0)
+    train = decay(400, 0.3) * batches(g, 400, 0.2)
+    falling = np.linspace(1, 0.45, H) * batches(g, H, 0.01)
+    assert judge(record(train, held(decay(400, 0.3), g, 0.02), 1.0)).kind is OutcomeKind.PLATEAU
+    found = judge(record(train, 0.6 + falling / 4, 1.0))
+    assert found.kind is OutcomeKind.LEARNING
+    assert "the held-out loss is still falling" in found.says
+
+
 def test_a_skewed_loss_is_compared_by_its_mean():
     """The median of squared errors lies far below their mean, which is the constant's loss."""
     g = np.random.default_rng(0)

@@ -240,7 +240,7 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
             f"The train loss stayed at {number(level)} while the held-out loss fell by "
             f"{percent(other.fall)}, from {number(other.start)} to {number(other.end)}.")
     if falling and not done:
-        return curve.outcome(
+        return _worse_than_constant(curve) or curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
             f"The loss fell from {number(curve.start)} to {number(level)} and is still falling"
             + (f", by {percent(quarter.fall)} in the last quarter of the run."
@@ -262,6 +262,14 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
             OutcomeKind.NOT_LEARNING, sure - (0.3 if skill is not None else 0.1),
             f"The loss stayed at {number(level)} for {count(n, curve.unit)}; a fall of "
             f"{percent(max(unsure, MATERIAL))} would have shown.")
+    if other is not None and other.score < -SURE and other.fall > MATERIAL and not done and (
+        skill is None or skill < SKILLED
+    ):
+        return curve.outcome(
+            OutcomeKind.LEARNING, 0.5,
+            f"The train loss fell from {number(curve.start)} to {number(level)} and seems flat, "
+            f"but the held-out loss is still falling, by {percent(other.fall)} in the second half "
+            "of the run.")
     slack = slack_of(quarter, scale)
     if done or (skill is not None and skill >= SKILLED):
         left = (f"{percent(ratio(level, curve.start))} of its start" if skill is None
@@ -285,6 +293,30 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
         f"The loss fell from {number(curve.start)} to {number(level)} and is now flat. How low it "
         f"could get is unknown, so it may be stuck there.", flat_since)
+
+
+def _worse_than_constant(curve: LossCurve) -> Outcome | None:
+    """What a falling loss comes to that is still surely above that of a constant prediction.
+
+    It has shown nothing yet if it would fall below that within as many steps again.
+    """
+    constant, quarter, level = curve.constant, curve.quarter, curve.end
+    if constant is None or curve.skill is None or not (
+        level - 3 * curve.end_error > constant
+    ):
+        return None
+    slope = 0.0 if quarter is None else -quarter.slope
+    span = float(curve.points.steps[-1] - curve.points.steps[0])
+    if slope * span >= level - constant:
+        more = max(math.ceil(curve.passes * (level - constant) / (slope * span)), 1)
+        return curve.outcome(
+            OutcomeKind.TOO_SHORT, 0.6,
+            f"The loss is falling, but at {number(level)} it is still above that of a constant "
+            f"prediction ({number(constant)}).", more=more)
+    return curve.outcome(
+        OutcomeKind.NOT_LEARNING, 0.55,
+        f"The loss is falling, but at {number(level)} it is still far above that of a constant "
+        f"prediction ({number(constant)}).")
 
 
 def _skilled(skill: float) -> str:
