@@ -94,7 +94,10 @@ def read(sources: list[Source], values: Mapping[str, Any]) -> Record:
     if "argv" in values:
         found.append(Program(tuple(values["argv"]), "", "", "", ()))
     model = _model(sources, calls, values)
-    return record.hold(*found, *([model] if model else []), *values.get("more", ()))
+    given = values.get("more", ())
+    found += [model] if model else []
+    return record.hold(
+        *(fact for fact in found if type(fact) not in map(type, given)), *given)
 
 
 def _number(call: ast.Call, name: str, position: int) -> float | None:

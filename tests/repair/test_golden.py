@@ -21,7 +21,7 @@ from unstuck.repair.cannot import CannotWrite
 from unstuck.repair.compose import Overlay, compose, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Patch
-from unstuck.repair.text import Source
+from unstuck.repair.text import Source, apply
 from unstuck.repair.write import write
 from unstuck.schema import edits
 from unstuck.schema.edits import Edit
@@ -85,16 +85,10 @@ def test_nothing_but_the_splices_differs(file: Path) -> None:
         for name, text in together.texts.items():
             compile(text, name, "exec", ast.PyCF_ONLY_AST)
             old = index.sources[name].text
-            rest = text
-            position = 0
-            removed = []
-            for splice in sorted((s for s in patch.splices if s.file == name),
-                                 key=lambda s: (s.start, s.end)):
-                kept = old[position:splice.start]
-                assert kept.strip() in rest or patch.needs
-                removed.append(old[splice.start:splice.end])
-                position = splice.end
-            gone = "".join(removed)
+            own = [splice for splice in patch.splices if splice.file == name]
+            if not any(need.file == name for need in patch.needs):
+                assert text == apply(old, own)
+            gone = "".join(old[splice.start:splice.end] for splice in own)
             for comment in comments(old):
                 assert comment in comments(text) or comment in gone
 

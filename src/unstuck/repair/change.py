@@ -174,8 +174,7 @@ def drop_item(source: Source, opens: int, index: int) -> Splices:
     last = index == len(held) - 1
     end = item.end if item.comma is None else item.comma + 1
     if source.starts_line(item.start) and source.ends_line(end):
-        start, stop = source.line_start(item.start), source.next_line(end)
-        removed = Splice(source.name, start, stop, "")
+        removed = _without_lines(source, item.start, end)
         if last and item.comma is None and index:
             comma = held[index - 1].comma
             assert comma is not None
@@ -186,6 +185,19 @@ def drop_item(source: Source, opens: int, index: int) -> Splices:
     if not index:
         return (Splice(source.name, item.start, end, ""),)
     return (Splice(source.name, held[index - 1].end, item.end, ""),)
+
+
+def _without_lines(source: Source, start: int, end: int) -> Splice:
+    """Without the lines from `start` to `end`, and without the line end in front of them.
+
+    So text may be put at the end of the line before, and at the end of the last of them.
+    """
+    first = source.line_start(start)
+    if first:
+        before = source.line_of(first) - 1
+        return Splice(source.name, source.position(before, len(source.lines[before - 1])),
+                      source.line_stop(end), "")
+    return Splice(source.name, first, source.next_line(end), "")
 
 
 # Arguments ---------------------------------------------------------------------------------------
@@ -289,11 +301,7 @@ def remove(source: Source, statement: ast.stmt) -> Splices:
     if len(body) == 1:
         return (Splice(source.name, start, end, "pass"),)
     if source.starts_line(start) and source.ends_line(end):
-        stop = source.next_line(end)
-        if stop == len(source.text) and not source.text.endswith(("\n", "\r")):  # the last line
-            start = source.line_start(start) - len(source.line_end)
-            return (Splice(source.name, max(start, 0), stop, ""),)
-        return (Splice(source.name, source.line_start(start), stop, ""),)
+        return (_without_lines(source, start, end),)
     index = next(i for i, each in enumerate(body) if each is statement)
     if index + 1 < len(body) and source.line_of(end) == source.line_of(
             source.span(body[index + 1])[0]):

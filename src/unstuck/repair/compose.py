@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Need, Patch
-from unstuck.repair.text import Source, Splice, Unparsable, apply
+from unstuck.repair.text import LINE_END, Source, Splice, Unparsable, apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +117,22 @@ def _head(source: Source, splices: list[Splice], needs: list[Need]) -> list[Spli
         ):
             last = statement
     end = source.line_end
-    imports = [need.text for need in needs if not need.helper]
-    helpers = [need.text.replace("\n", end) for need in needs if need.helper]
+    imports = "".join(need.text + end for need in needs if not need.helper)
+    helpers = [need.text.rstrip().replace("\n", end) for need in needs if need.helper]
+    gap = 2 if any(each.startswith(("class ", "def ")) for each in helpers) else 1
+    parts = [(gap + 1) * end + each for each in helpers]
     if last is not None:
         position = source.line_stop(source.span(last)[1])
-        text = "".join(end + each for each in imports)
-        text += "".join(3 * end + each.rstrip() for each in helpers)
+        text = (end + imports).removesuffix(end) + "".join(parts)
         following = source.text[source.next_line(position):]
-        if helpers and not following.lstrip(" \t").startswith(("\n", "\r")) and following:
-            text += 2 * end
+        blank = len(following) - len(following.lstrip(" \t\r\n"))
+        lines = len(LINE_END.findall(following[:blank]))
+        if helpers and following.strip() and lines < gap:
+            text += (gap - lines) * end
         return [Splice(source.name, position, position, text)]
     position = 0 if behind is None else source.line_start(source.statement_start(behind))
-    text = "".join(each + end for each in imports)
-    text += "".join((2 * end if text else "") + each.rstrip() + 3 * end for each in helpers)
-    return [Splice(source.name, position, position, text)]
+    text = imports + "".join(parts).removeprefix((gap + 1) * end if not imports else "")
+    return [Splice(source.name, position, position, text + (gap + 1) * end if helpers else text)]
 
 
 # The diff ----------------------------------------------------------------------------------------

@@ -174,6 +174,12 @@ def _serves_others(index: Index, source: Source, node: ast.expr) -> bool:
     match node:
         case ast.Name():
             found = names.resolve(source, node, node.id)
+            if not found and source.name in index.cells:
+                cells = [index.sources[cell] for cell in sorted(index.cells)]
+                return sum(
+                    isinstance(each, ast.Name) and each.id == node.id
+                    and isinstance(each.ctx, ast.Load) and not names.shown(cell, each)
+                    for cell in cells for each in ast.walk(cell.tree)) > 1
             if len(found) != 1:
                 return True
             readers: list[tuple[Source, ast.expr]] = [

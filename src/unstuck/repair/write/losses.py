@@ -25,6 +25,7 @@ from unstuck.schema.edits import (
     LossOption,
     SwapLoss,
 )
+from unstuck.schema.facts.calls import LossCall
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
@@ -61,20 +62,44 @@ def built(record: Record, index: Index, found: Found) -> Found | None:
 
 # Arguments ---------------------------------------------------------------------------------------
 def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Patch]:
-    """Around what the loss receives."""
+    """Around what the loss receives, at all places that compute it; at the one place alone."""
     found = index.at(edit.at, "the loss")
-    call = found.call
     fact = _loss(record, edit.at)
     known = torch_api.LOSSES.get(fact.function) if fact is not None else None
     declared = known.arguments if known is not None else ("input", "target")
-    place = min(("input", "target").index(edit.argument), len(declared) - 1)
-    given = change.argument(call, declared[place], place)
-    if given is None or (isinstance(call.func, ast.Attribute) and call.func.attr in (
-            "mean", "sum")):
-        raise Refused(Reason.UNKNOWN_FORM, "The loss is a formula; change it in its own text.")
-    needs: list[Need] = []
-    splices = _around(index, found, given, edit.by, needs)
-    return [Patch(edit, splices, Form.CALL, tuple(needs))]
+    forms: list[Patch] = []
+    for places in dict.fromkeys((tuple(_alike(edit, found, record, index)), (found,))):
+        needs: list[Need] = []
+        splices: list[Splice] = []
+        for each in places:
+            place = min(("input", "target").index(edit.argument), len(declared) - 1)
+            given = change.argument(each.call, declared[place], place)
+            if given is None:
+                raise Refused(Reason.UNKNOWN_FORM,
+                              "The loss is a formula; change it in its own text.")
+            splices += _around(index, each, given, edit.by, needs)
+        forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
+    return forms
+
+
+def _alike(edit: LossArgument, found: Found, record: Record, index: Index) -> list[Found]:
+    """The places that compute the same loss of outputs and targets of such shapes.
+
+    Targets that are not what the loss takes are so on held-out data too.
+    """
+    known = [each for each in record.facts(LossCall) if each.location is not None]
+    own = next((each for each in known if each.location == edit.at), None)
+    if own is not None:
+        alike = [index.at(each.location, "the loss") for each in known
+                 if each.function == own.function
+                 and each.input_shape[1:] == own.input_shape[1:]
+                 and len(each.target_shape) == len(own.target_shape)]
+        return [each for each in alike if isinstance(each.node, ast.Call)]
+    if edit.argument == "input":
+        return [found]
+    called = found.source.code(found.call.func)
+    return [Found(source, call) for source, call in index.calls(names.called(found.call))
+            if source.code(call.func) == called and len(call.args) == len(found.call.args)]
 
 
 def _around(index: Index, found: Found, given: ast.expr, by: str,

@@ -6,7 +6,7 @@ import ast
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
-from unstuck.repair import change
+from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import Origin, entry, hop, settled
 from unstuck.repair.index import Found, Index
@@ -113,6 +113,10 @@ def _unpacked(
 ) -> list[tuple[Form, tuple[Splice, ...]]]:
     """For arguments that come as **settings: in the dictionary, or over it at the call."""
     found: list[tuple[Form, tuple[Splice, ...]]] = []
+    passed = None if several else _passed_on(index, source, call, settings, edit.argument)
+    if passed is not None:
+        found += [(Form.ARGUMENT if way.form is Form.LITERAL else way.form, way.splices)
+                  for way in ways(index, passed.source, passed.node, number)]
     holder = settled(index, source, settings)
     held = None if holder is None else entry(index, holder, edit.argument)
     if held is not None and not several:
@@ -133,6 +137,21 @@ def _unpacked(
     found.append((Form.FACTOR if several else Form.CALL, change.replace(
         source, settings, f'{{**{text}, "{edit.argument}": {value}}}')))
     return found
+
+
+def _passed_on(index: Index, source: Source, call: ast.Call, settings: ast.expr,
+               argument: str) -> Origin | None:
+    """What the only caller of a function passes among the **options that it hands on."""
+    function = source.function(call)
+    if function is None or function.args.kwarg is None or names.dotted(settings) != (
+            function.args.kwarg.arg):
+        return None
+    callers = index.callers(source, function)
+    if len(callers) != 1:
+        return None
+    where, outer = callers[0]
+    value = change.argument(outer, argument)
+    return None if value is None else Origin(where, value, Form.ARGUMENT)
 
 
 def write_swap(edit: SwapOptimizer, record: Record, index: Index) -> list[Patch]:

@@ -69,7 +69,7 @@ def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: 
         inner, outer = step.source.function(step.node), source.function(built.node)
         around = [a for a in step.source.ancestors(step.node) if isinstance(a, Function)]
         visible = step.source is source and (
-            own and source.class_of(step.node) is source.class_of(built.node)
+            (own and source.class_of(step.node) is source.class_of(built.node))
             or inner is outer or outer is None or outer in around)
         if not visible:
             raise Refused(Reason.UNKNOWN_FORM, "The optimizer is constructed in one function and "

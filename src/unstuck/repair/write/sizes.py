@@ -147,9 +147,9 @@ def write_dropout(edit: Dropout, record: Record, index: Index) -> list[Patch]:
         raise Refused(Reason.UNKNOWN_FORM, "The network has no hidden layer.")
     last = weighted[-1]
     found = index.at(last.location, f"the construction of {last.name}")
-    if len(index.layers_at(record, last.location) if last.location else ()) > 1:
-        raise Refused(Reason.SHARED_LINE, f"The line that constructs {last.name} makes other layers "
-                      "too.")
+    if last.location is not None and len(index.layers_at(record, last.location)) > 1:
+        raise Refused(Reason.SHARED_LINE,
+                      f"The line that constructs {last.name} makes other layers too.")
     element = element_of(found)
     if element is not None and element.index:
         code, needs = layer_code(index, found.source, f"Dropout({literal(edit.share)})")

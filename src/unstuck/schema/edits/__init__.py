@@ -14,7 +14,7 @@ from unstuck.schema.edits.data import (
     ReplaceMissing,
     Shuffle,
 )
-from unstuck.schema.edits.edit import Edit, Safety, literal
+from unstuck.schema.edits.edit import Edit, Safety, literal, measured
 from unstuck.schema.edits.layers import (
     BatchFirst,
     DefaultInitialisation,
@@ -58,11 +58,12 @@ from unstuck.schema.edits.optimizers import (
 from unstuck.schema.edits.remedies import Remedy, loss_form
 
 __all__ = [
-    "BatchFirst", "BatchSize", "CallStep", "ClassWeights", "DefaultInitialisation", "Clip", "DivideLoss", "DropLast",
-    "Dropout", "Edit", "FlipSign", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph",
-    "KeepNumber", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep",
-    "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
-    "RegisterLayers", "Remedy", "RemoveClip", "RemoveLayer", "ReplaceLayer", "ReplaceMissing",
-    "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer",
-    "SwitchMode", "Unfreeze", "ZeroGrad", "literal", "loss_form",
+    "BatchFirst", "BatchSize", "CallStep", "ClassWeights", "Clip", "DefaultInitialisation",
+    "DivideLoss", "DropLast", "Dropout", "Edit", "FlipSign", "Guard", "InitialiseLayer",
+    "InsertLayer", "KeepGraph", "KeepNumber", "LossArgument", "LossForm", "LossOption",
+    "MoreSteps", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets",
+    "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip",
+    "RemoveLayer", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule",
+    "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer", "SwitchMode", "Unfreeze", "ZeroGrad",
+    "literal", "loss_form", "measured",
 ]

@@ -25,6 +25,14 @@ def literal(value: float) -> str:
     return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text.replace("e+", "e")
 
 
+def measured(value: float, step: float) -> str:
+    """A measured number in code, a float to a thousandth of `step`: 120.513, -0.25, 4.0."""
+    if not (math.isfinite(value) and math.isfinite(step) and step > 0):
+        return literal(value)
+    places = 3 - math.floor(math.log10(step))
+    return repr(float(round(value, places)))
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """A change to the training program."""
