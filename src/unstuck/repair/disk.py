@@ -87,7 +87,10 @@ def write_back(
                 new_text.unlink(missing_ok=True)
         for each in written:
             with contextlib.suppress(OSError):
-                os.replace(each.backup, each.path)
+                if os.path.samefile(each.backup, each.path):
+                    each.backup.unlink()  # renaming a file to another name of its own does nothing
+                else:
+                    os.replace(each.backup, each.path)
         if isinstance(error, OSError):
             raise Unusable(
                 f"the change cannot be written: {error.strerror or error}") from None
