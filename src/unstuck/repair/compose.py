@@ -60,7 +60,7 @@ def compose(parts: Iterable[Patch | Overlay], index: Index) -> Overlay | Conflic
     for name in dict.fromkeys(s.file for patch in patches for s in patch.splices):
         source = index.sources.get(name)
         if source is None:
-            return Conflict(patches[0], None, f"{name} is no source of the program.")
+            return Conflict(patches[0], None, f"{name} is not a source of the program.")
         splices = list(dict.fromkeys(
             s for patch in patches for s in patch.splices if s.file == name))
         needs = list(dict.fromkeys(n for patch in patches for n in patch.needs if n.file == name))

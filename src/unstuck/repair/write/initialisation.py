@@ -124,6 +124,7 @@ def _removed(index: Index, found: Found) -> tuple[Splice, ...]:
     if isinstance(outer, Function) and all(map(_sets, outer.body)):
         applied = [(where, where.statement(call)) for where, call in index.calls("apply")
                    if call.args and names.dotted(call.args[0]).rpartition(".")[2] == outer.name]
+        applied += [(where, where.statement(call)) for where, call in index.calls(outer.name)]
         if applied and all(isinstance(each, ast.Expr) for _, each in applied):
             return tuple(s for where, each in applied for s in change.remove(where, each))
     return change.remove(source, statement)

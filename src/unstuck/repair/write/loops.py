@@ -12,7 +12,7 @@ from unstuck.repair.index import Found, Index, Loop
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import backwards, spell
 from unstuck.repair.text import Source
-from unstuck.repair.values import Number, ways
+from unstuck.repair.values import Number, constant, ways
 from unstuck.schema.edits import BatchSize, DropLast, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
@@ -86,11 +86,21 @@ def write_batch_size(edit: BatchSize, record: Record, index: Index) -> list[Patc
         size = _rows(source, loop)
         if size is not None:
             every = ways(index, source, size, number)
-            # A slice x[i:i + B] follows the name; a literal in two places cannot.
-            return [Patch(edit, way.splices, way.form) for way in every
-                    if way.form is not Form.CALL or len(every) == 1]
+            if constant(size) is not None or not isinstance(size, ast.Name):
+                return [Patch(edit, way.splices, way.form) for way in every]
+            # A slice x[i:i + B] reads the name too: all its readers get the new size.
+            return [*(Patch(edit, way.splices, way.form) for way in every
+                      if way.form is not Form.CALL),
+                    Patch(edit, change.before(source, _outermost(record, index, source, loop),
+                                              f"{size.id} = {edit.size}"), Form.STATEMENT)]
     raise Refused(Reason.UNKNOWN_FORM, "The record has no loader, and the loop takes its batches "
                   "in a way that is not known.")
+
+
+def _outermost(record: Record, index: Index, source: Source, loop: Loop) -> Loop:
+    """The outermost loop of the function that a loop is in."""
+    return [each for where, each in _loops(record, index)
+            if where is source and source.function(each) is source.function(loop)][-1]
 
 
 def _only_trains(record: Record) -> bool:
