@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import processes
 
+from tests import processes
 from unstuck.repair.compose import Conflict, Overlay, compose, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form, Need, Patch
@@ -34,7 +34,7 @@ def at(text: str) -> tuple[int, int]:
 
 
 def number(name: str, value: int, factor: float) -> Patch:
-    start, end = at(f"{name} = ")
+    _, end = at(f"{name} = ")
     return patch((end, end + 1, str(value)), factor=factor)
 
 

@@ -103,7 +103,7 @@ def test_if_one_file_cannot_be_written_none_is(
 
 def test_what_an_encoding_lacks_is_not_written(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
-    file.write_bytes("# coding: latin-1\nx = 1\n".encode())
+    file.write_bytes(b"# coding: latin-1\nx = 1\n")
     with pytest.raises(Unusable, match="lacks a character"):
         write_back({file: "# coding: latin-1\nx = '変'\n"}, {file: read(file)})
     assert len(list(tmp_path.iterdir())) == 1

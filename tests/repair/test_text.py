@@ -9,8 +9,8 @@ import tokenize
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.repair import facts
 
+from tests.repair import facts
 from unstuck.repair import change
 from unstuck.repair.cannot import Refused
 from unstuck.repair.text import Source, Splice, Unparsable, apply

@@ -33,22 +33,22 @@ HELPER = '''\
 class {name}({module}):
     """Standardises what a network receives, by statistics of the training data."""
 
-    def __init__(self, mean, deviation):
+    def __init__(self, mean, std):
         super().__init__()
-        self.mean, self.deviation = mean, deviation
+        self.mean, self.std = mean, std
 
     def forward(self, x):
-        return (x - x.new_tensor(self.mean)) / x.new_tensor(self.deviation)'''
+        return (x - x.new_tensor(self.mean)) / x.new_tensor(self.std)'''
 UNDO = '''\
 class {name}({module}):
     """Puts what a network outputs on the scale of the targets."""
 
-    def __init__(self, mean, deviation):
+    def __init__(self, mean, std):
         super().__init__()
-        self.mean, self.deviation = mean, deviation
+        self.mean, self.std = mean, std
 
     def forward(self, x):
-        return x * x.new_tensor(self.deviation) + x.new_tensor(self.mean)'''
+        return x * x.new_tensor(self.std) + x.new_tensor(self.mean)'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _constants(source: Source, index: Index, scale: _Scale, what: str
     if not scale.many:
         return scale.mean, scale.deviation, ()
     mean = free_name(index, source, f"{what}_MEAN")
-    deviation = free_name(index, source, f"{what}_DEVIATION")
+    deviation = free_name(index, source, f"{what}_STD")
     text = f"{mean} = {scale.mean}\n{deviation} = {scale.deviation}"
     return mean, deviation, (Need(source.name, mean, text, helper=True),)
 
