@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from unstuck.repair.write import writers
 from unstuck.schema import edits
 
 EDITS = [
@@ -27,6 +28,31 @@ EDITS = [
     edits.ResizeLayer(0.25),
     edits.ResizeLayer(4.0),
     edits.Dropout(0.25),
+    edits.RemoveClip(None),
+    edits.SwapOptimizer("SGD", "Adam", 1e-3),
+    edits.MoveSchedulerStep("StepLR", "epoch"),
+    edits.SoftmaxAxis(None, 1),
+    edits.BatchFirst("rnn"),
+    edits.RegisterLayers("Net", "layers"),
+    edits.RegisterLayers("Net", "heads", "ModuleDict"),
+    edits.DefaultInitialisation("0"),
+    edits.LossArgument(None, "input", "{}.squeeze(-1)", "remove the last axis"),
+    edits.SwapLoss(None, "cross_entropy", "use cross-entropy"),
+    edits.LossOption(None, "reduction", '"mean"', "take the mean over the batch"),
+    edits.ClassWeights(None, (0.5, 10.0)),
+    edits.FlipSign(None),
+    edits.DivideLoss(4, None),
+    edits.Guard(None, "{}.clamp_min(1e-8)", "keep the argument of log above zero"),
+    edits.Shuffle(None),
+    edits.DropLast(None),
+    edits.ReplaceMissing(),
+    edits.CallStep("SGD"),
+    edits.SwitchMode("train", None),
+    edits.SwitchMode("eval", None),
+    edits.KeepGraph(None),
+    edits.KeepNumber(None, False),
+    edits.KeepNumber(None, True),
+    edits.Unfreeze(None),
 ]
 
 
@@ -45,6 +71,23 @@ def test_an_edit_is_said_and_written(edit: edits.Edit) -> None:
 def test_a_number_in_code_can_be_copied(value: float, text: str) -> None:
     assert edits.literal(value) == text
     assert eval(text) == pytest.approx(value, rel=0.005)
+
+
+def test_each_kind_is_here_and_has_a_writer_except_free_code() -> None:
+    kinds = {kind for kind in vars(edits).values() if isinstance(kind, type)
+             and issubclass(kind, edits.Edit) and kind is not edits.Edit}
+    assert {type(edit) for edit in EDITS} == kinds
+    assert set(writers()) == kinds - {edits.LossForm}
+
+
+@pytest.mark.parametrize(("value", "step", "text"), [
+    (120.51349, 64.2, "120.51"), (-0.25, 1.0, "-0.25"), (5e6, 0.5, "5000000.0"),
+    (1e-5, 3e-6, "1e-05"), (4.0, 4.0, "4.0"),
+])
+def test_a_measured_number_is_as_exact_as_it_matters(
+    value: float, step: float, text: str
+) -> None:
+    assert edits.measured(value, step) == text
 
 
 def test_code_names_a_class_and_a_layer_as_a_program_does() -> None:

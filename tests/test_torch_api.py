@@ -73,6 +73,20 @@ def test_a_loss_without_targets_has_none() -> None:
     assert target_among("hand-written", (a, b)) is None
 
 
+@pytest.mark.parametrize("name", torch_api.ARGUMENTS)
+def test_the_first_arguments_are_those_declared(name: str) -> None:
+    homes = (torch.optim, nn, nn.utils, functional, lr_scheduler, data)
+    found = next(getattr(home, name) for home in homes if hasattr(home, name))
+    if name in ("RNN", "GRU", "LSTM"):  # declared as (*args, **kwargs), passed on to this one
+        declared = list(inspect.signature(nn.RNNBase.__init__).parameters)[2:]
+    else:
+        declared = list(inspect.signature(found).parameters)
+    wanted = torch_api.ARGUMENTS[name]
+    assert tuple(declared[:len(wanted)]) == wanted
+    assert torch_api.position(name, wanted[-1]) == len(wanted) - 1
+    assert torch_api.position(name, "nothing") is None
+
+
 def test_names_exist() -> None:
     for name in torch_api.INITIALISERS:
         assert hasattr(nn.init, name)

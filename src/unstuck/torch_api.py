@@ -124,3 +124,37 @@ SHUFFLES = "RandomSampler"  # the sampler of a DataLoader with shuffle=True
 IN_ORDER = "SequentialSampler"  # that of one without
 WHOLE_NUMBERS = ("int64", "int32", "int16", "int8", "uint8")  # types of tensors
 BATCH_NORM = "BatchNorm"  # in the name of each layer that takes statistics of the batch
+
+# The first parameters of classes and functions, as they are declared, so that a program's arguments
+# by position have names.
+_ADAM = ("params", "lr", "betas", "eps", "weight_decay")
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first")
+_CONVOLUTION = ("in_channels", "out_channels", "kernel_size")
+ARGUMENTS = {
+    "SGD": ("params", "lr", "momentum", "dampening", "weight_decay"),
+    "Adam": _ADAM, "AdamW": _ADAM, "NAdam": _ADAM, "RAdam": _ADAM, "Adamax": _ADAM,
+    "SparseAdam": _ADAM[:4],
+    "RMSprop": ("params", "lr", "alpha", "eps", "weight_decay", "momentum"),
+    "Adagrad": ("params", "lr", "lr_decay", "weight_decay"),
+    "Adadelta": ("params", "lr", "rho", "eps", "weight_decay"),
+    "ASGD": ("params", "lr", "lambd", "alpha", "t0", "weight_decay"),
+    "Rprop": ("params", "lr"), "LBFGS": ("params", "lr", "max_iter"),
+    "DataLoader": ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler"),
+    "Linear": ("in_features", "out_features", "bias"),
+    "Conv1d": _CONVOLUTION, "Conv2d": _CONVOLUTION, "Conv3d": _CONVOLUTION,
+    "BatchNorm1d": ("num_features",), "BatchNorm2d": ("num_features",),
+    "BatchNorm3d": ("num_features",), "LayerNorm": ("normalized_shape",),
+    "RNN": _RECURRENT, "GRU": _RECURRENT, "LSTM": _RECURRENT,
+    "Dropout": ("p",), "Dropout1d": ("p",), "Dropout2d": ("p",), "Dropout3d": ("p",),
+    "AlphaDropout": ("p",), "Softmax": ("dim",), "LogSoftmax": ("dim",),
+    "clip_grad_norm_": ("parameters", "max_norm"),
+    "clip_grad_value_": ("parameters", "clip_value"),
+    "softmax": ("input", "dim"), "log_softmax": ("input", "dim"),
+    "StepLR": ("optimizer", "step_size"), "CosineAnnealingLR": ("optimizer", "T_max"),
+}
+
+
+def position(name: str, argument: str) -> int | None:
+    """Where a class or function takes an argument by position, None if that is not known."""
+    declared = ARGUMENTS.get(name, ())
+    return declared.index(argument) if argument in declared else None

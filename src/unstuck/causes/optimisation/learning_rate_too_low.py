@@ -122,7 +122,7 @@ def _detect(view: View) -> Verdict:
         return Absent("the weights do not move at all, so a low learning rate is not the reason")
     if fastest <= view.limit(SMALL) and far <= view.limit(TRAVEL):
         return _present(view, updates, fastest, far)
-    moves = f"relative to their own size: {percent(fastest)} per step, {percent(far)} in all"
+    moves = f"relative to their own size: {percent(fastest)} per step, {percent(far)} in total"
     if fastest > view.limit(MODEST):
         return Absent(f"the weights move far enough in each step ({moves})")
     left = slope(view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.places import SourceLocation
 
@@ -32,6 +33,19 @@ class Fetch(Fact):
     location: SourceLocation | None
     samples: int
     batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feeding(Fact):
+    """A place at which the program iterates a loader, and what its batches are for.
+
+    `location` is the expression that is iterated: `loader` in `for x, y in loader`.
+    """
+
+    name: str
+    loader: str  # its name
+    role: CallRole
+    location: SourceLocation | None
 
 
 @dataclass(frozen=True, slots=True)

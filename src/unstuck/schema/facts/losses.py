@@ -33,13 +33,18 @@ class Loss(Fact):
     input_layer: str | None = None  # the activation module that made the loss's input
     input_location: SourceLocation | None = None  # the operation that did, where no module did
     call_location: SourceLocation | None = None  # where a function of the program's own is called
+    built: SourceLocation | None = None  # where the loss module was constructed
 
 
 @dataclass(frozen=True, slots=True)
 class Backward(Fact):
-    """A line of the program that starts a backward pass."""
+    """A line of the program that starts a backward pass.
+
+    `function` is "grad" for `torch.autograd.grad` whose gradients an optimizer's step used.
+    """
 
     location: SourceLocation | None
+    function: str = "backward"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes."""
+    """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes.
+
+    `location` of a copy is where its original was constructed, `copied` where the copy was made.
+    """
 
     name: str
     kind: str
@@ -47,6 +50,7 @@ class Layer:
     location: SourceLocation | None
     parameters: tuple[str, ...] = ()
     dropped: float | None = None
+    copied: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +74,25 @@ class Model(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Activation(Fact):
-    """Where the program applies an activation as a function rather than as a layer."""
+    """Where the program applies an activation as a function rather than as a layer.
 
-    name: str  # its place in the record
+    `location` is the expression that applies it, or the whole line where that is not found.
+    """
+
+    name: str  # its place in the record: "fc1 > relu", numbered from the second on
     location: SourceLocation | None
+    function: str = ""  # "relu", "clamp", "exp", ...
+    layer: str = ""  # the layer before it
+    exact: bool = True  # the expression was found
 
 
 @dataclass(frozen=True, slots=True)
 class Initialisation(Fact):
-    """The program's last call to a function of `torch.nn.init` for a parameter."""
+    """The program's last call to a function of `torch.nn.init` for a parameter.
+
+    Where the program sets the values in another way, `function` is the method ("uniform_", "copy_")
+    or "data" for an assignment to it, if it is known, and else "".
+    """
 
     name: str  # of the parameter
     function: str
@@ -115,12 +129,18 @@ class Cut(Fact):
     `name` is the first layer behind the cut, "loss" (with nothing before it) for a loss without a
     graph. `location` is the expression that cuts, or the first call behind it. `seen` says whether
     the source between the two layers holds an expression that can cut.
+
+    A place may be cut for one loss and not for another. `name` is numbered where one layer has
+    several cuts, and `layer` is it without the number.
     """
 
     name: str
     before: tuple[str, ...]
     location: SourceLocation | None
     seen: bool = True
+    layer: str = ""
+    loss: str | None = None  # the name of the loss that does not reach them
+    optimizer: str | None = None  # that stepped after its backward pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,28 @@ from unstuck.schema.places import SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """An option of an optimizer. `value` is a literal of Python: "0.9", "(0.9, 0.999)", "True"."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A parameter group: how many of the optimizer's parameters are its own, and its options."""
+
+    parameters: int
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Optimizer(Fact):
-    """An optimizer and the names of the parameters registered with it ("?" if no model has one)."""
+    """An optimizer and the names of the parameters registered with it ("?" if no model has one).
+
+    Parameters come group after group. `options` are those that it was constructed with, all of
+    them, `groups` their values in each group when the optimizer was first used.
+    """
 
     name: str
     kind: str
@@ -19,6 +39,8 @@ class Optimizer(Fact):
     momentum: float | None
     weight_decay: float | None
     parameters: tuple[str, ...]
+    options: tuple[Option, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,121 @@
+"""Functions of torch applied in a program: found, swapped, left out."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Need
+from unstuck.repair.places import spell
+from unstuck.repair.text import Source, Splice
+from unstuck.schema.places import SourceLocation
+
+# Layers that hold nothing, and the functions that do the same.
+FUNCTIONS = {
+    "ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "GELU": "gelu", "SELU": "selu",
+    "SiLU": "silu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus",
+    "Softmax": "softmax", "LogSoftmax": "log_softmax", "Identity": "",
+}
+_OF_TORCH = ("relu", "tanh", "sigmoid", "softmax", "log_softmax", "selu")
+_ALIKE = {"relu": ("relu", "relu_", "clamp", "clamp_min", "clip", "maximum", "max"),
+          "exp": ("exp",)}
+
+
+def as_function(name: str) -> str:
+    """The function of a layer's class ("ReLU"), or the name itself in lower case."""
+    return FUNCTIONS.get(name, name.lower())
+
+
+def function_at(index: Index, location: SourceLocation | None, name: str) -> Found:
+    """The call that applies a function at a place, or the only such call of the statement there.
+
+    Raises:
+        Refused: there is none, or several are.
+    """
+    found = index.at(location, f"the {name}")
+    accepted = (*_ALIKE.get(name, ()), name, f"{name}_")
+    if isinstance(found.node, ast.Call) and names.called(found.node) in accepted:
+        return found
+    calls = [node for node in ast.walk(found.node)
+             if isinstance(node, ast.Call) and names.called(node) in accepted]
+    if len(calls) == 1:
+        return Found(found.source, calls[0])
+    if not calls and isinstance(found.node, ast.Call) and len(found.node.args) == 1:
+        return found  # a module of the program's own that is called here
+    raise Refused(Reason.UNKNOWN_FORM, f"No single call of {name} is on line "
+                  f"{found.node.lineno:,}.")
+
+
+def given_to(index: Index, found: Found) -> ast.expr:
+    """What a function is applied to: its first argument, or the tensor whose method it is."""
+    call = found.call
+    if isinstance(call.func, ast.Attribute) and not _is_module(
+            index, found.source, call.func.value):
+        return call.func.value
+    if call.args and not isinstance(call.args[0], ast.Starred):
+        return call.args[0]
+    named = change.argument(call, "input")
+    if named is None:
+        raise Refused(Reason.UNKNOWN_FORM, "What the function is applied to is not written out.")
+    return named
+
+
+def _is_module(index: Index, source: Source, node: ast.expr) -> bool:
+    """Whether a name is that of a module, and not of a tensor."""
+    head = names.dotted(node).partition(".")[0]
+    if not head:
+        return isinstance(node, ast.Call) and names.called(node)[:1].isupper()
+    found = names.resolve(source, node, head)
+    if head == "self":
+        return "." in names.dotted(node)  # self.act(x)
+    return any(each.kind is names.Kind.IMPORTED for each in found) or (
+        not found and head in ("F", "torch", "nn"))
+
+
+def drop_function(found: Found, index: Index | None = None) -> tuple[Splice, ...]:
+    """The argument in the place of the call; a statement that assigns it to itself goes."""
+    source, call = found.source, found.call
+    inner = given_to(index or Index((source,)), found)
+    statement = source.statement(call)
+    if isinstance(statement, ast.Assign) and statement.value is call and source.code(
+            statement.targets[0]) == source.code(inner):
+        return change.remove(source, statement)
+    start, end = source.span(call)
+    left, right = source.span(inner)
+    opens, closes = ("", "") if _fits(source, call, inner) else ("(", ")")
+    return (Splice(source.name, start, left, opens), Splice(source.name, right, end, closes))
+
+
+def _fits(source: Source, call: ast.expr, inner: ast.expr) -> bool:
+    """Whether an expression may stand where a call stands without brackets."""
+    if isinstance(inner, ast.Name | ast.Call | ast.Attribute | ast.Subscript | ast.Constant):
+        return True
+    parent = source.parents.get(call)
+    return not isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Subscript
+                          | ast.Compare | ast.Await)
+
+
+def swap_function(index: Index, found: Found, layer: str) -> tuple[
+        tuple[Splice, ...], tuple[Need, ...]]:
+    """The function of a layer ("LeakyReLU(0.1)") in the place of the one that is called."""
+    class_name, _, rest = layer.partition("(")
+    name = FUNCTIONS.get(class_name)
+    if name == "":
+        return drop_function(found, index), ()
+    source = found.source
+    inner = given_to(index, found)
+    if name is None:
+        text, needs = spell(index, source, f"torch.nn.{class_name}")
+        before, behind = f"{text}({rest}(", ")"
+    else:
+        torch_has = name in _OF_TORCH and index.spelled(source, "torch.nn.functional") is None
+        text, needs = spell(index, source, f"torch.{name}" if torch_has
+                            else f"torch.nn.functional.{name}")
+        options = rest.removesuffix(")").strip()
+        before, behind = f"{text}(", f", {options})" if options else ")"
+    start, end = source.span(found.call)
+    left, right = source.span(inner)
+    return (Splice(source.name, start, left, before),
+            Splice(source.name, right, end, behind)), needs

@@ -1,0 +1,107 @@
+"""The autograd graph: not cut where it is needed, not kept where it is not."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.text import Function, Splice
+from unstuck.schema.edits import KeepGraph, KeepNumber
+
+# What gives the same numbers without their graph: as a method, and as a function of torch.
+_METHODS = ("detach", "detach_", "numpy", "item", "tolist", "cpu")
+_FUNCTIONS = ("tensor", "from_numpy", "as_tensor", "asarray")
+_MODES = ("no_grad", "inference_mode")
+
+
+def _inner(node: ast.expr) -> ast.expr | None:
+    """What an expression takes the values of, without its graph."""
+    match node:
+        case ast.Attribute(value=value, attr="data"):
+            return value
+        case ast.Call(func=ast.Attribute(value=value, attr=attr), args=[]) if attr in _METHODS:
+            return value
+        case ast.Call(func=ast.Attribute(attr=attr), args=[value, *_]) if attr in _FUNCTIONS:
+            return value
+    return None
+
+
+def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patch]:
+    """Without what cuts; a block or function without gradients gets them."""
+    found = index.at(edit.at, "what cuts the graph")
+    source, node = found.source, found.node
+    if isinstance(node, ast.With) or (
+            isinstance(node, ast.Call) and names.called(node) in _MODES):
+        return [Patch(edit, _with_gradients(found), Form.CALL)]
+    outermost = next((each for each in ast.walk(node) if isinstance(each, ast.expr)
+                      and _inner(each) is not None), None)
+    if outermost is None:
+        around = next((outer for outer in source.ancestors(node) if isinstance(outer, ast.With)
+                       and any(names.last_name(getattr(item.context_expr, "func", item.context_expr)
+                                               ) in _MODES for item in outer.items)), None)
+        if around is not None:
+            return [Patch(edit, _with_gradients(Found(source, around)), Form.CALL)]
+        raise Refused(Reason.UNKNOWN_FORM, "The expression at this place holds nothing that is "
+                      "known to cut the graph.")
+    kept: ast.expr = outermost
+    while (deeper := _inner(kept)) is not None:
+        kept = deeper
+    start, end = source.span(outermost)
+    left, right = source.span(kept)
+    if source.text[left - 1:left] == "(" and source.text[right:right + 1] == ")" and (
+            source.pairs.get(left - 1) == right) and isinstance(kept, ast.BinOp | ast.IfExp):
+        left, right = left - 1, right + 1
+    return [Patch(edit, tuple(s for s in (
+        Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
+    ) if s.start < s.end), Form.CALL)]
+
+
+def _with_gradients(found: Found) -> tuple[Splice, ...]:
+    """enable_grad in the place of no_grad: nothing has to be indented anew."""
+    for node in ast.walk(found.node.items[0] if isinstance(found.node, ast.With) else found.node):
+        if isinstance(node, ast.Attribute) and node.attr in _MODES:
+            end = found.source.span(node)[1]
+            return (Splice(found.source.name, end - len(node.attr), end, "enable_grad"),)
+    raise Refused(Reason.UNKNOWN_FORM, "What switches the gradients off is not torch.no_grad.")
+
+
+def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Patch]:
+    """Where the tensor is added up or appended, in the function that makes it."""
+    found = index.at(edit.at, "the tensor that is kept")
+    source, statement = found.source, found.statement
+    by = ".detach()" if edit.output else ".item()"
+    kept: list[ast.expr] = []
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        held = names.dotted(statement.targets[0])
+        scope = source.function(statement) or source.tree
+        kept = [each for node in (names.inside(scope) if isinstance(scope, Function)
+                                  else ast.walk(scope))
+                if (each := _kept_by(node)) is not None and names.dotted(each) == held and held]
+    else:
+        kept = [each for node in ast.walk(statement)
+                if (each := _kept_by(node)) is not None and each is found.node]
+    if not kept:
+        raise Refused(Reason.UNKNOWN_FORM, "The place where the tensor is kept is not one "
+                      "statement of the text.")
+    splices = [splice for each in kept for splice in change.method(source, each, by)]
+    return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _kept_by(node: ast.AST) -> ast.expr | None:
+    """The expression that a statement adds to a sum or a list."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="append" | "add"), args=[value]):
+            return value
+        case ast.AugAssign(op=ast.Add(), value=ast.expr() as value):
+            return value
+        case ast.Assign(targets=[ast.Name(id=name)],
+                        value=ast.BinOp(left=ast.Name(id=left), op=ast.Add(), right=value)):
+            return value if name == left else None
+    return None
+
+
+WRITERS = {KeepGraph: write_keep_graph, KeepNumber: write_keep_number}

@@ -1,0 +1,133 @@
+"""How weights start: another initialisation, or PyTorch's own."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.places import layers_meant, model_name, model_of, spell
+from unstuck.repair.text import Function, Splice
+from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer
+from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Model
+from unstuck.schema.facts.optimizers import Optimizer
+
+_WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION)
+
+
+def path_of(record: Record, model: Model, layer: Layer, held: str) -> str:
+    """The expression of a layer of a model that is reached as `held`: "net.body[0]"."""
+    name = layer.name
+    if len(record.facts(Model)) > 1:
+        name = name.removeprefix(f"{model.name}.")
+    if layer.name == model.name:
+        return held
+    return held + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f".{name}")
+
+
+def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> list[Patch]:
+    """In front of the optimizer, behind everything that may set the weights before."""
+    if edit.layer:
+        layers = layers_meant(record, edit.layer)
+        if not layers:
+            raise Refused(Reason.NO_PLACE, f"The record has no layer {edit.layer}.")
+        model = model_of(record, layers[0].name)
+    else:
+        model = next(iter(record.facts(Model)), None) or _refuse()
+        layers = [layer for layer in model.layers if layer.role in _WEIGHTED]
+    near, held, late = _where(record, index, model)
+    name, needs = spell(index, near.source, f"torch.nn.init.{edit.scheme}")
+    zeros, more = spell(index, near.source, "torch.nn.init.zeros_")
+    lines: list[str] = []
+    if edit.layer:
+        for layer in layers:
+            path = path_of(record, model, layer, held)
+            lines.append(f"{name}({path}.weight)")
+            if any(each.endswith("bias") for each in layer.parameters):
+                lines.append(f"{zeros}({path}.bias)")
+    else:
+        kinds = sorted({layer.kind for layer in layers})
+        spelled = [spell(index, near.source, f"torch.nn.{kind}") for kind in kinds]
+        needs = (*needs, *(need for _, each in spelled for need in each))
+        meant = spelled[0][0] if len(spelled) == 1 else f"({', '.join(s for s, _ in spelled)})"
+        lines += [f"for layer in {held}.modules():", f"    if isinstance(layer, {meant}):",
+                  f"        {name}(layer.weight)"]
+        if all(any(each.endswith("bias") for each in layer.parameters) for layer in layers):
+            lines.append(f"        {zeros}(layer.bias)")
+    code = "\n".join(lines)
+    put = change.after if late else change.before
+    return [Patch(edit, put(near.source, near.statement, code), Form.STATEMENT,
+                  tuple(dict.fromkeys((*needs, *more))))]
+
+
+def _refuse() -> Model:
+    raise Refused(Reason.NO_PLACE, "The record has no model.")
+
+
+def _where(record: Record, index: Index, model: Model) -> tuple[Found, str, bool]:
+    """The statement that constructs the optimizer, else that of the model; the model's name there;
+    whether to write behind it."""
+    for fact in record.facts(Optimizer):
+        found = index.at(fact.location, "the construction of the optimizer")
+        given = change.argument(found.call, "params", 0)
+        if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and (
+                given.func.attr == "parameters" and names.dotted(given.func.value)
+                and len(record.facts(Model)) == 1):
+            return found, names.dotted(given.func.value), False
+        try:
+            return found, model_name(record, index, model, found), False
+        except Refused:
+            continue
+    found = index.at(model.location, "the construction of the model")
+    return found, model_name(record, index, model, found), True
+
+
+# PyTorch's own -----------------------------------------------------------------------------------
+def write_default(edit: DefaultInitialisation, record: Record, index: Index) -> list[Patch]:
+    """Without the statements that set the weights, and what is around them alone."""
+    layers = {layer.name for layer in layers_meant(record, edit.layer)} or {edit.layer}
+    facts = [fact for fact in record.facts(Initialisation)
+             if fact.location is not None and fact.name.rpartition(".")[0] in layers]
+    if not facts:
+        raise Refused(Reason.NO_PLACE, "The record does not say where the weights are set.")
+    splices: list[Splice] = []
+    for location in dict.fromkeys(fact.location for fact in facts):
+        found = index.at(location, "the initialisation")
+        splices += _removed(index, found)
+    return [Patch(edit, tuple(dict.fromkeys(splices)), Form.STATEMENT)]
+
+
+def _sets(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but set weights."""
+    match statement:
+        case ast.Expr(value=ast.Call() as call):
+            return names.called(call) in torch_api.INITIALISERS or names.called(call) in (
+                "copy_", "fill_", "zero_", "mul_")
+        case ast.If(orelse=[]) | ast.For(orelse=[]) | ast.With():
+            return all(map(_sets, statement.body))
+        case ast.Expr(value=ast.Constant()) | ast.Pass():
+            return True
+    return False
+
+
+def _removed(index: Index, found: Found) -> tuple[Splice, ...]:
+    source, statement = found.source, found.statement
+    while isinstance(outer := source.parents[statement], ast.If | ast.For | ast.With) and (
+            _sets(outer)):
+        statement = outer
+    outer = source.parents[statement]
+    if isinstance(outer, Function) and all(map(_sets, outer.body)):
+        applied = [(where, where.statement(call)) for where, call in index.calls("apply")
+                   if call.args and names.dotted(call.args[0]).rpartition(".")[2] == outer.name]
+        applied += [(where, where.statement(call)) for where, call in index.calls(outer.name)]
+        if applied and all(isinstance(each, ast.Expr) for _, each in applied):
+            return tuple(s for where, each in applied for s in change.remove(where, each))
+    return change.remove(source, statement)
+
+
+WRITERS = {InitialiseLayer: write_initialise, DefaultInitialisation: write_default}

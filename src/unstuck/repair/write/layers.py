@@ -1,0 +1,275 @@
+"""Layers and functions replaced, removed and inserted."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.functions import as_function, drop_function, function_at, swap_function
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Check, Form, Need, Patch
+from unstuck.repair.places import layers_meant, model_of, spell
+from unstuck.repair.text import Function, Source, Splice
+from unstuck.schema.edits import BatchFirst, InsertLayer, RemoveLayer, ReplaceLayer, SoftmaxAxis
+from unstuck.schema.facts.models import Activation, Layer, Model
+from unstuck.schema.places import SourceLocation
+
+_CONTAINERS = ("Sequential", "ModuleList")
+
+
+def layer_code(index: Index, source: Source, layer: str) -> tuple[str, tuple[Need, ...]]:
+    """A layer of an edit ("ReLU()", "Sequential(nn.Linear(2, 4), nn.ReLU())") in a source."""
+    class_name = layer.partition("(")[0]
+    name, needs = spell(index, source, f"torch.nn.{class_name}")
+    rest = layer[len(class_name):]
+    if "nn." in rest:
+        prefix, further = spell(index, source, "torch.nn.Module")
+        rest = re.sub(r"\bnn\.", prefix.removesuffix("Module"), rest)
+        needs = tuple(dict.fromkeys((*needs, *further)))
+    return name + rest, needs
+
+
+def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceLocation]:
+    """Where layers are constructed.
+
+    Raises:
+        Refused: the record lacks a place, or one makes other layers too.
+    """
+    found: list[SourceLocation] = []
+    meant = {layer.name for layer in layers}
+    for layer in layers:
+        if layer.location is None:
+            raise Refused(Reason.NO_PLACE, f"The record does not say where {layer.name} is "
+                          "constructed.", (f"the line that constructs {layer.name}",))
+        others = {each.name for each in index.layers_at(record, layer.location)} - meant
+        if others:
+            raise Refused(Reason.SHARED_LINE, f"The line that constructs {layer.name} also makes "
+                          f"{min(others)}.")
+        if layer.location not in found:
+            found.append(layer.location)
+    return found
+
+
+# Replace -----------------------------------------------------------------------------------------
+def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patch]:
+    """At the constructions, and at the functions that do the same."""
+    layers = layers_meant(record, edit.layer)
+    functions = _functions_meant(record, edit.layer)
+    if not layers and not functions:
+        raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+    splices: list[Splice] = []
+    needs: list[Need] = []
+    for location in places_of(record, index, layers):
+        found = index.at(location, f"the construction of {edit.layer}")
+        code, more = layer_code(index, found.source, edit.by)
+        splices += change.replace(found.source, found.call, code)
+        needs += more
+    for fact in functions:
+        found = function_at(index, fact.location, _function_name(fact))
+        changed, more = swap_function(index, found, edit.by)
+        splices += changed
+        needs += more
+    return [Patch(edit, tuple(dict.fromkeys(splices)), Form.MODEL, tuple(dict.fromkeys(needs)),
+                  (Check("layer.kind", edit.layer, edit.by.partition("(")[0]),))]
+
+
+def _function_name(fact: Activation) -> str:
+    named = fact.function or fact.name.rpartition(" > ")[2]
+    return re.sub(r"[\s-]*\d+$", "", named)
+
+
+def _functions_meant(record: Record, name: str) -> list[Activation]:
+    every = record.facts(Activation)
+    return ([each for each in every if each.name == name]
+            or [each for each in every if _function_name(each) == as_function(name)])
+
+
+# Remove ------------------------------------------------------------------------------------------
+def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]:
+    """An element of a Sequential less, or an identity; a function's argument in its place."""
+    layers = layers_meant(record, edit.layer)
+    if edit.at is not None or not layers:
+        functions = _functions_meant(record, edit.layer)
+        location = edit.at or (functions[0].location if functions else None)
+        if location is None:
+            raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+        return [Patch(edit, drop_function(function_at(
+            index, location, as_function(edit.layer.rpartition(" > ")[2]))), Form.MODEL)]
+    dropped: list[Splice] = []
+    identity: list[Splice] = []
+    needs: list[Need] = []
+    clean = True
+    for location in places_of(record, index, layers):
+        found = index.at(location, f"the construction of {edit.layer}")
+        code, more = layer_code(index, found.source, "Identity()")
+        identity += change.replace(found.source, found.call, code)
+        needs += more
+        element = element_of(found)
+        if element is None or not element.last:
+            clean = False
+        else:
+            dropped += change.drop_item(found.source, element.opens, element.index)
+    identities = Patch(edit, tuple(identity), Form.MODEL, tuple(dict.fromkeys(needs)))
+    return [Patch(edit, tuple(dropped), Form.MODEL), identities] if clean else [identities]
+
+
+class Element:
+    """A construction as an element of a container's arguments or of a list."""
+
+    def __init__(self, opens: int, index: int, count: int, container: ast.expr) -> None:
+        self.opens, self.index, self.last = opens, index, index == count - 1 and count > 1
+        self.container = container
+
+
+def element_of(found: Found) -> Element | None:
+    """The construction as an element of a Sequential, or of a list of layers; None if it is none.
+    """
+    source, node = found.source, found.node
+    parent = source.parents.get(node)
+    while isinstance(parent, ast.IfExp):
+        return None
+    if isinstance(parent, ast.Call) and names.called(parent) in _CONTAINERS:
+        place = next((i for i, each in enumerate(parent.args) if each is node), None)
+        if place is not None and not parent.keywords:
+            return Element(change.opening(source, parent), place, len(parent.args), parent)
+    if isinstance(parent, ast.List):
+        place = next(i for i, each in enumerate(parent.elts) if each is node)
+        return Element(source.span(parent)[0], place, len(parent.elts), parent)
+    return None
+
+
+# Insert ------------------------------------------------------------------------------------------
+def write_insert(edit: InsertLayer, record: Record, index: Index) -> list[Patch]:
+    """Behind the element of a Sequential; around the call in `forward`; with it in a Sequential."""
+    if edit.after == "input":
+        return _at_input(edit, record, index)
+    layer = next(iter(layers_meant(record, edit.after)), None)
+    if layer is None:
+        raise Refused(Reason.NO_PLACE, f"The record has no layer {edit.after}.")
+    if layer.location is None:
+        raise Refused(Reason.NO_PLACE,
+                      f"The record does not say where {layer.name} is constructed.")
+    _alike(record, index, layer)
+    found = index.at(layer.location, f"the construction of {layer.name}")
+    code, needs = layer_code(index, found.source, edit.layer)
+    patches: list[Patch] = []
+    element = element_of(found)
+    if element is not None:
+        patches.append(Patch(edit, change.add_item(
+            found.source, element.opens, code, after=element.index), Form.MODEL, needs))
+        return patches
+    use = _use(found)
+    if use is not None and not _has_state(edit.layer):
+        text, more = _applied(index, found.source, edit.layer)
+        before, _, behind = text.partition("{}")
+        patches.append(Patch(
+            edit, change.wrap(found.source, use, before, behind), Form.MODEL, more))
+    name, more = spell(index, found.source, "torch.nn.Sequential")
+    patches.append(Patch(edit, change.wrap(found.source, found.call, f"{name}(", f", {code})"),
+                         Form.MODEL, (*needs, *more)))
+    return patches
+
+
+def _applied(index: Index, source: Source, layer: str) -> tuple[str, tuple[Need, ...]]:
+    name = as_function(layer.partition("(")[0])
+    text, needs = spell(index, source, f"torch.{name}" if name in ("relu", "tanh", "sigmoid")
+                        else f"torch.nn.functional.{name}")
+    if index.spelled(source, "torch.nn.functional") == "F" and name == "relu":
+        text, needs = "F.relu", ()
+    return f"{text}({{}})", needs
+
+
+def _has_state(layer: str) -> bool:
+    return not as_function(layer.partition("(")[0]) or ("(" in layer and not layer.endswith("()"))
+
+
+def _alike(record: Record, index: Index, layer: Layer) -> None:
+    """Raises Refused if a line also makes layers of another kind, or the last layer of a model."""
+    assert layer.location is not None
+    others = index.layers_at(record, layer.location)
+    if len(others) == 1:
+        return
+    model = model_of(record, layer.name)
+    weighted = [each for each in model.layers if each.parameters]
+    if any(each.kind != layer.kind for each in others) or (
+            weighted and weighted[-1].name in {each.name for each in others}):
+        raise Refused(Reason.SHARED_LINE, f"The line that constructs {layer.name} also makes "
+                      f"{next(each.name for each in others if each is not layer)}.")
+
+
+def _use(found: Found) -> ast.Call | None:
+    """The only call of a layer that is held as an attribute: `self.fc1(x)`."""
+    statement, source = found.statement, found.source
+    if not (isinstance(statement, ast.Assign) and statement.value is found.node):
+        return None
+    target = names.dotted(statement.targets[0])
+    outer = source.class_of(found.node)
+    if outer is None or not target.startswith("self."):
+        return None
+    uses = [node for node in ast.walk(outer) if isinstance(node, ast.Call)
+            and names.dotted(node.func) == target]
+    return uses[0] if len(uses) == 1 else None
+
+
+def _at_input(edit: InsertLayer, record: Record, index: Index) -> list[Patch]:
+    """In front of everything: in the model's class, else as a wrapper around the construction."""
+    model = next(iter(record.facts(Model)), None)
+    if model is None or model.location is None:
+        raise Refused(Reason.NO_PLACE, "The record does not say where the model is constructed.")
+    if any(each.loaded for each in model.parameters):
+        raise Refused(Reason.BY_HAND, "The model's weights come from a checkpoint, whose names a "
+                      "new first layer would change.")
+    forward = index.forward_of(model.kind)
+    if forward is not None and forward[1].args.args[1:]:
+        source, function = forward
+        outer = source.class_of(function)
+        setup = next((each for each in outer.body if isinstance(each, Function)
+                      and each.name == "__init__"), None) if outer else None
+        if setup is not None:
+            code, needs = layer_code(index, source, edit.layer)
+            given = function.args.args[1].arg
+            return [Patch(edit, (
+                *change.at_end(source, setup.body, f"self.input_norm = {code}"),
+                *change.first_of_body(source, function, f"{given} = self.input_norm({given})"),
+            ), Form.MODEL, needs)]
+    found = index.at(model.location, "the construction of the model")
+    code, needs = layer_code(index, found.source, edit.layer)
+    name, more = spell(index, found.source, "torch.nn.Sequential")
+    return [Patch(edit, change.wrap(found.source, found.call, f"{name}({code}, ", ")"),
+                  Form.MODEL, tuple(dict.fromkeys((*needs, *more))))]
+
+
+# Options of layers -------------------------------------------------------------------------------
+def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
+    """The dimension of a softmax, as a function, a method or a layer."""
+    found = index.at(edit.at, "the softmax")
+    node = found.node
+    if not (isinstance(node, ast.Call) and "softmax" in names.called(node).lower()):
+        found = function_at(index, edit.at, "softmax")
+    call = found.call
+    layer = names.called(call)[:1].isupper()
+    method = isinstance(call.func, ast.Attribute) and not layer and index.spelled(
+        found.source, "torch") is not None and not names.dotted(call.func).startswith(
+        ("torch.", "F.", "nn."))
+    place = 0 if layer or method else 1
+    return [Patch(edit, change.set_argument(found.source, call, "dim", str(edit.dim), place),
+                  Form.LITERAL, checks=(Check("loss.softmax_dimension", "", str(edit.dim)),))]
+
+
+def write_batch_first(edit: BatchFirst, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the layer."""
+    splices: list[Splice] = []
+    for location in places_of(record, index, layers_meant(record, edit.layer)):
+        found = index.at(location, f"the construction of {edit.layer}")
+        splices += change.set_argument(
+            found.source, found.call, "batch_first", "True",
+            torch_api.position(names.called(found.call), "batch_first"))
+    return [Patch(edit, tuple(splices), Form.LITERAL)]
+
+
+WRITERS = {ReplaceLayer: write_replace, RemoveLayer: write_remove, InsertLayer: write_insert,
+           SoftmaxAxis: write_axis, BatchFirst: write_batch_first}

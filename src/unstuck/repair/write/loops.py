@@ -1,0 +1,187 @@
+"""How long the training is, and how many samples a batch has; the order of the samples."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index, Loop
+from unstuck.repair.patch import Check, Form, Patch
+from unstuck.repair.places import backwards, spell
+from unstuck.repair.text import Source
+from unstuck.repair.values import Number, constant, ways
+from unstuck.schema.edits import BatchSize, DropLast, MoreSteps, Shuffle
+from unstuck.schema.facts.calls import CallRole
+from unstuck.schema.facts.data import Feeding, Fetch, Loader
+
+_RANGES = ("range", "trange")
+
+
+def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
+    """The loops around the first backward pass, innermost first."""
+    backward = backwards(record, index)[0]
+    return index.loops(backward.source, backward.node)
+
+
+# The number of steps -----------------------------------------------------------------------------
+def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patch]:
+    """A multiple of what the outermost loop over numbers counts to."""
+    number = Number(factor=edit.factor, shared=True, whole=True)
+    for source, loop in reversed(_loops(record, index)):
+        end = _end(source, loop)
+        if end is not None:
+            return [Patch(edit, way.splices, way.form)
+                    for way in ways(index, source, end, number)]
+    raise Refused(Reason.UNKNOWN_FORM, "No loop around the training counts its epochs or steps.")
+
+
+def _end(source: Source, loop: Loop) -> ast.expr | None:
+    """What a loop counts to."""
+    if isinstance(loop, ast.While):
+        match loop.test:
+            case ast.Compare(ops=[ast.Lt() | ast.LtE()], comparators=[end]):
+                return end
+        return None
+    for node in ast.walk(loop.iter):
+        if isinstance(node, ast.Call) and names.called(node) in _RANGES and (
+                len(node.args) in (1, 2)):
+            return node.args[-1]
+    return None
+
+
+# Batches -----------------------------------------------------------------------------------------
+def _loader(record: Record, index: Index) -> Found | None:
+    """The construction of the loader that feeds training."""
+    loaders = {each.name: each for each in record.facts(Loader)}
+    feeding = [loaders[each.loader] for each in record.facts(Feeding)
+               if each.role is CallRole.TRAIN and each.loader in loaders]
+    sizes = {(each.samples, each.batch_size) for each in record.facts(Fetch)}
+    fetched = [each for each in loaders.values() if (each.samples, each.batch_size) in sizes]
+    shuffled = [each for each in loaders.values() if each.sampler == torch_api.SHUFFLES]
+    for found in (feeding, fetched, shuffled, list(loaders.values())):
+        if found:
+            places = {each.location for each in found}
+            return index.at(found[0].location, "the loader") if len(places) == 1 else None
+    return None
+
+
+def write_batch_size(edit: BatchSize, record: Record, index: Index) -> list[Patch]:
+    """At the loader, else where the rows of a batch are taken."""
+    found = _loader(record, index)
+    if found is not None:
+        size = change.argument(found.call, "batch_size", 1)
+        checks = (Check("loader.batch_size", "", str(edit.size)),)
+        if size is None:
+            return [Patch(edit, change.set_argument(
+                found.source, found.call, "batch_size", str(edit.size)), Form.LITERAL,
+                checks=checks)]
+        number = Number(edit.size, whole=True, shared=_only_trains(record))
+        return [Patch(edit, way.splices, way.form, checks=checks)
+                for way in ways(index, found.source, size, number)]
+    number = Number(edit.size, shared=True, whole=True)
+    for source, loop in _loops(record, index):
+        size = _rows(source, loop)
+        if size is not None:
+            every = ways(index, source, size, number)
+            if constant(size) is not None or not isinstance(size, ast.Name):
+                return [Patch(edit, way.splices, way.form) for way in every]
+            # A slice x[i:i + B] reads the name too: all its readers get the new size.
+            return [*(Patch(edit, way.splices, way.form) for way in every
+                      if way.form is not Form.CALL),
+                    Patch(edit, change.before(source, _outermost(record, index, source, loop),
+                                              f"{size.id} = {edit.size}"), Form.STATEMENT)]
+    raise Refused(Reason.UNKNOWN_FORM, "The record has no loader, and the loop takes its batches "
+                  "in a way that is not known.")
+
+
+def _outermost(record: Record, index: Index, source: Source, loop: Loop) -> Loop:
+    """The outermost loop of the function that a loop is in."""
+    return [each for where, each in _loops(record, index)
+            if where is source and source.function(each) is source.function(loop)][-1]
+
+
+def _only_trains(record: Record) -> bool:
+    return len(record.facts(Loader)) == 1
+
+
+def _rows(source: Source, loop: Loop) -> ast.expr | None:
+    """How many rows a batch has, by the loop that makes batches or by what is drawn in it."""
+    if isinstance(loop, ast.For | ast.AsyncFor):
+        for node in ast.walk(loop.iter):
+            if isinstance(node, ast.Call):
+                if names.called(node) == "split" and len(node.args) == 1:
+                    return node.args[0]
+                if names.called(node) == "split" and len(node.args) == 2:
+                    return node.args[1]
+                if names.called(node) in _RANGES and len(node.args) == 3:
+                    return node.args[2] if _slices_agree(source, loop, node.args[2]) else None
+    for statement in loop.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and names.called(node) in ("randint", "choice", "sample"):
+                drawn = _drawn(node)
+                if drawn is not None:
+                    return drawn
+            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and (
+                    isinstance(node.value, ast.Call)
+                    and names.called(node.value) in ("randperm", "permutation")):
+                return node.slice.upper
+    return None
+
+
+def _drawn(call: ast.Call) -> ast.expr | None:
+    """The number of rows that torch.randint(n, (B,)) and choice(n, B) draw."""
+    size = change.argument(call, "size") or (
+        call.args[-1] if len(call.args) > 1 else None)
+    if isinstance(size, ast.Tuple | ast.List):
+        return size.elts[0] if len(size.elts) == 1 else None
+    return size
+
+
+def _slices_agree(source: Source, loop: Loop, size: ast.expr) -> bool:
+    """Whether the slices of a loop of range(0, n, B) can follow: they read the same name."""
+    if isinstance(size, ast.Name | ast.Attribute | ast.Subscript):
+        return True
+    return not any(isinstance(node, ast.Slice) for each in loop.body for node in ast.walk(each))
+
+
+def write_shuffle(edit: Shuffle, record: Record, index: Index) -> list[Patch]:
+    """At the loader; in a loop over rows, a new order in each epoch."""
+    found = index.at(edit.at, "what makes the batches")
+    if isinstance(found.node, ast.Call) and _is_loader(found.node):
+        sampler = change.argument(found.node, "sampler", 3)
+        if sampler is not None and not (isinstance(sampler, ast.Constant)):
+            raise Refused(Reason.UNKNOWN_FORM, "The loader has a sampler of its own.")
+        return [Patch(edit, change.set_argument(
+            found.source, found.node, "shuffle", "True", 2), Form.LITERAL,
+            checks=(Check("loader.sampler", "", torch_api.SHUFFLES),))]
+    for node in ast.walk(found.node):
+        if isinstance(node, ast.Call) and names.called(node) == "arange":
+            name, needs = spell(index, found.source, "torch.randperm")
+            if names.dotted(node.func).startswith(("np.", "numpy.")):
+                return [Patch(edit, change.replace(
+                    found.source, node.func, names.dotted(node.func).replace(
+                        "arange", "random.permutation")), Form.CALL)]
+            return [Patch(edit, change.replace(found.source, node.func, name), Form.CALL, needs)]
+    raise Refused(Reason.UNKNOWN_FORM, "The batches are made neither by a loader nor from an order "
+                  "of rows.")
+
+
+def _is_loader(call: ast.Call) -> bool:
+    return names.called(call).endswith("DataLoader") or any(
+        keyword.arg == "batch_size" for keyword in call.keywords)
+
+
+def write_drop_last(edit: DropLast, record: Record, index: Index) -> list[Patch]:
+    """At the loader."""
+    found = index.at(edit.at, "the loader") if edit.at is not None else _loader(record, index)
+    if found is None:
+        raise Refused(Reason.NO_PLACE, "The record has no loader that feeds training.")
+    return [Patch(edit, change.set_argument(
+        found.source, found.call, "drop_last", "True", 8), Form.LITERAL)]
+
+
+WRITERS = {MoreSteps: write_more_steps, BatchSize: write_batch_size, Shuffle: write_shuffle,
+           DropLast: write_drop_last}

@@ -1,0 +1,261 @@
+"""The loss: another function, other arguments, another sign, scale or weights."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import hop
+from unstuck.repair.functions import given_to
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Need, Patch
+from unstuck.repair.places import spell
+from unstuck.repair.text import Splice
+from unstuck.repair.values import decimal
+from unstuck.schema.edits import (
+    ClassWeights,
+    DivideLoss,
+    FlipSign,
+    Guard,
+    LossArgument,
+    LossOption,
+    SwapLoss,
+)
+from unstuck.schema.facts.calls import LossCall
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.places import SourceLocation
+
+# The classes of torch.nn that call these functions.
+MODULES = {
+    "cross_entropy": "CrossEntropyLoss", "nll_loss": "NLLLoss", "mse_loss": "MSELoss",
+    "l1_loss": "L1Loss", "smooth_l1_loss": "SmoothL1Loss", "huber_loss": "HuberLoss",
+    "binary_cross_entropy": "BCELoss", "kl_div": "KLDivLoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "poisson_nll_loss": "PoissonNLLLoss",
+}
+
+
+def _loss(record: Record, location: SourceLocation | None) -> Loss | None:
+    return next((each for each in record.facts(Loss) if each.location == location), None)
+
+
+def built(record: Record, index: Index, found: Found) -> Found | None:
+    """The construction of the loss module that is called at a place; None for a function."""
+    fact = next((each for each in record.facts(Loss) if each.location is not None
+                 and index.at(each.location, "the loss").node is found.node), None)
+    if fact is not None and fact.built is not None:
+        return index.at(fact.built, "the construction of the loss")
+    call = found.call
+    if isinstance(call.func, ast.Call):
+        return Found(found.source, call.func)  # nn.MSELoss()(x, y)
+    origin = hop(index, found.source, call.func) if isinstance(
+        call.func, ast.Name | ast.Attribute) else None
+    if origin is not None and isinstance(origin.node, ast.Call) and (
+            names.called(origin.node) in MODULES.values()):
+        return Found(origin.source, origin.node)
+    return None
+
+
+# Arguments ---------------------------------------------------------------------------------------
+def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Patch]:
+    """Around what the loss receives, at all places that compute it; at the one place alone."""
+    found = index.at(edit.at, "the loss")
+    fact = _loss(record, edit.at)
+    known = torch_api.LOSSES.get(fact.function) if fact is not None else None
+    declared = known.arguments if known is not None else ("input", "target")
+    forms: list[Patch] = []
+    for places in dict.fromkeys((tuple(_alike(edit, found, record, index)), (found,))):
+        needs: list[Need] = []
+        splices: list[Splice] = []
+        for each in places:
+            place = min(("input", "target").index(edit.argument), len(declared) - 1)
+            given = change.argument(each.call, declared[place], place)
+            if given is None:
+                raise Refused(Reason.UNKNOWN_FORM,
+                              "The loss is a formula; change it in its own text.")
+            splices += _around(index, each, given, edit.by, needs)
+        forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
+    return forms
+
+
+def _alike(edit: LossArgument, found: Found, record: Record, index: Index) -> list[Found]:
+    """The places that compute the same loss of outputs and targets of such shapes.
+
+    Targets that are not what the loss takes are so on held-out data too.
+    """
+    known = [each for each in record.facts(LossCall) if each.location is not None]
+    own = next((each for each in known if each.location == edit.at), None)
+    if own is not None:
+        alike = [index.at(each.location, "the loss") for each in known
+                 if each.function == own.function
+                 and each.input_shape[1:] == own.input_shape[1:]
+                 and len(each.target_shape) == len(own.target_shape)]
+        return [each for each in alike if isinstance(each.node, ast.Call)]
+    if edit.argument == "input":
+        return [found]
+    called = found.source.code(found.call.func)
+    return [Found(source, call) for source, call in index.calls(names.called(found.call))
+            if source.code(call.func) == called and len(call.args) == len(found.call.args)]
+
+
+def _around(index: Index, found: Found, given: ast.expr, by: str,
+            needs: list[Need]) -> tuple[Splice, ...]:
+    """The template around an expression: a method where it is one, else a wrapping."""
+    for short, full in (("F.", "torch.nn.functional."), ("torch.", "torch.")):
+        for name in re.findall(rf"\b{re.escape(short)}(\w+)", by):
+            text, more = spell(index, found.source, full + name)
+            by = by.replace(short + name, text)
+            needs += more
+    before, _, behind = by.partition("{}")
+    if not before and behind.startswith("."):
+        return change.method(found.source, given, behind)
+    if not before.endswith("("):  # an operator: brackets where the expression needs them
+        start, end = found.source.span(given)
+        text = change.operand(found.source, given)
+        sum_of = before == "" and behind.startswith((" + ", " - ")) and isinstance(
+            given, ast.BinOp)
+        if text != found.source.code(given) and not sum_of:
+            before, behind = f"{before}(", f"){behind}"
+        return (Splice(found.source.name, start, start, before),
+                Splice(found.source.name, end, end, behind))
+    return change.wrap(found.source, given, before, behind)
+
+
+# Functions ---------------------------------------------------------------------------------------
+def write_swap(edit: SwapLoss, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the loss module, else at the call."""
+    found = index.at(edit.at, "the loss")
+    module = built(record, index, found)
+    if module is not None:
+        name, needs = spell(index, module.source, f"torch.nn.{MODULES[edit.by]}")
+        splices = change.replace(module.source, module.call.func, name)
+        return [Patch(edit, splices, Form.CALL, needs)]
+    fact = _loss(record, edit.at)
+    name, needs = spell(index, found.source, f"torch.nn.functional.{edit.by}")
+    if fact is not None and names.called(found.call) == fact.function:
+        return [Patch(edit, change.replace(found.source, found.call.func, name), Form.CALL, needs)]
+    raise Refused(Reason.UNKNOWN_FORM, "The loss is neither a function nor a module of torch.")
+
+
+def write_option(edit: LossOption, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the loss module, else at the call."""
+    found = index.at(edit.at, "the loss")
+    where = built(record, index, found) or found
+    return [Patch(edit, change.set_argument(
+        where.source, where.call, edit.option, edit.value), Form.LITERAL)]
+
+
+def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the loss module, else at the call."""
+    found = index.at(edit.at, "the loss")
+    fact = _loss(record, edit.at)
+    where = built(record, index, found) or found
+    binary = fact is not None and fact.function in torch_api.BINARY
+    name, needs = spell(index, where.source, "torch.tensor")
+    if binary and len(edit.weights) == 2:
+        if fact is not None and fact.function == "binary_cross_entropy":
+            raise Refused(Reason.UNKNOWN_FORM, "binary_cross_entropy has no weights of classes; "
+                          "binary_cross_entropy_with_logits has.")
+        share = decimal(edit.weights[1] / edit.weights[0])
+        return [Patch(edit, change.set_argument(
+            where.source, where.call, "pos_weight", f"{name}({share})"), Form.LITERAL, needs)]
+    text = ", ".join(map(decimal, edit.weights))
+    return [Patch(edit, change.set_argument(
+        where.source, where.call, "weight", f"{name}([{text}])"), Form.LITERAL, needs)]
+
+
+# Sign and scale ----------------------------------------------------------------------------------
+def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
+    """A minus less where the loss is made with one; else one more, at the loss or at backward."""
+    found = index.at(edit.at, "the loss")
+    source, node = found.source, found.expression
+    parent = source.parents.get(node)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return [Patch(edit, _without_minus(found, node), Form.LITERAL)]
+    if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub):
+        return [Patch(edit, _without_minus(found, parent), Form.LITERAL)]
+    if names.called(found.call) == "backward" and isinstance(found.call.func, ast.Attribute):
+        held = found.call.func.value
+        if isinstance(held, ast.UnaryOp) and isinstance(held.op, ast.USub):
+            return [Patch(edit, _without_minus(found, held), Form.LITERAL)]
+        origin = hop(index, source, held)
+        if origin is not None and isinstance(origin.node, ast.UnaryOp) and isinstance(
+                origin.node.op, ast.USub):
+            return [Patch(edit, _without_minus(Found(origin.source, origin.node), origin.node),
+                          Form.LITERAL)]
+        return [Patch(edit, _scaled(found, held, "-", ""), Form.CALL)]
+    return [Patch(edit, _scaled(found, node, "-", ""), Form.CALL)]
+
+
+def _without_minus(found: Found, minus: ast.UnaryOp) -> tuple[Splice, ...]:
+    start, end = found.source.span(minus)
+    left, right = found.source.span(minus.operand)
+    if end != right:  # -(a + b): the brackets go with the sign
+        bracket = found.source.text.index("(", start)
+        return (Splice(found.source.name, start, bracket, ""),)
+    return (Splice(found.source.name, start, left, ""),)
+
+
+def _scaled(found: Found, node: ast.expr, before: str, behind: str) -> tuple[Splice, ...]:
+    """A sign or a divisor at an expression, in brackets where a method is called on it."""
+    source = found.source
+    start, end = source.span(node)
+    text = change.operand(source, node)
+    inner = (before + "(", ")" + behind) if text != source.code(node) else (before, behind)
+    parent = source.parents.get(node)
+    if isinstance(parent, ast.Attribute) and parent.value is node:
+        if source.text[start - 1:start] == "(" and source.pairs.get(start - 1) == end:
+            pass  # it has brackets
+        else:
+            inner = "(" + inner[0], inner[1] + ")"
+    return (Splice(source.name, start, start, inner[0]), Splice(source.name, end, end, inner[1]))
+
+
+def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
+    """At the call of backward: what is printed and added up stays the loss of a batch."""
+    found = index.at(edit.at, "the call of backward")
+    call = found.call
+    held = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if held is None or names.called(call) != "backward":
+        raise Refused(Reason.UNKNOWN_FORM, "The place does not call backward.")
+    passed = call.args[0] if call.args and names.dotted(held) else None
+    if passed is not None and not isinstance(passed, ast.Constant):  # accelerator.backward(loss)
+        return [Patch(edit, _scaled(found, passed, "", f" / {edit.passes}"), Form.CALL)]
+    if isinstance(held, ast.Call) and names.called(held) == "scale" and held.args:
+        return [Patch(edit, _scaled(found, held.args[0], "", f" / {edit.passes}"), Form.CALL)]
+    return [Patch(edit, _scaled(found, held, "", f" / {edit.passes}"), Form.CALL)]
+
+
+# Operations that may give NaN --------------------------------------------------------------------
+def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
+    """Around what the operation receives: a function's argument, a base, a divisor."""
+    found = index.at(edit.at, "the operation")
+    node = found.node
+    needs: list[Need] = []
+    if isinstance(node, ast.BinOp):
+        given = node.right if isinstance(node.op, ast.Div | ast.FloorDiv) else node.left
+    elif isinstance(node, ast.Call):
+        given = given_to(index, found)
+    else:
+        raise Refused(Reason.UNKNOWN_FORM, "The operation is not one call or one operator.")
+    splices = _around(index, found, given, edit.by, needs)
+    method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+        node.func.value is given)
+    operator = not edit.by.startswith("{}.") and "(" not in edit.by.partition("{}")[0]
+    if (method or isinstance(node, ast.BinOp)) and operator:
+        first, last = splices[0], splices[-1]
+        if not change.is_alone_in_brackets(found.source, given):
+            splices = (Splice(first.file, first.start, first.end, f"({first.text}"),
+                       Splice(last.file, last.start, last.end, f"{last.text})"))
+    return [Patch(edit, splices, Form.CALL, tuple(needs))]
+
+
+WRITERS = {
+    LossArgument: write_argument, SwapLoss: write_swap, LossOption: write_option,
+    ClassWeights: write_weights, FlipSign: write_sign, DivideLoss: write_divide,
+    Guard: write_guard,
+}

@@ -1,0 +1,170 @@
+"""Arguments of an optimizer, and another optimizer."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import Origin, entry, hop, settled
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Check, Form, Patch
+from unstuck.repair.places import construction, optimizer, spell
+from unstuck.repair.text import Source, Splice
+from unstuck.repair.values import Number, constant, decimal, ways
+from unstuck.schema.edits import OptimizerArgument, SwapOptimizer, literal
+from unstuck.schema.facts.optimizers import Optimizer
+
+_FIELDS = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
+
+
+def _value(fact: Optimizer, argument: str) -> float | None:
+    for option in fact.options:
+        if option.name == argument:
+            try:
+                return float(option.value)
+            except ValueError:
+                return None
+    value = getattr(fact, _FIELDS.get(argument, ""), None)
+    return value if isinstance(value, float | int) else None
+
+
+def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the optimizer, or where the argument's value comes from."""
+    fact = optimizer(record, edit.optimizer)
+    found = construction(record, index, edit.optimizer)
+    call, source = found.call, found.source
+    values = {_value(each, edit.argument) for each in record.facts(Optimizer)
+              if each.location == fact.location}
+    number = Number(edit.value, was=_value(fact, edit.argument))
+    checks = (Check(f"optimizer.{edit.argument}", edit.optimizer, literal(edit.value)),)
+
+    def patch(form: Form, splices: tuple[Splice, ...]) -> Patch:
+        return Patch(edit, splices, form, checks=checks)
+
+    if edit.argument == "momentum" and "betas" in torch_api.ARGUMENTS.get(fact.kind, ()):
+        return [patch(*_first_beta(found, edit.value))]
+    declared = torch_api.ARGUMENTS.get(fact.kind, ())
+    if fact.kind in ("LBFGS", "Rprop", "SparseAdam", "Adagrad", "Adadelta", "ASGD") and (
+            edit.argument not in declared):
+        raise Refused(Reason.UNKNOWN_FORM, f"{fact.kind} has no {edit.argument}.")
+    groups = _of_groups(index, found, edit.argument, number)
+    if groups:
+        return [patch(Form.GROUPS, groups)]
+    now = change.argument(call, edit.argument, torch_api.position(fact.kind, edit.argument))
+    if now is not None:
+        return [patch(way.form, way.splices)
+                for way in ways(index, source, now, number, several=len(values) > 1)]
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            return [patch(*each) for each in _unpacked(index, source, call, keyword.value, edit,
+                                                       number, len(values) > 1)]
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        raise Refused(Reason.UNKNOWN_FORM, "The arguments of the optimizer are passed on as *args.")
+    return [patch(Form.LITERAL, change.set_argument(
+        source, call, edit.argument, decimal(edit.value)))]
+
+
+def _first_beta(found: Found, value: float) -> tuple[Form, tuple[Splice, ...]]:
+    """Adam's momentum is the first of its betas."""
+    betas = change.argument(found.call, "betas", 2)
+    if betas is None:
+        return Form.LITERAL, change.set_argument(
+            found.source, found.call, "betas", f"({decimal(value)}, 0.999)")
+    if isinstance(betas, ast.Tuple) and betas.elts:
+        return Form.LITERAL, change.replace(found.source, betas.elts[0], decimal(value))
+    return Form.CALL, change.replace(
+        found.source, betas, f"({decimal(value)}, {change.operand(found.source, betas)}[1])")
+
+
+def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tuple[Splice, ...]:
+    """Splices for parameter groups that have a value of their own, and the rest; none without."""
+    given = change.argument(found.call, "params", 0)
+    here = None if given is None else Origin(found.source, given, Form.CALL)
+    if here is not None and isinstance(here.node, ast.Name):
+        here = hop(index, here.source, here.node)
+    if here is None or not isinstance(here.node, ast.List | ast.Tuple):
+        return ()
+    splices: list[Splice] = []
+    without = False
+    for element in here.node.elts:
+        own = entry(index, Origin(here.source, element, Form.DICTIONARY), argument)
+        if own is None:
+            without = True
+            continue
+        factor = number.as_factor()
+        if factor is None:
+            raise Refused(Reason.NOT_MEASURED, "The present values of the groups are not known.")
+        known = constant(own.node)
+        splices += (change.times(own.source, own.node, literal(factor)) if known is None
+                    else change.replace(own.source, own.node, decimal(known * factor)))
+    if splices and without:
+        splices += change.set_argument(
+            found.source, found.call, argument, decimal(number.value or 0.0),
+            torch_api.position("SGD", argument) if argument == "lr" else None)
+    return tuple(splices)
+
+
+def _unpacked(
+    index: Index, source: Source, call: ast.Call, settings: ast.expr, edit: OptimizerArgument,
+    number: Number, several: bool,
+) -> list[tuple[Form, tuple[Splice, ...]]]:
+    """For arguments that come as **settings: in the dictionary, or over it at the call."""
+    found: list[tuple[Form, tuple[Splice, ...]]] = []
+    passed = None if several else _passed_on(index, source, call, settings, edit.argument)
+    if passed is not None:
+        found += [(Form.ARGUMENT if way.form is Form.LITERAL else way.form, way.splices)
+                  for way in ways(index, passed.source, passed.node, number)]
+    holder = settled(index, source, settings)
+    held = None if holder is None else entry(index, holder, edit.argument)
+    if held is not None and not several:
+        for way in ways(index, held.source, held.node, number):
+            found.append((Form.DICTIONARY if way.form is Form.LITERAL else way.form, way.splices))
+    lacks = holder is not None and held is None and isinstance(holder.node, ast.Dict) and (
+        None not in holder.node.keys)
+    if lacks and not several:
+        return [(Form.LITERAL, change.set_argument(
+            source, call, edit.argument, decimal(edit.value)))]
+    text = source.code(settings)
+    value = decimal(edit.value)
+    if several:
+        factor = number.as_factor()
+        if factor is None:
+            raise Refused(Reason.SEVERAL_VALUES, "This line ran with several values.")
+        value = f'{literal(factor)} * {change.operand(source, settings)}["{edit.argument}"]'
+    found.append((Form.FACTOR if several else Form.CALL, change.replace(
+        source, settings, f'{{**{text}, "{edit.argument}": {value}}}')))
+    return found
+
+
+def _passed_on(index: Index, source: Source, call: ast.Call, settings: ast.expr,
+               argument: str) -> Origin | None:
+    """What the only caller of a function passes among the **options that it hands on."""
+    function = source.function(call)
+    if function is None or function.args.kwarg is None or names.dotted(settings) != (
+            function.args.kwarg.arg):
+        return None
+    callers = index.callers(source, function)
+    if len(callers) != 1:
+        return None
+    where, outer = callers[0]
+    value = change.argument(outer, argument)
+    return None if value is None else Origin(where, value, Form.ARGUMENT)
+
+
+def write_swap(edit: SwapOptimizer, record: Record, index: Index) -> list[Patch]:
+    """Another class at the construction, over the same parameters."""
+    found = construction(record, index, edit.optimizer)
+    given = change.argument(found.call, "params", 0)
+    if given is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The parameters are not passed as an argument of their "
+                      "own.")
+    name, needs = spell(index, found.source, f"torch.optim.{edit.by}")
+    written = f"{name}({found.source.code(given)}, lr={decimal(edit.rate)})"
+    return [Patch(edit, change.replace(found.source, found.call, written), Form.CALL, needs, (
+        Check("optimizer.kind", edit.optimizer, edit.by),))]
+
+
+WRITERS = {OptimizerArgument: write_argument, SwapOptimizer: write_swap}

@@ -1,0 +1,153 @@
+"""Which weights are trained: registered with the model, passed to an optimizer, not frozen."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import Origin, hop
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Check, Form, Patch
+from unstuck.repair.places import construction, receiver, spell
+from unstuck.repair.text import Function, Source, Splice
+from unstuck.schema.edits import ParametersToOptimizer, RegisterLayers, Unfreeze
+from unstuck.schema.facts.models import Unregistered
+
+
+def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the optimizer; behind it, where what is added is made later."""
+    found = construction(record, index, edit.optimizer)
+    parts = _parts(edit.expression)
+    checks = (Check("optimizer.parameters", edit.optimizer, ", ".join(edit.parameters)),)
+    later = [made for made in (_made(record, index, name) for name in edit.parameters)
+             if made is not None and _behind(made, found)]
+    if not later:
+        for part in parts:
+            _known(found, part)
+        return [Patch(edit, _at_construction(index, found, parts), Form.CALL, checks=checks)]
+    last = max(later, key=lambda made: made.source.span(made.node))
+    for part in parts:
+        _known(last, part)
+    held = receiver(record, index, edit.optimizer, last)
+    lines = [f'{held}.add_param_group({{"params": {part}}})' for part in parts]
+    return [Patch(edit, change.after(last.source, last.statement, "\n".join(lines)),
+                  Form.STATEMENT, checks=checks)]
+
+
+def _parts(expression: str) -> list[str]:
+    """What itertools.chain joins, or the expression itself."""
+    tree = ast.parse(expression, mode="eval").body
+    if isinstance(tree, ast.Call) and names.called(tree) == "chain":
+        return [ast.unparse(each) for each in tree.args]
+    return [expression]
+
+
+def _made(record: Record, index: Index, parameter: str) -> Found | None:
+    """Where the layer of a parameter is constructed."""
+    known = record.parameters().get(parameter)
+    layer = record.layers().get(known.layer) if known is not None else None
+    if layer is None or layer.location is None:
+        return None
+    try:
+        return index.at(layer.location, layer.name)
+    except Refused:
+        return None
+
+
+def _behind(made: Found, built: Found) -> bool:
+    """Whether a layer is put into a model that the optimizer already has."""
+    return (made.source is built.source
+            and made.source.function(made.node) is built.source.function(built.node)
+            and made.source.span(made.node)[0] > built.source.span(built.node)[0])
+
+
+def _known(found: Found, expression: str) -> None:
+    tree = ast.parse(expression, mode="eval")
+    heads = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for head in heads:
+        bound = names.resolve(found.source, found.node, head)
+        here = found.source.function(found.node)
+        start = found.source.span(found.node)[0]
+        ready = [each for each in bound if isinstance(each.node, ast.arg)
+                 or found.source.function(each.node) is not here
+                 or _start(found.source, each.node) < start]
+        if not ready:
+            raise Refused(Reason.UNKNOWN_FORM, f"{head} is not known where the optimizer is "
+                          "constructed.")
+
+
+def _start(source: Source, node: ast.AST) -> int:
+    return source.span(node)[0] if isinstance(node, ast.expr | ast.stmt) else 0
+
+
+def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Splice, ...]:
+    source, call = found.source, found.call
+    given = change.argument(call, "params", 0)
+    if given is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The parameters are not an argument of their own.")
+    here = Origin(source, given, Form.CALL)
+    if isinstance(given, ast.Name):
+        here = hop(index, source, given) or here
+    if isinstance(here.node, ast.List):
+        groups = any(isinstance(each, ast.Dict | ast.Call) and (
+            isinstance(each, ast.Dict) or names.called(each) == "dict") for each in here.node.elts)
+        opens = here.source.span(here.node)[0]
+        added = [f'{{"params": {part}}}' if groups else f"*{part}" for part in parts]
+        return change.add_item(here.source, opens, ", ".join(added))
+    text = source.code(given)
+    joined = ", ".join(f"*{part}" for part in parts)
+    simple = isinstance(given, ast.Call | ast.Name | ast.Attribute)
+    return change.replace(source, given, f"[*{text if simple else f'({text})'}, {joined}]")
+
+
+# Registered with the model -----------------------------------------------------------------------
+def write_register(edit: RegisterLayers, record: Record, index: Index) -> list[Patch]:
+    """Around the list or the dict that holds the layers."""
+    wanted = f"self.{edit.attribute}"
+    known = {fact.location.line for fact in record.facts(Unregistered)
+             if fact.attribute == edit.attribute and fact.location is not None}
+    found: list[tuple[Source, ast.expr]] = []
+    for source, node in index.nodes(ast.Assign):
+        assert isinstance(node, ast.Assign)
+        if wanted in map(names.dotted, node.targets):
+            outer = source.class_of(node)
+            if outer is not None and edit.owner in ("", outer.name):
+                found.append((source, node.value))
+    if len(found) > 1:  # the one whose class made the layers
+        found = [(source, value) for source, value in found
+                 if any(_class_holds(source, value, line) for line in known)]
+    if len(found) != 1:
+        raise Refused(Reason.NO_PLACE, f"No single assignment of {wanted} is in the text.")
+    source, value = found[0]
+    name, needs = spell(index, source, f"torch.nn.{edit.container}")
+    return [Patch(edit, change.wrap(source, value, f"{name}(", ")"), Form.MODEL, needs)]
+
+
+def _class_holds(source: Source, node: ast.AST, line: int) -> bool:
+    outer = source.class_of(node)
+    return outer is not None and outer.lineno <= line <= (outer.end_lineno or 0)
+
+
+# Not frozen --------------------------------------------------------------------------------------
+def write_unfreeze(edit: Unfreeze, record: Record, index: Index) -> list[Patch]:
+    """Without the statement that freezes, and what is around it alone."""
+    found = index.at(edit.at, "the freezing")
+    source, statement = found.source, found.statement
+    while isinstance(outer := source.parents[statement], ast.For | ast.If) and (
+            len(outer.body) == 1 and not outer.orelse):
+        statement = outer
+    if isinstance(source.parents[statement], Function) and isinstance(statement, ast.Return):
+        raise Refused(Reason.UNKNOWN_FORM, "The freezing is part of a return statement.")
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call) and (
+            names.called(statement.value) == "requires_grad_"):
+        inner = statement.value.func
+        assert isinstance(inner, ast.Attribute)
+        end, stop = source.span(inner.value)[1], source.span(statement.value)[1]
+        return [Patch(edit, (Splice(source.name, end, stop, ""),), Form.CALL)]
+    return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
+
+
+WRITERS = {ParametersToOptimizer: write_parameters, RegisterLayers: write_register,
+           Unfreeze: write_unfreeze}

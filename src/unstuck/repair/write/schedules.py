@@ -1,0 +1,122 @@
+"""Schedules of the learning rate: a new one, another length, another place of its step."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.places import construction, spell, steps
+from unstuck.repair.text import Function
+from unstuck.repair.values import Number, ways
+from unstuck.schema.edits import MoveSchedulerStep, Schedule
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler
+
+_LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters",
+            "StepLR": "step_size"}
+WARM_UP = "linear warm-up"
+
+
+def _code(schedule: Schedule) -> tuple[str, str]:
+    """The class, and its arguments behind the optimizer."""
+    if schedule.name == WARM_UP:
+        return "LinearLR", f"start_factor=0.01, total_iters={schedule.steps}"
+    return schedule.name, f"{_LENGTHS.get(schedule.name, 'T_max')}={schedule.steps}"
+
+
+def write_schedule(edit: Schedule, record: Record, index: Index) -> list[Patch]:
+    """The scheduler that there is, at another length or of another class; else a new one."""
+    kind, options = _code(edit)
+    for fact in record.facts(Scheduler):
+        found = index.at(fact.location, "the construction of the scheduler")
+        if fact.kind == kind:
+            length = change.argument(found.call, _LENGTHS.get(kind, "T_max"), 1)
+            if length is not None:
+                number = Number(float(edit.steps), shared=False, whole=True)
+                return [Patch(edit, way.splices, way.form)
+                        for way in ways(index, found.source, length, number)]
+        given = change.argument(found.call, "optimizer", 0)
+        if given is None:
+            raise Refused(Reason.UNKNOWN_FORM, "The scheduler's optimizer is not written out.")
+        name, needs = spell(index, found.source, f"torch.optim.lr_scheduler.{kind}")
+        return [Patch(edit, change.replace(
+            found.source, found.call, f"{name}({found.source.code(given)}, {options})"),
+            Form.CALL, needs)]
+    for optimizer in record.facts(Optimizer)[:1]:
+        return [_new(edit, kind, options, optimizer, record, index)]
+    raise Refused(Reason.NO_PLACE, "The record has no optimizer.")
+
+
+def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: Record,
+         index: Index) -> Patch:
+    built = construction(record, index, optimizer.name)
+    statement, source = built.statement, built.source
+    if not (isinstance(statement, ast.Assign) and statement.value is built.node
+            and len(statement.targets) == 1 and names.dotted(statement.targets[0])):
+        raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name where it is constructed.")
+    held = names.dotted(statement.targets[0])
+    own = held.startswith("self.")
+    scheduler = "self.scheduler" if own else "scheduler"
+    taken = [node for node in ast.walk(source.tree) if isinstance(node, ast.Name | ast.Attribute)
+             and names.dotted(node) == scheduler]
+    if taken:
+        raise Refused(Reason.UNKNOWN_FORM, f"The program has a {scheduler} already.")
+    found_steps = steps(record, index, optimizer.name)
+    for step in found_steps:
+        inner, outer = step.source.function(step.node), source.function(built.node)
+        around = [a for a in step.source.ancestors(step.node) if isinstance(a, Function)]
+        visible = step.source is source and (
+            (own and source.class_of(step.node) is source.class_of(built.node))
+            or inner is outer or outer is None or outer in around)
+        if not visible:
+            raise Refused(Reason.UNKNOWN_FORM, "The optimizer is constructed in one function and "
+                          "steps in another, which a scheduler would have to be passed to.")
+    if not found_steps:
+        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+    name, needs = spell(index, source, f"torch.optim.lr_scheduler.{kind}")
+    splices = list(change.after(source, statement, f"{scheduler} = {name}({held}, {options})"))
+    for step in found_steps:
+        splices += change.after(step.source, step.statement, f"{scheduler}.step()")
+    return Patch(edit, tuple(splices), Form.STATEMENT, needs)
+
+
+def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Patch]:
+    """The statement moved behind the loop over batches, or behind the optimizer's step."""
+    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
+    if fact is None:
+        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    found = index.at(fact.call_location, "the step of the scheduler")
+    source, statement = found.source, found.statement
+    if not (isinstance(statement, ast.Expr) and statement.value is found.node):
+        raise Refused(Reason.UNKNOWN_FORM, "The scheduler's step is part of a longer statement.")
+    text = source.code(statement)
+    removed = change.remove(source, statement)
+    if edit.per == "batch":
+        for optimizer in record.facts(Optimizer):
+            for step in steps(record, index, optimizer.name):
+                if step.source is source and optimizer.name in (fact.optimizer, optimizer.name):
+                    return [Patch(edit, (*removed, *change.after(
+                        source, step.statement, text)), Form.STATEMENT)]
+        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+    loops = index.loops(source, statement)
+    if len(loops) < 2:
+        raise Refused(Reason.UNKNOWN_FORM, "There is no loop over epochs around the one over "
+                      "batches.")
+    where, inner = loops[0]
+    head = text.partition(".")[0]
+    if where.function(inner) is where.function(loops[1][1]):
+        behind: ast.stmt = inner
+    else:  # an epoch is a call of the function that holds the loop over batches
+        function = where.function(inner)
+        assert function is not None
+        where, call = index.callers(where, function)[0]
+        behind = where.statement(call)
+    if not names.resolve(where, behind, head):
+        raise Refused(Reason.UNKNOWN_FORM, f"{head} is not known where an epoch ends.")
+    return [Patch(edit, (*removed, *change.after(where, behind, text)), Form.STATEMENT)]
+
+
+WRITERS = {Schedule: write_schedule, MoveSchedulerStep: write_move}

@@ -1,0 +1,191 @@
+"""Statements around a training step: gradients cleared, clipped, applied; modes switched."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck import torch_api
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Check, Form, Need, Patch
+from unstuck.repair.places import backwards, model_name, receiver, spell, steps
+from unstuck.repair.text import Function, Splice
+from unstuck.repair.values import Number, decimal, ways
+from unstuck.schema.edits import CallStep, Clip, RemoveClip, SwitchMode, ZeroGrad, literal
+from unstuck.schema.facts.loops import Pace
+from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.optimizers import Clearing, Clipping, Optimizer
+
+
+def _statement_of_call(found: Found) -> ast.stmt:
+    """The statement that is nothing but this call. Raises Refused if it is more."""
+    statement = found.statement
+    if isinstance(statement, ast.Expr) and statement.value is found.node:
+        return statement
+    raise Refused(Reason.UNKNOWN_FORM, f"Line {found.node.lineno:,} does more than this call.")
+
+
+def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]:
+    """In front of each backward pass; behind the step where several passes add up for one step.
+
+    What clears the gradients between a backward pass and its step goes.
+    """
+    removed: list[Splice] = []
+    for fact in record.facts(Clearing):
+        found = index.at(fact.location, "what clears the gradients")
+        removed += change.remove(found.source, _statement_of_call(found))
+    accumulates = any(each.backwards > 1 for each in record.facts(Pace)
+                      if each.name == edit.optimizer)
+    if accumulates and not removed:
+        splices: list[Splice] = []
+        for step in steps(record, index, edit.optimizer):
+            held = receiver(record, index, edit.optimizer, step)
+            splices += change.after(step.source, step.statement, f"{held}.zero_grad()")
+        return [Patch(edit, tuple(splices), Form.STATEMENT)]
+    put: list[Splice] = []
+    for backward in backwards(record, index):
+        held = receiver(record, index, edit.optimizer, backward)
+        put += change.before(backward.source, backward.statement, f"{held}.zero_grad()")
+    return [Patch(edit, (*removed, *put), Form.STATEMENT)]
+
+
+def write_call_step(edit: CallStep, record: Record, index: Index) -> list[Patch]:
+    """The missing brackets of a step; else a call behind the backward pass and what clips."""
+    for source, node in index.nodes(ast.Expr):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute) and (
+                node.value.attr == "step"):
+            end = source.span(node)[1]
+            return [Patch(edit, (Splice(source.name, end, end, "()"),), Form.LITERAL)]
+    splices: list[Splice] = []
+    for backward in backwards(record, index):
+        source, last = backward.source, backward.statement
+        held = receiver(record, index, edit.optimizer, backward)
+        body = source.body(last)
+        place = next(i for i, each in enumerate(body) if each is last)
+        for each in body[place + 1:]:
+            if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and names.called(
+                    each.value) in ("clip_grad_norm_", "clip_grad_value_", "unscale_"):
+                last = each
+        splices += change.after(source, last, f"{held}.step()")
+    return [Patch(edit, tuple(splices), Form.STATEMENT)]
+
+
+def write_clip(edit: Clip, record: Record, index: Index) -> list[Patch]:
+    """Another limit where the program clips already; else a call in front of the step."""
+    clipping = record.facts(Clipping)
+    if clipping:
+        patches: list[Patch] = []
+        for fact in clipping[:1]:
+            found = index.at(fact.location, "the clipping")
+            name = names.called(found.call)
+            argument = "clip_value" if name == "clip_grad_value_" else "max_norm"
+            now = change.argument(found.call, argument, torch_api.position(name, argument))
+            if now is None:
+                raise Refused(Reason.UNKNOWN_FORM, "The limit of the clipping is not written out.")
+            patches += [Patch(edit, way.splices, way.form, checks=(
+                Check("clipping.limit", fact.function, literal(edit.limit)),)) for way in ways(
+                index, found.source, now, Number(edit.limit, was=fact.limit))]
+        return patches
+    found_steps = [step for each in record.facts(Optimizer)
+                   for step in steps(record, index, each.name)]
+    if not found_steps:
+        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.",
+                      ("the line that calls the optimizer's step",))
+    forms: list[Patch] = []
+    for whole in (True, False):
+        splices: list[Splice] = []
+        needs: tuple[Need, ...] = ()
+        for optimizer in record.facts(Optimizer):
+            for step in steps(record, index, optimizer.name):
+                held = receiver(record, index, optimizer.name, step)
+                try:
+                    parameters = _parameters(record, index, step, held, whole)
+                except Refused:
+                    splices = []
+                    break
+                name, needs = spell(index, step.source, "torch.nn.utils.clip_grad_norm_")
+                code = f"{name}({parameters}, {decimal(edit.limit)})"
+                splices += _in_front_of(record, index, step, held, code)
+        if splices:
+            forms.append(Patch(edit, tuple(splices), Form.STATEMENT, needs))
+    return forms
+
+
+def _parameters(record: Record, index: Index, step: Found, held: str, whole: bool) -> str:
+    if whole:
+        models = record.facts(Model)
+        if len(models) != 1 or len(record.facts(Optimizer)) != 1:
+            raise Refused(Reason.UNKNOWN_FORM, "There are several models.")
+        return f"{model_name(record, index, models[0], step)}.parameters()"
+    return f'[p for group in {held}.param_groups for p in group["params"]]'
+
+
+def _in_front_of(
+    record: Record, index: Index, step: Found, held: str, code: str,
+) -> tuple[Splice, ...]:
+    """In front of a step; behind the backward pass of a closure that the step is given."""
+    call = step.call
+    scaled = bool(call.args) and step.source.code(call.args[0]) == held
+    if call.args and not scaled:
+        return tuple(splice for backward in backwards(record, index)
+                     for splice in change.after(backward.source, backward.statement, code))
+    if scaled and isinstance(call.func, ast.Attribute):
+        code = f"{step.source.code(call.func.value)}.unscale_({held})\n{code}"
+    return change.before(step.source, step.statement, code)
+
+
+def write_remove_clip(edit: RemoveClip, record: Record, index: Index) -> list[Patch]:
+    """Without the statement that clips."""
+    found = index.at(edit.at, "the clipping")
+    return [Patch(edit, change.remove(found.source, _statement_of_call(found)), Form.STATEMENT)]
+
+
+def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
+    """Train mode at the start of each epoch; eval mode around what is held out."""
+    found = index.at(edit.at, "the call of the model")
+    call, source = found.call, found.source
+    held = source.code(call.func)
+    if edit.mode == "train":
+        loops = [loop for where, loop in index.loops(source, call) if where is source
+                 and source.function(loop) is source.function(call)]
+        outer = loops[0] if loops else None
+        if outer is None or not names.resolve(source, outer, held.partition(".")[0]):
+            raise Refused(Reason.UNKNOWN_FORM, "No loop over batches is around the call.")
+        return [Patch(edit, change.before(source, outer, f"{held}.train()"), Form.STATEMENT)]
+    statement: ast.stmt = found.statement
+    for each in source.ancestors(call):
+        if isinstance(each, Function):
+            break
+        if isinstance(each, ast.With | ast.For) and not _trains(each):
+            statement = each
+    returns = any(isinstance(each, ast.Return) for each in ast.walk(statement))
+    start = change.before(source, statement, f"{held}.eval()")
+    if returns:  # nothing can stand behind it: the training switches back
+        return [Patch(edit, (*start, *_back_in_training(record, index)), Form.STATEMENT)]
+    return [Patch(edit, (*start, *change.after(source, statement, f"{held}.train()")),
+                  Form.STATEMENT)]
+
+
+def _trains(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) and names.called(each) == "backward"
+               for each in ast.walk(node))
+
+
+def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
+    for model in record.facts(Model):
+        if model.call_location is not None:
+            found = index.at(model.call_location, "the call of the model")
+            loops = index.loops(found.source, found.node)
+            if loops:
+                held = found.source.code(found.call.func)
+                inner = loops[0]
+                return change.before(inner[0], inner[1], f"{held}.train()")
+    raise Refused(Reason.NO_PLACE, "The record does not say where training begins.")
+
+
+WRITERS = {
+    ZeroGrad: write_zero_grad, CallStep: write_call_step, Clip: write_clip,
+    RemoveClip: write_remove_clip, SwitchMode: write_mode,
+}

@@ -1,0 +1,69 @@
+"""The closed set of changes to a training program, as pure data with their words and code.
+
+One file a subject. Nothing here touches a program: `repair` writes an edit into its text. What no
+edit can express is advice.
+"""
+
+from __future__ import annotations
+
+from unstuck.schema.edits.data import (
+    BatchSize,
+    DropLast,
+    NormaliseInputs,
+    NormaliseTargets,
+    ReplaceMissing,
+    Shuffle,
+)
+from unstuck.schema.edits.edit import Edit, Safety, literal, measured
+from unstuck.schema.edits.layers import (
+    BatchFirst,
+    DefaultInitialisation,
+    Dropout,
+    InitialiseLayer,
+    InsertLayer,
+    RegisterLayers,
+    RemoveLayer,
+    ReplaceLayer,
+    ResizeLayer,
+    SoftmaxAxis,
+)
+from unstuck.schema.edits.loop import (
+    CallStep,
+    KeepGraph,
+    KeepNumber,
+    MoreSteps,
+    SwitchMode,
+    Unfreeze,
+)
+from unstuck.schema.edits.losses import (
+    ClassWeights,
+    DivideLoss,
+    FlipSign,
+    Guard,
+    LossArgument,
+    LossForm,
+    LossOption,
+    SwapLoss,
+)
+from unstuck.schema.edits.optimizers import (
+    Clip,
+    MoveSchedulerStep,
+    OptimizerArgument,
+    ParametersToOptimizer,
+    RemoveClip,
+    Schedule,
+    SwapOptimizer,
+    ZeroGrad,
+)
+from unstuck.schema.edits.remedies import Remedy, loss_form
+
+__all__ = [
+    "BatchFirst", "BatchSize", "CallStep", "ClassWeights", "Clip", "DefaultInitialisation",
+    "DivideLoss", "DropLast", "Dropout", "Edit", "FlipSign", "Guard", "InitialiseLayer",
+    "InsertLayer", "KeepGraph", "KeepNumber", "LossArgument", "LossForm", "LossOption",
+    "MoreSteps", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets",
+    "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip",
+    "RemoveLayer", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule",
+    "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer", "SwitchMode", "Unfreeze", "ZeroGrad",
+    "literal", "loss_form", "measured",
+]

@@ -1,0 +1,83 @@
+"""Changes of the data: their scale, their order, their batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit
+from unstuck.schema.places import SourceLocation
+from unstuck.words import count
+
+
+@dataclass(frozen=True, slots=True)
+class NormaliseInputs(Edit):
+    """Standardise what the model's first layer receives, by statistics of the training data."""
+
+    def words(self) -> str:
+        return ("standardise each input feature with the mean and standard deviation of the "
+                "training data")
+
+    def code(self) -> str:
+        return "x = (x - x_train.mean(0)) / x_train.std(0).clamp_min(1e-8)"
+
+
+@dataclass(frozen=True, slots=True)
+class NormaliseTargets(Edit):
+    """Standardise the targets of a regression, by statistics of the training data."""
+
+    def words(self) -> str:
+        return ("standardise the targets with the mean and standard deviation of the training "
+                "targets")
+
+    def code(self) -> str:
+        return "y = (y - y_train.mean(0)) / y_train.std(0)  # undo it for predictions"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize(Edit):
+    """Another number of samples per step."""
+
+    size: int
+
+    def words(self) -> str:
+        return f"train on batches of {count(self.size, 'sample')}"
+
+    def code(self) -> str:
+        return f"DataLoader(train_set, batch_size={self.size}, shuffle=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Edit):
+    """Draw the training samples in a new random order in each epoch. `at` makes the batches."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "shuffle the training samples in each epoch"
+
+    def code(self) -> str:
+        return "DataLoader(train_set, batch_size=..., shuffle=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class DropLast(Edit):
+    """Leave out the last batch of an epoch if it is smaller than the others."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "drop an incomplete last batch"
+
+    def code(self) -> str:
+        return "DataLoader(..., drop_last=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceMissing(Edit):
+    """Zeros for NaN and Inf in what the model receives."""
+
+    def words(self) -> str:
+        return "replace NaN and Inf in the inputs with 0"
+
+    def code(self) -> str:
+        return "x = torch.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)"

@@ -1,0 +1,160 @@
+"""Changes of the network: its layers, functions, initialisation and size."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit, literal
+from unstuck.schema.places import SourceLocation
+from unstuck.words import called, percent, times
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLayer(Edit):
+    """Another layer instead of each layer of a kind, or of one named layer.
+
+    A function that does the same is meant too: of a kind, or by its name in the record.
+    """
+
+    layer: str
+    by: str
+
+    def words(self) -> str:
+        return f"replace {called(self.layer)} with {self.by}"
+
+    def code(self) -> str:
+        return f"nn.{self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class InsertLayer(Edit):
+    """A new layer after a named one."""
+
+    after: str
+    layer: str
+
+    def words(self) -> str:
+        return f"insert {self.layer} after {called(self.after)}"
+
+    def code(self) -> str:
+        return f"nn.{self.layer}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLayer(Edit):
+    """Leave out a layer, or a function applied in the forward pass, which stands at `at`."""
+
+    layer: str
+    at: SourceLocation | None = None
+
+    def words(self) -> str:
+        return f"remove {called(self.layer)}"
+
+    def code(self) -> str:
+        return f"# without {called(self.layer)}"
+
+
+@dataclass(frozen=True, slots=True)
+class InitialiseLayer(Edit):
+    """Initialise the weights of a layer again, and its biases with 0."""
+
+    layer: str
+    scheme: str  # "kaiming_normal_", "xavier_uniform_", ...
+
+    def words(self) -> str:
+        return (f"initialise the weights of {called(self.layer)} with {self.scheme} and its biases "
+                "with 0")
+
+    def code(self) -> str:
+        layer = f"model.{self.layer}" if self.layer[:1].isdigit() else self.layer
+        layer = re.sub(r"\.(\d+)", r"[\1]", layer)  # as a Sequential is indexed
+        return f"nn.init.{self.scheme}({layer}.weight); nn.init.zeros_({layer}.bias)"
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultInitialisation(Edit):
+    """Leave out what the program does to the weights of a layer, or of all of a kind, at first.
+
+    PyTorch's own initialisation then stays.
+    """
+
+    layer: str
+
+    def words(self) -> str:
+        return f"leave out the initialisation of {called(self.layer)}; PyTorch has its own"
+
+    def code(self) -> str:
+        return "# without nn.init"
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeLayer(Edit):
+    """More or fewer units in the hidden layers."""
+
+    factor: float
+
+    def words(self) -> str:
+        if self.factor < 1:
+            return f"shrink the hidden layers to {percent(self.factor)} of their width"
+        return f"make the hidden layers {times(self.factor)} as wide"
+
+    def code(self) -> str:
+        return f"# hidden layers {literal(self.factor)} times as wide"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Edit):
+    """Another dropout probability, or dropout where there is none."""
+
+    share: float
+
+    def words(self) -> str:
+        return (f"use dropout with p = {literal(self.share)}, which drops {percent(self.share)} of "
+                f"the hidden units and keeps {percent(1 - self.share)}")
+
+    def code(self) -> str:
+        return f"nn.Dropout(p={literal(self.share)})"
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxAxis(Edit):
+    """Another axis for a softmax."""
+
+    at: SourceLocation | None
+    dim: int
+
+    def words(self) -> str:
+        return f"take the softmax over dimension {self.dim}"
+
+    def code(self) -> str:
+        return f"dim={self.dim}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFirst(Edit):
+    """Let a recurrent or an attention layer take samples along the first axis."""
+
+    layer: str
+
+    def words(self) -> str:
+        return f"create {called(self.layer)} with batch_first=True"
+
+    def code(self) -> str:
+        return "batch_first=True"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterLayers(Edit):
+    """Hold layers in a container that the model registers, in place of a list or a dict."""
+
+    owner: str  # the class of the module that holds them
+    attribute: str
+    container: str = "ModuleList"  # or "ModuleDict"
+
+    def words(self) -> str:
+        return f"make {self.attribute} an nn.{self.container}"
+
+    def code(self) -> str:
+        brackets = "{...}" if self.container == "ModuleDict" else "[...]"
+        return f"self.{self.attribute} = nn.{self.container}({brackets})"

@@ -1,0 +1,99 @@
+"""Changes of the training loop: how long it is, what it calls and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit, literal
+from unstuck.schema.places import SourceLocation
+from unstuck.words import times
+
+
+@dataclass(frozen=True, slots=True)
+class MoreSteps(Edit):
+    """Train longer."""
+
+    factor: float
+
+    def words(self) -> str:
+        return f"train {times(self.factor)} as long"
+
+    def code(self) -> str:
+        return f"# {literal(self.factor)} times as many epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class CallStep(Edit):
+    """Call an optimizer's `step` after each backward pass."""
+
+    optimizer: str
+
+    def words(self) -> str:
+        return f"call the step of {self.optimizer} after each backward pass"
+
+    def code(self) -> str:
+        return "optimizer.step()  # after loss.backward()"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchMode(Edit):
+    """Put the model into train mode before training, or into eval mode for validation only.
+
+    `at` is the call of the model in training, or on held-out data.
+    """
+
+    mode: str  # "train" or "eval"
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        if self.mode == "train":
+            return "switch to train mode before training"
+        return "switch to eval mode for the validation, and back"
+
+    def code(self) -> str:
+        if self.mode == "train":
+            return "model.train()  # before the loop over the training batches"
+        return "model.eval()  # before the validation; model.train() after it"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepGraph(Edit):
+    """Leave out what cuts a tensor off from its graph: `.detach()`, `.data`, `no_grad`."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "leave out what cuts the graph"
+
+    def code(self) -> str:
+        return "x  # in place of x.detach()"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepNumber(Edit):
+    """Keep a number or a detached tensor in place of a tensor with its graph.
+
+    `at` makes the tensor that is kept.
+    """
+
+    at: SourceLocation | None
+    output: bool  # of a model: its values are kept; a loss becomes a number
+
+    def words(self) -> str:
+        return "keep only the values" if self.output else "keep only the number"
+
+    def code(self) -> str:
+        return "outputs.append(output.detach())" if self.output else "total += loss.item()"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze(Edit):
+    """Leave out the statement that freezes weights."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "leave out the freezing"
+
+    def code(self) -> str:
+        return "# without requires_grad = False"

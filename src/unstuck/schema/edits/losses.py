@@ -1,0 +1,132 @@
+"""Changes of the loss, and of what it receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit, literal
+from unstuck.schema.places import SourceLocation
+from unstuck.words import count
+
+
+@dataclass(frozen=True, slots=True)
+class LossForm(Edit):
+    """Another form of the loss: another function, or the same in a stable or fitting form."""
+
+    by: str
+    reason: str
+
+    def words(self) -> str:
+        return self.reason
+
+    def code(self) -> str:
+        return self.by
+
+
+@dataclass(frozen=True, slots=True)
+class LossArgument(Edit):
+    """Something done to the outputs or the targets that a loss receives.
+
+    `by` is an expression in which {} is what it receives now: "{}.squeeze(-1)", "{}.long()".
+    """
+
+    at: SourceLocation | None
+    argument: str  # "input" or "target"
+    by: str
+    reason: str
+
+    def words(self) -> str:
+        return self.reason
+
+    def code(self) -> str:
+        return self.by.format("outputs" if self.argument == "input" else "targets")
+
+
+@dataclass(frozen=True, slots=True)
+class SwapLoss(Edit):
+    """Another loss function, of the same outputs and targets."""
+
+    at: SourceLocation | None
+    by: str  # a function of torch.nn.functional
+    reason: str
+
+    def words(self) -> str:
+        return self.reason
+
+    def code(self) -> str:
+        return f"F.{self.by}(outputs, targets)"
+
+
+@dataclass(frozen=True, slots=True)
+class LossOption(Edit):
+    """Another value for an option of a loss: its reduction, ignore_index."""
+
+    at: SourceLocation | None
+    option: str
+    value: str  # as Python code
+    reason: str
+
+    def words(self) -> str:
+        return self.reason
+
+    def code(self) -> str:
+        return f"{self.option}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassWeights(Edit):
+    """A weight for each class in the loss."""
+
+    at: SourceLocation | None
+    weights: tuple[float, ...]
+
+    def words(self) -> str:
+        return "weight each class by the inverse of its frequency"
+
+    def code(self) -> str:
+        return f"weight=torch.tensor([{', '.join(map(literal, self.weights))}])"
+
+
+@dataclass(frozen=True, slots=True)
+class FlipSign(Edit):
+    """The other sign of a loss. `at` is the call of `backward`, or the loss."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "flip the sign of the loss"
+
+    def code(self) -> str:
+        return "loss = -loss"
+
+
+@dataclass(frozen=True, slots=True)
+class DivideLoss(Edit):
+    """The loss as its share of the mean over the backward passes of a step."""
+
+    passes: int
+    at: SourceLocation | None  # the call of `backward`
+
+    def words(self) -> str:
+        return f"divide the loss by the {count(self.passes, 'backward pass')} of a step"
+
+    def code(self) -> str:
+        return f"(loss / {self.passes}).backward()"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard(Edit):
+    """A bound on what a risky operation receives; `at` is the operation.
+
+    `by` is an expression in which {} is what it receives now: "{}.clamp_min(1e-8)".
+    """
+
+    at: SourceLocation | None
+    by: str
+    reason: str
+
+    def words(self) -> str:
+        return self.reason
+
+    def code(self) -> str:
+        return self.by.format("x")

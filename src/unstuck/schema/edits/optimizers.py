@@ -1,0 +1,131 @@
+"""Changes of optimizers: their arguments and parameters, gradients, schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit, literal
+from unstuck.schema.places import SourceLocation
+from unstuck.words import count, number
+
+_ARGUMENTS = {"lr": "learning rate", "weight_decay": "weight decay"}
+
+
+def _class(optimizer: str) -> str:
+    """The class of an optimizer of the record: SGD of SGD-2."""
+    return optimizer.partition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerArgument(Edit):
+    """Another value for one argument of an optimizer, e.g. its learning rate."""
+
+    optimizer: str
+    argument: str
+    value: float
+
+    def words(self) -> str:
+        argument = _ARGUMENTS.get(self.argument, self.argument)
+        return f"set the {argument} of {self.optimizer} to {number(self.value)}"
+
+    def code(self) -> str:
+        return f"{_class(self.optimizer)}(..., {self.argument}={literal(self.value)})"
+
+
+@dataclass(frozen=True, slots=True)
+class ParametersToOptimizer(Edit):
+    """Register parameters with an optimizer."""
+
+    optimizer: str
+    parameters: tuple[str, ...]
+    expression: str  # what the user would add, e.g. "decoder.parameters()"
+
+    def words(self) -> str:
+        return f"register {self.expression} with {self.optimizer}"
+
+    def code(self) -> str:
+        return f"optimizer.add_param_group({{'params': {self.expression}}})"
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroGrad(Edit):
+    """Clear the gradients before each backward pass."""
+
+    optimizer: str
+
+    def words(self) -> str:
+        return f"clear the gradients of {self.optimizer}'s parameters before each backward pass"
+
+    def code(self) -> str:
+        return "optimizer.zero_grad()"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip(Edit):
+    """Clip the gradient's total norm before each step; what clips already gets this limit."""
+
+    limit: float
+
+    def words(self) -> str:
+        return f"clip the norm of the gradient at {number(self.limit)}"
+
+    def code(self) -> str:
+        return f"torch.nn.utils.clip_grad_norm_(model.parameters(), {literal(self.limit)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Edit):
+    """A learning rate that changes over the steps."""
+
+    name: str
+    steps: int
+
+    def words(self) -> str:
+        return f"schedule the learning rate with {self.name} over {count(self.steps, 'step')}"
+
+    def code(self) -> str:
+        return f"# schedule the learning rate: {self.name} over {self.steps} steps"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveClip(Edit):
+    """Leave out a call that clips gradients."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "leave out the clipping of the gradient"
+
+    def code(self) -> str:
+        return "# without clipping"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapOptimizer(Edit):
+    """Another class of optimizer over the same parameters, with a learning rate of its own."""
+
+    optimizer: str
+    by: str  # a class of torch.optim
+    rate: float
+
+    def words(self) -> str:
+        return f"use {self.by} with a learning rate of {number(self.rate)}"
+
+    def code(self) -> str:
+        return f"torch.optim.{self.by}(model.parameters(), lr={literal(self.rate)})"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSchedulerStep(Edit):
+    """Call a scheduler's `step` once per epoch, or once per batch."""
+
+    scheduler: str  # its name in the record
+    per: str  # "epoch" or "batch"
+
+    def words(self) -> str:
+        return f"call scheduler.step() once per {self.per}"
+
+    def code(self) -> str:
+        place = ("after the loop over batches" if self.per == "epoch"
+                 else "after each optimizer.step()")
+        return f"scheduler.step()  # {place}"

@@ -1,0 +1,37 @@
+"""Remedies: what a cause proposes, as edits or as advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit, Safety
+from unstuck.schema.edits.losses import LossForm
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A treatment: a ladder of doses of one kind of edit, the most promising first.
+
+    Advice has no edits; `advice` says what a person must do.
+    """
+
+    name: str
+    safety: Safety
+    ladder: tuple[Edit, ...] = ()
+    advice: str | None = None
+    code_text: str | None = None  # overrides the first edit's code where the cause knows better
+
+    def code(self) -> str:
+        """The first dose as code, or the advice in words."""
+        if self.code_text is not None:
+            return self.code_text
+        return self.ladder[0].code() if self.ladder else (self.advice or "")
+
+    def words(self) -> str:
+        """The first dose in words, or the advice."""
+        return self.ladder[0].words() if self.ladder else self.advice or self.name
+
+
+def loss_form(code: str, reason: str) -> Remedy:
+    """The remedy that writes a loss, or what it receives, in another way."""
+    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
