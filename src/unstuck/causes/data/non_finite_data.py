@@ -9,7 +9,7 @@ import numpy as np
 from unstuck.measures.basics import loss_points, risky_function, thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, ReplaceMissing, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -111,7 +111,8 @@ def _detect(view: View) -> Verdict:
         label=f"these {name} contain NaN or Inf at step {found.step}",
         evidence=tuple(evidence),
         remedies=(
-            Remedy("drop or impute the values", Safety.ADVICE,
+            Remedy("drop or impute the values", Safety.CHANGES_EXPERIMENT,
+                   () if targeted else (ReplaceMissing(),),
                    advice="Before training, drop the samples with NaN or Inf, or replace these "
                    "values.",
                    code_text="keep = torch.isfinite(targets)" if targeted

@@ -9,7 +9,7 @@ import numpy as np
 from unstuck.measures.basics import drawn, level, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, Shuffle
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
@@ -116,7 +116,8 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
                   f"in {percent(expected)}"),
         ),
         remedies=(
-            Remedy("shuffle the training data", Safety.ADVICE,
+            Remedy("shuffle the training data", Safety.SAFE,
+                   (Shuffle(_location(view, place, loader)),),
                    advice="Draw the training samples in a new random order in each epoch.",
                    code_text="DataLoader(train_set, batch_size=..., shuffle=True)"
                    if loader is not None else "order = torch.randperm(len(x))  # each epoch"),

@@ -10,7 +10,7 @@ from unstuck.measures.labels import interval
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety, literal
+from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -254,20 +254,25 @@ def _loss(view: View) -> Loss | None:
 
 def _remedies(counts: dict[str, float], loss: Loss | None) -> tuple[Remedy, ...]:
     binary = loss is not None and "binary" in loss.function and len(counts) == 2
+    edit: Edit | None = None
+    at = loss.location if loss is not None else None
     if binary:
+        edit = ClassWeights(at, (1 / counts.get("0", 1.0), 1 / counts.get("1", 1.0)))
         weight = literal(counts.get("0", 1.0) / counts.get("1", 1.0))
         code = f"nn.BCEWithLogitsLoss(pos_weight=torch.tensor([{weight}]))"
     elif len(counts) <= 10 and all(n.isdecimal() and len(n) <= 2 for n in counts):
         mean = sum(counts.values()) / len(counts)
         size = max(int(n) for n in counts) + 1
-        weights = ", ".join(literal(mean / counts[str(i)]) if str(i) in counts else "1"
-                            for i in range(size))
+        shares = tuple(mean / counts[str(i)] if str(i) in counts else 1.0 for i in range(size))
+        edit = ClassWeights(at, shares)
+        weights = ", ".join(map(literal, shares))
         code = f"nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"
     else:
         code = "nn.CrossEntropyLoss(weight=len(y) / (classes * torch.bincount(y)))"
     return (
         Remedy("weight each class by the inverse of its frequency", Safety.CHANGES_EXPERIMENT,
-               (LossForm(code, "weight each class by the inverse of its frequency"),)),
+               (edit or LossForm(code, "weight each class by the inverse of its frequency"),),
+               code_text=code),
         Remedy("oversample the rare classes", Safety.ADVICE,
                advice="Let the loader draw samples of all classes equally often.",
                code_text="WeightedRandomSampler(1 / torch.bincount(y)[y], len(y))"),

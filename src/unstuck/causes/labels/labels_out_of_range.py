@@ -10,7 +10,7 @@ from unstuck.measures.basics import thinned, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety, literal, loss_form
+from unstuck.schema.edits import LossArgument, LossOption, Remedy, Safety, literal, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -89,12 +89,12 @@ def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     shift = labels.low >= 1 and labels.high == classes
     remedies = []
     if shift:
-        remedies.append(loss_form(
-            f"F.{loss.function}(logits, labels - 1)", "count the labels from 0"))
+        remedies.append(_mapped(loss, "{} - 1", "count the labels from 0"))
     if labels.low == -1:
+        ignore = "ignore labels of -1, if they mark samples without a label"
         remedies.append(loss_form(
-            f"F.{loss.function}(logits, labels, ignore_index=-1)",
-            "ignore labels of -1, if they mark samples without a label"))
+            f"F.{loss.function}(logits, labels, ignore_index=-1)", ignore,
+            LossOption(loss.location, "ignore_index", "-1", ignore)))
     valid = f"0 to {number(classes - 1)}" if classes > 1 else "0"
     remedies.append(Remedy(
         "match the outputs and the labels", Safety.ADVICE,
@@ -120,19 +120,25 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
         strength = 0.4
     elif loss.reduction == "none" and labels.distinct != 2:
         strength = 0.4  # a label of its own for what the program leaves out afterwards
-    code, reason = "labels.clamp(0, 1)", "clamp the labels to the range 0 to 1"
+    by, reason = "{}.clamp(0, 1)", "clamp the labels to the range 0 to 1"
     if labels.distinct == 2 and labels.low == -1 and labels.high == 1:
-        code, reason = "(labels + 1) / 2", "map the labels from -1 and 1 to 0 and 1"
+        by, reason = "({} + 1) / 2", "map the labels from -1 and 1 to 0 and 1"
     elif labels.distinct == 2 and labels.low == 1 and labels.high == 2:
-        code, reason = "labels - 1", "count the labels from 0"
+        by, reason = "{} - 1", "count the labels from 0"
     elif labels.low >= 0:
-        code, reason = f"labels / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
+        by, reason = f"{{}} / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
     return _Fault(
         f"the labels range from {_span(labels)}, but {loss.function} expects labels between 0 and "
         "1",
         f"receives labels from {_span(labels)}, but expects 0 to 1",
         0.0 if labels.low < 0 else 1.0, strength,
-        (loss_form(f"F.{loss.function}(outputs, {code})", reason),))
+        (_mapped(loss, by, reason),))
+
+
+def _mapped(loss: Loss, by: str, reason: str) -> Remedy:
+    """The same loss of other labels."""
+    return loss_form(f"F.{loss.function}(outputs, {by.format('labels')})", reason,
+                     LossArgument(loss.location, "target", by, reason))
 
 
 def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
@@ -141,7 +147,7 @@ def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
     return _Fault(
         f"the labels are 0 and 1, but {loss.function} expects -1 and 1",
         "receives labels of 0 and 1, but expects -1 and 1", -1.0, 0.9,
-        (loss_form(f"F.{loss.function}(outputs, 2 * labels - 1)", "map the labels to -1 and 1"),))
+        (_mapped(loss, "2 * {} - 1", "map the labels to -1 and 1"),))
 
 
 def _judge(view: View, loss: Loss) -> tuple[_Fault, _Labels] | None:

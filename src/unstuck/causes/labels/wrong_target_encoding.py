@@ -10,7 +10,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, loss_form
+from unstuck.schema.edits import LossArgument, Remedy, SwapLoss, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -150,8 +150,8 @@ def _several(view: View, loss: Loss) -> _Fault | None:
         MULTIPLE_LABELS,
         f"{percent(share)} of the targets are rows of zeros and several ones (expected: one 1)",
         view.limit(SEVERAL), 0.85,
-        (loss_form("F.binary_cross_entropy_with_logits(logits, labels)",
-               "use binary cross-entropy, which judges each label separately"),))
+        (loss_form("F.binary_cross_entropy_with_logits(logits, labels)", _SEPARATELY,
+                   SwapLoss(loss.location, "binary_cross_entropy_with_logits", _SEPARATELY)),))
 
 
 def _binary(view: View, loss: Loss) -> _Fault | None:
@@ -170,6 +170,15 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
         (loss_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
 
 
+_SEPARATELY = "use binary cross-entropy, which judges each label separately"
+
+
+def _converted(loss: Loss, by: str, reason: str) -> Remedy:
+    """The same loss of targets in another form."""
+    return loss_form(f"F.{loss.function}(outputs, {by.format('labels')})", reason,
+                     LossArgument(loss.location, "target", by, reason))
+
+
 def _refused(view: View, loss: Loss) -> _Fault | None:
     """The loss, or its backward, ended the program: the targets' type or shape does not fit it."""
     end = view.record.end
@@ -185,25 +194,22 @@ def _refused(view: View, loss: Loss) -> _Fault | None:
         expected = (loss.input_shape[0], *loss.input_shape[2:])
         if kind not in ("int64", "uint8") and shape == expected:
             wants = "class indices of type int64"
-            remedy = loss_form(f"F.{loss.function}(outputs, labels.long())",
-                           "convert the targets to int64")
+            remedy = _converted(loss, "{}.long()", "convert the targets to int64")
         elif same and (kind in WHOLE or loss.function == "nll_loss"):
             wants = f"one class index per sample, in shape {expected}"
-            remedy = loss_form(f"F.{loss.function}(outputs, labels.argmax(1))",
-                           "pass class indices instead of rows")
+            remedy = _converted(loss, "{}.argmax(1)", "pass class indices instead of rows")
         elif len(shape) == len(expected) + 1 and shape[1] == 1 and not same:
             wants = f"one class index per sample, in shape {expected}"
-            remedy = loss_form(f"F.{loss.function}(outputs, labels.squeeze(1))",
-                           "remove the extra axis of the targets")
+            remedy = _converted(loss, "{}.squeeze(1)", "remove the extra axis of the targets")
     elif loss.function in BINARY and kind in WHOLE and (
         same or len(shape) < len(loss.input_shape)
     ):
         wants = f"floating-point targets of shape {tuple(loss.input_shape)}"
-        remedy = loss_form(f"F.{loss.function}(outputs, labels.float())",
-                       "convert the targets to floating point")
+        remedy = _converted(loss, "{}.float()", "convert the targets to floating point")
         if not same and loss.input_shape[-1] > 1:
-            remedy = loss_form("F.cross_entropy(logits, labels)",
-                           "use cross-entropy, which takes class indices")
+            reason = "use cross-entropy, which takes class indices"
+            remedy = loss_form("F.cross_entropy(logits, labels)", reason,
+                               SwapLoss(loss.location, "cross_entropy", reason))
     if remedy is None:
         return None
     step = max(0, view.record.steps - 1)

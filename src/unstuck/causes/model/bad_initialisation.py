@@ -11,7 +11,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import InitialiseLayer, Remedy, Safety
+from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy, Safety
 from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -262,13 +262,16 @@ def _location(view: View, item: _Weighted) -> SourceLocation | None:
 
 def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
     layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
-    return tuple(
-        Remedy(name, Safety.CHANGES_EXPERIMENT,
+    return (
+        Remedy("keep PyTorch's own initialisation", Safety.CHANGES_EXPERIMENT,
+               tuple(DefaultInitialisation(layer) for layer in layers),
+               code_text="# without the statement that sets these weights"),
+        *(Remedy(name, Safety.CHANGES_EXPERIMENT,
                tuple(InitialiseLayer(layer, scheme) for layer in layers),
                code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
         for name, scheme in (
             ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
-            ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))
+            ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))),
     )
 
 

@@ -12,7 +12,15 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, RemoveLayer, Safety, loss_form
+from unstuck.schema.edits import (
+    LossArgument,
+    Remedy,
+    RemoveLayer,
+    Safety,
+    SoftmaxAxis,
+    SwapLoss,
+    loss_form,
+)
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import (
@@ -91,6 +99,11 @@ def _values(points: dict[str, Series]) -> _Values:
     )
 
 
+_RAW = "use the loss that takes raw scores"
+_TAKES = "use the loss that takes probabilities"
+_LOGARITHM = "apply log_softmax first"
+
+
 def _without(view: View, kind: str) -> Remedy:
     """Leave out the activation: the module if the model has one of that kind, else the call."""
     modules = [layer.name for layer in view.record.layers().values() if layer.kind == kind]
@@ -137,7 +150,8 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         return _Fault(
             f"a softmax over {axis}", "a distribution over the classes of each sample",
             f"the softmax runs over {axis} instead of the classes",
-            (loss_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes"),),
+            (loss_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes",
+                       SoftmaxAxis(loss.input_location, 1)),),
             0.95)
     summed = values.probabilities(slack) and values.class_sum <= near
     across = values.probabilities(slack) and values.batch_sum <= near and not (
@@ -153,10 +167,12 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
             "raw scores", "probabilities between 0 and 1",
             f"receives raw scores ({number(values.low)} to {number(values.high)}), not "
             "probabilities",
-            (loss_form("F.binary_cross_entropy_with_logits(logits, target)",
-                   "use the loss that takes raw scores"),
+            (loss_form("F.binary_cross_entropy_with_logits(logits, target)", _RAW,
+                       SwapLoss(loss.location, "binary_cross_entropy_with_logits", _RAW)),
              loss_form("F.binary_cross_entropy(torch.sigmoid(logits), target)",
-                   "apply a sigmoid first")), 0.97, by_value=True)
+                       "apply a sigmoid first", LossArgument(
+                           loss.location, "input", "torch.sigmoid({})", "apply a sigmoid first"))),
+            0.97, by_value=True)
     return _hand_written(view, loss) if loss.hand_written else None
 
 
@@ -177,8 +193,9 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
             "the output of a sigmoid", wants,
             f"receives sigmoid outputs and applies a {own} on top",
             (_without(view, "Sigmoid"),
-             *((loss_form("F.binary_cross_entropy(probabilities, target)",
-                      "use the loss that takes probabilities"),) if own == "sigmoid" else ())),
+             *((loss_form("F.binary_cross_entropy(probabilities, target)", _TAKES,
+                          SwapLoss(loss.location, "binary_cross_entropy", _TAKES)),)
+               if own == "sigmoid" else ())),
             0.95)
     if across and loss.function == "cross_entropy":
         return _Fault(
@@ -196,11 +213,13 @@ def _log_probabilities(
         return None
     instead = "cross_entropy" if loss.function == "nll_loss" else "kl_div"
     takes = (
-        loss_form("F.cross_entropy(logits, target)", "use cross_entropy on the raw scores"),
-        loss_form("F.nll_loss(torch.log_softmax(logits, dim=1), target)",
-                  "apply log_softmax first"),
+        loss_form("F.cross_entropy(logits, target)", "use cross_entropy on the raw scores",
+                  SwapLoss(loss.location, "cross_entropy", "use cross_entropy on the raw scores")),
+        loss_form("F.nll_loss(torch.log_softmax(logits, dim=1), target)", _LOGARITHM,
+                  LossArgument(loss.location, "input", "torch.log_softmax({}, dim=1)", _LOGARITHM)),
     ) if instead == "cross_entropy" else (
-        loss_form("F.kl_div(torch.log_softmax(logits, dim=1), target)", "apply log_softmax first"),
+        loss_form("F.kl_div(torch.log_softmax(logits, dim=1), target)", _LOGARITHM,
+                  LossArgument(loss.location, "input", "torch.log_softmax({}, dim=1)", _LOGARITHM)),
     )
     if operation in ("Softmax", "Sigmoid") or summed:
         return _Fault(

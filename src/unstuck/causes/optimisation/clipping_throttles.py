@@ -19,7 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Clip, Remedy, Safety, literal
+from unstuck.schema.edits import Clip, Remedy, RemoveClip, Safety, literal
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
@@ -141,7 +141,7 @@ def _present(
                    (Clip(raised), Clip(typed(3 * fitting))),
                    code_text=None if written is None or clipping.function != "clip_grad_norm_"
                    else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
-            Remedy("remove the clip", Safety.CHANGES_EXPERIMENT,
+            Remedy("remove the clip", Safety.CHANGES_EXPERIMENT, (RemoveClip(clipping.location),),
                    advice="Leave out the clipping and check whether the gradient norm ever "
                    "explodes."),
         ),

@@ -12,7 +12,7 @@ from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, loss_poi
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety, Schedule
+from unstuck.schema.edits import MoveSchedulerStep, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -279,7 +279,8 @@ def _remedies(
         advice = ("The scheduler steps less often than once per batch. Call scheduler.step() after "
                   f"every optimizer step. Or: {fit}")
         code = "scheduler.step()  # after every optimizer.step()"
-    return (Remedy("call scheduler.step() in the right place", Safety.SAFE, advice=advice,
+    edit = MoveSchedulerStep(scheduler.name, "epoch" if often else "batch")
+    return (Remedy("call scheduler.step() in the right place", Safety.SAFE, (edit,), advice=advice,
                    code_text=code), longer)
 
 

@@ -19,7 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety
+from unstuck.schema.edits import DivideLoss, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -127,8 +127,7 @@ def _present(view: View, found: _Sum, size: float) -> Verdict:
         ),
         remedies=(
             Remedy("divide the loss", Safety.SAFE, (
-                LossForm(f"(loss / {passes}).backward()",
-                         f"divide the loss by the {passes} backward passes of a step"),)),
+                DivideLoss(passes, backward_location(view)),)),
         ),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unstuck.measures.basics import level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import PASTED_SHARE
@@ -80,10 +80,9 @@ def _order(found: Pasted) -> _Words:
         seen=f"the layer has batch_first=False, PyTorch's default, but its input {found.taken} has "
         f"the batch axis first, like the model's input {found.given} and the model's output",
         remedy=Remedy(
-            "samples first", Safety.ADVICE,
+            "samples first", Safety.SAFE, (BatchFirst(found.name),),
             advice="Create the layer with batch_first=True, or swap the first two axes of its "
-            "input and of its output.",
-            code_text="batch_first=True"),
+            "input and of its output."),
     )
 
 
@@ -95,10 +94,9 @@ def _softmax(found: Pasted) -> _Words:
         seen=f"the softmax runs along the batch axis of its input {found.given}, so its outputs "
         f"sum to one over the {found.samples} samples",
         remedy=Remedy(
-            "over the last axis", Safety.ADVICE,
+            "over the last axis", Safety.SAFE, (SoftmaxAxis(found.location, -1),),
             advice="Let the softmax run over the axis that holds the values of one sample. Often "
-            "it is the last one.",
-            code_text="dim=-1"),
+            "it is the last one."),
     )
 
 

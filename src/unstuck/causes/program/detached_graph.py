@@ -7,7 +7,7 @@ import numpy as np
 from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
@@ -80,7 +80,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
                      f"{p.name} {p.shape} is registered with an optimizer, but no loss reaches it")
             for p in lost[:5]
         ),
-        remedies=_REMEDIES,
+        remedies=_remedies(cut),
     )
 
 
@@ -96,17 +96,21 @@ def _without_graph(view: View, cut: Cut) -> Verdict:
         label="the graph needed for backpropagation is lost here",
         evidence=(Evidence(REACHED.name, "", (0,), (0.0,), 1.0,
                            "the loss reaches no parameter at all"),),
-        remedies=_REMEDIES,
+        remedies=_remedies(cut),
     )
 
 
-_REMEDIES = (
-    Remedy(
-        "keep the graph intact", Safety.ADVICE,
-        advice="Between the layers and the loss, remove whatever ends the graph: detach, .data, "
-        "item, numpy, argmax, no_grad, or a new tensor made from the values of an old one. If a "
-        "plot or a log needs the values, detach a copy.",
-    ),
+def _remedies(cut: Cut) -> tuple[Remedy, ...]:
+    if cut.seen:
+        return (Remedy("keep the graph intact", Safety.SAFE, (KeepGraph(cut.location),),
+                       advice=_ADVICE),)
+    return (Remedy("keep the graph intact", Safety.ADVICE, advice=_ADVICE),)
+
+
+_ADVICE = (
+    "Between the layers and the loss, remove whatever ends the graph: detach, .data, item, numpy, "
+    "argmax, no_grad, or a new tensor made from the values of an old one. If a plot or a log needs "
+    "the values, detach a copy."
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import FROZEN, OUTPUT_MEAN
@@ -86,7 +86,7 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
         ),
         remedies=(
             Remedy(
-                "unfreeze the weights", Safety.ADVICE,
+                "unfreeze the weights", Safety.SAFE, (Unfreeze(line),) if line else (),
                 advice="Leave out the freezing. Or unfreeze the layers before the optimizer is "
                 "built, and pass it all parameters of the model.",
                 code_text="model.requires_grad_(True)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import constant_loss, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety
+from unstuck.schema.edits import LossArgument, Remedy, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS
@@ -53,15 +53,16 @@ def _present(view: View, loss: Loss) -> Verdict:
 
 def _remedies(loss: Loss) -> tuple[Remedy, ...]:
     given, target = loss.input_shape, loss.target_shape
-    if len(given) == len(target) + 1 and given[-1] == 1:
-        code, words = "prediction.squeeze(-1)", "drop the last dimension of the prediction"
-    elif len(target) == len(given) + 1 and target[-1] == 1:
-        code, words = "target.squeeze(-1)", "drop the last dimension of the target"
-    elif not target and given and given[-1] == 1:
-        code, words = "prediction.squeeze(-1)", "drop the last dimension of the prediction"
+    if len(target) == len(given) + 1 and target[-1] == 1:
+        words, argument = "drop the last dimension of the target", "target"
+    elif given and given[-1] == 1 and (not target or len(given) == len(target) + 1):
+        words, argument = "drop the last dimension of the prediction", "input"
     else:
-        code, words = "target.view_as(prediction)", "reshape the target like the prediction"
-    return (Remedy(words, Safety.SAFE, (LossForm(code, words),)),)
+        words = "reshape the target like the prediction"
+        return (loss_form("target.view_as(prediction)", words),)
+    code = "prediction" if argument == "input" else "target"
+    return (loss_form(f"{code}.squeeze(-1)", words,
+                      LossArgument(loss.location, argument, "{}.squeeze(-1)", words)),)
 
 
 CAUSE = Cause(

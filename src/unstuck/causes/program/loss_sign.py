@@ -5,7 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import backward_location, failed, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import LossForm, Remedy, Safety
+from unstuck.schema.edits import FlipSign, Remedy, Safety
 from unstuck.schema.facts.losses import Ascent, Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -57,7 +57,7 @@ def _present(view: View, ascent: Ascent) -> Verdict:
         ),
         remedies=(
             Remedy("flip the sign of the loss", Safety.SAFE, (
-                LossForm("loss = -loss", "flip the sign of the loss"),)),
+                FlipSign(ascent.location or backward_location(view)),)),
         ),
     )
 

@@ -9,7 +9,7 @@ from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import KeepNumber, Remedy, Safety
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import LIVE_GRAPHS
@@ -87,14 +87,12 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
                      "most 1)"),
         ),
         remedies=(
-            Remedy("keep only the values", Safety.ADVICE,
+            Remedy("keep only the values" if fact.output else "keep only the number", Safety.SAFE,
+                   (KeepNumber(fact.location, fact.output),),
                    advice="Store output.detach() instead of output. Compute outputs that are not "
-                   "trained on under torch.no_grad().",
-                   code_text="outputs.append(output.detach())") if fact.output else
-            Remedy("keep only the number", Safety.ADVICE,
-                   advice="Store or add up loss.item(), or loss.detach() to stay on the device. "
-                   "Compute losses that are not trained on under torch.no_grad().",
-                   code_text="total += loss.item()"),
+                   "trained on under torch.no_grad()." if fact.output else
+                   "Store or add up loss.item(), or loss.detach() to stay on the device. "
+                   "Compute losses that are not trained on under torch.no_grad()."),
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import CallStep, Remedy, Safety
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
@@ -58,10 +58,9 @@ def _detect(view: View) -> Verdict:
                      f"{name} never stepped, although its gradients were computed ({waited})"),
         ),
         remedies=(
-            Remedy("call optimizer.step()", Safety.ADVICE,
+            Remedy("call optimizer.step()", Safety.SAFE, (CallStep(name),),
                    advice="Call optimizer.step() after the backward pass. Check for missing "
-                   "parentheses, and for a scheduler.step() in its place.",
-                   code_text="optimizer.step()  # after loss.backward()"),
+                   "parentheses, and for a scheduler.step() in its place."),
         ),
     )
 

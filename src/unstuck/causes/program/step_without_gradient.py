@@ -8,7 +8,7 @@ from unstuck.measures.basics import backward_location, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.optimizers import Clearing, Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -91,7 +91,10 @@ def _present(view: View, name: str, series: Series) -> Verdict:
             Evidence(EMPTY_STEP.name, name, *thinned(series.steps, series.values), 0.0,
                      f"{lost} had no gradient (drawn as 1)"),
         ),
-        remedies=(Remedy("keep the gradients until the step", Safety.ADVICE, advice=advice),),
+        remedies=(Remedy("keep the gradients until the step", Safety.SAFE, (ZeroGrad(name),),
+                         advice=advice, code_text="optimizer.zero_grad()  # before "
+                         "loss.backward(), not after it") if cleared else
+                  Remedy("keep the gradients until the step", Safety.ADVICE, advice=advice),),
     )
 
 

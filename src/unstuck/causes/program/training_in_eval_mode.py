@@ -8,7 +8,7 @@ from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, SwitchMode
 from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
@@ -122,10 +122,10 @@ def _detect(view: View) -> Verdict:
                      "in none)"),
         ),
         remedies=(
-            Remedy("switch to train mode for training", Safety.ADVICE,
+            Remedy("switch to train mode for training", Safety.SAFE,
+                   (SwitchMode("train", model.call_location),),
                    advice="call model.train() at the start of each training epoch, and after "
-                   "every evaluation",
-                   code_text="model.train()  # before the loop over the training batches"),
+                   "every evaluation"),
         ),
     )
 

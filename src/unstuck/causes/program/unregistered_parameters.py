@@ -7,7 +7,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, failed, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import RegisterLayers, Remedy, Safety
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import REACHED, UNREGISTERED
@@ -78,11 +78,11 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
         ),
         remedies=(
             Remedy(
-                "register the layers", Safety.ADVICE,
+                "register the layers", Safety.SAFE,
+                (RegisterLayers(layers[0].owner, attribute, f"{kind}List"),),
                 advice=f"Make {attribute} an nn.{kind}List (or an nn.{kind}Dict instead of a dict) "
                 "before you build the optimizer, so that parameters(), to(), train() and "
                 "state_dict() find its layers.",
-                code_text=f"self.{attribute} = nn.{kind}List([...])",
             ),
             Remedy(
                 "freeze them on purpose", Safety.ADVICE,

@@ -19,7 +19,8 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
+from unstuck.schema.edits import BatchSize, DropLast, Remedy, ReplaceLayer, Safety
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -138,7 +139,7 @@ def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
         known is not None) else 0
     groups = next((g for g in (32, 16, 8, 4, 2) if width and width % g == 0 and width > g), 1)
     return (
-        Remedy("larger batches", Safety.ADVICE,
+        Remedy("larger batches", Safety.CHANGES_EXPERIMENT, (BatchSize(32), BatchSize(64)),
                advice="Give each batch at least 16 samples, and drop an incomplete last batch.",
                code_text="DataLoader(..., batch_size=32, drop_last=True)"),
         Remedy("normalise within each sample", Safety.CHANGES_EXPERIMENT,
@@ -232,6 +233,11 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     )
 
 
+def _loader(view: View) -> SourceLocation | None:
+    """The first loader of batches."""
+    return next((x.location for x in view.record.facts(Loader) if x.location is not None), None)
+
+
 # The error ---------------------------------------------------------------------------------------
 def _crashed(view: View, message: str) -> Present:
     """PyTorch refused to normalise a single value."""
@@ -260,7 +266,7 @@ def _crashed(view: View, message: str) -> Present:
             BATCH_NORM_VALUES.name, layer.name if layer is not None else "", (step,), (1.0,),
             view.limit(FEW), "PyTorch raises an error for batch statistics of 1 value"),),
         remedies=(
-            Remedy("avoid batches of one sample", Safety.ADVICE,
+            Remedy("avoid batches of one sample", Safety.SAFE, (DropLast(_loader(view)),),
                    advice="Drop an incomplete last batch, or use larger batches. Before you only "
                    "predict, call model.eval().",
                    code_text="DataLoader(..., drop_last=True)  # or model.eval() to predict"),

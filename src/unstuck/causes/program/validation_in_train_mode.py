@@ -8,7 +8,7 @@ from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, SwitchMode
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
@@ -79,9 +79,8 @@ def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Pr
                      f"{count(len(series), 'pass')} over held-out data (healthy: in none)"),
         ),
         remedies=(
-            Remedy("validate in eval mode", Safety.ADVICE,
-                   advice="call model.eval() before the validation, and model.train() after it",
-                   code_text="model.eval()  # before the validation; model.train() after it"),
+            Remedy("validate in eval mode", Safety.SAFE, (SwitchMode("eval", found.location),),
+                   advice="call model.eval() before the validation, and model.train() after it"),
         ),
     )
 

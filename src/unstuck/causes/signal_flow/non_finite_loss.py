@@ -9,7 +9,7 @@ import numpy as np
 from unstuck.measures.basics import loss_points, optimizer_of, rate_code, rates, risky_function
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Clip, Remedy, Safety, loss_form
+from unstuck.schema.edits import Clip, Guard, Remedy, Safety, loss_form
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
@@ -104,6 +104,14 @@ def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
     return located[0] if located else None
 
 
+def _guarded(
+    at: SourceLocation | None, form: str, by: str, name: str, reason: str
+) -> Remedy:
+    """An operation with a bound on what it receives; in words alone where its place is unknown."""
+    code = form.format(by.format(name))
+    return loss_form(code, reason, None if at is None else Guard(at, by, reason))
+
+
 def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
     stage = found.stage if found is not None else NonFiniteStage.UNKNOWN
     stem = (found.operation or "").split("Backward")[0] if found is not None else ""
@@ -114,26 +122,32 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         return (Remedy("clean the data", Safety.ADVICE,
                        advice="Before training, drop or impute the samples with NaN or Inf: "
                        "mask = torch.isfinite(x).all(1)."),)
+    at = found.location if found is not None and stage is NonFiniteStage.OPERATION else None
     match stem:
         case "Log" | "Log2" | "Log10":
             return (
-                loss_form("torch.log(p.clamp_min(1e-8))", "keep the argument of log above zero"),
+                _guarded(at, "torch.log({})", "{}.clamp_min(1e-8)", "p",
+                         "keep the argument of log above zero"),
                 loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores"),
             )
         case "Exp" | "Expm1" | "Softmax":
             return (
                 loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
-                loss_form("torch.exp(x.clamp(max=50))", "limit the argument of exp"),
+                _guarded(at, "torch.exp({})", "{}.clamp(max=50)", "x",
+                         "limit the argument of exp"),
             )
         case "Sqrt" | "Rsqrt" | "Norm" | "LinalgVectorNorm" | "Std" | "Cdist":
-            return (loss_form("torch.sqrt(x + 1e-8)", "keep the argument of sqrt above zero"),)
+            return (_guarded(at, "torch.sqrt({})", "{} + 1e-8", "x",
+                             "keep the argument of sqrt above zero"),)
         case "Pow":
-            return (loss_form("(x + 1e-8) ** 0.5", "keep the base of the power above zero"),)
+            return (_guarded(at, "({}) ** 0.5", "{} + 1e-8", "x",
+                             "keep the base of the power above zero"),)
         case "Div" | "Reciprocal":
-            return (loss_form("a / (b + 1e-8)", "keep the divisor away from zero"),)
+            return (_guarded(at, "a / ({})", "{} + 1e-8", "b",
+                             "keep the divisor away from zero"),)
         case "Acos" | "Asin":
-            return (loss_form("torch.acos(x.clamp(-1 + 1e-6, 1 - 1e-6))",
-                          "keep the argument between -1 and 1"),)
+            return (_guarded(at, "torch.acos({})", "{}.clamp(-1 + 1e-6, 1 - 1e-6)", "x",
+                             "keep the argument between -1 and 1"),)
     look = (Remedy("check what the operation receives", Safety.ADVICE,
                    advice="Put assert torch.isfinite(x).all() before the call of the model. It "
                    "fails if the inputs contain NaN or Inf."),

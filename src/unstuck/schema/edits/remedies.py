@@ -32,6 +32,7 @@ class Remedy:
         return self.ladder[0].words() if self.ladder else self.advice or self.name
 
 
-def loss_form(code: str, reason: str) -> Remedy:
-    """The remedy that writes a loss, or what it receives, in another way."""
-    return Remedy(reason, Safety.SAFE, (LossForm(code, reason),))
+def loss_form(code: str, reason: str, edit: Edit | None = None) -> Remedy:
+    """The remedy that writes a loss, or what it receives, in another way: by `edit` if it can."""
+    return Remedy(reason, Safety.SAFE, (edit or LossForm(code, reason),),
+                  code_text=None if edit is None else code)
