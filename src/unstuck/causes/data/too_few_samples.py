@@ -11,6 +11,7 @@ from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
@@ -156,7 +157,8 @@ CAUSE = Cause(
         HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
     ),
     thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL),
-    explains=("no-regularisation", "too-wide"),
+    shows=Effect.SAMPLES_FEW,
+    effects=(Effect.MEMORISES,),
     alike=("no-regularisation",),
     needs_trend=True,
     detect=_detect,

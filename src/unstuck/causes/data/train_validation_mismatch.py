@@ -11,6 +11,7 @@ from unstuck.measures.basics import last, level
 from unstuck.measures.samples import held_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -201,6 +202,6 @@ CAUSE = Cause(
     needs=(),
     uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
     thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, GAP),
-    explains=("too-few-samples", "no-regularisation", "too-wide"),
+    effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

@@ -18,6 +18,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -272,8 +273,11 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
-    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
-              "too-narrow", "too-shallow", "too-deep", "bad-initialisation", "dead-relu"),
+    shows=Effect.WEIGHTS_SHRINK,
+    effects=(
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+    ),
     needs_trend=True,
     detect=_detect,
 )

@@ -6,6 +6,7 @@ from unstuck.measures.basics import learned_little, level, loss_points, thinned
 from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, RemoveLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
@@ -119,6 +120,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(OUTPUT_GRADIENT,),
     thresholds=(LAYERS, FADED),
+    shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, Safety, literal
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -176,7 +177,8 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS, GRADIENT_NORM),
     uses=(CLIP_NORM,),
     thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
-    explains=("learning-rate-too-low", "noise-floor"),
+    shows=Effect.GRADIENTS_TOO_LARGE,
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     needs_trend=True,
     detect=_detect,
 )

@@ -25,6 +25,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -246,9 +247,10 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS,),
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
-    explains=(
-        "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
-        "vanishing-gradients", "noise-floor", "outliers",
+    shows=Effect.UPDATES_TOO_LARGE,
+    effects=(
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.GRADIENTS_VANISH,
+        Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -27,6 +27,7 @@ from unstuck.measures.steps import Slope, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
@@ -262,7 +263,8 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(GRADIENT_PRODUCT,),
     thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST),
-    explains=("too-few-steps",),
+    shows=Effect.UPDATES_TOO_SMALL,
+    effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),
     needs_trend=True,
     detect=_detect,

@@ -12,6 +12,7 @@ from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, loss_poi
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
@@ -325,6 +326,6 @@ CAUSE = Cause(
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
-    explains=("learning-rate-too-low", "noise-floor"),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

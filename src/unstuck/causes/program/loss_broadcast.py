@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import constant_loss, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossForm, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -90,6 +91,6 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS,),
-    explains=("too-shallow", "too-narrow", "noise-floor", "labels-unrelated-to-inputs"),
+    effects=(Effect.LABELS_UNPREDICTABLE, Effect.CANNOT_FIT),
     detect=_detect,
 )

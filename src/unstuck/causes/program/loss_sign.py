@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import backward_location, failed, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossForm, Remedy, Safety
 from unstuck.schema.facts.losses import Ascent, Backward
 from unstuck.schema.facts.optimizers import Optimizer
@@ -88,9 +89,6 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    explains=(
-        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
-        "saturated-activations", "vanishing-gradients", "targets-not-normalised",
-    ),
+    effects=(Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH),
     detect=_detect,
 )

@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Fetch
 from unstuck.schema.facts.models import Model
@@ -123,6 +124,7 @@ CAUSE = Cause(
     needs=(SAME_BATCH,),
     uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
     thresholds=(STEPS, STORED, SLICE, HURT),
-    explains=("overfitting", "too-few-samples", "constant-features"),
+    shows=Effect.BATCHES_ALIKE,
+    effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )
