@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import last, level
+from unstuck.curves.statistics import end_median
+from unstuck.measures.basics import last, train_loss_at_the_end
 from unstuck.measures.samples import held_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -122,11 +123,10 @@ def _gap(view: View) -> float | None:
     if not view.has(HELD_OUT_LOSS):
         return None
     held = view[HELD_OUT_LOSS].finite
-    train = view[TRAIN_LOSS].finite.values
-    if not len(held) or not len(train):
+    if not len(held):
         return None
-    low = level(view[TRAIN_LOSS].since(int(view[TRAIN_LOSS].steps[-max(1, len(train) // 10)])))
-    return float(np.median(held.values[-3:])) / low if low > 0 else None
+    low = train_loss_at_the_end(view)
+    return end_median(held.values) / low if low > 0 else None
 
 
 def _present(view: View, found: _Difference, where: Kept) -> Present:

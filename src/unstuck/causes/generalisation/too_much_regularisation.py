@@ -12,6 +12,7 @@ from unstuck.measures.basics import (
     failed,
     final,
     learned_little,
+    loss_ends_at,
     loss_points,
     train_loss_at_the_end,
 )
@@ -231,7 +232,7 @@ def _decay_present(
             drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
                   f"the norm of {name} falls from {number(first)} to {number(last)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"the loss ends at {number(points[-1])}"),
+                     f"the loss ends at {number(loss_ends_at(view))}"),
         ),
         remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)

@@ -10,6 +10,7 @@ from unstuck.measures.basics import (
     expression,
     learned_little,
     level,
+    loss_ends_at,
     loss_points,
     nan_median,
     thinned,
@@ -135,7 +136,8 @@ def _present(
                      f"clipping leaves updates of only {percent(left)} of the weights (median "
                      f"gradient norm {number(float(np.median(series.values)))}, limit {limit})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss went from {number(losses[0])} to {number(losses[-1])}"),
+                     f"the loss went from {number(losses[0])} to "
+                     f"{number(loss_ends_at(view))}"),
         ),
         remedies=(
             Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,

@@ -14,6 +14,7 @@ from unstuck.measures.basics import (
     drawn,
     learned_little,
     level,
+    loss_ends_at,
     loss_points,
     nan_median,
     optimizer_of,
@@ -170,7 +171,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
                      "updates are too small: even in the fastest weight matrix the typical one is "
                      f"{percent(fastest)} of the weights (usual: about {percent(HEALTHY)})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
+                     f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in "
                      f"{count(view.record.steps, 'step')}"),
         ),
         remedies=_remedies(optimizer, fastest),

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.statistics import relative_fall, trend
-from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, loss_points, weight_updates
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    failed,
+    learned_little,
+    loss_ends_at,
+    loss_points,
+    weight_updates,
+)
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -248,7 +255,8 @@ def _present(
             Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
                      f"the learning rate {course}{calls}"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
+                     f"the loss goes from {number(losses[0])} to "
+                     f"{number(loss_ends_at(view))}"),
         ),
         remedies=_remedies(trace, scheduler, pace, ends_early),
     )

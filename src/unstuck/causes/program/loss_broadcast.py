@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import constant_loss, loss_points
+from unstuck.measures.basics import constant_loss, loss_ends_at, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -46,7 +46,8 @@ def _present(view: View, loss: Loss) -> Verdict:
         else f"broadcasts {given} to {both}",
         evidence=(
             Evidence(TRAIN_LOSS.name, loss.name, steps, values, constant,
-                     f"the loss went from {number(values[0])} to {number(values[-1])}{than}"),
+                     f"the loss went from {number(values[0])} to "
+                     f"{number(loss_ends_at(view))}{than}"),
         ),
         remedies=_remedies(loss),
     )
