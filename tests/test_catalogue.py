@@ -110,8 +110,7 @@ def test_words_are_complete(cause: Cause) -> None:
         assert threshold.reason.endswith(".")
         assert threshold.source
         assert math.isfinite(threshold.value)
-    assert cause.slug not in cause.explains
-    assert len(set(cause.explains)) == len(cause.explains)
+    assert len(set(cause.effects)) == len(cause.effects)
 
 
 @dataclass(slots=True)

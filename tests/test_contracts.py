@@ -54,6 +54,7 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
         "record/series": "from unstuck.record import reader\n",
         "measures/view": "from unstuck.measures import steps\n",
         "curves/statistics": "from unstuck.curves import outcome\n",
+        "rules/effects": "from unstuck.rules import cause\n",
         "judge/catalogue": "from unstuck.judge import engine\n",
         "repair/text": "from unstuck.repair import index\n",
         "repair/index": "from unstuck.curves import outcome\n",

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unstuck.curves.outcome import judge
-from unstuck.curves.statistics import noise, oscillation, relative_fall, smooth, trend
+from unstuck.curves.statistics import (
+    end_level,
+    end_median,
+    ending,
+    noise,
+    oscillation,
+    relative_fall,
+    smooth,
+    trend,
+)
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.losses import Backward
@@ -387,6 +396,27 @@ def test_small_statistics():
     pair = oscillation(series(np.tile([1.0, 2.0], 50)))
     assert pair is not None
     assert pair.alternates
+
+
+@pytest.mark.parametrize(
+    ("points", "of_the_end"), [(2, 2), (5, 3), (12, 3), (30, 6), (50, 10), (100, 10), (3000, 300)])
+def test_the_end_is_a_short_part_of_a_curve(points, of_the_end):
+    assert ending(np.arange(points)).tolist() == list(range(points))[-of_the_end:]
+
+
+def test_the_end_level_is_a_mean_where_a_constant_is_compared_and_a_median_where_a_curve_may_leap():
+    skewed = np.random.default_rng(0).standard_normal(3000) ** 2
+    level, error = end_level(skewed)
+    assert level == pytest.approx(1, abs=4 * error)
+    assert end_median(skewed) == pytest.approx(0.45, abs=0.1)
+    assert end_median(np.array([1.0, 1.0, 1.0, 1.0, 90.0, 1.0])) == 1
+
+
+def test_a_short_curve_ends_where_its_last_points_are():
+    """Ten epochs make a mean over all of the training no end of it."""
+    values = 2.3 * 0.6 ** np.arange(12)
+    skill = judge(record(values, None, 2.3)).skill
+    assert skill == pytest.approx(1 - values[-3:].mean() / 2.3)
 
 
 def test_a_million_points_are_judged_in_time():

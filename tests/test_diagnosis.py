@@ -14,6 +14,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Oddity, Record
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.run import End, EndKind
 from unstuck.schema.findings import (
@@ -60,12 +61,13 @@ def present(strength: float = 0.9, since: int = 0) -> Present:
 
 def cause(
     slug: str, verdict: Verdict | Callable[[View], Verdict], harm: Harm = Harm.CONDITION,
-    explains: tuple[str, ...] = (), code: str | None = None, **more: object,
+    shows: Effect | None = None, effects: tuple[Effect, ...] = (), code: str | None = None,
+    **more: object,
 ) -> Cause:
     detect = verdict if callable(verdict) else lambda view: verdict
     code = code or f"X{sum(map(ord, slug)) % 1000:03}"
     return Cause(slug, code, slug.title(), "Test", harm, WORDS, more.pop("needs", ()),  # type: ignore[arg-type]
-                 detect, explains=explains, **more)  # type: ignore[arg-type]
+                 detect, shows=shows, effects=effects, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -153,60 +155,68 @@ def roots(diagnosed: diagnosis.Diagnosis) -> dict[str, str | None]:
     return {f.cause: f.explained_by for f in diagnosed.findings}
 
 
+DIES, VANISHES, SLOW = Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL
+
+
 def test_roots_come_before_their_symptoms(judged):
-    found = judged(flat(), cause("a", present(0.99, since=9)),
-                   cause("b", present(0.6, since=4), explains=("a",)))
+    found = judged(flat(), cause("a", present(0.99, since=9), shows=DIES),
+                   cause("b", present(0.6, since=4), effects=(DIES,)))
     assert roots(found) == {"b": None, "a": "b"}
     assert [f.cause for f in found.findings] == ["b", "a"]
 
 
 def test_a_chain_leads_to_its_end(judged):
-    found = judged(flat(), cause("a", present(since=9)),
-                   cause("b", present(since=5), explains=("a",)),
-                   cause("c", present(since=0), explains=("b",)))
+    found = judged(flat(), cause("a", present(since=9), shows=VANISHES),
+                   cause("b", present(since=5), shows=DIES, effects=(VANISHES,)),
+                   cause("c", present(since=0), effects=(DIES,)))
     assert roots(found) == {"c": None, "a": "c", "b": "c"}
 
 
+def test_what_follows_from_an_effect_is_explained_too(judged):
+    found = judged(flat(), cause("a", present(since=9), shows=DIES),
+                   cause("b", present(), effects=(Effect.GRADIENTS_TOO_LARGE,)))
+    assert roots(found) == {"b": None, "a": "b"}
+
+
+def test_no_cause_explains_what_shows_none_of_its_effects(judged):
+    able = cause("b", present(), effects=(DIES,))
+    for other in (cause("a", present()), cause("a", present(), shows=VANISHES),
+                  cause("a", present(), effects=(DIES,))):
+        assert roots(judged(flat(), other, able)) == {"a": None, "b": None}
+
+
 def test_a_root_that_began_later_explains_nothing(judged):
-    late = cause("b", present(since=40), explains=("a",))
-    assert roots(judged(flat(), cause("a", present(since=20)), late))["a"] is None
-    assert roots(judged(flat(), cause("a", present(since=35)), late))["a"] == "b"
+    late = cause("b", present(since=40), effects=(DIES,))
+    assert roots(judged(flat(), cause("a", present(since=20), shows=DIES), late))["a"] is None
+    assert roots(judged(flat(), cause("a", present(since=35), shows=DIES), late))["a"] == "b"
 
 
 def test_what_shows_before_any_update_was_caused_by_none(judged):
-    found = judged(flat(), cause("a", present(since=0)),
-                   cause("b", present(since=1), explains=("a",)))
+    found = judged(flat(), cause("a", present(since=0), shows=DIES),
+                   cause("b", present(since=1), effects=(DIES,)))
     assert roots(found) == {"a": None, "b": None}
 
 
 def test_mistakes_explain_rather_than_conditions(judged):
-    found = judged(flat(), cause("a", present(since=3)),
-                   cause("b", present(0.95), explains=("a",)),
-                   cause("c", present(0.7), Harm.MISTAKE, explains=("a",)))
+    found = judged(flat(), cause("a", present(since=3), shows=DIES),
+                   cause("b", present(0.95), effects=(DIES,)),
+                   cause("c", present(0.7), Harm.MISTAKE, effects=(DIES,)))
     assert roots(found)["a"] == "c"
 
 
 def test_the_stronger_of_two_roots_explains(judged):
-    found = judged(flat(), cause("a", present(since=3)),
-                   cause("b", present(0.7), explains=("a",)),
-                   cause("c", present(0.8), explains=("a",)))
+    found = judged(flat(), cause("a", present(since=3), shows=DIES),
+                   cause("b", present(0.7), effects=(DIES,)),
+                   cause("c", present(0.8), effects=(DIES,)))
     assert roots(found)["a"] == "c"
 
 
-def test_causes_that_explain_each_other_have_one_root(judged):
-    found = judged(flat(), cause("a", present(), explains=("b",)),
-                   cause("b", present(), explains=("c",)),
-                   cause("c", present(), explains=("a",)))
-    assert sorted(map(str, roots(found).values())) == ["None", "a", "a"]
-    assert roots(found)["a"] is None
-
-
-def test_the_first_to_begin_is_the_root_of_a_circle(judged):
-    later = cause("a", present(since=5), explains=("b",))
-    found = judged(flat(), later, cause("b", present(0.8, since=4), explains=("a",)))
-    assert roots(found) == {"b": None, "a": "b"}
-    found = judged(flat(), later, cause("b", present(0.95, since=5), explains=("a",)))
-    assert roots(found) == {"b": None, "a": "b"}
+def test_a_cause_has_only_effects_that_come_after_the_one_that_it_shows():
+    for later in (VANISHES, SLOW):
+        assert cause("a", present(), shows=DIES, effects=(later,)).effects == (later,)
+    for sooner in (DIES, Effect.BAD_START):
+        with pytest.raises(ValueError, match="come after the one that it shows"):
+            cause("a", present(), shows=DIES, effects=(VANISHES, sooner))
 
 
 # What one record cannot tell apart ---------------------------------------------------------------
@@ -238,14 +248,15 @@ def test_a_doubtful_cause_makes_no_double(judged):
 
 
 def test_a_root_inherits_the_worst_that_it_explains(judged):
-    found = judged(solved(), cause("a", present(), Harm.MISTAKE),
-                   cause("b", present(), explains=("a",)))
+    found = judged(solved(), cause("a", present(), Harm.MISTAKE, shows=DIES),
+                   cause("b", present(), effects=(DIES,)))
     assert {f.cause: f.severity for f in found.findings} == {
         "b": Severity.WARNING, "a": Severity.WARNING}
 
 
 def test_a_doubtful_root_explains_nothing(judged):
-    found = judged(flat(), cause("a", present()), cause("b", present(0.4), explains=("a",)))
+    found = judged(flat(), cause("a", present(), shows=DIES),
+                   cause("b", present(0.4), effects=(DIES,)))
     assert roots(found)["a"] is None
 
 

@@ -25,6 +25,7 @@ from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
 from unstuck.report.terminal import render, sections
 from unstuck.rules.cause import Cause, Harm
+from unstuck.rules.effects import following
 from unstuck.schema import signals
 from unstuck.schema.facts import kinds
 from unstuck.schema.findings import Diagnosis, Finding
@@ -126,18 +127,21 @@ def _measurements(cause: Cause) -> list[str]:
 
 
 def _relatives(cause: Cause) -> list[str]:
-    known = {other.slug: other for other in own_causes()}
+    def linked(causes: Iterable[Cause]) -> str:
+        return ", ".join(f"[{other.title.lower()}]({other.slug}.md)" for other in causes)
 
-    def linked(slugs: Sequence[str]) -> str:
-        return ", ".join(f"[{known[s].title.lower()}]({s}.md)" for s in slugs if s in known)
-
-    follows = linked(cause.explains)
-    roots = linked([slug for slug, other in known.items() if cause.slug in other.explains])
-    if not follows and not roots:
-        return []
-    lines = [f"It can cause: {follows}."] if follows else []
-    lines += [f"It can be a symptom of: {roots}."] if roots else []
-    return ["## Root causes and symptoms\n", bullets(lines)]
+    effects = following(cause.effects)
+    follows = linked(other for other in own_causes() if cause.can_explain(other))
+    roots = linked(other for other in own_causes() if other.can_explain(cause))
+    lines = [
+        words for words, known in (
+            (f"It shows that {cause.shows}.", cause.shows),
+            (f"It can be a symptom of: {roots}.", roots),
+            (f"Possible effects: {'; '.join(effects)}.", effects),
+            (f"It can cause: {follows}.", follows),
+        ) if known
+    ]
+    return ["## Root causes and symptoms\n", bullets(lines)] if lines else []
 
 
 def _program(source: str, file: Path, location: SourceLocation | None) -> str:

@@ -14,10 +14,10 @@ from unstuck.curves.statistics import (
     Trend,
     block_levels,
     early_fall,
+    end_level,
     oscillation,
     point_noise,
     ratio,
-    steady_mean,
     trend,
 )
 from unstuck.record.reader import Record
@@ -60,6 +60,11 @@ class LossCurve:
         return len(self.points)
 
     @property
+    def last_blocks(self) -> float:
+        """The end, to be compared with blocks: with skewed noise these lie below a mean."""
+        return float(np.median(self.y[-max(3, len(self.y) // 10):]))
+
+    @property
     def reference(self) -> float:
         """The level that a change is compared with."""
         return self.constant or max(abs(self.start), abs(self.end))
@@ -95,8 +100,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
     # A point of a log is mostly a mean over many steps.
     each = 1 if record.fact(Log) is not None and n <= BLOCKS else 4
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
-    # A mean, because a constant's loss is one: with skewed noise a median would lie below it.
-    level, level_error = steady_mean(points.values[-max(n // 10, min(n, 10)):])
+    level, level_error = end_level(points.values)
     skill = 1 - level / constant if constant and positive else None
     swings = oscillation(points)
     start = float(np.median(points.values[: max(1, min(5, n // 10))]))
@@ -162,8 +166,7 @@ def dropping(curve: LossCurve) -> bool:
 
 def flat_from(curve: LossCurve) -> int:
     """The first block from which the curve is at its end level."""
-    end = float(np.median(curve.y[-max(3, len(curve.y) // 10):]))
-    band = max(3 * curve.error, MATERIAL * abs(end))
-    high = np.flatnonzero(curve.y > end + band)
+    band = max(3 * curve.error, MATERIAL * abs(curve.last_blocks))
+    high = np.flatnonzero(curve.y > curve.last_blocks + band)
     high = high[high < len(curve.y) * 0.9]
     return min(int(high[-1]) + 1, len(curve.y) - 1) if len(high) else 0

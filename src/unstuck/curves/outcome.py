@@ -20,7 +20,7 @@ from unstuck.curves.loss_curve import (
     reduce,
     slack_of,
 )
-from unstuck.curves.statistics import point_noise, ratio, tidy, trend
+from unstuck.curves.statistics import end_median, ending, point_noise, ratio, tidy, trend
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
@@ -95,7 +95,7 @@ def _runaway(curve: LossCurve) -> Outcome | None:
     values, n = curve.points.values, curve.n
     if n < 6:
         return None
-    end = float(np.median(values[-max(n // 10, 3):]))
+    end = end_median(values)
     head = np.abs(values[: max(5, n // 20)])
     start = float(np.max(head) if n < FEW else np.median(head) + np.ptp(head) / 2)
     height = max(start, curve.constant or 0.0)
@@ -103,7 +103,7 @@ def _runaway(curve: LossCurve) -> Outcome | None:
     limit = DIVERGED if curve.positive else 30.0
     if end < 0:
         limit = 1e6 if curve.constant is None else 1e3
-    for_good = np.quantile(np.abs(values[-max(n // 10, 3):]), 0.25) >= 0.6 * factor * height
+    for_good = np.quantile(np.abs(ending(values)), 0.25) >= 0.6 * factor * height
     if not factor >= (limit if n >= FEWEST else 100.0) or (factor < 100 and not for_good):
         return None
     peak = float(np.max(curve.y))
@@ -127,7 +127,7 @@ def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
     """Broken, if the train loss rises with confidence and ends above its start or its best."""
     y, whole, late = curve.y, curve.whole, curve.half
     k = max(3, len(y) // 10)
-    start, end = float(np.median(y[:k])), float(np.median(y[-k:]))
+    start, end = float(np.median(y[:k])), curve.last_blocks
     calm = np.median(np.stack([y[:-2], y[1:-1], y[2:]]), axis=0)
     best = int(np.argmin(calm)) + 1
     low = float(calm[best - 1])
@@ -170,11 +170,10 @@ def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
     calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
     best = int(np.argmin(calm)) + 1
     low, step = float(calm[best - 1]), int(held.steps[best])
-    late = values[-max(3, m // 5):]
-    end, spread = float(np.median(late)), point_noise(values)
-    error = spread * math.sqrt(1 / 3 + 1.6 / len(late))
+    end, spread = end_median(values), point_noise(values)
+    error = spread * math.sqrt(1 / 3 + 1.6 / len(ending(values)))
     then = curve.y[np.abs(curve.x - step) <= max((curve.x[-1] - curve.x[0]) / 20, 1)]
-    now = float(np.median(curve.y[-max(3, len(curve.y) // 10):]))
+    now = curve.last_blocks
     before = float(np.median(then)) if len(then) else curve.start
     fell = before - now
     train_fell = fell > max(2 * curve.error, 0.05 * abs(before))

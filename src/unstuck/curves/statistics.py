@@ -130,14 +130,14 @@ def noise(series: Series) -> float | None:
 def relative_fall(series: Series) -> float | None:
     """(start - end) / max(|start|, |end|): 1 is a fall to zero, 0 flat, negative a rise.
 
-    Start and end are the levels of the first 5 % and the last 10 % of the finite points (at least
-    3). None with fewer than 6.
+    The start is the level of the first 5 % of the finite points (at least 3). None with fewer
+    than 6.
     """
     values = tidy(series).values
     if len(values) < 6:
         return None
-    return fall_between(middle_mean(values[: max(3, len(values) // 20)]),
-                        middle_mean(values[-max(3, len(values) // 10):]))
+    start, _ = steady_mean(values[: max(3, len(values) // 20)])
+    return fall_between(start, end_level(values)[0])
 
 
 @np.errstate(all="ignore")
@@ -189,6 +189,29 @@ def steady_mean(values: Floats) -> tuple[float, float]:
     reach = 8 * max(1.4826 * float(np.median(np.abs(values - middle))), float(high - low) / 1.68)
     cut = np.clip(values, middle - reach, middle + reach)
     return float(np.mean(cut)), float(high - low) / 1.68 / math.sqrt(len(values))
+
+
+def ending(values: Floats) -> Floats:
+    """The points at which a curve ends: a fifth of them up to ten, then a tenth; at least three.
+
+    Ten points average the noise of batches. A tenth of a run is short beside it, so a loss that
+    still falls has hardly fallen within it. Of a short curve, ten points would be most of it.
+    """
+    return values[-max(len(values) // 10, min(len(values) // 5, 10), 3):]
+
+
+def end_level(values: Floats) -> tuple[float, float]:
+    """The level at which a train loss ends, and its standard error; of finite values, at least one.
+
+    It is a mean, because a constant's loss is one: with skewed noise a median would lie below it.
+    """
+    return steady_mean(ending(values))
+
+
+def end_median(values: Floats) -> float:
+    """The same for a curve that may leap: of held-out passes one may be odd, a loss may run away.
+    """
+    return float(np.median(ending(values)))
 
 
 def early_fall(values: Floats) -> tuple[float, float]:

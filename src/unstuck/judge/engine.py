@@ -162,7 +162,7 @@ def weigh(
     by_slug = {cause.slug: (cause, verdict) for cause, verdict in present}
     severities = {c.slug: severity_of(c, v, outcome, crashed) for c, v in present}
     parents = {slug: _parent(slug, by_slug, looks) for slug in by_slug}
-    roots = {slug: _root(slug, parents, by_slug) for slug in by_slug}
+    roots = {slug: _root(slug, parents) for slug in by_slug}
     for slug, root in roots.items():
         severities[root] = min(severities[root], severities[slug], key=lambda s: s.rank)
     findings = [
@@ -198,11 +198,11 @@ def _parent(
     slug: str, by_slug: Mapping[str, tuple[Cause, Present]], looks: Sequence[int]
 ) -> str | None:
     """The finding that explains another best: mistakes first, then the strongest."""
-    symptom = by_slug[slug][1]
+    symptom, shown = by_slug[slug]
     able = [
-        (cause, verdict) for other, (cause, verdict) in by_slug.items()
-        if other != slug and slug in cause.explains and verdict.strength >= SURE
-        and began_before(verdict, symptom, looks)
+        (cause, verdict) for cause, verdict in by_slug.values()
+        if cause.can_explain(symptom) and verdict.strength >= SURE
+        and began_before(verdict, shown, looks)
     ]
     if not able:
         return None
@@ -211,22 +211,11 @@ def _parent(
     return best[0].slug
 
 
-def _root(
-    slug: str, parents: Mapping[str, str | None], by_slug: Mapping[str, tuple[Cause, Present]]
-) -> str:
-    """The end of a chain of explanations; of causes that explain each other, the first to begin.
-
-    If they begin together, a mistake comes first, then the stronger one.
-    """
-    seen = [slug]
-    while (parent := parents[seen[-1]]) is not None and parent not in seen:
-        seen.append(parent)
-    if parent is not None:  # a circle: all of its members must name the same root
-        circle = [by_slug[name] for name in seen[seen.index(parent):]]
-        first, _ = min(circle, key=lambda x: (
-            x[1].since_step, x[0].harm is not Harm.MISTAKE, -x[1].strength, x[0].code))
-        return first.slug
-    return seen[-1]
+def _root(slug: str, parents: Mapping[str, str | None]) -> str:
+    """The end of a chain of explanations."""
+    while (parent := parents[slug]) is not None:
+        slug = parent
+    return slug
 
 
 # What the record cannot distinguish --------------------------------------------------------------

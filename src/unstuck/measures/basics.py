@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.statistics import end_level
 from unstuck.measures.view import View
 from unstuck.record.reader import Record
 from unstuck.record.series import Floats, Integers, PlaceSeries, Series
@@ -207,9 +208,16 @@ def loss_points(view: View) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
 
 def train_loss_at_the_end(view: View) -> float:
-    """The mean of the last tenth of the training losses, of five of them at least."""
+    """The level at which the training loss ends, NaN if it was never finite."""
     losses = view[TRAIN_LOSS].finite.values
-    return float(losses[-max(len(losses) // 10, min(len(losses), 5)):].mean())
+    return end_level(losses)[0] if len(losses) else math.nan
+
+
+def loss_ends_at(view: View) -> float:
+    """Where the training loss ends, to be said: its level, or its last value if that is not finite.
+    """
+    last = float(view[TRAIN_LOSS].values[-1])
+    return train_loss_at_the_end(view) if math.isfinite(last) else last
 
 
 def final(view: View, signal: StepSignal) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.statistics import point_noise, tidy
+from unstuck.curves.statistics import end_median, point_noise, tidy
 from unstuck.measures.basics import (
     constant_loss,
     final,
@@ -56,7 +56,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
     values = held.values
     calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
     at = int(np.argmin(calm)) + 1
-    best, end = float(calm[at - 1]), float(np.median(values[-3:]))
+    best, end = float(calm[at - 1]), end_median(values)
     constant = constant_loss(view)
     start = constant if constant is not None else float(values[0])
     if not start > best:

@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from unstuck.curves.forecast import COVERED, Abstained, outlook
+from unstuck.curves.statistics import end_level
 from unstuck.judge.advice import advice
 from unstuck.logs.names import name_of
 from unstuck.record.reader import Record
@@ -51,9 +52,10 @@ class Reading:
 
     @property
     def level(self) -> float:
-        """Where the train loss ends: the median of its last tenth."""
-        values = self.record.series(TRAIN_LOSS).values
-        return float(np.median(values[-max(len(values) // 10, 1):]))
+        """The level at which the train loss ends; not finite, if its last value is not."""
+        series = self.record.series(TRAIN_LOSS)
+        last = float(series.values[-1])
+        return end_level(series.finite.values)[0] if np.isfinite(last) else last
 
 
 def render(readings: Sequence[Reading], *, notes: bool, quiet: bool, file: IO[str],

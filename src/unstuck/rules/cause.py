@@ -9,6 +9,7 @@ from enum import StrEnum
 from unstuck.curves.outcome import judge
 from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Record
+from unstuck.rules.effects import Effect, comes_before, following
 from unstuck.schema.findings import Verdict
 from unstuck.schema.signals import Signal
 
@@ -40,7 +41,9 @@ class Cause:
     """One reason why a network does not learn.
 
     `needs` are signals without which the verdict is unknown; `uses` are read where present.
-    `explains` are slugs of causes that this one can produce as symptoms.
+    `effects` are what else can be seen of a run because of it; what follows from them is implied.
+    `shows` is the effect that a finding of it is, where other causes can have that effect: it may
+    then be their symptom. Its own effects come later in the order of `Effect`.
     `alike` are slugs of causes that predict the same record; said on one side of a pair only.
     `needs_trend` marks a cause that cannot be judged while the run is too short for a trend.
     `by_trial` marks one that no record can distinguish from others: it is named as one of a set,
@@ -58,11 +61,24 @@ class Cause:
     detect: Callable[[View], Verdict]
     uses: tuple[Signal, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
-    explains: tuple[str, ...] = ()
+    shows: Effect | None = None
+    effects: tuple[Effect, ...] = ()
     alike: tuple[str, ...] = ()
     needs_trend: bool = False
     by_trial: bool = False
     formerly: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shows is not None:
+            for effect in self.effects:
+                if not comes_before(self.shows, effect):
+                    raise ValueError(
+                        f"{self.slug} shows {self.shows.name} and lists {effect.name}, but a cause "
+                        "can have only effects that come after the one that it shows")
+
+    def can_explain(self, other: Cause) -> bool:
+        """Whether another cause can be a symptom of this one. No chain of these is a circle."""
+        return other.shows is not None and other.shows in following(self.effects)
 
 
 def view(record: Record, cause: Cause, overrides: Mapping[str, float] | None = None) -> View:

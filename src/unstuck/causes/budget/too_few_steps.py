@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.run import EndKind, Log
@@ -196,6 +197,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(LARGE, SMALL, DECAYED, SLOW),
+    shows=Effect.TOO_SLOW,
     needs_trend=True,
     detect=_detect,
 )

@@ -9,6 +9,7 @@ from unstuck.measures.samples import kept
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
@@ -147,11 +148,10 @@ CAUSE = Cause(
     needs=(CONSTANT_INPUT_SHARE,),
     uses=(BATCH_SIZE, IDENTICAL_OUTPUTS, KEPT_CONSTANT_SHARE),
     thresholds=(NEARLY_ALL, MOST, KEPT, SAMPLES),
-    explains=(
-        "inputs-not-normalised", "dead-relu", "vanishing-gradients", "learning-rate-too-low",
-        "learning-rate-too-high", "saturated-activations", "bad-initialisation",
-        "same-batch-every-step", "labels-unrelated-to-inputs", "noise-floor", "too-shallow",
-        "too-narrow", "not-shuffled",
+    effects=(
+        Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.INPUTS_OFF_SCALE,
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

@@ -6,6 +6,7 @@ from unstuck.measures.basics import final
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import (
@@ -133,6 +134,6 @@ CAUSE = Cause(
     needs=(),
     uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE),
     thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS),
-    explains=("train-validation-leak", "too-few-samples"),
+    effects=(Effect.SAMPLES_FEW, Effect.SAMPLES_SHARED),
     detect=_detect,
 )

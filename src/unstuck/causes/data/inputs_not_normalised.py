@@ -12,6 +12,7 @@ from unstuck.measures.basics import first_model, last, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InsertLayer, NormaliseInputs, Remedy, Safety
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -217,10 +218,10 @@ CAUSE = Cause(
     needs=(),
     uses=(INPUT_MEAN, INPUT_DEVIATION),
     thresholds=(LARGE, TINY, SPREAD, SHIFT),
-    explains=(
-        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",
-        "saturated-activations", "exploding-gradients", "vanishing-gradients",
-        "bad-initialisation", "noise-floor",
+    shows=Effect.INPUTS_OFF_SCALE,
+    effects=(
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.measures.basics import loss_points, risky_function, thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, ReplaceMissing, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
@@ -151,10 +152,9 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(INPUT_NON_FINITE, TARGET_NON_FINITE),
-    explains=(
-        "non-finite-loss", "learning-rate-too-high", "exploding-gradients", "dead-relu",
-        "vanishing-gradients", "saturated-activations", "inputs-not-normalised",
-        "targets-not-normalised", "unstable-batch-norm", "bad-initialisation",
+    effects=(
+        Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE, Effect.BAD_START,
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
     ),
     detect=_detect,
 )

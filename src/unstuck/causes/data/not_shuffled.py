@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.measures.basics import drawn, level, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, Shuffle
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.facts.losses import Loss
@@ -171,9 +172,7 @@ CAUSE = Cause(
     needs=(),
     uses=(LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN, BATCH_SIZE),
     thresholds=(SORTED, BATCHES, RARE_CLASSES),
-    explains=(
-        "learning-rate-too-high", "learning-rate-too-low", "dead-relu", "exploding-gradients",
-        "class-imbalance", "saturated-activations",
-    ),
+    shows=Effect.BATCHES_ALIKE,
+    effects=(Effect.CLASSES_RARE, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL),
     detect=_detect,
 )

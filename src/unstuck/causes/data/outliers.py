@@ -12,6 +12,7 @@ from unstuck.measures.samples import kept, trained_on, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import (
@@ -217,10 +218,9 @@ CAUSE = Cause(
     needs=(),
     uses=(INPUT_DISTANCE, TARGET_DISTANCE, LOSS_SHARE, GRADIENT_SHARE),
     thresholds=(FAR, TAIL, GAP, CHANCE, FEW, CARRIED, EXTREME),
-    explains=(
-        "inputs-not-normalised", "targets-not-normalised", "exploding-gradients",
-        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "dead-relu",
-        "saturated-activations", "clipping-throttles", "noise-floor",
+    effects=(
+        Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE,
+        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import GOOD_SKILL, UNSURE, final, last, no_held_out_loss, thinned
 from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
@@ -58,7 +60,7 @@ def _detect(view: View) -> Verdict:
             "the network does not memorise the training data while the held-out loss rises")
     held = view[HELD_OUT_LOSS].finite.values
     best = float(held.min()) if len(held) else math.nan
-    if not best > 0 or not float(np.median(held[-3:])) >= view.limit(ROOM) * best:
+    if not best > 0 or not end_median(held) >= view.limit(ROOM) * best:
         return Absent("the held-out loss has hardly risen from its best")
     train = kept(view, "train")
     weights = elements(view)
@@ -85,7 +87,7 @@ def _present(
 ) -> Present:
     held = view[HELD_OUT_LOSS].finite
     steps, values = thinned(held.steps, held.values)
-    end = float(np.median(held.values[-3:]))
+    end = end_median(held.values)
     step = int(next(iter(view[LEARNING_CURVE].values())).steps[-1])
     shares = tuple(curve)
     turned = gap(view)
@@ -156,7 +158,8 @@ CAUSE = Cause(
         HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
     ),
     thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL),
-    explains=("no-regularisation", "too-wide"),
+    shows=Effect.SAMPLES_FEW,
+    effects=(Effect.MEMORISES,),
     alike=("no-regularisation",),
     needs_trend=True,
     detect=_detect,

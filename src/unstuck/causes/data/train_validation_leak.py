@@ -6,6 +6,7 @@ from unstuck.measures.basics import final
 from unstuck.measures.samples import held_out, trained_on
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -107,5 +108,6 @@ CAUSE = Cause(
     needs=(),
     uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES),
     thresholds=(OVERLAP, COUNT, CHANCE),
+    shows=Effect.SAMPLES_SHARED,
     detect=_detect,
 )

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import last, level
+from unstuck.curves.statistics import end_median
+from unstuck.measures.basics import last, train_loss_at_the_end
 from unstuck.measures.samples import held_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -121,11 +123,10 @@ def _gap(view: View) -> float | None:
     if not view.has(HELD_OUT_LOSS):
         return None
     held = view[HELD_OUT_LOSS].finite
-    train = view[TRAIN_LOSS].finite.values
-    if not len(held) or not len(train):
+    if not len(held):
         return None
-    low = level(view[TRAIN_LOSS].since(int(view[TRAIN_LOSS].steps[-max(1, len(train) // 10)])))
-    return float(np.median(held.values[-3:])) / low if low > 0 else None
+    low = train_loss_at_the_end(view)
+    return end_median(held.values) / low if low > 0 else None
 
 
 def _present(view: View, found: _Difference, where: Kept) -> Present:
@@ -201,6 +202,6 @@ CAUSE = Cause(
     needs=(),
     uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
     thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, GAP),
-    explains=("too-few-samples", "no-regularisation", "too-wide"),
+    effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

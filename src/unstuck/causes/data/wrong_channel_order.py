@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.measures.basics import thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -122,7 +123,6 @@ CAUSE = Cause(
     needs=(),
     uses=(PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS),
     thresholds=(RATIO, SMOOTH, FEWEST),
-    explains=("noise-floor", "too-shallow", "too-narrow", "learning-rate-too-low",
-              "labels-unrelated-to-inputs"),
+    effects=(Effect.LABELS_UNPREDICTABLE, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -9,6 +9,7 @@ from unstuck.measures.samples import training_samples
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -119,7 +120,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS),
     thresholds=(LOST, NOTED, FITTED),
-    explains=("too-few-samples", "too-wide"),
+    shows=Effect.MEMORISES,
     needs_trend=True,
     detect=_detect,
 )

@@ -12,12 +12,14 @@ from unstuck.measures.basics import (
     failed,
     final,
     learned_little,
+    loss_ends_at,
     loss_points,
     train_loss_at_the_end,
 )
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -230,7 +232,7 @@ def _decay_present(
             drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
                   f"the norm of {name} falls from {number(first)} to {number(last)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"the loss ends at {number(points[-1])}"),
+                     f"the loss ends at {number(loss_ends_at(view))}"),
         ),
         remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)
@@ -272,8 +274,11 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
-    explains=("vanishing-gradients", "learning-rate-too-low", "learning-rate-too-high",
-              "too-narrow", "too-shallow", "too-deep", "bad-initialisation", "dead-relu"),
+    shows=Effect.WEIGHTS_SHRINK,
+    effects=(
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+    ),
     needs_trend=True,
     detect=_detect,
 )

@@ -10,6 +10,7 @@ from unstuck.measures.labels import interval
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -317,7 +318,8 @@ CAUSE = Cause(
         CLASS_SEPARABILITY, LABEL_DEPENDENCE,
     ),
     thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE),
-    explains=("too-few-samples", "no-regularisation", "noisy-labels"),
+    shows=Effect.CLASSES_RARE,
+    effects=(Effect.LABELS_WRONG, Effect.SAMPLES_FEW),
     detect=_detect,
     needs_trend=True,
 )

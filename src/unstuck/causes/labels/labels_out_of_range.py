@@ -10,6 +10,7 @@ from unstuck.measures.basics import thinned, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossArgument, LossOption, Remedy, Safety, literal, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
@@ -239,10 +240,9 @@ CAUSE = Cause(
     needs=(),
     uses=(TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS),
     thresholds=(SLACK, CODES),
-    explains=(
-        "loss-sign", "non-finite-loss", "exploding-gradients", "learning-rate-too-high",
-        "learning-rate-too-low", "saturated-activations", "dead-relu", "vanishing-gradients",
-        "output-does-not-fit-loss", "noise-floor",
+    effects=(
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.PLATEAU,
     ),
     detect=_detect,
 )

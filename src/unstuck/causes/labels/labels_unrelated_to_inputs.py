@@ -9,6 +9,7 @@ from unstuck.measures.labels import above_chance, pairs_location
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -241,10 +242,10 @@ CAUSE = Cause(
         CLASS_SAMPLES,
     ),
     thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
-    explains=(
-        "noisy-labels", "class-imbalance", "too-few-samples", "no-regularisation", "too-shallow",
-        "too-narrow", "too-few-steps", "noise-floor", "learning-rate-too-low",
-        "train-validation-mismatch", "too-much-regularisation",
+    shows=Effect.LABELS_UNPREDICTABLE,
+    effects=(
+        Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

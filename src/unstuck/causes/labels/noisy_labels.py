@@ -7,6 +7,7 @@ from unstuck.measures.labels import interval, pairs_location
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -230,6 +231,7 @@ CAUSE = Cause(
         PAIRS_TESTED, CLASS_SAMPLES, LABEL_SUSPECT, BATCH_SIZE,
     ),
     thresholds=(SHARE, PLATEAU, PLATEAU_OF_TWO, AGREEMENT, SAMPLES, BOTH, LEARNED, MANY, DEPENDENT),
-    explains=("too-much-regularisation", "no-regularisation", "too-few-samples"),
+    shows=Effect.LABELS_WRONG,
+    effects=(Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK),
     detect=_detect,
 )

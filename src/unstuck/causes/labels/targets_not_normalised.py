@@ -18,6 +18,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -225,10 +226,10 @@ CAUSE = Cause(
     needs=(),
     uses=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
     thresholds=(FAR, TINY, GAP, USUAL),
-    explains=(
-        "learning-rate-too-low", "learning-rate-too-high", "non-finite-loss", "dead-relu",
-        "exploding-gradients", "vanishing-gradients", "saturated-activations",
-        "bad-initialisation", "noise-floor", "clipping-throttles", "too-few-steps",
+    shows=Effect.TARGETS_OFF_SCALE,
+    effects=(
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

@@ -10,6 +10,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossArgument, Remedy, SwapLoss, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
@@ -297,10 +298,9 @@ CAUSE = Cause(
         MULTIPLE_LABELS, ONE_LABEL, REPEATED_TARGETS,
     ),
     thresholds=(ORDER, SEPARATION, FEWEST, SEVERAL),
-    explains=(
-        "targets-not-normalised", "labels-out-of-range", "learning-rate-too-low",
-        "learning-rate-too-high", "noise-floor", "too-shallow", "too-narrow", "non-finite-loss",
-        "exploding-gradients", "dead-relu", "saturated-activations",
+    effects=(
+        Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

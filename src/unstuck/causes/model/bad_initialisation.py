@@ -11,6 +11,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy, Safety
 from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -309,10 +310,10 @@ CAUSE = Cause(
     needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
-    explains=(
-        "vanishing-gradients", "exploding-gradients", "saturated-activations", "dead-relu",
-        "learning-rate-too-high", "learning-rate-too-low", "non-finite-loss", "noise-floor",
-        "too-narrow",
+    shows=Effect.BAD_START,
+    effects=(
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,

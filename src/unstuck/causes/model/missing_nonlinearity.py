@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InsertLayer, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -148,6 +149,6 @@ CAUSE = Cause(
     ),
     needs=(STACKED_LAYERS, CURVED_OPERATIONS),
     thresholds=(STACKED,),
-    explains=("too-shallow", "too-narrow", "noise-floor", "learning-rate-too-low"),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

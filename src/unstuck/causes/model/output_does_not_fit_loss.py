@@ -12,6 +12,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import (
     LossArgument,
     Remedy,
@@ -325,6 +326,6 @@ CAUSE = Cause(
     needs=(),
     uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
     thresholds=(SUM, RANGE, SAMPLES),
-    explains=("noise-floor", "too-shallow", "too-narrow", "learning-rate-too-low"),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import learned_little, level, loss_points, thinned
+from unstuck.measures.basics import learned_little, level, loss_ends_at, loss_points, thinned
 from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, RemoveLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
@@ -68,7 +69,7 @@ def _detect(view: View) -> Verdict:
                      f"the gradient shrinks from {number(behind)} at the output of {called(last)} "
                      f"to {number(before)} at that of {called(first)}"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"the loss ends at {number(points[-1])}"),
+                     f"the loss ends at {number(loss_ends_at(view))}"),
         ),
         remedies=(
             Remedy("use fewer layers", Safety.CHANGES_EXPERIMENT,
@@ -119,6 +120,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(OUTPUT_GRADIENT,),
     thresholds=(LAYERS, FADED),
+    shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
     detect=_detect,

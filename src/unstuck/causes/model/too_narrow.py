@@ -15,6 +15,7 @@ from unstuck.measures.capacity import (
 )
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -120,6 +121,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
     thresholds=(SQUEEZE, BENDS, STEPS),
+    shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
     detect=_detect,

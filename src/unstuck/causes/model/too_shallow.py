@@ -13,6 +13,7 @@ from unstuck.measures.capacity import (
 )
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -101,6 +102,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
     thresholds=(MATRICES, STEPS),
+    shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -8,6 +8,7 @@ from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -99,6 +100,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES),
     thresholds=(HARM, UNITS),
+    shows=Effect.MEMORISES,
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import level, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
@@ -157,10 +158,9 @@ CAUSE = Cause(
     needs=(),
     uses=(UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM),
     thresholds=(SHARE, FLOOR),
-    explains=(
-        "dead-relu", "saturated-activations", "vanishing-gradients", "targets-not-normalised",
-        "learning-rate-too-low", "learning-rate-too-high", "noise-floor", "too-shallow",
-        "too-narrow", "bad-initialisation", "exploding-gradients",
+    effects=(
+        Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

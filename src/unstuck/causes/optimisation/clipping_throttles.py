@@ -10,6 +10,7 @@ from unstuck.measures.basics import (
     expression,
     learned_little,
     level,
+    loss_ends_at,
     loss_points,
     nan_median,
     thinned,
@@ -19,6 +20,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, RemoveClip, Safety, literal
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -134,7 +136,8 @@ def _present(
                      f"clipping leaves updates of only {percent(left)} of the weights (median "
                      f"gradient norm {number(float(np.median(series.values)))}, limit {limit})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss went from {number(losses[0])} to {number(losses[-1])}"),
+                     f"the loss went from {number(losses[0])} to "
+                     f"{number(loss_ends_at(view))}"),
         ),
         remedies=(
             Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,
@@ -176,7 +179,8 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS, GRADIENT_NORM),
     uses=(CLIP_NORM,),
     thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
-    explains=("learning-rate-too-low", "noise-floor"),
+    shows=Effect.GRADIENTS_TOO_LARGE,
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     needs_trend=True,
     detect=_detect,
 )

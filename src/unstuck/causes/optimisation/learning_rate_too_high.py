@@ -14,17 +14,20 @@ from unstuck.measures.basics import (
     failed,
     last_good_step,
     learned_little,
+    loss_ends_at,
     loss_points,
     optimizer_of,
     rate_code,
     rates,
     thinned,
+    train_loss_at_the_end,
     typed,
     weight_updates,
 )
 from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -100,8 +103,7 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     finite = loss.finite.values
     start = float(np.max(finite[:2])) if len(finite) else math.nan
     highest = float(np.max(finite)) if len(finite) else math.nan
-    tail = finite[-max(len(finite) // 10, 3) :]
-    last = float(np.mean(tail)) if len(tail) else math.nan
+    last = train_loss_at_the_end(view)
     levels = smooth(loss, max(len(loss) // 20, 5)).values
     best = float(np.min(levels)) if len(levels) else math.nan
     constant = constant_loss(view)
@@ -168,7 +170,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     steps, values = thinned(signs.updates.steps, signs.updates.typical())
     loss_steps, losses = loss_points(view)
     before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
-    end = number(losses[-1])
+    end = number(loss_ends_at(view))
     rate = "" if optimizer is None or optimizer.learning_rate is None else (
         f" of {number(optimizer.learning_rate)}")
     return Present(
@@ -246,9 +248,10 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS,),
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
-    explains=(
-        "non-finite-loss", "dead-relu", "exploding-gradients", "saturated-activations",
-        "vanishing-gradients", "noise-floor", "outliers",
+    shows=Effect.UPDATES_TOO_LARGE,
+    effects=(
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.GRADIENTS_VANISH,
+        Effect.PLATEAU,
     ),
     detect=_detect,
 )

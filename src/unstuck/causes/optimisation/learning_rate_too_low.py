@@ -14,6 +14,7 @@ from unstuck.measures.basics import (
     drawn,
     learned_little,
     level,
+    loss_ends_at,
     loss_points,
     nan_median,
     optimizer_of,
@@ -27,6 +28,7 @@ from unstuck.measures.steps import Slope, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
@@ -169,7 +171,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
                      "updates are too small: even in the fastest weight matrix the typical one is "
                      f"{percent(fastest)} of the weights (usual: about {percent(HEALTHY)})"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss went from {number(losses[0])} to {number(losses[-1])} in "
+                     f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in "
                      f"{count(view.record.steps, 'step')}"),
         ),
         remedies=_remedies(optimizer, fastest),
@@ -262,7 +264,8 @@ CAUSE = Cause(
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(GRADIENT_PRODUCT,),
     thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST),
-    explains=("too-few-steps",),
+    shows=Effect.UPDATES_TOO_SMALL,
+    effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),
     needs_trend=True,
     detect=_detect,

@@ -13,6 +13,7 @@ from unstuck.measures.steps import main_optimizer, paired
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.optimizers import Optimizer
@@ -194,10 +195,8 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(LEARNING_RATE,),
     thresholds=(ADDED, SOME, CAME_DOWN, CAME_BACK),
-    explains=(
-        "learning-rate-too-high", "exploding-gradients", "non-finite-loss", "dead-relu",
-        "saturated-activations", "vanishing-gradients", "noise-floor",
-    ),
+    shows=Effect.STEPS_ADD_UP,
+    effects=(Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.PLATEAU),
     alike=("learning-rate-too-high",),
     needs_trend=True,
     detect=_detect,

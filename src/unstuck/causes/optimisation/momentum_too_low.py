@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import loss_points
+from unstuck.measures.basics import loss_ends_at, loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
@@ -50,7 +50,8 @@ def _detect(view: View) -> Verdict:
             "successive gradients still point the same way in the second half of the run "
             f"(agreement {number(found.late)}; pure noise: 0, no noise: 1)"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                 f"the loss ends at {number(points[-1])}, well above what the run could reach"),
+                 f"the loss ends at {number(loss_ends_at(view))}, well above what the run could "
+                 "reach"),
     )
     add = (OptimizerArgument(optimizer.name, "momentum", USUAL),)
     return Present(

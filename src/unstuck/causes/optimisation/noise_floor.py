@@ -16,6 +16,7 @@ from unstuck.measures.steps import (
 )
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -160,6 +161,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
     thresholds=(COST, REST, SPENT),
+    shows=Effect.PLATEAU,
     needs_trend=True,
     formerly=("bottleneck",),
     detect=_detect,

@@ -8,10 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.statistics import relative_fall, trend
-from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, loss_points, weight_updates
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    failed,
+    learned_little,
+    loss_ends_at,
+    loss_points,
+    weight_updates,
+)
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import MoveSchedulerStep, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
@@ -247,7 +255,8 @@ def _present(
             Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
                      f"the learning rate {course}{calls}"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss goes from {number(losses[0])} to {number(losses[-1])}"),
+                     f"the loss goes from {number(losses[0])} to "
+                     f"{number(loss_ends_at(view))}"),
         ),
         remedies=_remedies(trace, scheduler, pace, ends_early),
     )
@@ -326,6 +335,6 @@ CAUSE = Cause(
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
-    explains=("learning-rate-too-low", "noise-floor"),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import DivideLoss, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
@@ -162,9 +163,6 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(PASSES, WHOLE, LARGE),
-    explains=(
-        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
-        "saturated-activations",
-    ),
+    effects=(Effect.GRADIENTS_TOO_LARGE,),
     detect=_detect,
 )

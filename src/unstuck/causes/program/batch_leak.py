@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unstuck.measures.basics import level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -142,9 +143,9 @@ CAUSE = Cause(
     needs=(),
     uses=(PASTED_SHARE,),
     thresholds=(MOST,),
-    explains=(
-        "labels-unrelated-to-inputs", "learning-rate-too-low", "learning-rate-too-high",
-        "vanishing-gradients", "noise-floor", "too-narrow", "too-shallow", "noisy-labels",
+    effects=(
+        Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.UPDATES_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

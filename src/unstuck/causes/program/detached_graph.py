@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -139,9 +140,9 @@ CAUSE = Cause(
     needs=(),
     uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
     thresholds=(STEPS,),
-    explains=(
-        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
-        "parameters-not-in-optimizer", "bad-initialisation", "dead-relu",
+    effects=(
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

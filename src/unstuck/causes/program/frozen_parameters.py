@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -124,9 +125,9 @@ CAUSE = Cause(
     needs=(),
     uses=(FROZEN, OUTPUT_MEAN),
     thresholds=(SHARE,),
-    explains=(
-        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "dead-relu",
-        "detached-graph", "vanishing-gradients", "bad-initialisation",
+    effects=(
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     alike=("detached-graph",),
     detect=_detect,

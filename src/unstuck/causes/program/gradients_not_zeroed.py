@@ -8,6 +8,7 @@ from unstuck.measures.basics import backward_location, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CARRIED_GRADIENT
@@ -96,9 +97,6 @@ CAUSE = Cause(
     ),
     needs=(CARRIED_GRADIENT,),
     thresholds=(SHARE, TIMES),
-    explains=(
-        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
-        "momentum-too-high", "saturated-activations",
-    ),
+    effects=(Effect.STEPS_ADD_UP, Effect.GRADIENTS_TOO_LARGE),
     detect=_detect,
 )

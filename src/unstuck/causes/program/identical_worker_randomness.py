@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
@@ -90,7 +91,6 @@ CAUSE = Cause(
     needs=(),
     uses=(COPIED_GENERATORS,),
     thresholds=(COPIES,),
-    explains=("learning-rate-too-low", "learning-rate-too-high", "same-batch-every-step",
-              "overfitting", "not-shuffled"),
+    effects=(Effect.BATCHES_ALIKE, Effect.SAMPLES_FEW),
     detect=_detect,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import constant_loss, loss_points
+from unstuck.measures.basics import constant_loss, loss_ends_at, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossArgument, Remedy, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -45,7 +46,8 @@ def _present(view: View, loss: Loss) -> Verdict:
         else f"broadcasts {given} to {both}",
         evidence=(
             Evidence(TRAIN_LOSS.name, loss.name, steps, values, constant,
-                     f"the loss went from {number(values[0])} to {number(values[-1])}{than}"),
+                     f"the loss went from {number(values[0])} to "
+                     f"{number(loss_ends_at(view))}{than}"),
         ),
         remedies=_remedies(loss),
     )
@@ -91,6 +93,6 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS,),
-    explains=("too-shallow", "too-narrow", "noise-floor", "labels-unrelated-to-inputs"),
+    effects=(Effect.LABELS_UNPREDICTABLE, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import backward_location, failed, loss_points
+from unstuck.measures.basics import backward_location, failed, loss_ends_at, loss_points
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import FlipSign, Remedy, Safety
 from unstuck.schema.facts.losses import Ascent, Backward
 from unstuck.schema.facts.optimizers import Optimizer
@@ -42,18 +43,19 @@ def _detect(view: View) -> Verdict:
 def _present(view: View, ascent: Ascent) -> Verdict:
     what = _WORDS.get(ascent.of, "an error")
     steps, values = loss_points(view)
+    end = loss_ends_at(view)
     return Present(
-        strength=0.95 if failed(view.outcome) or values[-1] < min(0.0, values[0]) else 0.85,
+        strength=0.95 if failed(view.outcome) or end < min(0.0, values[0]) else 0.85,
         certain=True,
         title=f"the loss has the wrong sign: minimising it makes {what} larger (the loss went "
-        f"from {number(values[0])} to {number(values[-1])})",
+        f"from {number(values[0])} to {number(end)})",
         since_step=0,
         location=ascent.location or backward_location(view),
         label=f"minimising this makes {what} as large as possible",
         evidence=(
             Evidence(TRAIN_LOSS.name, ascent.name, steps, values, None,
                      f"{what} enters the loss with a minus sign (the loss went from "
-                     f"{number(values[0])} to {number(values[-1])})"),
+                     f"{number(values[0])} to {number(end)})"),
         ),
         remedies=(
             Remedy("flip the sign of the loss", Safety.SAFE, (
@@ -88,9 +90,6 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    explains=(
-        "learning-rate-too-high", "non-finite-loss", "dead-relu", "exploding-gradients",
-        "saturated-activations", "vanishing-gradients", "targets-not-normalised",
-    ),
+    effects=(Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH),
     detect=_detect,
 )

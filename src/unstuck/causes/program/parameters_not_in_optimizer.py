@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, failed, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
 from unstuck.schema.facts.models import Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
@@ -228,6 +229,6 @@ CAUSE = Cause(
     needs=(REACHED,),
     uses=(HELD,),
     thresholds=(STEPS,),
-    explains=("too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low"),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

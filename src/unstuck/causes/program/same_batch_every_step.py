@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import thinned
+from unstuck.curves.statistics import end_median
+from unstuck.measures.basics import thinned, train_loss_at_the_end
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Fetch
 from unstuck.schema.facts.models import Model
@@ -49,9 +51,9 @@ def _hurts(view: View) -> bool:
     """Whether held-out data are predicted worse in the end than the batch."""
     if not view.has(HELD_OUT_LOSS):
         return True  # it is a note then
-    held, train = view[HELD_OUT_LOSS].finite.values, view[TRAIN_LOSS].finite.values
-    return len(held) > 0 and len(train) > 0 and (
-        float(np.median(held[-3:])) >= view.limit(HURT) * float(np.median(train[-3:])))
+    held = view[HELD_OUT_LOSS].finite.values
+    return len(held) > 0 and (
+        end_median(held) >= view.limit(HURT) * train_loss_at_the_end(view))
 
 
 def _detect(view: View) -> Verdict:
@@ -123,6 +125,7 @@ CAUSE = Cause(
     needs=(SAME_BATCH,),
     uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
     thresholds=(STEPS, STORED, SLICE, HURT),
-    explains=("overfitting", "too-few-samples", "constant-features"),
+    shows=Effect.BATCHES_ALIKE,
+    effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import CallStep, Remedy, Safety
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
@@ -94,10 +95,9 @@ CAUSE = Cause(
     needs=(),
     uses=(UNUSED_BACKWARDS,),
     thresholds=(PASSES, PASSES_OF_A_WHOLE_RUN),
-    explains=(
-        "learning-rate-too-low", "gradients-not-zeroed", "vanishing-gradients", "dead-relu",
-        "schedule-mistake", "parameters-not-in-optimizer", "inputs-not-normalised",
-        "bad-initialisation",
+    effects=(
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

@@ -8,6 +8,7 @@ from unstuck.measures.basics import backward_location, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.optimizers import Clearing, Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -125,9 +126,9 @@ CAUSE = Cause(
     needs=(EMPTY_STEP,),
     uses=(UPDATE_NORM,),
     thresholds=(TIMES, SHARE),
-    explains=(
-        "learning-rate-too-low", "vanishing-gradients", "dead-relu", "schedule-mistake",
-        "parameters-not-in-optimizer", "inputs-not-normalised", "bad-initialisation",
+    effects=(
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

@@ -8,6 +8,7 @@ from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, SwitchMode
 from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -159,10 +160,9 @@ CAUSE = Cause(
     needs=(),
     uses=(EVAL_IN_TRAINING, UPDATE_NORM, OUTPUT_MEAN),
     thresholds=(TIMES, SHARE, LOADED),
-    explains=(
-        "vanishing-gradients", "exploding-gradients", "learning-rate-too-low",
-        "learning-rate-too-high", "dead-relu", "saturated-activations", "bad-initialisation",
-        "inputs-not-normalised", "non-finite-loss",
+    effects=(
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

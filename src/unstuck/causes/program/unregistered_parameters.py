@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import GOOD_SKILL, failed, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import RegisterLayers, Remedy, Safety
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -121,9 +122,8 @@ CAUSE = Cause(
     needs=(REACHED,),
     uses=(UNREGISTERED,),
     thresholds=(STEPS,),
-    explains=(
-        "too-narrow", "too-shallow", "noise-floor", "learning-rate-too-low", "vanishing-gradients",
-        "bad-initialisation", "parameters-not-in-optimizer",
+    effects=(
+        Effect.BAD_START, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

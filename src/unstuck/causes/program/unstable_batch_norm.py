@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import BatchSize, DropLast, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
@@ -309,7 +310,9 @@ CAUSE = Cause(
     uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
           TRAIN_IN_VALIDATION),
     thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
-    explains=("learning-rate-too-high", "learning-rate-too-low", "dead-relu", "noise-floor",
-              "vanishing-gradients", "exploding-gradients"),
+    effects=(
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.PLATEAU,
+    ),
     detect=_detect,
 )

@@ -18,6 +18,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -186,6 +187,7 @@ CAUSE = Cause(
     needs=(),
     uses=(SILENT_SHARE, OUTPUT_MEAN),
     thresholds=(NEARLY_ALL, HALF),
-    explains=("vanishing-gradients", "frozen-parameters"),
+    shows=Effect.UNITS_DIE,
+    effects=(Effect.GRADIENTS_VANISH,),
     detect=_detect,
 )

@@ -12,6 +12,7 @@ from unstuck.measures.basics import last_good_step, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, InsertLayer, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.facts.optimizers import Clipping
@@ -315,7 +316,8 @@ CAUSE = Cause(
     needs=(GRADIENT_NORM, WEIGHT_NORM),
     uses=(OUTPUT_GRADIENT, TIME_GROWTH, CONSTANT_LOSS, TRAIN_LOSS),
     thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, BORN, DOUBLING, WILD, LAYERS, MOVED),
-    explains=("learning-rate-too-high", "non-finite-loss", "dead-relu", "saturated-activations"),
+    shows=Effect.GRADIENTS_TOO_LARGE,
+    effects=(Effect.UPDATES_TOO_LARGE,),
     alike=("learning-rate-too-high",),
     detect=_detect,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.measures.basics import loss_points, optimizer_of, rate_code, rates, risky_function
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Guard, Remedy, Safety, loss_form
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Loss
@@ -194,5 +195,6 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
+    shows=Effect.NON_FINITE,
     detect=_detect,
 )

@@ -10,6 +10,7 @@ from unstuck.measures.basics import last_good_step, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import (
     InitialiseLayer,
     InsertLayer,
@@ -204,6 +205,7 @@ CAUSE = Cause(
     needs=(),
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
-    explains=("vanishing-gradients", "learning-rate-too-low", "noise-floor"),
+    shows=Effect.UNITS_SATURATE,
+    effects=(Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

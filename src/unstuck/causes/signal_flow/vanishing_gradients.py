@@ -11,6 +11,7 @@ from unstuck.measures.basics import learned_little, spread, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -239,6 +240,7 @@ CAUSE = Cause(
     needs=(OUTPUT_GRADIENT,),
     uses=(SATURATED_SHARE,),
     thresholds=(LAYERS, DECAY, TOTAL, MILD, FAR),
-    explains=("learning-rate-too-low", "too-deep"),
+    shows=Effect.GRADIENTS_VANISH,
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )
