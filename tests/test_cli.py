@@ -240,6 +240,15 @@ def test_the_last_run_is_diagnosed_by_default(tmp_path: Path) -> None:
     assert _unstuck(tmp_path, "diagnose", "--quiet") == (0, "", "")
 
 
+def test_a_run_that_has_not_begun_its_record_is_not_the_last_one(tmp_path: Path) -> None:
+    runs = tmp_path / "state/unstuck/runs"
+    _record(runs / "20260101T000000Z-train-7", _DIVERGES)
+    (runs / "20260102T000000Z-train-8").mkdir()
+    status, out, says = _unstuck(tmp_path, "diagnose")
+    assert (status, says) == (1, "")
+    assert "error[non-finite-loss]" in out
+
+
 def test_a_watching_that_failed_blames_no_program(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path / "r", "0.1.0")
     writer.odd("watcher-failed", 0, "watching stopped at step 0 after an error in unstuck: OSError")

@@ -21,7 +21,7 @@ from unstuck.arguments import (
     project,
     refuse,
 )
-from unstuck.commands.judging import judged, show, sorry
+from unstuck.commands.judging import judged, named_or_last, show, sorry
 from unstuck.output import UnwritableError
 
 
@@ -37,21 +37,11 @@ def diagnose(
     quiet: QuietOption = False,
 ) -> None:
     """Diagnose a recorded run again. `--json -` prints JSON instead of the report."""
-    from unstuck.folders import EVENTS, UnusableFolderError, past_runs, runs_folder
     from unstuck.report import schema
 
     check_json(json_file)
     wishes = project()
-    if record is None:
-        try:
-            runs = past_runs()
-        except UnusableFolderError as error:
-            refuse(f"{error}; give the folder of a record")
-        if not runs:
-            refuse(f"there is no record in {runs_folder()}; give the folder of a record")
-        record = runs[-1]
-    elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
-        refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
+    record = named_or_last(record)
     try:
         found, diagnosis = judged(record, wishes)
         written = deliver(
