@@ -91,7 +91,7 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys; old = set(sys.modules); import unstuck; print(*set(sys.modules) - old)"
     found = processes.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(found.stdout.split()) & {"torch", "numpy", "scipy", "rich", "typer"}
+    assert not set(found.stdout.split()) & {"torch", "numpy", "scipy", "rich", "click"}
     assert {name for name in found.stdout.split() if name.startswith("unstuck")} == {
         "unstuck", "unstuck.schema", "unstuck.schema.version"}
 
