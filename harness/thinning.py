@@ -15,7 +15,6 @@ from unstuck.observe.budget import Budget
 from unstuck.record.reader import LOOKED
 from unstuck.record.schedule import FULL_STEPS
 from unstuck.schema import signals
-from unstuck.schema.quantities import Cost
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
 Keep = Callable[[int], bool]
@@ -38,13 +37,17 @@ PATTERNS: dict[str, Keep] = {
     **{f"half {seed}": half(seed) for seed in range(6)},
 }
 
-# Written at any step, though not at all: these need no close look.
-_ALWAYS = {signals.SAME_BATCH, signals.STORED_BATCHES, signals.COPIED_GENERATORS}
 _LOOKED = {signal.name for signal in LOOKED}
+# Written whether a step is looked at closely or not; so is what the kept samples say at the end.
+_ALWAYS = {
+    signals.TRAIN_LOSS, signals.HELD_OUT_LOSS, signals.SEEN_LOSS, signals.METRIC,
+    signals.LEARNING_RATE, signals.CLIP_NORM, signals.TRAIN_IN_VALIDATION,
+    signals.SAME_BATCH, signals.STORED_BATCHES, signals.COPIED_GENERATORS,
+}
 CLOSE = frozenset(
     signal.name for signal in vars(signals).values()
-    if isinstance(signal, signals.Signal) and signal.cost is Cost.SAMPLED
-) - {signal.name for signal in _ALWAYS}
+    if isinstance(signal, signals.Signal) and signal not in _ALWAYS
+)
 
 
 def thin_looks(pattern: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
      "the record cannot be saved in 'train.py': it is a file, not a folder"),
     (("run", "--max-steps", "0", "train.py"), "--max-steps"),
     (("run", "--overhead", "2", "train.py"), "--overhead"),
+    (("run", "--overhead", "nan", "train.py"), "--overhead needs a number from 0 to 1"),
     (("run", "--fail-on", "note", "train.py"), "--fail-on"),
     (("run", "--nonsense", "train.py"), "--nonsense"),
     (("run", "--out"), "--out"),
@@ -240,6 +242,15 @@ def test_the_last_run_is_diagnosed_by_default(tmp_path: Path) -> None:
     assert _unstuck(tmp_path, "diagnose", "--quiet") == (0, "", "")
 
 
+def test_a_run_that_has_not_begun_its_record_is_not_the_last_one(tmp_path: Path) -> None:
+    runs = tmp_path / "state/unstuck/runs"
+    _record(runs / "20260101T000000Z-train-7", _DIVERGES)
+    (runs / "20260102T000000Z-train-8").mkdir()
+    status, out, says = _unstuck(tmp_path, "diagnose")
+    assert (status, says) == (1, "")
+    assert "error[non-finite-loss]" in out
+
+
 def test_a_watching_that_failed_blames_no_program(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path / "r", "0.1.0")
     writer.odd("watcher-failed", 0, "watching stopped at step 0 after an error in unstuck: OSError")
@@ -271,10 +282,15 @@ def test_version_and_help(tmp_path: Path) -> None:
     status, out, _ = _unstuck(tmp_path, "run", "--help")
     assert status == 0
     assert "--no-program-text" in out
-    assert all(name in _unstuck(tmp_path, "-h")[1] for name in ("run", "diagnose", "explain"))
+    status, told, _ = _unstuck(tmp_path, "-h")
+    assert status == 0
+    assert re.findall(r"^  (\w+)  ", told, re.MULTILINE) == [
+        "run", "diagnose", "curves", "explain", "list"]
+    assert _unstuck(tmp_path) == (2, "", told), "without a command its help is printed, in lines"
+    assert _unstuck(tmp_path, "run") == (2, "", out)
 
 
-@pytest.mark.parametrize("command", ["--version", "list", "explain"])
+@pytest.mark.parametrize("command", ["--version", "--help", "list", "explain"])
 def test_what_is_not_needed_is_not_imported(tmp_path: Path, command: str) -> None:
     arguments = [command, *(["dead-relu"] if command == "explain" else [])]
     code = (
@@ -286,8 +302,8 @@ def test_what_is_not_needed_is_not_imported(tmp_path: Path, command: str) -> Non
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.splitlines()[-1].split())
-    assert not loaded & {"torch", "sklearn", "scipy.stats", "rich.console"}
-    assert command != "--version" or "numpy" not in loaded
+    assert not loaded & {"torch", "sklearn", "scipy", "rich", "pydantic", "numpy.random"}
+    assert command in ("list", "explain") or not loaded & {"numpy", "msgspec"}
 
 
 # The whole way, with torch ------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "src" / "unstuck")
     for name, line in {
         "record/reader": "def later():\n    from unstuck import cli\n",
-        "observe/session": "import unstuck.judge.engine\n",
+        "observe/session": "import unstuck.judge.engine\nimport unstuck.record.reader\n",
         "causes/signal_flow/dead_relu": "import torch\n",
         "newcomer": "",
         "schema/signals": "from unstuck.schema import findings\n",
@@ -92,9 +92,18 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys; old = set(sys.modules); import unstuck; print(*set(sys.modules) - old)"
     found = processes.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(found.stdout.split()) & {"torch", "numpy", "scipy", "rich", "typer"}
+    assert not set(found.stdout.split()) & {"torch", "numpy", "scipy", "rich", "click"}
     assert {name for name in found.stdout.split() if name.startswith("unstuck")} == {
         "unstuck", "unstuck.schema", "unstuck.schema.version"}
+
+
+def test_the_writer_of_records_needs_only_the_standard_library() -> None:
+    code = ("import sys; old = set(sys.modules); import unstuck.record.writer\n"
+            "print(*set(sys.modules) - old)")
+    found = processes.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in found.stdout.split()}
+    assert loaded <= {"unstuck", *sys.stdlib_module_names}
 
 
 def test_all_but_observe_is_imported_without_torch() -> None:

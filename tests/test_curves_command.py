@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from unstuck.cli import app
 from unstuck.judge.advice import advice

@@ -37,10 +37,10 @@ def test_it_knows_no_detector(file: Path) -> None:
         name.partition(".")[0] for name in imported(tree)}
 
 
-def test_every_cause_has_a_fault() -> None:
+def test_every_cause_has_a_fault_and_every_fault_a_cause() -> None:
     slugs = [fault.slug for fault in FAULTS]
     assert len(slugs) == len(set(slugs))
-    assert {cause.slug for cause in catalogue.causes()} <= set(slugs)
+    assert {cause.slug for cause in catalogue.causes()} == set(slugs)
     accepted = {slug for fault in FAULTS for slug in fault.accepts}
     assert accepted <= set(slugs)
 

@@ -48,6 +48,15 @@ def told(found: list[cheap.Floats], targets: cheap.Floats) -> cheap.Floats:
 
 
 # Cheap learners ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("samples", "features"), [(200, 7), (900, 60), (40, 39)])
+def test_a_linear_learner_is_the_same_by_features_and_by_samples(
+    samples: int, features: int
+) -> None:
+    view = np.random.default_rng(0).standard_normal((samples, features))
+    np.testing.assert_allclose(
+        cheap._linear(view), cheap._ridge(view @ view.T), atol=1e-7)
+
+
 def test_a_learner_does_not_know_the_sample_that_it_predicts() -> None:
     _, found = learned(clusters(80, 0)[0])
     assert len(found) == 3

@@ -170,8 +170,6 @@ def test_every_cause_is_listed() -> None:
 
 
 def test_every_option_of_run_is_listed() -> None:
-    from typer.main import get_command
-
-    command = get_command(cli.app).commands["run"]  # type: ignore[attr-defined]
+    command = cli.app.commands["run"]
     options = {name for p in command.params for name in p.opts if name.startswith("--")}
     assert first_column("option of `run`") == options - {"--help"}

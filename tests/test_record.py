@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unstuck.record.plain import from_json, to_json
+from unstuck.record.plain import to_json
 from unstuck.record.reader import (
     EVENTS,
     SCHEMA,
@@ -25,6 +25,7 @@ from unstuck.record.reader import (
     Record,
     RecordWriter,
     UnusableRecord,
+    from_json,
     read_record,
 )
 from unstuck.schema import signals

@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import corpus
 from harness import thinning
 from harness.records import contents, masked, record_of
 from tests import processes
+from tools.records import kept
 from unstuck.judge import catalogue
 from unstuck.judge.engine import began_before, diagnose
 from unstuck.measures.looks import gaps
@@ -30,6 +32,7 @@ from unstuck.observe.budget import Budget
 from unstuck.record.reader import Record, read_record
 from unstuck.record.schedule import FULL_STEPS, scheduled
 from unstuck.schema.findings import Absent, Diagnosis, Finding, Present, Unknown
+from unstuck.schema.signals import BY_NAME
 
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
 SICK = list(corpus.FAULTY)
@@ -156,6 +159,18 @@ def test_a_thinned_record_is_as_if_looks_had_been_left_out(pattern: str, tmp_pat
     (tmp_path / "events.jsonl").write_text("".join(thinning.thinned(lines, pattern)))
     assert looks_of(tmp_path) == looks_of(record_of(program, "well", keep=pattern))
     assert len(looks_of(tmp_path)) < len(looks_of(all_of_it))
+
+
+@pytest.mark.parametrize("program", corpus.PAIRS, ids=corpus.name_of)
+def test_what_is_written_without_a_close_look_is_not_thinned(program: Path) -> None:
+    record = kept(program)
+    near = {*record.looks, *(step + 1 for step in record.looks)}
+    for name in thinning.CLOSE:
+        signal = BY_NAME[name]
+        if record.measured(signal):
+            series = record.series(signal)
+            for one in series.values() if isinstance(series, Mapping) else [series]:
+                assert not {*one.steps[one.steps >= FULL_STEPS].tolist()} - near, name
 
 
 def looks_of(folder: Path) -> tuple[int, ...]:

@@ -254,10 +254,10 @@ def causes_index() -> str:
 def signals_table() -> str:
     """All signals."""
     return table(
-        ("signal", "one value per", "unit", "measured at", "what it is"),
+        ("signal", "one value per", "unit", "what it is"),
         [
             (f"`{s.name}`", f"step and {s.place}" if isinstance(s, PlaceSignal) else "step",
-             s.unit, s.cost.value, markdown(s.meaning))
+             s.unit, markdown(s.meaning))
             for s in signals.ALL
         ],
     )

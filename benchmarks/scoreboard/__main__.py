@@ -87,25 +87,19 @@ def _board(
     trouble: tuple[str, ...], split: str, quick: bool,
 ) -> Board:
     from unstuck import __version__
-    from unstuck.judge import catalogue
 
-    known = {cause.slug for cause in catalogue.causes()}
     rows = tuple(
         scores.row(fault, sum(s.injected[0].fault is fault for s in chosen.faulty),
-                   [each for each in sick if each.injected.fault is fault], known)
+                   [each for each in sick if each.injected.fault is fault])
         for fault in FAULTS)
     alarms = scores.alarms(sound)
     totals: dict[str, Share] = {}
     for trial, words in ((False, "decided by the record"), (True, "decided by a trial")):
         every = [each for each in sick if each.injected.fault.trial is trial]
-        for one, which in (
-            ([each for each in every if each.injected.fault.slug in known], ""),
-            (every, ", no detector being a miss"),
-        ):
-            if trial:
-                totals[f"{words}: in the set, with its trial{which}"] = scores.pooled(one)
-            totals[f"{words}: named first{which}"] = scores.pooled(one, 1)
-            totals[f"{words}: among the first three{which}"] = scores.pooled(one, 3)
+        if trial:
+            totals[f"{words}: in the set, with its trial"] = scores.pooled(every)
+        totals[f"{words}: named first"] = scores.pooled(every, 1)
+        totals[f"{words}: among the first three"] = scores.pooled(every, 3)
     lines = [told for each in sick if (told := each.at_line()) is not None]
     precision, recall = scores.several(both)
     return Board(

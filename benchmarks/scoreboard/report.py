@@ -63,7 +63,7 @@ def to_json(board: Board) -> dict[str, Any]:
         "totals": {name: _share(share) for name, share in board.totals.items()},
         "causes": [
             {"cause": row.slug, "decided_by": "trial" if row.trial else "record",
-             "detector": row.detector, "programs": row.made, "counted": row.counted,
+             "programs": row.made, "counted": row.counted,
              "first": _share(row.first), "among_three": _share(row.among_three),
              "in_set": _share(row.set_), "unknown": _share(row.unknown),
              "silent": _share(row.silent), "steps": row.steps, "instead": dict(row.instead)}
@@ -97,9 +97,8 @@ def to_markdown(board: Board) -> str:
     for row in board.rows:
         told = row.set_ if row.trial else row.first
         instead = ", ".join(f"{slug} {number}" for slug, number in row.instead[:4])
-        name = row.slug if row.detector else f"{row.slug} (no detector yet)"
         lines.append(
-            f"| {name} | {'trial' if row.trial else 'record'} | {row.counted} of {row.made} | "
+            f"| {row.slug} | {'trial' if row.trial else 'record'} | {row.counted} of {row.made} | "
             f"{_number(row.first.value)} | {_number(row.among_three.value)} | "
             f"{_number(told.value)} | {_number(row.unknown.value)} | {_whole(row.steps)} | "
             f"{instead} |")
@@ -142,12 +141,11 @@ def show(board: Board, console: Any) -> None:
     for row in board.rows:
         told = row.set_ if row.trial else row.first
         table.add_row(
-            row.slug + ("" if row.detector else " *") + (" (trial)" if row.trial else ""),
+            row.slug + (" (trial)" if row.trial else ""),
             f"{row.counted}/{row.made}", *(_number(share.value) for share in (
                 row.first, row.among_three, told, row.unknown, row.silent)),
             _whole(row.steps), ", ".join(f"{slug} {n}" for slug, n in row.instead[:3]))
     console.print(table)
-    console.print("* no detector yet", highlight=False)
     for alarm in board.alarms:
         console.print(f"alarm: {alarm.name}: {alarm.severity} {', '.join(alarm.slugs)}: "
                       f"{alarm.titles[0]}", highlight=False, markup=False)

@@ -151,7 +151,6 @@ class Row:
 
     slug: str
     trial: bool
-    detector: bool
     made: int  # programs with the fault
     counted: int  # of them that fail against their twin
     first: Share
@@ -163,14 +162,14 @@ class Row:
     instead: tuple[tuple[str, int], ...]  # what is named first in its place
 
 
-def row(fault: Fault, made: int, judged: Sequence[Judged], known: set[str]) -> Row:
+def row(fault: Fault, made: int, judged: Sequence[Judged]) -> Row:
     """The figures of one cause."""
     of = len(judged)
     since = sorted(steps for each in judged if (steps := each.since()) is not None)
     instead = Counter(
         (each.slugs() or ["nothing"])[0] for each in judged if not each.first())
     return Row(
-        fault.slug, fault.trial, fault.slug in known, made, of,
+        fault.slug, fault.trial, made, of,
         Share(sum(each.first() for each in judged), of),
         Share(sum(each.first(3) for each in judged), of),
         Share(sum(each.told() for each in judged), of),

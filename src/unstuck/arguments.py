@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
+import click
 
 from unstuck.clean import clean
 from unstuck.output import complain, printing
@@ -29,24 +29,27 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
-JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the diagnosis to FILE as JSON.")
-]
-NotesOption = Annotated[
-    bool,
-    typer.Option("--notes", help="Also show notes: findings that do no harm in this run."),
-]
-QuietOption = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", help="Print only errors and warnings; print nothing if there are none."),
-]
+def report_options(fail_on: FailOn) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of commands that report a diagnosis: --json, --fail-on, --notes, --quiet."""
+    options = (
+        click.option("--json", "json_file", metavar="FILE",
+                     help="Write the diagnosis to FILE as JSON."),
+        click.option("--fail-on", type=click.Choice([kind.value for kind in FailOn]),
+                     default=fail_on.value, show_default=True,
+                     callback=lambda _, __, value: FailOn(value),
+                     help="Exit with status 1 if any finding is at least this severe."),
+        click.option("--notes", is_flag=True,
+                     help="Also show notes: findings that do no harm in this run."),
+        click.option("--quiet", is_flag=True,
+                     help="Print only errors and warnings; print nothing if there are none."),
+    )
 
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-FailOnOption = Annotated[
-    FailOn,
-    typer.Option("--fail-on", help="Exit with status 1 if any finding is at least this severe."),
-]
+    return add
 
 
 def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
@@ -121,7 +124,7 @@ def deliver(as_json: Callable[[], str], json_file: str | None, draw: Callable[[]
     written = text is None or json_file in (None, "-") or put_json(text, str(json_file))
     with printing():
         if text is not None and json_file == "-":
-            typer.echo(text, nl=False)
+            click.echo(text, nl=False)
         else:
             draw()
     return written
@@ -151,7 +154,7 @@ def refuse(sentence: str) -> NoReturn:
     """Ends the command for unusable arguments or input.
 
     Raises:
-        typer.Exit: always.
+        click.exceptions.Exit: always.
     """
     say(sentence)
-    raise typer.Exit(UNUSABLE)
+    raise click.exceptions.Exit(UNUSABLE)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from unstuck.arguments import UNUSABLE, say
 from unstuck.clean import clean, put
@@ -23,8 +22,12 @@ from unstuck.output import UnwritableError, prepare, settle
 from unstuck.schema.version import VERSION
 
 
-class CleanGroup(TyperGroup):
+class CleanGroup(click.Group):
     """Commands whose refusals of arguments, which quote them, are cleaned."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which one needs them."""
+        return list(self.commands)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         with _cleaned():
@@ -39,59 +42,40 @@ class CleanGroup(TyperGroup):
 def _cleaned() -> Iterator[None]:
     try:
         yield
-    except Exception as error:
-        if isinstance(error, typer.BadParameter.__mro__[1]):  # UsageError, click's or typer's copy
-            vars(error)["message"] = clean(str(vars(error).get("message", "")))
+    except click.exceptions.NoArgsIsHelpError:  # whose message is the help
+        raise
+    except click.UsageError as error:
+        vars(error)["message"] = clean(error.message)  # which type checkers hold to be final
         raise
 
 
-app = typer.Typer(
-    cls=CleanGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Find out why your PyTorch network is not learning: the cause, the line and the fix.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(asked: bool) -> None:
+def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         put(f"unstuck {VERSION}", sys.stdout)
-        raise typer.Exit
+        context.exit()
 
 
-@app.callback()
-def _common(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", is_eager=True, callback=_version
-        ),
-    ] = False,
-) -> None:
-    pass
+@click.group(
+    cls=CleanGroup, context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find out why your PyTorch network is not learning: the cause, the line and the fix.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Print the version and exit.")
+def app() -> None:
+    """All commands."""
 
 
-app.command(
-    cls=run.TargetCommand, no_args_is_help=True,
-    context_settings={"allow_interspersed_args": False},
-)(run.run)
-app.command()(diagnose.diagnose)
-
-
-app.command(no_args_is_help=True)(curves.curves)
-app.command()(explain.explain)
-app.command("list")(list_.list_causes)
+for _command in (run.run, diagnose.diagnose, curves.curves, explain.explain, list_.list_causes):
+    app.add_command(_command)
 
 
 def main() -> None:
     """The entry point."""
-    call: Callable[..., Any] = app
     prepare()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of libraries that we use; the child has its own
             # The program's arguments stay as typed.
-            call(prog_name="unstuck", windows_expand_args=False)
+            app(prog_name="unstuck", windows_expand_args=False)
     except SystemExit as left:
         if isinstance(left.__context__, BrokenPipeError):  # a reader has seen enough of the help
             raise SystemExit(0) from None

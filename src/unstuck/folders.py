@@ -243,6 +243,16 @@ def past_runs(runs: Path | None = None) -> list[Path]:
     )
 
 
+def last_run() -> Path | None:
+    """The folder of the last run that has begun its record; None if there is none.
+
+    Raises:
+        UnusableFolderError: this user has no home folder.
+    """
+    begun = (path for path in reversed(past_runs()) if (path / EVENTS).exists())
+    return next(begun, None)
+
+
 def _forget_old(runs: Path, keep: int) -> None:
     folders = past_runs(runs)
     for folder in folders[: max(len(folders) - keep, 0)]:

@@ -103,9 +103,14 @@ def parsed(text: bytes | str, name: str) -> Any:
         raise Unusable(f"{name} holds more than {count(MOST_VALUES, 'JSON value')}, the most that "
                        "unstuck reads")
     deep = containers > DEEPEST and _depth(raw) > DEEPEST and _depth(_STRING.sub(b"", raw))
+    import msgspec  # the parent process reads settings before it starts the program
+
     try:
         if not deep > DEEPEST:
-            return json.loads(text)
+            try:
+                return msgspec.json.decode(text)
+            except (msgspec.DecodeError, UnicodeError):  # NaN or half a surrogate pair may be there
+                return json.loads(text)
     except RecursionError:
         pass
     raise Unusable(f"{name} is nested more than {DEEPEST} levels deep, the most that unstuck reads")
@@ -113,7 +118,7 @@ def parsed(text: bytes | str, name: str) -> Any:
 
 def _depth(raw: bytes) -> int:
     """How deep brackets are nested, those within strings among them."""
-    import numpy as np  # the parent process reads settings before it starts the program
+    import numpy as np  # for the same reason
 
     opened = np.zeros(256, dtype=np.int8)
     opened[list(b"[{")], opened[list(b"]}")] = 1, -1

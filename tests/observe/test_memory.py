@@ -25,7 +25,8 @@ from unstuck.observe import guard, identity, reservoir, tensors
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes import flow, layers, losses, modes, parameters
 from unstuck.record.reader import read_record
-from unstuck.record.thinning import EXACT, HEAD, Thinner, even
+from unstuck.record.series import HEAD, even
+from unstuck.record.thinning import EXACT, Thinner
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS, UPDATE_NORM
 

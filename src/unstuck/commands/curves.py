@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from unstuck.arguments import (
     UNUSABLE,
     FailOn,
-    FailOnOption,
-    JsonOption,
-    NotesOption,
-    QuietOption,
     check_json,
     deliver,
     met,
     our_fault,
     project,
     refuse,
+    report_options,
     say,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from unstuck.logs.roles import Choice
     from unstuck.record.reader import Record
@@ -33,34 +30,21 @@ if TYPE_CHECKING:
     from unstuck.settings import Settings
 
 
+@click.command(no_args_is_help=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--train", metavar="COLUMN", help="Column with the training loss.")
+@click.option("--val", metavar="COLUMN", help="Column with the held-out (validation) loss.")
+@click.option("--higher-is-better/--lower-is-better", "higher", default=None,
+              help="Which values are better; by default unstuck guesses.")
+@report_options(FailOn.ERROR)
 def curves(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE…", show_default=False,
-                       help="Log files, or folders of them. Use - for standard input."),
-    ],
-    train: Annotated[
-        str | None,
-        typer.Option("--train", metavar="COLUMN", help="Column with the training loss."),
-    ] = None,
-    val: Annotated[
-        str | None,
-        typer.Option("--val", metavar="COLUMN", help="Column with the held-out (validation) loss."),
-    ] = None,
-    higher: Annotated[
-        bool | None,
-        typer.Option("--higher-is-better/--lower-is-better", show_default=False,
-                     help="Which values are better; by default unstuck guesses."),
-    ] = None,
-    json_file: JsonOption = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    notes: NotesOption = False,
-    quiet: QuietOption = False,
+    files: tuple[str, ...], train: str | None, val: str | None, higher: bool | None,
+    json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool,
 ) -> None:
     """Diagnose a run from its logs, without the program.
 
-    Reads CSV, JSON, TensorBoard, Weights & Biases, MLflow and console text. `--json -` prints JSON
-    instead of the report.
+    Give log files, or folders of them, or - for standard input. Reads CSV, JSON, TensorBoard,
+    Weights & Biases, MLflow and console text. `--json -` prints JSON instead of the report.
     """
     from unstuck.logs.roles import Choice
 
@@ -70,13 +54,13 @@ def curves(
     choice = Choice(train, val, higher)
     readings, unusable = _readings(files, choice, project())
     if not readings:
-        raise typer.Exit(UNUSABLE)
+        raise click.exceptions.Exit(UNUSABLE)
     if not _write(readings, json_file, notes, quiet) or unusable:
-        raise typer.Exit(UNUSABLE)
-    raise typer.Exit(int(any(met(reading.diagnosis, fail_on) for reading in readings)))
+        raise click.exceptions.Exit(UNUSABLE)
+    raise click.exceptions.Exit(int(any(met(reading.diagnosis, fail_on) for reading in readings)))
 
 
-def _readings(files: list[str], choice: Choice, wishes: Settings) -> tuple[list[Reading], bool]:
+def _readings(files: Sequence[str], choice: Choice, wishes: Settings) -> tuple[list[Reading], bool]:
     """What could be read, and whether something could not; that is said at once."""
     from unstuck.judge.engine import diagnose
     from unstuck.reading import Unusable

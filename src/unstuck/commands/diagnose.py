@@ -4,54 +4,40 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from unstuck.arguments import (
     UNUSABLE,
     FailOn,
-    FailOnOption,
-    JsonOption,
-    NotesOption,
-    QuietOption,
     check_json,
     deliver,
     met,
     project,
     refuse,
+    report_options,
 )
-from unstuck.commands.judging import judged, show, sorry
+from unstuck.commands.judging import judged, named_or_last, show, sorry
 from unstuck.output import UnwritableError
 
 
+@click.command()
+@click.argument("record", required=False,  # what is wrong with it, the reader says in our words
+                type=click.Path(path_type=Path, readable=False))
+@report_options(FailOn.ERROR)
 def diagnose(
-    record: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RECORD]", readable=False,  # the reader says it in our words
-                       help="Folder of a record. Default: the record of the last run."),
-    ] = None,
-    json_file: JsonOption = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    notes: NotesOption = False,
-    quiet: QuietOption = False,
+    record: Path | None, json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool,
 ) -> None:
-    """Diagnose a recorded run again. `--json -` prints JSON instead of the report."""
-    from unstuck.folders import EVENTS, UnusableFolderError, past_runs, runs_folder
+    """Diagnose a recorded run again.
+
+    RECORD is the folder of a record; by default that of the last run. `--json -` prints JSON
+    instead of the report.
+    """
     from unstuck.report import schema
 
     check_json(json_file)
     wishes = project()
-    if record is None:
-        try:
-            runs = past_runs()
-        except UnusableFolderError as error:
-            refuse(f"{error}; give the folder of a record")
-        if not runs:
-            refuse(f"there is no record in {runs_folder()}; give the folder of a record")
-        record = runs[-1]
-    elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
-        refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
+    record = named_or_last(record)
     try:
         found, diagnosis = judged(record, wishes)
         written = deliver(
@@ -61,4 +47,4 @@ def diagnose(
         raise
     except Exception as error:
         refuse(sorry(error, record))
-    raise typer.Exit(int(met(diagnosis, fail_on)) if written else UNUSABLE)
+    raise click.exceptions.Exit(int(met(diagnosis, fail_on)) if written else UNUSABLE)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 from unstuck.arguments import refuse
 from unstuck.clean import put
@@ -13,13 +12,13 @@ from unstuck.output import printing
 from unstuck.words import joined
 
 
-def explain(
-    cause: Annotated[
-        str, typer.Argument(metavar="NAME|CODE", show_default=False,
-                            help="A cause's name or code, as `unstuck list` prints them."),
-    ],
-) -> None:
-    """Explain a cause: symptoms, mechanism, detection, limitations."""
+@click.command()
+@click.argument("cause", metavar="NAME|CODE")
+def explain(cause: str) -> None:
+    """Explain a cause: symptoms, mechanism, detection, limitations.
+
+    Give its name or its code, as `unstuck list` prints them.
+    """
     from unstuck.report import terminal
 
     try:

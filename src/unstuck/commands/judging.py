@@ -1,4 +1,4 @@
-"""Judging a record and showing what was found: what `run` and `diagnose` share."""
+"""Choosing a record, judging it and showing what was found: what commands on records share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from unstuck.arguments import our_fault
+from unstuck.arguments import our_fault, refuse
 from unstuck.clean import clean, put
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
     from unstuck.schema.findings import Diagnosis
     from unstuck.settings import Settings
+
+
+def named_or_last(record: Path | None) -> Path:
+    """The record that was named, or else that of the last run; refuses if there is none."""
+    from unstuck.folders import EVENTS, UnusableFolderError, last_run, runs_folder
+
+    if record is None:
+        try:
+            record = last_run()
+        except UnusableFolderError as error:
+            refuse(f"{error}; give the folder of a record")
+        if record is None:
+            refuse(f"there is no record in {runs_folder()}; give the folder of a record")
+    elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
+        refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
+    return record
 
 
 def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from unstuck.clean import put
 from unstuck.output import printing
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from unstuck.rules.cause import Cause
 
 
+@click.command("list")
 def list_causes() -> None:
     """List every cause that unstuck can identify, by family."""
     from unstuck.judge.catalogue import causes

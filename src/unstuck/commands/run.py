@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
-from typer.core import TyperCommand
+import click
 
 from unstuck.arguments import (
     FailOn,
-    FailOnOption,
-    JsonOption,
-    NotesOption,
-    QuietOption,
     check_json,
     met,
     project,
     put_json,
     refuse,
+    report_options,
     say,
 )
 from unstuck.commands.judging import judged, show, sorry
@@ -41,10 +38,10 @@ if TYPE_CHECKING:
     from unstuck.supervise import RunResult
 
 
-class TargetCommand(TyperCommand):
+class TargetCommand(click.Command):
     """A command whose own options end where the program's name begins."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keeps everything from the script, or from `-m`, away from our own options."""
         takes_value = {
             name
@@ -63,40 +60,25 @@ class TargetCommand(TyperCommand):
                 args = [*args[:index], "--", "-m", *module, *args[index + 1 :]]
                 break
             index += 2 if word in takes_value else 1
-        parsed: list[str] = super().parse_args(ctx, args)
-        return parsed
+        return super().parse_args(ctx, args)
 
 
+@click.command(
+    cls=TargetCommand, no_args_is_help=True, context_settings={"allow_interspersed_args": False})
+@click.argument(
+    "target", nargs=-1, required=True, metavar="SCRIPT [ARGS]... | -m MODULE [ARGS]...")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path),
+              help="Save the record in DIR, a new or empty folder.")
+@click.option("--max-steps", metavar="N", type=click.IntRange(min=1),
+              help="Stop the program after N optimizer steps.")
+@click.option("--overhead", metavar="F", type=click.FloatRange(0.0, 1.0), default=0.03,
+              show_default=True, help="Largest share of the run's time that measuring may take.")
+@report_options(FailOn.NEVER)
+@click.option("--no-program-text", is_flag=True,
+              help="Keep arguments, error messages and source lines out of the record.")
 def run(
-    target: Annotated[
-        list[str], typer.Argument(metavar="SCRIPT [ARGS]… | -m MODULE [ARGS]…", show_default=False)
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Save the record in DIR, a new or empty folder."),
-    ] = None,
-    json_file: JsonOption = None,
-    max_steps: Annotated[
-        int | None,
-        typer.Option(
-            "--max-steps", min=1, metavar="N", help="Stop the program after N optimizer steps."),
-    ] = None,
-    overhead: Annotated[
-        float,
-        typer.Option(
-            "--overhead", min=0.0, max=1.0, metavar="F",
-            help="Largest share of the run's time that measuring may take.",
-        ),
-    ] = 0.03,
-    fail_on: FailOnOption = FailOn.NEVER,
-    notes: NotesOption = False,
-    quiet: QuietOption = False,
-    no_program_text: Annotated[
-        bool,
-        typer.Option(
-            "--no-program-text",
-            help="Keep arguments, error messages and source lines out of the record."),
-    ] = False,
+    target: tuple[str, ...], out: Path | None, max_steps: int | None, overhead: float,
+    json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool, no_program_text: bool,
 ) -> None:
     """Run a program unchanged and find out why it does not learn.
 
@@ -105,6 +87,8 @@ def run(
     """
     from unstuck import folders, launch, supervise
 
+    if math.isnan(overhead):
+        refuse("--overhead needs a number from 0 to 1")
     if json_file == "-":
         refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
@@ -152,7 +136,7 @@ def run(
         say(sorry(error, result.record or folder.path))
     if result.signal is not None:
         supervise.die_of(result.signal)
-    raise typer.Exit(result.status or int(bad))
+    raise click.exceptions.Exit(result.status or int(bad))
 
 
 # After a run -------------------------------------------------------------------------------------
@@ -211,7 +195,7 @@ def _show_below(
 
 
 # Arguments ---------------------------------------------------------------------------------------
-def _check_target(target: list[str]) -> None:
+def _check_target(target: Sequence[str]) -> None:
     """Refuses a program that cannot be there, before anything is started."""
     name = target[0]
     if name == "-m":

@@ -90,7 +90,7 @@ def learners(features: tuple[Floats, ...]) -> Iterator[Floats]:
     for view in features:
         if len(view) <= 2 * NEIGHBOURS or not view.shape[1]:
             continue
-        yield _ridge(view @ view.T)
+        yield _linear(view) if view.shape[1] < len(view) else _ridge(view @ view.T)
         distances = view @ view.T  # once more: to keep them takes as much memory as all else
         squares = np.diag(distances).copy()
         for i, row in enumerate(distances):
@@ -110,6 +110,19 @@ def _neighbours(distances: Floats) -> Floats:
     for row, told in zip(distances, smoother, strict=True):
         told[np.argpartition(row, NEIGHBOURS)[:NEIGHBOURS]] = 1 / NEIGHBOURS
     distances[np.diag_indices(len(own))] = own
+    return smoother
+
+
+def _linear(view: Floats) -> Floats:
+    """What `_ridge(view @ view.T)` is, by an inverse as large as the features are many.
+
+    Leave-one-out predictions from the hat matrix: (H y)_i / (1 - H_ii), j = i left out.
+    """
+    inner = view.T @ view
+    inner[np.diag_indices(len(inner))] += RIDGE * np.trace(inner) / len(view)
+    smoother = (view @ _inverse(inner)) @ view.T
+    smoother /= 1 - np.diag(smoother).copy()[:, None]
+    np.fill_diagonal(smoother, 0.0)
     return smoother
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from unstuck.observe.sites import OWN_FOLDER
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 
 
 def tell(

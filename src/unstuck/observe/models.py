@@ -12,7 +12,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names, role, unwrapped
 from unstuck.observe.sites import Sites, local_variables
 from unstuck.observe.tensors import is_plain
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import LayerRole
 
 

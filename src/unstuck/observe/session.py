@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unstuck.observe.sites import Sites, locate
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.version import VERSION
 

@@ -44,7 +44,7 @@ from unstuck.observe.sites import Sites
 from unstuck.observe.stop import Stop, StopTraining
 from unstuck.observe.tensors import is_plain
 from unstuck.observe.untraced import spare_compiler
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind
 
 # So many backward passes without a step are no accumulation any more: each counts as a step.

@@ -1,22 +1,22 @@
-"""Reads a record, which `recording` writes. Nothing else is ever judged."""
+"""Reads a record, which `writer` writes. Nothing else is ever judged."""
 
 from __future__ import annotations
 
 import math
 import os
-import sys
 import typing
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from unstuck import reading
 from unstuck.reading import Unusable
-from unstuck.record.plain import as_float, from_json
 from unstuck.record.series import PlaceSeries, Series, evened, in_order
 from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
 from unstuck.schema.facts import kinds
@@ -48,8 +48,13 @@ LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
 
 Kind = typing.TypeVar("Kind", bound=Fact)
 
+# How numbers are written: see `plain`.
+_Number = float | Literal["nan", "inf", "-inf"]
+_Rows = list[tuple[Any, _Number]]
+_Places = dict[str, _Number]
 
 LARGEST_STEP = 10**12
+LARGEST_INTEGER = 2**63
 MOST_FACTS = 200_000  # and oddities
 MOST_SERIES = 500_000
 
@@ -190,7 +195,7 @@ def _read(file: Path) -> Record:
         record.torn = record.torn or torn
         try:
             found.take(event)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        except (msgspec.ValidationError, KeyError, TypeError, ValueError, OverflowError):
             record.torn = True
     record._facts = {
         kind: tuple(found.named[name].values())
@@ -224,6 +229,23 @@ def _read(file: Path) -> Record:
     return record
 
 
+def from_json(kind: type[Kind], value: Any) -> Kind:
+    """The inverse of `to_json` for a fact; raises ValidationError or ValueError if there is none.
+
+    A text counts as the number that it spells: so are those written that are not finite.
+    """
+    if not _fits(value):
+        raise ValueError("an integer does not fit into 64 bits")
+    return msgspec.convert(value, kind, strict=False)
+
+
+def _fits(value: Any) -> bool:
+    """Whether all integers in a JSON value fit into 64 bits."""
+    if isinstance(value, dict | list):
+        return all(map(_fits, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or -LARGEST_INTEGER <= value < LARGEST_INTEGER
+
+
 def main_track(tracks: Mapping[str, Series]) -> str:
     """The loss that a run is judged by: of those trained to the end, the one trained most often."""
     if not tracks:
@@ -253,8 +275,8 @@ class _Found:
         self._file = file
         self._numbers = self._kept = self._places = 0
         self.named: dict[str, dict[Any, Any]] = {name: {} for name in kinds()}
-        self.rows: dict[tuple[str, str], _Points] = {}
-        self.places: dict[str, dict[str, _Points]] = {}
+        self.rows: dict[tuple[str, str], _Points] = defaultdict(_Points)
+        self.places: dict[str, dict[str, _Points]] = defaultdict(lambda: defaultdict(_Points))
         self.oddities: list[Oddity] = []
         self.ended = 0  # the number of steps when the run ended, if that is known
 
@@ -266,32 +288,29 @@ class _Found:
             if event["fact"] == "end":
                 self.ended = self._step(event["step"])
         elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
-            track = event.get("track", "")
-            pairs = [(self._step(step), as_float(value)) for step, value in event["rows"]]
-            if pairs and isinstance(track, str):
-                self._count(numbers=len(pairs))
-                points = self.rows.setdefault((event["signal"], track), _Points())
-                points.steps.extend(step for step, _ in pairs)
-                points.values.extend(value for _, value in pairs)
+            rows = msgspec.convert(event["rows"], _Rows)
+            steps = [self._step(step) for step, _ in rows]
+            if rows and isinstance(track := event.get("track", ""), str):
+                self._count(numbers=len(rows))
+                points = self.rows[event["signal"], track]
+                points.steps.extend(steps)
+                points.values.extend(float(value) for _, value in rows)
                 self._count()
         elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
             step = self._step(event["step"])
-            values = [(sys.intern(place), as_float(value))
-                      for place, value in event["places"].items()]
-            self._count(numbers=len(values))
-            by_place = self.places.setdefault(event["signal"], {}) if values else {}
+            places = msgspec.convert(event["places"], _Places)
+            self._count(numbers=len(places))
+            by_place = self.places[event["signal"]]
             before = len(by_place)
-            for place, value in values:
-                points = by_place.setdefault(place, _Points())
+            for place, value in places.items():
+                points = by_place[place]
                 points.steps.append(step)
-                points.values.append(value)
+                points.values.append(float(value))
             self._count(places=len(by_place) - before)
         elif kind == "odd":
-            what, says = event["what"], event["says"]
-            if not (isinstance(what, str) and isinstance(says, str)):
-                raise TypeError("an oddity is described in words")
+            odd = msgspec.convert({**event, "step": self._step(event["step"])}, Oddity)
             self._count(kept=1)
-            self.oddities.append(Oddity(what, self._step(event["step"]), says))
+            self.oddities.append(odd)
 
     def _fact(self, kind: str, fact: Any) -> None:
         key = getattr(fact, "name", None) or getattr(fact, "location", None)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.record.thinning import even
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+HEAD = 1_024  # first steps that stay whole when a long series is made even again
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +62,25 @@ def evened(series: Series, exact: int) -> Series:
         return series
     keep = even(series.steps, series.values, exact)
     return Series(series.steps[keep], series.values[keep])
+
+
+def even(steps: Integers, values: Floats, exact: int) -> NDArray[np.bool_]:
+    """Which rows to judge by of those that a Thinner left: after the first, equally many a stretch.
+
+    Statistics over a share of a curve's points would else be over another share of the run.
+
+    Args:
+        steps: of the rows, in order.
+        values: of the rows.
+        exact: steps of which every row was kept.
+    """
+    index = np.cumsum(np.r_[True, steps[1:] != steps[:-1]]) - 1
+    halves = np.maximum(index - exact, 0) // max(exact // 2, 1)
+    octave = np.where(index < exact, 0, 1 + halves)
+    most = int(octave[-1])
+    if not most:
+        return np.ones(len(steps), dtype=bool)
+    finite = np.isfinite(values)
+    broke = ~finite & np.r_[True, finite[:-1]]
+    spacing = 1 << np.minimum(most - octave, 40)
+    return np.asarray((index % spacing == 0) | (index < HEAD) | (index == index[-1]) | broke)

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 Rows = list[tuple[int, float]]
 
 EXACT = 16_384  # first steps of which every row is kept; a power of two
-HEAD = 1_024  # first steps that stay whole when a long series is made even again
 PEAK = 1.1  # a value so many times as high as all before is kept besides
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -69,25 +65,3 @@ class Thinner:
         if not (self._taken or odd):
             self._left.append((step, value))
         return self._taken or odd
-
-
-def even(steps: NDArray[np.int64], values: NDArray[np.float64], exact: int) -> NDArray[np.bool_]:
-    """Which rows to judge by of those that a Thinner left: after the first, equally many a stretch.
-
-    Statistics over a share of a curve's points would else be over another share of the run.
-
-    Args:
-        steps: of the rows, in order.
-        values: of the rows.
-        exact: steps of which every row was kept.
-    """
-    index = np.cumsum(np.r_[True, steps[1:] != steps[:-1]]) - 1
-    halves = np.maximum(index - exact, 0) // max(exact // 2, 1)
-    octave = np.where(index < exact, 0, 1 + halves)
-    most = int(octave[-1])
-    if not most:
-        return np.ones(len(steps), dtype=bool)
-    finite = np.isfinite(values)
-    broke = ~finite & np.r_[True, finite[:-1]]
-    spacing = 1 << np.minimum(most - octave, 40)
-    return np.asarray((index % spacing == 0) | (index < HEAD) | (index == index[-1]) | broke)

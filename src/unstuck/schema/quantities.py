@@ -3,14 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Cost(StrEnum):
-    """How often a signal can be afforded."""
-
-    EVERY_STEP = "every step"
-    SAMPLED = "sampled steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +15,6 @@ class Signal:
 
     name: str
     unit: str
-    cost: Cost
     meaning: str
     requires: str
 

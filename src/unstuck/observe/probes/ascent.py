@@ -10,7 +10,7 @@ from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Ascent
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said

@@ -9,7 +9,7 @@ from torch import nn
 
 from unstuck.observe.naming import Names
 from unstuck.observe.tensors import is_plain, observable, transfer
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import BATCH_NORM_GAP, BATCH_NORM_VALUES
 
 ELEMENT_LIMIT = 1_000_000  # elements of an input whose statistics are taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from unstuck.observe.tensors import PIECE, first_elements, transfer
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 
 ELEMENT_LIMIT = 300_000  # elements of a batch that are compared

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Integers
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,

@@ -9,8 +9,8 @@ import numpy as np
 
 from unstuck.observe.kept import Rows, Samples
 from unstuck.observe.samplewise import sample_slopes
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
     GRADIENT_SHARE,
     INPUT_DISTANCE,

@@ -21,7 +21,7 @@ from unstuck.observe.tensors import (
     pieces,
     share,
 )
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import INPUT_NON_FINITE

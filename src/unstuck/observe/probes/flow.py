@@ -19,7 +19,7 @@ from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.sites import OWN_FOLDER, Site, Sites
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Activation, Initialisation
 from unstuck.schema.facts.optimizers import Scheduler
 from unstuck.schema.signals import (

@@ -12,7 +12,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.naming import Names
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Freezing
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import FROZEN

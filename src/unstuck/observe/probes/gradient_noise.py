@@ -10,7 +10,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import first_elements, held_by, observable, transfer
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step

@@ -17,8 +17,8 @@ from unstuck.observe.probes.pairing import (
     write_network,
 )
 from unstuck.observe.probes.recall import write_recall, write_separability
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.tensors import is_plain, observable, pieces
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import target_among
 

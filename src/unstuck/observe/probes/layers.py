@@ -26,7 +26,7 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.signals import (
     BATCH_SIZE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unstuck.observe.sites import Site, Sites
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.signals import LIVE_GRAPHS
 

@@ -12,7 +12,7 @@ from unstuck.observe import graph
 from unstuck.observe.naming import Names
 from unstuck.observe.probes.batch import Batch, Role
 from unstuck.observe.sites import Site, Sites
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import ModeSwitch
 from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from unstuck.observe.kept import Contents, Rows, Samples
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube

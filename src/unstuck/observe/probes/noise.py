@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.classes import Classes
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats, Integers
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,

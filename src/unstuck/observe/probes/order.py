@@ -13,7 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Site, Sites
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.optimizers import Clearing
 from unstuck.schema.signals import EMPTY_STEP, UNUSED_BACKWARDS
 

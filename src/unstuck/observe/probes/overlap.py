@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from unstuck.observe.sites import Site
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
 
 if TYPE_CHECKING:

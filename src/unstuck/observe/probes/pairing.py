@@ -10,8 +10,8 @@ import numpy as np
 from unstuck.observe.cheap import one_hot, ranks
 from unstuck.observe.classes import Classes
 from unstuck.observe.kept import Samples
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,

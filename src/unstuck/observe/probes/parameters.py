@@ -25,7 +25,7 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts import optimizers
 from unstuck.schema.signals import (
     CARRIED_GRADIENT,

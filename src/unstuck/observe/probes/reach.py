@@ -13,7 +13,7 @@ from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.sites import Sites
 from unstuck.observe.tensors import mark, readable
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.signals import UNREGISTERED
 

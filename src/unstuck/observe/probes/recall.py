@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from unstuck.observe.cheap import ranks
 from unstuck.observe.classes import Classes
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
     CLASS_RANKING,
     CLASS_RECALL,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.tensors import is_plain, mean_deviation, observable, pieces
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,

@@ -8,7 +8,7 @@ from typing import Any
 from unstuck.observe.probes.batch import Batch
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import SAME_BATCH, STORED_BATCHES

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unstuck.observe.kept import Contents, Samples
-from unstuck.record.reader import RecordWriter
 from unstuck.record.series import Floats
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
 
 FEATURES = 256  # that are compared

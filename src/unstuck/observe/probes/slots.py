@@ -13,7 +13,7 @@ from torch import nn
 from unstuck.observe.naming import Names, unwrapped
 from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Pasted
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PASTED_SHARE

@@ -21,7 +21,7 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.signals import (
     DISTINCT_TARGETS,

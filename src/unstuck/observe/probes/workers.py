@@ -20,7 +20,7 @@ import torch
 
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.sites import Sites
-from unstuck.record.reader import RecordWriter
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.signals import COPIED_GENERATORS
 
