@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.statistics import smooth
+from unstuck.measures import arms
 from unstuck.measures.basics import (
     Updates,
     constant_loss,
@@ -25,17 +26,26 @@ from unstuck.measures.basics import (
     weight_updates,
 )
 from unstuck.measures.looks import gaps
+from unstuck.measures.steps import slope
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
+from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    GRADIENT_PRODUCT,
+    TRAIN_LOSS,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
 from unstuck.words import number, percent
 
 HEALTHY = 1e-3
+POSSIBLE = 0.45  # large updates in a run that failed, and no sign of overshooting
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 LARGE = Threshold(
     "large-update", 0.05,
@@ -64,14 +74,22 @@ WORSE = Threshold(
     "calibrated on programs of the corpus",
 )
 LOST = Threshold(
-    "ground-lost", 1.25,
-    "A run that ends with a loss 25 % above its own best level was thrown out of a valley again.",
+    "ground-lost", 0.1,
+    "A run that ends above its own best level by a tenth of the loss of a constant prediction was "
+    "thrown out of a valley again. A ratio of losses would mean something else near zero than near "
+    "that loss.",
     "calibrated on programs of the corpus at thirty times their learning rate",
 )
 SUSPECT = Threshold(
     "suspect-update", 0.02,
     "Twenty times the usual update, at every step, is too much for a run that learns nothing. It "
     "proves nothing against a run that learns.",
+    "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
+)
+RARE = Threshold(
+    "rare-update", 0.01,
+    "Ten times the usual update is rare in a healthy run. Where nothing was learned and nothing "
+    "surer is known, it is worth a run with a lower learning rate.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
 
@@ -87,7 +105,7 @@ class _Signs:
     since: int  # first step with a large update
     jump: float  # highest loss over the loss before the first update
     excess: float  # last level over the constant's loss, NaN if unknown
-    lost: float  # last level over the best level, NaN if unknown
+    lost: float  # last level less the best, over the constant's loss or that of the start
     updates: Updates
 
 
@@ -107,12 +125,13 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     levels = smooth(loss, max(len(loss) // 20, 5)).values
     best = float(np.min(levels)) if len(levels) else math.nan
     constant = constant_loss(view)
+    scale = constant if constant is not None and constant > 0 else start
     return _Signs(
         *gaps(view.record, steps, last_good_step(view)).median(values),
         float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
         last / constant if constant is not None and constant > 0 else math.nan,
-        last / best if best > 0 else math.nan, updates,
+        (last - best) / scale if scale > 0 else math.nan, updates,
     )
 
 
@@ -125,10 +144,11 @@ def _detect(view: View) -> Verdict:
     giant = signs.peak >= view.limit(GIANT)
     size = (f"the typical one is {percent(signs.typical)} as large as the weights, the largest "
             f"{percent(signs.peak)}")
-    if not (sustained or giant) and signs.most >= view.limit(SUSPECT):
+    suspicious = signs.typical >= view.limit(RARE) and failed(view.outcome)
+    if not (sustained or giant or suspicious) and signs.most >= view.limit(SUSPECT):
         return Unknown("too few steps were examined closely to know how far a typical one moves "
                        "the weights", ("a run with --overhead 1",))
-    if not (sustained or giant):
+    if not (sustained or giant or suspicious):
         return Absent(f"the updates are small enough ({size})")
     jumped = signs.jump >= view.limit(JUMP)
     worse = signs.excess >= view.limit(WORSE)
@@ -137,7 +157,7 @@ def _detect(view: View) -> Verdict:
     if found is not None and found.stage in DATA and not jumped:
         return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
                       "them")
-    if failed(view.outcome) and (giant or jumped or worse or lost):
+    if failed(view.outcome) and (sustained or giant) and (giant or jumped or worse or lost):
         strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
         strength += 0.1 * (signs.typical >= view.limit(LARGE))
         if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN):
@@ -150,10 +170,12 @@ def _detect(view: View) -> Verdict:
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
     elif failed(view.outcome):
-        return Unknown(f"the updates are large ({size}) and nothing was learned, but the loss did "
-                       "not jump as it does when steps are too large",
-                       ("a second run with a tenth of the learning rate",))
-    elif learned_little(view.outcome) and (giant or sustained):
+        left = slope(view)
+        if left is not None and left.is_steep:
+            return Absent("successive gradients point the same way until the end, which steps that "
+                          "are too long would prevent")
+        strength = POSSIBLE
+    elif learned_little(view.outcome):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
                        "neither jumped nor ended above that of a constant prediction",
                        ("a second run with a tenth of the learning rate",))
@@ -191,6 +213,10 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
                      f"the loss started at {number(before)} and ended at {end}"),
         ),
         remedies=_remedies(optimizer, size),
+        separated_by=None if strength > POSSIBLE else Experiment(
+            "run again with a tenth of the learning rate: if the training loss then falls further, "
+            "the cause is learning-rate-too-high",
+            (arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),)),
     )
 
 
@@ -246,8 +272,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
-    uses=(CONSTANT_LOSS,),
-    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT),
+    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT),
+    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
         Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.GRADIENTS_VANISH,
