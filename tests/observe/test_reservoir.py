@@ -19,18 +19,18 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
-from unstuck.observe import ending
-from unstuck.observe.kept import Contents, Samples
-from unstuck.observe.probes.copies import near_copies
-from unstuck.observe.probes.extremes import robust_distance
-from unstuck.observe.probes.shift import distance
-from unstuck.observe.reservoir import (
+from unstuck.observe.samples import ending
+from unstuck.observe.samples.copies import near_copies
+from unstuck.observe.samples.extremes import robust_distance
+from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.reservoir import (
     FEATURE_LIMIT,
     MOST_SAMPLES,
     VISITS,
     Reservoir,
 )
-from unstuck.observe.samplewise import sample_losses, sample_slopes
+from unstuck.observe.samples.samplewise import sample_losses, sample_slopes
+from unstuck.observe.samples.shift import distance
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
@@ -52,13 +52,13 @@ def watched(
 ) -> tuple[Contents, Record]:
     """What was kept of a program, and its record."""
     kept: list[Contents] = []
-    probes = ending._probes
+    reductions = ending._reductions
 
-    def note(watcher: Any, contents: Contents, *rest: Any) -> Any:
-        kept.append(contents)
-        return probes(watcher, contents, *rest)
+    def note(left: ending.Left, *rest: Any) -> Any:
+        kept.append(left.contents)
+        return reductions(left, *rest)
 
-    monkeypatch.setattr(ending, "_probes", note)
+    monkeypatch.setattr(ending, "_reductions", note)
     with unstuck.watch(folder, overhead=overhead):
         program()
     return kept[0], read_record(folder)

@@ -8,7 +8,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Ascent
@@ -33,7 +33,7 @@ _POSITIVE = graph.RESHAPES | {
 _DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
 
 
-class AscentProbe:
+class Ascents:
     """Notes losses that drive an error up in their first sampled backward passes."""
 
     def __init__(self, writer: RecordWriter, sites: Sites, finite: FiniteProbe) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,14 +11,14 @@ from torch import nn
 from torch.utils.hooks import unserializable_hook
 
 from unstuck.observe import graph
-from unstuck.observe.guard import Guard
-from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
-from unstuck.observe.naming import Names
-from unstuck.observe.probes.channels import ChannelProbe
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes import channels
+from unstuck.observe.probes.channels import Channels
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.tensors import (
     evenly,
     is_plain,
-    mean_deviation,
     norm,
     observable,
     pieces,
@@ -26,8 +26,7 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.models import Activation, LayerRole
 from unstuck.schema.signals import (
     BATCH_SIZE,
     CONSTANT_INPUT_SHARE,
@@ -35,7 +34,6 @@ from unstuck.schema.signals import (
     INPUT_DEVIATION,
     INPUT_MEAN,
     INPUT_NON_FINITE,
-    OUTPUT_DEVIATION,
     OUTPUT_GRADIENT,
     OUTPUT_MEAN,
     SATURATED_SHARE,
@@ -60,25 +58,31 @@ _WEIGHTED = (
 )
 
 
-class LayerProbe:
+class LayerProbe(Probe):
     """Collects tensors on their device during a sampled step; one transfer at its end."""
 
-    def __init__(self, writer: RecordWriter, names: Names, guard: Guard) -> None:
-        self._writer = writer
-        self._names = names
-        self._guard = guard
+    signals = (
+        BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, INPUT_DEVIATION, INPUT_MEAN,
+        INPUT_NON_FINITE, OUTPUT_GRADIENT, OUTPUT_MEAN, SATURATED_SHARE,
+        SILENT_SHARE, *channels.SIGNALS,
+    )
+    facts = (Activation,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._finite = context.probe(FiniteProbe)
         self.first_layer: str | None = None
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
         self._constant = ConstantInputs()
-        self._channels = ChannelProbe()
+        self._channels = Channels()
         self._identical: bool | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_met = False  # in this step
         self._input_looks = 0
         self._input_samples = 0
-        self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._means: dict[str, list[torch.Tensor]] = {}
         self._gradients: dict[str, list[torch.Tensor]] = {}
         self._alive: dict[str, torch.Tensor] = {}
         self._recent: dict[str, deque[torch.Tensor]] = {}
@@ -88,15 +92,17 @@ class LayerProbe:
         self._batch: int | None = None
 
     # Forward ------------------------------------------------------------------------------------
-    def begin(self) -> None:
-        """A model is called from outside."""
-        self._fed_by, self._fed_role = "", LayerRole.OTHER
-        self._places.clear()
+    def before_call(self, module: nn.Module) -> None:
+        """Begins with the first layer of a model."""
+        if self._moment.learns and self._names.is_model(module):
+            self._fed_by, self._fed_role = "", LayerRole.OTHER
+            self._places.clear()
 
-    def called(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A layer was called within the model."""
-        if next(module.children(), None) is not None and not isinstance(
-            module, nn.MultiheadAttention
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Measures what goes into a layer and what comes out of it."""
+        if not self._moment.learns or (
+            next(module.children(), None) is not None
+            and not isinstance(module, nn.MultiheadAttention)
         ):
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
@@ -120,8 +126,8 @@ class LayerProbe:
                 if self._input_due:
                     self._input(args[0] if args else None, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
-            if not _is_full(self._statistics, name):
-                _add(self._statistics, name, mean_deviation(part))
+            if not _is_full(self._means, name):
+                _add(self._means, name, part.float().mean())
             if kind is LayerRole.ACTIVATION:
                 self._activation(module, tensor, name)
         if own:
@@ -209,28 +215,23 @@ class LayerProbe:
         if not _is_full(self._saturated, place):
             _add(self._saturated, place, ends.float().mean())
 
-    def end(self, args: Any, kwargs: Any, output: Any) -> None:
-        """A call of a model from outside has ended."""
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Looks at the batch and at what the model makes of it."""
         if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
         first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
 
-    def drop(self) -> None:
+    def left_halfway(self) -> None:
         """Forgets what was collected of a step that was left halfway."""
-        self._statistics, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
+        self._means, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
         self._by_module.clear()
         self._batch, self._identical, self._input_met = None, None, False
 
     # Backward -----------------------------------------------------------------------------------
-    def graph(
-        self, nodes: list[Any], found: Callable[[Any, str], None] | None = None
-    ) -> None:
-        """Finds activations that are functions, not modules, in the graph of a loss.
-
-        `found` is called with each sigmoid or tanh, and its place.
-        """
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Finds activations that are functions, not modules, in the graph of a loss."""
         with torch.no_grad():
             for node in nodes:
                 name = node.name()
@@ -249,14 +250,16 @@ class LayerProbe:
                                     else LayerRole.OTHER)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
-                    if found is not None:
-                        found(node, place)
+                    line = self._finite.line_of(node) if self._moment.traced else None
+                    if line is not None:
+                        location = self._sites.operation(*line, name)
+                        self._writer.fact(Activation(place, location), self._moment.step)
 
     # End of the step ----------------------------------------------------------------------------
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         with torch.no_grad():
-            self._write_statistics(step)
+            self._write_means(step)
             self._write_gradients(step)
             self._write_silent(step)
             self._write_inputs(step)
@@ -266,17 +269,11 @@ class LayerProbe:
         self._input_met = False
         self._by_module.clear()
 
-    def _write_statistics(self, step: int) -> None:
-        names = list(self._statistics)
-        tensors: list[torch.Tensor] = []
-        for pairs in self._statistics.values():
-            tensors += pairs[0] if len(pairs) == 1 else [
-                torch.stack([number for number, _ in pairs]).mean(),
-                torch.stack([number for _, number in pairs]).mean()]
-        values = transfer(tensors)
-        self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
-        self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
-        self._statistics = {}
+    def _write_means(self, step: int) -> None:
+        means = transfer([found[0] if len(found) == 1 else torch.stack(found).mean()
+                          for found in self._means.values()])
+        self._writer.sample(OUTPUT_MEAN, step, dict(zip(self._means, means, strict=True)))
+        self._means = {}
         places = list(self._saturated)
         shares = transfer([torch.stack(self._saturated[p]).mean() for p in places])
         self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))

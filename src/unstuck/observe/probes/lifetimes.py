@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.signals import LIVE_GRAPHS
@@ -33,7 +33,7 @@ class _Token:
     __slots__ = ("__weakref__",)
 
 
-class LifetimeProbe:
+class Lifetimes:
     """Puts a token into a node of each graph that it follows and sees which of them live on."""
 
     def __init__(self, writer: RecordWriter, sites: Sites) -> None:

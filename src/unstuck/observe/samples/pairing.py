@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from unstuck.observe.cheap import one_hot, ranks
-from unstuck.observe.classes import Classes
-from unstuck.observe.kept import Samples
+from unstuck.observe.samples.cheap import one_hot, ranks
+from unstuck.observe.samples.classes import Classes
+from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
@@ -25,6 +25,9 @@ PERMUTATIONS = 99
 SEED = 20  # of a generator of our own
 MOST_FEATURES = 512  # that are looked at one by one
 MOST_TARGETS = 16  # numbers of a target; more classes are summed up
+SIGNALS = (
+    LABEL_CHANCE, LABEL_DEPENDENCE, LABELS_BY_CHANCE, LABELS_COUNTED, LABELS_FOUND, PAIRS_TESTED,
+)
 
 
 def write_dependence(

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from unstuck.observe.kept import Rows, Samples
-from unstuck.observe.samplewise import sample_slopes
+from unstuck.observe.samples.kept import Rows, Samples
+from unstuck.observe.samples.samplewise import sample_slopes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
@@ -23,6 +23,7 @@ SHOWN = 0.1  # share of the samples that are written, the most distant first
 MOST_SHOWN = 200
 STRIPE = 128  # samples, or features, that are worked on at a time
 NORMAL = 1.4826  # standard deviation over median absolute deviation, for normal data
+SIGNALS = (GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE)
 
 
 def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.cheap import ranks
-from unstuck.observe.classes import Classes
+from unstuck.observe.samples.cheap import ranks
+from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
@@ -22,6 +22,10 @@ from unstuck.schema.sample_signals import (
 
 MOST_CLASSES = 100
 LATE = 0.3  # of the run: visits before tell nothing of its end
+SIGNALS = (
+    CLASS_RANKING, CLASS_RECALL, CLASS_SAMPLES, CLASS_SEPARABILITY, CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASSES_JUDGED,
+)
 
 
 def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unstuck.observe.kept import Contents, Rows, Samples
+from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
@@ -19,6 +19,7 @@ STRIPE = 400_000  # elements of held-out samples that are worked on at a time
 WIDEST = 32  # classes or targets
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PARTS = (4, 2, 1)
+SIGNALS = (LEARNING_CURVE, LEARNING_GAIN_ERROR)
 
 
 def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.classes import Classes
+from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats, Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (
@@ -20,6 +20,9 @@ from unstuck.schema.sample_signals import (
 
 FEWEST = 50  # samples, below which nothing is said
 LISTED = 20  # suspects that are named
+SIGNALS = (
+    AGREEING_SAMPLES, LABEL_DISAGREEMENT, LABEL_SUSPECT, LABEL_SUSPECTS, SUSPECTS_LEARNED,
+)
 
 
 @dataclass(frozen=True, slots=True)

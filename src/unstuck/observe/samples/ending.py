@@ -1,0 +1,151 @@
+"""Reduces the samples that were kept to signals when the program ends."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from unstuck.observe.limits import Limits
+from unstuck.observe.samples import (
+    copies,
+    extremes,
+    labelling,
+    more_data,
+    noise,
+    overlap,
+    pairing,
+    recall,
+    shift,
+)
+from unstuck.observe.samples.classes import classes_of
+from unstuck.observe.samples.copies import write_copies
+from unstuck.observe.samples.extremes import write_extremes
+from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.labelling import write_labels
+from unstuck.observe.samples.more_data import write_learning_curve
+from unstuck.observe.samples.overlap import Overlap
+from unstuck.observe.samples.shift import write_shift
+from unstuck.observe.source.intent import validates
+from unstuck.observe.source.sites import Sites
+from unstuck.record.writer import RecordWriter
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.places import SourceLocation
+from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
+
+PATIENCE = 1.5  # seconds after which the user learns what takes so long
+MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some seconds at most
+SIGNALS = (
+    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
+    *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS, *recall.SIGNALS,
+    *shift.SIGNALS,
+)
+WORDS = "unstuck: checking data and labels on the kept samples (Ctrl-C to skip) ..."
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run leaves for its end.
+
+    `composed` says whether a sample is more than what one call of a model receives first;
+    `trained_on` are the hashes of all samples that were trained on.
+    """
+
+    contents: Contents
+    train: Samples
+    composed: bool
+    overlap: Overlap
+    trained_on: set[float]
+
+
+def reduce(
+    left: Left, sites: Sites, writer: RecordWriter, limits: Limits, step: int, timed: bool
+) -> None:
+    """Writes what the kept samples say. The work is bounded by their number and, if `timed`, by
+    time.
+    """
+    try:
+        if not _done(_reductions(left, sites, writer, step), MOST_SECONDS if timed else math.inf):
+            limits.note("the checks of data and labels ran out of time, so some were skipped")
+    except KeyboardInterrupt:
+        limits.note("the checks of data and labels were interrupted, so some were skipped")
+
+
+def _reductions(
+    left: Left, sites: Sites, writer: RecordWriter, step: int
+) -> tuple[Callable[[], None], ...]:
+    contents, train, seen = left.contents, left.train, left.overlap
+
+    def copied() -> None:
+        # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
+        if not train.discrete and not left.composed:
+            write_copies(contents, writer, step)
+            seen.finish(writer, left.trained_on, train.class_indices, step,
+                           lambda site: validates(sites.location(site)))
+
+    def kept() -> None:
+        writer.fact(_kept("train", train, None, left.composed), step)
+        if not train.discrete and train.inputs.size:
+            same = np.all(train.inputs == train.inputs[0], axis=0)
+            writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))
+        if contents.held_out is not None or seen.site is not None:
+            writer.fact(_kept("held-out", contents.held_out,
+                              sites.location(seen.site), left.composed), step)
+
+    return (
+        copied, kept,
+        partial(write_labels, contents, left.composed, writer, step),
+        partial(write_extremes, train, writer, step),
+        partial(write_shift, contents, writer, step),
+        partial(write_learning_curve, contents, writer, step),
+    )
+
+
+def _kept(
+    role: str, samples: Samples | None, location: SourceLocation | None, composed: bool
+) -> Kept:
+    if samples is None:
+        return Kept(role, location, 0, False, False, "", composed)
+    targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
+    # A classifier may be scored by its accuracy alone, which no loss function sees.
+    judged = role == "train" or samples.class_indices
+    count = len(samples) if judged else int(samples.scored.sum())
+    return Kept(role, location, count, samples.discrete,
+                      samples.indices is not None, targets, composed)
+
+
+def _done(reductions: tuple[Callable[[], None], ...], most: float) -> bool:
+    """Runs them in turn; False if `most` seconds have passed before the last.
+
+    A terminal shows a line while it lasts. No thread: none may start while Python ends.
+    """
+    began, told = time.monotonic(), False
+    try:
+        for reduction in reductions:
+            taken = time.monotonic() - began
+            if taken > most:
+                return False
+            if taken > PATIENCE and not told:
+                told = _shown(WORDS)
+            reduction()
+        return True
+    finally:
+        if told:
+            _shown("\r\x1b[2K")
+
+
+def _shown(text: str) -> bool:
+    """Writes to the terminal, if standard error is one; an object of the program's gets nothing."""
+    try:
+        if sys.stderr is None or sys.stderr is not sys.__stderr__ or not os.isatty(2):
+            return False
+        os.write(2, text.encode())
+    except OSError:
+        return False
+    return True
