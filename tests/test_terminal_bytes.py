@@ -304,7 +304,7 @@ WRITERS = {
     "report/canvas.py": {"print"},  # draw, which cleans
     "report/schema.py": {"print"},  # python -m unstuck.report.schema
     "arguments.py": {"echo"},  # JSON, whose text is clean by itself
-    "observe/ending.py": {"print"},  # words of our own
+    "observe/samples/ending.py": {"print"},  # words of our own
     "observe/program.py": {"write"},  # cleans by itself, for it may import nothing
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unstuck.observe.intent import validates
+from unstuck.observe.source.intent import validates
 from unstuck.schema.places import SourceLocation
 
 LOOP = """\

@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
 from benchmarks import large
-from unstuck.observe import guard, identity, reservoir, tensors
+from unstuck.observe import guard, identity, tensors
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes import flow, layers, losses, modes, parameters
+from unstuck.observe.samples import reservoir
 from unstuck.record.reader import read_record
 from unstuck.record.series import HEAD, even
 from unstuck.record.thinning import EXACT, Thinner

@@ -19,18 +19,18 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
-from unstuck.observe import ending
-from unstuck.observe.kept import Contents, Samples
-from unstuck.observe.probes.copies import near_copies
-from unstuck.observe.probes.extremes import robust_distance
-from unstuck.observe.probes.shift import distance
-from unstuck.observe.reservoir import (
+from unstuck.observe.samples import ending
+from unstuck.observe.samples.copies import near_copies
+from unstuck.observe.samples.extremes import robust_distance
+from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.reservoir import (
     FEATURE_LIMIT,
     MOST_SAMPLES,
     VISITS,
     Reservoir,
 )
-from unstuck.observe.samplewise import sample_losses, sample_slopes
+from unstuck.observe.samples.samplewise import sample_losses, sample_slopes
+from unstuck.observe.samples.shift import distance
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import unstuck
-from unstuck.observe.sites import Sites, find_operation, library_folders
+from unstuck.observe.source.sites import Sites, find_operation, library_folders
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.losses import Backward, Loss
@@ -313,8 +313,8 @@ def test_whose_a_file_is(tmp_path: Path) -> None:
     sites = Sites(None, keep_text=True)
     assert sites.is_user(__file__)
     assert sites.is_user(str(tmp_path / "x.py"))
-    for file in (torch.__file__, nn.__file__, linecache.__file__, pytest.__file__,
-                 sys.modules["unstuck.observe.sites"].__file__, "<string>", "<frozen runpy>"):
+    for file in (torch.__file__, nn.__file__, linecache.__file__, pytest.__file__, "<string>",
+                 sys.modules["unstuck.observe.source.sites"].__file__, "<frozen runpy>"):
         assert file is not None
         assert not sites.is_user(file)
     assert sites.is_user("<ipython-input-3-abc>")

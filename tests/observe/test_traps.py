@@ -1441,11 +1441,11 @@ def test_a_block_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
 
 # A watcher that fails -----------------------------------------------------------------------------
 FAILING = [
-    ("unstuck.observe.naming", "Names", "built"),
-    ("unstuck.observe.naming", "Names", "register"),
-    ("unstuck.observe.naming", "Names", "model_fact"),
-    ("unstuck.observe.sites", "Sites", "here"),
-    ("unstuck.observe.sites", "Sites", "location"),
+    ("unstuck.observe.source.naming", "Names", "built"),
+    ("unstuck.observe.source.naming", "Names", "register"),
+    ("unstuck.observe.source.naming", "Names", "model_fact"),
+    ("unstuck.observe.source.sites", "Sites", "here"),
+    ("unstuck.observe.source.sites", "Sites", "location"),
     ("unstuck.observe.budget", "Budget", "sampled_step_ended"),
     ("unstuck.observe.probes.samples", "SampleProbe", "forward"),
     ("unstuck.observe.probes.layers", "LayerProbe", "begin"),

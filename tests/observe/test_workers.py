@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from unstuck.observe.probes.workers import copied_generators
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.sites import Sites
 
 SHARED = np.random.default_rng(0)
 

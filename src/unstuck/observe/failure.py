@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from unstuck.observe.sites import OWN_FOLDER
+from unstuck.observe.source.sites import OWN_FOLDER
 from unstuck.record.writer import RecordWriter
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.sites import OWN_FOLDER
+from unstuck.observe.source.sites import OWN_FOLDER
 
 unseen_by_functions = torch._C.DisableTorchFunction
 unseen_by_dispatch = torch._C._DisableTorchDispatch

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.naming import Names, role, unwrapped
-from unstuck.observe.sites import Sites, local_variables
+from unstuck.observe.source.naming import Names, role, unwrapped
+from unstuck.observe.source.sites import Sites, local_variables
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import LayerRole

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unstuck.observe.sites import Sites, locate
+from unstuck.observe.source.sites import Sites, locate
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.version import VERSION

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-from unstuck.observe.sites import OWN_FOLDER
+from unstuck.observe.source.sites import OWN_FOLDER
 
 _BORDER = ("capture", "guard", "quiet", "recursion", "watcher")  # modules whose frames come first
 

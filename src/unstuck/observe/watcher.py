@@ -12,13 +12,11 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from unstuck.observe import ending, failure, graph
+from unstuck.observe import failure, graph
 from unstuck.observe.budget import Budget, Turns
 from unstuck.observe.capture import Capture
 from unstuck.observe.guard import Guard
-from unstuck.observe.lines import LineNotes
 from unstuck.observe.models import Models, any_compiled
-from unstuck.observe.naming import Names
 from unstuck.observe.probes.batchnorm import BatchNormProbe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.probes.finite import FiniteProbe
@@ -39,8 +37,11 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.slots import SlotProbe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.quiet import QuietSteps
-from unstuck.observe.reservoir import Reservoir
-from unstuck.observe.sites import Sites
+from unstuck.observe.samples import ending
+from unstuck.observe.samples.reservoir import Reservoir
+from unstuck.observe.source.lines import LineNotes
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.stop import Stop, StopTraining
 from unstuck.observe.tensors import is_plain
 from unstuck.observe.untraced import spare_compiler

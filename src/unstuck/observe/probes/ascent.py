@@ -8,7 +8,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Ascent

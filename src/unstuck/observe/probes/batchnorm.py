@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.observe.naming import Names
+from unstuck.observe.source.naming import Names
 from unstuck.observe.tensors import is_plain, observable, transfer
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import BATCH_NORM_GAP, BATCH_NORM_VALUES

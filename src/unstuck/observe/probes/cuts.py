@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Cut

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import (
     all_finite,
     anywhere,

@@ -15,9 +15,9 @@ from torch import nn
 from unstuck.observe import graph
 from unstuck.observe.guard import Guard
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.naming import Names, numbered
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.sites import OWN_FOLDER, Site, Sites
+from unstuck.observe.source.naming import Names, numbered
+from unstuck.observe.source.sites import OWN_FOLDER, Site, Sites
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Activation, Initialisation

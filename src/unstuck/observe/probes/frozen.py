@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.naming import Names
-from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Freezing

@@ -13,8 +13,8 @@ from torch.utils.hooks import unserializable_hook
 from unstuck.observe import graph
 from unstuck.observe.guard import Guard
 from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
-from unstuck.observe.naming import Names
 from unstuck.observe.probes.channels import ChannelProbe
+from unstuck.observe.source.naming import Names
 from unstuck.observe.tensors import (
     evenly,
     is_plain,

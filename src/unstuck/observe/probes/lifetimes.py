@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.signals import LIVE_GRAPHS

@@ -10,10 +10,8 @@ import torch
 from torch._C._functorch import is_functorch_wrapped_tensor
 
 from unstuck.observe import graph
-from unstuck.observe.naming import numbered
 from unstuck.observe.probes import received
 from unstuck.observe.probes.ascent import AscentProbe
-from unstuck.observe.probes.batch import Batch, Role
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
@@ -22,7 +20,9 @@ from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe, Place
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
 from unstuck.record.thinning import Rows
 from unstuck.record.writer import RecordWriter

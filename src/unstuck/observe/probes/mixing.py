@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Pasted

@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.naming import Names
-from unstuck.observe.probes.batch import Batch, Role
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import ModeSwitch

@@ -11,7 +11,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.optimizers import Clearing

@@ -12,8 +12,8 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.naming import Names, numbered
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.naming import Names, numbered
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import (
     FirstValues,
     by_device,

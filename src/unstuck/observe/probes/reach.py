@@ -9,9 +9,9 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.naming import Names
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.naming import Names
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import mark, readable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Unregistered

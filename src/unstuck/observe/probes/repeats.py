@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from unstuck.observe.probes.batch import Batch
-from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.samples.batch import Batch
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Fetch, Loader

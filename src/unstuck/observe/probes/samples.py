@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.probes.batch import Batch, Role
-from unstuck.observe.probes.overlap import OverlapProbe
-from unstuck.observe.reservoir import Reservoir
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.samples.overlap import OverlapProbe
+from unstuck.observe.samples.reservoir import Reservoir
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import first_columns, is_plain, observable
 
 FIRST_STEPS = 128  # in which every training batch is hashed

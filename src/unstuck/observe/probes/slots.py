@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.observe.naming import Names, unwrapped
-from unstuck.observe.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.naming import Names, unwrapped
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Pasted

@@ -11,7 +11,7 @@ import torch
 from unstuck.observe import graph
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import (
     evenly,
     is_plain,

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.probes.repeats import loader_fact
-from unstuck.observe.sites import Sites
+from unstuck.observe.source.sites import Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.signals import COPIED_GENERATORS

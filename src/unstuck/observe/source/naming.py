@@ -10,7 +10,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.sites import Site, Sites
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unstuck.observe.kept import Contents, Rows, Samples
+from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR

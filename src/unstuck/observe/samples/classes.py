@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.kept import Samples
+from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import BINARY, LOGITS
 

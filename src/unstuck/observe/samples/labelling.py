@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unstuck.observe.cheap import best, chosen, learners, views
-from unstuck.observe.classes import Classes, are_positions, classes_of
-from unstuck.observe.kept import Contents, Samples
-from unstuck.observe.probes.noise import noise, write_noise
-from unstuck.observe.probes.pairing import (
+from unstuck.observe.samples.cheap import best, chosen, learners, views
+from unstuck.observe.samples.classes import Classes, are_positions, classes_of
+from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.noise import noise, write_noise
+from unstuck.observe.samples.pairing import (
     class_targets,
     ranked,
     write_dependence,
     write_network,
 )
-from unstuck.observe.probes.recall import write_recall, write_separability
+from unstuck.observe.samples.recall import write_recall, write_separability
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import INPUT_KINDS

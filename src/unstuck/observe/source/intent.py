@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 
-from unstuck.observe.sites import syntax_tree
+from unstuck.observe.source.sites import syntax_tree
 from unstuck.schema.places import SourceLocation
 
 _HELD_OUT = frozenset({

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.classes import Classes
+from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats, Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from unstuck.observe.kept import Contents, Rows, Samples
-from unstuck.observe.samplewise import sample_losses
+from unstuck.observe.samples.kept import Contents, Rows, Samples
+from unstuck.observe.samples.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
 from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import CLASSES, target_among

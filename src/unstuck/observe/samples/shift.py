@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.kept import Contents, Samples
+from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from unstuck.observe.cheap import one_hot, ranks
-from unstuck.observe.classes import Classes
-from unstuck.observe.kept import Samples
+from unstuck.observe.samples.cheap import one_hot, ranks
+from unstuck.observe.samples.classes import Classes
+from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (

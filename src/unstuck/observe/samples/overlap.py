@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from unstuck.observe.sites import Site
+from unstuck.observe.source.sites import Site
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
 
 if TYPE_CHECKING:
-    from unstuck.observe.probes.batch import Batch
+    from unstuck.observe.samples.batch import Batch
 
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known

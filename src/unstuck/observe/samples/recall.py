@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.cheap import ranks
-from unstuck.observe.classes import Classes
+from unstuck.observe.samples.cheap import ranks
+from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (

@@ -19,7 +19,7 @@ from unstuck.schema.places import SourceLocation
 # Not the code object itself, whose hash reads all its instructions each time.
 Site = tuple[int, int]
 
-OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 
 
 def library_folders() -> tuple[str, ...]:

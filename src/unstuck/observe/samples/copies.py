@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from unstuck.observe.kept import Contents, Rows
+from unstuck.observe.samples.kept import Contents, Rows
 from unstuck.record.series import Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (

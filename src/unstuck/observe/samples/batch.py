@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unstuck.observe.reservoir import Chunk
+from unstuck.observe.samples.reservoir import Chunk
 
 
 class Role(StrEnum):

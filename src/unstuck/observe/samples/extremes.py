@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from unstuck.observe.kept import Rows, Samples
-from unstuck.observe.samplewise import sample_slopes
+from unstuck.observe.samples.kept import Rows, Samples
+from unstuck.observe.samples.samplewise import sample_slopes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unstuck.observe.kept import Samples
+from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats, Integers
 
 MOST = 1_000  # samples: some inverses of matrices of that size are the work

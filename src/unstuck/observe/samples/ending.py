@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unstuck.observe.classes import classes_of
-from unstuck.observe.intent import validates
-from unstuck.observe.kept import Contents, Samples
-from unstuck.observe.probes.copies import write_copies
-from unstuck.observe.probes.extremes import write_extremes
-from unstuck.observe.probes.labelling import write_labels
-from unstuck.observe.probes.more_data import write_learning_curve
-from unstuck.observe.probes.shift import write_shift
+from unstuck.observe.samples.classes import classes_of
+from unstuck.observe.samples.copies import write_copies
+from unstuck.observe.samples.extremes import write_extremes
+from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.labelling import write_labels
+from unstuck.observe.samples.more_data import write_learning_curve
+from unstuck.observe.samples.shift import write_shift
+from unstuck.observe.source.intent import validates
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.places import SourceLocation
