@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from unstuck.observe.budget import Budget
+from unstuck.observe.sampling import Budget
 from unstuck.record.reader import LOOKED
 from unstuck.record.schedule import FULL_STEPS
 from unstuck.schema import signals

@@ -47,7 +47,9 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "src" / "unstuck")
     for name, line in {
         "record/reader": "def later():\n    from unstuck import cli\n",
-        "observe/session": "import unstuck.judge.engine\nimport unstuck.record.reader\n",
+        "observe/session": "import unstuck.judge.engine\n",
+        "observe/stop": "from unstuck.observe import watcher\n",
+        "observe/samples/kept": "from unstuck.observe.samples import ending\n",
         "causes/signal_flow/dead_relu": "import torch\n",
         "newcomer": "",
         "schema/signals": "from unstuck.schema import findings\n",

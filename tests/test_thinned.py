@@ -28,7 +28,7 @@ from tools.records import kept
 from unstuck.judge import catalogue
 from unstuck.judge.engine import began_before, diagnose
 from unstuck.measures.looks import gaps
-from unstuck.observe.budget import Budget
+from unstuck.observe.sampling import Budget
 from unstuck.record.reader import Record, read_record
 from unstuck.record.schedule import FULL_STEPS, scheduled
 from unstuck.schema.findings import Absent, Diagnosis, Finding, Present, Unknown

@@ -23,14 +23,13 @@ from harness.apart import PACKAGE
 
 # The border itself: what it calls is beneath it. Before torch is there, the child has its own.
 BORDER = (
-    "observe/guard.py:", "observe/capture.py:Capture.tell", "observe/program.py:Child._start",
+    "observe/guard.py:", "observe/program.py:Child._start",
     "observe/program.py:Child._mark", "observe/program.py:Child._finish",
     "observe/program.py:Parent.",
 )
 # These belong to what calls them: they compare and look up, and there is nothing that can fail.
 TRIVIAL = (
-    "observe/capture.py:Capture.elsewhere",
-    "observe/recursion.py:Headroom.take_back", "observe/watcher.py:Watcher.maybe_stop",
+    "observe/calls.py:Calls.elsewhere", "observe/recursion.py:Headroom.take_back",
     "observe/stop.py:Stop.", "observe/program.py:TorchFinder.",
     "observe/program.py:Child._forget", "observe/program.py:Child._say",
     "observe/program.py:_without_our_frames", "observe/swap.py:uncompiled.",

@@ -151,7 +151,7 @@ def _step() -> int | None:
     """At which step the watcher is, if there is one by now."""
     from unstuck.observe.watcher import Watcher
 
-    return next((thing.step for thing in gc.get_objects() if type(thing) is Watcher), None)
+    return next((thing.moment.step for thing in gc.get_objects() if type(thing) is Watcher), None)
 
 
 # Running -----------------------------------------------------------------------------------------

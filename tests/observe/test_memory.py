@@ -24,6 +24,7 @@ from benchmarks import large
 from unstuck.observe import guard, identity, tensors
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes import flow, layers, losses, modes, parameters
+from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples import reservoir
 from unstuck.record.reader import read_record
 from unstuck.record.series import HEAD, even
@@ -324,7 +325,7 @@ def test_weights_of_hashes_do_not_grow_with_lengths(tmp_path: Path) -> None:
             optimizer.zero_grad()
             model(torch.randint(10, (4, length))).square().mean().backward()
             optimizer.step()
-        samples = watch._session._watcher.samples  # type: ignore[union-attr]
+        samples = watch._session._watcher.context.probe(SampleProbe)  # type: ignore[union-attr]
         assert len(samples._weights) == 1
 
 

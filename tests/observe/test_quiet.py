@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.observe.quiet import QuietSteps
+from unstuck.observe.fast_path import FastPath
 
 STEPS = 300  # beyond those in which every batch is hashed
 
@@ -176,14 +176,14 @@ def test_the_short_way_records_the_same(
     program: Callable[[Lesson], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    lasts = QuietSteps.lasts
+    lasts = FastPath.lasts
 
-    def noting(self: QuietSteps, sampled: bool, next_sample: float) -> bool:
-        taken.append(found := lasts(self, sampled, next_sample))
+    def noting(self: FastPath) -> bool:
+        taken.append(found := lasts(self))
         return found
 
-    monkeypatch.setattr(QuietSteps, "lasts", noting)
+    monkeypatch.setattr(FastPath, "lasts", noting)
     short = events(program, tmp_path / "short")
     assert any(taken)
-    monkeypatch.setattr(QuietSteps, "lasts", lambda self, sampled, next_sample: False)
+    monkeypatch.setattr(FastPath, "lasts", lambda self: False)
     assert events(program, tmp_path / "long") == short

@@ -52,13 +52,13 @@ def watched(
 ) -> tuple[Contents, Record]:
     """What was kept of a program, and its record."""
     kept: list[Contents] = []
-    probes = ending._probes
+    reductions = ending._reductions
 
-    def note(watcher: Any, contents: Contents, *rest: Any) -> Any:
-        kept.append(contents)
-        return probes(watcher, contents, *rest)
+    def note(left: ending.Left, *rest: Any) -> Any:
+        kept.append(left.contents)
+        return reductions(left, *rest)
 
-    monkeypatch.setattr(ending, "_probes", note)
+    monkeypatch.setattr(ending, "_reductions", note)
     with unstuck.watch(folder, overhead=overhead):
         program()
     return kept[0], read_record(folder)

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from unstuck.observe import capture
 from unstuck.observe.swap import Original, swap
+from unstuck.torch_api import LOSSES
 
 
 def positional(a: int, b: int = 2, *rest: int, c: int = 3, d: int, **more: int) -> Any:
@@ -209,7 +209,7 @@ SWAPPED = [
     torch.optim.Optimizer.__init__, torch.utils.data.DataLoader.__init__, torch.autograd.backward,
     torch.compile, torch.amp.GradScaler.scale,
     torch.nn.utils.clip_grad_norm_.__wrapped__, torch.nn.utils.clip_grad_value_.__wrapped__,
-    *(getattr(F, name) for name in capture.LOSSES),
+    *(getattr(F, name) for name in LOSSES),
 ]
 
 
@@ -252,7 +252,7 @@ def given_and_target(name: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.filterwarnings("ignore:reduction")
-@pytest.mark.parametrize("name", capture.LOSSES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_gives_the_same_and_is_pickled_as_itself(name: str) -> None:
     function = getattr(F, name)
     arguments = given_and_target(name)

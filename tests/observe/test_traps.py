@@ -35,7 +35,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
 from harness.apart import PRELOAD
-from unstuck.observe import capture
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.stop import STOPS_BEFORE_EXIT
 from unstuck.record.reader import EVENTS, Record, RecordWriter, read_record
@@ -52,6 +51,7 @@ from unstuck.schema.signals import (
     LEARNING_RATE,
     TRAIN_LOSS,
 )
+from unstuck.torch_api import LOSSES
 
 ALWAYS = 1e9  # an overhead that lets every scheduled step be sampled, whatever the clock says
 
@@ -1166,7 +1166,7 @@ def test_a_last_look_that_fails_stops_no_less(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(probe: LossProbe) -> Any:
-        if sys._getframe(1).f_code.co_name != "_step_ended":
+        if sys._getframe(1).f_code.co_name != "look_ended":
             raise ZeroDivisionError
         return places(probe)
 
@@ -1364,7 +1364,7 @@ def hooked_functions() -> list[Any]:
         nn.Module.__init__, nn.Module._wrapped_call_impl, nn.Module.load_state_dict,
         torch.optim.Optimizer.__init__, DataLoader.__init__, torch.autograd.backward, torch.compile,
         torch.amp.GradScaler.scale, *clips,
-        *(getattr(F, name) for name in capture.LOSSES),
+        *(getattr(F, name) for name in LOSSES),
     ]
 
 
@@ -1446,21 +1446,21 @@ FAILING = [
     ("unstuck.observe.source.naming", "Names", "model_fact"),
     ("unstuck.observe.source.sites", "Sites", "here"),
     ("unstuck.observe.source.sites", "Sites", "location"),
-    ("unstuck.observe.budget", "Budget", "sampled_step_ended"),
-    ("unstuck.observe.probes.samples", "SampleProbe", "forward"),
-    ("unstuck.observe.probes.layers", "LayerProbe", "begin"),
-    ("unstuck.observe.probes.layers", "LayerProbe", "called"),
-    ("unstuck.observe.probes.layers", "LayerProbe", "end"),
+    ("unstuck.observe.sampling", "Budget", "sampled_step_ended"),
+    ("unstuck.observe.probes.samples", "SampleProbe", "model_called"),
+    ("unstuck.observe.probes.layers", "LayerProbe", "before_call"),
+    ("unstuck.observe.probes.layers", "LayerProbe", "layer_called"),
+    ("unstuck.observe.probes.layers", "LayerProbe", "model_called"),
     ("unstuck.observe.probes.layers", "LayerProbe", "graph"),
-    ("unstuck.observe.probes.layers", "LayerProbe", "flush"),
-    ("unstuck.observe.probes.losses", "LossProbe", "model_output"),
-    ("unstuck.observe.probes.losses", "LossProbe", "computed"),
-    ("unstuck.observe.probes.losses", "LossProbe", "before_backward"),
-    ("unstuck.observe.probes.losses", "LossProbe", "clipped"),
-    ("unstuck.observe.probes.losses", "LossProbe", "finish"),
+    ("unstuck.observe.probes.layers", "LayerProbe", "look_ended"),
+    ("unstuck.observe.probes.losses", "LossProbe", "model_called"),
+    ("unstuck.observe.probes.losses", "LossProbe", "loss_computed"),
+    ("unstuck.observe.probes.losses", "LossProbe", "loss_differentiated"),
+    ("unstuck.observe.probes.backward", "BackwardProbe", "clipped"),
+    ("unstuck.observe.probes.losses", "LossProbe", "training_ended"),
     ("unstuck.observe.probes.constant", "ConstantLoss", "add"),
     ("unstuck.observe.probes.constant", "ConstantLoss", "value"),
-    ("unstuck.observe.probes.finite", "FiniteProbe", "remember_lines"),
+    ("unstuck.observe.probes.finite", "FiniteProbe", "graph"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "optimizer_built"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "before_step"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "after_step"),
@@ -1511,9 +1511,9 @@ def test_a_watcher_that_fails_says_so_once_and_lets_the_program_be(
     place: tuple[str, str, str], calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if place[2] == "finish" and calls:
+    if place[2] == "training_ended" and calls:
         pytest.skip("called once")
-    if place[2] in ("optimizer_built", "register", "model_fact", "remember_lines") and calls:
+    if place[2] in ("optimizer_built", "register", "model_fact") and calls:
         calls = 0
     seed()
     bare = clipping()

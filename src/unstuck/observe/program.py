@@ -244,7 +244,7 @@ class Child:
                 argv=tuple(self._target) if self._text else (),
                 program_folder=session.program_folder(self._target, self._spec),
                 say=lambda sentence: self._say(FAILED, sentence),
-                record=options.get("record"),
+                record=options.get("record"), signals=options.get("signals"),
             ))
             self._stop = stop.StopTraining
             self._say(WATCHING, "")

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ class Options:
     `folder` must not hold a record yet. `overhead` is the share of the run's time that sampling
     may cost. `program_folder` is the folder of the program's script or top package. `say` takes a
     sentence for the user, about a failure of ours, and raises nothing. `record` is the record's id.
+    `signals` are the names of those that are wanted, so that only what they need is measured; None
+    for all.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Options:
     program_folder: str | None = None
     say: Callable[[str], None] | None = None
     record: str | None = None
+    signals: Collection[str] | None = None
 
 
 class AlreadyWatching(RuntimeError):
@@ -78,14 +81,15 @@ class Session:
             str(torch.__version__), platform.platform(), devices,
         ), 0)
         sites = Sites(options.program_folder, options.program_text)
-        watcher = Watcher(writer, sites, options.overhead, options.max_steps)
+        watcher = Watcher(
+            writer, sites, options.overhead, options.max_steps, options.signals)
         watcher.say = options.say
         try:
             watcher.start()
             writer.flush()
             return cls(watcher, sites)
         except BaseException:  # also a key, or an exception of a handler of the program's own
-            watcher.capture.remove()
+            watcher.remove()
             raise
 
     @property
@@ -107,7 +111,7 @@ def check_alone() -> None:
     Raises:
         AlreadyWatching: it is.
     """
-    from unstuck.observe.capture import watching
+    from unstuck.observe.hooks.taps import watching
 
     if watching():
         raise AlreadyWatching("this process is already being watched")

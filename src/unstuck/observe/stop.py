@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
 # A program that catches everything may go on after it was told to stop: so often is it told again.
 STOPS_BEFORE_EXIT = 20
 
@@ -11,19 +17,37 @@ class StopTraining(BaseException):
 
 
 class Stop:
-    """Whether and how often a training was told to stop at `max_steps`."""
+    """Tells a training to stop at `max_steps`, again and again.
 
-    def __init__(self, max_steps: int | None) -> None:
+    Args:
+        max_steps: None if it may go on.
+        first: called when it is told for the first time, while all is still held.
+        last: called when it was told too often in vain, before the process exits.
+    """
+
+    def __init__(
+        self, max_steps: int | None, first: Callable[[], None], last: Callable[[], None]
+    ) -> None:
         self.max_steps = max_steps
+        self.step = math.inf if max_steps is None else max_steps
         self.told = 0
+        self._first = first
+        self._last = last
 
-    def is_due(self, step: int) -> bool:
-        """Whether so many steps are enough; counts how often that was so."""
-        due = self.max_steps is not None and step >= self.max_steps
-        self.told += due
-        return due
+    def check(self, step: int) -> None:
+        """Nothing before so many steps.
 
-    @property
-    def in_vain(self) -> bool:
-        """Whether the program has swallowed it too often."""
-        return self.told > STOPS_BEFORE_EXIT
+        Raises:
+            StopTraining: there have been as many.
+        """
+        if step < self.step:
+            return
+        self.told += 1
+        if self.told == 1:
+            self._first()
+        if self.told > STOPS_BEFORE_EXIT:
+            self._last()
+            with suppress(Exception):  # the program may have closed or replaced it
+                sys.stdout.flush()
+            os._exit(0)
+        raise StopTraining

@@ -6,6 +6,7 @@ those of our hooks as well.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from types import CodeType
@@ -13,7 +14,9 @@ from typing import Any
 
 from unstuck.observe.source.sites import OWN_FOLDER
 
-_BORDER = ("capture", "guard", "quiet", "recursion", "watcher")  # modules whose frames come first
+# Modules whose frames come first.
+_BORDER = ("calls", "fast_path", "guard", "hooks.backward", "hooks.initialisers", "hooks.losses",
+           "hooks.modules", "hooks.optimizers", "hooks.taps", "recursion", "stop")
 
 
 def spare_compiler() -> Callable[[Any], Any]:
@@ -31,6 +34,12 @@ def spare_compiler() -> Callable[[Any], Any]:
             skip_code(code)
     found: Callable[[Any], Any] = torch._C._dynamo.eval_frame.set_eval_frame
     return found
+
+
+def any_compiled() -> bool:
+    """Whether there is a compiled model already."""
+    return "torch._dynamo" in sys.modules and any(
+        type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects())
 
 
 def _codes(names: dict[str, Any]) -> Iterator[CodeType]:

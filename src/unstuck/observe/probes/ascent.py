@@ -33,7 +33,7 @@ _POSITIVE = graph.RESHAPES | {
 _DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
 
 
-class AscentProbe:
+class Ascents:
     """Notes losses that drive an error up in their first sampled backward passes."""
 
     def __init__(self, writer: RecordWriter, sites: Sites, finite: FiniteProbe) -> None:

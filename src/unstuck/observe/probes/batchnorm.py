@@ -7,27 +7,28 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.observe.source.naming import Names
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import is_plain, observable, transfer
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import BATCH_NORM_GAP, BATCH_NORM_VALUES
 
 ELEMENT_LIMIT = 1_000_000  # elements of an input whose statistics are taken
 
 
-class BatchNormProbe:
+class BatchNormProbe(Probe):
     """Looks at the batch normalisation layers in train mode, at sampled steps."""
 
-    def __init__(self, writer: RecordWriter, names: Names) -> None:
-        self._writer = writer
-        self._names = names
+    signals = (BATCH_NORM_GAP, BATCH_NORM_VALUES)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._values: dict[str, float] = {}
         self._gaps: dict[str, torch.Tensor] = {}
 
-    def called(self, module: nn.Module, args: Any) -> None:
-        """A layer was called, with gradients on."""
-        if not isinstance(module, nn.modules.batchnorm._BatchNorm) or not module.training or (
-            isinstance(module, nn.SyncBatchNorm)  # takes them from other processes, too
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Takes the statistics of the input."""
+        if not self._moment.learns or not module.training or (
+            not isinstance(module, nn.modules.batchnorm._BatchNorm)
+            or isinstance(module, nn.SyncBatchNorm)  # takes them from other processes, too
         ):
             return
         given = args[0] if args else None
@@ -47,7 +48,7 @@ class BatchNormProbe:
             self._gaps[name] = _gap(
                 given.detach(), module.running_mean, module.running_var, module.eps)
 
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         if not self._values:
             return

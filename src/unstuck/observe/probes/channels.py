@@ -12,8 +12,10 @@ ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
 SAMPLE_LIMIT = 32
 SMALLEST = 8  # pixels of a side below which borders outweigh neighbours
 
+SIGNALS = (CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS)
 
-class ChannelProbe:
+
+class Channels:
     """Holds two numbers on the device from the first convolution's call to the step's end."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.moments import Moments
+from unstuck.observe.probes.moments import Moments
 from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES
 

@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Cut
 from unstuck.schema.places import SourceLocation
 
@@ -36,7 +35,7 @@ class _Call:
     stack: tuple[Site, ...]  # the user's call sites, outermost first
 
 
-class CutProbe:
+class CutProbe(Probe):
     """Follows layer calls once a loss was seen that misses parameters which an optimizer holds.
 
     A cut lies between two layers if none of those called before it is reached by the loss and the
@@ -44,28 +43,26 @@ class CutProbe:
     does not look so.
     """
 
-    def __init__(
-        self, writer: RecordWriter, names: Names, sites: Sites, parameters: ParameterProbe
-    ) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
-        self._parameters = parameters
+    facts = (Cut,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
         self._calls: list[_Call] = []
         self._written: set[str] = set()
         self._site: Site | None = None  # where a model was last called from outside
         self._leafless = 0  # losses in a row that reach no parameter of any kind
         self._learning = False  # the model under way was called with gradients on
-        self.suspects = False  # the last loss missed a parameter
+        self._suspects = False  # the last loss missed a parameter
 
-    def model_called(self, learning: bool) -> None:
-        """A model is called from outside at a sampled step, with gradients on or off."""
-        self._learning = learning
+    def before_call(self, module: nn.Module) -> None:
+        """Notes from where a model is called, with gradients on or off."""
+        self._learning = self._moment.learns
         self._site = self._sites.here()
 
-    def called(self, module: nn.Module, args: Any) -> None:
-        """A layer was called within a model at a sampled step."""
-        if not self._learning or len(self._calls) >= CALLS:
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Notes the call, if anything is suspected."""
+        if not (self._suspects and self._learning) or len(self._calls) >= CALLS:
             return
         known = self._names.layer(module)
         own = tuple(id(p) for p in module.parameters(recurse=False) if p.requires_grad)
@@ -75,8 +72,9 @@ class CutProbe:
                 known[0], own, not given.requires_grad, _address(given), torch.is_grad_enabled(),
                 tuple(reversed(self._sites.stack()))))
 
-    def reached(self, nodes: list[Any], leaves: set[int], step: int) -> None:
-        """A loss has this graph and reaches these leaves."""
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Looks for a cut in the layers that were called, if the loss misses a parameter."""
+        step = self._moment.step
         calls, self._calls = self._calls, []
         held = self._parameters.held_now()
         # Without an optimizer the program may train tensors of its own by hand.
@@ -92,7 +90,7 @@ class CutProbe:
             id(p) for _, p in self._names.parameters()
             if p.requires_grad and id(p) in held and id(p) not in leaves
         }
-        self.suspects = bool(missed)
+        self._suspects = bool(missed)
         before: list[_Call] = []
         for call in calls:
             if missed.issuperset(call.own):
@@ -105,10 +103,10 @@ class CutProbe:
                 self._write(before, call, step)
             return
 
-    def rootless(self, step: int) -> None:
-        """The program asks for the gradient of a loss that has no graph."""
+    def no_graph(self) -> None:
+        """The loss leads to no parameter."""
         self._calls = []
-        self._whole(step)
+        self._whole(self._moment.step)
 
     def _whole(self, step: int) -> None:
         """The loss that is differentiated leads to no parameter at all."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Sites
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import (
     all_finite,
     anywhere,
@@ -21,7 +21,6 @@ from unstuck.observe.tensors import (
     pieces,
     share,
 )
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import INPUT_NON_FINITE
@@ -40,18 +39,24 @@ NEAR = 200  # graph nodes behind an operation among which its layer is looked fo
 OPERANDS = "its operands are the first non-finite values"
 
 
-class FiniteProbe:
+class FiniteProbe(Probe):
     """Looks for the origin once a loss is found to be non-finite."""
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
+    signals = (INPUT_NON_FINITE,)
+    facts = (NonFinite,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self.given: Sequence[weakref.ref[torch.Tensor]] = ()  # what the model was last called with
 
-    def model_called(self, args: Any, kwargs: Any) -> None:
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Remembers what the model is trained with."""
+        if self._moment.learns:
+            self.remember(args, kwargs)
+
+    def remember(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
         given = (*args, *kwargs.values()) if kwargs else args
         self.given = [weakref.ref(value) for value in given if is_plain(value)]
@@ -60,9 +65,9 @@ class FiniteProbe:
         """What the model was last called with, as far as it still exists."""
         return [tensor for known in self.given if (tensor := known()) is not None]
 
-    def remember_lines(self, nodes: list[Any]) -> None:
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
-        for node, name, ordinal in graph.numbered(nodes):
+        for node, name, ordinal in graph.numbered(nodes) if self._moment.traced else ():
             line = self.line_of(node)
             if line is not None:
                 self._lines[name, ordinal] = line

@@ -13,14 +13,13 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.guard import Guard
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.source.naming import Names, numbered
-from unstuck.observe.source.sites import OWN_FOLDER, Site, Sites
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.sites import OWN_FOLDER, Site
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
-from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.models import Activation, Initialisation
+from unstuck.schema.facts.models import Initialisation
 from unstuck.schema.facts.optimizers import Scheduler
 from unstuck.schema.signals import (
     CURVED_OPERATIONS,
@@ -66,17 +65,15 @@ class _Product:
     inputs: list[Any]
 
 
-class FlowProbe:
+class FlowProbe(Probe):
     """Looks at weights before the first update, at the graph, and at learning rate schedules."""
 
-    def __init__(
-        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe, guard: Guard
-    ) -> None:
-        self._writer = writer
-        self._guard = guard
-        self._names = names
-        self._sites = sites
-        self._finite = finite
+    signals = (CURVED_OPERATIONS, SCHEDULER_CALLS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS)
+    facts = (Initialisation, Scheduler)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
         self._initialised: dict[int, tuple[str, Site | None, int]] = {}  # by where the values lie
         self._met: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
@@ -137,8 +134,9 @@ class FlowProbe:
                     name, found[0], self._sites.location(found[1])), step)
 
     # Graph --------------------------------------------------------------------------------------
-    def graph(self, nodes: list[Any], step: int) -> None:
-        """Looks at the graph behind a loss at a sampled step, before its backward."""
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Looks at the weights first, then at the operations of the graph."""
+        step = self._moment.step
         self._first_look(step)
         if len(nodes) > GRAPH_LIMIT:
             return
@@ -153,13 +151,6 @@ class FlowProbe:
         if step < GRAPH_STEPS:
             self._stacks(products, step)
         self._repeats(products)
-
-    def activation(self, node: Any, place: str, step: int) -> None:
-        """A sigmoid or tanh that is a function, in a graph that torch noted the lines of."""
-        line = self._finite.line_of(node)
-        if line is not None:
-            location = self._sites.operation(*line, node.name())
-            self._writer.fact(Activation(place, location), step)
 
     def _product(self, node: Any) -> _Product | None:
         """A node that multiplies by a parameter of a known model."""
@@ -244,7 +235,7 @@ class FlowProbe:
             for index, node in enumerate((found[0], found[-1])):
                 node.register_prehook(self._guard.guarded(_noting(norms, index)))
 
-    def drop(self) -> None:
+    def left_halfway(self) -> None:
         """Forgets what was noted of a step that was left halfway."""
         self._growth = {}
 
@@ -253,26 +244,24 @@ class FlowProbe:
         """Notes where a scheduler is constructed."""
         self._built[scheduler] = (self._sites.here(scheduler),)
 
-    def knows_scheduler(self, scheduler: Any) -> bool:
-        """Whether the program's call of its `step` was seen before."""
-        return scheduler in self._schedulers
-
-    def scheduled(self, scheduler: Any, optimizer: str | None, step: int) -> None:
-        """The program calls a scheduler's `step` for the first time."""
+    def scheduler_steps(self, scheduler: Any) -> None:
+        """Writes the scheduler when the program calls its `step` for the first time."""
+        if scheduler in self._schedulers:
+            return
         kind = type(scheduler).__name__
         if self._kinds.get(kind, 0) >= MOST_NAMED:
             self._schedulers[scheduler] = f"{kind}-{MOST_NAMED}"
             return
         name = self._schedulers[scheduler] = numbered(self._kinds, kind)
         self._writer.fact(Scheduler(
-            name, kind, optimizer,
+            name, kind, self._parameters.name_of(getattr(scheduler, "optimizer", None)),
             self._sites.location((self._built.get(scheduler) or (None,))[0]),
             self._sites.location(self._sites.here()),
             _length(scheduler), _target(scheduler),
-        ), step)
+        ), self._moment.step)
 
     # End of the step ----------------------------------------------------------------------------
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         pairs = {n: (a, b) for n, (a, b) in self._growth.items() if a is not None and b is not None}
         numbers = transfer([t for pair in pairs.values() for t in pair])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Freezing
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import FROZEN
@@ -20,7 +20,7 @@ from unstuck.schema.signals import FROZEN
 LIMIT = 2_000  # parameters of a model that are looked at
 
 
-class FrozenProbe:
+class FrozenProbe(Probe):
     """Looks at frozen parameters at sampled steps only.
 
     A parameter is fresh if its module was constructed here (a copy or an unpickled model is not),
@@ -28,10 +28,11 @@ class FrozenProbe:
     it, and its values have rested since they were first seen.
     """
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
+    signals = (FROZEN,)
+    facts = (Freezing,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._trained: ByIdentity[torch.Tensor, bool] = ByIdentity()
         # What the optimizer built last was to train.
         self._latest: ByIdentity[torch.Tensor, bool] = ByIdentity()
@@ -54,8 +55,16 @@ class FrozenProbe:
             if parameter.requires_grad:
                 self._latest[parameter] = True
 
-    def reached(self, leaves: set[int], step: int) -> None:
-        """A loss reaches these leaves: writes of each frozen parameter whether it is fresh."""
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Writes of each frozen parameter whether it is fresh."""
+        self._look(leaves)
+
+    def no_graph(self) -> None:
+        """Writes the same of a loss that reaches nothing."""
+        self._look(set())
+
+    def _look(self, leaves: set[int]) -> None:
+        step = self._moment.step
         for _, parameter in self._names.parameters():
             if id(parameter) in leaves:
                 self._trained[parameter] = True

@@ -8,16 +8,16 @@ import weakref
 import torch
 from torch.optim.optimizer import Optimizer
 
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import first_elements, held_by, observable, transfer
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together
 
 
-class GradientNoiseProbe:
+class GradientNoiseProbe(Probe):
     """Keeps the gradient of a sampled step until the next step of the same optimizer.
 
     Two independent batches of B samples are a batch of B and one of 2 B, for which appendix A of
@@ -26,22 +26,22 @@ class GradientNoiseProbe:
     both are written; one transfer for each pair.
     """
 
-    def __init__(self, writer: RecordWriter, parameters: ParameterProbe) -> None:
-        self._writer = writer
-        self._parameters = parameters
+    signals = (GRADIENT_PRODUCT, GRADIENT_SQUARE)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
         self._kept: tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor],
                                                              torch.Tensor]]] | None = None
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the gradient of the step before is kept."""
-        return self._kept is not None
+    def quiet_until(self, step: int) -> float:
+        """No step is, while the gradient of the step before is kept."""
+        return step if self._kept is not None else math.inf
 
-    def before_step(
-        self, optimizer: Optimizer, closure: bool, step: int, sampled: bool
-    ) -> None:
-        """The gradients of an optimizer are complete; does nothing unless sampled or waiting."""
-        if not (sampled or self.waiting):
+    def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
+        """The gradients are complete: compares them with those that are kept, and keeps them."""
+        sampled, step = self._moment.sampled, self._moment.step
+        if optimizer is None or not (sampled or self._kept is not None):
             return
         kept, self._kept = self._kept, None
         if closure:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import is_plain, observable, pieces
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import target_among
 
 MOST_CLASSES = 1_000
 
 
-class LabelProbe:
+class LabelProbe(Probe):
     """How much the labels of one step agree among themselves, and with those of other steps."""
 
-    def __init__(self, writer: RecordWriter) -> None:
-        self._writer = writer
+    signals = (LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._now: dict[str, torch.Tensor] = {}  # how often each class came in this step
         self._all: dict[str, torch.Tensor] = {}  # and in all sampled steps so far
         self._within: dict[str, float] = {}  # pairs of equal labels within steps
         self._pairs: dict[str, float] = {}  # all pairs within steps
 
-    def add(self, place: str, args: Any) -> None:
-        """What a loss receives at a sampled step. Only class labels, one a sample, are read."""
+    def loss_computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """Counts the labels, at a sampled step and with gradients on."""
+        if self._moment.sampled and is_plain(result) and result.requires_grad:
+            self._add(function, args)
+
+    def _add(self, place: str, args: Any) -> None:
+        """Counts labels; only those of classes, one a sample, are read."""
         target = target_among(place, args)
         if not is_plain(target) or target.ndim != 1 or not observable(target) or (
             target.is_floating_point() or target.dtype is torch.bool
@@ -40,7 +50,7 @@ class LabelProbe:
         before = self._now.get(place)
         self._now[place] = counts if before is None else before + counts
 
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         within: dict[str, float] = {}
         between: dict[str, float] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,11 @@ from torch import nn
 from torch.utils.hooks import unserializable_hook
 
 from unstuck.observe import graph
-from unstuck.observe.guard import Guard
-from unstuck.observe.moments import ConstantInputs, Moments, identical_rows
-from unstuck.observe.probes.channels import ChannelProbe
-from unstuck.observe.source.naming import Names
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes import channels
+from unstuck.observe.probes.channels import Channels
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.tensors import (
     evenly,
     is_plain,
@@ -26,8 +27,7 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.models import Activation, LayerRole
 from unstuck.schema.signals import (
     BATCH_SIZE,
     CONSTANT_INPUT_SHARE,
@@ -60,19 +60,25 @@ _WEIGHTED = (
 )
 
 
-class LayerProbe:
+class LayerProbe(Probe):
     """Collects tensors on their device during a sampled step; one transfer at its end."""
 
-    def __init__(self, writer: RecordWriter, names: Names, guard: Guard) -> None:
-        self._writer = writer
-        self._names = names
-        self._guard = guard
+    signals = (
+        BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, INPUT_DEVIATION, INPUT_MEAN,
+        INPUT_NON_FINITE, OUTPUT_DEVIATION, OUTPUT_GRADIENT, OUTPUT_MEAN, SATURATED_SHARE,
+        SILENT_SHARE, *channels.SIGNALS,
+    )
+    facts = (Activation,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._finite = context.probe(FiniteProbe)
         self.first_layer: str | None = None
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
         self._inputs = Moments()
         self._constant = ConstantInputs()
-        self._channels = ChannelProbe()
+        self._channels = Channels()
         self._identical: bool | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_met = False  # in this step
@@ -88,15 +94,17 @@ class LayerProbe:
         self._batch: int | None = None
 
     # Forward ------------------------------------------------------------------------------------
-    def begin(self) -> None:
-        """A model is called from outside."""
-        self._fed_by, self._fed_role = "", LayerRole.OTHER
-        self._places.clear()
+    def before_call(self, module: nn.Module) -> None:
+        """Begins with the first layer of a model."""
+        if self._moment.learns and self._names.is_model(module):
+            self._fed_by, self._fed_role = "", LayerRole.OTHER
+            self._places.clear()
 
-    def called(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A layer was called within the model."""
-        if next(module.children(), None) is not None and not isinstance(
-            module, nn.MultiheadAttention
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Measures what goes into a layer and what comes out of it."""
+        if not self._moment.learns or (
+            next(module.children(), None) is not None
+            and not isinstance(module, nn.MultiheadAttention)
         ):
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
@@ -209,28 +217,25 @@ class LayerProbe:
         if not _is_full(self._saturated, place):
             _add(self._saturated, place, ends.float().mean())
 
-    def end(self, args: Any, kwargs: Any, output: Any) -> None:
-        """A call of a model from outside has ended."""
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Looks at the batch and at what the model makes of it, at a sampled step."""
+        if not (self._moment.sampled and self._moment.learns):
+            return
         if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
         first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
 
-    def drop(self) -> None:
+    def left_halfway(self) -> None:
         """Forgets what was collected of a step that was left halfway."""
         self._statistics, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
         self._by_module.clear()
         self._batch, self._identical, self._input_met = None, None, False
 
     # Backward -----------------------------------------------------------------------------------
-    def graph(
-        self, nodes: list[Any], found: Callable[[Any, str], None] | None = None
-    ) -> None:
-        """Finds activations that are functions, not modules, in the graph of a loss.
-
-        `found` is called with each sigmoid or tanh, and its place.
-        """
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Finds activations that are functions, not modules, in the graph of a loss."""
         with torch.no_grad():
             for node in nodes:
                 name = node.name()
@@ -249,11 +254,13 @@ class LayerProbe:
                                     else LayerRole.OTHER)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
-                    if found is not None:
-                        found(node, place)
+                    line = self._finite.line_of(node) if self._moment.traced else None
+                    if line is not None:
+                        location = self._sites.operation(*line, name)
+                        self._writer.fact(Activation(place, location), self._moment.step)
 
     # End of the step ----------------------------------------------------------------------------
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         with torch.no_grad():
             self._write_statistics(step)

@@ -33,7 +33,7 @@ class _Token:
     __slots__ = ("__weakref__",)
 
 
-class LifetimeProbe:
+class Lifetimes:
     """Puts a token into a node of each graph that it follows and sees which of them live on."""
 
     def __init__(self, writer: RecordWriter, sites: Sites) -> None:

@@ -7,31 +7,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
-from unstuck.observe.probes import received
-from unstuck.observe.probes.ascent import AscentProbe
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes import received, targets
+from unstuck.observe.probes.ascent import Ascents
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
-from unstuck.observe.probes.lifetimes import FIRST_STEPS, LifetimeProbe, Place
+from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.observe.probes.targets import TargetProbe, stretched, target_of
+from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.source.naming import numbered
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
 from unstuck.record.thinning import Rows
-from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.losses import Backward, Loss
-from unstuck.schema.facts.optimizers import Clipping
+from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals import (
-    CLIP_NORM,
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
+    LIVE_GRAPHS,
     LOSS_FACTOR,
     SEEN_LOSS,
     TRAIN_LOSS,
@@ -70,52 +71,54 @@ class _Pending:
     age: int = 0
 
 
-class LossProbe:
+class LossProbe(Probe):
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
-    def __init__(
-        self, writer: RecordWriter, sites: Sites, samples: SampleProbe, finite: FiniteProbe,
-        layers: LayerProbe, lifetimes: LifetimeProbe,
-    ) -> None:
-        self._layers = layers
-        self._targets = TargetProbe(writer, sites, finite, layers)
-        self._writer = writer
-        self._sites = sites
-        self._samples = samples
-        self._finite = finite
-        self._lifetimes = lifetimes
-        self._ascents = AscentProbe(writer, sites, finite)
+    signals = (
+        CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
+        *received.SIGNALS, *targets.SIGNALS,
+    )
+    facts = (Ascent, Loss, RetainedGraph)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._samples = context.probe(SampleProbe)
+        self._finite = context.probe(FiniteProbe)
+        self._lifetimes = Lifetimes(self._writer, self._sites)
+        self._targets = Targets(
+            self._writer, self._sites, self._finite, context.probe(LayerProbe))
+        self._ascents = Ascents(self._writer, self._sites, self._finite)
         self.known: dict[tuple[str, Site | None], Known] = {}
-        self._names: dict[str, int] = {}
+        self._counts: dict[str, int] = {}  # of the names of each kind
         self._pending: dict[int, _Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
-        self.rows = LossRows(writer, finite)
-        self._backwards: set[Site | None] = set()
-        self._clips: set[Site | None] = set()
+        self.rows = LossRows(self._writer, self._finite)
         self._output: Output | None = None
         self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
 
     # Forward ------------------------------------------------------------------------------------
-    def model_output(self, output: Any, step: int) -> None:
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Remembers, until backward, what the model returned: a hand-written loss may be about it.
 
         A function that computes the loss may hold the only reference to it.
         """
+        if not (self._moment.sampled and self._moment.learns):
+            return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         self._output = None
         if is_plain(tensor) and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
             site = self._sites.here()
             if site not in self._outputs:
-                self._outputs[site] = numbered(self._names, OUTPUT)
-            self._lifetimes.follow(tensor.grad_fn, self._outputs[site], step)
+                self._outputs[site] = numbered(self._counts, OUTPUT)
+            self._lifetimes.follow(tensor.grad_fn, self._outputs[site], self._moment.step)
 
-    def computed(
-        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any,
-        step: int, sampled: bool,
+    def loss_computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:
-        """A loss function returned `result`, or raised (None)."""
+        """Keeps the value until a backward comes, or until it is clear that none does."""
+        step, sampled = self._moment.step, self._moment.sampled
         if not args or not is_plain(args[0]) or is_functorch_wrapped_tensor(args[0]):
             return
         site = self._sites.called_from(HOOK_FRAMES)
@@ -155,15 +158,14 @@ class LossProbe:
         """A loss of a model call whose batch was not hashed waits for its backward."""
         self._pending[number] = _Pending(value, known, None, weight)
 
-    @property
-    def at_rest(self) -> bool:
+    def is_at_rest(self) -> bool:
         """Whether no loss waits for anything."""
         return not self._pending and not self._passes
 
-    def scaled(self, unscaled: Any, result: Any) -> None:
-        """A gradient scaler multiplied a loss: the record holds the loss itself."""
-        if is_plain(unscaled) and is_plain(result) and result.grad_fn is not None:
-            self._scaled = {graph.sequence(result.grad_fn): value_of(unscaled)}
+    def loss_scaled(self, unscaled: Any, scaled: Any) -> None:
+        """The record holds the loss itself."""
+        if is_plain(unscaled) and is_plain(scaled) and scaled.grad_fn is not None:
+            self._scaled = {graph.sequence(scaled.grad_fn): value_of(unscaled)}
 
     def _looked_at(self, value: Number, weight: int, role: Role) -> None:
         total, count = self._passes.get(role, (0.0, 0))
@@ -180,8 +182,9 @@ class LossProbe:
             self._writer.row(signal, step, mean)
 
     # Backward -----------------------------------------------------------------------------------
-    def before_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> None:
-        """A tensor is about to be differentiated."""
+    def loss_differentiated(self, loss: torch.Tensor) -> None:
+        """Writes the loss that this is, if it is known."""
+        step, sampled = self._moment.step, self._moment.sampled
         if self._passes:
             self._end_pass(step)
         if self._plain_backward(loss, step, sampled):
@@ -213,8 +216,8 @@ class LossProbe:
                 known = self._hand_written(root, sampled, step)
         else:
             known = self._hand_written(root, sampled, step)
+        self._output = None  # nothing of the program's is kept beyond its backward
         if sampled:
-            self._backward_site(step)
             self._ascents.note(root, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
@@ -232,8 +235,8 @@ class LossProbe:
         if direct.batch is not None:
             self._samples.trained(direct.batch)
         self._emit(direct.value, known, root, step, sampled)
+        self._output = None
         if sampled:
-            self._backward_site(step)
             self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
         return True
 
@@ -267,9 +270,13 @@ class LossProbe:
         self._looked_at(mean_of(pending.value), pending.weight, role)
         self._samples.only_looked_at(pending.batch, role)
 
-    def without_backward(self, step: int) -> None:
-        """A step was made by gradients that `torch.autograd.grad` computed: the last loss's."""
-        if self._pending:
+    def after_step(self, optimizer: Optimizer | None) -> None:
+        """Without a backward, `torch.autograd.grad` has computed the gradients: the last loss's."""
+        moment = self._moment
+        if optimizer is not None and self._pending and not (
+            moment.backwards or moment.backwards_in_step
+        ):
+            step = moment.step
             number = max(self._pending)
             pending = self._pending.pop(number)
             self._write(pending.known, step)
@@ -287,8 +294,16 @@ class LossProbe:
             if constant is not None:
                 self._writer.row(CONSTANT_LOSS, step, constant, track)
 
-    def finish(self, step: int, whole: bool) -> None:
-        """The run has ended: everything that waits is written.
+    def look_ended(self, step: int) -> None:
+        """Counts the graphs that live on."""
+        self._lifetimes.count(self.places(), step)
+
+    def stopping(self) -> None:
+        """Counts them for the last time."""
+        self._lifetimes.count(self.places(), self._moment.step)
+
+    def training_ended(self, whole: bool) -> None:
+        """Writes everything that waits.
 
         A loss that waited for no backward yet counts only in a run that came to its `whole` end.
         """
@@ -296,7 +311,7 @@ class LossProbe:
             if pending.age or whole:
                 self._only_looked_at(pending)
         self._pending.clear()
-        self._end_pass(step)
+        self._end_pass(self._moment.step)
         self.rows.drain(None)
 
     # Facts --------------------------------------------------------------------------------------
@@ -310,7 +325,7 @@ class LossProbe:
         chain = graph.producers(given.grad_fn) if given.grad_fn is not None else []
         softmax = next((n for n in chain if "oftmax" in n.name()), None)
         fact = Loss(
-            numbered(self._names, function), function, False, self._sites.location(site),
+            numbered(self._counts, function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             str(getattr(target, "dtype", "")).removeprefix("torch."), constant.reduction,
             tuple(n.name() for n in chain),
@@ -337,7 +352,7 @@ class LossProbe:
         formula = read_formula(root, self._output)
         self._output = None
         if known is None:
-            name = numbered(self._names, "hand-written loss")
+            name = numbered(self._counts, "hand-written loss")
             fact = formula.fact(name, None)
             known = self.known[key] = Known(
                 name, fact, ConstantLoss(formula.function), self._writer.rows(TRAIN_LOSS, name))
@@ -358,22 +373,6 @@ class LossProbe:
                 self._write(known, step)
             received.write_target(self._writer, known.name, formula.target, step)
         return known
-
-    def _backward_site(self, step: int) -> None:
-        self._output = None  # nothing of the program's is kept beyond its backward
-        site = self._sites.here()
-        if site not in self._backwards:
-            self._backwards.add(site)
-            self._writer.fact(Backward(self._sites.location(site)), step)
-
-    def clipped(self, function: str, limit: Any, norm: Any, step: int) -> None:
-        """The program clipped gradients."""
-        site = self._sites.here()
-        if site not in self._clips:
-            self._clips.add(site)
-            self._writer.fact(Clipping(function, self._sites.location(site), float(limit)), step)
-        if is_plain(norm) and norm.device.type == "cpu":
-            self._writer.row(CLIP_NORM, step, float(norm))
 
     # What a loss receives -----------------------------------------------------------------------
     def _measure(self, known: Known, args: Any, kwargs: Any, step: int) -> None:

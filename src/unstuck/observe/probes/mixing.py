@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Pasted
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PASTED_SHARE
@@ -24,27 +22,28 @@ _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
 _VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
 
 
-class MixingProbe:
+class MixingProbe(Probe):
     """Compares the axis of an operation with the one along which the model gets its samples.
 
     The model's samples lie along the first axis of its input if its output has as many rows.
     """
 
-    def __init__(
-        self, writer: RecordWriter, names: Names, sites: Sites, finite: FiniteProbe
-    ) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
-        self._finite = finite
+    signals = (PASTED_SHARE,)
+    facts = (Pasted,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._finite = context.probe(FiniteProbe)
         self._turned: tuple[str, tuple[int, ...], Site | None] | None = None
         self._samples = 0  # in the batch that the model was called with last
         self._newest = -1  # node of that call
         self._known: set[str] = set()
 
-    def called(self, module: nn.Module, args: Any, step: int) -> None:
-        """A layer was called within the model at a sampled step."""
-        if step >= STEPS or self._turned is not None or module.__dict__.get("batch_first", True):
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Notes the first layer that takes time first."""
+        if not self._moment.learns or self._moment.step >= STEPS or self._turned is not None or (
+            module.__dict__.get("batch_first", True)
+        ):
             return
         given = args[0] if args else None
         if isinstance(module, nn.RNNBase | nn.MultiheadAttention) and isinstance(
@@ -54,8 +53,11 @@ class MixingProbe:
             if known is not None:
                 self._turned = known[0], tuple(given.shape), self._sites.here()
 
-    def model_called(self, args: Any, output: Any, step: int) -> None:
-        """A model's call from outside has ended."""
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Compares what the model got with what that layer took, at a sampled step."""
+        if not (self._moment.sampled and self._moment.learns):
+            return
+        step = self._moment.step
         turned, self._turned = self._turned, None
         self._newest = -1
         given = next((a for a in args if is_plain(a)), None)
@@ -76,13 +78,14 @@ class MixingProbe:
         ):
             self._found(name, "order", tuple(given.shape), shape, self._sites.location(site), step)
 
-    def graph(self, nodes: Sequence[Any], traced: bool, step: int) -> None:
-        """The graph behind a loss, before its backward at a sampled step.
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Looks for operations across samples.
 
-        It is looked at when torch has noted the lines of its operations, else at the last chance.
+        That is when torch has noted the lines of operations, else at the last chance.
         """
+        step = self._moment.step
         newest, self._newest = self._newest, -1
-        if newest < 0 or not (traced or step == STEPS - 1):
+        if newest < 0 or not (self._moment.traced or step == STEPS - 1):
             return
         for node in nodes:
             name = node.name()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Role
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Site, Sites
-from unstuck.record.writer import RecordWriter
+from unstuck.observe.source.sites import Site
+from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import ModeSwitch
 from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
@@ -65,34 +67,37 @@ class _Step:
     trained: dict[str, bool] = field(default_factory=dict)  # layer: in eval mode in all passes
 
 
-class ModeProbe:
+class ModeProbe(Probe):
     """Reads modes of layers at sampled steps, and in passes from which nothing is learned."""
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
+    signals = (EVAL_IN_TRAINING, TRAIN_IN_VALIDATION)
+    facts = (HeldOutPass, ModeSwitch)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._samples = context.probe(SampleProbe)
+        self._samples.judged = self._batch_judged
         self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
         self._named: set[str] = set()
         self._step = _Step()
-        self.waiting: list[Forward] = []  # passes that nothing was learned from so far
+        self._waiting: list[Forward] = []  # passes that nothing was learned from so far
         self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
         self._counts: dict[float, int] = {}  # how often each batch passed in this step
         self._last_pass: int | None = None
         self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
-        self.last: Forward | None = None
+        self._last: Forward | None = None
 
-    def switched(self, module: nn.Module) -> None:
-        """The program put a module into eval mode."""
+    def evaluation_mode(self, module: nn.Module) -> None:
+        """Notes where."""
         self._switches.pop(id(module), None)
         if len(self._switches) >= MOST_SWITCHES:
             del self._switches[next(iter(self._switches))]
         self._switches[id(module)] = (weakref.ref(module), self._sites.here())
 
     # Training in eval mode ----------------------------------------------------------------------
-    def called(self, module: nn.Module, output: Any) -> None:
-        """A layer was called, with gradients on, at a sampled step."""
-        if not depends(module) or len(self._step.seen) >= MOST_BATCHES:
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Notes the mode of a layer in training."""
+        if not self._moment.learns or not depends(module) or len(self._step.seen) >= MOST_BATCHES:
             return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         node = getattr(tensor, "grad_fn", None)
@@ -101,8 +106,8 @@ class ModeProbe:
             self._step.seen.append(_Seen(
                 weakref.ref(module), known[0], not module.training, graph.sequence(node)))
 
-    def graph(self, nodes: list[Any], step: int) -> None:
-        """A loss is about to be differentiated: the layers in its graph are trained."""
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """The layers in the graph of a loss are trained."""
         if not self._step.seen:
             return
         numbers = {graph.sequence(node) for node in nodes}
@@ -115,7 +120,7 @@ class ModeProbe:
             trained[seen.name] = trained.get(seen.name, True) and seen.eval
             if seen.eval and seen.name not in self._named:
                 self._named.add(seen.name)
-                self._name(seen, step)
+                self._name(seen, self._moment.step)
         self._step.seen = rest
 
     def _name(self, seen: _Seen, step: int) -> None:
@@ -134,23 +139,26 @@ class ModeProbe:
                 ModeSwitch(seen.name, self._sites.location(site), whole), step)
             return
 
-    def flush(self, step: int) -> None:
+    def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         trained = {name: float(only) for name, only in self._step.trained.items()}
         self._writer.sample(EVAL_IN_TRAINING, step, trained)
         self._step = _Step()
 
     # Validation in train mode -------------------------------------------------------------------
-    def forward(self, module: nn.Module, batch: Batch, learns: bool, step: int) -> None:
-        """A model was called from outside with a batch that was hashed."""
-        self.last = None
-        if learns:
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Notes the modes of a pass over a batch that was hashed."""
+        self._last = None
+        batch, step = self._samples.batch, self._moment.step
+        if batch is None:
+            return
+        if self._moment.learns:
             if module.training:
-                self.last = Forward(
+                self._last = Forward(
                     weakref.ref(module), self._sites.here(), batch.hashes[0], None)
                 if len(self._learning) >= MOST_WAITING:
                     del self._learning[next(iter(self._learning))]
-                self._learning[batch.hashes[0]] = self.last
+                self._learning[batch.hashes[0]] = self._last
             return
         if batch.role is not Role.HELD_OUT:
             return
@@ -161,10 +169,14 @@ class ModeProbe:
         sample = batch.hashes[0]
         if sample in self._counts or len(self._counts) < MOST_BATCHES:
             self._counts[sample] = self._counts.get(sample, 0) + 1
-        if len(self.waiting) >= MOST_PASSES:
+        if len(self._waiting) >= MOST_PASSES:
             return
-        self.last = Forward(weakref.ref(module), self._sites.here(), sample, self._modes(module))
-        self.waiting.append(self.last)
+        self._last = Forward(weakref.ref(module), self._sites.here(), sample, self._modes(module))
+        self._waiting.append(self._last)
+
+    def quiet_call(self) -> None:
+        """The last pass was none that was hashed."""
+        self._last = None
 
     def _modes(self, model: nn.Module) -> dict[str, bool]:
         if not self._names.knows(model):
@@ -174,7 +186,14 @@ class ModeProbe:
             if depends(module) and (known := self._names.layer(module)) is not None
         }
 
-    def judged(self, forward: Forward | None, role: Role) -> None:
+    def loss_computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """A loss without a graph judges the last pass."""
+        if is_plain(result) and not result.requires_grad:
+            self._judged(self._last, self._samples.role)
+
+    def _judged(self, forward: Forward | None, role: Role) -> None:
         """A loss was computed of a pass, and nothing learned from it."""
         if forward is None or role is not Role.HELD_OUT:
             return
@@ -182,25 +201,31 @@ class ModeProbe:
         if forward.layers is None:
             model = forward.model()
             forward.layers = self._modes(model) if model is not None else {}
-            self.waiting.append(forward)
+            self._waiting.append(forward)
 
-    def batch_judged(self, batch: Batch | None, role: Role) -> None:
+    def _batch_judged(self, batch: Batch | None, role: Role) -> None:
         """A loss of this batch could have reached backward, and never did."""
         if batch is not None:
-            self.judged(self._learning.get(batch.hashes[0]), role)
+            self._judged(self._learning.get(batch.hashes[0]), role)
 
-    def end_pass(self, step: int) -> None:
-        """Training goes on, or has ended: what was only looked at is written."""
-        passes, self.waiting = self.waiting, []
-        if not passes:
-            return
+    def is_at_rest(self) -> bool:
+        """Whether no pass waits for its end."""
+        return not self._waiting
+
+    def evaluation_ended(self) -> None:
+        """Writes what was only looked at."""
+        if self._waiting:
+            self._end_pass(self._moment.step)
+
+    def _end_pass(self, step: int) -> None:
+        passes, self._waiting = self._waiting, []
         rare = self._last_pass is None or step - self._last_pass >= RARE
         self._last_pass = step
         alone = len(self._names.models()) == 1
         counts, self._counts = self._counts, {}
         # A batch that is looked at and then trained on is none of a validation.
-        learns = self.last is not None and self.last.layers is None
-        trained = self.last.sample if self.last is not None and learns else None
+        learns = self._last is not None and self._last.layers is None
+        trained = self._last.sample if self._last is not None and learns else None
         modes: dict[str, float] = {}
         for forward in passes:
             if counts.get(forward.sample, 0) >= REPEATS or forward.sample == trained or (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import Any
 
@@ -10,21 +11,23 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.optimizers import Clearing
 from unstuck.schema.signals import EMPTY_STEP, UNUSED_BACKWARDS
 
 
-class OrderProbe:
+class OrderProbe(Probe):
     """Follows backward, clearing and step, at sampled steps and until the first step."""
 
-    def __init__(self, writer: RecordWriter, sites: Sites, parameters: ParameterProbe) -> None:
-        self._writer = writer
-        self._sites = sites
-        self._parameters = parameters
+    signals = (EMPTY_STEP, UNUSED_BACKWARDS)
+    facts = (Clearing,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
         self._reached: dict[int, weakref.ref[torch.Tensor]] = {}  # by a backward since the step
         self._cleared: tuple[Site | None] | None = None  # who cleared what the last backward left
         self._written: set[Site | None] = set()
@@ -35,20 +38,26 @@ class OrderProbe:
         self._first = FirstValues()
 
     @property
-    def settled(self) -> bool:
+    def _settled(self) -> bool:
         """Whether the gradients are known to be used."""
         return self._stepped or self._moved
 
+    def quiet_until(self, step: int) -> float:
+        """No step is, before the gradients are known to be used."""
+        return math.inf if self._settled else step
+
     # Backward -----------------------------------------------------------------------------------
-    def before_backward(self, step: int) -> None:
+    def before_backward(self) -> None:
         """Counts; until the first step it looks now and then whether anything uses gradients."""
+        if self._moment.within_step or (self._settled and not self._moment.sampled):
+            return
         self._cleared = None
         self._backwards += 1
-        if self.settled:
+        if self._settled:
             return
         done = self._backwards - 1
         if done & (done - 1) == 0:  # after 0, 1, 2, 4, 8, ... passes
-            self._look(done, step)
+            self._look(done, self._moment.step)
 
     def _look(self, done: int, step: int) -> None:
         unused: dict[str, float] = {}
@@ -72,7 +81,7 @@ class OrderProbe:
             self._writer.sample(UNUSED_BACKWARDS, step, {
                 name: 0.0 for _, name in self._parameters.living()})
 
-    def graph(self, nodes: list[Any]) -> None:
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Notes which leaves a sampled backward reaches."""
         for node in nodes:
             leaf = graph.variable(node)
@@ -84,8 +93,8 @@ class OrderProbe:
         return found is not None and found() is parameter
 
     # Clearing -----------------------------------------------------------------------------------
-    def clearing(self, owner: Optimizer | nn.Module) -> None:
-        """Gradients are about to be cleared at a sampled step, outside backward."""
+    def before_clearing(self, owner: Optimizer | nn.Module) -> None:
+        """Notes who clears what the last backward left."""
         if not self._reached or self._cleared is not None:
             return
         held = held_by(owner) if isinstance(owner, Optimizer) else nn.Module.parameters(owner)
@@ -93,13 +102,16 @@ class OrderProbe:
             self._cleared = (self._sites.here(),)
 
     # Steps --------------------------------------------------------------------------------------
-    def before_step(self, optimizer: Optimizer, closure: bool, step: int, sampled: bool) -> None:
+    def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """Looks whether the gradients that backward left are still there."""
+        if optimizer is None:
+            return
+        step = self._moment.step
         if not self._stepped:
             self._stepped = True
             self._used(step)
         # A closure computes its gradients within the step.
-        if sampled and not closure:
+        if self._moment.sampled and not closure:
             empty = self._empty(optimizer)
             if empty is not None:
                 name = self._parameters.name(optimizer)
@@ -109,7 +121,7 @@ class OrderProbe:
                     self._writer.fact(
                         Clearing(self._sites.location(self._cleared[0])), step)
 
-    def after_step(self) -> None:
+    def look_ended(self, step: int) -> None:
         """What comes now belongs to the next step."""
         if self._stepped:  # else many passes without a step were counted as one
             self._reached.clear()

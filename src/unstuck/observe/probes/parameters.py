@@ -12,8 +12,9 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.source.naming import Names, numbered
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import (
     FirstValues,
     by_device,
@@ -25,7 +26,6 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts import optimizers
 from unstuck.schema.signals import (
     CARRIED_GRADIENT,
@@ -60,13 +60,16 @@ class _Known:
         self.backwards = 0  # since that step
 
 
-class ParameterProbe:
+class ParameterProbe(Probe):
     """Measures parameters around optimizer steps."""
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
+    signals = (
+        CARRIED_GRADIENT, GRADIENT_NORM, HELD, LEARNING_RATE, REACHED, UPDATE_NORM, WEIGHT_NORM,
+    )
+    facts = (optimizers.Optimizer,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._optimizers: ByIdentity[Optimizer, _Known] = ByIdentity()
         self._count: dict[str, int] = {}
         self._latest: dict[str, _Known] = {}  # of each kind
@@ -75,12 +78,12 @@ class ParameterProbe:
         self._first = FirstValues()
         self._marks: ByIdentity[torch.Tensor, float] = ByIdentity()
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-        self.follows = False  # whether gradients left after a sampled step are followed
-        self.has_optimizer = False
+        self._follows = False  # whether gradients left after a sampled step are followed
+        self._has_optimizer = False
 
     # Optimizers ---------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:
-        """Notes a new optimizer and where it was built."""
+        """Notes the optimizer and where it was built."""
         self._know(optimizer, self._sites.here(optimizer))
 
     def _know(self, optimizer: Optimizer, site: Site | None) -> _Known:
@@ -95,7 +98,7 @@ class ParameterProbe:
                 known = _Known(before.name, site)
                 known.again, known.rates = True, before.rates
             self._optimizers[optimizer] = self._latest[kind] = known
-            self.has_optimizer = True
+            self._has_optimizer = True
         return known
 
     def name_of(self, optimizer: Any) -> str | None:
@@ -168,34 +171,46 @@ class ParameterProbe:
         return True
 
     # Around a step ------------------------------------------------------------------------------
-    def before_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
-        """Keeps the weights of a sampled step; None stands for a program that updates by hand."""
+    def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
+        """Keeps the weights of a sampled step."""
         if optimizer is not None:
-            known = self._know(optimizer, None)
-            self._rates(optimizer, known, step, sampled)
-            if sampled or known.written is None:
-                self._describe(optimizer, known, step)
-        if not sampled:
+            self._look(optimizer, self._moment.sampled)
+        if not self._moment.sampled:
             return
         chosen = self._of(optimizer)
         with torch.no_grad():
             limit = _limit([p.numel() for _, p in chosen])
             self._before = [(name, p, _part(p, limit).clone()) for name, p in chosen]
 
-    def after_step(self, optimizer: Optimizer | None, step: int, sampled: bool) -> None:
+    def quiet_step(self, optimizer: Optimizer) -> None:
+        """Writes learning rates that have changed."""
+        self._look(optimizer, False)
+
+    def _look(self, optimizer: Optimizer, sampled: bool) -> None:
+        known, step = self._know(optimizer, None), self._moment.step
+        self._rates(optimizer, known, step, sampled)
+        if sampled or known.written is None:
+            self._describe(optimizer, known, step)
+
+    def quiet_until(self, step: int) -> float:
+        """No step is, while gradients are followed or nothing is known to use them."""
+        return step if self._follows or not self._has_optimizer else math.inf
+
+    def after_step(self, optimizer: Optimizer | None) -> None:
         """Measures a sampled step."""
+        step, sampled = self._moment.step, self._moment.sampled
         before, self._before = self._before, []
         if sampled:
             with torch.no_grad():
                 if before:
                     self._measure(optimizer, before, step)
                 self._write_held(step)
-        if optimizer is not None and (sampled or self.follows):
+        if optimizer is not None and (sampled or self._follows):
             known = self._know(optimizer, None)
             self._write_carried(known, step)
             known.carried = self._nonzero(optimizer) if sampled else None
             known.backwards = 0
-            self.follows = any(k.carried is not None for _, k in self._optimizers.items())
+            self._follows = any(k.carried is not None for _, k in self._optimizers.items())
 
     def _measure(
         self, optimizer: Optimizer | None,
@@ -254,6 +269,8 @@ class ParameterProbe:
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
+        if not self._follows:
+            return
         for _, known in self._optimizers.items():
             known.backwards += 1
             if known.carried:
@@ -303,9 +320,10 @@ class ParameterProbe:
             yield from held_by(optimizer)
 
     # Reached ------------------------------------------------------------------------------------
-    def graph(self, nodes: list[Any], leaves: set[int], step: int) -> None:
-        """Notes which parameters the loss reaches; `leaves` are the leaves among the nodes."""
-        if not self.has_optimizer:
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Notes which parameters the loss reaches."""
+        step = self._moment.step
+        if not self._has_optimizer:
             self._carried_by_hand(nodes, step)
         self._writer.sample(REACHED, step, {
             name: float(id(p) in leaves)

@@ -9,11 +9,9 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.naming import Names
-from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import mark, readable
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.signals import UNREGISTERED
 
@@ -22,7 +20,7 @@ ITEMS = 1_000  # of a list or dict that are searched
 _BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules"})
 
 
-class ReachProbe:
+class ReachProbe(Probe):
     """Looks for the owners of leaves that belong to no known model, at sampled steps only.
 
     Searched is what a module of a model keeps as a plain attribute: a list, tuple or dict of
@@ -30,23 +28,22 @@ class ReachProbe:
     points at which a physics-informed network is differentiated) as well as a forgotten parameter.
     """
 
-    def __init__(
-        self, writer: RecordWriter, names: Names, sites: Sites, parameters: ParameterProbe
-    ) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
-        self._parameters = parameters
+    signals = (UNREGISTERED,)
+    facts = (Unregistered,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
         self._first: ByIdentity[Any, float] = ByIdentity()
 
-    def graph(self, nodes: list[Any], step: int) -> None:
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Writes, for each unregistered layer that the loss reaches, whether nothing trains it."""
-        leaves = {
+        step, foreign = self._moment.step, {
             id(tensor) for node in nodes
             if (tensor := graph.variable(node)) is not None
             and self._names.parameter(tensor) is None
         }
-        if not leaves:
+        if not foreign:
             return
         held = self._parameters.held_now()
         found: dict[str, float] = {}
@@ -61,7 +58,7 @@ class ReachProbe:
                     seen.add(id(layer))
                     every = nn.Module.parameters(layer) if isinstance(layer, nn.Module) else [layer]
                     own = [p for p in every if p.requires_grad]
-                    if not any(id(p) in leaves for p in own) or not all(map(readable, own)):
+                    if not any(id(p) in foreign for p in own) or not all(map(readable, own)):
                         continue
                     label = (self._names.layer(owner) or (type(owner).__name__,))[0]
                     name = f"{label}.{path}"

@@ -17,6 +17,11 @@ from unstuck.schema.signals import (
     TARGET_MEAN,
 )
 
+SIGNALS = (
+    BATCH_SUM_ERROR, CLASS_SUM_ERROR, LOSS_INPUT_MAXIMUM, LOSS_INPUT_MINIMUM, TARGET_DEVIATION,
+    TARGET_MEAN,
+)
+
 
 def write_input(writer: RecordWriter, loss: str, given: torch.Tensor, step: int) -> None:
     """Measures the first argument of a loss function, of shape (batch, classes or anything)."""

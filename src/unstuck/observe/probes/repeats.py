@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
-from unstuck.observe.samples.batch import Batch
-from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+import torch
+from torch import nn
+
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import SAME_BATCH, STORED_BATCHES
@@ -47,19 +51,28 @@ def _stored(args: Any) -> float:
         return 1.0
 
 
-class RepeatProbe:
+class RepeatProbe(Probe):
     """Compares the hashes of training batches over the first steps; keeps no data."""
 
-    def __init__(self, writer: RecordWriter, sites: Sites) -> None:
-        self._writer = writer
-        self._sites = sites
+    signals = (SAME_BATCH, STORED_BATCHES)
+    facts = (Fetch,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._samples = context.probe(SampleProbe)
         self._now: set[float] = set()
         self._last: set[float] | None = None
         self._stored = 1.0  # times the batch that its memory holds
-        self.over = False
+        self._over = False
 
-    def iterated(self, loader: Any) -> None:
-        """The program begins to iterate a loader, with gradients on, before its first step."""
+    def quiet_until(self, step: int) -> float:
+        """No step is, before enough were compared."""
+        return math.inf if self._over else step
+
+    def loader_iterated(self, loader: Any) -> None:
+        """Writes where training takes its data from, before its first step."""
+        if self._moment.step or not torch.is_grad_enabled():
+            return
         site, samples = self._sites.here(), samples_of(loader)
         size = getattr(loader, "batch_size", None)
         if site is not None and samples is not None and size is not None:
@@ -67,15 +80,20 @@ class RepeatProbe:
             self._writer.fact(Fetch(
                 f"{location.line if location else id(loader)}", location, samples, size), 0)
 
-    def batch(self, batch: Batch | None, args: Any) -> None:
-        """A model was called in training."""
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Notes the hashes of a batch of training."""
+        if self._over or not self._moment.learns:
+            return
+        batch = self._samples.batch
         if batch is not None and len(self._now) < MOST_HASHES:
             self._now.update(batch.hashes)
             self._stored = _stored(args)
 
     def step_ended(self, step: int) -> None:
         """Compares the step's samples with those of the step before."""
-        self.over = step >= STEPS
+        if self._over:
+            return
+        self._over = step >= STEPS
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))

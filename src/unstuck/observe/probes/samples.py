@@ -6,12 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.samples import ending
 from unstuck.observe.samples.batch import Batch, Role
-from unstuck.observe.samples.overlap import OverlapProbe
+from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.reservoir import Reservoir
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import first_columns, is_plain, observable
+from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.run import EndKind
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
@@ -22,18 +27,23 @@ BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
 
 
-class SampleProbe:
+class SampleProbe(Probe):
     """Remembers hashes of training samples and compares those of other passes with them.
 
     Only a batch whose loss reaches backward has been trained on: a validation that forgets
     `no_grad` looks like training until then.
     """
 
-    def __init__(self, reservoir: Reservoir, sites: Sites) -> None:
-        self.overlap = OverlapProbe()
+    signals = ending.SIGNALS
+    facts = (Kept,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._limits = context.limits
+        self._timed = context.timed
+        self._overlap = Overlap()
         self.trained_on: set[float] = set()
-        self._reservoir = reservoir
-        self._sites = sites
+        self._reservoir = Reservoir()
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[torch.device, torch.Tensor] = {}
         self._learns = False
@@ -45,21 +55,31 @@ class SampleProbe:
         self.batch: Batch | None = None  # of the last model call, if it was hashed
 
     @property
-    def composed(self) -> bool:
-        """Whether a sample is more than what one call of a model receives first."""
-        return self._trainings[1] > self._trainings[0]
-
-    @property
     def role(self) -> Role:
         """The role of a loss without a graph, computed now."""
         if self._learns:
             return Role.SEEN  # a metric of the training batch
         return self.batch.role if self.batch is not None else Role.HELD_OUT
 
-    def forward(
-        self, module: Any, args: Any, kwargs: Any, learns: bool, sampled: bool, step: int
-    ) -> None:
-        """Notes the input of a model call."""
+    def quiet_until(self, step: int) -> float:
+        """Steps are, in which no batch is hashed and none is kept."""
+        if step < FIRST_STEPS or step % SPACING == 0 or (
+            self._reservoir.open or step >= self._reservoir.next
+        ):
+            return step
+        return min((step // SPACING + 1) * SPACING, self._reservoir.next)
+
+    def quiet_steps_begin(self) -> None:
+        """Keeps no sample of these steps."""
+        self._reservoir.passed_by()
+
+    def batch_drawn(self, iterator: Any, indices: Any) -> None:
+        """Notes which samples a loader fetches next."""
+        self._reservoir.drawn(iterator, indices)
+
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Notes the input."""
+        learns, sampled, step = self._moment.learns, self._moment.sampled, self._moment.step
         self._learns = learns
         self.batch = None
         if learns and not (self._reservoir.opens(step) or sampled) and step >= FIRST_STEPS and (
@@ -88,9 +108,11 @@ class SampleProbe:
         if not learns:
             self._looked_at(self.batch, self.batch.role, self._sites.here)
 
-    def loss(self, function: str, args: Any) -> None:
-        """A loss function received what a model made of the batch."""
-        if self.batch is not None:
+    def loss_computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """Notes what the loss received of the batch."""
+        if self.batch is not None and is_plain(result):
             self.batch.scored = True
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
@@ -102,14 +124,14 @@ class SampleProbe:
         self.judged(batch, role)
 
     def _looked_at(self, batch: Batch, role: Role, here: Callable[[], Site | None]) -> None:
-        self.overlap.looked_at(batch, here)
+        self._overlap.looked_at(batch, here)
         if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
         else:
             batch.chunk = None  # the batch itself may be remembered for long
 
-    def passed(self) -> None:
-        """A model was called in training, and nothing of it is to be hashed."""
+    def quiet_call(self) -> None:
+        """Nothing of the batch is to be hashed."""
         self._learns = True
         self.batch = None
 
@@ -122,12 +144,35 @@ class SampleProbe:
         self._trainings[len(self._met) > 1] += 1
         self._met.clear()
         met = sum(map(self.trained_on.__contains__, batch.hashes))
-        self.overlap.trained(batch, met, self.trained_on)
+        self._overlap.trained(batch, met, self.trained_on)
         self._again[0] += met
         self._again[1] += len(batch.hashes)
         if len(self.trained_on) < MOST_HASHES:
             self.trained_on.update(batch.hashes)
         self.batch = None
+
+    def step_ended(self, step: int) -> None:
+        """Takes in the copies of a sampled step: bounded once for the run, it thins no schedule."""
+        if self._moment.sampled:
+            self._reservoir.step_ended(step)
+
+    def finished(self, kind: EndKind) -> None:
+        """Writes what the kept samples say.
+
+        Not after Ctrl-C: whoever interrupts a program wants it to end.
+        """
+        if kind is EndKind.INTERRUPTED or not self._moment.step:
+            return
+        contents = self._reservoir.contents()
+        if contents.train is None:
+            return
+        composed = self._trainings[1] > self._trainings[0]
+        try:
+            ending.reduce(
+                ending.Left(contents, contents.train, composed, self._overlap, self.trained_on),
+                self._sites, self._writer, self._limits, self._moment.step - 1, self._timed)
+        finally:
+            self._reservoir.clear()
 
     def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:
         with torch.no_grad():

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.observe.source.naming import Names, unwrapped
-from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.naming import unwrapped
+from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.models import Pasted
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals import PASTED_SHARE
@@ -41,23 +41,26 @@ class _Call:
     stack: tuple[Site, ...]  # the user's call sites, innermost first
 
 
-class SlotProbe:
+class SlotProbe(Probe):
     """Follows the memory of the model's input to the first layer that takes whole samples.
 
     A view moves no number. If both lie in the same memory, it is exactly known which of the
     model's samples each number of the layer's input belongs to.
     """
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
+    signals = (PASTED_SHARE,)
+    facts = (Pasted,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._call: _Call | None = None
         self._found = False
 
-    def called(self, module: nn.Module, args: Any, step: int) -> None:
-        """A layer was called within the model at a sampled step."""
-        if step >= STEPS or self._found or self._call is not None or not args:
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Notes the first layer that takes whole samples."""
+        if not self._moment.learns or self._moment.step >= STEPS or self._found or (
+            self._call is not None or not args
+        ):
             return
         given = args[0]
         axis = _sample_axis(module, given)
@@ -66,8 +69,11 @@ class SlotProbe:
         if known is not None and axis is not None and layout is not None:
             self._call = _Call(known[0], layout, axis, tuple(self._sites.stack()))
 
-    def model_called(self, module: nn.Module, args: Any, output: Any, step: int) -> None:
-        """A model's call from outside has ended."""
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Compares what the model got with what that layer took, at a sampled step."""
+        if not (self._moment.sampled and self._moment.learns):
+            return
+        step = self._moment.step
         call, self._call = self._call, None
         if call is None or not args or not is_plain(output):
             return

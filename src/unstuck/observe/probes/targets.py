@@ -57,6 +57,12 @@ _RANGES = {
     "LogSigmoid": (-math.inf, 0.0), "LogSoftmax": (-math.inf, 0.0),
 }
 
+SIGNALS = (
+    DISTINCT_TARGETS, LABEL_ORDER, LABEL_SEPARATION, LOSS_INPUT_DEVIATION, LOSS_INPUT_MEAN,
+    MULTIPLE_LABELS, ONE_LABEL, REPEATED_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM,
+    TARGET_NON_FINITE, UNREACHABLE_LOSS, UNREACHABLE_SHARE,
+)
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -89,7 +95,7 @@ def output_range(node: Any) -> tuple[float, float] | None:
     return _RANGES.get(name)
 
 
-class TargetProbe:
+class Targets:
     """Measures targets at sampled steps; keeps sums of them only."""
 
     def __init__(

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.source.sites import Sites
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.signals import COPIED_GENERATORS
 
@@ -38,15 +38,17 @@ _RESEEDS = frozenset((
 ))
 
 
-class WorkerProbe:
+class WorkerProbe(Probe):
     """Looks at each loader with several workers when it is built."""
 
-    def __init__(self, writer: RecordWriter, sites: Sites) -> None:
-        self._writer = writer
-        self._sites = sites
+    signals = (COPIED_GENERATORS,)
+    facts = (Loader,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._written: dict[str, Loader] = {}
 
-    def loader_built(self, loader: Any, step: int) -> None:
+    def loader_built(self, loader: Any) -> None:
         """Writes the loader, with the generators that its workers each get the same copy of."""
         fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
@@ -55,7 +57,7 @@ class WorkerProbe:
             fact = replace(fact, generators=found)
         if self._written.get(fact.name) != fact:  # many a program builds one each epoch
             self._written[fact.name] = fact
-            self._writer.fact(fact, step)
+            self._writer.fact(fact, self._moment.step)
 
 
 def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ COMPARED = 128  # samples that are compared with all others
 ELEMENTS = 512  # in so many of their elements
 PART = 0.05  # of a round may be missing
 NEAR = 0.02  # share of its elements in which a near copy differs
+SIGNALS = (
+    DISTINCT_SAMPLES, DUPLICATE_CLASS_SHARE, DUPLICATE_SHARE, DUPLICATE_UNEVENNESS, NEAR_COPIES,
+)
 
 
 def write_copies(contents: Contents, writer: RecordWriter, step: int) -> None:

@@ -7,79 +7,100 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unstuck.observe.limits import Limits
+from unstuck.observe.samples import (
+    copies,
+    extremes,
+    labelling,
+    more_data,
+    noise,
+    overlap,
+    pairing,
+    recall,
+    shift,
+)
 from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.copies import write_copies
 from unstuck.observe.samples.extremes import write_extremes
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.observe.samples.labelling import write_labels
 from unstuck.observe.samples.more_data import write_learning_curve
+from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.shift import write_shift
 from unstuck.observe.source.intent import validates
+from unstuck.observe.source.sites import Sites
+from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
-from unstuck.schema.facts.run import EndKind
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 
-if TYPE_CHECKING:
-    from unstuck.observe.watcher import Watcher
-
 PATIENCE = 1.5  # seconds after which the user learns what takes so long
-MOST_SECONDS = 20.0  # after which no further probe begins; each takes some seconds at most
+MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some seconds at most
+SIGNALS = (
+    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
+    *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS, *recall.SIGNALS,
+    *shift.SIGNALS,
+)
 WORDS = "unstuck: checking data and labels on the kept samples (Ctrl-C to skip) ..."
 
 
-def reduce(watcher: Watcher, kind: EndKind) -> None:
-    """Writes what the kept samples say. The work is bounded by their number and, unless the
-    whole looking is asked for, by time.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run leaves for its end.
 
-    Not after Ctrl-C: whoever interrupts a program wants it to end.
+    `composed` says whether a sample is more than what one call of a model receives first;
+    `trained_on` are the hashes of all samples that were trained on.
     """
-    if kind is EndKind.INTERRUPTED or not watcher.step:
-        return
-    contents = watcher.reservoir.contents()
-    if contents.train is None:
-        return
+
+    contents: Contents
+    train: Samples
+    composed: bool
+    overlap: Overlap
+    trained_on: set[float]
+
+
+def reduce(
+    left: Left, sites: Sites, writer: RecordWriter, limits: Limits, step: int, timed: bool
+) -> None:
+    """Writes what the kept samples say. The work is bounded by their number and, if `timed`, by
+    time.
+    """
     try:
-        probes = _probes(watcher, contents, contents.train, max(watcher.step - 1, 0))
-        if not _done(probes, MOST_SECONDS if watcher.budget.timed else math.inf):
-            watcher.limited("the checks of data and labels ran out of time, so some were skipped")
+        if not _done(_reductions(left, sites, writer, step), MOST_SECONDS if timed else math.inf):
+            limits.note("the checks of data and labels ran out of time, so some were skipped")
     except KeyboardInterrupt:
-        watcher.limited(
-            "the checks of data and labels were interrupted, so some were skipped")
-    finally:
-        watcher.reservoir.clear()
+        limits.note("the checks of data and labels were interrupted, so some were skipped")
 
 
-def _probes(
-    watcher: Watcher, contents: Contents, train: Samples, step: int
+def _reductions(
+    left: Left, sites: Sites, writer: RecordWriter, step: int
 ) -> tuple[Callable[[], None], ...]:
-    writer, overlap = watcher.writer, watcher.samples.overlap
-    composed = watcher.samples.composed
+    contents, train, seen = left.contents, left.train, left.overlap
 
-    def copies() -> None:
+    def copied() -> None:
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
-        if not train.discrete and not composed:
+        if not train.discrete and not left.composed:
             write_copies(contents, writer, step)
-            overlap.finish(writer, watcher.samples.trained_on, train.class_indices, step,
-                           lambda site: validates(watcher.sites.location(site)))
+            seen.finish(writer, left.trained_on, train.class_indices, step,
+                           lambda site: validates(sites.location(site)))
 
     def kept() -> None:
-        writer.fact(_kept("train", train, None, composed), step)
+        writer.fact(_kept("train", train, None, left.composed), step)
         if not train.discrete and train.inputs.size:
             same = np.all(train.inputs == train.inputs[0], axis=0)
             writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))
-        if contents.held_out is not None or overlap.site is not None:
+        if contents.held_out is not None or seen.site is not None:
             writer.fact(_kept("held-out", contents.held_out,
-                              watcher.sites.location(overlap.site), composed), step)
+                              sites.location(seen.site), left.composed), step)
 
     return (
-        copies, kept,
-        partial(write_labels, contents, composed, writer, step),
+        copied, kept,
+        partial(write_labels, contents, left.composed, writer, step),
         partial(write_extremes, train, writer, step),
         partial(write_shift, contents, writer, step),
         partial(write_learning_curve, contents, writer, step),
@@ -99,20 +120,20 @@ def _kept(
                       samples.indices is not None, targets, composed)
 
 
-def _done(probes: tuple[Callable[[], None], ...], most: float) -> bool:
-    """Runs the probes in turn; False if `most` seconds have passed before the last.
+def _done(reductions: tuple[Callable[[], None], ...], most: float) -> bool:
+    """Runs them in turn; False if `most` seconds have passed before the last.
 
     A terminal shows a line while it lasts. No thread: none may start while Python ends.
     """
     began, told = time.monotonic(), False
     try:
-        for probe in probes:
+        for reduction in reductions:
             taken = time.monotonic() - began
             if taken > most:
                 return False
             if taken > PATIENCE and not told:
                 told = _shown(WORDS)
-            probe()
+            reduction()
         return True
     finally:
         if told:

@@ -23,6 +23,7 @@ SHOWN = 0.1  # share of the samples that are written, the most distant first
 MOST_SHOWN = 200
 STRIPE = 128  # samples, or features, that are worked on at a time
 NORMAL = 1.4826  # standard deviation over median absolute deviation, for normal data
+SIGNALS = (GRADIENT_SHARE, INPUT_DISTANCE, LOSS_SHARE, TARGET_DISTANCE)
 
 
 def write_extremes(train: Samples, writer: RecordWriter, step: int) -> None:

@@ -23,6 +23,7 @@ from unstuck.schema.sample_signals import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing
 MOST_KINDS = 100
+SIGNALS = (INPUT_KINDS,)
 
 
 def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step: int) -> None:

@@ -19,6 +19,7 @@ STRIPE = 400_000  # elements of held-out samples that are worked on at a time
 WIDEST = 32  # classes or targets
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PARTS = (4, 2, 1)
+SIGNALS = (LEARNING_CURVE, LEARNING_GAIN_ERROR)
 
 
 def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) -> None:

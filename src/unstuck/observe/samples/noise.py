@@ -20,6 +20,9 @@ from unstuck.schema.sample_signals import (
 
 FEWEST = 50  # samples, below which nothing is said
 LISTED = 20  # suspects that are named
+SIGNALS = (
+    AGREEING_SAMPLES, LABEL_DISAGREEMENT, LABEL_SUSPECT, LABEL_SUSPECTS, SUSPECTS_LEARNED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from unstuck.observe.samples.batch import Batch
 from unstuck.observe.source.sites import Site
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
-
-if TYPE_CHECKING:
-    from unstuck.observe.samples.batch import Batch
 
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known
 KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
 FEWEST = 100  # training samples that tell something although training has not come round
 SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
+SIGNALS = (HELD_OUT_OVERLAP, HELD_OUT_SAMPLES)
 
 
-class OverlapProbe:
+class Overlap:
     """Remembers the hashes of batches that were only looked at, until training is over."""
 
     def __init__(self) -> None:

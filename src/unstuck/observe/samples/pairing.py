@@ -25,6 +25,9 @@ PERMUTATIONS = 99
 SEED = 20  # of a generator of our own
 MOST_FEATURES = 512  # that are looked at one by one
 MOST_TARGETS = 16  # numbers of a target; more classes are summed up
+SIGNALS = (
+    LABEL_CHANCE, LABEL_DEPENDENCE, LABELS_BY_CHANCE, LABELS_COUNTED, LABELS_FOUND, PAIRS_TESTED,
+)
 
 
 def write_dependence(

@@ -22,6 +22,10 @@ from unstuck.schema.sample_signals import (
 
 MOST_CLASSES = 100
 LATE = 0.3  # of the run: visits before tell nothing of its end
+SIGNALS = (
+    CLASS_RANKING, CLASS_RECALL, CLASS_SAMPLES, CLASS_SEPARABILITY, CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASSES_JUDGED,
+)
 
 
 def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -> None:

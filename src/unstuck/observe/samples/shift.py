@@ -16,6 +16,7 @@ FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role
 TRIMMED = 0.01  # share of the values at either end
 CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at the 0.1 % level
+SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT)
 
 
 def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:

@@ -89,6 +89,7 @@ class Names:
         self._layers: ByIdentity[nn.Module, tuple[str, LayerRole]] = ByIdentity()
         self._parameters: ByIdentity[torch.Tensor, str] = ByIdentity()
         self._models: ByIdentity[nn.Module, str] = ByIdentity()
+        self._called: ByIdentity[nn.Module, bool] = ByIdentity()  # whether each is a model
         self._first: str | None = None  # name of the first model, whose parts need no prefix
         self._used: dict[str, int] = {}  # names, with the number of the next of that name
         self.changes = 0  # modules built and checkpoints loaded so far
@@ -147,6 +148,16 @@ class Names:
         """All living parameters of the known models."""
         for tensor, name in self._parameters.items():
             yield name, tensor
+
+    def is_model(self, module: nn.Module) -> bool:
+        """Whether a module called from outside is a model: it can learn, and is no loss."""
+        found = self._called.get(module)
+        if found is None:
+            inner = unwrapped(module)
+            found = (role(inner) is not LayerRole.LOSS
+                     and next(iter(nn.Module.parameters(inner)), None) is not None)
+            self._called[module] = found
+        return found
 
     # Models -------------------------------------------------------------------------------------
     def register(self, called: nn.Module, hint: str | None) -> tuple[nn.Module, str] | None:

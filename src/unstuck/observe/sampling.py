@@ -75,3 +75,25 @@ class Turns:
     def only(self) -> int | None:
         """The one that stepped lately, if no other did."""
         return self._recent[0] if len(self._recent) == 1 else None
+
+
+class Sampling:
+    """When to look closely: by the budget, and then once at each optimizer whose turn comes."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.turns = Turns()
+        self._window = 0  # sampled steps left, so that each optimizer gets one
+
+    def looks_at(self, step: int) -> bool:
+        """Whether `step`, which now begins, is sampled."""
+        if self._window > 1:
+            self._window -= 1
+            return True
+        sampled = step >= self.budget.next and self.budget.sampled(step)
+        self._window = self.turns.count if sampled else 0
+        return sampled
+
+    def look_away(self) -> None:
+        """What is left of the steps that were to be sampled is not."""
+        self._window = 0

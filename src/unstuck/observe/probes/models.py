@@ -1,46 +1,43 @@
-"""Tells models from other modules that a program calls, and writes what they are made of."""
+"""What the models are made of that the program calls."""
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import Any
 
 from torch import nn
 
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.source.naming import Names, role, unwrapped
-from unstuck.observe.source.sites import Sites, local_variables
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.source.sites import local_variables
 from unstuck.observe.tensors import is_plain
-from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.models import Model
 
 
-class Models:
-    """The modules that the program calls from outside any other module."""
+class ModelProbe(Probe):
+    """Makes the modules known that the program calls from outside any other, and describes them."""
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
-        self._writer = writer
-        self._names = names
-        self._sites = sites
-        self._roots: ByIdentity[nn.Module, bool] = ByIdentity()
+    facts = (Model,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._layers = context.probe(LayerProbe)
         self._described: set[tuple[str, int]] = set()
         self._states: ByIdentity[nn.Module, tuple[int, list[tuple[int, bool]]]] = ByIdentity()
 
-    def meet(self, module: nn.Module) -> None:
-        """Makes a model known before it is called."""
-        if not self._names.knows(module):
+    def before_call(self, module: nn.Module) -> None:
+        """Makes a model known before its layers are called."""
+        if self._moment.learns and self._names.is_model(module) and not self._names.knows(module):
             self._names.register(module, self._variable(module))
 
-    def is_model(self, module: nn.Module) -> bool:
-        """Whether a module called from outside is a model: it can learn, and is no loss."""
-        found = self._roots.get(module)
-        if found is None:
-            inner = unwrapped(module)
-            found = (role(inner) is not LayerRole.LOSS
-                     and next(iter(nn.Module.parameters(inner)), None) is not None)
-            self._roots[module] = found
-        return found
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Writes a model's facts at its first call, and again when parts are frozen or freed.
+
+        The parts are named anew each time, since a program may have put others in their place.
+        """
+        if self._moment.sampled and self._moment.learns:
+            self._describe(module, args, kwargs)
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""
@@ -60,14 +57,7 @@ class Models:
             return next((n for n, value in attributes.items() if value is module), None)
         return None
 
-    def describe(
-        self, called: nn.Module, args: Any, kwargs: Any, step: int, *, compiled: bool,
-        first_layer: str | None,
-    ) -> None:
-        """Writes a model's facts at its first call, and again when parts are frozen or freed.
-
-        The parts are named anew each time, since a program may have put others in their place.
-        """
+    def _describe(self, called: nn.Module, args: Any, kwargs: Any) -> None:
         state = (self._names.changes,
                  [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
         if self._states.get(called) == state:
@@ -84,13 +74,7 @@ class Models:
         first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
         self._writer.fact(self._names.model_fact(
             model, name, call_location=self._sites.location(self._sites.here()),
-            compiled=compiled, first_layer=first_layer,
+            compiled=self._moment.compiled, first_layer=self._layers.first_layer,
             input_shape=tuple(first.shape) if first is not None else (),
             input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
-        ), step)
-
-
-def any_compiled() -> bool:
-    """Whether there is a compiled model already."""
-    return "torch._dynamo" in sys.modules and any(
-        type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects())
+        ), self._moment.step)

@@ -1,0 +1,69 @@
+"""Backward passes, and what is done to gradients: clearing and clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from unstuck.observe.hooks.taps import Make, Taps
+from unstuck.observe.swap import Original
+
+
+class BackwardHooks:
+    """Tells of backward passes and gradients."""
+
+    def __init__(self, taps: Taps) -> None:
+        self._taps = taps
+
+    def install(self) -> None:
+        """Puts the hooks into torch."""
+        taps = self._taps
+        clears = [taps.swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
+        taps.switches.sampled += [swapped for swapped in clears if swapped is not None]
+        taps.swap(torch.autograd.backward, self._backward, taps.fast_path.backward)
+        for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
+            taps.swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
+
+    def _backward(self, original: Original) -> Callable[..., Any]:
+        calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
+
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if calls.in_backward or calls.elsewhere():
+                return original(tensors, *args, **kwargs)
+            calls.thread = get_ident()
+            tell(steps.before_backward, tensors)
+            calls.in_backward = True
+            try:
+                return original(tensors, *args, **kwargs)
+            finally:
+                calls.in_backward = False
+
+        return backward
+
+    def _clear(self, original: Original) -> Callable[..., Any]:
+        calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
+
+        def clear(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if not (calls.in_backward or calls.elsewhere()):
+                tell(steps.before_clearing, owner)
+            return original(owner, *args, **kwargs)
+
+        return clear
+
+    def _clip(self, name: str) -> Make:
+        tell, events = self._taps.tell, self._taps.events
+
+        def make(original: Original) -> Callable[..., Any]:
+            def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(parameters, limit, *args, **kwargs)
+                tell(events.clipped, name, limit, result)
+                return result
+
+            return clip
+
+        return make

@@ -1,0 +1,137 @@
+"""Modules: their construction, their modes, and the calls of models and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.observe.hooks.taps import Taps
+from unstuck.observe.recursion import Headroom
+from unstuck.observe.swap import Original, Swap, uncompiled
+from unstuck.observe.switches import Toggle
+from unstuck.observe.untraced import any_compiled, spare_compiler
+
+
+class ModuleHooks:
+    """Tells of modules."""
+
+    def __init__(self, taps: Taps) -> None:
+        self._taps = taps
+        self._guard = taps.guard
+        self._tell = taps.tell
+        self._steps = taps.steps
+        self._calls = taps.calls
+        self._moment = taps.moment
+        self._call: Swap | None = None
+        self._mode: Swap | None = None
+        self._headroom = Headroom()
+
+    def install(self) -> None:
+        """Puts the hooks into torch."""
+        taps = self._taps
+        taps.swap(nn.Module.__init__, self._init)
+        self._call = taps.swap(
+            nn.Module._wrapped_call_impl, self._module_call, taps.fast_path.module_call)
+        taps.swap(nn.Module.load_state_dict, taps.after(taps.names.loaded))
+        self._mode = taps.swap(nn.Module.train, self._train)
+        taps.swap(nn.Module.requires_grad_, self._requires_grad)
+        taps.swap(torch.compile, taps.after(self._compiling))
+        taps.switches.layers = Toggle(
+            lambda: nn.modules.module.register_module_forward_hook(uncompiled(self._layer)))
+        if any_compiled():  # before the watching began
+            self._compiling()
+
+    # Construction -------------------------------------------------------------------------------
+    def _init(self, original: Original) -> Callable[..., Any]:
+        def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            if self._guard.active:
+                self._tell(self._built, module)
+            original(module, *args, **kwargs)
+
+        return init
+
+    def _built(self, module: nn.Module) -> None:
+        self._taps.names.built(module)
+        if type(module).__name__ == "OptimizedModule":
+            self._compiling()
+        self._taps.events.module_built(module)
+
+    def _compiling(self, function: Any = None) -> None:
+        self._steps.compiling(self._spare)
+
+    def _spare(self) -> None:
+        self._guard.set_tracer = spare_compiler()
+
+    # Modes --------------------------------------------------------------------------------------
+    def _train(self, original: Original) -> Callable[..., Any]:
+        def train(module: nn.Module, mode: bool = True) -> Any:
+            swapped = self._mode
+            if swapped is None or not self._guard.active:
+                return original(module, mode)
+            if not mode:
+                self._tell(self._taps.events.evaluation_mode, module)
+            # It calls itself for every part of the module: that costs nothing.
+            swapped.function.__code__ = swapped.old
+            try:
+                return original(module, mode)
+            finally:
+                if self._guard.active:
+                    swapped.function.__code__ = swapped.new
+
+        return train
+
+    def _requires_grad(self, original: Original) -> Callable[..., Any]:
+        def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
+            if not requires_grad:
+                self._tell(self._taps.events.frozen, module)
+            return original(module, requires_grad)
+
+        return requires_grad_
+
+    # Calls --------------------------------------------------------------------------------------
+    def _module_call(self, original: Original) -> Callable[..., Any]:
+        calls = self._calls
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if calls.caller or calls.in_backward or calls.elsewhere():
+                return original(module, *args, **kwargs)
+            swapped = self._call
+            try:
+                calls.caller = get_ident()
+                if self._moment.sampled:
+                    self._tell(self._sampled_call, module)
+                # What the model calls inside runs torch's own code: it costs nothing.
+                if swapped is not None:
+                    swapped.function.__code__ = swapped.old
+                output = original(module, *args, **kwargs)
+            finally:
+                calls.caller = 0
+                if swapped is not None and self._guard.active:
+                    swapped.function.__code__ = swapped.new
+                if self._headroom.limit:
+                    self._headroom.take_back()
+            self._tell(self._steps.after_call, module, args, kwargs, output)
+            return output
+
+        return call
+
+    def _sampled_call(self, module: nn.Module) -> None:
+        """Prepares a module's call from outside at a sampled step.
+
+        A nested call takes more frames under the hook on layers: the program gets as many more.
+        """
+        if not self._moment.compiled and (
+            module._compiled_call_impl is not None
+            or type(module).__name__ == "OptimizedModule"
+        ):
+            self._compiling()
+        self._steps.before_call(module)
+        self._headroom.give()
+
+    def _layer(self, module: nn.Module, args: Any, output: Any) -> None:
+        if self._calls.caller == get_ident() and not self._calls.in_backward:
+            self._tell(self._steps.layer_called, module, args, output)

@@ -1,0 +1,214 @@
+"""Counts steps and backward passes, and tells of what happens in their order. Measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from unstuck.observe import graph
+from unstuck.observe.events import Dispatch
+from unstuck.observe.limits import Limits
+from unstuck.observe.moment import Moment
+from unstuck.observe.sampling import Sampling
+from unstuck.observe.source.lines import LineNotes
+from unstuck.observe.source.naming import Names
+from unstuck.observe.stop import Stop
+from unstuck.observe.switches import Switches
+from unstuck.observe.tensors import is_plain
+from unstuck.record.writer import RecordWriter
+
+# So many backward passes without a step are no accumulation any more: each counts as a step.
+LONGEST_ACCUMULATION = 64
+is_profiled = torch._C._autograd._profiler_enabled
+
+
+class Steps:
+    """Is told by the hooks what torch is called for, and tells the listeners.
+
+    A step is that of an optimizer, the outermost one, or in a program that updates its weights by
+    hand a backward pass.
+    """
+
+    def __init__(
+        self, moment: Moment, events: Dispatch, sampling: Sampling, switches: Switches,
+        names: Names, limits: Limits, stop: Stop, writer: RecordWriter,
+    ) -> None:
+        self.moment = moment
+        self.events = events
+        self.sampling = sampling
+        self._switches = switches
+        self._names = names
+        self._limits = limits
+        self._stop = stop
+        self._writer = writer
+        self._lines = LineNotes()
+        self._nodes = 0  # of the last graph that was walked
+        self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
+        self._nests = False  # whether one steps within another
+        self._has_optimizer = False
+        self._stepped = False  # whether one has ever stepped
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether steps have been those of optimizers, none within another."""
+        return self._stepped and self._has_optimizer and not self._nests and not self._stepping
+
+    # What limits the watching -------------------------------------------------------------------
+    def compiling(self, spare: Callable[[], None]) -> None:
+        """A model is compiled; `spare` keeps the compiler away from what is ours."""
+        if not self.moment.compiled:
+            self.moment.compiled = True
+            spare()
+            self._switches.sample(False)
+            self._switches.be_quiet(False)
+            self._lines.end()
+            self._limits.note("a model is compiled, so nothing was measured inside its layers")
+
+    def leave_halfway(self) -> None:
+        """An exception of the program's own has left an event halfway."""
+        self._stepping.clear()
+        self.moment.within_step = False
+        self._lines.end()
+        self._look_away()
+        self.events.left_halfway()
+
+    def end(self) -> None:
+        """Nothing more is told."""
+        self._lines.end()
+
+    def _look_away(self) -> None:
+        """Looks at what is left of this step from afar."""
+        self.moment.sampled = False
+        self.sampling.look_away()
+        self._switches.sample(False)
+
+    def _may_look(self) -> bool:
+        """Whether the step under way is sampled; a profiler would count what is done for that."""
+        if self.moment.sampled and is_profiled():
+            self._look_away()
+            self._limits.note(
+                "a profiler was active, and meanwhile no step was measured in detail")
+        return self.moment.sampled
+
+    # Construction -------------------------------------------------------------------------------
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        """An optimizer was constructed."""
+        self._has_optimizer = True
+        self.events.optimizer_built(optimizer)
+
+    # Forward ------------------------------------------------------------------------------------
+    def before_call(self, module: nn.Module) -> None:
+        """A module is called from outside at a sampled step."""
+        if self._may_look():
+            self.moment.learns = torch.is_grad_enabled()
+            self.events.before_call(module)
+
+    def after_call(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """A module was called from outside."""
+        if self._names.is_model(module):
+            self.moment.learns = torch.is_grad_enabled()
+            self.events.model_called(module, args, kwargs, output)
+
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A module within the one that was called from outside was called, at a sampled step."""
+        self.moment.learns = torch.is_grad_enabled()
+        self.events.layer_called(module, args, output)
+
+    # Loss and backward --------------------------------------------------------------------------
+    def loss_computed(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """A loss function has returned, or raised."""
+        self._may_look()
+        self.events.loss_computed(function, original, args, kwargs, result)
+
+    def before_backward(self, tensors: Any) -> None:
+        """`torch.autograd.backward` is called, outside of any other backward pass."""
+        self._may_look()
+        self.events.evaluation_ended()
+        self.moment.traced = self._lines.on
+        self._lines.end()
+        if self._stepping:
+            self.moment.backwards_in_step += 1
+        else:
+            self._count_backward()
+        self.events.before_backward()
+        sampled = self.moment.sampled
+        for loss in tensors if isinstance(tensors, tuple | list) else (tensors,):
+            if not is_plain(loss):
+                continue
+            if sampled and loss.grad_fn is not None:
+                nodes = list(graph.walk(loss.grad_fn))
+                self._nodes = len(nodes)
+                self.events.graph(nodes, graph.leaves(nodes))
+            elif loss.grad_fn is None and (sampled or not loss.requires_grad):
+                self.events.no_graph()  # it will raise if all is frozen
+            self.events.loss_differentiated(loss)
+
+    def _count_backward(self) -> None:
+        moment = self.moment
+        by_hand = not self._stepped and (
+            not self._has_optimizer or moment.backwards >= LONGEST_ACCUMULATION)
+        if by_hand and moment.backwards:
+            self.events.after_step(None)
+            self._step_ended()
+            self._stop.check(moment.step)
+        if by_hand and moment.sampled:
+            self.events.before_step(None, False)
+        moment.backwards += 1
+
+    def before_clearing(self, owner: Any) -> None:
+        """Gradients are about to be cleared at a sampled step."""
+        if not self._stepping:
+            self.events.before_clearing(owner)
+
+    # Steps --------------------------------------------------------------------------------------
+    def before_step(self, optimizer: Optimizer, closure: bool) -> None:
+        """An optimizer's `step` is called; not told in quiet steps."""
+        self._may_look()
+        key = id(optimizer)
+        if key in self._stepping and self.moment.backwards_in_step:
+            self._stepping.clear()  # an earlier step raised and never came back
+        self._stepping.append(key)
+        self._has_optimizer = self.moment.within_step = True
+        if len(self._stepping) > 1:
+            self._nests = True
+        else:
+            self.moment.backwards_in_step = 0
+            self.events.before_step(optimizer, closure)
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """An optimizer's `step` has returned."""
+        if self._stepping:
+            self._stepping.pop()
+        if self._stepping:
+            return
+        self.moment.within_step = False
+        self._stepped = self._has_optimizer = True
+        self.events.after_step(optimizer)
+        self.sampling.turns.stepped(id(optimizer), self.moment.step)
+        self._step_ended()
+
+    def _step_ended(self) -> None:
+        moment, events = self.moment, self.events
+        # First of all: what follows may be left halfway, and weights have changed.
+        step, moment.step = moment.step, moment.step + 1
+        moment.backwards = 0
+        was_sampled = moment.sampled
+        if was_sampled:
+            events.look_ended(step)
+            self.sampling.budget.sampled_step_ended(step)
+        events.step_ended(step)
+        moment.sampled = self.sampling.looks_at(moment.step)
+        if moment.sampled is not was_sampled:
+            self._switches.sample(moment.sampled)
+        events.step_begins()
+        if moment.step == 1 and not moment.compiled:
+            self._lines.begin(self._nodes)
+        else:
+            self._lines.clear_up(moment.step)
+        self._writer.tick()
