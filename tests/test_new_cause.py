@@ -33,15 +33,13 @@ from unstuck.schema.signals import ZERO_INPUT_SHARE
 
 
 class ZeroInputProbe(Probe):
-    """Looks at the first tensor of each call of a model."""
+    """Looks at the first tensor of a call."""
 
     signals = (ZERO_INPUT_SHARE,)
 
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Counts the zeros, in training and at a sampled step."""
-        if self._moment.sampled and self._moment.learns and args and (
-            is_plain(args[0]) and observable(args[0])
-        ):
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Counts the zeros."""
+        if args and is_plain(args[0]) and observable(args[0]):
             share = float((args[0] == 0).float().mean())
             self._writer.row(ZERO_INPUT_SHARE, self._moment.step, share)
 ''',

@@ -59,10 +59,16 @@ class Events:
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """A model was called from outside any other module."""
 
-    def loss_computed(
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """The same, told after it, with gradients on; if sampled."""
+
+    def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:
         """A loss function returned `result`, or raised (None); `original` computes it unseen."""
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        """A loss function returned a plain tensor; told after its call."""
 
     def loss_scaled(self, unscaled: Any, scaled: Any) -> None:
         """A gradient scaler multiplied a loss."""
@@ -179,7 +185,13 @@ class Dispatch(Events):
 
     def quiet_until(self, step: int) -> float:
         """The first step of which a listener wants to be told, from `step` on."""
-        return min((limit(step) for limit in self._limits), default=math.inf)
+        until = math.inf
+        for limit in self._limits:
+            found = limit(step)
+            if found <= step:
+                return found
+            until = min(until, found)
+        return until
 
     def is_at_rest(self) -> bool:
         """Whether no listener waits for anything."""

@@ -76,6 +76,8 @@ class FastPath(Listener):
         self._rate = None
         self._trains = False
         self._hand_on()
+        if self._switches.is_quiet and not moment.sampled and moment.step < self._until:
+            return True  # all have been asked
         if moment.sampled or moment.compiled or not self._steps.are_plain:
             return False
         until = self._events.quiet_until(moment.step)
@@ -186,7 +188,7 @@ class FastPath(Listener):
 
     def _loss_computed(self, *event: Any) -> None:
         self._hand_on()
-        self._steps.loss_computed(*event)
+        self._steps.loss_called(*event)
 
     # Backward and step --------------------------------------------------------------------------
     def backward(self, swapped: Swap) -> Callable[..., Any]:

@@ -112,6 +112,8 @@ class Steps:
         if self._names.is_model(module):
             self.moment.learns = torch.is_grad_enabled()
             self.events.model_called(module, args, kwargs, output)
+            if self.moment.sampled and self.moment.learns:
+                self.events.model_trained(module, args, kwargs, output)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module within the one that was called from outside was called, at a sampled step."""
@@ -119,12 +121,14 @@ class Steps:
         self.events.layer_called(module, args, output)
 
     # Loss and backward --------------------------------------------------------------------------
-    def loss_computed(
+    def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:
         """A loss function has returned, or raised."""
         self._may_look()
-        self.events.loss_computed(function, original, args, kwargs, result)
+        self.events.loss_called(function, original, args, kwargs, result)
+        if is_plain(result):
+            self.events.loss_computed(function, args, result)
 
     def before_backward(self, tensors: Any) -> None:
         """`torch.autograd.backward` is called, outside of any other backward pass."""

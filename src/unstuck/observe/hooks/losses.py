@@ -31,7 +31,7 @@ class LossHooks:
             taps.swap(torch.amp.GradScaler.scale, self._scale)
 
     def _loss(self, name: str) -> Make:
-        calls, tell, computed = self._taps.calls, self._taps.tell, self._taps.steps.loss_computed
+        calls, tell, computed = self._taps.calls, self._taps.tell, self._taps.steps.loss_called
 
         def make(original: Original) -> Callable[..., Any]:
             def loss(*args: Any, **kwargs: Any) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
@@ -25,13 +23,12 @@ class BackwardProbe(Probe):
         self._backwards: set[Site | None] = set()
         self._clips: set[Site | None] = set()
 
-    def loss_differentiated(self, loss: torch.Tensor) -> None:
-        """Writes where, at a sampled step."""
-        if self._moment.sampled and loss.grad_fn is not None:
-            site = self._sites.here()
-            if site not in self._backwards:
-                self._backwards.add(site)
-                self._writer.fact(Backward(self._sites.location(site)), self._moment.step)
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Writes where a loss is differentiated."""
+        site = self._sites.here()
+        if site not in self._backwards:
+            self._backwards.add(site)
+            self._writer.fact(Backward(self._sites.location(site)), self._moment.step)
 
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
         """Writes where and to what, and the norm before."""

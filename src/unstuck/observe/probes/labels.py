@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,11 +26,9 @@ class LabelProbe(Probe):
         self._within: dict[str, float] = {}  # pairs of equal labels within steps
         self._pairs: dict[str, float] = {}  # all pairs within steps
 
-    def loss_computed(
-        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
-    ) -> None:
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Counts the labels, at a sampled step and with gradients on."""
-        if self._moment.sampled and is_plain(result) and result.requires_grad:
+        if self._moment.sampled and loss.requires_grad:
             self._add(function, args)
 
     def _add(self, place: str, args: Any) -> None:

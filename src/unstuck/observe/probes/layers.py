@@ -217,10 +217,8 @@ class LayerProbe(Probe):
         if not _is_full(self._saturated, place):
             _add(self._saturated, place, ends.float().mean())
 
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Looks at the batch and at what the model makes of it, at a sampled step."""
-        if not (self._moment.sampled and self._moment.learns):
-            return
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Looks at the batch and at what the model makes of it."""
         if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
         first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)

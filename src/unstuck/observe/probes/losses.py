@@ -98,13 +98,11 @@ class LossProbe(Probe):
         self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
 
     # Forward ------------------------------------------------------------------------------------
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Remembers, until backward, what the model returned: a hand-written loss may be about it.
 
         A function that computes the loss may hold the only reference to it.
         """
-        if not (self._moment.sampled and self._moment.learns):
-            return
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         self._output = None
         if is_plain(tensor) and tensor.grad_fn is not None:
@@ -114,7 +112,7 @@ class LossProbe(Probe):
                 self._outputs[site] = numbered(self._counts, OUTPUT)
             self._lifetimes.follow(tensor.grad_fn, self._outputs[site], self._moment.step)
 
-    def loss_computed(
+    def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:
         """Keeps the value until a backward comes, or until it is clear that none does."""

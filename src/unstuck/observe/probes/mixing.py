@@ -53,10 +53,8 @@ class MixingProbe(Probe):
             if known is not None:
                 self._turned = known[0], tuple(given.shape), self._sites.here()
 
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Compares what the model got with what that layer took, at a sampled step."""
-        if not (self._moment.sampled and self._moment.learns):
-            return
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Compares what the model got with what that layer took."""
         step = self._moment.step
         turned, self._turned = self._turned, None
         self._newest = -1

@@ -31,13 +31,31 @@ class ModelProbe(Probe):
         if self._moment.learns and self._names.is_model(module) and not self._names.knows(module):
             self._names.register(module, self._variable(module))
 
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Writes a model's facts at its first call, and again when parts are frozen or freed.
 
         The parts are named anew each time, since a program may have put others in their place.
         """
-        if self._moment.sampled and self._moment.learns:
-            self._describe(module, args, kwargs)
+        state = (self._names.changes,
+                 [(id(p), p.requires_grad) for p in nn.Module.parameters(module)])
+        if self._states.get(module) == state:
+            return
+        known = self._names.register(module, None)
+        if known is None:
+            return
+        self._states[module] = state
+        model, name = known
+        flags = name, hash(tuple(p.requires_grad for p in model.parameters()))
+        if flags in self._described:
+            return
+        self._described.add(flags)
+        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
+        self._writer.fact(self._names.model_fact(
+            model, name, call_location=self._sites.location(self._sites.here()),
+            compiled=self._moment.compiled, first_layer=self._layers.first_layer,
+            input_shape=tuple(first.shape) if first is not None else (),
+            input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
+        ), self._moment.step)
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""
@@ -56,25 +74,3 @@ class ModelProbe(Probe):
         if isinstance(attributes, dict) and not isinstance(owner, nn.Module):
             return next((n for n, value in attributes.items() if value is module), None)
         return None
-
-    def _describe(self, called: nn.Module, args: Any, kwargs: Any) -> None:
-        state = (self._names.changes,
-                 [(id(p), p.requires_grad) for p in nn.Module.parameters(called)])
-        if self._states.get(called) == state:
-            return
-        known = self._names.register(called, None)
-        if known is None:
-            return
-        self._states[called] = state
-        model, name = known
-        flags = name, hash(tuple(p.requires_grad for p in model.parameters()))
-        if flags in self._described:
-            return
-        self._described.add(flags)
-        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
-        self._writer.fact(self._names.model_fact(
-            model, name, call_location=self._sites.location(self._sites.here()),
-            compiled=self._moment.compiled, first_layer=self._layers.first_layer,
-            input_shape=tuple(first.shape) if first is not None else (),
-            input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
-        ), self._moment.step)

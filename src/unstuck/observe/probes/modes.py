@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstuck.observe import graph
@@ -14,7 +14,6 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import ModeSwitch
 from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
@@ -186,11 +185,9 @@ class ModeProbe(Probe):
             if depends(module) and (known := self._names.layer(module)) is not None
         }
 
-    def loss_computed(
-        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
-    ) -> None:
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """A loss without a graph judges the last pass."""
-        if is_plain(result) and not result.requires_grad:
+        if not loss.requires_grad:
             self._judged(self._last, self._samples.role)
 
     def _judged(self, forward: Forward | None, role: Role) -> None:

@@ -108,11 +108,9 @@ class SampleProbe(Probe):
         if not learns:
             self._looked_at(self.batch, self.batch.role, self._sites.here)
 
-    def loss_computed(
-        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
-    ) -> None:
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""
-        if self.batch is not None and is_plain(result):
+        if self.batch is not None:
             self.batch.scored = True
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)

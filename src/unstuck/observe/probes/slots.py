@@ -69,10 +69,8 @@ class SlotProbe(Probe):
         if known is not None and axis is not None and layout is not None:
             self._call = _Call(known[0], layout, axis, tuple(self._sites.stack()))
 
-    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Compares what the model got with what that layer took, at a sampled step."""
-        if not (self._moment.sampled and self._moment.learns):
-            return
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Compares what the model got with what that layer took."""
         step = self._moment.step
         call, self._call = self._call, None
         if call is None or not args or not is_plain(output):
