@@ -148,10 +148,6 @@ OUTPUT_MEAN = PlaceSignal(
     "output-mean", "", "mean of a layer's output",
     requires=runs.LAYERS,
 )
-OUTPUT_DEVIATION = PlaceSignal(
-    "output-deviation", "", "standard deviation of a layer's output",
-    requires=runs.LAYERS,
-)
 SILENT_SHARE = PlaceSignal(
     "silent-share", "",
     "share of a ReLU's units that were zero for every sample of this sampled batch and the two "

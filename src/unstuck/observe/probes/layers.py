@@ -19,7 +19,6 @@ from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_ro
 from unstuck.observe.tensors import (
     evenly,
     is_plain,
-    mean_deviation,
     norm,
     observable,
     pieces,
@@ -35,7 +34,6 @@ from unstuck.schema.signals import (
     INPUT_DEVIATION,
     INPUT_MEAN,
     INPUT_NON_FINITE,
-    OUTPUT_DEVIATION,
     OUTPUT_GRADIENT,
     OUTPUT_MEAN,
     SATURATED_SHARE,
@@ -65,7 +63,7 @@ class LayerProbe(Probe):
 
     signals = (
         BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, INPUT_DEVIATION, INPUT_MEAN,
-        INPUT_NON_FINITE, OUTPUT_DEVIATION, OUTPUT_GRADIENT, OUTPUT_MEAN, SATURATED_SHARE,
+        INPUT_NON_FINITE, OUTPUT_GRADIENT, OUTPUT_MEAN, SATURATED_SHARE,
         SILENT_SHARE, *channels.SIGNALS,
     )
     facts = (Activation,)
@@ -84,7 +82,7 @@ class LayerProbe(Probe):
         self._input_met = False  # in this step
         self._input_looks = 0
         self._input_samples = 0
-        self._statistics: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._means: dict[str, list[torch.Tensor]] = {}
         self._gradients: dict[str, list[torch.Tensor]] = {}
         self._alive: dict[str, torch.Tensor] = {}
         self._recent: dict[str, deque[torch.Tensor]] = {}
@@ -128,8 +126,8 @@ class LayerProbe(Probe):
                 if self._input_due:
                     self._input(args[0] if args else None, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
-            if not _is_full(self._statistics, name):
-                _add(self._statistics, name, mean_deviation(part))
+            if not _is_full(self._means, name):
+                _add(self._means, name, part.float().mean())
             if kind is LayerRole.ACTIVATION:
                 self._activation(module, tensor, name)
         if own:
@@ -227,7 +225,7 @@ class LayerProbe(Probe):
 
     def left_halfway(self) -> None:
         """Forgets what was collected of a step that was left halfway."""
-        self._statistics, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
+        self._means, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
         self._by_module.clear()
         self._batch, self._identical, self._input_met = None, None, False
 
@@ -261,7 +259,7 @@ class LayerProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         with torch.no_grad():
-            self._write_statistics(step)
+            self._write_means(step)
             self._write_gradients(step)
             self._write_silent(step)
             self._write_inputs(step)
@@ -271,17 +269,11 @@ class LayerProbe(Probe):
         self._input_met = False
         self._by_module.clear()
 
-    def _write_statistics(self, step: int) -> None:
-        names = list(self._statistics)
-        tensors: list[torch.Tensor] = []
-        for pairs in self._statistics.values():
-            tensors += pairs[0] if len(pairs) == 1 else [
-                torch.stack([number for number, _ in pairs]).mean(),
-                torch.stack([number for _, number in pairs]).mean()]
-        values = transfer(tensors)
-        self._writer.sample(OUTPUT_MEAN, step, dict(zip(names, values[::2], strict=True)))
-        self._writer.sample(OUTPUT_DEVIATION, step, dict(zip(names, values[1::2], strict=True)))
-        self._statistics = {}
+    def _write_means(self, step: int) -> None:
+        means = transfer([found[0] if len(found) == 1 else torch.stack(found).mean()
+                          for found in self._means.values()])
+        self._writer.sample(OUTPUT_MEAN, step, dict(zip(self._means, means, strict=True)))
+        self._means = {}
         places = list(self._saturated)
         shares = transfer([torch.stack(self._saturated[p]).mean() for p in places])
         self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))
