@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 WRITTEN = {
     "src/unstuck/schema/signals.py": '''
 ZERO_INPUT_SHARE = StepSignal(
-    "zero-input-share", "", Cost.SAMPLED, "share of the model's input that is zero",
+    "zero-input-share", "", "share of the model's input that is zero",
     requires=runs.MODEL,
 )
 ''',
