@@ -155,7 +155,9 @@ def _axis(given: torch.Tensor, model: nn.Module | None) -> int | None:
     """The axis of a batch along which features lie, None if they share their numbers."""
     if given.ndim < 2:
         return None
-    first = next((m for m in model.modules() if next(m.parameters(recurse=False), None) is not None
+    # Past what a class of the program makes of these methods.
+    first = next((m for m in nn.Module.modules(model)
+                  if next(iter(nn.Module.parameters(m, recurse=False)), None) is not None
                   ), None) if model is not None else None
     channels = given.ndim > 3 or (
         given.ndim == 3 and isinstance(first, nn.modules.conv._ConvNd))
