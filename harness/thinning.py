@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from unstuck.observe.sampling import Budget
 from unstuck.record.reader import LOOKED
-from unstuck.record.schedule import FULL_STEPS
+from unstuck.record.schedule import LIMITS
 from unstuck.schema import signals
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
@@ -64,7 +64,7 @@ def thinned(lines: Iterable[str], pattern: str) -> list[str]:
     events = [json.loads(line) for line in lines]
     looked = sorted({
         event["step"] for event in events if event["type"] == "sample"
-        and event["signal"] in _LOOKED and event["step"] >= FULL_STEPS})
+        and event["signal"] in _LOOKED and event["step"] >= LIMITS.full_steps})
     # Several optimizers are each looked at in turn: the steps of one look follow each other. The
     # step after it may tell of it, too.
     number, left_out = -1, set()

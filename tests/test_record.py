@@ -28,6 +28,7 @@ from unstuck.record.reader import (
     from_json,
     read_record,
 )
+from unstuck.record.schedule import LIMITS
 from unstuck.schema import signals
 from unstuck.schema.facts import kinds
 from unstuck.schema.facts.fact import Fact
@@ -518,3 +519,22 @@ def test_a_record_that_was_replaced_is_not_written_to(tmp_path: Path) -> None:
         writer.flush()
     writer.abandon()
     assert (tmp_path / EVENTS).read_text() == "mine"
+
+
+def test_limits_of_the_watching_are_in_the_header(tmp_path: Path) -> None:
+    RecordWriter(tmp_path / "now", "1").close()
+    assert read_record(tmp_path / "now").limits == LIMITS
+    file = tmp_path / "now" / "events.jsonl"
+    header = json.loads(file.read_text())
+    for name, limits in (
+        ("older", None), ("damaged", {"full_steps": "x", "spacing": float("1e400"), "more": 1}),
+        ("other", {"spacing": 2.0, "kept_samples": 10}),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "events.jsonl").write_text(json.dumps(
+            {**header, "limits": limits}).replace("Infinity", "1e400") + "\n")
+    assert read_record(tmp_path / "older").limits == LIMITS
+    assert read_record(tmp_path / "damaged").limits == LIMITS
+    other = read_record(tmp_path / "other").limits
+    assert (other.spacing, other.kept_samples, other.full_steps) == (2.0, 10, LIMITS.full_steps)
+    assert list(other.scheduled(30)) == [0, 1, 2, 3, 4, 5, 10, 20]

@@ -30,7 +30,7 @@ from unstuck.judge.engine import began_before, diagnose
 from unstuck.measures.looks import gaps
 from unstuck.observe.sampling import Budget
 from unstuck.record.reader import Record, read_record
-from unstuck.record.schedule import FULL_STEPS, scheduled
+from unstuck.record.schedule import LIMITS
 from unstuck.schema.findings import Absent, Diagnosis, Finding, Present, Unknown
 from unstuck.schema.signals import BY_NAME
 
@@ -138,9 +138,9 @@ def test_the_cause_is_named_or_unknown_as_time_permits(program: Path) -> None:
 def test_who_judges_knows_the_schedule() -> None:
     budget = Budget(1.0)
     taken = [step for step in range(3000) if step >= budget.next and budget.sampled(step)]
-    assert taken == list(scheduled(3000))
-    for steps in (0, 1, FULL_STEPS, FULL_STEPS + 1, taken[-1], taken[-1] + 1):
-        assert list(scheduled(steps)) == [step for step in taken if step < steps]
+    assert taken == list(LIMITS.scheduled(3000))
+    for steps in (0, 1, LIMITS.full_steps, LIMITS.full_steps + 1, taken[-1], taken[-1] + 1):
+        assert list(LIMITS.scheduled(steps)) == [step for step in taken if step < steps]
 
 
 def test_a_whole_looking_asks_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_what_is_written_without_a_close_look_is_not_thinned(program: Path) -> N
         if record.measured(signal):
             series = record.series(signal)
             for one in series.values() if isinstance(series, Mapping) else [series]:
-                assert not {*one.steps[one.steps >= FULL_STEPS].tolist()} - near, name
+                assert not {*one.steps[one.steps >= LIMITS.full_steps].tolist()} - near, name
 
 
 def looks_of(folder: Path) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ def a_record(looks: list[int], steps: int = 1000) -> Record:
 
 
 def test_where_no_look_was_left_out_a_median_is_a_median() -> None:
-    steps = list(scheduled(1000))
+    steps = list(LIMITS.scheduled(1000))
     values = np.arange(len(steps), dtype=float)
     whole = (np.median(values), np.median(values))
     assert gaps(a_record(steps), np.array(steps)).median(values) == whole
@@ -193,7 +193,7 @@ def test_where_no_look_was_left_out_a_median_is_a_median() -> None:
 
 
 def test_a_look_that_was_left_out_lies_between_its_neighbours() -> None:
-    steps = list(scheduled(1000))
+    steps = list(LIMITS.scheduled(1000))
     kept = [*steps[:5], *steps[5:-1:2], steps[-1]]
     known = gaps(a_record(kept), np.array(kept))
     values = np.arange(len(steps), dtype=float)

@@ -12,6 +12,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import unstuck
+from tests.observe.sources import record_of, text_at
+from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.models import Cut
 
@@ -88,3 +90,42 @@ def test_the_gradient_of_an_input_is_no_cut(tmp_path: Path) -> None:
             optimizer.step()
 
     assert cuts(program, tmp_path) == ()
+
+
+ADVERSARIES = """
+real = torch.randn(64, 4) + 2
+G, D = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4)), nn.Linear(4, 1)
+g = torch.optim.Adam(G.parameters(), lr=1e-3)
+d = torch.optim.Adam(D.parameters(), lr=1e-3)
+one, zero = torch.ones(64, 1), torch.zeros(64, 1)
+bce = nn.BCEWithLogitsLoss()
+for _ in range(40):
+    fake = G(torch.randn(64, 3))
+    d.zero_grad()
+    (bce(D(real), one) + bce(D(fake.detach()), zero)).backward()
+    d.step()
+    g.zero_grad()
+    bce(D(FAKE), one).backward()
+    g.step()
+"""
+
+
+@pytest.mark.usefixtures("seeded")
+def test_the_cut_of_a_generators_loss_is_not_the_one_that_its_adversary_means(
+    tmp_path: Path
+) -> None:
+    record = record_of(ADVERSARIES.replace("FAKE", "torch.tensor(fake.tolist())"), tmp_path)
+    meant, mistake = record.facts(Cut)
+    assert (meant.layer, meant.optimizer, text_at(meant.location)) == (
+        "D", "Adam-2", "fake.detach()")
+    assert (mistake.layer, mistake.optimizer, text_at(mistake.location)) == (
+        "D", "Adam", "fake.tolist()")
+    assert mistake.loss == "binary_cross_entropy_with_logits-3"
+    (finding,) = [f for f in diagnose(tmp_path / "record").findings if f.cause == "detached-graph"]
+    assert text_at(finding.location) == "fake.tolist()"
+
+
+@pytest.mark.usefixtures("seeded")
+def test_adversaries_that_are_trained_in_turn_are_not_cut_off(tmp_path: Path) -> None:
+    record_of(ADVERSARIES.replace("FAKE", "fake"), tmp_path)
+    assert all(f.cause != "detached-graph" for f in diagnose(tmp_path / "record").findings)

@@ -351,14 +351,32 @@ def test_text_is_left_out_when_it_is_not_wanted(tmp_path: Path) -> None:
     ("y = torch.exp(z)", "ExpBackward0", "torch.exp(z)"),
     ("y = x.norm(dim=1)", "LinalgVectorNormBackward0", "x.norm(dim=1)"),
     ("y = something(x)", "LogBackward0", "y = something(x)"),
+    ("return F.log_softmax(f(x), dim=1)", "LogSoftmaxBackward0", "F.log_softmax(f(x), dim=1)"),
+    ("y = F.leaky_relu(f(x), 0.1)", "LeakyReluBackward0", "F.leaky_relu(f(x), 0.1)"),
+    ("y = h.clamp(min=0) - 1", "ClampBackward1", "h.clamp(min=0)"),
+    ("y = h.clamp_min_(0)", "ClampMinBackward0", "h.clamp_min_(0)"),
+    ("y = special.expit(f(x))", "SigmoidBackward0", "special.expit(f(x))"),
+    ("y = relu(g(relu(x)))", "ReluBackward0", "relu(x)"),
 ])
 def test_operations_are_found_on_their_line(
     line: str, operation: str, expected: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "x.py"
-    file.write_text(f"# é\n{line}\n", encoding="utf-8")
+    file.write_text(f"def é():\n {line}\n", encoding="utf-8")
     linecache.checkcache()
-    assert source_of(find_operation(str(file), 2, operation)) == expected
+    assert source_of(find_operation(str(file), 2, operation)).strip() == expected
+
+
+def test_the_last_of_several_operations_makes_what_follows(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("y = relu(g(relu(x)))\n")
+    found = find_operation(str(tmp_path / "x.py"), 1, "ReluBackward0", last=True)
+    assert source_of(found) == "relu(g(relu(x)))"
+
+
+def test_a_method_on_a_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("y = (f(x)\n     .relu()\n     .mean())\n")
+    found = find_operation(str(tmp_path / "x.py"), 2, "ReluBackward0")
+    assert source_of(found) == "f(x)\n     .relu()"
 
 
 def test_a_file_that_cannot_be_parsed_or_found_has_no_operations(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
 from unstuck.measures.view import View
 from unstuck.record.reader import NotMeasured, Record, read_record
-from unstuck.record.schedule import after
+from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.run import EndKind, Log
@@ -188,7 +188,7 @@ def began_before(root: Present, symptom: Present, looks: Sequence[int] = ()) -> 
     """
     if symptom.since_step == 0:
         return root.since_step == 0
-    if root.since_step <= after(symptom.since_step):
+    if root.since_step <= LIMITS.after(symptom.since_step):
         return True
     earlier = bisect_left(looks, root.since_step - 1)  # an update shows at the step after it
     return bool(looks) and (earlier == 0 or looks[earlier - 1] < symptom.since_step)

@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 
 from unstuck.record.reader import Record
-from unstuck.record.schedule import scheduled
 from unstuck.record.series import Floats, Integers
 
 
@@ -53,6 +52,6 @@ def left_out(record: Record) -> list[int]:
         return []
     taken = np.asarray(record.looks)
     # The last step may have been left by an exception before what was seen of it was written.
-    due = [*scheduled(max(record.steps - 1, 0)), record.steps]
+    due = [*record.limits.scheduled(max(record.steps - 1, 0)), record.steps]
     return [step for step, end in pairwise(due)
             if not np.any((taken >= step) & (taken < end))]

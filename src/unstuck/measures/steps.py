@@ -33,7 +33,6 @@ from unstuck.schema.signals import (
 FEWEST_PAIRS = 3
 EARLY_PAIRS = 6  # the first steps, all of which are sampled
 MOST_MOMENTUM = 0.95  # beyond it successive updates have too much in common for the estimate
-MOST_KEPT = 2_000  # distinct samples of training; there may be more than so many
 STEEP = 0.3  # of the slope: half of the gradient is left; runs that have settled lost nine tenths
 SURELY_STEEP = 3.0  # standard errors; of the runs of the corpus that have settled none is above 1.9
 LATE = 0.3  # of the run: sampled steps lie geometrically, and some must be left
@@ -184,7 +183,7 @@ def updates_per_epoch(view: View) -> float | None:
     if samples is None and not view.record.facts(Fetch):
         # All that came, if that came again.
         samples = next((kept.samples for kept in view.record.facts(Kept) if kept.name == "train"
-                        and kept.samples < MOST_KEPT
+                        and kept.samples < view.record.limits.kept_samples
                         and size * view.record.steps >= 2 * kept.samples), None)
     return None if samples is None else max(samples / size, 1.0)
 

@@ -42,6 +42,9 @@ class Events:
     def evaluation_mode(self, module: nn.Module) -> None:
         """The program is about to put a module into evaluation mode."""
 
+    def training_mode(self, module: nn.Module) -> None:
+        """The program is about to put a module into train mode; if sampled, and the first times."""
+
     # Data ---------------------------------------------------------------------------------------
     def loader_iterated(self, loader: Any) -> None:
         """The program is about to iterate a data loader."""
@@ -93,6 +96,12 @@ class Events:
 
     def loss_differentiated(self, loss: torch.Tensor) -> None:
         """A loss is about to be differentiated; told after its graph."""
+
+    def backward_ended(self) -> None:
+        """A backward pass has ended; if sampled."""
+
+    def gradients_computed(self) -> None:
+        """The program is about to call `torch.autograd.grad`; if sampled."""
 
     def before_clearing(self, owner: Optimizer | nn.Module) -> None:
         """Gradients are about to be cleared, by nothing within a step; if sampled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from unstuck.record.schedule import FULL_STEPS, after
+from unstuck.record.schedule import LIMITS
 
 GRACE_SECONDS = 0.05  # nobody notices this much over a whole run
 
@@ -29,13 +29,13 @@ class Budget:
 
     def sampled(self, step: int) -> bool:
         """Whether `step`, which now begins, is to be sampled."""
-        if step < FULL_STEPS:
+        if step < LIMITS.full_steps:
             return True
         if step < self.next:
             return False
-        self.next = max(self.next, float(FULL_STEPS))
+        self.next = max(self.next, float(LIMITS.full_steps))
         while self.next <= step:
-            self.next = after(self.next)
+            self.next = LIMITS.after(self.next)
         return self._affordable()
 
     def sampled_step_ended(self, step: int) -> None:

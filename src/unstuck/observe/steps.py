@@ -19,10 +19,9 @@ from unstuck.observe.source.naming import Names
 from unstuck.observe.stop import Stop
 from unstuck.observe.switches import Switches
 from unstuck.observe.tensors import is_plain
+from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
 
-# So many backward passes without a step are no accumulation any more: each counts as a step.
-LONGEST_ACCUMULATION = 64
 is_profiled = torch._C._autograd._profiler_enabled
 
 
@@ -156,7 +155,7 @@ class Steps:
     def _count_backward(self) -> None:
         moment = self.moment
         by_hand = not self._stepped and (
-            not self._has_optimizer or moment.backwards >= LONGEST_ACCUMULATION)
+            not self._has_optimizer or moment.backwards >= LIMITS.longest_accumulation)
         if by_hand and moment.backwards:
             self.events.after_step(None)
             self._step_ended()

@@ -17,6 +17,7 @@ import numpy as np
 
 from unstuck import reading
 from unstuck.reading import Unusable
+from unstuck.record.schedule import LIMITS, Limits, limits_of
 from unstuck.record.series import PlaceSeries, Series, evened, in_order
 from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
 from unstuck.schema.facts import kinds
@@ -94,6 +95,7 @@ class Record:
     looks: tuple[int, ...] = ()  # those that were looked at closely, in order
     torn: bool = False  # the last line was incomplete
     thinned: bool = False  # of later steps only some are here
+    limits: Limits = LIMITS  # with which it was written
     tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
     _facts: dict[type[Fact], tuple[Fact, ...]] = field(default_factory=dict)
     _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
@@ -190,6 +192,7 @@ def _read(file: Path) -> Record:
             f"{file} has schema {repr(schema)[:40]}, but this version of unstuck reads only "
             f"schema {SCHEMA}")
     record = Record(header["record"], version if isinstance(version, str) else "")
+    record.limits = limits_of(header.get("limits"))
     found = _Found(str(file))
     for event, torn in events:
         record.torn = record.torn or torn

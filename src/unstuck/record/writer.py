@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from unstuck.record.plain import plain, to_json
+from unstuck.record.schedule import LIMITS
 from unstuck.record.thinning import EXACT, Rows, Thinner
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.facts.run import End
@@ -52,7 +53,8 @@ class RecordWriter:
         self._pending: list[str] = []
         self.due = 0.0  # the time of the next flush
         self._write({"type": "header", "schema": SCHEMA, "version": version,
-                     "record": record or uuid.uuid4().hex, "exact": EXACT})
+                     "record": record or uuid.uuid4().hex, "exact": EXACT,
+                     "limits": to_json(LIMITS)})
         self.flush()
 
     def fact(self, fact: Fact, step: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import final
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
@@ -123,9 +124,9 @@ CAUSE = Cause(
         "If the same index of a data set is drawn again, or the data set is passed through a "
         "second time, that does not count as a copy. If distinct samples are often nearly the "
         "same, as in tables of categories, equal samples are attributed to chance.",
-        limitations="Only exact copies are counted. Only the first 2,000 distinct samples are "
-        "compared, and in larger data sets the share is scaled up. Random augmentation hides "
-        "copies. Models with several inputs are not judged.",
+        limitations=f"Only exact copies are counted. Only the first {LIMITS.kept_samples:,} "
+        "distinct samples are compared, and in larger data sets the share is scaled up. "
+        "Random augmentation hides copies. Models with several inputs are not judged.",
         references=(
             "Lee et al. 2022: Deduplicating training data makes language models better",
             "Barz and Denzler 2020: Do we train on test data?",

@@ -10,6 +10,7 @@ import numpy as np
 from unstuck.measures.basics import failed, last, learned_little
 from unstuck.measures.samples import kept, trained_on, training_location
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Floats, PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -206,9 +207,10 @@ CAUSE = Cause(
         "must be few and lie beyond a gap; heavy tails have no such gap. Their share of the summed "
         "sizes of the gradients shows whether they matter. If that share is small, or if the run "
         "learns well and the share is small at its end, the finding is only a note.",
-        limitations="Rare events that are genuine look the same. Only the first 2,000 different "
-        "samples are checked. Outliers in the labels of a classifier are wrong labels, which is "
-        "another cause. Outliers that are clipped before they reach the model are not seen, and "
+        limitations="Rare events that are genuine look the same. Only the first "
+        f"{LIMITS.kept_samples:,} different samples are checked. Outliers in the labels of a "
+        "classifier are wrong labels, which is another cause. "
+        "Outliers that are clipped before they reach the model are not seen, and "
         "they do no harm.",
         references=(
             "Iglewicz and Hoaglin 1993: How to detect and handle outliers",

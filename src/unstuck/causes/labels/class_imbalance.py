@@ -9,6 +9,7 @@ from unstuck.measures.basics import last, measured
 from unstuck.measures.labels import interval
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
@@ -302,8 +303,9 @@ CAUSE = Cause(
         "although training memorised it, or although it is far more frequent there. In that case "
         "the network must rank it above others, or the held-out labels must clearly depend on "
         "their inputs.",
-        limitations="At most 2,000 training samples are kept, so classes rarer than one in 200 "
-        "are seldom judged. If nothing distinguishes a rare class from the others, only a trial "
+        limitations=f"At most {LIMITS.kept_samples:,} training samples are kept, "
+        "so classes rarer than one in 200 are seldom judged. "
+        "If nothing distinguishes a rare class from the others, only a trial "
         "shows whether class weights would help. Regression is not judged because it has no "
         "classes.",
         references=(

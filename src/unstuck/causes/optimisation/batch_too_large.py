@@ -12,6 +12,7 @@ from unstuck.measures.steps import (
     updates_per_epoch,
 )
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
@@ -120,8 +121,8 @@ CAUSE = Cause(
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
         "little. A run on full batches of noisy labels looks the same once it has learned most of "
-        "what can be learned. If a program trains on more than 2,000 samples without a DataLoader, "
-        "their number is not known.",
+        "what can be learned. If a program trains on more than "
+        f"{LIMITS.kept_samples:,} samples without a DataLoader, their number is not known.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",
             "Masters, Luschi 2018: Revisiting small batch training (arXiv 1804.07612)",

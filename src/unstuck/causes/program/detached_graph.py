@@ -10,6 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
 from unstuck.words import called, count, joined, number, percent
@@ -31,11 +32,18 @@ def _detect(view: View) -> Verdict:
     if steps < view.limit(STEPS):
         return Unknown(f"the graph of the loss was checked at only {count(steps, 'step')}",
                        ("a longer run",))
-    for cut in view.record.facts(Cut):
-        lost = _lost(view, cut)
-        if lost:
-            return _present(view, cut, lost)
-    return Absent("no layer that an optimizer should train is cut off from the loss")
+    cuts = [(cut, lost) for cut in view.record.facts(Cut) if (lost := _lost(view, cut))]
+    if not cuts:
+        return Absent("no layer that an optimizer should train is cut off from the loss")
+    # Where several losses leave a part out, one should train it: that of the part's own optimizer.
+    return _present(view, *next((c for c in cuts if _is_trained_by(view, *c)), cuts[0]))
+
+
+def _is_trained_by(view: View, cut: Cut, lost: list[Parameter]) -> bool:
+    """Whether the optimizer that steps after the loss of a cut holds the lost weights."""
+    names = {parameter.name for parameter in lost}
+    return any(optimizer.name == cut.optimizer and not names.isdisjoint(optimizer.parameters)
+               for optimizer in view.record.facts(Optimizer))
 
 
 def _lost(view: View, cut: Cut) -> list[Parameter]:
@@ -74,7 +82,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
         f"{count(weights(every), 'weight')} ({share}) get no gradient",
         since_step=int(reached[lost[0].name].steps[0]),
         location=cut.location,
-        label=f"gradients stop at {called(cut.name)[:40]}",
+        label=f"gradients stop at {called(cut.layer or cut.name)[:40]}",
         evidence=tuple(
             Evidence(REACHED.name, p.name,
                      *thinned(reached[p.name].steps, reached[p.name].values), 1.0,

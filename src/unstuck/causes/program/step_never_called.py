@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import CallStep, Remedy, Safety
@@ -15,7 +16,7 @@ from unstuck.schema.signals import UNUSED_BACKWARDS
 from unstuck.words import count, number
 
 PASSES = Threshold(
-    "unused-passes", 64.0,
+    "unused-passes", float(LIMITS.longest_accumulation),
     "A program may accumulate the gradients of fewer batches on purpose before it steps.",
     "longer than common gradient accumulation",
 )

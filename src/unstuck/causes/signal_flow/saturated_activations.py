@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.measures.basics import last_good_step, learned_little, thinned
 from unstuck.measures.view import Threshold, View
+from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -127,7 +128,8 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
         evidence=tuple(
             Evidence(SATURATED_SHARE.name, p.name, *thinned(p.series.steps, p.series.values),
                      view.limit(HALF),
-                     f"{percent(p.share)} of the outputs of {called(p.name)} lie within 3 % of an "
+                     f"{percent(p.share)} of the outputs of {called(p.name)} lie within "
+                     f"{percent(view.record.limits.saturated_end)} of an "
                      f"end of their range{more if p is first else ''}")
             for p in stuck[:5]
         ),
@@ -189,8 +191,9 @@ CAUSE = Cause(
         why="A sigmoid or tanh is steep only for inputs of about 1 in size or less. Inputs that "
         "are not normalised, initial weights that are too large, or a factor before the activation "
         "push it onto its flat parts for good.",
-        detection="The share of outputs within 3 % of an end of the range is measured for every "
-        "sigmoid and tanh during the run. At least half of a layer's outputs must be there from "
+        detection=f"The share of outputs within {percent(LIMITS.saturated_end)} of an "
+        "end of the range is measured for every sigmoid and tanh during the run. "
+        "At least half of a layer's outputs must be there from "
         "the first steps to the last, or from some step to the end. Output activations are left "
         "out because correct predictions saturate them. The gates of recurrent layers are left "
         "out too.",

@@ -26,11 +26,13 @@ class BackwardHooks:
         clears = [taps.swap(f, self._clear) for f in (Optimizer.zero_grad, nn.Module.zero_grad)]
         taps.switches.sampled += [swapped for swapped in clears if swapped is not None]
         taps.swap(torch.autograd.backward, self._backward, taps.fast_path.backward)
+        taps.swap(torch.autograd.grad, self._grad)
         for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
             taps.swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
 
     def _backward(self, original: Original) -> Callable[..., Any]:
         calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
+        moment, ended = self._taps.moment, self._backward_ended
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if calls.in_backward or calls.elsewhere():
@@ -39,11 +41,28 @@ class BackwardHooks:
             tell(steps.before_backward, tensors)
             calls.in_backward = True
             try:
-                return original(tensors, *args, **kwargs)
+                result = original(tensors, *args, **kwargs)
             finally:
                 calls.in_backward = False
+            if moment.sampled:
+                tell(ended)
+            return result
 
         return backward
+
+    def _backward_ended(self) -> None:
+        self._taps.events.backward_ended()
+
+    def _grad(self, original: Original) -> Callable[..., Any]:
+        calls, tell, moment = self._taps.calls, self._taps.tell, self._taps.moment
+        events = self._taps.events
+
+        def grad(*args: Any, **kwargs: Any) -> Any:
+            if moment.sampled and not (calls.in_backward or calls.elsewhere()):
+                tell(events.gradients_computed)
+            return original(*args, **kwargs)
+
+        return grad
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps

@@ -15,6 +15,8 @@ from unstuck.observe.swap import Original, Swap, uncompiled
 from unstuck.observe.switches import Toggle
 from unstuck.observe.untraced import any_compiled, spare_compiler
 
+MOST_TRAININGS = 128  # times that all calls of `train` are told of; further places are unlikely
+
 
 class ModuleHooks:
     """Tells of modules."""
@@ -29,6 +31,7 @@ class ModuleHooks:
         self._call: Swap | None = None
         self._mode: Swap | None = None
         self._headroom = Headroom()
+        self._trainings = 0  # times that a module was put into train mode
 
     def install(self) -> None:
         """Puts the hooks into torch."""
@@ -36,6 +39,7 @@ class ModuleHooks:
         taps.swap(nn.Module.__init__, self._init)
         self._call = taps.swap(
             nn.Module._wrapped_call_impl, self._module_call, taps.fast_path.module_call)
+        taps.swap(nn.Module.__setstate__, taps.after(taps.names.copied))
         taps.swap(nn.Module.load_state_dict, taps.after(taps.names.loaded))
         self._mode = taps.swap(nn.Module.train, self._train)
         taps.swap(nn.Module.requires_grad_, self._requires_grad)
@@ -74,6 +78,9 @@ class ModuleHooks:
                 return original(module, mode)
             if not mode:
                 self._tell(self._taps.events.evaluation_mode, module)
+            elif self._moment.sampled or self._trainings < MOST_TRAININGS:
+                self._trainings += 1
+                self._tell(self._taps.events.training_mode, module)
             # It calls itself for every part of the module: that costs nothing.
             swapped.function.__code__ = swapped.old
             try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.models import Cut
@@ -20,6 +22,8 @@ from unstuck.schema.places import SourceLocation
 
 LEAFLESS = 3  # losses without a parameter that are no accident
 CALLS = 1_000  # layer calls of a step that are kept
+MOST_LOSSES = 3  # that may leave out a call before it is forgotten
+MOST_CUTS = 64
 _METHODS = frozenset({"detach", "detach_", "numpy", "item", "tolist", "argmax"})
 _FUNCTIONS = frozenset({"tensor", "as_tensor", "from_numpy", "argmax"})
 _MODES = frozenset({"no_grad", "inference_mode"})
@@ -33,6 +37,14 @@ class _Call:
     address: int  # of its input: the raw input of two branches is the same
     recorded: bool  # the call itself was recorded by autograd
     stack: tuple[Site, ...]  # the user's call sites, outermost first
+    losses: int = 0  # that were differentiated since and left it out
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    before: tuple[_Call, ...]
+    after: _Call
+    loss: str | None
 
 
 class CutProbe(Probe):
@@ -49,7 +61,11 @@ class CutProbe(Probe):
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
         self._calls: list[_Call] = []
-        self._written: set[str] = set()
+        self._written: set[tuple[str, str | None]] = set()
+        self._names_used: dict[str, int] = {}
+        self._found: list[_Cut] = []  # by backward passes since the last step
+        self._places: dict[SourceLocation, str | None] = {}  # that cut, with the optimizers
+        self.loss_of: Callable[[list[Any]], str | None] = lambda nodes: None
         self._site: Site | None = None  # where a model was last called from outside
         self._leafless = 0  # losses in a row that reach no parameter of any kind
         self._learning = False  # the model under way was called with gradients on
@@ -78,7 +94,8 @@ class CutProbe(Probe):
         calls, self._calls = self._calls, []
         held = self._parameters.held_now()
         # Without an optimizer the program may train tensors of its own by hand.
-        if held and held.isdisjoint(leaves) and not calls and not any(
+        fresh = any(not call.losses for call in calls)
+        if held and held.isdisjoint(leaves) and not fresh and not any(
             isinstance(graph.variable(node), nn.Parameter) for node in nodes
         ):
             self._leafless += 1
@@ -91,6 +108,9 @@ class CutProbe(Probe):
             if p.requires_grad and id(p) in held and id(p) not in leaves
         }
         self._suspects = bool(missed)
+        # What this loss leaves out another may be meant to reach, a generator's for instance.
+        self._calls = [replace(call, losses=call.losses + 1) for call in calls
+                       if missed.issuperset(call.own) and call.losses < MOST_LOSSES]
         before: list[_Call] = []
         for call in calls:
             if missed.issuperset(call.own):
@@ -100,8 +120,22 @@ class CutProbe(Probe):
             if before and call.graphless and call.address not in raw and any(
                 p in leaves for p in call.own
             ):
-                self._write(before, call, step)
+                self._found.append(_Cut(tuple(before), call, self.loss_of(nodes)))
             return
+
+    def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
+        """An optimizer uses the gradients of the losses so far."""
+        if self._found and optimizer is not None:
+            self._use(self._parameters.name(optimizer), self._moment.step)
+
+    def look_ended(self, step: int) -> None:
+        """Writes cuts that no optimizer's step has followed."""
+        self._use(None, step)
+
+    def _use(self, optimizer: str | None, step: int) -> None:
+        found, self._found = self._found, []
+        for cut in found:
+            self._write(cut, optimizer, step)
 
     def no_graph(self) -> None:
         """The loss leads to no parameter."""
@@ -110,12 +144,12 @@ class CutProbe(Probe):
 
     def _whole(self, step: int) -> None:
         """The loss that is differentiated leads to no parameter at all."""
-        if "loss" in self._written:
+        if ("loss", None) in self._written:
             return
         if any(p.requires_grad for _, p in self._names.parameters()) or any(
             p.requires_grad for p in self._parameters.held()
         ):
-            self._written.add("loss")
+            self._written.add(("loss", None))
             self._writer.fact(Cut("loss", (), self._lost(), True), step)
 
     def _lost(self) -> SourceLocation | None:
@@ -128,19 +162,29 @@ class CutProbe(Probe):
                 return found
         return self._sites.location(here if self._learning else site)
 
-    def _write(self, before: list[_Call], after: _Call, step: int) -> None:
-        if after.name in self._written:
+    def _write(self, cut: _Cut, optimizer: str | None, step: int) -> None:
+        last, first = cut.before[-1], cut.after
+        if (first.name, optimizer) in self._written or len(self._written) >= MOST_CUTS:
             return
-        self._written.add(after.name)
-        location, seen = self._cutting(before[-1], after)
-        if location is None and after.stack:
-            location = self._sites.location(after.stack[-1])
-        names = tuple(dict.fromkeys(call.name for call in before))
-        self._writer.fact(Cut(after.name, names, location, seen), step)
+        self._written.add((first.name, optimizer))
+        location, seen = self._cutting(last, first, optimizer)
+        if location is None and first.stack:
+            location = self._sites.location(first.stack[-1])
+        if location is not None:
+            self._places.setdefault(location, optimizer)
+        names = tuple(dict.fromkeys(call.name for call in cut.before))
+        self._writer.fact(Cut(
+            numbered(self._names_used, first.name), names, location, seen, first.name, cut.loss,
+            optimizer), step)
 
     # The expression that cuts -------------------------------------------------------------------
-    def _cutting(self, last: _Call, first: _Call) -> tuple[SourceLocation | None, bool]:
-        """The only expression that can cut and runs between two calls; whether there is any."""
+    def _cutting(
+        self, last: _Call, first: _Call, optimizer: str | None
+    ) -> tuple[SourceLocation | None, bool]:
+        """The only expression that can cut and runs between two calls; whether there is any.
+
+        What cuts the graph of another optimizer's loss is left out.
+        """
         found: list[tuple[str, ast.expr]] = []
         common = True
         for depth in range(max(len(last.stack), len(first.stack))):
@@ -157,7 +201,9 @@ class CutProbe(Probe):
                 found += self._between(a, self._line(a), None, last.recorded)
             if b is not None:
                 found += self._between(b, None, self._line(b), last.recorded)
-        return self._only(found), bool(found)
+        own = [(file, node) for file, node in found if self._places.get(
+            expression_at(file, node, self._sites.keeps_text), optimizer) == optimizer]
+        return self._only(own), bool(found)
 
     def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""

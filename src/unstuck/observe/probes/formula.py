@@ -15,6 +15,7 @@ from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
 CHAIN = 12
+NEAR = 500  # graph nodes among which the model's output is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         return Formula("hand-written", names, root=stretch or (body[0] if body else root),
                        input_shape=(graph.shape(given) or ()) if given is not None else (),
                        stretched=graph.shape(stretch) if stretch is not None else None,
-                       softmax_dimension=graph.dimension(softmax))
+                       softmax_dimension=graph.dimension(softmax), made_by=_node(root, output))
     above = names[: chain.index(difference)]
     squared = "PowBackward0" in above or _squares(chain, difference)
     function = "mse_loss" if squared else "l1_loss" if "AbsBackward0" in above else "hand-written"
@@ -79,6 +80,14 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         prediction=output.value if output is not None and target is not None else None,
         target=target, made_by=inner[0] if inner else None,
     )
+
+
+def _node(root: Any, output: Output | None) -> Any:
+    """The node of what the model returned, if it is near."""
+    if output is None:
+        return None
+    return next((node for node in graph.walk(root, NEAR)
+                 if graph.sequence(node) == output.sequence), None)
 
 
 def _chain(root: Any) -> list[Any]:

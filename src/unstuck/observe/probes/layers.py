@@ -14,7 +14,6 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import channels
 from unstuck.observe.probes.channels import Channels
-from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.tensors import (
     evenly,
@@ -26,7 +25,8 @@ from unstuck.observe.tensors import (
     spread,
     transfer,
 )
-from unstuck.schema.facts.models import Activation, LayerRole
+from unstuck.record.schedule import LIMITS
+from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.signals import (
     BATCH_SIZE,
     CONSTANT_INPUT_SHARE,
@@ -48,7 +48,6 @@ MOST_CALLS = 1_000  # of a layer in a step that are looked at
 MOST_PLACES = 5_000  # whose last batches are remembered
 BATCHES = 3  # a unit is silent if it was so in this many sampled batches in a row
 NEAR = 100  # graph nodes behind an activation among which its layer is looked for
-SATURATION = 0.03  # share of the range that counts as its end
 
 _RECTIFIERS = (nn.ReLU, nn.ReLU6)
 _NOT_MEASURED = (LayerRole.NORMALISATION, LayerRole.EMBEDDING)
@@ -66,11 +65,9 @@ class LayerProbe(Probe):
         INPUT_NON_FINITE, OUTPUT_GRADIENT, OUTPUT_MEAN, SATURATED_SHARE,
         SILENT_SHARE, *channels.SIGNALS,
     )
-    facts = (Activation,)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._finite = context.probe(FiniteProbe)
         self.first_layer: str | None = None
         self._fed_by = ""
         self._fed_role = LayerRole.OTHER
@@ -166,6 +163,10 @@ class LayerProbe(Probe):
         chain = graph.producers(node, 1) if node is not None else []
         return self._by_module.get(graph.sequence(chain[0])) if chain else None
 
+    def is_module(self, node: Any) -> bool:
+        """Whether an activation module made this very graph node in the step under way."""
+        return graph.sequence(node) in self._by_module
+
     def _hook(self, tensor: torch.Tensor, name: str) -> None:
         if not tensor.requires_grad:
             return
@@ -209,7 +210,7 @@ class LayerProbe(Probe):
             self._alive[place] = alive
 
     def _saturation(self, place: str, values: torch.Tensor, low: float) -> None:
-        margin = SATURATION * (1.0 - low)
+        margin = LIMITS.saturated_end * (1.0 - low)
         part = spread(values, ELEMENT_LIMIT)
         ends = (part < low + margin) | (part > 1.0 - margin)
         if not _is_full(self._saturated, place):
@@ -250,10 +251,6 @@ class LayerProbe(Probe):
                                     else LayerRole.OTHER)
                 else:
                     self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
-                    line = self._finite.line_of(node) if self._moment.traced else None
-                    if line is not None:
-                        location = self._sites.operation(*line, name)
-                        self._writer.fact(Activation(place, location), self._moment.step)
 
     # End of the step ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:

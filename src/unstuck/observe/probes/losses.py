@@ -85,7 +85,7 @@ class LossProbe(Probe):
         self._samples = context.probe(SampleProbe)
         self._finite = context.probe(FiniteProbe)
         self._lifetimes = Lifetimes(self._writer, self._sites)
-        self._targets = Targets(
+        self.targets = Targets(
             self._writer, self._sites, self._finite, context.probe(LayerProbe))
         self._ascents = Ascents(self._writer, self._sites, self._finite)
         self.known: dict[tuple[str, Site | None], Known] = {}
@@ -384,7 +384,7 @@ class LossProbe(Probe):
         self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
         step: int, weight: Any = None,
     ) -> None:
-        fact = self._targets.look(
+        fact = self.targets.look(
             known.fact, given, node, target, step, known.constant.options, weight)
         if fact != known.fact:
             known.fact, known.written = fact, False

@@ -32,7 +32,7 @@ class ModelProbe(Probe):
             self._names.register(module, self._variable(module))
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Writes a model's facts at its first call, and again when parts are frozen or freed.
+        """Writes a model's facts at its first call, and again when parts are frozen or replaced.
 
         The parts are named anew each time, since a program may have put others in their place.
         """
@@ -45,7 +45,8 @@ class ModelProbe(Probe):
             return
         self._states[module] = state
         model, name = known
-        flags = name, hash(tuple(p.requires_grad for p in model.parameters()))
+        places = tuple(self._names.built_at(part) for part in model.modules())
+        flags = name, hash((places, tuple(p.requires_grad for p in model.parameters())))
         if flags in self._described:
             return
         self._described.add(flags)

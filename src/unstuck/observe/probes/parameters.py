@@ -13,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.options import groups_of, options_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import (
@@ -135,6 +136,7 @@ class ParameterProbe(Probe):
             known.name, type(optimizer).__name__, self._sites.location(known.site),
             _number(group.get("lr")), _number(momentum), _number(group.get("weight_decay")),
             tuple(self._names.parameter(p) or "?" for p in parameters),
+            options_of(optimizer), groups_of(optimizer),
         ), step)
 
     def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +107,7 @@ class Targets:
         self._finite = finite
         self._layers = layers
         self._seen: dict[str, _Seen] = {}
+        self.met: Callable[[Loss, torch.Tensor], None] = lambda loss, target: None
 
     def look(
         self, loss: Loss, given: torch.Tensor, node: Any, target: torch.Tensor | None, step: int,
@@ -126,12 +128,15 @@ class Targets:
             The loss, with the operation that made what it received.
         """
         self._measure(loss.name, loss.function, given, node, target, step, options, weight)
+        if target is not None:
+            self.met(loss, target)
         if step > LAST_LOOK or output_range(node) is None:
             return loss
         layer = self._layers.activation(node)
         node = graph.producers(node, 1)[0]
         line = self._finite.line_of(node) if layer is None else None
-        place = self._sites.operation(*line, node.name()) if line else loss.input_location
+        place = self._sites.operation(*line, node.name(), last=True) if line else (
+            loss.input_location)
         return replace(loss, input_layer=layer, input_location=place)
 
     def _measure(

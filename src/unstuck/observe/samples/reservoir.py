@@ -16,10 +16,11 @@ import torch
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.observe.samples.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
+from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import CLASSES, target_among
 
-MOST_SAMPLES = 2_000  # of each role
+MOST_SAMPLES = LIMITS.kept_samples  # of each role
 FEATURE_LIMIT = 1_536  # elements of a sample that are kept: 12 MiB a role
 OUTPUT_LIMIT = 64  # a wider output, or target, is not kept
 WAITING_LIMIT = 256  # copied batches that wait for a sampled step,

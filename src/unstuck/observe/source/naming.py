@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.sites import Site, Sites, local_variables
 from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
@@ -33,6 +35,7 @@ _ROLES: tuple[tuple[LayerRole, tuple[type, ...]], ...] = (
     (LayerRole.LOSS, (nn.modules.loss._Loss,)),
     (LayerRole.CONTAINER, (nn.Sequential, nn.ModuleList, nn.ModuleDict)),
 )
+COPY_FRAMES = 10  # from where a copy is noted out to who copies
 _CONTAINERS_IN_ACTIVATION = {"MultiheadAttention"}
 
 
@@ -75,6 +78,19 @@ def _shape(parameter: torch.Tensor) -> tuple[int, ...]:
     return () if lazy else tuple(parameter.shape)
 
 
+def original_of(copy: object) -> Any:
+    """What is being copied by `copy.deepcopy` in the frame that gives the copy its state."""
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(COPY_FRAMES):
+        if frame is None:
+            return None
+        if frame.f_code.co_name == "_reconstruct" and frame.f_globals.get("__name__") == "copy":
+            found = local_variables(frame)
+            return found.get("x") if found.get("y") is copy else None
+        frame = frame.f_back
+    return None
+
+
 class Names:
     """All models seen so far and the names of their parts.
 
@@ -85,6 +101,7 @@ class Names:
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._built: ByIdentity[nn.Module, tuple[Site | None]] = ByIdentity()
+        self._copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = ByIdentity()
         self._loaded: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._layers: ByIdentity[nn.Module, tuple[str, LayerRole]] = ByIdentity()
         self._parameters: ByIdentity[torch.Tensor, str] = ByIdentity()
@@ -100,6 +117,13 @@ class Names:
         self.changes += 1
         self._built[module] = (self._sites.here(module),)
 
+    def copied(self, module: nn.Module) -> None:
+        """Notes that a module is a copy, or comes from a file; called when it has its state."""
+        self.changes += 1
+        original = original_of(module)
+        built = self.built_at(original) if original is not None else None
+        self._copies[module] = built, self._sites.here()
+
     def loaded(self, module: nn.Module) -> None:
         """Notes that a module's values came from a checkpoint."""
         self.changes += 1
@@ -111,8 +135,12 @@ class Names:
         return tensor in self._loaded
 
     def built_at(self, module: nn.Module) -> Site | None:
-        """Where a module was constructed."""
-        return (self._built.get(module) or (None,))[0]
+        """Where a module was constructed; of a copy its original."""
+        return (self._built.get(module) or self._copies.get(module) or (None,))[0]
+
+    def copied_at(self, module: nn.Module) -> Site | None:
+        """Where a module was copied or read from a file."""
+        return (self._copies.get(module) or (None, None))[1]
 
     def was_built(self, module: nn.Module) -> bool:
         """Whether a module was constructed in this run: a copy or an unpickled one was not."""
@@ -220,6 +248,7 @@ class Names:
             layers.append(Layer(
                 known_as, type(module).__name__, kind,
                 self._sites.location(self.built_at(module)), own, dropped(module, kind),
+                self._sites.location(self.copied_at(module)),
             ))
         owner = {p: layer.name for layer in layers for p in layer.parameters}
         parameters = tuple(

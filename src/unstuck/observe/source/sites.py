@@ -13,6 +13,7 @@ from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
+from unstuck.observe.source.operations import computing, operation_name
 from unstuck.schema.places import SourceLocation
 
 # A call site: the identity of the code object and the offset of the instruction that was running.
@@ -126,6 +127,10 @@ class Sites:
         """The code of a call site."""
         return self._codes[found[0]]
 
+    def files(self) -> list[str]:
+        """The files of all call sites so far."""
+        return list(dict.fromkeys(code.co_filename for code in list(self._codes.values())))
+
     def stack(self) -> list[Site]:
         """The call sites of all of the user's frames, innermost first."""
         frame: FrameType | None = sys._getframe(1)
@@ -136,9 +141,14 @@ class Sites:
             frame = frame.f_back
         return found
 
-    def operation(self, file: str, line: int, operation: str) -> SourceLocation | None:
-        """The expression on a line that an autograd operation ("LogBackward0") comes from."""
-        return find_operation(file, line, operation, self._keep_text)
+    def operation(
+        self, file: str, line: int, operation: str, last: bool = False
+    ) -> SourceLocation | None:
+        """The expression on a line that an autograd operation ("LogBackward0") comes from.
+
+        Of several it is the one that is evaluated first, or `last`; of none the line.
+        """
+        return find_operation(file, line, operation, self._keep_text, last)
 
 
 def _constructs(frame: FrameType, built: object) -> bool:
@@ -182,21 +192,6 @@ def _code_points(text: str, column: int) -> int:
     return len(text.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore"))
 
 
-# What an autograd operation looks like in source: a call or method of one of these names, or an
-# operator.
-_OPERATORS: dict[str, type[ast.AST]] = {
-    "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
-    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
-}
-_CALLS: dict[str, tuple[str, ...]] = {
-    "sub": ("sub", "subtract", "rsub"), "div": ("div", "divide", "true_divide", "reciprocal"),
-    "pow": ("pow", "square", "rsqrt", "sqrt"), "mul": ("mul", "multiply"),
-    "linalgvectornorm": ("norm", "vector_norm"),
-    "view": ("view", "reshape"), "unsafeview": ("reshape",), "reshapealias": ("reshape",),
-    "norm": ("norm",), "std": ("std",), "var": ("var", "std"),
-}
-
-
 def syntax_tree(file: str) -> ast.Module | None:
     """The syntax tree of a file, None if it is not Python that can be read."""
     try:
@@ -206,30 +201,17 @@ def syntax_tree(file: str) -> ast.Module | None:
 
 
 def find_operation(
-    file: str, line: int, operation: str, keep_text: bool = True
+    file: str, line: int, operation: str, keep_text: bool = True, last: bool = False
 ) -> SourceLocation | None:
-    """Finds the innermost expression of a line that computes an autograd operation."""
-    name = operation.removesuffix("0").removesuffix("1").removesuffix("2")
-    name = name.removesuffix("Backward").lower()
+    """Finds the expression of a line that computes an autograd operation, else the line.
+
+    Of several it is the one that is evaluated first, or `last`.
+    """
     tree = syntax_tree(file)
     if tree is None:
         return None
-    names = _CALLS.get(name, (name,))
-    operator = _OPERATORS.get(name)
-    best: ast.expr | None = None
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.expr) or node.lineno != line:
-            continue
-        if isinstance(node, ast.BinOp | ast.UnaryOp) and operator is not None and (
-            isinstance(node.op, operator)
-        ):
-            best = node
-        elif isinstance(node, ast.Call):
-            function = node.func
-            called = function.attr if isinstance(function, ast.Attribute) else (
-                function.id if isinstance(function, ast.Name) else "")
-            if called.rstrip("_") in names:
-                best = node
+    found = computing(tree, line, operation_name(operation))
+    best = found[-1 if last else 0] if found else None
     if best is None:
         text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1

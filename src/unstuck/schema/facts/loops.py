@@ -10,15 +10,16 @@ from unstuck.schema.places import SourceLocation
 
 @dataclass(frozen=True, slots=True)
 class Loop(Fact):
-    """A loop of the program around its steps. `name` is its level: "0" is the innermost.
+    """A loop of the program around its steps: the whole statement.
 
-    `location` is the whole statement, of which `text` is the first line. `loader` is the name of
-    the loader that it iterates. The loop that makes batches is the innermost, unless it is the only
-    one and takes the data as a whole; the one that makes epochs is around it.
+    `level` 0 is the innermost loop around a step, 1 the one around that. The innermost makes steps;
+    where data come in batches, the one around it makes epochs. `loader` is the name of the loader
+    that the loop iterates.
     """
 
     name: str
     location: SourceLocation
+    level: int
     loader: str | None = None
 
 

@@ -32,12 +32,12 @@ class Statistics(Fact):
 
     `mean` and `deviation` (population) hold a number for each feature along `axis`, the first axis
     being that of the samples, or one number for all if `axis` is None. `quantiles` are those of
-    QUANTILES, of all values together; none of class indices.
+    QUANTILES, of all values together; none of class indices. What is not finite is left out.
     """
 
-    name: str  # of the subject, and of the loss where it is about targets
+    name: str
     subject: Subject
-    loss: str | None  # the name of the loss
+    of: str  # the name of the `ModelCall` that receives inputs, of the `Loss` that receives targets
     samples: int
     shape: tuple[int, ...]  # of a batch
     dtype: str

@@ -1,0 +1,84 @@
+"""Statements of a program that put values into tensors, found in its source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.schema.places import SourceLocation
+
+_VALUES = frozenset({"weight", "bias", "data"})  # attributes with a parameter's values
+_NO_FILLING = frozenset({"requires_grad_", "detach_", "retain_grad_"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """An expression that fills a tensor in place, by a method or an assignment to its data."""
+
+    function: str
+    names: frozenset[str]  # attributes on the way to the tensor
+    location: SourceLocation
+
+
+def gradient_assignments(sites: Sites) -> list[SourceLocation]:
+    """The statements of the user's files that assign something to a `grad`, other than None."""
+    found = []
+    for file, tree in _trees(sites):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Assign) or (
+                isinstance(node.value, ast.Constant) and node.value.value is None
+            ):
+                continue
+            if any(isinstance(part, ast.Attribute) and part.attr == "grad"
+                   and isinstance(part.ctx, ast.Store)
+                   for target in node.targets for part in ast.walk(target)):
+                found.append(expression_at(file, node, sites.keeps_text))
+    return found
+
+
+def fillings(sites: Sites) -> list[Filling]:
+    """The expressions of the user's files that set values of parameters in place."""
+    found = []
+    for file, tree in _trees(sites):
+        for node in ast.walk(tree):
+            known = _filling(node)
+            if known is not None and isinstance(node, ast.expr | ast.stmt):
+                found.append(Filling(*known, expression_at(file, node, sites.keeps_text)))
+    return found
+
+
+def _filling(node: ast.AST) -> tuple[str, frozenset[str]] | None:
+    """By what a statement or a call fills which attributes, if it does."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        method = node.func.attr
+        if not method.endswith("_") or method.startswith("_") or method in _NO_FILLING or (
+            _mentions_gradient(node)  # an update by hand
+        ):
+            return None
+        names = _attributes(node.func.value)
+        return (method, names) if names & _VALUES or isinstance(
+            node.func.value, ast.Name) else None
+    if isinstance(node, ast.Assign) and not _mentions_gradient(node):
+        for target in node.targets:
+            if isinstance(target, ast.Attribute) and target.attr == "data":
+                return "data", _attributes(target)
+            if isinstance(target, ast.Subscript) and _attributes(target) & _VALUES:
+                return "data", _attributes(target)
+    return None
+
+
+def _attributes(node: ast.AST) -> frozenset[str]:
+    return frozenset(part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute))
+
+
+def _mentions_gradient(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Attribute) and part.attr == "grad" for part in ast.walk(node))
+
+
+def _trees(sites: Sites) -> Iterator[tuple[str, ast.Module]]:
+    for file in sites.files():
+        tree = syntax_tree(file) if sites.is_user(file) else None
+        if tree is not None:
+            yield file, tree

@@ -1,0 +1,80 @@
+"""Which call in the source computes an operation, of all that stand on its line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+# Names, without underscores, under which a program calls what autograd calls otherwise.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "sub": ("sub", "subtract", "rsub"), "div": ("div", "divide", "truedivide", "reciprocal"),
+    "pow": ("pow", "square", "rsqrt", "sqrt"), "mul": ("mul", "multiply"),
+    "linalgvectornorm": ("norm", "vectornorm"),
+    "view": ("view", "reshape"), "unsafeview": ("reshape",), "reshapealias": ("reshape",),
+    "norm": ("norm",), "std": ("std",), "var": ("var", "std"),
+    "clamp": ("clamp", "clip", "clampmin", "clampmax"),
+    "clampmin": ("clampmin", "clamp", "clip"), "clampmax": ("clampmax", "clamp", "clip"),
+    "hardtanh": ("hardtanh", "relu6"), "elu": ("elu", "selu", "celu"),
+    "sigmoid": ("sigmoid", "expit"), "softmax": ("softmax", "softmin"),
+    "logsoftmax": ("logsoftmax",), "prelukernel": ("prelu",), "rreluwithnoise": ("rrelu",),
+}
+OPERATORS: dict[str, type[ast.AST]] = {
+    "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
+    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
+}
+
+
+def operation_name(node: str) -> str:
+    """The name of what an autograd node computes: "leakyrelu" of "LeakyReluBackward0".
+
+    Of a function of the program's own: its name, written the same way.
+    """
+    return node.partition("Backward")[0].replace("_", "").lower()
+
+
+def computing(tree: ast.Module, line: int, operation: str) -> list[ast.expr]:
+    """The expressions on a line that compute an operation, in the order of their evaluation.
+
+    Args:
+        tree: of the program's file.
+        line: on which the frame stood when the operation ran.
+        operation: a name as `operation_name` gives it.
+    """
+    names = ALIASES.get(operation, (operation,))
+    operator = OPERATORS.get(operation)
+    return [node for node in _evaluated(tree) if isinstance(node, ast.expr) and (
+        (isinstance(node, ast.Call) and _line(node) == line and _called(node) in names)
+        or (operator is not None and isinstance(node, ast.BinOp | ast.UnaryOp)
+            and node.lineno == line and isinstance(node.op, operator))
+    )]
+
+
+def assigned(count: int, found: Sequence[ast.expr]) -> list[ast.expr | None]:
+    """Which expression made each of `count` operations, in the order in which they ran.
+
+    A line may run several times; where numbers do not fit nothing is said of any.
+    """
+    if not found or count % len(found):
+        return [found[0] if len(found) == 1 else None] * count
+    return [found[i % len(found)] for i in range(count)]
+
+
+def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree's nodes, operands before what is done with them."""
+    for child in ast.iter_child_nodes(node):
+        yield from _evaluated(child)
+    yield node
+
+
+def _line(call: ast.Call) -> int:
+    """The line that Python gives a call: that of a method's name, where it is one."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.end_lineno or call.lineno
+    return call.lineno
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else (
+        function.id if isinstance(function, ast.Name) else "")
+    return name.replace("_", "").lower()
