@@ -48,14 +48,15 @@ class Index:
     """The sources of a program.
 
     `cells` names those that share one namespace: the cells of a notebook. `argv` is what the
-    program was started with.
+    program was started with. `changed` names files that are not any more what ran.
     """
 
     def __init__(self, sources: Iterable[Source], argv: Sequence[str] = (),
-                 cells: Sequence[str] = ()) -> None:
+                 cells: Sequence[str] = (), changed: Iterable[str] = ()) -> None:
         self.sources = {source.name: source for source in sources}
         self.argv = tuple(argv)
         self.cells = frozenset(cells)
+        self.changed = frozenset(changed)
 
     # Places --------------------------------------------------------------------------------------
     def at(self, location: SourceLocation | None, what: str = "this") -> Found:
@@ -69,6 +70,9 @@ class Index:
             raise Refused(Reason.NO_PLACE, f"The record does not say where {what} is.",
                           (f"the line of {what}",))
         source = self.sources.get(location.file)
+        if location.file in self.changed:
+            raise Refused(Reason.TEXT_DIFFERS, f"{location.file} has changed since it ran.",
+                          ("a run of the present text",))
         if source is None:
             raise Refused(Reason.NO_TEXT, f"{what[:1].upper()}{what[1:]} is not in a source file "
                           f"of yours ({location.file}).")

@@ -12,13 +12,21 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.functions import as_function, drop_function, function_at, swap_function
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
-from unstuck.repair.places import layers_meant, model_of, spell
+from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import BatchFirst, InsertLayer, RemoveLayer, ReplaceLayer, SoftmaxAxis
+from unstuck.schema.edits import (
+    BatchFirst,
+    Edit,
+    InsertLayer,
+    RemoveLayer,
+    ReplaceLayer,
+    SoftmaxAxis,
+)
 from unstuck.schema.facts.models import Activation, Layer, Model
 from unstuck.schema.places import SourceLocation
 
 _CONTAINERS = ("Sequential", "ModuleList")
+MOST_LINES = 12  # that anybody wants to read in a diff
 
 
 def layer_code(index: Index, source: Source, layer: str) -> tuple[str, tuple[Need, ...]]:
@@ -63,7 +71,13 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
         raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
     splices: list[Splice] = []
     needs: list[Need] = []
-    for location in places_of(record, index, layers):
+    try:
+        locations = places_of(record, index, layers)
+    except Refused as refused:
+        if functions or refused.cannot.reason is Reason.NO_PLACE:
+            raise
+        return [_assigned(edit, edit.by, layers, record, index)]
+    for location in locations:
         found = index.at(location, f"the construction of {edit.layer}")
         code, more = layer_code(index, found.source, edit.by)
         splices += change.replace(found.source, found.call, code)
@@ -75,6 +89,24 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
         needs += more
     return [Patch(edit, tuple(dict.fromkeys(splices)), Form.MODEL, tuple(dict.fromkeys(needs)),
                   (Check("layer.kind", edit.layer, edit.by.partition("(")[0]),))]
+
+
+def _assigned(edit: Edit, by: str, layers: list[Layer], record: Record, index: Index) -> Patch:
+    """Layers put into the model that is there: for lines that make others too, or are not the
+    user's. {} in `by` is the layer that is there now."""
+    model = model_of(record, layers[0].name)
+    near, held, late = beside_optimizer(record, index, model)
+    lines: list[str] = []
+    needs: tuple[Need, ...] = ()
+    for layer in layers:
+        path = path_of(record, model, layer, held)
+        code, needs = layer_code(index, near.source, by)
+        lines.append(f"{path} = {code.replace('{}', path)}")
+    if len(lines) > MOST_LINES or any(held == line.partition(" = ")[0] for line in lines):
+        raise Refused(Reason.SHARED_LINE, f"{len(lines):,} layers would have to be replaced one "
+                      "by one.")
+    put = change.after if late else change.before
+    return Patch(edit, put(near.source, near.statement, "\n".join(lines)), Form.STATEMENT, needs)
 
 
 def _function_name(fact: Activation) -> str:
@@ -94,11 +126,17 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
     layers = layers_meant(record, edit.layer)
     if edit.at is not None or not layers:
         functions = _functions_meant(record, edit.layer)
-        location = edit.at or (functions[0].location if functions else None)
+        location = edit.at or (functions[0].location if len(functions) == 1 else None)
         if location is None:
             raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
         return [Patch(edit, drop_function(function_at(
             index, location, as_function(edit.layer.rpartition(" > ")[2]))), Form.MODEL)]
+    try:
+        places_of(record, index, layers)
+    except Refused as refused:
+        if refused.cannot.reason is Reason.NO_PLACE:
+            raise
+        return [_assigned(edit, "Identity()", layers, record, index)]
     dropped: list[Splice] = []
     identity: list[Splice] = []
     needs: list[Need] = []
@@ -153,7 +191,8 @@ def write_insert(edit: InsertLayer, record: Record, index: Index) -> list[Patch]
     if layer.location is None:
         raise Refused(Reason.NO_PLACE,
                       f"The record does not say where {layer.name} is constructed.")
-    _alike(record, index, layer)
+    if not _alike(record, index, layer):
+        return [_assigned(edit, f"Sequential({{}}, nn.{edit.layer})", [layer], record, index)]
     found = index.at(layer.location, f"the construction of {layer.name}")
     code, needs = layer_code(index, found.source, edit.layer)
     patches: list[Patch] = []
@@ -187,18 +226,16 @@ def _has_state(layer: str) -> bool:
     return not as_function(layer.partition("(")[0]) or ("(" in layer and not layer.endswith("()"))
 
 
-def _alike(record: Record, index: Index, layer: Layer) -> None:
-    """Raises Refused if a line also makes layers of another kind, or the last layer of a model."""
+def _alike(record: Record, index: Index, layer: Layer) -> bool:
+    """Whether a line makes layers of one kind only, and not the last one of a model."""
     assert layer.location is not None
     others = index.layers_at(record, layer.location)
     if len(others) == 1:
-        return
+        return True
     model = model_of(record, layer.name)
     weighted = [each for each in model.layers if each.parameters]
-    if any(each.kind != layer.kind for each in others) or (
-            weighted and weighted[-1].name in {each.name for each in others}):
-        raise Refused(Reason.SHARED_LINE, f"The line that constructs {layer.name} also makes "
-                      f"{next(each.name for each in others if each is not layer)}.")
+    return all(each.kind == layer.kind for each in others) and not (
+        weighted and weighted[-1].name in {each.name for each in others})
 
 
 def _use(found: Found) -> ast.Call | None:

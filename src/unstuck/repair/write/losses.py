@@ -27,6 +27,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.calls import LossCall
 from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.places import SourceLocation
 
 # The classes of torch.nn that call these functions.
@@ -171,6 +172,9 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
 # Sign and scale ----------------------------------------------------------------------------------
 def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
     """A minus less where the loss is made with one; else one more, at the loss or at backward."""
+    ascending = _maximizers(record, index)
+    if ascending:
+        return [Patch(edit, ascending, Form.LITERAL)]
     found = index.at(edit.at, "the loss")
     source, node = found.source, found.expression
     parent = source.parents.get(node)
@@ -189,6 +193,15 @@ def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
                           Form.LITERAL)]
         return [Patch(edit, _scaled(found, held, "-", ""), Form.CALL)]
     return [Patch(edit, _scaled(found, node, "-", ""), Form.CALL)]
+
+
+def _maximizers(record: Record, index: Index) -> tuple[Splice, ...]:
+    """Splices that take maximize=True from optimizers."""
+    return tuple(
+        splice for fact in record.facts(Optimizer)
+        if any(option.name == "maximize" and option.value == "True" for option in fact.options)
+        for found in [index.at(fact.location, "the construction of the optimizer")]
+        for splice in change.drop_argument(found.source, found.call, "maximize"))
 
 
 def _without_minus(found: Found, minus: ast.UnaryOp) -> tuple[Splice, ...]:

@@ -53,8 +53,8 @@ def write_resize(edit: ResizeLayer, record: Record, index: Index) -> list[Patch]
         goes_in, comes_out = _shape(record, layer)
         if layer is not weighted[0] and ins is not None:
             if goes_in % width:
-                raise Refused(Reason.UNKNOWN_FORM, f"What {layer.name} receives is not a multiple "
-                              "of the width before it.")
+                raise Refused(Reason.UNKNOWN_FORM, f"What {layer.name} receives is not a "
+                              "multiple of the width before it.")
             wanted.append((found, ins, _scaled(width, edit.factor) * (goes_in // width)))
         elif ins is not None:
             kept.append((found, ins))
