@@ -54,18 +54,39 @@ def _end(source: Source, loop: Loop) -> ast.expr | None:
 
 # Batches -----------------------------------------------------------------------------------------
 def _loader(record: Record, index: Index) -> Found | None:
-    """The construction of the loader that feeds training."""
+    """The construction of the loader that feeds training; None if no loader does, or several.
+
+    Raises:
+        Refused: the record describes other loaders only, as where one line makes several.
+    """
     loaders = {each.name: each for each in record.facts(Loader)}
+    if not loaders:
+        return None
     feeding = [loaders[each.loader] for each in record.facts(Feeding)
                if each.role is CallRole.TRAIN and each.loader in loaders]
     sizes = {(each.samples, each.batch_size) for each in record.facts(Fetch)}
-    fetched = [each for each in loaders.values() if (each.samples, each.batch_size) in sizes]
-    shuffled = [each for each in loaders.values() if each.sampler == torch_api.SHUFFLES]
-    for found in (feeding, fetched, shuffled, list(loaders.values())):
-        if found:
-            places = {each.location for each in found}
-            return index.at(found[0].location, "the loader") if len(places) == 1 else None
-    return None
+    fetched = [each for each in feeding or loaders.values()
+               if not sizes or (each.samples, each.batch_size) in sizes]
+    shuffled = [each for each in fetched if each.sampler == torch_api.SHUFFLES]
+    found = feeding and fetched or shuffled or fetched
+    if not found:
+        return _beside(record, index, {size for _, size in sizes})
+    places = {each.location for each in found}
+    return index.at(found[0].location, "the loader") if len(places) == 1 else None
+
+
+def _beside(record: Record, index: Index, sizes: set[int]) -> Found:
+    """A loader that stands on the line of a known one, and has the size that training takes."""
+    lines = {(fact.location.file, fact.location.line) for fact in record.facts(Loader)
+             if fact.location is not None}
+    found = [Found(source, call) for source, call in index.calls("DataLoader")
+             if (source.name, call.lineno) in lines
+             and (size := change.argument(call, "batch_size", 1)) is not None
+             and constant(size) in sizes]
+    if len(found) != 1:
+        raise Refused(Reason.NO_PLACE, "The record does not say where the loader that feeds "
+                      "training is constructed.")
+    return found[0]
 
 
 def write_batch_size(edit: BatchSize, record: Record, index: Index) -> list[Patch]:
