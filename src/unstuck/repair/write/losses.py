@@ -14,7 +14,7 @@ from unstuck.repair.functions import given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
-from unstuck.repair.text import Splice
+from unstuck.repair.text import Splice, apply
 from unstuck.repair.values import decimal
 from unstuck.schema.edits import (
     ClassWeights,
@@ -25,7 +25,7 @@ from unstuck.schema.edits import (
     LossOption,
     SwapLoss,
 )
-from unstuck.schema.facts.calls import LossCall
+from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.places import SourceLocation
@@ -69,7 +69,8 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
     known = torch_api.LOSSES.get(fact.function) if fact is not None else None
     declared = known.arguments if known is not None else ("input", "target")
     forms: list[Patch] = []
-    for places in dict.fromkeys((tuple(_alike(edit, found, record, index)), (found,))):
+    alike = _alike(edit, found, record, index) if edit.everywhere else [found]
+    for places in dict.fromkeys((tuple(alike), (found,))):
         needs: list[Need] = []
         splices: list[Splice] = []
         for each in places:
@@ -157,16 +158,33 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
     where = built(record, index, found) or found
     binary = fact is not None and fact.function in torch_api.BINARY
     name, needs = spell(index, where.source, "torch.tensor")
+
+    def weighted(option: str, value: str) -> list[Patch]:
+        splices = change.set_argument(where.source, where.call, option, value)
+        if where.node is not found.node and _scores(record, index, where):
+            # Held-out data are scored as before: training gets a loss of its own.
+            start, _ = where.source.span(where.call)
+            own = apply(where.source.code(where.call), [
+                Splice(s.file, s.start - start, s.end - start, s.text) for s in splices])
+            splices = change.replace(found.source, found.call.func, own)
+        return [Patch(edit, splices, Form.LITERAL, needs)]
+
     if binary and len(edit.weights) == 2:
         if fact is not None and fact.function == "binary_cross_entropy":
             raise Refused(Reason.UNKNOWN_FORM, "binary_cross_entropy has no weights of classes; "
                           "binary_cross_entropy_with_logits has.")
         share = decimal(edit.weights[1] / edit.weights[0])
-        return [Patch(edit, change.set_argument(
-            where.source, where.call, "pos_weight", f"{name}({share})"), Form.LITERAL, needs)]
+        return weighted("pos_weight", f"{name}({share})")
     text = ", ".join(map(decimal, edit.weights))
-    return [Patch(edit, change.set_argument(
-        where.source, where.call, "weight", f"{name}([{text}])"), Form.LITERAL, needs)]
+    return weighted("weight", f"{name}([{text}])")
+
+
+def _scores(record: Record, index: Index, module: Found) -> bool:
+    """Whether a loss module is also called on held-out data."""
+    return any(
+        each.role is not CallRole.TRAIN and each.built is not None
+        and index.at(each.built, "the loss").node is module.node
+        for each in record.facts(LossCall))
 
 
 # Sign and scale ----------------------------------------------------------------------------------

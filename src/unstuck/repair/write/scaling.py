@@ -15,6 +15,7 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.schema.edits import (
+    ClampInputs,
     Edit,
     NormaliseInputs,
     NormaliseTargets,
@@ -319,28 +320,38 @@ def _loss_scaled(record: Record, index: Index, scale: _Scale) -> tuple[Splice, .
     return tuple(splices)
 
 
-# Missing values ----------------------------------------------------------------------------------
+# Bounds and missing values -----------------------------------------------------------------------
 def write_missing(edit: ReplaceMissing, record: Record, index: Index) -> list[Patch]:
     """At the start of the model's forward; else around what each call of the model receives."""
+    return _applied(edit, record, index, "torch.nan_to_num", "nan=0.0, posinf=0.0, neginf=0.0")
+
+
+def write_clamp(edit: ClampInputs, record: Record, index: Index) -> list[Patch]:
+    """At the start of the model's forward; else around what each call of the model receives."""
+    width = edit.high - edit.low
+    return _applied(edit, record, index, "torch.clamp",
+                    f"{measured(edit.low, width)}, {measured(edit.high, width)}")
+
+
+def _applied(edit: Edit, record: Record, index: Index, function: str, options: str) -> list[Patch]:
     model = _model(record)
     forward = _first_line(index, model)
-    zeros = "nan=0.0, posinf=0.0, neginf=0.0"
     if forward is not None:
-        source, function, taken = forward
-        name, needs = spell(index, source, "torch.nan_to_num")
+        source, method, taken = forward
+        name, needs = spell(index, source, function)
         return [Patch(edit, change.first_of_body(
-            source, function, f"{taken} = {name}({taken}, {zeros})"), Form.MODEL, needs)]
+            source, method, f"{taken} = {name}({taken}, {options})"), Form.MODEL, needs)]
     found = index.at(model.call_location, "the call of the model")
     held = names.dotted(found.call.func)
     splices: list[Splice] = []
     every: list[Need] = []
     for source, call in index.calls(held.rpartition(".")[2]):
         if names.dotted(call.func) == held and call.args:
-            name, needs = spell(index, source, "torch.nan_to_num")
-            splices += change.wrap(source, call.args[0], f"{name}(", f", {zeros})")
+            name, needs = spell(index, source, function)
+            splices += change.wrap(source, call.args[0], f"{name}(", f", {options})")
             every += needs
     return [Patch(edit, tuple(splices), Form.CALL, tuple(dict.fromkeys(every)))]
 
 
-WRITERS = {NormaliseInputs: write_inputs, NormaliseTargets: write_targets,
+WRITERS = {ClampInputs: write_clamp, NormaliseInputs: write_inputs, NormaliseTargets: write_targets,
            ReplaceMissing: write_missing}

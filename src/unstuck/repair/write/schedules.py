@@ -12,7 +12,7 @@ from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import construction, spell, steps
 from unstuck.repair.text import Function
 from unstuck.repair.values import Number, ways
-from unstuck.schema.edits import MoveSchedulerStep, Schedule
+from unstuck.schema.edits import MoveSchedulerStep, RemoveSchedule, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 
 _LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters",
@@ -119,4 +119,15 @@ def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Pa
     return [Patch(edit, (*removed, *change.after(where, behind, text)), Form.STATEMENT)]
 
 
-WRITERS = {Schedule: write_schedule, MoveSchedulerStep: write_move}
+def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Patch]:
+    """Without the statement that calls the scheduler's step."""
+    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
+    if fact is None:
+        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    found = index.at(fact.call_location, "the step of the scheduler")
+    if not (isinstance(found.statement, ast.Expr) and found.statement.value is found.node):
+        raise Refused(Reason.UNKNOWN_FORM, "The scheduler's step is part of a longer statement.")
+    return [Patch(edit, change.remove(found.source, found.statement), Form.STATEMENT)]
+
+
+WRITERS = {RemoveSchedule: write_remove, Schedule: write_schedule, MoveSchedulerStep: write_move}
