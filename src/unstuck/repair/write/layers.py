@@ -227,14 +227,16 @@ def _has_state(layer: str) -> bool:
 
 
 def _alike(record: Record, index: Index, layer: Layer) -> bool:
-    """Whether a line makes layers of one kind only, and not the last one of a model."""
+    """Whether a line makes layers of one kind and width only, and not the last of a model."""
     assert layer.location is not None
     others = index.layers_at(record, layer.location)
     if len(others) == 1:
         return True
     model = model_of(record, layer.name)
     weighted = [each for each in model.layers if each.parameters]
-    return all(each.kind == layer.kind for each in others) and not (
+    widths = {record.parameters()[name].shape[:1] for each in others for name in each.parameters
+              if name in record.parameters()}
+    return len(widths) <= 1 and all(each.kind == layer.kind for each in others) and not (
         weighted and weighted[-1].name in {each.name for each in others})
 
 
