@@ -9,7 +9,13 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.functions import as_function, drop_function, function_at, swap_function
+from unstuck.repair.functions import (
+    as_function,
+    drop_function,
+    function_at,
+    is_alike,
+    swap_function,
+)
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
@@ -66,7 +72,7 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
 def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patch]:
     """At the constructions, and at the functions that do the same."""
     layers = layers_meant(record, edit.layer)
-    functions = _functions_meant(record, edit.layer)
+    functions = _functions_meant(record, index, edit.layer)
     if not layers and not functions:
         raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
     splices: list[Splice] = []
@@ -83,7 +89,9 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
         splices += change.replace(found.source, found.call, code)
         needs += more
     for fact in functions:
-        found = function_at(index, fact.location, _function_name(fact))
+        kind = as_function(edit.layer)
+        alike = is_alike(index, fact.location, kind)
+        found = function_at(index, fact.location, kind if alike else _function_name(fact))
         changed, more = swap_function(index, found, edit.by)
         splices += changed
         needs += more
@@ -114,10 +122,12 @@ def _function_name(fact: Activation) -> str:
     return re.sub(r"[\s-]*\d+$", "", named)
 
 
-def _functions_meant(record: Record, name: str) -> list[Activation]:
+def _functions_meant(record: Record, index: Index, name: str) -> list[Activation]:
     every = record.facts(Activation)
+    wanted = as_function(name)
     return ([each for each in every if each.name == name]
-            or [each for each in every if _function_name(each) == as_function(name)])
+            or [each for each in every if _function_name(each) == wanted
+                or is_alike(index, each.location, wanted)])
 
 
 # Remove ------------------------------------------------------------------------------------------
@@ -125,7 +135,7 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
     """An element of a Sequential less, or an identity; a function's argument in its place."""
     layers = layers_meant(record, edit.layer)
     if edit.at is not None or not layers:
-        functions = _functions_meant(record, edit.layer)
+        functions = _functions_meant(record, index, edit.layer)
         location = edit.at or (functions[0].location if len(functions) == 1 else None)
         if location is None:
             raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")

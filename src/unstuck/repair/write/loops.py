@@ -16,6 +16,7 @@ from unstuck.repair.values import Number, constant, ways
 from unstuck.schema.edits import BatchSize, DropLast, FetchEachStep, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
+from unstuck.schema.facts.optimizers import Optimizer
 
 _RANGES = ("range", "trange")
 _DRAWING = ("randperm", "permutation", "randint", "choice", "sample")
@@ -31,7 +32,12 @@ def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
 def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patch]:
     """A multiple of what the outermost loop over numbers counts to."""
     number = Number(factor=edit.factor, shared=True, whole=True)
+    built = {loop for fact in record.facts(Optimizer) if fact.location is not None
+             for found in [index.at(fact.location, "the construction of the optimizer")]
+             for _, loop in index.loops(found.source, found.node)}  # over folds or settings
     for source, loop in reversed(_loops(record, index)):
+        if loop in built:
+            continue
         end = _end(source, loop)
         if end is not None:
             return [Patch(edit, way.splices, way.form)

@@ -45,10 +45,35 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
             splices += change.after(step.source, step.statement, f"{held}.zero_grad()")
         return [Patch(edit, tuple(splices), Form.STATEMENT)]
     put: list[Splice] = []
-    for backward in backwards(record, index):
+    for backward in _of_optimizer(record, index, edit.optimizer):
         held = receiver(record, index, edit.optimizer, backward)
         put += change.before(backward.source, backward.statement, f"{held}.zero_grad()")
     return [Patch(edit, (*removed, *put), Form.STATEMENT)]
+
+
+def _of_optimizer(record: Record, index: Index, name: str) -> list[Found]:
+    """The first backward pass in front of each step of an optimizer; all where no step is known.
+
+    Where several optimizers take turns, the passes of another one are not among them.
+    """
+    every = backwards(record, index)
+    if len(record.facts(Optimizer)) < 2:
+        return every
+    others = [step for each in record.facts(Optimizer) if each.name != name
+              for step in steps(record, index, each.name)]
+    found: list[Found] = []
+    for step in steps(record, index, name):
+        ends = [other.node.lineno for other in others if _together(other, step)
+                and other.node.lineno < step.node.lineno]
+        before = [each for each in every if _together(each, step)
+                  and max(ends, default=0) < each.node.lineno <= step.node.lineno]
+        found += sorted(before, key=lambda each: each.node.lineno)[:1]
+    return found or every
+
+
+def _together(first: Found, second: Found) -> bool:
+    return first.source is second.source and (
+        first.source.function(first.node) is second.source.function(second.node))
 
 
 def write_call_step(edit: CallStep, record: Record, index: Index) -> list[Patch]:
@@ -153,7 +178,10 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         outer = loops[0] if loops else None
         if outer is None or not names.resolve(source, outer, held.partition(".")[0]):
             raise Refused(Reason.UNKNOWN_FORM, "No loop over batches is around the call.")
-        return [Patch(edit, change.before(source, outer, f"{held}.train()"), Form.STATEMENT)]
+        code = f"{held}.train()"
+        if len(index.loops(source, call)) == 1:  # what evaluates may stand in the same loop
+            return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
+        return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
     for each in source.ancestors(call):
         if isinstance(each, Function):
