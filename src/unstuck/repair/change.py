@@ -113,6 +113,8 @@ def opening(source: Source, node: ast.expr) -> int:
     start, end = source.span(node)
     if not isinstance(node, ast.Call):
         return start
+    if end - 1 not in source.pairs:  # until Python 3.12 an f-string is one token
+        raise Refused(Reason.UNKNOWN_FORM, "The call is part of an f-string.")
     return source.pairs[end - 1]
 
 

@@ -92,9 +92,8 @@ class Index:
     def nodes(self, kind: type[ast.AST]) -> Iterator[tuple[Source, ast.AST]]:
         """All nodes of a kind in all sources, in the order of their text."""
         for source in self.sources.values():
-            for node in ast.walk(source.tree):
-                if isinstance(node, kind):
-                    yield source, node
+            for node in source.nodes.get(kind, ()):
+                yield source, node
 
     @cached_property
     def _calls(self) -> dict[str, list[tuple[Source, ast.Call]]]:
@@ -118,6 +117,22 @@ class Index:
         if isinstance(outer, ast.ClassDef) and function.name == "forward":
             return []  # it is called through the module
         return self.calls(function.name)
+
+    @cached_property
+    def _functions(self) -> dict[str, list[tuple[Source, Function]]]:
+        found: dict[str, list[tuple[Source, Function]]] = {}
+        for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
+            for source, node in self.nodes(kind):
+                assert isinstance(node, Function)
+                outer = source.parents.get(node)
+                constructs = isinstance(outer, ast.ClassDef) and node.name == "__init__"
+                name = outer.name if isinstance(outer, ast.ClassDef) and constructs else node.name
+                found.setdefault(name, []).append((source, node))
+        return found
+
+    def functions(self, called: str) -> list[tuple[Source, Function]]:
+        """The functions that a call of a name can mean: a class's is its __init__."""
+        return self._functions.get(called, [])
 
     def classes(self) -> list[tuple[Source, ast.ClassDef]]:
         """All classes of the user's."""

@@ -121,14 +121,8 @@ def _names_of(record: Record, index: Index, name: str) -> set[str]:
 def _parameters_given(index: Index, source: Source, call: ast.Call, built: Found,
                       held: set[str]) -> set[str]:
     found: set[str] = set()
-    for where, function in index.nodes(ast.FunctionDef):
-        assert isinstance(function, ast.FunctionDef)
-        outer = where.parents.get(function)
-        method = isinstance(outer, ast.ClassDef)
-        constructs = isinstance(outer, ast.ClassDef) and function.name == "__init__"
-        called = outer.name if constructs and isinstance(outer, ast.ClassDef) else function.name
-        if called != names.called(call):
-            continue
+    for where, function in index.functions(names.called(call)):
+        method = isinstance(where.parents.get(function), ast.ClassDef)
         declared = [each.arg for each in function.args.args][1 if method else 0:]
         given = [*zip(declared, call.args, strict=False),
                  *((k.arg, k.value) for k in call.keywords if k.arg)]

@@ -124,6 +124,14 @@ class Source:
 
     # The tree ------------------------------------------------------------------------------------
     @cached_property
+    def nodes(self) -> dict[type[ast.AST], list[ast.AST]]:
+        """The nodes of each kind, in the order of a walk through the tree."""
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in ast.walk(self.tree):
+            found.setdefault(type(node), []).append(node)
+        return found
+
+    @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """The parent of each node."""
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
