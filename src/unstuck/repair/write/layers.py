@@ -28,6 +28,7 @@ from unstuck.schema.edits import (
     ReplaceLayer,
     SoftmaxAxis,
 )
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Activation, Layer, Model
 from unstuck.schema.places import SourceLocation
 
@@ -136,11 +137,12 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
     layers = layers_meant(record, edit.layer)
     if edit.at is not None or not layers:
         functions = _functions_meant(record, index, edit.layer)
-        location = edit.at or (functions[0].location if len(functions) == 1 else None)
+        location = edit.at or (functions[0].location if len(functions) == 1 else None) or (
+            _in_front_of_loss(record, edit.layer))
         if location is None:
             raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
         return [Patch(edit, drop_function(function_at(
-            index, location, as_function(edit.layer.rpartition(" > ")[2]))), Form.MODEL)]
+            index, location, as_function(re.split(r" > |\.", edit.layer)[-1]))), Form.MODEL)]
     try:
         places_of(record, index, layers)
     except Refused as refused:
@@ -163,6 +165,14 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
             dropped += change.drop_item(found.source, element.opens, element.index)
     identities = Patch(edit, tuple(identity), Form.MODEL, tuple(dict.fromkeys(needs)))
     return [Patch(edit, tuple(dropped), Form.MODEL), identities] if clean else [identities]
+
+
+def _in_front_of_loss(record: Record, name: str) -> SourceLocation | None:
+    """Where the operation of a name ("torch.softmax") makes what a loss receives."""
+    operation = f"{name.rpartition('.')[2].replace('_', '')}backward0".lower()
+    found = [loss.input_location for loss in record.facts(Loss)
+             if loss.input_operations[:1] and loss.input_operations[0].lower() == operation]
+    return found[0] if len(set(found)) == 1 else None
 
 
 class Element:

@@ -7,7 +7,7 @@ import ast
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.index import Index
+from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import construction, spell, steps
 from unstuck.repair.text import Function
@@ -72,8 +72,7 @@ def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: 
             (own and source.class_of(step.node) is source.class_of(built.node))
             or inner is outer or outer is None or outer in around)
         if not visible:
-            raise Refused(Reason.UNKNOWN_FORM, "The optimizer is constructed in one function and "
-                          "steps in another, which a scheduler would have to be passed to.")
+            return _hooked(edit, built, held, scheduler, f"{kind}({held}, {options})", index)
     if not found_steps:
         raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
     name, needs = spell(index, source, f"torch.optim.lr_scheduler.{kind}")
@@ -81,6 +80,15 @@ def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: 
     for step in found_steps:
         splices += change.after(step.source, step.statement, f"{scheduler}.step()")
     return Patch(edit, tuple(splices), Form.STATEMENT, needs)
+
+
+def _hooked(edit: Schedule, built: Found, held: str, scheduler: str, made: str,
+            index: Index) -> Patch:
+    """Where the optimizer steps in another function, it takes the scheduler along."""
+    name, needs = spell(index, built.source, "torch.optim.lr_scheduler")
+    code = (f"{scheduler} = {name}.{made}\n"
+            f"{held}.register_step_post_hook(lambda *_: {scheduler}.step())")
+    return Patch(edit, change.after(built.source, built.statement, code), Form.STATEMENT, needs)
 
 
 def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Patch]:
