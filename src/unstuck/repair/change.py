@@ -125,7 +125,7 @@ def items(source: Source, opens: int) -> list[Item]:
     start = end = None
     index, lambdas = source.index_at(opens) + 1, 0
     while (token := source.tokens[index]).start < closes:
-        if token.text == "," and not lambdas:
+        if token.operator and token.text == "," and not lambdas:
             assert start is not None
             assert end is not None
             found.append(Item(start, end, token.start))
@@ -135,9 +135,9 @@ def items(source: Source, opens: int) -> list[Item]:
             end = token.end
             if token.text == "lambda":
                 lambdas += 1
-            elif token.text == ":" and lambdas:
+            elif token.operator and token.text == ":" and lambdas:
                 lambdas -= 1
-            elif token.text in ("(", "[", "{"):
+            elif token.operator and token.text in ("(", "[", "{"):
                 end = source.pairs[token.start] + 1
                 index = source.index_at(end - 1)
         index += 1

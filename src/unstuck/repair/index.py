@@ -40,7 +40,7 @@ class Found:
     def expression(self) -> ast.expr:
         """The expression that it is. Raises Refused if it is none."""
         if not isinstance(self.node, ast.expr):
-            raise Refused(Reason.UNKNOWN_FORM, "The place is a whole statement.")
+            raise Refused(Reason.UNKNOWN_FORM, "The expression to change is a whole statement.")
         return self.node
 
 
@@ -67,7 +67,7 @@ class Index:
                 is another.
         """
         if location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {what} is.",
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {what} is.",
                           (f"the line of {what}",))
         source = self.sources.get(location.file)
         if location.file in self.changed:

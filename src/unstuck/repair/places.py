@@ -72,7 +72,7 @@ def backwards(record: Record, index: Index) -> list[Found]:
     """The places that start backward passes."""
     found = [index.at(each.location, "the call of backward") for each in record.facts(Backward)]
     if not found:
-        raise Refused(Reason.NO_PLACE, "The record does not say where backward is called.",
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where backward is called.",
                       ("the line that calls backward",))
     return found
 

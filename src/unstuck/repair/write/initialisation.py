@@ -64,7 +64,7 @@ def write_default(edit: DefaultInitialisation, record: Record, index: Index) -> 
     facts = [fact for fact in record.facts(Initialisation)
              if fact.location is not None and fact.name.rpartition(".")[0] in layers]
     if not facts:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the weights are set.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the weights are set.")
     splices: list[Splice] = []
     for location in dict.fromkeys(fact.location for fact in facts):
         found = index.at(location, "the initialisation")

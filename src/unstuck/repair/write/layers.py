@@ -58,7 +58,7 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
     meant = {layer.name for layer in layers}
     for layer in layers:
         if layer.location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {layer.name} is "
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {layer.name} is "
                           "constructed.", (f"the line that constructs {layer.name}",))
         others = {each.name for each in index.layers_at(record, layer.location)} - meant
         if others:
@@ -75,7 +75,7 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
     layers = layers_meant(record, edit.layer)
     functions = _functions_meant(record, index, edit.layer)
     if not layers and not functions:
-        raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+        raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
     splices: list[Splice] = []
     needs: list[Need] = []
     try:
@@ -140,7 +140,7 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
         location = edit.at or (functions[0].location if len(functions) == 1 else None) or (
             _in_front_of_loss(record, edit.layer))
         if location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
         return [Patch(edit, drop_function(function_at(
             index, location, as_function(re.split(r" > |\.", edit.layer)[-1]))), Form.MODEL)]
     try:
@@ -210,7 +210,7 @@ def write_insert(edit: InsertLayer, record: Record, index: Index) -> list[Patch]
         raise Refused(Reason.NO_PLACE, f"The record has no layer {edit.after}.")
     if layer.location is None:
         raise Refused(Reason.NO_PLACE,
-                      f"The record does not say where {layer.name} is constructed.")
+                      f"unstuck does not know where {layer.name} is constructed.")
     if not _alike(record, index, layer):
         return [_assigned(edit, f"Sequential({{}}, nn.{edit.layer})", [layer], record, index)]
     found = index.at(layer.location, f"the construction of {layer.name}")
@@ -278,7 +278,7 @@ def _at_input(edit: InsertLayer, record: Record, index: Index) -> list[Patch]:
     """In front of everything: in the model's class, else as a wrapper around the construction."""
     model = next(iter(record.facts(Model)), None)
     if model is None or model.location is None:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the model is constructed.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the model is constructed.")
     if any(each.loaded for each in model.parameters):
         raise Refused(Reason.BY_HAND, "The model's weights come from a checkpoint, whose names a "
                       "new first layer would change.")

@@ -91,7 +91,7 @@ def _beside(record: Record, index: Index, sizes: set[int]) -> Found:
              and (size := change.argument(call, "batch_size", 1)) is not None
              and constant(size) in sizes]
     if len(found) != 1:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the loader that feeds "
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the loader that feeds "
                       "training is constructed.")
     return found[0]
 

@@ -78,7 +78,7 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
             given = change.argument(each.call, declared[place], place)
             if given is None:
                 raise Refused(Reason.UNKNOWN_FORM,
-                              "The loss is a formula; change it in its own text.")
+                              "The loss is a formula of your own; change it there.")
             splices += _around(index, each, given, edit.by, needs)
         forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
     return forms
@@ -252,7 +252,7 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
     call = found.call
     held = call.func.value if isinstance(call.func, ast.Attribute) else None
     if held is None or names.called(call) != "backward":
-        raise Refused(Reason.UNKNOWN_FORM, "The place does not call backward.")
+        raise Refused(Reason.UNKNOWN_FORM, "This line does not call backward.")
     passed = call.args[0] if call.args and names.dotted(held) else None
     if passed is not None and not isinstance(passed, ast.Constant):  # accelerator.backward(loss)
         return [Patch(edit, _scaled(found, passed, "", f" / {edit.passes}"), Form.CALL)]

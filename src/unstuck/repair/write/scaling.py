@@ -102,7 +102,7 @@ def _model(record: Record, last: bool = False) -> Model:
                 if call.model == model.name:
                     return model
     if len(models) != 1:
-        raise Refused(Reason.NO_PLACE, "The record does not say which model takes the data.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which model takes the data.")
     return models[0]
 
 
@@ -198,13 +198,13 @@ def _inputs_in_data(edit: NormaliseInputs, record: Record, index: Index) -> list
     train = next((each for each in calls
                   if each.role is CallRole.TRAIN and each.first and each.variable), None)
     if train is None or train.variable is None:
-        raise Refused(Reason.NO_PLACE, "The record does not say which variable holds the training "
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the training "
                       "data.", ("the variable that holds the training data",))
     held: list[Variable] = []
     for each in calls:
         if each.role is CallRole.HELD_OUT and each.model == train.model:
             if each.variable is None:
-                raise Refused(Reason.NO_PLACE, "The record does not say which variable holds the "
+                raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the "
                               "held-out data.")
             held += [each.variable] if each.variable != train.variable else []
     known = next((each for each in record.facts(Statistics)
@@ -316,7 +316,7 @@ def _loss_scaled(record: Record, index: Index, scale: _Scale) -> tuple[Splice, .
                 Splice(found.source.name, end, end,
                        f"{'' if simple else ')'} / {scale.deviation}"))
     if not splices:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the loss is computed.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the loss is computed.")
     return tuple(splices)
 
 

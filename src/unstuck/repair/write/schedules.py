@@ -74,7 +74,7 @@ def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: 
         if not visible:
             return _hooked(edit, built, held, scheduler, f"{kind}({held}, {options})", index)
     if not found_steps:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.")
     name, needs = spell(index, source, f"torch.optim.lr_scheduler.{kind}")
     splices = list(change.after(source, statement, f"{scheduler} = {name}({held}, {options})"))
     for step in found_steps:
@@ -108,7 +108,7 @@ def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Pa
                 if step.source is source and optimizer.name in (fact.optimizer, optimizer.name):
                     return [Patch(edit, (*removed, *change.after(
                         source, step.statement, text)), Form.STATEMENT)]
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.")
     loops = index.loops(source, statement)
     if len(loops) < 2:
         raise Refused(Reason.UNKNOWN_FORM, "There is no loop over epochs around the one over "

@@ -116,7 +116,7 @@ def write_clip(edit: Clip, record: Record, index: Index) -> list[Patch]:
     found_steps = [step for each in record.facts(Optimizer)
                    for step in steps(record, index, each.name)]
     if not found_steps:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.",
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.",
                       ("the line that calls the optimizer's step",))
     forms: list[Patch] = []
     for whole in (True, False):
@@ -210,7 +210,7 @@ def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
                 held = found.source.code(found.call.func)
                 inner = loops[0]
                 return change.before(inner[0], inner[1], f"{held}.train()")
-    raise Refused(Reason.NO_PLACE, "The record does not say where training begins.")
+    raise Refused(Reason.NO_PLACE, "unstuck does not know where training begins.")
 
 
 WRITERS = {
