@@ -183,8 +183,10 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
             return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
+    training = {loop for backward in backwards(record, index)
+                for _, loop in index.loops(backward.source, backward.node)}
     for each in source.ancestors(call):
-        if isinstance(each, Function):
+        if isinstance(each, Function) or each in training:
             break
         if isinstance(each, ast.With | ast.For) and not _trains(each):
             statement = each
