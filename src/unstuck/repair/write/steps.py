@@ -183,12 +183,10 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
             return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
-    training = {loop for backward in backwards(record, index)
-                for _, loop in index.loops(backward.source, backward.node)}
     for each in source.ancestors(call):
-        if isinstance(each, Function) or each in training:
+        if isinstance(each, Function) or _trains(index, each):
             break
-        if isinstance(each, ast.With | ast.For) and not _trains(each):
+        if isinstance(each, ast.With | ast.For):
             statement = each
     returns = any(isinstance(each, ast.Return) for each in ast.walk(statement))
     start = change.before(source, statement, f"{held}.eval()")
@@ -198,9 +196,12 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
                   Form.STATEMENT)]
 
 
-def _trains(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Call) and names.called(each) == "backward"
-               for each in ast.walk(node))
+def _trains(index: Index, node: ast.AST, deepest: int = 3) -> bool:
+    """Whether a statement calls backward, or a function of the program's own that does."""
+    called = {names.called(each) for each in ast.walk(node) if isinstance(each, ast.Call)}
+    return "backward" in called or (deepest > 0 and any(
+        _trains(index, function, deepest - 1)
+        for name in called for _, function in index.functions(name)))
 
 
 def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
