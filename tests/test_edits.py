@@ -53,6 +53,9 @@ EDITS = [
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),
+    edits.ClampInputs(-3.0, 1e4),
+    edits.FetchEachStep(None),
+    edits.RemoveSchedule("StepLR"),
 ]
 
 

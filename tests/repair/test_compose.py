@@ -70,6 +70,16 @@ def test_the_same_change_is_made_once() -> None:
     assert together.texts["a.py"].count("z = 0") == 1
 
 
+def test_wrappings_of_one_expression_are_nested() -> None:
+    start, end = at("[a, b]")
+    wraps = [patch((start, start, "list("), (end, end, ")")),
+             patch((start, start, "sum("), (end, end, ")")),
+             patch((start, start, "sum("), (end, end, ")"), factor=3.0)]
+    together = compose(wraps, INDEX)
+    assert isinstance(together, Overlay)
+    assert "d = list(sum([a, b]))\n" in together.texts["a.py"]
+
+
 def test_several_insertions_at_a_place_keep_their_order() -> None:
     start, _ = at("b = 2")
     together = compose([patch((start, start, "y = 0\n")), patch((start, start, "z = 0\n"))], INDEX)

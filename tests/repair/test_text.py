@@ -138,6 +138,8 @@ def test_a_text_that_is_no_python_is_refused() -> None:
     ("f(a,\n  b)  # end", "f(a,\n  b,\n  lr=2)  # end"),
     ("f(  # none\n)", "f(lr=2  # none\n)"),
     ("é = f('ü', x)", "é = f('ü', x, lr=2)"),
+    ("print(f'({x}, {a}')", "print(f'({x}, {a}', lr=2)"),
+    ("g(f'{x!r:>{w}},(', b)", "g(f'{x!r:>{w}},(', b, lr=2)"),
 ])
 def test_an_argument_is_set(before: str, after: str) -> None:
     source = Source("a.py", before)

@@ -113,6 +113,8 @@ def opening(source: Source, node: ast.expr) -> int:
     start, end = source.span(node)
     if not isinstance(node, ast.Call):
         return start
+    if end - 1 not in source.pairs:  # until Python 3.12 an f-string is one token
+        raise Refused(Reason.UNKNOWN_FORM, "The call is part of an f-string.")
     return source.pairs[end - 1]
 
 
@@ -123,7 +125,7 @@ def items(source: Source, opens: int) -> list[Item]:
     start = end = None
     index, lambdas = source.index_at(opens) + 1, 0
     while (token := source.tokens[index]).start < closes:
-        if token.text == "," and not lambdas:
+        if token.operator and token.text == "," and not lambdas:
             assert start is not None
             assert end is not None
             found.append(Item(start, end, token.start))
@@ -133,9 +135,9 @@ def items(source: Source, opens: int) -> list[Item]:
             end = token.end
             if token.text == "lambda":
                 lambdas += 1
-            elif token.text == ":" and lambdas:
+            elif token.operator and token.text == ":" and lambdas:
                 lambdas -= 1
-            elif token.text in ("(", "[", "{"):
+            elif token.operator and token.text in ("(", "[", "{"):
                 end = source.pairs[token.start] + 1
                 index = source.index_at(end - 1)
         index += 1

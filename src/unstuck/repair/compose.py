@@ -61,8 +61,7 @@ def compose(parts: Iterable[Patch | Overlay], index: Index) -> Overlay | Conflic
         source = index.sources.get(name)
         if source is None:
             return Conflict(patches[0], None, f"{name} is not a source of the program.")
-        splices = list(dict.fromkeys(
-            s for patch in patches for s in patch.splices if s.file == name))
+        splices = _together(patches, name)
         needs = list(dict.fromkeys(n for patch in patches for n in patch.needs if n.file == name))
         try:
             text = apply(source.text, [*_head(source, splices, needs), *splices])
@@ -73,6 +72,16 @@ def compose(parts: Iterable[Patch | Overlay], index: Index) -> Overlay | Conflic
         if text != source.text:
             texts[name] = text
     return Overlay(patches, texts)
+
+
+def _together(patches: tuple[Patch, ...], name: str) -> list[Splice]:
+    """The splices of all patches in one source. What several insert is there once, but for brackets
+    that close what each of them opens."""
+    found: list[Splice] = []
+    for splices in dict.fromkeys(patch.splices for patch in patches):
+        found += [splice for splice in splices if splice.file == name
+                  and (splice not in found or not splice.text.strip(")]}"))]
+    return found
 
 
 def _clash(first: Patch, second: Patch) -> str:

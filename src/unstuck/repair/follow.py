@@ -212,8 +212,7 @@ def _returned(index: Index, here: Origin) -> Origin | None:
     """What a function of the user's returns, if it has one return."""
     assert isinstance(here.node, ast.Call)
     name = names.called(here.node)
-    known = [(s, f) for s, f in [*index.nodes(ast.FunctionDef)]
-             if isinstance(f, ast.FunctionDef) and f.name == name]
+    known = [(s, f) for s, f in index.functions(name) if f.name == name]
     if len(known) != 1:
         return None
     source, function = known[0]

@@ -19,8 +19,7 @@ FUNCTIONS = {
     "Softmax": "softmax", "LogSoftmax": "log_softmax", "Identity": "",
 }
 _OF_TORCH = ("relu", "tanh", "sigmoid", "softmax", "log_softmax", "selu")
-_ALIKE = {"relu": ("relu", "relu_", "clamp", "clamp_min", "clip", "maximum", "max"),
-          "exp": ("exp",)}
+_ALIKE = {"relu": ("clamp", "clamp_min", "clip")}
 
 
 def as_function(name: str) -> str:
@@ -36,10 +35,10 @@ def function_at(index: Index, location: SourceLocation | None, name: str) -> Fou
     """
     found = index.at(location, f"the {name}")
     accepted = (*_ALIKE.get(name, ()), name, f"{name}_")
-    if isinstance(found.node, ast.Call) and names.called(found.node) in accepted:
+    calls = [node for node in ast.walk(found.node) if isinstance(node, ast.Call)
+             and names.called(node) in accepted and (name != "relu" or _cuts_at_zero(node))]
+    if found.node in calls:
         return found
-    calls = [node for node in ast.walk(found.node)
-             if isinstance(node, ast.Call) and names.called(node) in accepted]
     if len(calls) == 1:
         return Found(found.source, calls[0])
     if not calls and isinstance(found.node, ast.Call) and len(found.node.args) == 1:
@@ -48,11 +47,29 @@ def function_at(index: Index, location: SourceLocation | None, name: str) -> Fou
                   f"{found.node.lineno:,}.")
 
 
+def is_alike(index: Index, location: SourceLocation | None, name: str) -> bool:
+    """Whether the call at a place does what a function of another name does: clamp(min=0)."""
+    source = index.sources.get(location.file) if location is not None else None
+    node = source.find(location) if source is not None and location is not None else None
+    return (isinstance(node, ast.Call) and names.called(node) in _ALIKE.get(name, ())
+            and _cuts_at_zero(node))
+
+
+def _cuts_at_zero(call: ast.Call) -> bool:
+    """Whether a call is a ReLU, by its name or by its only bound: clamp(min=0)."""
+    if names.called(call).startswith("relu"):
+        return True
+    bounds = [keyword.value for keyword in call.keywords if keyword.arg == "min"] or call.args[-1:]
+    return (len(call.keywords) <= 1 and len(bounds) == 1 and isinstance(bounds[0], ast.Constant)
+            and bounds[0].value == 0
+            and not any(keyword.arg == "max" for keyword in call.keywords))
+
+
 def given_to(index: Index, found: Found) -> ast.expr:
     """What a function is applied to: its first argument, or the tensor whose method it is."""
     call = found.call
     if isinstance(call.func, ast.Attribute) and not _is_module(
-            index, found.source, call.func.value):
+            index, found.source, call.func.value, bool(call.args)):
         return call.func.value
     if call.args and not isinstance(call.args[0], ast.Starred):
         return call.args[0]
@@ -62,14 +79,14 @@ def given_to(index: Index, found: Found) -> ast.expr:
     return named
 
 
-def _is_module(index: Index, source: Source, node: ast.expr) -> bool:
-    """Whether a name is that of a module, and not of a tensor."""
+def _is_module(index: Index, source: Source, node: ast.expr, arguments: bool) -> bool:
+    """Whether a name is that of a module, and not of a tensor whose method is called."""
     head = names.dotted(node).partition(".")[0]
     if not head:
         return isinstance(node, ast.Call) and names.called(node)[:1].isupper()
     found = names.resolve(source, node, head)
-    if head == "self":
-        return "." in names.dotted(node)  # self.act(x)
+    if head == "self":  # self.act(x), but self.x.relu()
+        return isinstance(node, ast.Name) or arguments
     return any(each.kind is names.Kind.IMPORTED for each in found) or (
         not found and head in ("F", "torch", "nn"))
 

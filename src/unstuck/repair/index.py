@@ -40,7 +40,7 @@ class Found:
     def expression(self) -> ast.expr:
         """The expression that it is. Raises Refused if it is none."""
         if not isinstance(self.node, ast.expr):
-            raise Refused(Reason.UNKNOWN_FORM, "The place is a whole statement.")
+            raise Refused(Reason.UNKNOWN_FORM, "The expression to change is a whole statement.")
         return self.node
 
 
@@ -48,14 +48,15 @@ class Index:
     """The sources of a program.
 
     `cells` names those that share one namespace: the cells of a notebook. `argv` is what the
-    program was started with.
+    program was started with. `changed` names files that are not any more what ran.
     """
 
     def __init__(self, sources: Iterable[Source], argv: Sequence[str] = (),
-                 cells: Sequence[str] = ()) -> None:
+                 cells: Sequence[str] = (), changed: Iterable[str] = ()) -> None:
         self.sources = {source.name: source for source in sources}
         self.argv = tuple(argv)
         self.cells = frozenset(cells)
+        self.changed = frozenset(changed)
 
     # Places --------------------------------------------------------------------------------------
     def at(self, location: SourceLocation | None, what: str = "this") -> Found:
@@ -66,9 +67,12 @@ class Index:
                 is another.
         """
         if location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {what} is.",
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {what} is.",
                           (f"the line of {what}",))
         source = self.sources.get(location.file)
+        if location.file in self.changed:
+            raise Refused(Reason.TEXT_DIFFERS, f"{location.file} has changed since it ran.",
+                          ("a run of the present text",))
         if source is None:
             raise Refused(Reason.NO_TEXT, f"{what[:1].upper()}{what[1:]} is not in a source file "
                           f"of yours ({location.file}).")
@@ -88,9 +92,8 @@ class Index:
     def nodes(self, kind: type[ast.AST]) -> Iterator[tuple[Source, ast.AST]]:
         """All nodes of a kind in all sources, in the order of their text."""
         for source in self.sources.values():
-            for node in ast.walk(source.tree):
-                if isinstance(node, kind):
-                    yield source, node
+            for node in source.nodes.get(kind, ()):
+                yield source, node
 
     @cached_property
     def _calls(self) -> dict[str, list[tuple[Source, ast.Call]]]:
@@ -114,6 +117,22 @@ class Index:
         if isinstance(outer, ast.ClassDef) and function.name == "forward":
             return []  # it is called through the module
         return self.calls(function.name)
+
+    @cached_property
+    def _functions(self) -> dict[str, list[tuple[Source, Function]]]:
+        found: dict[str, list[tuple[Source, Function]]] = {}
+        for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
+            for source, node in self.nodes(kind):
+                assert isinstance(node, Function)
+                outer = source.parents.get(node)
+                constructs = isinstance(outer, ast.ClassDef) and node.name == "__init__"
+                name = outer.name if isinstance(outer, ast.ClassDef) and constructs else node.name
+                found.setdefault(name, []).append((source, node))
+        return found
+
+    def functions(self, called: str) -> list[tuple[Source, Function]]:
+        """The functions that a call of a name can mean: a class's is its __init__."""
+        return self._functions.get(called, [])
 
     def classes(self) -> list[tuple[Source, ast.ClassDef]]:
         """All classes of the user's."""

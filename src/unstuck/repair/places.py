@@ -7,10 +7,11 @@ refused.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from unstuck.record.reader import Record
-from unstuck.repair import names
+from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Need
@@ -71,7 +72,7 @@ def backwards(record: Record, index: Index) -> list[Found]:
     """The places that start backward passes."""
     found = [index.at(each.location, "the call of backward") for each in record.facts(Backward)]
     if not found:
-        raise Refused(Reason.NO_PLACE, "The record does not say where backward is called.",
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where backward is called.",
                       ("the line that calls backward",))
     return found
 
@@ -120,14 +121,8 @@ def _names_of(record: Record, index: Index, name: str) -> set[str]:
 def _parameters_given(index: Index, source: Source, call: ast.Call, built: Found,
                       held: set[str]) -> set[str]:
     found: set[str] = set()
-    for where, function in index.nodes(ast.FunctionDef):
-        assert isinstance(function, ast.FunctionDef)
-        outer = where.parents.get(function)
-        method = isinstance(outer, ast.ClassDef)
-        constructs = isinstance(outer, ast.ClassDef) and function.name == "__init__"
-        called = outer.name if constructs and isinstance(outer, ast.ClassDef) else function.name
-        if called != names.called(call):
-            continue
+    for where, function in index.functions(names.called(call)):
+        method = isinstance(where.parents.get(function), ast.ClassDef)
         declared = [each.arg for each in function.args.args][1 if method else 0:]
         given = [*zip(declared, call.args, strict=False),
                  *((k.arg, k.value) for k in call.keywords if k.arg)]
@@ -227,3 +222,33 @@ def _model_names(index: Index, model: Model) -> Iterator[str]:
             dotted = names.dotted(called.node.func)
             if dotted:
                 yield dotted
+
+
+def path_of(record: Record, model: Model, layer: Layer, held: str) -> str:
+    """The expression of a layer of a model that is reached as `held`: "net.body[0]"."""
+    name = layer.name
+    if len(record.facts(Model)) > 1:
+        name = name.removeprefix(f"{model.name}.")
+    if layer.name == model.name:
+        return held
+    return held + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f".{name}")
+
+
+def beside_optimizer(record: Record, index: Index, model: Model) -> tuple[Found, str, bool]:
+    """Where all weights are there and nothing is trained yet, and the model's name there.
+
+    It is in front of the optimizer's construction; else behind the model's, which the last says.
+    """
+    for fact in record.facts(Optimizer):
+        found = index.at(fact.location, "the construction of the optimizer")
+        given = change.argument(found.call, "params", 0)
+        if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and (
+                given.func.attr == "parameters" and names.dotted(given.func.value)
+                and len(record.facts(Model)) == 1):
+            return found, names.dotted(given.func.value), False
+        try:
+            return found, model_name(record, index, model, found), False
+        except Refused:
+            continue
+    found = index.at(model.location, "the construction of the model")
+    return found, model_name(record, index, model, found), True

@@ -21,7 +21,6 @@ from unstuck.schema.places import SourceLocation
 LINE_END = re.compile(r"\r\n|\r|\n")  # what Python ends a line at; a form feed is none
 _SKIPPED = (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT,
             tokenize.ENDMARKER)
-_OPENS, _CLOSES = "([{", ")]}"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Node = ast.expr | ast.stmt
@@ -49,6 +48,7 @@ class Token:
     text: str
     start: int
     end: int
+    operator: bool  # a bracket, a comma and the like, and no part of an f-string
 
 
 class Source:
@@ -124,6 +124,14 @@ class Source:
 
     # The tree ------------------------------------------------------------------------------------
     @cached_property
+    def nodes(self) -> dict[type[ast.AST], list[ast.AST]]:
+        """The nodes of each kind, in the order of a walk through the tree."""
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in ast.walk(self.tree):
+            found.setdefault(type(node), []).append(node)
+        return found
+
+    @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """The parent of each node."""
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
@@ -181,7 +189,8 @@ class Source:
         read = io.StringIO("\n".join(self.lines)).readline
         try:
             return [
-                Token(token.string, self.position(*token.start), self.position(*token.end))
+                Token(token.string, self.position(*token.start), self.position(*token.end),
+                      token.type == tokenize.OP)
                 for token in tokenize.generate_tokens(read)
                 if token.type not in _SKIPPED and token.string
             ]
@@ -202,9 +211,9 @@ class Source:
         found: dict[int, int] = {}
         open_ones: list[int] = []
         for token in self.tokens:
-            if token.text in _OPENS and len(token.text) == 1:
+            if token.operator and token.text in ("(", "[", "{"):
                 open_ones.append(token.start)
-            elif token.text in _CLOSES and len(token.text) == 1 and open_ones:
+            elif token.operator and token.text in (")", "]", "}") and open_ones:
                 start = open_ones.pop()
                 found[start], found[token.start] = token.start, start
         return found

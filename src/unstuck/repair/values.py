@@ -113,7 +113,8 @@ def ways(index: Index, source: Source, node: ast.expr, number: Number,
         factor = number.as_factor()
         if factor is None:
             raise Refused(Reason.SEVERAL_VALUES,
-                          "This line ran with several values; give each of them.")
+                          "This line ran with several values, so one new value would not fit "
+                          "all of them.")
         return [Way(Form.FACTOR, change.times(source, node, literal(factor)))]
     found: list[Way] = []
     origin = _origin(index, source, node, number)

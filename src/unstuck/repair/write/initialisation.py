@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
@@ -11,23 +10,12 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.repair.places import layers_meant, model_name, model_of, spell
+from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Splice
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer
-from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Model
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.models import Initialisation, LayerRole, Model
 
 _WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION)
-
-
-def path_of(record: Record, model: Model, layer: Layer, held: str) -> str:
-    """The expression of a layer of a model that is reached as `held`: "net.body[0]"."""
-    name = layer.name
-    if len(record.facts(Model)) > 1:
-        name = name.removeprefix(f"{model.name}.")
-    if layer.name == model.name:
-        return held
-    return held + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f".{name}")
 
 
 def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> list[Patch]:
@@ -40,7 +28,7 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
     else:
         model = next(iter(record.facts(Model)), None) or _refuse()
         layers = [layer for layer in model.layers if layer.role in _WEIGHTED]
-    near, held, late = _where(record, index, model)
+    near, held, late = beside_optimizer(record, index, model)
     name, needs = spell(index, near.source, f"torch.nn.init.{edit.scheme}")
     zeros, more = spell(index, near.source, "torch.nn.init.zeros_")
     lines: list[str] = []
@@ -69,24 +57,6 @@ def _refuse() -> Model:
     raise Refused(Reason.NO_PLACE, "The record has no model.")
 
 
-def _where(record: Record, index: Index, model: Model) -> tuple[Found, str, bool]:
-    """The statement that constructs the optimizer, else that of the model; the model's name there;
-    whether to write behind it."""
-    for fact in record.facts(Optimizer):
-        found = index.at(fact.location, "the construction of the optimizer")
-        given = change.argument(found.call, "params", 0)
-        if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and (
-                given.func.attr == "parameters" and names.dotted(given.func.value)
-                and len(record.facts(Model)) == 1):
-            return found, names.dotted(given.func.value), False
-        try:
-            return found, model_name(record, index, model, found), False
-        except Refused:
-            continue
-    found = index.at(model.location, "the construction of the model")
-    return found, model_name(record, index, model, found), True
-
-
 # PyTorch's own -----------------------------------------------------------------------------------
 def write_default(edit: DefaultInitialisation, record: Record, index: Index) -> list[Patch]:
     """Without the statements that set the weights, and what is around them alone."""
@@ -94,7 +64,7 @@ def write_default(edit: DefaultInitialisation, record: Record, index: Index) -> 
     facts = [fact for fact in record.facts(Initialisation)
              if fact.location is not None and fact.name.rpartition(".")[0] in layers]
     if not facts:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the weights are set.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the weights are set.")
     splices: list[Splice] = []
     for location in dict.fromkeys(fact.location for fact in facts):
         found = index.at(location, "the initialisation")

@@ -9,16 +9,31 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.functions import as_function, drop_function, function_at, swap_function
+from unstuck.repair.functions import (
+    as_function,
+    drop_function,
+    function_at,
+    is_alike,
+    swap_function,
+)
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
-from unstuck.repair.places import layers_meant, model_of, spell
+from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import BatchFirst, InsertLayer, RemoveLayer, ReplaceLayer, SoftmaxAxis
+from unstuck.schema.edits import (
+    BatchFirst,
+    Edit,
+    InsertLayer,
+    RemoveLayer,
+    ReplaceLayer,
+    SoftmaxAxis,
+)
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Activation, Layer, Model
 from unstuck.schema.places import SourceLocation
 
 _CONTAINERS = ("Sequential", "ModuleList")
+MOST_LINES = 12  # that anybody wants to read in a diff
 
 
 def layer_code(index: Index, source: Source, layer: str) -> tuple[str, tuple[Need, ...]]:
@@ -43,7 +58,7 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
     meant = {layer.name for layer in layers}
     for layer in layers:
         if layer.location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {layer.name} is "
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {layer.name} is "
                           "constructed.", (f"the line that constructs {layer.name}",))
         others = {each.name for each in index.layers_at(record, layer.location)} - meant
         if others:
@@ -58,18 +73,26 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
 def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patch]:
     """At the constructions, and at the functions that do the same."""
     layers = layers_meant(record, edit.layer)
-    functions = _functions_meant(record, edit.layer)
+    functions = _functions_meant(record, index, edit.layer)
     if not layers and not functions:
-        raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+        raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
     splices: list[Splice] = []
     needs: list[Need] = []
-    for location in places_of(record, index, layers):
+    try:
+        locations = places_of(record, index, layers)
+    except Refused as refused:
+        if functions or refused.cannot.reason is Reason.NO_PLACE:
+            raise
+        return [_assigned(edit, edit.by, layers, record, index)]
+    for location in locations:
         found = index.at(location, f"the construction of {edit.layer}")
         code, more = layer_code(index, found.source, edit.by)
         splices += change.replace(found.source, found.call, code)
         needs += more
     for fact in functions:
-        found = function_at(index, fact.location, _function_name(fact))
+        kind = as_function(edit.layer)
+        alike = is_alike(index, fact.location, kind)
+        found = function_at(index, fact.location, kind if alike else _function_name(fact))
         changed, more = swap_function(index, found, edit.by)
         splices += changed
         needs += more
@@ -77,15 +100,35 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
                   (Check("layer.kind", edit.layer, edit.by.partition("(")[0]),))]
 
 
+def _assigned(edit: Edit, by: str, layers: list[Layer], record: Record, index: Index) -> Patch:
+    """Layers put into the model that is there: for lines that make others too, or are not the
+    user's. {} in `by` is the layer that is there now."""
+    model = model_of(record, layers[0].name)
+    near, held, late = beside_optimizer(record, index, model)
+    lines: list[str] = []
+    needs: tuple[Need, ...] = ()
+    for layer in layers:
+        path = path_of(record, model, layer, held)
+        code, needs = layer_code(index, near.source, by)
+        lines.append(f"{path} = {code.replace('{}', path)}")
+    if len(lines) > MOST_LINES or any(held == line.partition(" = ")[0] for line in lines):
+        raise Refused(Reason.SHARED_LINE, f"{len(lines):,} layers would have to be replaced one "
+                      "by one.")
+    put = change.after if late else change.before
+    return Patch(edit, put(near.source, near.statement, "\n".join(lines)), Form.STATEMENT, needs)
+
+
 def _function_name(fact: Activation) -> str:
     named = fact.function or fact.name.rpartition(" > ")[2]
     return re.sub(r"[\s-]*\d+$", "", named)
 
 
-def _functions_meant(record: Record, name: str) -> list[Activation]:
+def _functions_meant(record: Record, index: Index, name: str) -> list[Activation]:
     every = record.facts(Activation)
+    wanted = as_function(name)
     return ([each for each in every if each.name == name]
-            or [each for each in every if _function_name(each) == as_function(name)])
+            or [each for each in every if _function_name(each) == wanted
+                or is_alike(index, each.location, wanted)])
 
 
 # Remove ------------------------------------------------------------------------------------------
@@ -93,12 +136,19 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
     """An element of a Sequential less, or an identity; a function's argument in its place."""
     layers = layers_meant(record, edit.layer)
     if edit.at is not None or not layers:
-        functions = _functions_meant(record, edit.layer)
-        location = edit.at or (functions[0].location if functions else None)
+        functions = _functions_meant(record, index, edit.layer)
+        location = edit.at or (functions[0].location if len(functions) == 1 else None) or (
+            _in_front_of_loss(record, edit.layer))
         if location is None:
-            raise Refused(Reason.NO_PLACE, f"The record does not say where {edit.layer} is.")
+            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
         return [Patch(edit, drop_function(function_at(
-            index, location, as_function(edit.layer.rpartition(" > ")[2]))), Form.MODEL)]
+            index, location, as_function(re.split(r" > |\.", edit.layer)[-1]))), Form.MODEL)]
+    try:
+        places_of(record, index, layers)
+    except Refused as refused:
+        if refused.cannot.reason is Reason.NO_PLACE:
+            raise
+        return [_assigned(edit, "Identity()", layers, record, index)]
     dropped: list[Splice] = []
     identity: list[Splice] = []
     needs: list[Need] = []
@@ -115,6 +165,14 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
             dropped += change.drop_item(found.source, element.opens, element.index)
     identities = Patch(edit, tuple(identity), Form.MODEL, tuple(dict.fromkeys(needs)))
     return [Patch(edit, tuple(dropped), Form.MODEL), identities] if clean else [identities]
+
+
+def _in_front_of_loss(record: Record, name: str) -> SourceLocation | None:
+    """Where the operation of a name ("torch.softmax") makes what a loss receives."""
+    operation = f"{name.rpartition('.')[2].replace('_', '')}backward0".lower()
+    found = [loss.input_location for loss in record.facts(Loss)
+             if loss.input_operations[:1] and loss.input_operations[0].lower() == operation]
+    return found[0] if len(set(found)) == 1 else None
 
 
 class Element:
@@ -152,8 +210,9 @@ def write_insert(edit: InsertLayer, record: Record, index: Index) -> list[Patch]
         raise Refused(Reason.NO_PLACE, f"The record has no layer {edit.after}.")
     if layer.location is None:
         raise Refused(Reason.NO_PLACE,
-                      f"The record does not say where {layer.name} is constructed.")
-    _alike(record, index, layer)
+                      f"unstuck does not know where {layer.name} is constructed.")
+    if not _alike(record, index, layer):
+        return [_assigned(edit, f"Sequential({{}}, nn.{edit.layer})", [layer], record, index)]
     found = index.at(layer.location, f"the construction of {layer.name}")
     code, needs = layer_code(index, found.source, edit.layer)
     patches: list[Patch] = []
@@ -187,18 +246,18 @@ def _has_state(layer: str) -> bool:
     return not as_function(layer.partition("(")[0]) or ("(" in layer and not layer.endswith("()"))
 
 
-def _alike(record: Record, index: Index, layer: Layer) -> None:
-    """Raises Refused if a line also makes layers of another kind, or the last layer of a model."""
+def _alike(record: Record, index: Index, layer: Layer) -> bool:
+    """Whether a line makes layers of one kind and width only, and not the last of a model."""
     assert layer.location is not None
     others = index.layers_at(record, layer.location)
     if len(others) == 1:
-        return
+        return True
     model = model_of(record, layer.name)
     weighted = [each for each in model.layers if each.parameters]
-    if any(each.kind != layer.kind for each in others) or (
-            weighted and weighted[-1].name in {each.name for each in others}):
-        raise Refused(Reason.SHARED_LINE, f"The line that constructs {layer.name} also makes "
-                      f"{next(each.name for each in others if each is not layer)}.")
+    widths = {record.parameters()[name].shape[:1] for each in others for name in each.parameters
+              if name in record.parameters()}
+    return len(widths) <= 1 and all(each.kind == layer.kind for each in others) and not (
+        weighted and weighted[-1].name in {each.name for each in others})
 
 
 def _use(found: Found) -> ast.Call | None:
@@ -219,7 +278,7 @@ def _at_input(edit: InsertLayer, record: Record, index: Index) -> list[Patch]:
     """In front of everything: in the model's class, else as a wrapper around the construction."""
     model = next(iter(record.facts(Model)), None)
     if model is None or model.location is None:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the model is constructed.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the model is constructed.")
     if any(each.loaded for each in model.parameters):
         raise Refused(Reason.BY_HAND, "The model's weights come from a checkpoint, whose names a "
                       "new first layer would change.")

@@ -13,11 +13,13 @@ from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import backwards, spell
 from unstuck.repair.text import Source
 from unstuck.repair.values import Number, constant, ways
-from unstuck.schema.edits import BatchSize, DropLast, MoreSteps, Shuffle
+from unstuck.schema.edits import BatchSize, DropLast, FetchEachStep, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
+from unstuck.schema.facts.optimizers import Optimizer
 
 _RANGES = ("range", "trange")
+_DRAWING = ("randperm", "permutation", "randint", "choice", "sample")
 
 
 def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
@@ -30,7 +32,12 @@ def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
 def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patch]:
     """A multiple of what the outermost loop over numbers counts to."""
     number = Number(factor=edit.factor, shared=True, whole=True)
+    built = {loop for fact in record.facts(Optimizer) if fact.location is not None
+             for found in [index.at(fact.location, "the construction of the optimizer")]
+             for _, loop in index.loops(found.source, found.node)}  # over folds or settings
     for source, loop in reversed(_loops(record, index)):
+        if loop in built:
+            continue
         end = _end(source, loop)
         if end is not None:
             return [Patch(edit, way.splices, way.form)
@@ -54,18 +61,39 @@ def _end(source: Source, loop: Loop) -> ast.expr | None:
 
 # Batches -----------------------------------------------------------------------------------------
 def _loader(record: Record, index: Index) -> Found | None:
-    """The construction of the loader that feeds training."""
+    """The construction of the loader that feeds training; None if no loader does, or several.
+
+    Raises:
+        Refused: the record describes other loaders only, as where one line makes several.
+    """
     loaders = {each.name: each for each in record.facts(Loader)}
+    if not loaders:
+        return None
     feeding = [loaders[each.loader] for each in record.facts(Feeding)
                if each.role is CallRole.TRAIN and each.loader in loaders]
     sizes = {(each.samples, each.batch_size) for each in record.facts(Fetch)}
-    fetched = [each for each in loaders.values() if (each.samples, each.batch_size) in sizes]
-    shuffled = [each for each in loaders.values() if each.sampler == torch_api.SHUFFLES]
-    for found in (feeding, fetched, shuffled, list(loaders.values())):
-        if found:
-            places = {each.location for each in found}
-            return index.at(found[0].location, "the loader") if len(places) == 1 else None
-    return None
+    fetched = [each for each in feeding or loaders.values()
+               if not sizes or (each.samples, each.batch_size) in sizes]
+    shuffled = [each for each in fetched if each.sampler == torch_api.SHUFFLES]
+    found = (feeding and fetched) or shuffled or fetched
+    if not found:
+        return _beside(record, index, {size for _, size in sizes})
+    places = {each.location for each in found}
+    return index.at(found[0].location, "the loader") if len(places) == 1 else None
+
+
+def _beside(record: Record, index: Index, sizes: set[int]) -> Found:
+    """A loader that stands on the line of a known one, and has the size that training takes."""
+    lines = {(fact.location.file, fact.location.line) for fact in record.facts(Loader)
+             if fact.location is not None}
+    found = [Found(source, call) for source, call in index.calls("DataLoader")
+             if (source.name, call.lineno) in lines
+             and (size := change.argument(call, "batch_size", 1)) is not None
+             and constant(size) in sizes]
+    if len(found) != 1:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the loader that feeds "
+                      "training is constructed.")
+    return found[0]
 
 
 def write_batch_size(edit: BatchSize, record: Record, index: Index) -> list[Patch]:
@@ -183,5 +211,45 @@ def write_drop_last(edit: DropLast, record: Record, index: Index) -> list[Patch]
         found.source, found.call, "drop_last", "True", 8), Form.LITERAL)]
 
 
-WRITERS = {MoreSteps: write_more_steps, BatchSize: write_batch_size, Shuffle: write_shuffle,
-           DropLast: write_drop_last}
+def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch]:
+    """The statement moved to the start of the loop over steps, with the rows that it draws."""
+    found = index.at(edit.at, "what takes the batch")
+    source, statement = found.source, found.statement
+    loops = [loop for where, loop in _loops(record, index) if where is source
+             and source.function(loop) is source.function(statement)]
+    if not loops or not isinstance(statement, ast.Assign) or any(
+            each in loops for each in source.ancestors(statement)):
+        raise Refused(Reason.UNKNOWN_FORM, "The batch is not taken in a statement of its own in "
+                      "front of the loop.")
+    if any(isinstance(node, ast.Call) and names.called(node) == "next"
+           and not isinstance(node.args[0], ast.Call) for node in ast.walk(statement)):
+        raise Refused(Reason.UNKNOWN_FORM, "The batch comes from an iterator, which ends after one "
+                      "epoch.")
+    body = source.body(statement)
+    place = next(i for i, each in enumerate(body) if each is statement)
+    moved: list[ast.stmt] = [statement]
+    while place and _draws(body[place - 1], moved):
+        place -= 1
+        moved.insert(0, body[place])
+    code = "\n".join(source.code(each) for each in moved)
+    if len(code.split("\n")) > len(moved):
+        raise Refused(Reason.UNKNOWN_FORM, "The statement has several lines.")
+    splices = [splice for each in moved for splice in change.remove(source, each)]
+    return [Patch(edit, (*splices, *change.before(source, loops[0].body[0], code)),
+                  Form.STATEMENT)]
+
+
+def _draws(statement: ast.stmt, later: list[ast.stmt]) -> bool:
+    """Whether a statement draws what later ones read."""
+    read = {node.id for each in later for node in ast.walk(each)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return (isinstance(statement, ast.Assign)
+            and any(names.dotted(target) in read for target in statement.targets)
+            and any(isinstance(node, ast.Call) and names.called(node) in _DRAWING
+                    for node in ast.walk(statement)))
+
+
+WRITERS = {
+    FetchEachStep: write_fetch, MoreSteps: write_more_steps, BatchSize: write_batch_size,
+    Shuffle: write_shuffle, DropLast: write_drop_last,
+}

@@ -14,7 +14,7 @@ from unstuck.repair.functions import given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
-from unstuck.repair.text import Splice
+from unstuck.repair.text import Splice, apply
 from unstuck.repair.values import decimal
 from unstuck.schema.edits import (
     ClassWeights,
@@ -25,8 +25,9 @@ from unstuck.schema.edits import (
     LossOption,
     SwapLoss,
 )
-from unstuck.schema.facts.calls import LossCall
+from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.places import SourceLocation
 
 # The classes of torch.nn that call these functions.
@@ -68,7 +69,8 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
     known = torch_api.LOSSES.get(fact.function) if fact is not None else None
     declared = known.arguments if known is not None else ("input", "target")
     forms: list[Patch] = []
-    for places in dict.fromkeys((tuple(_alike(edit, found, record, index)), (found,))):
+    alike = _alike(edit, found, record, index) if edit.everywhere else [found]
+    for places in dict.fromkeys((tuple(alike), (found,))):
         needs: list[Need] = []
         splices: list[Splice] = []
         for each in places:
@@ -76,7 +78,7 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
             given = change.argument(each.call, declared[place], place)
             if given is None:
                 raise Refused(Reason.UNKNOWN_FORM,
-                              "The loss is a formula; change it in its own text.")
+                              "The loss is a formula of your own; change it there.")
             splices += _around(index, each, given, edit.by, needs)
         forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
     return forms
@@ -156,21 +158,41 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
     where = built(record, index, found) or found
     binary = fact is not None and fact.function in torch_api.BINARY
     name, needs = spell(index, where.source, "torch.tensor")
+
+    def weighted(option: str, value: str) -> list[Patch]:
+        splices = change.set_argument(where.source, where.call, option, value)
+        if where.node is not found.node and _scores(record, index, where):
+            # Held-out data are scored as before: training gets a loss of its own.
+            start, _ = where.source.span(where.call)
+            own = apply(where.source.code(where.call), [
+                Splice(s.file, s.start - start, s.end - start, s.text) for s in splices])
+            splices = change.replace(found.source, found.call.func, own)
+        return [Patch(edit, splices, Form.LITERAL, needs)]
+
     if binary and len(edit.weights) == 2:
         if fact is not None and fact.function == "binary_cross_entropy":
             raise Refused(Reason.UNKNOWN_FORM, "binary_cross_entropy has no weights of classes; "
                           "binary_cross_entropy_with_logits has.")
         share = decimal(edit.weights[1] / edit.weights[0])
-        return [Patch(edit, change.set_argument(
-            where.source, where.call, "pos_weight", f"{name}({share})"), Form.LITERAL, needs)]
+        return weighted("pos_weight", f"{name}({share})")
     text = ", ".join(map(decimal, edit.weights))
-    return [Patch(edit, change.set_argument(
-        where.source, where.call, "weight", f"{name}([{text}])"), Form.LITERAL, needs)]
+    return weighted("weight", f"{name}([{text}])")
+
+
+def _scores(record: Record, index: Index, module: Found) -> bool:
+    """Whether a loss module is also called on held-out data."""
+    return any(
+        each.role is not CallRole.TRAIN and each.built is not None
+        and index.at(each.built, "the loss").node is module.node
+        for each in record.facts(LossCall))
 
 
 # Sign and scale ----------------------------------------------------------------------------------
 def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
     """A minus less where the loss is made with one; else one more, at the loss or at backward."""
+    ascending = _maximizers(record, index)
+    if ascending:
+        return [Patch(edit, ascending, Form.LITERAL)]
     found = index.at(edit.at, "the loss")
     source, node = found.source, found.expression
     parent = source.parents.get(node)
@@ -189,6 +211,15 @@ def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
                           Form.LITERAL)]
         return [Patch(edit, _scaled(found, held, "-", ""), Form.CALL)]
     return [Patch(edit, _scaled(found, node, "-", ""), Form.CALL)]
+
+
+def _maximizers(record: Record, index: Index) -> tuple[Splice, ...]:
+    """Splices that take maximize=True from optimizers."""
+    return tuple(
+        splice for fact in record.facts(Optimizer)
+        if any(option.name == "maximize" and option.value == "True" for option in fact.options)
+        for found in [index.at(fact.location, "the construction of the optimizer")]
+        for splice in change.drop_argument(found.source, found.call, "maximize"))
 
 
 def _without_minus(found: Found, minus: ast.UnaryOp) -> tuple[Splice, ...]:
@@ -221,7 +252,7 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
     call = found.call
     held = call.func.value if isinstance(call.func, ast.Attribute) else None
     if held is None or names.called(call) != "backward":
-        raise Refused(Reason.UNKNOWN_FORM, "The place does not call backward.")
+        raise Refused(Reason.UNKNOWN_FORM, "This line does not call backward.")
     passed = call.args[0] if call.args and names.dotted(held) else None
     if passed is not None and not isinstance(passed, ast.Constant):  # accelerator.backward(loss)
         return [Patch(edit, _scaled(found, passed, "", f" / {edit.passes}"), Form.CALL)]

@@ -106,28 +106,25 @@ def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Spli
 def write_register(edit: RegisterLayers, record: Record, index: Index) -> list[Patch]:
     """Around the list or the dict that holds the layers."""
     wanted = f"self.{edit.attribute}"
-    known = {fact.location.line for fact in record.facts(Unregistered)
-             if fact.attribute == edit.attribute and fact.location is not None}
-    found: list[tuple[Source, ast.expr]] = []
-    for source, node in index.nodes(ast.Assign):
-        assert isinstance(node, ast.Assign)
-        if wanted in map(names.dotted, node.targets):
-            outer = source.class_of(node)
-            if outer is not None and edit.owner in ("", outer.name):
-                found.append((source, node.value))
-    if len(found) > 1:  # the one whose class made the layers
-        found = [(source, value) for source, value in found
-                 if any(_class_holds(source, value, line) for line in known)]
+    found = [
+        (source, node.value) for source, node in index.nodes(ast.Assign)
+        if isinstance(node, ast.Assign) and wanted in map(names.dotted, node.targets)
+    ]
+    owner = record.layers().get(edit.owner)
+    kinds = {edit.owner, owner.kind if owner is not None else edit.owner}
+    lines = [fact.location.line for fact in record.facts(Unregistered)
+             if fact.attribute == edit.attribute and fact.location is not None]
+    if len(found) > 1:  # the class of the owner, else the one whose text makes the layers
+        outer = [source.class_of(value) for source, value in found]
+        own = [each is not None and each.name in kinds for each in outer]
+        made = [each is not None and any(each.lineno <= line <= (each.end_lineno or 0)
+                                         for line in lines) for each in outer]
+        found = [each for each, keep in zip(found, own if any(own) else made, strict=True) if keep]
     if len(found) != 1:
         raise Refused(Reason.NO_PLACE, f"No single assignment of {wanted} is in the text.")
     source, value = found[0]
     name, needs = spell(index, source, f"torch.nn.{edit.container}")
     return [Patch(edit, change.wrap(source, value, f"{name}(", ")"), Form.MODEL, needs)]
-
-
-def _class_holds(source: Source, node: ast.AST, line: int) -> bool:
-    outer = source.class_of(node)
-    return outer is not None and outer.lineno <= line <= (outer.end_lineno or 0)
 
 
 # Not frozen --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.schema.edits import (
+    ClampInputs,
     Edit,
     NormaliseInputs,
     NormaliseTargets,
@@ -101,7 +102,7 @@ def _model(record: Record, last: bool = False) -> Model:
                 if call.model == model.name:
                     return model
     if len(models) != 1:
-        raise Refused(Reason.NO_PLACE, "The record does not say which model takes the data.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which model takes the data.")
     return models[0]
 
 
@@ -137,7 +138,8 @@ def _whole(index: Index, model: Model) -> Found:
 
 
 def _wrapped(edit: NormaliseInputs | NormaliseTargets, index: Index, found: Found, scale: _Scale,
-             template: str, wanted: str, front: bool) -> Patch:
+             template: str, wanted: str) -> Patch:
+    """A wrapper outside: the inner names of layers and of saved weights get one level more."""
     if scale.view:
         raise Refused(Reason.UNKNOWN_FORM, "The scales are not along the last axis.")
     source = found.source
@@ -145,10 +147,13 @@ def _wrapped(edit: NormaliseInputs | NormaliseTargets, index: Index, found: Foun
     module, needs = spell(index, source, "torch.nn.Module")
     sequential, more = spell(index, source, "torch.nn.Sequential")
     helper = Need(source.name, name, template.format(name=name, module=module), helper=True)
-    call = f"{name}({scale.mean}, {scale.deviation})"
+    front = template is HELPER
+    mean, deviation, numbers = _constants(source, index, scale, "INPUT" if front else "TARGET")
+    call = f"{name}({mean}, {deviation})"
     splices = (change.wrap(source, found.call, f"{sequential}({call}, ", ")") if front
                else change.wrap(source, found.call, f"{sequential}(", f", {call})"))
-    return Patch(edit, splices, Form.MODEL, tuple(dict.fromkeys((*needs, *more, helper))))
+    return Patch(edit, splices, Form.MODEL, tuple(dict.fromkeys(
+        (*needs, *more, *numbers, helper))))
 
 
 # Inputs ------------------------------------------------------------------------------------------
@@ -172,7 +177,7 @@ def _inputs_in_model(edit: NormaliseInputs, record: Record, index: Index) -> lis
     forward = _first_line(index, model)
     checks = (Check("inputs.scale", model.name, "1"),)
     if forward is None:
-        patch = _wrapped(edit, index, _whole(index, model), scale, HELPER, "Standardise", True)
+        patch = _wrapped(edit, index, _whole(index, model), scale, HELPER, "Standardise")
         return [Patch(edit, patch.splices, patch.form, patch.needs, checks)]
     source, function, taken = forward
     mean, deviation, needs = _constants(source, index, scale, "INPUT")
@@ -185,59 +190,80 @@ def _inputs_in_model(edit: NormaliseInputs, record: Record, index: Index) -> lis
 
 
 def _inputs_in_data(edit: NormaliseInputs, record: Record, index: Index) -> list[Patch]:
+    """Below the last assignment of the variable, or at the start of the function it is passed to.
+
+    Held-out data get the training data's statistics.
+    """
     calls = record.facts(ModelCall)
-    train = next((each.variable for each in calls
+    train = next((each for each in calls
                   if each.role is CallRole.TRAIN and each.first and each.variable), None)
-    held = [each.variable for each in calls if each.role is CallRole.HELD_OUT and each.first
-            and each.variable and each.variable != train]
+    if train is None or train.variable is None:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the training "
+                      "data.", ("the variable that holds the training data",))
+    held: list[Variable] = []
+    for each in calls:
+        if each.role is CallRole.HELD_OUT and each.model == train.model:
+            if each.variable is None:
+                raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the "
+                              "held-out data.")
+            held += [each.variable] if each.variable != train.variable else []
     known = next((each for each in record.facts(Statistics)
                   if each.subject is Subject.INPUTS), None)
     axis = "" if known is not None and known.axis is None else "0"
-    return [Patch(edit, _standardised(index, train, held, axis), Form.DATA)]
+    return [Patch(edit, _standardised(index, train.variable, held, axis), Form.DATA)]
 
 
-def _standardised(index: Index, train: Variable | None, held: list[Variable],
+def _standardised(index: Index, train: Variable, held: list[Variable],
                   axis: str) -> tuple[Splice, ...]:
-    if train is None:
-        raise Refused(Reason.NO_PLACE, "The record does not say which variable holds the training "
-                      "data.", ("the variable that holds the training data",))
-    source, statement = _last_assignment(index, train)
+    source, made = _made(index, train)
     mean, deviation = (free_name(index, source, name) for name in ("mean", "std"))
     lines = [f"{mean}, {deviation} = {train.name}.mean({axis}), {train.name}.std({axis}) + 1e-8",
              f"{train.name} = ({train.name} - {mean}) / {deviation}"]
     splices: list[Splice] = []
     for each in dict.fromkeys(held):
-        where, later = _last_assignment(index, each)
+        where, later = _made(index, each)
         line = f"{each.name} = ({each.name} - {mean}) / {deviation}"
-        if where is not source or where.function(later) is not source.function(statement):
+        if where is not source or _scope(where, later) is not _scope(source, made):
             raise Refused(Reason.UNKNOWN_FORM, f"{each.name} is made in another function than "
                           f"{train.name}.")
-        if where.span(later)[0] <= source.span(statement)[0]:
+        if isinstance(later, Function) or where.span(later)[0] <= source.span(made)[0]:
             lines.append(line)
         else:
             splices += change.after(where, later, line)
-    return (*change.after(source, statement, "\n".join(lines)), *splices)
+    code = "\n".join(lines)
+    if isinstance(made, Function):
+        return (*change.first_of_body(source, made, code), *splices)
+    return (*change.after(source, made, code), *splices)
 
 
-def _last_assignment(index: Index, variable: Variable) -> tuple[Source, ast.stmt]:
+def _scope(source: Source, made: ast.stmt) -> ast.AST | None:
+    return made if isinstance(made, Function) else source.function(made)
+
+
+def _made(index: Index, variable: Variable) -> tuple[Source, ast.stmt]:
+    """The last statement that assigns a variable, or the function whose parameter it is."""
     source = index.sources.get(variable.file)
+    if source is None:
+        raise Refused(Reason.NO_TEXT, f"{variable.file} is not a source file of yours.")
     found: list[ast.stmt] = []
-    for node in ast.walk(source.tree) if source is not None else ():
+    wanted = variable.function.rpartition(".")[2]
+    for node in ast.walk(source.tree):
+        if isinstance(node, Function) and node.name == wanted and variable.name in {
+                each.arg for each in names.parameters(node)}:
+            found.append(node)
         if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        function = source.function(node) if source is not None else None
-        if (function.name if function else "") != variable.function.rpartition(".")[2]:
-            continue
-        if any(_binds(source, target, variable.name) for target in targets if source):
+        function = source.function(node)
+        if (function.name if function else "") == wanted and any(
+                _binds(source, target, variable.name) for target in targets):
             found.append(node)
-    if source is None or not found:
+    if not found:
         raise Refused(Reason.NO_TEXT, f"{variable.name} is assigned in no source of yours.")
     return source, max(found, key=lambda node: node.lineno)
 
 
-def _binds(source: Source | None, target: ast.expr, name: str) -> bool:
-    assert source is not None
+def _binds(source: Source, target: ast.expr, name: str) -> bool:
     if isinstance(target, ast.Tuple | ast.List):
         return any(_binds(source, each, name) for each in target.elts)
     return source.code(target) == name
@@ -257,7 +283,7 @@ def write_targets(edit: NormaliseTargets, record: Record, index: Index) -> list[
     splices = list(_loss_scaled(record, index, scale))
     forward = _first_line(index, model)
     if forward is None:
-        patch = _wrapped(edit, index, _whole(index, model), scale, UNDO, "Rescale", False)
+        patch = _wrapped(edit, index, _whole(index, model), scale, UNDO, "Rescale")
         return [Patch(edit, (*patch.splices, *splices), Form.MODEL, patch.needs)]
     source, function, _ = forward
     returns = [node for node in names.inside(function) if isinstance(node, ast.Return)]
@@ -290,32 +316,42 @@ def _loss_scaled(record: Record, index: Index, scale: _Scale) -> tuple[Splice, .
                 Splice(found.source.name, end, end,
                        f"{'' if simple else ')'} / {scale.deviation}"))
     if not splices:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the loss is computed.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the loss is computed.")
     return tuple(splices)
 
 
-# Missing values ----------------------------------------------------------------------------------
+# Bounds and missing values -----------------------------------------------------------------------
 def write_missing(edit: ReplaceMissing, record: Record, index: Index) -> list[Patch]:
     """At the start of the model's forward; else around what each call of the model receives."""
+    return _applied(edit, record, index, "torch.nan_to_num", "nan=0.0, posinf=0.0, neginf=0.0")
+
+
+def write_clamp(edit: ClampInputs, record: Record, index: Index) -> list[Patch]:
+    """At the start of the model's forward; else around what each call of the model receives."""
+    width = edit.high - edit.low
+    return _applied(edit, record, index, "torch.clamp",
+                    f"{measured(edit.low, width)}, {measured(edit.high, width)}")
+
+
+def _applied(edit: Edit, record: Record, index: Index, function: str, options: str) -> list[Patch]:
     model = _model(record)
     forward = _first_line(index, model)
-    zeros = "nan=0.0, posinf=0.0, neginf=0.0"
     if forward is not None:
-        source, function, taken = forward
-        name, needs = spell(index, source, "torch.nan_to_num")
+        source, method, taken = forward
+        name, needs = spell(index, source, function)
         return [Patch(edit, change.first_of_body(
-            source, function, f"{taken} = {name}({taken}, {zeros})"), Form.MODEL, needs)]
+            source, method, f"{taken} = {name}({taken}, {options})"), Form.MODEL, needs)]
     found = index.at(model.call_location, "the call of the model")
     held = names.dotted(found.call.func)
     splices: list[Splice] = []
     every: list[Need] = []
     for source, call in index.calls(held.rpartition(".")[2]):
         if names.dotted(call.func) == held and call.args:
-            name, needs = spell(index, source, "torch.nan_to_num")
-            splices += change.wrap(source, call.args[0], f"{name}(", f", {zeros})")
+            name, needs = spell(index, source, function)
+            splices += change.wrap(source, call.args[0], f"{name}(", f", {options})")
             every += needs
     return [Patch(edit, tuple(splices), Form.CALL, tuple(dict.fromkeys(every)))]
 
 
-WRITERS = {NormaliseInputs: write_inputs, NormaliseTargets: write_targets,
+WRITERS = {ClampInputs: write_clamp, NormaliseInputs: write_inputs, NormaliseTargets: write_targets,
            ReplaceMissing: write_missing}

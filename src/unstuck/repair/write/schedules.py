@@ -7,12 +7,12 @@ import ast
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.index import Index
+from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import construction, spell, steps
 from unstuck.repair.text import Function
 from unstuck.repair.values import Number, ways
-from unstuck.schema.edits import MoveSchedulerStep, Schedule
+from unstuck.schema.edits import MoveSchedulerStep, RemoveSchedule, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 
 _LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters",
@@ -72,15 +72,23 @@ def _new(edit: Schedule, kind: str, options: str, optimizer: Optimizer, record: 
             (own and source.class_of(step.node) is source.class_of(built.node))
             or inner is outer or outer is None or outer in around)
         if not visible:
-            raise Refused(Reason.UNKNOWN_FORM, "The optimizer is constructed in one function and "
-                          "steps in another, which a scheduler would have to be passed to.")
+            return _hooked(edit, built, held, scheduler, f"{kind}({held}, {options})", index)
     if not found_steps:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.")
     name, needs = spell(index, source, f"torch.optim.lr_scheduler.{kind}")
     splices = list(change.after(source, statement, f"{scheduler} = {name}({held}, {options})"))
     for step in found_steps:
         splices += change.after(step.source, step.statement, f"{scheduler}.step()")
     return Patch(edit, tuple(splices), Form.STATEMENT, needs)
+
+
+def _hooked(edit: Schedule, built: Found, held: str, scheduler: str, made: str,
+            index: Index) -> Patch:
+    """Where the optimizer steps in another function, it takes the scheduler along."""
+    name, needs = spell(index, built.source, "torch.optim.lr_scheduler")
+    code = (f"{scheduler} = {name}.{made}\n"
+            f"{held}.register_step_post_hook(lambda *_: {scheduler}.step())")
+    return Patch(edit, change.after(built.source, built.statement, code), Form.STATEMENT, needs)
 
 
 def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Patch]:
@@ -100,7 +108,7 @@ def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Pa
                 if step.source is source and optimizer.name in (fact.optimizer, optimizer.name):
                     return [Patch(edit, (*removed, *change.after(
                         source, step.statement, text)), Form.STATEMENT)]
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.")
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.")
     loops = index.loops(source, statement)
     if len(loops) < 2:
         raise Refused(Reason.UNKNOWN_FORM, "There is no loop over epochs around the one over "
@@ -119,4 +127,15 @@ def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Pa
     return [Patch(edit, (*removed, *change.after(where, behind, text)), Form.STATEMENT)]
 
 
-WRITERS = {Schedule: write_schedule, MoveSchedulerStep: write_move}
+def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Patch]:
+    """Without the statement that calls the scheduler's step."""
+    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
+    if fact is None:
+        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    found = index.at(fact.call_location, "the step of the scheduler")
+    if not (isinstance(found.statement, ast.Expr) and found.statement.value is found.node):
+        raise Refused(Reason.UNKNOWN_FORM, "The scheduler's step is part of a longer statement.")
+    return [Patch(edit, change.remove(found.source, found.statement), Form.STATEMENT)]
+
+
+WRITERS = {RemoveSchedule: write_remove, Schedule: write_schedule, MoveSchedulerStep: write_move}

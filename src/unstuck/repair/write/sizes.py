@@ -53,8 +53,8 @@ def write_resize(edit: ResizeLayer, record: Record, index: Index) -> list[Patch]
         goes_in, comes_out = _shape(record, layer)
         if layer is not weighted[0] and ins is not None:
             if goes_in % width:
-                raise Refused(Reason.UNKNOWN_FORM, f"What {layer.name} receives is not a multiple "
-                              "of the width before it.")
+                raise Refused(Reason.UNKNOWN_FORM, f"What {layer.name} receives is not a "
+                              "multiple of the width before it.")
             wanted.append((found, ins, _scaled(width, edit.factor) * (goes_in // width)))
         elif ins is not None:
             kept.append((found, ins))
@@ -63,7 +63,10 @@ def write_resize(edit: ResizeLayer, record: Record, index: Index) -> list[Patch]
         elif outs is not None:
             kept.append((found, outs))
         width = comes_out
-    return [Patch(edit, _put(index, wanted, kept), Form.MODEL)]
+    shared = {found.node for layer in model.layers if layer.location is not None
+              and len(index.layers_at(record, layer.location)) > 1
+              for found in [index.at(layer.location)]}
+    return [Patch(edit, _put(index, wanted, kept, shared), Form.MODEL)]
 
 
 def _scaled(width: int, factor: float) -> int:
@@ -92,7 +95,9 @@ def _norm(index: Index, layer: Layer, width: int, factor: float,
 
 
 def _put(index: Index, wanted: list[tuple[Found, ast.expr, int]],
-         kept: list[tuple[Found, ast.expr]]) -> tuple[Splice, ...]:
+         kept: list[tuple[Found, ast.expr]], shared: set[ast.expr | ast.stmt]
+         ) -> tuple[Splice, ...]:
+    """Splices for the new widths; `shared` are constructions that run for several layers."""
     fixed: set[ast.expr] = {node for found, each in kept for node in _behind(index, found, each)}
     splices: dict[tuple[str, int], Splice] = {}
     for found, node, value in wanted:
@@ -100,7 +105,7 @@ def _put(index: Index, wanted: list[tuple[Found, ast.expr, int]],
         if fixed & set(chain):
             raise Refused(Reason.SHARED_LINE, "The width of hidden layers is written in the same "
                           "place as the size of the inputs or outputs.")
-        if constant(chain[-1]) is None:
+        if constant(chain[-1]) is None and found.node in shared:
             raise Refused(Reason.UNKNOWN_FORM, "The widths are computed from the data or from each "
                           "other.")
         number = Number(float(value), shared=True, whole=True)

@@ -45,10 +45,35 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
             splices += change.after(step.source, step.statement, f"{held}.zero_grad()")
         return [Patch(edit, tuple(splices), Form.STATEMENT)]
     put: list[Splice] = []
-    for backward in backwards(record, index):
+    for backward in _of_optimizer(record, index, edit.optimizer):
         held = receiver(record, index, edit.optimizer, backward)
         put += change.before(backward.source, backward.statement, f"{held}.zero_grad()")
     return [Patch(edit, (*removed, *put), Form.STATEMENT)]
+
+
+def _of_optimizer(record: Record, index: Index, name: str) -> list[Found]:
+    """The first backward pass in front of each step of an optimizer; all where no step is known.
+
+    Where several optimizers take turns, the passes of another one are not among them.
+    """
+    every = backwards(record, index)
+    if len(record.facts(Optimizer)) < 2:
+        return every
+    others = [step for each in record.facts(Optimizer) if each.name != name
+              for step in steps(record, index, each.name)]
+    found: list[Found] = []
+    for step in steps(record, index, name):
+        ends = [other.node.lineno for other in others if _together(other, step)
+                and other.node.lineno < step.node.lineno]
+        before = [each for each in every if _together(each, step)
+                  and max(ends, default=0) < each.node.lineno <= step.node.lineno]
+        found += sorted(before, key=lambda each: each.node.lineno)[:1]
+    return found or every
+
+
+def _together(first: Found, second: Found) -> bool:
+    return first.source is second.source and (
+        first.source.function(first.node) is second.source.function(second.node))
 
 
 def write_call_step(edit: CallStep, record: Record, index: Index) -> list[Patch]:
@@ -91,7 +116,7 @@ def write_clip(edit: Clip, record: Record, index: Index) -> list[Patch]:
     found_steps = [step for each in record.facts(Optimizer)
                    for step in steps(record, index, each.name)]
     if not found_steps:
-        raise Refused(Reason.NO_PLACE, "The record does not say where the optimizer steps.",
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the optimizer steps.",
                       ("the line that calls the optimizer's step",))
     forms: list[Patch] = []
     for whole in (True, False):
@@ -153,12 +178,15 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         outer = loops[0] if loops else None
         if outer is None or not names.resolve(source, outer, held.partition(".")[0]):
             raise Refused(Reason.UNKNOWN_FORM, "No loop over batches is around the call.")
-        return [Patch(edit, change.before(source, outer, f"{held}.train()"), Form.STATEMENT)]
+        code = f"{held}.train()"
+        if len(index.loops(source, call)) == 1:  # what evaluates may stand in the same loop
+            return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
+        return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
     for each in source.ancestors(call):
-        if isinstance(each, Function):
+        if isinstance(each, Function) or _trains(index, each):
             break
-        if isinstance(each, ast.With | ast.For) and not _trains(each):
+        if isinstance(each, ast.With | ast.For):
             statement = each
     returns = any(isinstance(each, ast.Return) for each in ast.walk(statement))
     start = change.before(source, statement, f"{held}.eval()")
@@ -168,9 +196,12 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
                   Form.STATEMENT)]
 
 
-def _trains(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Call) and names.called(each) == "backward"
-               for each in ast.walk(node))
+def _trains(index: Index, node: ast.AST, deepest: int = 3) -> bool:
+    """Whether a statement calls backward, or a function of the program's own that does."""
+    called = {names.called(each) for each in ast.walk(node) if isinstance(each, ast.Call)}
+    return "backward" in called or (deepest > 0 and any(
+        _trains(index, function, deepest - 1)
+        for name in called for _, function in index.functions(name)))
 
 
 def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
@@ -182,7 +213,7 @@ def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
                 held = found.source.code(found.call.func)
                 inner = loops[0]
                 return change.before(inner[0], inner[1], f"{held}.train()")
-    raise Refused(Reason.NO_PLACE, "The record does not say where training begins.")
+    raise Refused(Reason.NO_PLACE, "unstuck does not know where training begins.")
 
 
 WRITERS = {

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from unstuck.schema.edits.data import (
     BatchSize,
+    ClampInputs,
     DropLast,
+    FetchEachStep,
     NormaliseInputs,
     NormaliseTargets,
     ReplaceMissing,
@@ -51,6 +53,7 @@ from unstuck.schema.edits.optimizers import (
     OptimizerArgument,
     ParametersToOptimizer,
     RemoveClip,
+    RemoveSchedule,
     Schedule,
     SwapOptimizer,
     ZeroGrad,
@@ -58,12 +61,12 @@ from unstuck.schema.edits.optimizers import (
 from unstuck.schema.edits.remedies import Remedy, loss_form
 
 __all__ = [
-    "BatchFirst", "BatchSize", "CallStep", "ClassWeights", "Clip", "DefaultInitialisation",
-    "DivideLoss", "DropLast", "Dropout", "Edit", "FlipSign", "Guard", "InitialiseLayer",
-    "InsertLayer", "KeepGraph", "KeepNumber", "LossArgument", "LossForm", "LossOption",
-    "MoreSteps", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets",
-    "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip",
-    "RemoveLayer", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule",
-    "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer", "SwitchMode", "Unfreeze", "ZeroGrad",
-    "literal", "loss_form", "measured",
+    "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
+    "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
+    "FlipSign", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
+    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep",
+    "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
+    "RegisterLayers", "Remedy", "RemoveClip", "RemoveLayer", "RemoveSchedule", "ReplaceLayer",
+    "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapLoss",
+    "SwapOptimizer", "SwitchMode", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
 ]

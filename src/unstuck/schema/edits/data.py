@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.schema.edits.edit import Edit
+from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.places import SourceLocation
-from unstuck.words import count
+from unstuck.words import count, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,30 @@ class ReplaceMissing(Edit):
 
     def code(self) -> str:
         return "x = torch.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)"
+
+
+@dataclass(frozen=True, slots=True)
+class ClampInputs(Edit):
+    """Bounds for what the model receives, such as quantiles of the training data."""
+
+    low: float
+    high: float
+
+    def words(self) -> str:
+        return f"clip the inputs to {number(self.low)} to {number(self.high)}"
+
+    def code(self) -> str:
+        return f"x = x.clamp({literal(self.low)}, {literal(self.high)})"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchEachStep(Edit):
+    """Take a new batch in each step. `at` takes the one batch that is used in all of them."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "take a new batch in each step"
+
+    def code(self) -> str:
+        return "for inputs, targets in loader: ..."

@@ -148,7 +148,7 @@ class BatchFirst(Edit):
 class RegisterLayers(Edit):
     """Hold layers in a container that the model registers, in place of a list or a dict."""
 
-    owner: str  # the class of the module that holds them
+    owner: str  # the module that holds them: its class, or its name in the record
     attribute: str
     container: str = "ModuleList"  # or "ModuleDict"
 

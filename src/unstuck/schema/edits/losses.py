@@ -28,12 +28,14 @@ class LossArgument(Edit):
     """Something done to the outputs or the targets that a loss receives.
 
     `by` is an expression in which {} is what it receives now: "{}.squeeze(-1)", "{}.long()".
+    `everywhere` says that held-out losses receive the same mistake.
     """
 
     at: SourceLocation | None
     argument: str  # "input" or "target"
     by: str
     reason: str
+    everywhere: bool = True
 
     def words(self) -> str:
         return self.reason

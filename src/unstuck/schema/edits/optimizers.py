@@ -129,3 +129,16 @@ class MoveSchedulerStep(Edit):
         place = ("after the loop over batches" if self.per == "epoch"
                  else "after each optimizer.step()")
         return f"scheduler.step()  # {place}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSchedule(Edit):
+    """Leave out a scheduler's step, so that the learning rate stays."""
+
+    scheduler: str  # its name in the record
+
+    def words(self) -> str:
+        return "keep the learning rate as it is at the start"
+
+    def code(self) -> str:
+        return "# without scheduler.step()"
