@@ -102,6 +102,48 @@ def test_a_pass_over_held_out_data(mode: str, grad: bool, tmp_path: Path) -> Non
     assert not record.measured(SEEN_LOSS)
 
 
+@pytest.mark.parametrize("grad", [False, True], ids=["no_grad", "grad"])
+def test_a_test_loop_that_adds_up_its_losses_is_compared_by_their_mean(
+    grad: bool, tmp_path: Path
+) -> None:
+    """`reduction="sum"`, divided by the number of samples in the end: the commonest test loop."""
+    lesson = Lesson()
+
+    def program() -> None:
+        for _ in range(EPOCHS):
+            lesson.epoch()
+            lesson.model.eval()
+            total = 0.0
+            with torch.set_grad_enabled(grad):
+                for rows in torch.arange(12).split(5):
+                    x, y = lesson.held[0][rows], lesson.held[1][rows]
+                    total += F.cross_entropy(lesson.model(x), y, reduction="sum").item()
+            lesson.passes.append(total / 12)
+
+    record = watched(program, tmp_path)
+    check(record.series(TRAIN_LOSS), lesson.train_losses)
+    check(record.series(HELD_OUT_LOSS), lesson.passes)
+
+
+def test_held_out_data_are_compared_with_sums_as_training_adds_them_up(tmp_path: Path) -> None:
+    lesson = Lesson()
+    model = nn.Linear(5, 2)
+    x, y = torch.randn(24, 5), torch.randn(24, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def program() -> None:
+        for _ in range(EPOCHS):
+            for rows in torch.arange(16).split(8):
+                optimizer.zero_grad()
+                F.mse_loss(model(x[rows]), y[rows], reduction="sum").backward()
+                optimizer.step()
+            with torch.no_grad():
+                lesson.passes.append(8 * 2 * F.mse_loss(model(x[16:]), y[16:]).item())
+
+    record = watched(program, tmp_path)
+    check(record.series(HELD_OUT_LOSS), lesson.passes)
+
+
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_a_pass_over_data_that_were_trained_on(mode: str, tmp_path: Path) -> None:
     lesson = Lesson()

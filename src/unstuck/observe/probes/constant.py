@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.probes.moments import Moments
+from unstuck.observe.probes.rows import Number
 from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES
 
@@ -42,7 +43,7 @@ class ConstantLoss:
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
         self._costs: list[float] = []
-        self._numel = 1
+        self._terms = 1  # that the last call added up
 
     def add(self, args: Any) -> None:
         """Takes in the target of one call."""
@@ -52,7 +53,7 @@ class ConstantLoss:
         if not observable(target):
             return
         with torch.no_grad():
-            self._numel = target.numel()
+            self._terms = _terms(self._function, given, target)
             if self._function in CLASS_LIKELIHOODS:
                 self._add_classes(given, target)
             else:
@@ -67,7 +68,6 @@ class ConstantLoss:
             counts = reduce(torch.add, (
                 piece.double().movedim(axis, -1).reshape(-1, classes).sum(0)
                 for piece in pieces(target, keep=axis)))
-            self._numel = target.numel() // classes
         else:
             ignored = self.options.get("ignore_index", -100)
             counts = reduce(torch.add, (
@@ -104,8 +104,23 @@ class ConstantLoss:
         if mean is None or self.reduction == "none":
             return mean
         if self.reduction == "sum":
-            return mean * self._numel
+            return mean * self._terms
         return mean
+
+    def per_term(self, value: Number, args: Any) -> Number:
+        """A value of this loss as a mean, which batches of any size have in common.
+
+        Args:
+            value: what a call returned.
+            args: what that call received.
+        """
+        if self.reduction != "sum" or len(args) < 2 or not is_plain(args[1]):
+            return value
+        return value / _terms(self._function, args[0], args[1])
+
+    def of_a_step(self, mean: Number) -> Number:
+        """A mean as this loss would have it in a training step."""
+        return mean * self._terms if self.reduction == "sum" else mean
 
     def _mean_cost(self) -> float | None:
         if self._function in CLASS_LIKELIHOODS:
@@ -125,6 +140,14 @@ class ConstantLoss:
         if self._function == "mse_loss":
             return self._moments.variance()
         return sum(self._costs) / len(self._costs) if self._costs else None
+
+
+def _terms(function: str, given: torch.Tensor, target: torch.Tensor) -> int:
+    """How many terms a loss adds up: one for each sample with classes, else one for each number."""
+    count: int = target.numel()
+    if function in CLASS_LIKELIHOODS and target.is_floating_point():
+        count //= given.shape[1] if given.ndim > 1 else given.shape[0]
+    return max(count, 1)
 
 
 def _options(original: Callable[..., Any] | None, args: Any, kwargs: Any) -> dict[str, Any]:

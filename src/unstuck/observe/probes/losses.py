@@ -23,7 +23,7 @@ from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
-from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.samples.batch import Batch, Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
@@ -37,7 +37,7 @@ from unstuck.schema.signals import (
     SEEN_LOSS,
     TRAIN_LOSS,
 )
-from unstuck.torch_api import target_among
+from unstuck.torch_api import WEIGHTED, target_among
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on
 MOST_LOOKS = 256  # at the calls of a loss in one step
@@ -68,6 +68,7 @@ class _Pending:
     known: Known
     batch: Batch | None
     weight: int
+    share: Number = 1.0  # of one term, in the value
     age: int = 0
 
 
@@ -90,6 +91,7 @@ class LossProbe(Probe):
         self._ascents = Ascents(self._writer, self._sites, self._finite)
         self.known: dict[tuple[str, Site | None], Known] = {}
         self._counts: dict[str, int] = {}  # of the names of each kind
+        self._unit: ConstantLoss | None = None  # the loss that is trained, in its own reduction
         self._pending: dict[int, _Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
@@ -132,7 +134,8 @@ class LossProbe(Probe):
             return
         node = result.grad_fn
         if node is None:
-            self._looked_at(mean_of(value_of(result)), _samples(args), self._samples.role)
+            mean = known.constant.per_term(mean_of(value_of(result)), args)
+            self._looked_at(mean, samples_of(args), self._samples.role)
             return
         if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)
@@ -143,7 +146,8 @@ class LossProbe(Probe):
         if len(self._pending) >= MOST_PENDING:  # a program that only looks at them
             self._only_looked_at(self._pending.pop(next(iter(self._pending))))
         self._pending[node._sequence_nr()] = _Pending(
-            value_of(result), known, self._samples.batch, _samples(args))
+            value_of(result), known, self._samples.batch, samples_of(args),
+            known.constant.per_term(1.0, args))
 
     def _looks(self, known: Known, step: int) -> bool:
         """Whether a call at a sampled step is looked at: a step may hold very many, or never end.
@@ -175,7 +179,7 @@ class LossProbe(Probe):
         """Training goes on: what was only looked at since the last backward is one pass."""
         passes, self._passes = self._passes, {}
         for role, (total, weight) in passes.items():
-            mean = float(total) / weight
+            mean = float(self._unit.of_a_step(total / weight) if self._unit else total / weight)
             signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
             self._writer.row(signal, step, mean)
 
@@ -265,7 +269,7 @@ class LossProbe(Probe):
 
     def _only_looked_at(self, pending: _Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
-        self._looked_at(mean_of(pending.value), pending.weight, role)
+        self._looked_at(mean_of(pending.value) * pending.share, pending.weight, role)
         self._samples.only_looked_at(pending.batch, role)
 
     def after_step(self, optimizer: Optimizer | None) -> None:
@@ -288,6 +292,7 @@ class LossProbe(Probe):
         track = known.name if known else COMBINED
         self.rows.add(track, value, root, step, sampled)
         if sampled and known is not None:
+            self._unit = known.constant
             constant = known.constant.value()
             if constant is not None:
                 self._writer.row(CONSTANT_LOSS, step, constant, track)
@@ -374,8 +379,9 @@ class LossProbe(Probe):
 
     # What a loss receives -----------------------------------------------------------------------
     def _measure(self, known: Known, args: Any, kwargs: Any, step: int) -> None:
+        weighted = known.fact.function in WEIGHTED
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
-                   kwargs.get("weight", args[2] if len(args) > 2 else None))
+                   kwargs.get("weight", args[2] if len(args) > 2 and weighted else None))
         received.write_input(self._writer, known.name, args[0], step)
         target = target_among(known.fact.function, args)
         received.write_target(self._writer, known.name, target, step)
@@ -388,9 +394,3 @@ class LossProbe(Probe):
             known.fact, given, node, target, step, known.constant.options, weight)
         if fact != known.fact:
             known.fact, known.written = fact, False
-
-
-def _samples(args: Any) -> int:
-    """How many samples a loss is about."""
-    target = args[1] if len(args) > 1 else None
-    return target.shape[0] if is_plain(target) and target.ndim else 1
