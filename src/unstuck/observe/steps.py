@@ -210,7 +210,8 @@ class Steps:
         if moment.sampled is not was_sampled:
             self._switches.sample(moment.sampled)
         events.step_begins()
-        if moment.step == 1 and not moment.compiled:
+        # Once for each optimizer, since losses that take turns have other lines.
+        if moment.step <= self.sampling.turns.count and not moment.compiled:
             self._lines.begin(self._nodes)
         else:
             self._lines.clear_up(moment.step)

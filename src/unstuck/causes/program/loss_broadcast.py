@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import constant_loss, loss_ends_at, loss_points
+from unstuck.measures.basics import (
+    backward_location,
+    constant_loss,
+    loss_ends_at,
+    loss_points,
+)
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -38,10 +43,10 @@ def _present(view: View, loss: Loss) -> Verdict:
     than = "" if constant is None else f" (best constant prediction: {number(constant)})"
     return Present(
         strength=0.98, certain=True,
-        title=f"{loss.function} compares every prediction with every target: {shapes} broadcast "
+        title=f"{_called(loss)} compares every prediction with every target: {shapes} broadcast "
         f"to {both}",
         since_step=0,
-        location=loss.location,
+        location=loss.location or loss.call_location or backward_location(view),
         label=f"{given} and {target} broadcast to {both}" if loss.target_shape
         else f"broadcasts {given} to {both}",
         evidence=(
@@ -51,6 +56,10 @@ def _present(view: View, loss: Loss) -> Verdict:
         ),
         remedies=_remedies(loss),
     )
+
+
+def _called(loss: Loss) -> str:
+    return "the hand-written loss" if loss.function == "hand-written" else loss.function
 
 
 def _remedies(loss: Loss) -> tuple[Remedy, ...]:

@@ -70,7 +70,7 @@ class FiniteProbe(Probe):
         for node, name, ordinal in graph.numbered(nodes) if self._moment.traced else ():
             line = self.line_of(node)
             if line is not None:
-                self._lines[name, ordinal] = line
+                self._lines.setdefault((name, ordinal), line)
 
     def line_of(self, node: Any) -> tuple[str, int] | None:
         """File and line of the user's innermost frame when the node was made, if torch noted it."""

@@ -6,10 +6,11 @@ import torch
 
 # Noting the source line of an operation costs about fifty microseconds.
 LARGEST_GRAPH = 1_000
+CLEARED = 12  # steps: more optimizers than take turns, and two more
 
 
 class LineNotes:
-    """Switches torch's anomaly detection on for the second step's forward, without its checks.
+    """Switches torch's anomaly detection on for the forward of a step, without its checks.
 
     The flag changes nothing that is computed; it is off again before backward reads it. Where the
     program uses the detection itself it is let be.
@@ -33,5 +34,7 @@ class LineNotes:
 
     def clear_up(self, step: int) -> None:
         """Ends a detection of ours that the program's own has restored when it ended."""
-        if step < 4 and torch.is_anomaly_enabled() and not torch.is_anomaly_check_nan_enabled():
+        if step < CLEARED and torch.is_anomaly_enabled() and (
+            not torch.is_anomaly_check_nan_enabled()
+        ):
             torch.autograd.set_detect_anomaly(False)
