@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from unstuck.folders import holds
+from unstuck.folders import EVENTS, holds
 from unstuck.supervise import interpreter_flags
 from unstuck.trials import server, view
 from unstuck.trials.child import QUIET
@@ -58,11 +58,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of the program: with these texts over its own, all seeds moved by `shift`."""
+    """One run of the program: with these texts over its own, all seeds moved by `shift`.
+
+    It is ended after so many `seconds`, those of the laboratory's limits if None.
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     shift: int = 0
     max_steps: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,8 @@ class Laboratory:
             "texts": dict(trial.texts), "working_folder": subject.working_folder,
             "folder": self._folder, "network": limits.network, "copy": limits.copy,
             "target": list(subject.target), "answers": subject.answers, "shift": trial.shift,
-            "max_steps": trial.max_steps, "timeout": limits.seconds, "memory": limits.memory,
-            "environment": dict(QUIET),
+            "max_steps": trial.max_steps, "memory": limits.memory, "environment": dict(QUIET),
+            "timeout": limits.seconds if trial.seconds is None else trial.seconds,
         })
 
     def next(self, timeout: float | None = None) -> Ended | None:
@@ -215,6 +219,8 @@ class Laboratory:
         with contextlib.suppress(OSError), (scratch / "output").open("rb") as file:
             file.seek(max(os.path.getsize(scratch / "output") - _LAST, 0))
             output = file.read().decode("utf-8", "replace")
+        if answer["copied"]:  # the places in it are to be those of the user's own files
+            _moved_back(record, scratch / "copy", self._folder)
         for layer in scratch.iterdir():  # checkpoints may be large
             if layer != record:
                 view.remove(layer) if layer.is_dir() else layer.unlink()
@@ -222,6 +228,14 @@ class Laboratory:
             trial, answer["status"], answer["signal"], answer["hung"],
             record if holds(record, answer["id"]) else None, output, answer["seconds"],
             answer["processor"], answer["no_view"], answer["copied"])
+
+
+def _moved_back(record: Path, copy: Path, folder: str) -> None:
+    with contextlib.suppress(OSError):
+        events = record / EVENTS
+        text = events.read_bytes()
+        events.write_bytes(text.replace(*(json.dumps(str(each))[1:-1].encode()
+                                          for each in (copy, folder))))
 
 
 def _await_processes(scratch: Path) -> None:
