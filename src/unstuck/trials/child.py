@@ -100,7 +100,7 @@ def _limits(memory: int | None) -> None:
 
 
 def _refuse_writes(scratch: str) -> None:
-    """Where there is no view: writing outside of the scratch folder fails, as far as Python sees."""
+    """Where there is no view: what Python writes outside of the scratch folder fails."""
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     changing = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink",
                 "os.truncate", "shutil.rmtree", "os.chmod"}
@@ -123,16 +123,14 @@ def _refuse_writes(scratch: str) -> None:
 # Seeds -------------------------------------------------------------------------------------------
 def _seeds(shift: int) -> None:
     """Starts all generators alike, and moves each seed that the program sets by `shift`."""
-    import numpy as np
-    import torch
-
-    random.seed(_SEEDED + shift)
-    np.random.seed(_SEEDED + shift)
-    torch.manual_seed(_SEEDED + shift)
-    if not shift:
-        return
-    for module, name in ((random, "seed"), (np.random, "seed"), (torch, "manual_seed"),
-                         (torch.random, "manual_seed")):
+    # The server has loaded them, if they are there at all.
+    places = [(module, name) for module, name in (
+        (random, "seed"), (sys.modules.get("numpy.random"), "seed"),
+        (sys.modules.get("torch"), "manual_seed"), (sys.modules.get("torch.random"), "manual_seed"),
+    ) if module is not None]
+    for module, name in places:
+        getattr(module, name)(_SEEDED + shift)
+    for module, name in places if shift else ():
         setattr(module, name, _shifted(getattr(module, name), shift))
 
 

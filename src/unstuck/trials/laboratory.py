@@ -9,9 +9,9 @@ import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,14 +234,12 @@ def _moved_back(record: Path, copy: Path, folder: str) -> None:
     with contextlib.suppress(OSError):
         events = record / EVENTS
         text = events.read_bytes()
-        events.write_bytes(text.replace(*(json.dumps(str(each))[1:-1].encode()
-                                          for each in (copy, folder))))
+        old, new = (json.dumps(str(each))[1:-1].encode() for each in (copy, folder))
+        events.write_bytes(text.replace(old, new))
 
 
 def _await_processes(scratch: Path) -> None:
-    """Waits until the kernel has ended the processes of trials, so that nothing is written again."""
-    import time
-
+    """Removes the folder again until the kernel has ended all processes that wrote into it."""
     end = time.monotonic() + 5.0
     while time.monotonic() < end:
         try:

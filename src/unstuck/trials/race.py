@@ -121,7 +121,7 @@ class Race:
                 texts: Mapping[str, str]) -> Confirmed | None:
         """Control and treated on fresh seeds, beside the first; None if there is no time."""
         seeds = [shift for number, shift in enumerate(FRESH)
-                 if self._affordable(2.0 * (number + 1))]
+                 if self.affordable(2.0 * (number + 1))]
         if not seeds:
             return None
         self.say("confirming on fresh seeds")
@@ -140,11 +140,12 @@ class Race:
         """The first candidate that there is time for and that no other form stands for."""
         busy = {each.next_form for each in running.values()} | finished
         for each in waiting:
-            if each.next_form not in busy and self._affordable(each.cost):
+            if each.next_form not in busy and self.affordable(each.cost):
                 return each
         return None
 
-    def _affordable(self, lengths: float) -> bool:
+    def affordable(self, lengths: float) -> bool:
+        """Whether there is time for so many lengths of the program."""
         return self.length * lengths / max(self.jobs, 1) <= self.clock.left
 
     def _patience(self, cost: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import hashlib
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -71,13 +71,34 @@ def subject_of(record: Record, working_folder: str | None = None) -> tuple[Subje
         except Unparsable as error:
             raise Untriable(f"{error}") from None
     answers = record.fact(Answers)
-    top = os.path.dirname(main)
-    if target[0] == "-m" and "." in target[1]:
-        top = os.path.abspath(os.path.join(top, *[os.pardir] * target[1].count(".")))
+    top = _top(target, main)
     subject = Subject(
         target, folder, top, answers.lines if answers is not None and answers.whole else None,
         tuple(libraries(sources, (top, folder))))
     return subject, Texts(files, Index(sources, target))
+
+
+def guessed(target: tuple[str, ...], working_folder: str) -> Subject:
+    """What is known of a program before it has run: enough to load its libraries meanwhile.
+
+    Raises:
+        Untriable: there is no such program.
+    """
+    main = _main_file(target, working_folder, ())
+    sources = []
+    for name in _followed(main, os.path.dirname(main)):
+        with contextlib.suppress(Unusable, OSError, Unparsable):
+            sources.append(Source(name, read(Path(name)).text))
+    top = _top(target, main)
+    return Subject(target, working_folder, top, None,
+                   tuple(libraries(sources, (top, working_folder))))
+
+
+def _top(target: tuple[str, ...], main: str) -> str:
+    """The folder of a script, or the one that holds the top package of a module."""
+    folder = os.path.dirname(main)
+    depth = target[1].count(".") if target[0] == "-m" else 0
+    return os.path.abspath(os.path.join(folder, *[os.pardir] * depth))
 
 
 def _started_in(record: Record, target: tuple[str, ...]) -> str:
@@ -86,8 +107,9 @@ def _started_in(record: Record, target: tuple[str, ...]) -> str:
     if target[0] == "-m" or os.path.isabs(target[0]):
         return here
     places = [each.name for each in record.facts(UserFile) if each.module == "__main__"]
-    places += [each.location.file for kind in (Optimizer, Model) for each in record.facts(kind)
-               if each.location is not None]
+    built = [*(each.location for each in record.facts(Optimizer)),
+             *(each.location for each in record.facts(Model))]
+    places += [place.file for place in built if place is not None]
     wanted = os.path.normpath(target[0])
     if not places or os.path.join(here, wanted) in places:
         return here
@@ -157,7 +179,3 @@ def libraries(sources: Iterable[Source], folders: Iterable[str]) -> list[str]:
                 found.add(module)
     return sorted(found, key=lambda name: (name.count("."), name))
 
-
-def digest(texts: Iterable[str]) -> str:
-    """Identifies texts."""
-    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -108,8 +108,8 @@ def scratch_folder(covered: Sequence[str]) -> Path:
             with contextlib.suppress(OSError):
                 forget_dead(Path(real))
                 return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=real))
-    raise NoView("there is no folder outside of the project, home and temporary folders that trials "
-                 "could be kept in")
+    raise NoView("there is no folder for trials outside of the project, home and temporary "
+                 "folders")
 
 
 def forget_dead(place: Path) -> None:
