@@ -95,14 +95,15 @@ class Ended:
 
 
 class Laboratory:
-    """The server and what is running. `close` ends all of it."""
+    """The server and what is running. `close` ends all of it.
+
+    Another program of the same libraries may become the `subject` while nothing runs.
+    """
 
     def __init__(self, subject: Subject, limits: Limits | None = None) -> None:
         self.subject = subject
         self.limits = limits or Limits()
-        self._folder = os.path.realpath(subject.folder)
-        self._covered = view.to_cover(self._folder, subject.working_folder)
-        self.scratch = view.scratch_folder(self._covered)
+        self.scratch = view.scratch_folder(_covered(subject))
         self._running: dict[str, tuple[Trial, Path]] = {}
         self._buffer = b""
         self._ready = False
@@ -141,9 +142,10 @@ class Laboratory:
         self._running[identity] = trial, scratch
         subject, limits = self.subject, self.limits
         self._send({
-            "id": identity, "record": identity, "scratch": str(scratch), "covered": self._covered,
+            "id": identity, "record": identity, "scratch": str(scratch),
+            "covered": _covered(subject), "folder": os.path.realpath(subject.folder),
             "texts": dict(trial.texts), "working_folder": subject.working_folder,
-            "folder": self._folder, "network": limits.network, "copy": limits.copy,
+            "network": limits.network, "copy": limits.copy,
             "target": list(subject.target), "answers": subject.answers, "shift": trial.shift,
             "max_steps": trial.max_steps, "memory": limits.memory, "environment": dict(QUIET),
             "timeout": limits.seconds if trial.seconds is None else trial.seconds,
@@ -220,7 +222,7 @@ class Laboratory:
             file.seek(max(os.path.getsize(scratch / "output") - _LAST, 0))
             output = file.read().decode("utf-8", "replace")
         if answer["copied"]:  # the places in it are to be those of the user's own files
-            _moved_back(record, scratch / "copy", self._folder)
+            _moved_back(record, scratch / "copy", os.path.realpath(self.subject.folder))
         for layer in scratch.iterdir():  # checkpoints may be large
             if layer != record:
                 view.remove(layer) if layer.is_dir() else layer.unlink()
@@ -228,6 +230,10 @@ class Laboratory:
             trial, answer["status"], answer["signal"], answer["hung"],
             record if holds(record, answer["id"]) else None, output, answer["seconds"],
             answer["processor"], answer["no_view"], answer["copied"])
+
+
+def _covered(subject: Subject) -> tuple[str, ...]:
+    return view.to_cover(os.path.realpath(subject.folder), subject.working_folder)
 
 
 def _moved_back(record: Path, copy: Path, folder: str) -> None:
