@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unstuck.judge.catalogue import find
 from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.record.reader import Record, UnusableRecord, read_record
@@ -111,6 +112,8 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0) -> Judgem
     if isinstance(root, Present):
         still = next((f.severity for f in treated.diagnosis.findings if f.cause == cause),
                      Severity.NOTE)
+        if better and treated.healthy and find(cause).family == "budget":
+            return Judgement(TrialVerdict.CURED, "the network learns, and still gains by more", gain)
         if better:
             return Judgement(TrialVerdict.MASKS, f"{cause} is still found ({still.value})", gain)
         return Judgement(TrialVerdict.NO_EFFECT, f"{cause} is still found", gain)
