@@ -12,8 +12,14 @@ import click
 from unstuck.arguments import UNUSABLE, check_json, project, put_json, refuse, say
 from unstuck.clean import clean, put
 from unstuck.commands.judging import judged
-from unstuck.commands.run import TargetCommand
-from unstuck.commands.trying import Bench, bench, progress, recorded, trial_options
+from unstuck.commands.trying import (
+    Bench,
+    TryingCommand,
+    bench,
+    progress,
+    recorded,
+    trial_options,
+)
 
 if TYPE_CHECKING:
     from unstuck.trials.peel import Repair
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 FIXED, NOT_FIXED = 0, 1
 
 
-@click.command(cls=TargetCommand, context_settings={"allow_interspersed_args": False})
+@click.command(cls=TryingCommand, context_settings={"allow_interspersed_args": False})
 @click.argument("target", nargs=-1, metavar="[RUN | SCRIPT [ARGS]... | -m MODULE [ARGS]...]")
 @trial_options
 @click.option("--dry-run", is_flag=True,

@@ -6,13 +6,12 @@ import click
 
 from unstuck.arguments import UNUSABLE, check_json, put_json, refuse
 from unstuck.clean import clean, put
-from unstuck.commands.run import TargetCommand
-from unstuck.commands.trying import bench, progress, trial_options
+from unstuck.commands.trying import TryingCommand, bench, progress, trial_options
 
 PROVEN, NOT_PROVEN = 0, 1
 
 
-@click.command(cls=TargetCommand, context_settings={"allow_interspersed_args": False})
+@click.command(cls=TryingCommand, context_settings={"allow_interspersed_args": False})
 @click.argument("target", nargs=-1, metavar="[RUN | SCRIPT [ARGS]... | -m MODULE [ARGS]...]")
 @trial_options
 def prove(

@@ -16,7 +16,7 @@ import click
 
 from unstuck.arguments import project, refuse, say
 from unstuck.commands.judging import named_or_last
-from unstuck.commands.run import check_target
+from unstuck.commands.run import TargetCommand, check_target
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
@@ -29,6 +29,24 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
 _LONGEST = 24 * 3600.0  # seconds of a run that is tried
+
+
+class TryingCommand(TargetCommand):
+    """A command on a program, whose options come before it, or on a record."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes options after a record as well."""
+        if any(is_record(Path(word)) for word in args):
+            ctx.allow_interspersed_args = True
+            return click.Command.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+def is_record(folder: Path) -> bool:
+    """Whether there is a record, or one for each rank, in a folder."""
+    from unstuck.folders import EVENTS
+
+    return (folder / EVENTS).exists() or (folder / "rank-0").is_dir()
 
 
 class Duration(click.ParamType[float]):
@@ -77,13 +95,10 @@ class Bench:
 
 def recorded(target: Sequence[str]) -> Path | None:
     """The folder of the record that is meant; None if it is a program."""
-    from unstuck.folders import EVENTS
-
     if not target:
         return named_or_last(None)
-    path = Path(target[0])
-    if len(target) == 1 and ((path / EVENTS).exists() or (path / "rank-0").is_dir()):
-        return named_or_last(path)
+    if len(target) == 1 and is_record(Path(target[0])):
+        return named_or_last(Path(target[0]))
     return None
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from unstuck.measures.basics import learned_little
 from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.repair.index import Index
+from unstuck.repair.patch import Form
 from unstuck.trials.laboratory import Trial
 from unstuck.trials.plan import Plan, patched, plan
 from unstuck.trials.race import Confirmed, Race, Tried
-from unstuck.trials.verdict import Run, TrialVerdict, judge, read
+from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge, read
+from unstuck.trials.yardstick import printed
 
 MOST_ROUNDS = 4  # faults that are peeled off one program
 
@@ -65,6 +67,7 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
         best = chosen(tried)
         if best is None:
             break
+        best = _nicer(race, found, made, best)
         texts_before.append(dict(found.texts))
         found.kept.append(best)
         found.texts.update(best.candidate.texts)
@@ -94,6 +97,37 @@ def chosen(tried: Sequence[Tried]) -> Tried | None:
                 return each
     return next((each for each in tried if each.judgement.verdict is TrialVerdict.BETTER
                  and each.run.healthy), None)
+
+
+def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
+    """The same change where the data are made, as a person would write it, if it does the same.
+
+    A change in the model reaches whatever calls it; one of the data may miss some of them.
+    """
+    if best.candidate.patch.form is not Form.MODEL:
+        return best
+    for each in made.candidates:
+        if each.next_form == best.candidate.next_form and each.patch.form is Form.DATA and (
+                race.affordable(1.0)):
+            race.say(f"trying where the data are made: {each.edit.words()}")
+            run = read(race.laboratory.run([Trial({**found.texts, **each.texts})])[0], race.wishes)
+            race.runs += 1
+            tried = Tried(each, run, judge(each.cause, found.run, run, root=each.root))
+            found.tried.append(tried)
+            beside = judge(each.cause, best.run, run).verdict
+            if tried.judgement.verdict is best.judgement.verdict and (
+                    beside is not TrialVerdict.WORSE) and _as_good(best.run, run):
+                return tried
+    return best
+
+
+def _as_good(one: Run, other: Run) -> bool:
+    """Whether the number that a user looks at is the same, or as good as."""
+    shown = printed(one.ended.output, other.ended.output)
+    if shown is None:
+        return True
+    before, after = shown.numbers
+    return abs(after - before) <= LEAST_GAIN * max(abs(before), abs(after))
 
 
 # What was not needed -----------------------------------------------------------------------------

@@ -36,6 +36,7 @@ class Candidate:
     texts: Mapping[str, str]
     place: tuple[int, int, int, int]
     cost: float = 1.0
+    root: str | None = None  # the cause that explains the finding
 
     @property
     def next_form(self) -> tuple[int, int, int]:
@@ -83,7 +84,8 @@ def plan(diagnosis: Diagnosis, record: Record, index: Index) -> Plan:
                         made.candidates.append(Candidate(
                             finding.cause, remedy, edit, patch, dict(together.texts),
                             (dose, number, which, form),
-                            edit.factor if isinstance(edit, MoreSteps) else 1.0))
+                            edit.factor if isinstance(edit, MoreSteps) else 1.0,
+                            finding.explained_by))
     made.candidates.sort(key=lambda candidate: candidate.place)
     return made
 

@@ -111,7 +111,8 @@ class Race:
             assert ended is not None
             candidate = running.pop(id(ended.trial))
             run = self._read(ended)
-            judgement = judge(candidate.cause, control, run, spread)
+            judgement = judge(candidate.cause, control, run, spread, candidate.patch.checks,
+                              candidate.root)
             self.say(f"{judgement.verdict.value}: {candidate.edit.words()}")
             tried.append(Tried(candidate, run, judgement))
             if judgement.verdict is not TrialVerdict.VOID:

@@ -74,13 +74,9 @@ def values(controls: Sequence[Run], treateds: Sequence[Run]
     if all(pair is not None and pair.name == pairs[0].name for pair in pairs if pairs[0]):
         known = [pair for pair in pairs if pair is not None]
         if len(known) == len(pairs) and known:
-            return known[0].name, tuple(_read(p.control) for p in known), tuple(
-                _read(p.treated) for p in known)
+            return (known[0].name, tuple(pair.numbers[0] for pair in known),
+                    tuple(pair.numbers[1] for pair in known))
     return SKILL, tuple(map(_skill, controls)), tuple(map(_skill, treateds))
-
-
-def _read(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def _skill(run: Run) -> float:

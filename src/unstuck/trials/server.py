@@ -131,8 +131,7 @@ def _first(request: dict[str, Any], telling: int, in_view: bool) -> list[str] | 
 if __name__ == "__main__":
     del sys.path[0]  # this folder, which holds modules of common names
     sys.path.insert(0, ROOT)
-    import unstuck  # noqa: F401 - found here, whatever else is installed under the name
-
+    importlib.import_module("unstuck")  # this one, whatever else is installed under the name
     del sys.path[0]
     _arguments = main()
     if _arguments is not None:

@@ -14,6 +14,8 @@ from unstuck.judge.catalogue import find
 from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.record.reader import Record, UnusableRecord, read_record
+from unstuck.repair.patch import Check
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
@@ -75,7 +77,8 @@ def read(ended: Ended, wishes: Settings) -> Run:
     return Run(ended, record, diagnose(record, wishes.thresholds, wishes.ignore), measure(record))
 
 
-def judge(cause: str, control: Run, treated: Run, spread: float = 0.0) -> Judgement:
+def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
+          checks: Sequence[Check] = (), root: str | None = None) -> Judgement:
     """Whether a change against a cause cured the program.
 
     Args:
@@ -83,6 +86,8 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0) -> Judgem
         control: the program as it was, with the same seeds.
         treated: the program with the change.
         spread: how far the yardstick of equal programs lies apart.
+        checks: what the treated record must show, or the change did not do what was asked.
+        root: the cause that explains the finding, if another one does.
     """
     if treated.ended.no_view is not None:
         return Judgement(TrialVerdict.UNPROVEN, treated.ended.no_view)
@@ -96,6 +101,10 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0) -> Judgem
         return Judgement(TrialVerdict.UNPROVEN, "nothing of the program as it is was recorded")
     if equal(control.record, treated.record) and control.ended.output == treated.ended.output:
         return Judgement(TrialVerdict.VOID, "the program trains exactly as before")
+    failed_check = next((each for each in checks if not _met(each, treated.record)), None)
+    if failed_check is not None:
+        return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
+                         f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
     gain = _gain(control, treated)
     least = max(LEAST_GAIN, 2 * spread)
     repaired = control.ended.crashed and not treated.ended.crashed
@@ -106,31 +115,48 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0) -> Judgem
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
     new = [slug for slug in counted if isinstance(before.get(slug), Absent)]
     revealed = tuple(slug for slug in counted if isinstance(before.get(slug), Unknown))
-    root = after.get(cause)
+    verdict = after.get(cause)
+    if root is not None and isinstance(after.get(root), Present):
+        verdict, cause = after[root], root  # a symptom is gone at best
     if worse:
         return Judgement(TrialVerdict.WORSE, "the network learns less", gain)
-    if isinstance(root, Present):
+    if isinstance(verdict, Present):
         still = next((f.severity for f in treated.diagnosis.findings if f.cause == cause),
                      Severity.NOTE)
         if better and treated.healthy and find(cause).family == "budget":
-            return Judgement(TrialVerdict.CURED, "the network learns, and still gains by more", gain)
+            return Judgement(TrialVerdict.CURED, "the network learns, and more would help", gain)
         if better:
             return Judgement(TrialVerdict.MASKS, f"{cause} is still found ({still.value})", gain)
         return Judgement(TrialVerdict.NO_EFFECT, f"{cause} is still found", gain)
-    if isinstance(root, Unknown) or root is None:
+    if isinstance(verdict, Unknown) or verdict is None:
         if treated.ended.crashed:
             return Judgement(TrialVerdict.NO_EFFECT,
                              f"the program still ends with {how_it_crashed(treated)}", gain)
-        why = lowered(root.reason.rstrip(".")) if root is not None else "it was not checked"
-        verdict = TrialVerdict.BETTER if better else TrialVerdict.UNPROVEN
-        return Judgement(verdict, f"whether {cause} is gone is unknown: {why}", gain)
+        why = lowered(verdict.reason.rstrip(".")) if verdict is not None else "it was not checked"
+        found = TrialVerdict.BETTER if better else TrialVerdict.UNPROVEN
+        return Judgement(found, f"whether {cause} is gone is unknown: {why}", gain)
     if new:
-        verdict = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
-        return Judgement(verdict, f"it brings {joined(new)}", gain)
+        found = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
+        return Judgement(found, f"it brings {joined(new)}", gain)
     if better or not _failing(control):
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
     return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network learns no better",
                      gain, revealed)
+
+
+def _met(check: Check, record: Record) -> bool:
+    """Whether a record shows what a patch was to do, as far as it can be looked up."""
+    what, _, name = check.subject.partition(".")
+    if what == "optimizer":
+        known = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
+        found = [getattr(each, known[name], None) for each in record.facts(Optimizer)
+                 if each.name == check.where] if name in known else []
+        return not found or any(
+            value is None or math.isclose(value, float(check.value), rel_tol=1e-6)
+            for value in found)
+    if check.subject == "layer.kind":
+        return any(layer.kind == check.value for layer in record.layers().values())
+    return True
 
 
 def equal(first: Record, second: Record) -> bool:

@@ -100,6 +100,12 @@ class Printed:
     control: str
     treated: str
 
+    @property
+    def numbers(self) -> tuple[float, float]:
+        """Both as numbers."""
+        before, after = (float(each.replace(",", "")) for each in (self.control, self.treated))
+        return before, after
+
 
 def printed(control: str, treated: str) -> Printed | None:
     """The most telling number that both outputs end with; None without lines of the same form."""
