@@ -220,11 +220,12 @@ def progress(race: Race) -> Iterator[None]:
     from rich.markup import escape
 
     from unstuck.clean import clean
+    from unstuck.words import number
 
     with Console(stderr=True).status("starting") as line:
         def show(sentence: str) -> None:
-            left = max(race.clock.left, 0)
-            line.update(escape(clean(f"{sentence} ({left:.0f} s left of the budget)")))
+            left = f"{number(round(max(race.clock.left, 0)))} s left of the budget"
+            line.update(escape(clean(f"{sentence} ({left})")))
 
         race.say = show
         yield
