@@ -285,7 +285,7 @@ def test_version_and_help(tmp_path: Path) -> None:
     status, told, _ = _unstuck(tmp_path, "-h")
     assert status == 0
     assert re.findall(r"^  (\w+)  ", told, re.MULTILINE) == [
-        "run", "diagnose", "curves", "explain", "list"]
+        "run", "diagnose", "prove", "fix", "curves", "explain", "list"]
     assert _unstuck(tmp_path) == (2, "", told), "without a command its help is printed, in lines"
     assert _unstuck(tmp_path, "run") == (2, "", out)
 

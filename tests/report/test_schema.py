@@ -90,8 +90,8 @@ def test_a_report_says_what_the_design_says() -> None:
     }
     assert first["evidence"][1]["observed"] == ["-inf"]
     assert first["remedies"] == [
-        {"name": "rate", "safety": "safe", "code": "SGD(..., lr=0.08)"},
-        {"name": "talk", "safety": "advice", "code": "look at the data"},
+        {"name": "rate", "safety": "safe", "code": "SGD(..., lr=0.08)", "diff": None},
+        {"name": "talk", "safety": "advice", "code": "look at the data", "diff": None},
     ]
     assert first["trial"]["control"] == ["inf"]
     assert (second["location"], second["explained_by"]) == (None, "learning-rate-too-high")

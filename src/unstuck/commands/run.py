@@ -93,7 +93,7 @@ def run(
         refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
     wishes = project()
-    _check_target(target)
+    check_target(target)
     try:
         name = target[1] if target[0] == "-m" else target[0]
         folder = folders.asked(out) if out else folders.new(name)
@@ -195,7 +195,7 @@ def _show_below(
 
 
 # Arguments ---------------------------------------------------------------------------------------
-def _check_target(target: Sequence[str]) -> None:
+def check_target(target: Sequence[str]) -> None:
     """Refuses a program that cannot be there, before anything is started."""
     name = target[0]
     if name == "-m":

@@ -81,8 +81,8 @@ class TorchFinder:
         self._then = then
 
     def install(self) -> None:
-        """Starts to notice."""
-        sys.meta_path.insert(0, self)
+        """Starts to notice; in a fork of a process that has torch, it is there at once."""
+        self._then() if "torch" in sys.modules else sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
         """Stops to notice; safe to call twice."""

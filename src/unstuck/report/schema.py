@@ -85,7 +85,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "separated_by": _experiment(finding.separated_by),
         "explained_by": finding.explained_by,
         "remedies": [
-            {"name": remedy.name, "safety": remedy.safety.value, "code": remedy.code()}
+            {"name": remedy.name, "safety": remedy.safety.value, "code": remedy.code(),
+             "diff": remedy.diff}
             for remedy in finding.remedies
         ],
         "trial": _trial(finding.trial),
@@ -133,6 +134,7 @@ def _trial(trial: TrialResult | None) -> dict[str, Any] | None:
         return None
     return {
         "verdict": trial.verdict,
+        "metric": trial.metric,
         "control": _numbers(trial.control),
         "treated": _numbers(trial.treated),
         "seeds": [int(seed) for seed in trial.seeds],
@@ -180,10 +182,12 @@ def json_schema() -> dict[str, Any]:
         name=text,
         safety={"enum": [safety.value for safety in Safety]},
         code=_described(text, "Code that a user could write, or advice in words."),
+        diff=_described(_or_null(text), "The change of the program's text, as a unified diff."),
     )
     trial = _object(
-        "The result of trying the first remedy on the program itself.",
-        verdict=text,
+        "The result of trying a remedy on the program itself.",
+        verdict={"enum": ["cured", "better", "no effect", "worse", "void", "unproven"]},
+        metric=_described(text, "What control and treated are values of."),
         control=_list(number),
         treated=_list(number),
         seeds=_list({"type": "integer"}),

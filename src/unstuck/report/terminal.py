@@ -148,6 +148,11 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
     for index, remedy in enumerate(finding.remedies):
         risk = " (changes the experiment)" if remedy.safety is Safety.CHANGES_EXPERIMENT else ""
+        if remedy.diff is not None:  # what was tried is what is shown
+            _draw_code(canvas, gutter, "or" if index else "fix", remedy.diff)
+            continue
+        if finding.trial and any(each.diff is not None for each in finding.remedies):
+            continue
         _draw_code(canvas, gutter, "or" if index else "fix", remedy.code() + risk)
     if finding.one_of:
         others = joined(finding.one_of, most=len(finding.one_of), by="or")
@@ -235,6 +240,8 @@ def _seen(canvas: Canvas, evidence: Evidence) -> str:
 
 
 def _tried(trial: TrialResult) -> str:
+    if trial.says:
+        return trial.says
     treated, control = (joined(map(number, values)) for values in (trial.treated, trial.control))
     seeds = count(len(trial.seeds), "seed")
     return f"{trial.verdict}: {treated} with the fix, {control} without it ({seeds})"

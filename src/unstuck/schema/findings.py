@@ -136,7 +136,12 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """The result of trying one remedy on the program itself."""
+    """The result of trying one remedy on the program itself.
+
+    `control` and `treated` are values of `metric`, one for each of the `seeds`, without and with
+    the change. `verdict` is cured, better, no effect, worse, void or unproven. `says` is a sentence
+    for the user.
+    """
 
     verdict: str
     control: tuple[float, ...]
@@ -144,6 +149,8 @@ class TrialResult:
     seeds: tuple[int, ...]
     doses: tuple[float, ...]
     seconds: float
+    metric: str = ""
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)

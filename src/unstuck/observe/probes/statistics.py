@@ -166,4 +166,4 @@ def _axis(given: torch.Tensor, model: nn.Module | None) -> int | None:
 
 
 def _plain(values: torch.Tensor) -> tuple[float, ...]:
-    return tuple(float(f"{value:.{DIGITS}g}") for value in values.tolist())
+    return tuple(float(format(value, f".{DIGITS}g")) for value in values.tolist())

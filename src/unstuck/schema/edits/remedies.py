@@ -12,7 +12,8 @@ from unstuck.schema.edits.losses import LossForm
 class Remedy:
     """A treatment: a ladder of doses of one kind of edit, the most promising first.
 
-    Advice has no edits; `advice` says what a person must do.
+    Advice has no edits; `advice` says what a person must do. `diff` is the change of the program's
+    text, where it has been written.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Remedy:
     ladder: tuple[Edit, ...] = ()
     advice: str | None = None
     code_text: str | None = None  # overrides the first edit's code where the cause knows better
+    diff: str | None = None
 
     def code(self) -> str:
         """The first dose as code, or the advice in words."""

@@ -1,0 +1,231 @@
+"""Setting up trials of a program: what `prove` and `fix` share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from unstuck.arguments import project, refuse, say
+from unstuck.commands.judging import named_or_last
+from unstuck.commands.run import TargetCommand, check_target
+
+if TYPE_CHECKING:
+    from unstuck.record.reader import Record
+    from unstuck.settings import Settings
+    from unstuck.trials.laboratory import Laboratory
+    from unstuck.trials.race import Race
+    from unstuck.trials.subject import Texts
+    from unstuck.trials.verdict import Run
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+_UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
+_LONGEST = 24 * 3600.0  # seconds of a run that is tried
+
+
+class TryingCommand(TargetCommand):
+    """A command on a program, whose options come before it, or on a record."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes options after a record as well."""
+        if any(is_record(Path(word)) for word in args):
+            ctx.allow_interspersed_args = True
+            return click.Command.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+def is_record(folder: Path) -> bool:
+    """Whether there is a record, or one for each rank, in a folder."""
+    from unstuck.folders import EVENTS
+
+    return (folder / EVENTS).exists() or (folder / "rank-0").is_dir()
+
+
+class Duration(click.ParamType[float]):
+    """A length of time: 60s, 15m, 2h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+                ) -> float:
+        """In seconds."""
+        if isinstance(value, float):
+            return value
+        found = _DURATION.fullmatch(str(value).strip())
+        if not found or not float(found[1]):
+            self.fail(f"{value!r} is not a length of time such as 60s, 15m or 2h", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that try changes."""
+    options = (
+        click.option("--budget", metavar="TIME", type=Duration(), default="60s", show_default=True,
+                     help="How long to try changes, after the program has run as it is."),
+        click.option("--jobs", metavar="N", type=click.IntRange(min=1),
+                     help="Trials at a time. Default: half of the processors."),
+        click.option("--allow-network", is_flag=True,
+                     help="Let trials use the network; without it they have none."),
+        click.option("--json", "json_file", metavar="FILE",
+                     help="Write the diagnosis with its trials to FILE as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(slots=True)
+class Bench:
+    """All that trials need: the program's control run, its texts, a race; where to report."""
+
+    race: Race
+    control: Run
+    texts: Texts
+    file: IO[str]
+    root: str
+
+
+def recorded(target: Sequence[str]) -> Path | None:
+    """The folder of the record that is meant; None if it is a program."""
+    if not target:
+        return named_or_last(None)
+    if len(target) == 1 and is_record(Path(target[0])):
+        return named_or_last(Path(target[0]))
+    return None
+
+
+@contextlib.contextmanager
+def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool
+          ) -> Iterator[Bench]:
+    """Runs a program as it is, unless a record is named, and prepares its trials.
+
+    Refuses what cannot be tried. Ctrl-C and a request to end leave nothing behind.
+    """
+    from unstuck.record.reader import UnusableRecord, read_record
+    from unstuck.trials.laboratory import Laboratory, Limits, LostServer
+    from unstuck.trials.subject import Untriable, guessed, subject_of
+    from unstuck.trials.view import NoView
+
+    wishes = project()
+    folder = recorded(target)
+    if folder is None:
+        check_target(list(target))
+    many = jobs or max((os.cpu_count() or 2) // 2, 1)
+    limits = Limits(_LONGEST, memory_for(many), network)
+    with _ended_in_order():
+        try:
+            if folder is None:
+                with Laboratory(guessed(tuple(target), os.getcwd()), limits) as laboratory:
+                    record = _ran(target)
+                    laboratory.subject, texts = subject_of(record, os.getcwd())
+                    yield _bench(laboratory, wishes, record, texts, budget, many, sys.stderr)
+                return
+            record = read_record(folder)
+            subject, texts = subject_of(record)
+            with Laboratory(subject, limits) as laboratory:
+                yield _bench(laboratory, wishes, record, texts, budget, many, sys.stdout)
+        except UnusableRecord as error:
+            refuse(str(error))
+        except Untriable as error:
+            refuse(str(error))
+        except (NoView, LostServer) as error:
+            refuse(f"nothing can be tried: {error}")
+        except KeyboardInterrupt:
+            say("the trials were interrupted; nothing of the program was changed")
+            raise click.exceptions.Exit(130) from None
+
+
+def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Texts, budget: float,
+           jobs: int, file: IO[str]) -> Bench:
+    from unstuck.schema.facts.run import EndKind
+    from unstuck.trials.race import Clock, Race
+    from unstuck.trials.verdict import how_it_crashed
+
+    race = Race(laboratory, wishes, Clock(budget), jobs)
+    control = race.control()
+    race.clock = Clock(budget)
+    if control.ended.no_view is not None:
+        refuse(f"nothing can be tried: {control.ended.no_view}")
+    crashed = record.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
+    if control.diagnosis is None or (control.ended.crashed and not crashed):
+        refuse("nothing can be tried, because the program does not run in a trial as it does "
+               f"otherwise: it ends with {how_it_crashed(control)}")
+    return Bench(race, control, texts, file, laboratory.subject.working_folder)
+
+
+def _ran(target: Sequence[str]) -> Record:
+    """The record of an ordinary run."""
+    from unstuck import folders, supervise
+    from unstuck.record.reader import read_record
+    from unstuck.schema.facts.run import EndKind
+
+    try:
+        folder = folders.new(target[1] if target[0] == "-m" else target[0])
+        result = supervise.supervise(target, supervise.RunOptions(folder))
+    except (folders.UnusableFolderError, supervise.StartError) as error:
+        refuse(str(error))
+    if result.refused is not None:
+        refuse(result.refused)
+    if result.record is None:
+        refuse(supervise.nothing_recorded(result))
+    record = read_record(result.record)
+    if record.end.kind is EndKind.INTERRUPTED or result.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    return record
+
+
+def memory_for(jobs: int) -> int | None:
+    """The bytes that each of so many trials may take, None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(0.9 * int(line.split()[1]) * 1024 / jobs)
+    return None
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A request to end is an exception, so that whatever is open is closed."""
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with contextlib.suppress(ValueError):
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def progress(race: Race) -> Iterator[None]:
+    """A line on the terminal that says what is tried and how much time is left."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    from unstuck.clean import clean
+    from unstuck.words import number
+
+    with Console(stderr=True).status("starting") as line:
+        def show(sentence: str) -> None:
+            left = f"{number(round(max(race.clock.left, 0)))} s left of the budget"
+            line.update(escape(clean(f"{sentence} ({left})")))
+
+        race.say = show
+        yield

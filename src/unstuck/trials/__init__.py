@@ -1,0 +1,1 @@
+"""Tries changes on the user's own program, and judges the records that they leave."""

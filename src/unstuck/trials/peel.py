@@ -1,0 +1,196 @@
+"""Repairs a program fault by fault: each time the change that cures what was found, then the next.
+
+Nothing is kept that the end result does not need, and the whole is confirmed on fresh seeds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from unstuck.measures.basics import learned_little
+from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.repair.index import Index
+from unstuck.repair.patch import Form
+from unstuck.trials.laboratory import Trial
+from unstuck.trials.plan import Plan, patched, plan
+from unstuck.trials.race import Confirmed, Race, Tried
+from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge, read
+from unstuck.trials.yardstick import printed
+
+MOST_ROUNDS = 4  # faults that are peeled off one program
+
+
+@dataclass(slots=True)
+class Repair:
+    """What was tried on a program, and what it came to.
+
+    `kept` are the changes of the end result, in order; `texts` the texts that they give, `run` the
+    program with them. `plans` are those of the rounds.
+    """
+
+    control: Run
+    run: Run
+    index: Index
+    tried: list[Tried] = field(default_factory=list)
+    kept: list[Tried] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    confirmed: Confirmed | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether the end result is repaired on every seed that was tried, two at least."""
+        return bool(self.kept) and self.confirmed is not None and self.confirmed.holds
+
+    def diff(self, root: str | None = None) -> str:
+        """The change of the program's text, as `git apply` takes it."""
+        patches = tuple(each.candidate.patch for each in self.kept)
+        return unified_diff(Overlay(patches, self.texts), self.index, root)
+
+
+def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) -> Repair:
+    """Tries changes until the program is healthy, nothing helps any more, or time is up."""
+    found = Repair(control, control, index)
+    texts_before: list[dict[str, str]] = []
+    now = index
+    for _ in range(rounds):
+        assert found.run.diagnosis is not None
+        assert found.run.record is not None
+        if not needs_repair(found.run) and found.kept:
+            break
+        made = plan(found.run.diagnosis, found.run.record, now)
+        found.plans.append(made)
+        tried = race.screen(found.run, made, found.texts)
+        found.tried += tried
+        best = chosen(tried)
+        if best is None:
+            break
+        best = _nicer(race, found, made, best)
+        texts_before.append(dict(found.texts))
+        found.kept.append(best)
+        found.texts.update(best.candidate.texts)
+        found.run, now = best.run, patched(index, found.texts)
+    if len(found.kept) > 1:
+        _drop(race, found, texts_before)
+    if found.kept:
+        found.confirmed = race.confirm(
+            found.kept[0].candidate.cause, control, found.run, {}, found.texts)
+    return found
+
+
+def needs_repair(run: Run) -> bool:
+    """Whether there is something to repair: a finding that counts, or a failure."""
+    return run.diagnosis is not None and (
+        run.ended.crashed or bool(run.diagnosis.counted()) or learned_little(run.diagnosis.outcome))
+
+
+def chosen(tried: Sequence[Tried]) -> Tried | None:
+    """The change to keep: one that cures, else one that removes its fault, else one that heals.
+
+    Of equals it is the one that the diagnosis put first.
+    """
+    for wanted in (TrialVerdict.CURED, TrialVerdict.REMOVED):
+        for each in tried:
+            if each.judgement.verdict is wanted:
+                return each
+    return next((each for each in tried if each.judgement.verdict is TrialVerdict.BETTER
+                 and each.run.healthy), None)
+
+
+def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
+    """The same change where the data are made, as a person would write it, if it does the same.
+
+    A change in the model reaches whatever calls it; one of the data may miss some of them.
+    """
+    if best.candidate.patch.form is not Form.MODEL:
+        return best
+    for each in made.candidates:
+        if each.next_form == best.candidate.next_form and each.patch.form is Form.DATA and (
+                race.affordable(1.0)):
+            race.say(f"trying where the data are made: {each.edit.words()}")
+            run = read(race.laboratory.run([Trial({**found.texts, **each.texts})])[0], race.wishes)
+            race.runs += 1
+            tried = Tried(each, run, judge(each.cause, found.run, run, root=each.root))
+            found.tried.append(tried)
+            beside = judge(each.cause, best.run, run).verdict
+            if tried.judgement.verdict is best.judgement.verdict and (
+                    beside is not TrialVerdict.WORSE) and _as_good(best.run, run):
+                return tried
+    return best
+
+
+def _as_good(one: Run, other: Run) -> bool:
+    """Whether the number that a user looks at is the same, or as good as."""
+    shown = printed(one.ended.output, other.ended.output)
+    if shown is None:
+        return True
+    before, after = shown.numbers
+    return abs(after - before) <= LEAST_GAIN * max(abs(before), abs(after))
+
+
+# What was not needed -----------------------------------------------------------------------------
+def _drop(race: Race, found: Repair, before: Sequence[Mapping[str, str]]) -> None:
+    """Takes back each change without which the program is as healthy, the last one first."""
+    for number in range(len(found.kept) - 2, -1, -1):
+        if not race.affordable(1.0):
+            return
+        change = {**before[number], **found.kept[number].candidate.texts}
+        texts = _without(found, before[number], change)
+        if texts is None:
+            continue
+        race.say(f"is this needed: {found.kept[number].candidate.edit.words()}?")
+        run = read(race.laboratory.run([Trial(texts)])[0], race.wishes)
+        cause = found.kept[number].candidate.cause
+        same = judge(cause, found.run, run).verdict
+        if run.healthy >= found.run.healthy and same not in (
+                TrialVerdict.WORSE, TrialVerdict.UNPROVEN) and not run.ended.crashed and (
+                not needs_repair(run) or needs_repair(found.run)) and cause not in _causes(run):
+            del found.kept[number]
+            found.texts, found.run = texts, run
+
+
+def _causes(run: Run) -> set[str]:
+    return set() if run.diagnosis is None else {each.cause for each in run.diagnosis.findings}
+
+
+def _without(found: Repair, before: Mapping[str, str], after: Mapping[str, str]
+             ) -> dict[str, str] | None:
+    """The texts of the end result without one change; None if later ones build on it."""
+    texts: dict[str, str] = {}
+    for name, final in found.texts.items():
+        original = found.index.sources[name].text
+        text = _undone(before.get(name, original), after.get(name, original), final)
+        if text is None:
+            return None
+        if text != original:
+            texts[name] = text
+    return texts
+
+
+def _undone(before: str, after: str, final: str) -> str | None:
+    """`final` with the lines of `before` where `after` changed them; None if they overlap."""
+    old, new, last = (text.splitlines(keepends=True) for text in (before, after, final))
+    blocks = difflib.SequenceMatcher(None, new, last, autojunk=False).get_matching_blocks()
+
+    def moved(start: int, end: int) -> tuple[int, int] | None:
+        for block in blocks:
+            if block.a <= start and end <= block.a + block.size:
+                return start - block.a + block.b, end - block.a + block.b
+        return None
+
+    result = list(last)
+    changes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for kind, old_start, old_end, new_start, new_end in reversed(changes):
+        if kind != "equal":
+            place = moved(new_start, new_end)
+            if place is None:
+                return None
+            result[place[0]:place[1]] = old[old_start:old_end]
+    return "".join(result)
+
+
+def of_cause(tried: Iterable[Tried], cause: str) -> list[Tried]:
+    """The trials for one cause."""
+    return [each for each in tried if each.candidate.cause == cause]

@@ -1,0 +1,153 @@
+"""Puts what trials have shown into the findings of a diagnosis, in words and numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.schema.findings import Diagnosis, Finding, TrialResult
+from unstuck.trials.peel import Repair, of_cause
+from unstuck.trials.race import Tried
+from unstuck.trials.verdict import Run, TrialVerdict
+from unstuck.trials.yardstick import printed
+from unstuck.words import count, number
+
+# The words that are published; a mask is one kind of "better".
+_PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
+SKILL = "skill"
+
+
+def published(verdict: TrialVerdict) -> str:
+    """The verdict as JSON has it."""
+    return _PUBLISHED.get(verdict, verdict.value)
+
+
+def with_trials(found: Repair, root: str | None, seconds: float) -> Diagnosis:
+    """The diagnosis of the program as it was, with what the trials of each finding have shown."""
+    assert found.control.diagnosis is not None
+    return replace(found.control.diagnosis, findings=tuple(
+        _finding(each, found, root, seconds) for each in found.control.diagnosis.findings))
+
+
+def _finding(finding: Finding, found: Repair, root: str | None, seconds: float) -> Finding:
+    trials = of_cause(found.tried, finding.cause)
+    if not trials:
+        return finding
+    kept = [each for each in found.kept if each.candidate.cause == finding.cause]
+    best = kept[0] if kept else min(trials, key=lambda t: list(TrialVerdict).index(
+        t.judgement.verdict))
+    whole = bool(kept) and kept[0] is found.kept[0]
+    diff = found.diff(root) if whole else unified_diff(
+        Overlay((best.candidate.patch,), best.candidate.texts), found.index, root)
+    helps = best.judgement.verdict in (TrialVerdict.CURED, TrialVerdict.REMOVED)
+    remedies = tuple(
+        replace(each, diff=diff) if helps and each.name == best.candidate.remedy.name else each
+        for each in finding.remedies)
+    remedies = tuple(sorted(remedies, key=lambda each: each.diff is None))
+    return replace(finding, present=replace(finding.present, remedies=remedies),
+                   trial=_result(best, trials, found, whole, seconds))
+
+
+def _result(best: Tried, trials: Sequence[Tried], found: Repair, whole: bool, seconds: float
+            ) -> TrialResult:
+    if whole and found.confirmed is not None:
+        seeds = found.confirmed.seeds
+        controls, treateds = found.confirmed.control, found.confirmed.treated
+        proven = found.confirmed.holds
+        verdict = TrialVerdict.CURED if proven else TrialVerdict.UNPROVEN
+    else:
+        seeds, controls, treateds = (0,), (found.control,), (best.run,)
+        verdict = best.judgement.verdict
+    metric, before, after = values(controls, treateds)
+    doses = tuple(dose for each in trials if (dose := _dose(each)) is not None)
+    return TrialResult(published(verdict), before, after, seeds, doses, seconds, metric,
+                       _says(best, found, whole, metric, before, after))
+
+
+def values(controls: Sequence[Run], treateds: Sequence[Run]
+           ) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
+    """What to compare runs by: a number that the program prints, else their skill."""
+    pairs = [printed(a.ended.output, b.ended.output)
+             for a, b in zip(controls, treateds, strict=True)]
+    if all(pair is not None and pair.name == pairs[0].name for pair in pairs if pairs[0]):
+        known = [pair for pair in pairs if pair is not None]
+        if len(known) == len(pairs) and known:
+            return (known[0].name, tuple(pair.numbers[0] for pair in known),
+                    tuple(pair.numbers[1] for pair in known))
+    return SKILL, tuple(map(_skill, controls)), tuple(map(_skill, treateds))
+
+
+def _skill(run: Run) -> float:
+    value = None if run.yardstick is None else run.yardstick.value
+    return math.nan if value is None else value
+
+
+def _dose(tried: Tried) -> float | None:
+    for name in ("value", "factor", "rate", "share", "limit", "size"):
+        value = getattr(tried.candidate.edit, name, None)
+        if isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence[float],
+          after: Sequence[float]) -> str:
+    """What the trials of a finding have shown, in one or two sentences."""
+    change = best.candidate.edit.words()
+    numbers = ""
+    if before and math.isfinite(before[0]) and math.isfinite(after[0]):
+        numbers = f" ({metric} {number(before[0])} → {number(after[0])})"
+    verdict, because = best.judgement.verdict, best.judgement.because
+    if whole and found.confirmed is not None:
+        many = len(found.confirmed.seeds)
+        rest = len(found.kept) - 1
+        change += f", together with {count(rest, 'more change')}" if rest else ""
+        cured = found.confirmed.cured
+        if found.confirmed.holds:
+            return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; "
+                    "without it, the same seeds fail")
+        return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"
+    if verdict is TrialVerdict.CURED:
+        return f"{change}: this cures the program{numbers}; there was no time for other seeds"
+    if verdict is TrialVerdict.MASKS:
+        return f"{change}: this helps{numbers}, but it is not the cure, because {because}"
+    if verdict is TrialVerdict.REMOVED:
+        return f"{change}: {because}{numbers}"
+    return f"{change}: {verdict.value}, because {because}{numbers}"
+
+
+# The whole ---------------------------------------------------------------------------------------
+def rows(found: Repair) -> list[str]:
+    """A table of the trials, one line each."""
+    cells = [(each.judgement.verdict.value, each.candidate.cause, each.candidate.edit.words(),
+              each.judgement.because) for each in found.tried]
+    cells += [("not tried", cause, cannot.words.rstrip("."), "")
+              for made in found.plans for cause, cannot in made.cannot]
+    if not cells:
+        return ["unstuck: there is nothing that could be tried"]
+    widths = [max(len(row[column]) for row in cells) for column in range(2)]
+    return [f"{verdict:<{widths[0]}}  {cause:<{widths[1]}}  {change}"
+            + (f" ({because})" if because else "") for verdict, cause, change, because in cells]
+
+
+def summary(found: Repair, runs: int, seconds: float) -> str:
+    """What came of trying to fix a program, a sentence or two."""
+    cost = f"{count(runs, 'run')} in {number(round(seconds))} s"
+    if not found.kept:
+        if not found.tried:
+            why = next((cannot.words for made in found.plans for _, cannot in made.cannot),
+                       "No finding has a remedy that a change of the text could try.")
+            return f"not fixed, because nothing could be tried. {why}"
+        return f"not fixed: none of {count(len(found.tried), 'change')} cures the program ({cost})"
+    changes = count(len(found.kept), "change")
+    if found.confirmed is None:
+        return (f"{changes} helped, but there was no time to confirm it on other seeds ({cost}); "
+                "a larger --budget allows that")
+    if not found.confirmed.holds:
+        return (f"{changes} helped on {found.confirmed.cured} of "
+                f"{count(len(found.confirmed.seeds), 'seed')} only ({cost})")
+    metric, before, after = values(found.confirmed.control, found.confirmed.treated)
+    return (f"fixed by {changes}: {metric} {number(before[0])} → {number(after[0])}, on "
+            f"{count(len(found.confirmed.seeds), 'seed')} of {len(found.confirmed.seeds)} ({cost})")

@@ -1,0 +1,221 @@
+"""What a trial has shown: the treated record, judged as any other, against that of the control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from unstuck.judge.catalogue import find
+from unstuck.judge.engine import diagnose
+from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
+from unstuck.record.reader import Record, UnusableRecord, read_record
+from unstuck.repair.patch import Check
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.run import EndKind
+from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
+from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.settings import Settings
+from unstuck.trials.laboratory import Ended
+from unstuck.trials.yardstick import Yardstick, measure
+from unstuck.words import joined, lowered
+
+LEAST_GAIN = 0.05  # of the yardstick; a difference below it is no difference
+
+
+class TrialVerdict(StrEnum):
+    """What one change did to the program."""
+
+    CURED = "cured"  # the fault is gone, nothing new has come, and the network learns better
+    REMOVED = "removed"  # the fault is gone, but the network learns no better
+    MASKS = "masks"  # the network learns better, but the fault is still there
+    BETTER = "better"  # it learns better; whether the fault is gone could not be measured
+    NO_EFFECT = "no effect"
+    WORSE = "worse"
+    VOID = "void"  # the change did not do what was asked, so the trial says nothing
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the program, read and judged. Without a record there is nothing to judge."""
+
+    ended: Ended
+    record: Record | None
+    diagnosis: Diagnosis | None
+    yardstick: Yardstick | None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it learned, and nothing counted was found."""
+        return (self.diagnosis is not None and not self.ended.crashed
+                and not self.diagnosis.counted() and not learned_little(self.diagnosis.outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a trial; `because` is a clause. `gain` is that of the yardstick."""
+
+    verdict: TrialVerdict
+    because: str
+    gain: float | None = None
+    revealed: tuple[str, ...] = ()  # causes that the control could not be checked for
+
+
+def read(ended: Ended, wishes: Settings) -> Run:
+    """Reads and judges what a trial left."""
+    if ended.record is None:
+        return Run(ended, None, None, None)
+    try:
+        record = read_record(Path(ended.record))
+    except UnusableRecord:
+        return Run(ended, None, None, None)
+    return Run(ended, record, diagnose(record, wishes.thresholds, wishes.ignore), measure(record))
+
+
+def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
+          checks: Sequence[Check] = (), root: str | None = None) -> Judgement:
+    """Whether a change against a cause cured the program.
+
+    Args:
+        cause: the slug of the finding that the change is for.
+        control: the program as it was, with the same seeds.
+        treated: the program with the change.
+        spread: how far the yardstick of equal programs lies apart.
+        checks: what the treated record must show, or the change did not do what was asked.
+        root: the cause that explains the finding, if another one does.
+    """
+    if treated.ended.no_view is not None:
+        return Judgement(TrialVerdict.UNPROVEN, treated.ended.no_view)
+    if treated.ended.hung:
+        return Judgement(TrialVerdict.UNPROVEN, "it did not end in time")
+    if treated.ended.crashed and not control.ended.crashed:
+        return Judgement(TrialVerdict.VOID, f"the program then ends with {how_it_crashed(treated)}")
+    if treated.record is None or treated.diagnosis is None:
+        return Judgement(TrialVerdict.VOID, "nothing of it was recorded")
+    if control.record is None or control.diagnosis is None:
+        return Judgement(TrialVerdict.UNPROVEN, "nothing of the program as it is was recorded")
+    if equal(control.record, treated.record) and control.ended.output == treated.ended.output:
+        return Judgement(TrialVerdict.VOID, "the program trains exactly as before")
+    failed_check = next((each for each in checks if not _met(each, treated.record)), None)
+    if failed_check is not None:
+        return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
+                         f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
+    gain = _gain(control, treated)
+    least = max(LEAST_GAIN, 2 * spread)
+    repaired = control.ended.crashed and not treated.ended.crashed
+    better = repaired or _healed(control, treated) or (gain is not None and gain > least)
+    worse = not better and gain is not None and gain < -least
+    before = dict(control.diagnosis.verdicts)
+    after = dict(treated.diagnosis.verdicts)
+    counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
+    new = [slug for slug in counted if isinstance(before.get(slug), Absent)]
+    revealed = tuple(slug for slug in counted if isinstance(before.get(slug), Unknown))
+    verdict = after.get(cause)
+    if root is not None and isinstance(after.get(root), Present):
+        verdict, cause = after[root], root  # a symptom is gone at best
+    if worse:
+        return Judgement(TrialVerdict.WORSE, "the network learns less", gain)
+    if isinstance(verdict, Present):
+        still = next((f.severity for f in treated.diagnosis.findings if f.cause == cause),
+                     Severity.NOTE)
+        if better and treated.healthy and find(cause).family == "Budget":
+            return Judgement(TrialVerdict.CURED, "the network learns, and more would help", gain)
+        if better:
+            return Judgement(TrialVerdict.MASKS, f"{cause} is still found ({still.value})", gain)
+        return Judgement(TrialVerdict.NO_EFFECT, f"{cause} is still found", gain)
+    if isinstance(verdict, Unknown) or verdict is None:
+        if treated.ended.crashed:
+            return Judgement(TrialVerdict.NO_EFFECT,
+                             f"the program still ends with {how_it_crashed(treated)}", gain)
+        why = lowered(verdict.reason.rstrip(".")) if verdict is not None else "it was not checked"
+        found = TrialVerdict.BETTER if better else TrialVerdict.UNPROVEN
+        return Judgement(found, f"whether {cause} is gone is unknown: {why}", gain)
+    if new:
+        found = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
+        return Judgement(found, f"it brings {joined(new)}", gain)
+    if better or not _failing(control):
+        return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
+    return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network learns no better",
+                     gain, revealed)
+
+
+def _met(check: Check, record: Record) -> bool:
+    """Whether a record shows what a patch was to do, as far as it can be looked up."""
+    what, _, name = check.subject.partition(".")
+    if what == "optimizer":
+        known = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
+        found = [getattr(each, known[name], None) for each in record.facts(Optimizer)
+                 if each.name == check.where] if name in known else []
+        return not found or any(
+            value is None or math.isclose(value, float(check.value), rel_tol=1e-6)
+            for value in found)
+    if check.subject == "layer.kind":  # a function that was exchanged is no layer
+        kinds = {layer.kind for layer in record.layers().values()}
+        return check.where not in kinds or check.value in kinds
+    return True
+
+
+def equal(first: Record, second: Record) -> bool:
+    """Whether two runs had the very same losses."""
+    if first.steps != second.steps:
+        return False
+    for signal in (TRAIN_LOSS, HELD_OUT_LOSS):
+        if first.measured(signal) != second.measured(signal):
+            return False
+        if first.measured(signal):
+            a, b = first.series(signal), second.series(signal)
+            if len(a) != len(b) or not np.array_equal(a.values, b.values, equal_nan=True):
+                return False
+    return first.measured(TRAIN_LOSS)
+
+
+def how_it_crashed(run: Run) -> str:
+    """How a program came to its end, in words."""
+    if run.ended.signal is not None:
+        return f"signal {run.ended.signal}"
+    if run.record is not None and run.record.end.kind is EndKind.EXCEPTION:
+        says = f": {run.record.end.message}" if run.record.end.message else ""
+        return (run.record.end.message if run.record.end.message
+                and run.record.end.message.startswith(run.record.end.exception or "?")
+                else f"{run.record.end.exception}{says}")
+    last = next((line for line in reversed(run.ended.output.splitlines()) if line.strip()), "")
+    return f"status {run.ended.status}" + (f" ({last.strip()[:200]})" if last else "")
+
+
+def spread_of(runs: Sequence[Run]) -> float:
+    """How far the yardsticks of runs lie apart that differ in nothing but their seeds."""
+    values = [run.yardstick.value for run in runs
+              if run.yardstick is not None and run.yardstick.value is not None]
+    return max(values) - min(values) if len(values) > 1 else 0.0
+
+
+def _failing(run: Run) -> bool:
+    return run.ended.crashed or (
+        run.diagnosis is not None and learned_little(run.diagnosis.outcome))
+
+
+def _healed(control: Run, treated: Run) -> bool:
+    """Whether a run that failed has become one that learns: by outcome, where skill is unknown."""
+    assert control.diagnosis is not None
+    assert treated.diagnosis is not None
+    outcome = treated.diagnosis.outcome
+    good = outcome.skill is None or outcome.skill >= GOOD_SKILL
+    return failed(control.diagnosis.outcome) and not learned_little(outcome) and good
+
+
+def _gain(control: Run, treated: Run) -> float | None:
+    """The difference of the yardsticks where both were measured against the same."""
+    before, after = control.yardstick, treated.yardstick
+    if before is None or after is None:
+        return None
+    pairs = [(before.held_out, after.held_out), (before.training, after.training)]
+    for old, new in pairs:
+        if old is not None and new is not None and before.against == after.against:
+            gain = new - old
+            return gain if math.isfinite(gain) else None
+    return None

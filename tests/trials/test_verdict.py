@@ -1,0 +1,102 @@
+"""Verdicts on trials: the healthy twin of a program is its cure, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import corpus
+from harness.records import record_of
+from unstuck.schema.facts.run import EndKind
+from unstuck.settings import Settings
+from unstuck.trials.laboratory import Ended, Trial
+from unstuck.trials.verdict import Run, TrialVerdict, judge, read
+from unstuck.trials.yardstick import Printed, measure, printed
+
+CURED = TrialVerdict.CURED
+# Its loss gets worse when the rare class is learned: a skill per class would show it.
+UNSEEN_BY_THE_LOSS = {"class-imbalance": TrialVerdict.REMOVED}
+
+
+def run(slug: str, function: str) -> Run:
+    """A program of the corpus as a trial of it would be read."""
+    folder = record_of(corpus.pair_of(slug), function)
+    found = read(Ended(Trial(), 0, None, False, folder, function, 1.0, 1.0), Settings())
+    assert found.record is not None
+    crashed = found.record.end.kind is EndKind.EXCEPTION
+    return replace(found, ended=replace(found.ended, status=int(crashed)))
+
+
+@pytest.mark.all_records
+@pytest.mark.parametrize("slug", [corpus.cause_of(file) for file in corpus.PAIRS])
+def test_the_healthy_twin_is_the_cure(slug: str) -> None:
+    sick, well = run(slug, "sick"), run(slug, "well")
+    assert judge(slug, sick, well).verdict is UNSEEN_BY_THE_LOSS.get(slug, CURED)
+    assert judge(slug, well, sick).verdict is not CURED
+
+
+def test_what_trains_as_before_is_void() -> None:
+    sick = run("loss-sign", "sick")
+    found = judge("loss-sign", sick, sick)
+    assert (found.verdict, found.because) == (
+        TrialVerdict.VOID, "the program trains exactly as before")
+
+
+def test_a_crash_is_void_unless_the_program_crashed_before() -> None:
+    sick = run("loss-sign", "sick")
+    assert sick.record is not None
+    crashed = replace(sick, ended=replace(sick.ended, status=1, output="oh\nTypeError: no\n"))
+    assert judge("loss-sign", sick, crashed).because == (
+        "the program then ends with status 1 (TypeError: no)")
+    assert judge("loss-sign", sick, crashed).verdict is TrialVerdict.VOID
+    assert judge("loss-sign", crashed, run("loss-sign", "well")).verdict is CURED
+
+
+@pytest.mark.parametrize(("change", "verdict"), [
+    ({"hung": True}, TrialVerdict.UNPROVEN), ({"no_view": "it is so"}, TrialVerdict.UNPROVEN)])
+def test_what_could_not_run_proves_nothing(
+    change: dict[str, object], verdict: TrialVerdict
+) -> None:
+    sick, well = run("loss-sign", "sick"), run("loss-sign", "well")
+    well = replace(well, ended=replace(well.ended, **change))
+    assert judge("loss-sign", sick, well).verdict is verdict
+
+
+def test_healing_while_the_fault_stays_is_a_mask() -> None:
+    """The cure of one fault, judged as a trial for another one that is still there."""
+    sick, well = run("gradients-not-zeroed", "sick"), run("gradients-not-zeroed", "well")
+    assert sick.diagnosis is not None
+    assert well.diagnosis is not None
+    present = dict(sick.diagnosis.verdicts)["gradients-not-zeroed"]
+    still = replace(well, diagnosis=replace(well.diagnosis, verdicts=tuple(
+        (slug, present if slug == "gradients-not-zeroed" else verdict)
+        for slug, verdict in well.diagnosis.verdicts)))
+    assert judge("gradients-not-zeroed", sick, still).verdict is TrialVerdict.MASKS
+
+
+def test_the_yardstick_is_a_skill_of_both_data() -> None:
+    sick, well = run("loss-sign", "sick"), run("loss-sign", "well")
+    assert sick.record is not None
+    assert well.record is not None
+    before, after = measure(sick.record), measure(well.record)
+    assert before.training is not None
+    assert after.training is not None
+    assert before.training < 0 < after.training <= 1
+
+
+@pytest.mark.parametrize(("control", "treated", "found"), [
+    ("epoch 1 loss 0.5\nepoch 2 loss 0.4  test accuracy 0.59\n",
+     "epoch 1 loss 0.5\nepoch 2 loss 0.1  test accuracy 0.98\n",
+     Printed("test accuracy", "0.59", "0.98")),
+    ("loss nan", "loss 1,234.5", Printed("loss", "nan", "1,234.5")),
+    ("train acc 0.9 val_loss 2e-3", "train acc 0.9 val_loss 1e-3",
+     Printed("val_loss", "2e-3", "1e-3")),
+    ("done in 3 s", "done in 4 s", None),
+    ("loss 3", "error 3", None),
+    ("", "", None),
+])
+def test_the_number_that_a_user_looks_at(
+    control: str, treated: str, found: Printed | None
+) -> None:
+    assert printed(control, treated) == found
