@@ -32,10 +32,9 @@ WHOLE = ("--overhead", "1")  # no clock thins the looking: what is said depends 
 NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
 
 
-def block(kind: str) -> str:
-    """The only fenced block of a kind."""
-    (text,) = (text for k, text in BLOCKS if k == kind)
-    return str(text)
+def block(kind: str, number: int = 0) -> str:
+    """A fenced block of a kind, counted from 0."""
+    return str([text for k, text in BLOCKS if k == kind][number])
 
 
 def call(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -55,7 +54,7 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "train.py")
     shutil.copy(ROOT / "tests/data/logs/keras_csv_logger.csv", tmp_path / "history.csv")
     assert {command.split()[1] for command in OURS} == {
-        "run", "diagnose", "curves", "explain", "list"}
+        "run", "diagnose", "prove", "fix", "curves", "explain", "list"}
     for command in OURS:
         done = call(command, tmp_path)
         assert "Traceback" not in done.stderr, done.stderr
@@ -121,6 +120,24 @@ def fixed_lines(text: str) -> list[str]:
 def words(text: str) -> list[str]:
     """All words, however they are wrapped; digits of measurements depend on the machine."""
     return NUMBER.sub("#", text.replace("│", " ")).split()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
+def test_the_second_screen_is_what_fix_prints_and_writes(tmp_path: Path) -> None:
+    command, _, shown = block("text", 1).partition("\n")
+    assert command == "$ unstuck fix examples/cancer.py"
+    shutil.copytree(DEMO.parent, tmp_path / "examples", ignore=shutil.ignore_patterns("__*"))
+    done = call("unstuck fix --write examples/cancer.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    report, separator, _ = done.stderr.partition("unstuck: examples/cancer.py was changed")
+    assert separator, done.stderr
+    assert fixed_lines(done.stdout + report) == fixed_lines(shown)
+    assert words(done.stdout + report) == words(shown)
+    fixed = call("unstuck run --quiet --fail-on warning examples/cancer.py", tmp_path)
+    assert (fixed.returncode, fixed.stderr) == (0, "")
+    accuracy = re.search(r"the written file reaches a test accuracy of (0\.\d+)", README)
+    assert accuracy
+    assert float(fixed.stdout.split()[-1]) == pytest.approx(float(accuracy[1]), abs=0.03)
 
 
 def test_the_fix_cures_the_demo(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
     diagnosis = with_trials(found, ready.root, spent)
     if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):
         return UNUSABLE
+    if diagnosis.counted():  # what could not be checked is for `unstuck diagnose` to say
+        diagnosis = replace(diagnosis, verdicts=())
     terminal.render(diagnosis, file=ready.file, advise=False)
     put(clean(f"unstuck: {summary(found, ready.race.runs, spent)}"), ready.file)
     if not found.kept:

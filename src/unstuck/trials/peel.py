@@ -72,6 +72,9 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
         found.kept.append(best)
         found.texts.update(best.candidate.texts)
         found.run, now = best.run, patched(index, found.texts)
+    if found.kept and judge(found.kept[0].candidate.cause, control, found.run).verdict not in (
+            TrialVerdict.CURED, TrialVerdict.BETTER):
+        found.kept, found.texts, found.run = [], {}, control  # faults went, and nothing was gained
     if len(found.kept) > 1:
         _drop(race, found, texts_before)
     if found.kept:

@@ -38,8 +38,17 @@ class Confirmed:
 
     @property
     def cured(self) -> int:
-        """On how many seeds the change cured the program."""
-        return sum(j.verdict is TrialVerdict.CURED for j in self.judgements)
+        """On how many seeds the change cured the program.
+
+        That the fault is gone was measured on the first; a program that is healthy on another one
+        need not have shown the fault there.
+        """
+        if self.judgements[0].verdict is not TrialVerdict.CURED:
+            return 0
+        return sum(
+            judged.verdict is TrialVerdict.CURED
+            or (judged.verdict is TrialVerdict.BETTER and run.healthy)
+            for judged, run in zip(self.judgements, self.treated, strict=True))
 
     @property
     def holds(self) -> bool:

@@ -108,6 +108,8 @@ def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence
         if found.confirmed.holds:
             return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; "
                     "without it, the same seeds fail")
+        if verdict is TrialVerdict.BETTER:
+            return f"{change}: this helps{numbers}, but {because}"
         return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"
     if verdict is TrialVerdict.CURED:
         return f"{change}: this cures the program{numbers}; there was no time for other seeds"
@@ -145,6 +147,9 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
     if found.confirmed is None:
         return (f"{changes} helped, but there was no time to confirm it on other seeds ({cost}); "
                 "a larger --budget allows that")
+    unsure = [each for each in found.kept if each.judgement.verdict is TrialVerdict.BETTER]
+    if unsure and not found.confirmed.holds:
+        return f"{changes} helped, but not proven: {unsure[0].judgement.because} ({cost})"
     if not found.confirmed.holds:
         return (f"{changes} helped on {found.confirmed.cured} of "
                 f"{count(len(found.confirmed.seeds), 'seed')} only ({cost})")

@@ -213,9 +213,9 @@ def _gain(control: Run, treated: Run) -> float | None:
     before, after = control.yardstick, treated.yardstick
     if before is None or after is None:
         return None
-    pairs = [(before.held_out, after.held_out), (before.training, after.training)]
-    for old, new in pairs:
-        if old is not None and new is not None and before.against == after.against:
-            gain = new - old
-            return gain if math.isfinite(gain) else None
+    alike = before.against == after.against
+    pairs = [(before.held_out, after.held_out), (before.training, after.training)] * alike
+    for old, new in (*pairs, (before.untrained, after.untrained)):
+        if old is not None and new is not None:
+            return new - old
     return None

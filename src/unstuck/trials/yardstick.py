@@ -32,13 +32,15 @@ _HELD = re.compile(r"test|val|held|eval|dev", re.IGNORECASE)
 class Yardstick:
     """Skill in training and on held-out data: 1 is no loss, 0 a constant prediction.
 
-    `against` says what 0 stands for. None is unknown. Never above 1; -1 is the worst that counts,
-    and what a run that diverged has.
+    `against` says what 0 stands for. `untrained` is the skill in training with the untrained model
+    for the constant. None is unknown. Never above 1; -1 is the worst that counts, and what a run
+    that diverged has.
     """
 
     training: float | None
     held_out: float | None
     against: str
+    untrained: float | None = None
 
     @property
     def value(self) -> float | None:
@@ -55,10 +57,11 @@ def measure(record: Record) -> Yardstick:
     if not constant or constant <= 0:
         constant, against = _first(record), "the untrained model"
     if outcome.kind is OutcomeKind.DIVERGED:
-        return Yardstick(-1.0, -1.0 if record.measured(HELD_OUT_LOSS) else None, against)
+        return Yardstick(-1.0, -1.0 if record.measured(HELD_OUT_LOSS) else None, against, -1.0)
     train = _level(record)
     held = _last(record, HELD_OUT_LOSS, _LAST)
-    return Yardstick(_skill(train, constant), _skill(held, constant), against)
+    return Yardstick(_skill(train, constant), _skill(held, constant), against,
+                     _skill(train, _first(record)))
 
 
 def _skill(level: float | None, constant: float | None) -> float | None:
