@@ -14,6 +14,7 @@ EDITS = [
     edits.ParametersToOptimizer("SGD", ("decoder.weight",), "decoder.parameters()"),
     edits.ReplaceLayer("2.1", "LeakyReLU(0.01)"),
     edits.InsertLayer("fc1", "LayerNorm(32)"),
+    edits.Together((edits.InsertLayer("fc1", "ReLU()"),), "insert a ReLU after each hidden layer"),
     edits.RemoveLayer("2.1"),
     edits.InitialiseLayer("0.1", "kaiming_normal_"),
     edits.InitialiseLayer("stem.0", "kaiming_normal_"),

@@ -263,16 +263,16 @@ def _location(view: View, item: _Weighted) -> SourceLocation | None:
 
 def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
     layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
+    which = layers[0] if len(layers) == 1 else ""
     return (
         Remedy("keep PyTorch's own initialisation", Safety.CHANGES_EXPERIMENT,
-               tuple(DefaultInitialisation(layer) for layer in layers),
+               (DefaultInitialisation(which),),
                code_text="# without the statement that sets these weights"),
-        *(Remedy(name, Safety.CHANGES_EXPERIMENT,
-               tuple(InitialiseLayer(layer, scheme) for layer in layers),
-               code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
-        for name, scheme in (
-            ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
-            ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))),
+        *(Remedy(name, Safety.CHANGES_EXPERIMENT, (InitialiseLayer(which, scheme),),
+                 code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
+          for name, scheme in (
+              ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
+              ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))),
     )
 
 

@@ -9,7 +9,7 @@ from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import InsertLayer, Remedy, Safety
+from unstuck.schema.edits import InsertLayer, Remedy, Safety, Together
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals import CURVED_OPERATIONS, STACKED_LAYERS
@@ -119,7 +119,8 @@ def _remedies(stack: _Stack, blamed: Layer | None) -> tuple[Remedy, ...]:
         code = "torch.relu(...)  # between the layers"
     return (
         Remedy("add an activation after each hidden layer", Safety.CHANGES_EXPERIMENT,
-               tuple(InsertLayer(name, "ReLU()") for name in stack.names[:-1]), code_text=code),
+               (Together(tuple(InsertLayer(name, "ReLU()") for name in stack.names[:-1]),
+                         "insert a ReLU after each hidden layer"),), code_text=code),
     )
 
 

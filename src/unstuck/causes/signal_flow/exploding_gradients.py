@@ -13,7 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import Clip, InsertLayer, Remedy, Safety
+from unstuck.schema.edits import Clip, InitialiseLayer, InsertLayer, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -278,7 +278,8 @@ def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
                (InsertLayer(growth.place, f"LayerNorm({width})"),),
                code_text=f"nn.LayerNorm({width})  # after each hidden layer"),
         clip,
-        Remedy("initialise so that the scale is kept", Safety.ADVICE,
+        Remedy("initialise so that the scale is kept", Safety.CHANGES_EXPERIMENT,
+               (InitialiseLayer("", "kaiming_normal_"), InitialiseLayer("", "xavier_normal_")),
                advice="Initialise for the activation (He for ReLU, Xavier for tanh), and check "
                "the scale of the data."),
     )

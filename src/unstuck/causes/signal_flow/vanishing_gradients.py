@@ -12,7 +12,14 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import InitialiseLayer, InsertLayer, Remedy, ReplaceLayer, Safety
+from unstuck.schema.edits import (
+    InitialiseLayer,
+    InsertLayer,
+    Remedy,
+    ReplaceLayer,
+    Safety,
+    Together,
+)
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import OUTPUT_GRADIENT, SATURATED_SHARE
@@ -190,10 +197,11 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
     norm = f"BatchNorm2d({width})" if convolution else f"LayerNorm({width})"
     remedies += [
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
-               tuple(InsertLayer(layer.name, norm) for layer in flow.layers[:-1]),
+               (Together(tuple(InsertLayer(layer.name, norm) for layer in flow.layers[:-1]),
+                         f"insert {norm} after each hidden layer"),),
                code_text=f"nn.{norm}  # after each hidden layer"),
         Remedy("use an initialisation that keeps the scale", Safety.CHANGES_EXPERIMENT,
-               tuple(InitialiseLayer(layer.name, scheme) for layer in flow.layers),
+               (InitialiseLayer("", scheme),),
                code_text=f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
         Remedy("add skip connections", Safety.ADVICE,
                advice="Add each block's input to its output (x = x + block(x)), so that the "

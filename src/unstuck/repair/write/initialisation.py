@@ -61,8 +61,8 @@ def _refuse() -> Model:
 def write_default(edit: DefaultInitialisation, record: Record, index: Index) -> list[Patch]:
     """Without the statements that set the weights, and what is around them alone."""
     layers = {layer.name for layer in layers_meant(record, edit.layer)} or {edit.layer}
-    facts = [fact for fact in record.facts(Initialisation)
-             if fact.location is not None and fact.name.rpartition(".")[0] in layers]
+    facts = [fact for fact in record.facts(Initialisation) if fact.location is not None
+             and (not edit.layer or fact.name.rpartition(".")[0] in layers)]
     if not facts:
         raise Refused(Reason.NO_PLACE, "unstuck does not know where the weights are set.")
     splices: list[Splice] = []

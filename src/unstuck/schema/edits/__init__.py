@@ -16,7 +16,7 @@ from unstuck.schema.edits.data import (
     ReplaceMissing,
     Shuffle,
 )
-from unstuck.schema.edits.edit import Edit, Safety, literal, measured
+from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
     BatchFirst,
     DefaultInitialisation,
@@ -64,9 +64,9 @@ __all__ = [
     "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
-    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep",
-    "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
-    "RegisterLayers", "Remedy", "RemoveClip", "RemoveLayer", "RemoveSchedule", "ReplaceLayer",
-    "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapLoss",
-    "SwapOptimizer", "SwitchMode", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
+    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep", "NormaliseInputs",
+    "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy",
+    "RemoveClip", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer",
+    "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer", "SwitchMode",
+    "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
 ]

@@ -44,3 +44,17 @@ class Edit:
     def code(self) -> str:
         """The change as code that a user could write."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Edit):
+    """Several changes of which one alone does nothing good; `what` says them in words."""
+
+    edits: tuple[Edit, ...]
+    what: str
+
+    def words(self) -> str:
+        return self.what
+
+    def code(self) -> str:
+        return self.edits[0].code()

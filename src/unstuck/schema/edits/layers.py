@@ -57,24 +57,26 @@ class RemoveLayer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class InitialiseLayer(Edit):
-    """Initialise the weights of a layer again, and its biases with 0."""
+    """Initialise the weights of a layer, or of all of them (""), again, and the biases with 0."""
 
     layer: str
     scheme: str  # "kaiming_normal_", "xavier_uniform_", ...
 
     def words(self) -> str:
+        if not self.layer:
+            return f"initialise the weights of all layers with {self.scheme} and the biases with 0"
         return (f"initialise the weights of {called(self.layer)} with {self.scheme} and its biases "
                 "with 0")
 
     def code(self) -> str:
-        layer = f"model.{self.layer}" if self.layer[:1].isdigit() else self.layer
+        layer = f"model.{self.layer}" if self.layer[:1].isdigit() else self.layer or "layer"
         layer = re.sub(r"\.(\d+)", r"[\1]", layer)  # as a Sequential is indexed
         return f"nn.init.{self.scheme}({layer}.weight); nn.init.zeros_({layer}.bias)"
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultInitialisation(Edit):
-    """Leave out what the program does to the weights of a layer, or of all of a kind, at first.
+    """Leave out what the program does to the weights of a layer, of a kind or of all ("") at first.
 
     PyTorch's own initialisation then stays.
     """
@@ -82,7 +84,8 @@ class DefaultInitialisation(Edit):
     layer: str
 
     def words(self) -> str:
-        return f"leave out the initialisation of {called(self.layer)}; PyTorch has its own"
+        which = called(self.layer) if self.layer else "the weights"
+        return f"leave out the initialisation of {which}; PyTorch has its own"
 
     def code(self) -> str:
         return "# without nn.init"
