@@ -17,6 +17,7 @@ from unstuck.commands.trying import (
     Bench,
     TryingCommand,
     bench,
+    estimate,
     progress,
     recorded,
     trial_options,
@@ -69,6 +70,7 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
             put_json(schema.to_text(ready.control.diagnosis), json_file)
         put("unstuck: nothing to fix: the network learns, and no problem was found", ready.file)
         return FIXED
+    estimate(ready)
     with progress(ready.race):
         found = repair(ready.race, ready.control, ready.texts.index)
     spent = ready.race.clock.seconds - ready.race.clock.left

@@ -17,6 +17,7 @@ import click
 from unstuck.arguments import project, refuse, say
 from unstuck.commands.judging import named_or_last
 from unstuck.commands.run import TargetCommand, check_target
+from unstuck.words import number
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
+_CONFIRMING = 4  # runs on fresh seeds
 _LONGEST = 24 * 3600.0  # seconds of a run that is tried
 
 
@@ -156,8 +158,13 @@ def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Text
         refuse(f"nothing can be tried: {control.ended.no_view}")
     crashed = record.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
     if control.diagnosis is None or (control.ended.crashed and not crashed):
+        hint = "" if laboratory.limits.network else (
+            "; if it needs the network, --allow-network gives it")
         refuse("nothing can be tried, because the program does not run in a trial as it does "
-               f"otherwise: it ends with {how_it_crashed(control)}")
+               f"otherwise: it ends with {how_it_crashed(control)}{hint}")
+    if control.ended.copied:
+        say("this system allows no private view of its files, so the program is tried in a copy of "
+            "its folder, and cannot write elsewhere")
     return Bench(race, control, texts, file, laboratory.subject.working_folder)
 
 
@@ -210,6 +217,22 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def estimate(ready: Bench) -> None:
+    """Says before the start if not all that could be tried fits into the budget."""
+    from unstuck.trials.plan import plan
+
+    control = ready.control
+    if control.diagnosis is None or control.record is None:
+        return
+    made = plan(control.diagnosis, control.record, ready.texts.index)
+    first = sum(each.cost for each in made.candidates if not each.place[0] and not each.place[-1])
+    needed = ready.race.length * (first + _CONFIRMING) / ready.race.jobs
+    if first and needed > ready.race.clock.seconds:
+        say(f"trying everything may take {number(round(needed))} s, and the budget is "
+            f"{number(round(ready.race.clock.seconds))} s, so some of it will not be tried; a "
+            "larger --budget allows more")
+
+
 @contextlib.contextmanager
 def progress(race: Race) -> Iterator[None]:
     """A line on the terminal that says what is tried and how much time is left."""
@@ -220,7 +243,6 @@ def progress(race: Race) -> Iterator[None]:
     from rich.markup import escape
 
     from unstuck.clean import clean
-    from unstuck.words import number
 
     with Console(stderr=True).status("starting") as line:
         def show(sentence: str) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import resource
 import signal
 import sys
 from typing import Any
@@ -57,7 +56,8 @@ def become(request: dict[str, Any], in_view: bool) -> list[str]:
         _refuse_writes(request["scratch"])
     _seeds(request["shift"])
     sys.dont_write_bytecode = True
-    sys.path.insert(0, "")  # which the program takes away, as it does its own folder
+    if not sys.flags.safe_path:
+        sys.path.insert(0, "")  # in the place of the folder that `observe.program` takes away
     config = {
         "record": request["record"], "folder": os.path.join(request["scratch"], "record"),
         "max_steps": request["max_steps"], "overhead": 1.0, "program_text": True,
@@ -87,6 +87,8 @@ def _streams(scratch: str, answers: list[str] | None) -> None:
 
 
 def _limits(memory: int | None) -> None:
+    import resource  # which Windows has not
+
     wanted = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": _FILE, "RLIMIT_DATA": memory}
     if os.geteuid():
         wanted["RLIMIT_NPROC"] = _PROCESSES  # of the view alone

@@ -12,7 +12,7 @@ from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict
 from unstuck.trials.yardstick import printed
-from unstuck.words import count, number
+from unstuck.words import count, joined, number
 
 # The words that are published; a mask is one kind of "better".
 _PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
@@ -39,9 +39,10 @@ def _finding(finding: Finding, found: Repair, root: str | None, seconds: float) 
     best = kept[0] if kept else min(trials, key=lambda t: list(TrialVerdict).index(
         t.judgement.verdict))
     whole = bool(kept) and kept[0] is found.kept[0]
-    diff = found.diff(root) if whole else unified_diff(
+    diff = found.diff(root) if whole else None if kept else unified_diff(
         Overlay((best.candidate.patch,), best.candidate.texts), found.index, root)
-    helps = best.judgement.verdict in (TrialVerdict.CURED, TrialVerdict.REMOVED)
+    helps = diff is not None and best.judgement.verdict in (
+        TrialVerdict.CURED, TrialVerdict.REMOVED)
     remedies = tuple(
         replace(each, diff=diff) if helps and each.name == best.candidate.remedy.name else each
         for each in finding.remedies)
@@ -111,6 +112,8 @@ def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence
         if verdict is TrialVerdict.BETTER:
             return f"{change}: this helps{numbers}, but {because}"
         return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"
+    if best in found.kept and not whole:
+        return f"{change}: this is part of the change above"
     if verdict is TrialVerdict.CURED:
         return f"{change}: this cures the program{numbers}; there was no time for other seeds"
     if verdict is TrialVerdict.MASKS:
@@ -154,5 +157,7 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
         return (f"{changes} helped on {found.confirmed.cured} of "
                 f"{count(len(found.confirmed.seeds), 'seed')} only ({cost})")
     metric, before, after = values(found.confirmed.control, found.confirmed.treated)
+    if len(found.kept) > 1:
+        changes += f" ({joined((each.candidate.edit.words() for each in found.kept), 9)})"
     return (f"fixed by {changes}: {metric} {number(before[0])} → {number(after[0])}, on "
             f"{count(len(found.confirmed.seeds), 'seed')} of {len(found.confirmed.seeds)} ({cost})")
