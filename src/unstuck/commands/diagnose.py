@@ -17,7 +17,7 @@ from unstuck.arguments import (
     refuse,
     report_options,
 )
-from unstuck.commands.judging import judged, named_or_last, show, sorry
+from unstuck.commands.judging import as_json, judged, named_or_last, show, sorry
 from unstuck.output import UnwritableError
 
 
@@ -33,15 +33,13 @@ def diagnose(
     RECORD is the folder of a record; by default that of the last run. `--json -` prints JSON
     instead of the report.
     """
-    from unstuck.report import schema
-
     check_json(json_file)
     wishes = project()
     record = named_or_last(record)
     try:
         found, diagnosis = judged(record, wishes)
         written = deliver(
-            lambda: schema.to_text(diagnosis), json_file,
+            lambda: as_json(found, diagnosis), json_file,
             lambda: show(found, diagnosis, sys.stdout, notes, quiet))
     except UnwritableError:
         raise

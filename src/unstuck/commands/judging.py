@@ -41,6 +41,14 @@ def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
     return record, diagnose(record, wishes.thresholds, wishes.ignore)
 
 
+def as_json(record: Record, diagnosis: Diagnosis) -> str:
+    """A diagnosis as JSON, with its remedies as diffs of the user's text."""
+    from unstuck.repair.diffs import with_diffs
+    from unstuck.report import schema
+
+    return schema.to_text(with_diffs(diagnosis, record))
+
+
 def show(
     record: Record, diagnosis: Diagnosis, file: IO[str], notes: bool, quiet: bool,
     said: Sequence[str] = (),

@@ -29,7 +29,7 @@ from unstuck.arguments import (
     report_options,
     say,
 )
-from unstuck.commands.judging import judged, show, sorry
+from unstuck.commands.judging import as_json, judged, show, sorry
 from unstuck.output import complain, silence
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ def run(
     bad = False
     try:
         keys.listen()
-        from unstuck.report import schema
-
         _say_failures(result)
         if result.record is None:
             _say_why_nothing(result, quiet)
@@ -122,7 +120,7 @@ def run(
             found, diagnosis = judged(result.record, wishes)
             bad = met(diagnosis, fail_on)
             if json_file is not None:
-                put_json(schema.to_text(diagnosis), json_file)
+                put_json(as_json(found, diagnosis), json_file)
             _show_below(found, diagnosis, notes, quiet, result.failures)
             if not quiet:
                 again = "unstuck diagnose" + f" {shlex.quote(str(result.record))}" * bool(out)
