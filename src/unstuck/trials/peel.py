@@ -14,7 +14,7 @@ from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form
 from unstuck.trials.laboratory import Trial
-from unstuck.trials.plan import Plan, patched, plan
+from unstuck.trials.plan import Plan, patched, plan, went_well
 from unstuck.trials.race import Confirmed, Race, Tried
 from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge, read
 from unstuck.trials.yardstick import printed
@@ -58,9 +58,9 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
     for _ in range(rounds):
         assert found.run.diagnosis is not None
         assert found.run.record is not None
-        if not needs_repair(found.run) and found.kept:
+        if found.kept and not _counts(found.run):
             break
-        made = plan(found.run.diagnosis, found.run.record, now)
+        made = plan(found.run.diagnosis, found.run.record, now, bool(found.kept))
         found.plans.append(made)
         tried = race.screen(found.run, made, found.texts)
         found.tried += tried
@@ -84,7 +84,12 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
 
 
 def needs_repair(run: Run) -> bool:
-    """Whether there is something to repair: a finding that counts, or a failure."""
+    """Whether there is something to repair: a finding that counts, or an outcome that is poor."""
+    return _counts(run) or (run.diagnosis is not None and bool(run.diagnosis.findings)
+                            and not went_well(run.diagnosis))
+
+
+def _counts(run: Run) -> bool:
     return run.diagnosis is not None and (
         run.ended.crashed or bool(run.diagnosis.counted()) or learned_little(run.diagnosis.outcome))
 

@@ -14,7 +14,7 @@ from unstuck.repair.patch import Patch
 from unstuck.repair.text import Source
 from unstuck.repair.write import write
 from unstuck.schema.edits import Edit, MoreSteps, Remedy, Safety
-from unstuck.schema.findings import Diagnosis, Finding
+from unstuck.schema.findings import Diagnosis, Finding, OutcomeKind, Severity
 
 MOST_REMEDIES = 2  # of one finding
 MOST_DOSES = 4  # of one remedy
@@ -36,7 +36,7 @@ class Candidate:
     texts: Mapping[str, str]
     place: tuple[int, int, int, int]
     cost: float = 1.0
-    root: str | None = None  # the cause that explains the finding
+    root: str | None = None  # the cause that must be gone as well
 
     @property
     def next_form(self) -> tuple[int, int, int]:
@@ -52,22 +52,36 @@ class Plan:
     cannot: list[tuple[str, CannotWrite]] = field(default_factory=list)
 
 
-def suspects(diagnosis: Diagnosis) -> list[Finding]:
-    """The findings that are worth a trial: roots before their symptoms, notes if all else fails.
+def suspects(diagnosis: Diagnosis, repaired: bool = False) -> list[tuple[Finding, str | None]]:
+    """The findings that are worth a trial, each with the cause that must go as well.
 
-    Notes are worth one if the network did not learn and nothing else was found.
+    Roots come before their symptoms, which are no cure while their root is there. Notes come last,
+    if the run did not go well, and none is a cure while the first root is there. Of a program that
+    has been `repaired` once, they count only if it still learns little.
     """
     counted = sorted(diagnosis.counted(), key=lambda f: f.explained_by is not None)
-    if counted or not learned_little(diagnosis.outcome):
-        return counted
-    return list(diagnosis.findings)
+    found: list[tuple[Finding, str | None]] = [(each, each.explained_by) for each in counted]
+    if learned_little(diagnosis.outcome) or not (repaired or went_well(diagnosis)):
+        root = counted[0].cause if counted else None
+        found += [(each, root or each.explained_by) for each in diagnosis.findings
+                  if each not in counted]
+    return found
 
 
-def plan(diagnosis: Diagnosis, record: Record, index: Index) -> Plan:
-    """The changes to try on a program."""
+def went_well(diagnosis: Diagnosis) -> bool:
+    """Whether the outcome leaves nothing to ask for."""
+    return not learned_little(diagnosis.outcome) and diagnosis.outcome.kind not in (
+        OutcomeKind.PLATEAU, OutcomeKind.OVERFITTING)
+
+
+def plan(
+    diagnosis: Diagnosis, record: Record, index: Index, repaired: bool = False
+) -> Plan:
+    """The changes to try on a program, which may have been repaired once."""
     made = Plan()
     seen: set[tuple[tuple[str, str], ...]] = set()
-    for number, finding in enumerate(suspects(diagnosis)):
+    for number, (finding, root) in enumerate(suspects(diagnosis, repaired)):
+        later = MOST_DOSES * (finding.severity is Severity.NOTE)  # than all doses of the others
         for which, remedy in enumerate(_worth(finding)):
             for dose, edit in enumerate(remedy.ladder[:MOST_DOSES]):
                 written = write(edit, record, index)
@@ -83,9 +97,9 @@ def plan(diagnosis: Diagnosis, record: Record, index: Index) -> Plan:
                         seen.add(key)
                         made.candidates.append(Candidate(
                             finding.cause, remedy, edit, patch, dict(together.texts),
-                            (dose, number, which, form),
+                            (later + dose, number, which, form),
                             edit.factor if isinstance(edit, MoreSteps) else 1.0,
-                            finding.explained_by))
+                            root))
     made.candidates.sort(key=lambda candidate: candidate.place)
     return made
 

@@ -21,7 +21,7 @@ from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknow
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended
-from unstuck.trials.yardstick import Yardstick, measure
+from unstuck.trials.yardstick import CONSTANT, Yardstick, measure
 from unstuck.words import joined, lowered
 
 LEAST_GAIN = 0.05  # of the yardstick; a difference below it is no difference
@@ -87,7 +87,7 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
         treated: the program with the change.
         spread: how far the yardstick of equal programs lies apart.
         checks: what the treated record must show, or the change did not do what was asked.
-        root: the cause that explains the finding, if another one does.
+        root: another cause that must be gone as well: the one that explains the finding.
     """
     if treated.ended.no_view is not None:
         return Judgement(TrialVerdict.UNPROVEN, treated.ended.no_view)
@@ -109,7 +109,8 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
     least = max(LEAST_GAIN, 2 * spread)
     repaired = control.ended.crashed and not treated.ended.crashed
     better = repaired or _healed(control, treated) or (gain is not None and gain > least)
-    worse = not better and gain is not None and gain < -least
+    # Against the untrained model another loss may look worse and be none.
+    worse = not better and gain is not None and gain < -least and _alike(control, treated)
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
@@ -138,7 +139,8 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
     if new:
         found = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
         return Judgement(found, f"it brings {joined(new)}", gain)
-    if better or not _failing(control):
+    was_counted = any(each.cause == cause for each in control.diagnosis.counted())
+    if better or (was_counted and not _failing(control)):
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
     return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network learns no better",
                      gain, revealed)
@@ -213,9 +215,14 @@ def _gain(control: Run, treated: Run) -> float | None:
     before, after = control.yardstick, treated.yardstick
     if before is None or after is None:
         return None
-    alike = before.against == after.against
-    pairs = [(before.held_out, after.held_out), (before.training, after.training)] * alike
+    pairs = [(before.held_out, after.held_out),
+             (before.training, after.training)] * _alike(control, treated)
     for old, new in (*pairs, (before.untrained, after.untrained)):
         if old is not None and new is not None:
             return new - old
     return None
+
+
+def _alike(control: Run, treated: Run) -> bool:
+    return control.yardstick is not None and treated.yardstick is not None and (
+        control.yardstick.against == treated.yardstick.against == CONSTANT)

@@ -19,6 +19,7 @@ from unstuck.record.series import Series
 from unstuck.schema.findings import OutcomeKind
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS, StepSignal
 
+CONSTANT = "a constant prediction"
 _LAST = 3  # held-out passes whose median is the last level
 _PART = 10  # of the training losses the last tenth is the last level
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)"
@@ -53,7 +54,7 @@ def measure(record: Record) -> Yardstick:
     """The yardstick of a record."""
     outcome = judge(record)
     constant = _last(record, CONSTANT_LOSS, 1)
-    against = "a constant prediction"
+    against = CONSTANT
     if not constant or constant <= 0:
         constant, against = _first(record), "the untrained model"
     if outcome.kind is OutcomeKind.DIVERGED:
@@ -65,8 +66,8 @@ def measure(record: Record) -> Yardstick:
 
 
 def _skill(level: float | None, constant: float | None) -> float | None:
-    if level is None or constant is None or not constant > 0:
-        return None
+    if level is None or constant is None or not constant > 0 or level < 0:
+        return None  # a loss that can be negative has no zero to be measured by
     return -1.0 if not math.isfinite(level) else min(max(1 - level / constant, -1.0), 1.0)
 
 
