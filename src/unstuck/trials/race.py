@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Laboratory, Trial
 from unstuck.trials.plan import Candidate, Plan
-from unstuck.trials.verdict import Judgement, Run, TrialVerdict, judge, read, spread_of
+from unstuck.trials.verdict import Judgement, Run, TrialVerdict, judge, read
 
 FRESH = (1, 2)  # by which the seeds of a confirmation are moved
 _PATIENCE = 5.0  # times as long as the control may a treated run take
@@ -90,7 +90,7 @@ class Race:
         return run
 
     def screen(
-        self, control: Run, plan: Plan, base: Mapping[str, str], spread: float = 0.0
+        self, control: Run, plan: Plan, base: Mapping[str, str]
     ) -> list[Tried]:
         """Tries candidates until one cures the program and none before it could, or time is up.
 
@@ -120,7 +120,7 @@ class Race:
             assert ended is not None
             candidate = running.pop(id(ended.trial))
             run = self._read(ended)
-            judgement = judge(candidate.cause, control, run, spread, candidate.patch.checks,
+            judgement = judge(candidate.cause, control, run, candidate.patch.checks,
                               candidate.root)
             self.say(f"{judgement.verdict.value}: {candidate.edit.words()}")
             tried.append(Tried(candidate, run, judgement))
@@ -139,8 +139,7 @@ class Race:
                   for shift in seeds for each in (base, {**base, **texts})]
         runs = [self._read(ended) for ended in self.laboratory.run(trials, self.jobs)]
         controls, treateds = [control, *runs[::2]], [treated, *runs[1::2]]
-        spread = max(spread_of(treateds), 0.0)
-        judgements = tuple(judge(cause, before, after, min(spread, 0.1))
+        judgements = tuple(judge(cause, before, after)  # on equal seeds, so nothing else differs
                            for before, after in zip(controls, treateds, strict=True))
         return Confirmed((0, *seeds), tuple(controls), tuple(treateds), judgements)
 

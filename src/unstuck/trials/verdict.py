@@ -77,15 +77,14 @@ def read(ended: Ended, wishes: Settings) -> Run:
     return Run(ended, record, diagnose(record, wishes.thresholds, wishes.ignore), measure(record))
 
 
-def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
-          checks: Sequence[Check] = (), root: str | None = None) -> Judgement:
+def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
+          root: str | None = None) -> Judgement:
     """Whether a change against a cause cured the program.
 
     Args:
         cause: the slug of the finding that the change is for.
         control: the program as it was, with the same seeds.
         treated: the program with the change.
-        spread: how far the yardstick of equal programs lies apart.
         checks: what the treated record must show, or the change did not do what was asked.
         root: another cause that must be gone as well: the one that explains the finding.
     """
@@ -99,18 +98,19 @@ def judge(cause: str, control: Run, treated: Run, spread: float = 0.0,
         return Judgement(TrialVerdict.VOID, "nothing of it was recorded")
     if control.record is None or control.diagnosis is None:
         return Judgement(TrialVerdict.UNPROVEN, "nothing of the program as it is was recorded")
-    if equal(control.record, treated.record) and control.ended.output == treated.ended.output:
+    same = equal(control.record, treated.record) and control.ended.output == treated.ended.output
+    # Memory that is no longer kept, for instance, changes no loss.
+    if same and not isinstance(dict(treated.diagnosis.verdicts).get(cause), Absent):
         return Judgement(TrialVerdict.VOID, "the program trains exactly as before")
     failed_check = next((each for each in checks if not _met(each, treated.record)), None)
     if failed_check is not None:
         return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
                          f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
     gain = _gain(control, treated)
-    least = max(LEAST_GAIN, 2 * spread)
     repaired = control.ended.crashed and not treated.ended.crashed
-    better = repaired or _healed(control, treated) or (gain is not None and gain > least)
+    better = repaired or _healed(control, treated) or (gain is not None and gain > LEAST_GAIN)
     # Against the untrained model another loss may look worse and be none.
-    worse = not better and gain is not None and gain < -least and _alike(control, treated)
+    worse = not better and gain is not None and gain < -LEAST_GAIN and _alike(control, treated)
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
@@ -189,13 +189,6 @@ def how_it_crashed(run: Run) -> str:
     return f"status {run.ended.status}" + (f" ({last.strip()[:200]})" if last else "")
 
 
-def spread_of(runs: Sequence[Run]) -> float:
-    """How far the yardsticks of runs lie apart that differ in nothing but their seeds."""
-    values = [run.yardstick.value for run in runs
-              if run.yardstick is not None and run.yardstick.value is not None]
-    return max(values) - min(values) if len(values) > 1 else 0.0
-
-
 def _failing(run: Run) -> bool:
     return run.ended.crashed or (
         run.diagnosis is not None and learned_little(run.diagnosis.outcome))
@@ -218,8 +211,8 @@ def _gain(control: Run, treated: Run) -> float | None:
     pairs = [(before.held_out, after.held_out),
              (before.training, after.training)] * _alike(control, treated)
     for old, new in (*pairs, (before.untrained, after.untrained)):
-        if old is not None and new is not None:
-            return new - old
+        if old is not None and new is not None and max(old, new) > -1:
+            return new - old  # of two that are as bad as counts nothing is known
     return None
 
 
