@@ -89,9 +89,9 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
                                    errors="surrogateescape")
         except OSError as error:
             refuse(f"--patch {patch} could not be written: {error.strerror}")
-    if not found.proven:
+    if not found.fixed:
         if write:
-            say("nothing was written because the change is not proven")
+            say("nothing was written because the program is not fixed")
         return NOT_FIXED
     if write:
         _write(found, ready)

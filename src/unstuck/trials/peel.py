@@ -13,6 +13,7 @@ from unstuck.measures.basics import learned_little
 from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form
+from unstuck.schema.findings import Severity
 from unstuck.trials.laboratory import Trial
 from unstuck.trials.plan import Plan, patched, plan, went_well
 from unstuck.trials.race import Confirmed, Race, Tried
@@ -43,6 +44,14 @@ class Repair:
     def proven(self) -> bool:
         """Whether the end result is repaired on every seed that was tried, two at least."""
         return bool(self.kept) and self.confirmed is not None and self.confirmed.holds
+
+    @property
+    def fixed(self) -> bool:
+        """Whether what is proven leaves a network that learns, with no error found."""
+        last = self.run.diagnosis
+        return self.proven and last is not None and not self.run.ended.crashed and (
+            not learned_little(last.outcome)
+            and not any(each.severity is Severity.ERROR for each in last.findings))
 
     def diff(self, root: str | None = None) -> str:
         """The change of the program's text, as `git apply` takes it."""

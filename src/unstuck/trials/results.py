@@ -159,5 +159,10 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
     metric, before, after = values(found.confirmed.control, found.confirmed.treated)
     if len(found.kept) > 1:
         changes += f" ({joined((each.candidate.edit.words() for each in found.kept), 9)})"
-    return (f"fixed by {changes}: {metric} {number(before[0])} → {number(after[0])}, on "
+    says = f"fixed by {changes}"
+    if not found.fixed:
+        says = f"not fixed: {changes} helped, but the network still learns too little"
+    known = metric != SKILL or (math.isfinite(before[0]) and math.isfinite(after[0]))
+    numbers = f": {metric} {number(before[0])} → {number(after[0])}" if known else ""
+    return (f"{says}{numbers}, on "
             f"{count(len(found.confirmed.seeds), 'seed')} of {len(found.confirmed.seeds)} ({cost})")
