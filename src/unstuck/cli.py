@@ -18,7 +18,7 @@ from unstuck.arguments import UNUSABLE, say
 from unstuck.clean import clean, put
 from unstuck.commands import curves, diagnose, explain, fix, prove, run
 from unstuck.commands import list as list_
-from unstuck.output import UnwritableError, prepare, settle
+from unstuck.output import UnwritableError, prepare, settle, silence
 from unstuck.schema.version import VERSION
 
 
@@ -47,6 +47,9 @@ def _cleaned() -> Iterator[None]:
     except click.UsageError as error:
         vars(error)["message"] = clean(error.message)  # which type checkers hold to be final
         raise
+    except BrokenPipeError:  # a reader has seen enough of the help
+        silence(sys.stdout)
+        raise click.exceptions.Exit(0) from None
 
 
 def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -77,10 +80,6 @@ def main() -> None:
             warnings.simplefilter("ignore")  # those of libraries that we use; the child has its own
             # The program's arguments stay as typed.
             app(prog_name="unstuck", windows_expand_args=False)
-    except SystemExit as left:
-        if isinstance(left.__context__, BrokenPipeError):  # a reader has seen enough of the help
-            raise SystemExit(0) from None
-        raise
     except UnwritableError as error:
         say(str(error))
         raise SystemExit(UNUSABLE) from None

@@ -45,6 +45,7 @@ from unstuck.schema.signals import (
 from unstuck.words import number, percent
 
 HEALTHY = 1e-3
+USUAL_MOMENTUM = 0.9
 POSSIBLE = 0.45  # large updates in a run that failed, and no sign of overshooting
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 LARGE = Threshold(
@@ -213,6 +214,9 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
                      f"the loss started at {number(before)} and ended at {end}"),
         ),
         remedies=_remedies(optimizer, size),
+        # Momentum lengthens the steps as well.
+        one_of=("momentum-too-high",) if strength <= POSSIBLE and optimizer is not None and (
+            optimizer.momentum or 0.0) > USUAL_MOMENTUM else (),
         separated_by=None if strength > POSSIBLE else Experiment(
             "run again with a tenth of the learning rate: if the training loss then falls further, "
             "the cause is learning-rate-too-high",
