@@ -17,7 +17,7 @@ from unstuck.commands.trying import (
     Bench,
     TryingCommand,
     bench,
-    estimate,
+    planned,
     progress,
     recorded,
     trial_options,
@@ -70,9 +70,9 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
             put_json(schema.to_text(ready.control.diagnosis), json_file)
         put("unstuck: nothing to fix: the network learns, and no problem was found", ready.file)
         return FIXED
-    estimate(ready)
+    first = planned(ready)
     with progress(ready.race):
-        found = repair(ready.race, ready.control, ready.texts.index)
+        found = repair(ready.race, ready.control, ready.texts.index, first)
     spent = ready.race.clock.seconds - ready.race.clock.left
     diagnosis = with_trials(found, ready.root, spent)
     if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):

@@ -6,7 +6,7 @@ import click
 
 from unstuck.arguments import UNUSABLE, check_json, put_json, refuse
 from unstuck.clean import clean, put
-from unstuck.commands.trying import TryingCommand, bench, estimate, progress, trial_options
+from unstuck.commands.trying import TryingCommand, bench, planned, progress, trial_options
 
 PROVEN, NOT_PROVEN = 0, 1
 
@@ -39,9 +39,9 @@ def prove(
             put("unstuck: nothing to prove: the network learns, and no problem was found",
                 ready.file)
             raise click.exceptions.Exit(PROVEN)
-        estimate(ready)
+        first = planned(ready)
         with progress(ready.race):
-            found = repair(ready.race, ready.control, ready.texts.index, rounds=1)
+            found = repair(ready.race, ready.control, ready.texts.index, first, rounds=1)
         spent = ready.race.clock.seconds - ready.race.clock.left
         diagnosis = with_trials(found, ready.root, spent)
         if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):

@@ -21,10 +21,11 @@ from unstuck.words import number
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
+    from unstuck.repair.program import Loaded
     from unstuck.settings import Settings
     from unstuck.trials.laboratory import Laboratory
+    from unstuck.trials.plan import Plan
     from unstuck.trials.race import Race
-    from unstuck.trials.subject import Texts
     from unstuck.trials.verdict import Run
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
@@ -90,7 +91,7 @@ class Bench:
 
     race: Race
     control: Run
-    texts: Texts
+    texts: Loaded
     file: IO[str]
     root: str
 
@@ -145,7 +146,7 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool
             raise click.exceptions.Exit(130) from None
 
 
-def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Texts, budget: float,
+def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Loaded, budget: float,
            jobs: int, file: IO[str]) -> Bench:
     from unstuck.schema.facts.run import EndKind
     from unstuck.trials.race import Clock, Race
@@ -217,13 +218,13 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def estimate(ready: Bench) -> None:
-    """Says before the start if not all that could be tried fits into the budget."""
+def planned(ready: Bench) -> Plan:
+    """What there is to try. Says before the start if not all of it fits into the budget."""
     from unstuck.trials.plan import plan
 
     control = ready.control
-    if control.diagnosis is None or control.record is None:
-        return
+    assert control.diagnosis is not None
+    assert control.record is not None
     made = plan(control.diagnosis, control.record, ready.texts.index)
     first = sum(each.cost for each in made.candidates if not each.place[0] and not each.place[-1])
     needed = ready.race.length * (first + _CONFIRMING) / ready.race.jobs
@@ -231,6 +232,7 @@ def estimate(ready: Bench) -> None:
         say(f"trying everything may take {number(round(needed))} s, and the budget is "
             f"{number(round(ready.race.clock.seconds))} s, so some of it will not be tried; a "
             "larger --budget allows more")
+    return made
 
 
 @contextlib.contextmanager

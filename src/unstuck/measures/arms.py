@@ -15,10 +15,9 @@ USUAL_MOMENTUM = 0.9
 def learning_rate(view: View, factor: float, means: str) -> Arm:
     """The program with `factor` times the learning rate of its main optimizer."""
     optimizer = main_optimizer(view)
-    known = optimizer is not None and optimizer.learning_rate
-    edits = rates(optimizer, [factor * optimizer.learning_rate]) if (
-        known and optimizer and optimizer.learning_rate) else ()
-    return Arm(edits[:1], means, f"{times(factor)} the learning rate")
+    edits = () if optimizer is None or not optimizer.learning_rate else rates(
+        optimizer, [factor * optimizer.learning_rate])
+    return Arm(edits, means, f"{times(factor)} the learning rate")
 
 
 def momentum(view: View, means: str) -> Arm:

@@ -34,6 +34,7 @@ from unstuck.schema.signals import (
     StepSignal,
 )
 from unstuck.torch_api import BATCH_NORM
+from unstuck.words import number
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this counts for nothing
@@ -269,6 +270,13 @@ def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
 def typed(value: float) -> float:
     """A number of one digit, as one would type it: 0.003 for 0.0032."""
     return float(format(value, ".1g"))
+
+
+def rate_of(optimizer: Optimizer | None) -> str:
+    """The learning rate behind "the learning rate", empty if it is not known: " of 0.05"."""
+    if optimizer is None or optimizer.learning_rate is None:
+        return ""
+    return f" of {number(optimizer.learning_rate)}"
 
 
 def rates(optimizer: Optimizer, values: Iterable[float]) -> tuple[Edit, ...]:

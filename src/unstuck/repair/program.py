@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,23 +24,29 @@ class Loaded:
     refused: Mapping[str, str]
 
 
-def load(record: Record) -> Loaded:
-    """Reads the user's files that the record names. What has changed since it ran is left out."""
+def load(record: Record, others: Iterable[str] = ()) -> Loaded:
+    """Reads the user's files that the record names. What has changed since it ran is left out.
+
+    Args:
+        record: of a watched run.
+        others: files to read beside those, whatever they were when it ran.
+    """
     files: dict[str, FileText] = {}
     refused: dict[str, str] = {}
     sources: list[Source] = []
     changed: list[str] = []
-    for fact in record.facts(UserFile):
+    digests = {fact.name: fact.digest for fact in record.facts(UserFile)}
+    for name in dict.fromkeys((*digests, *others)):
         try:
-            found = read(Path(fact.name))
-            if found.digest != fact.digest:
-                changed.append(fact.name)
-                refused[fact.name] = f"{fact.name} has changed since it ran"
+            found = read(Path(name))
+            if digests.get(name, found.digest) != found.digest:
+                changed.append(name)
+                refused[name] = f"{name} has changed since it ran"
                 continue
-            sources.append(Source(fact.name, found.text))
-            files[fact.name] = found
-        except (Unusable, Unparsable) as error:
-            refused[fact.name] = str(error)
+            sources.append(Source(name, found.text))
+            files[name] = found
+        except (Unusable, Unparsable, OSError) as error:
+            refused[name] = str(error)
     program = record.fact(Program)
     argv = program.argv if program is not None else ()
     return Loaded(Index(sources, argv, changed=changed), files, refused)

@@ -49,12 +49,10 @@ class Library:
             ctypes.c_uint(_AT_RECURSIVE if whether else 0), ctypes.byref(attributes),
             ctypes.c_size_t(ctypes.sizeof(attributes))), f"mount_setattr {folder}")
 
-    def die_with_parent(self, parent: int) -> None:
+    def die_with_parent(self) -> None:
         """Has this process killed as soon as its parent is no more."""
         arguments = [ctypes.c_ulong(n) for n in (_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)]
         self._check(self._c.prctl(*arguments), "prctl")
-        if parent and os.getppid() != parent:  # it has ended in the meantime
-            os._exit(1)
 
     def drop_capabilities(self) -> None:
         """Gives up what a process may do in namespaces of its own, as its user could not before."""

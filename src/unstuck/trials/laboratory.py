@@ -106,7 +106,6 @@ class Laboratory:
         self.scratch = view.scratch_folder(_covered(subject))
         self._running: dict[str, tuple[Trial, Path]] = {}
         self._buffer = b""
-        self._ready = False
         flags = interpreter_flags()
         self._errors = self.scratch / "errors"
         with self._errors.open("wb") as errors:
@@ -163,7 +162,6 @@ class Laboratory:
                 return None
             if "ready" not in answer:
                 return self._ended(answer)
-            self._ready = True
 
     def run(self, trials: Sequence[Trial], jobs: int = 1) -> list[Ended]:
         """Runs trials, so many at a time; in their order."""

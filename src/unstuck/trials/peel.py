@@ -59,8 +59,18 @@ class Repair:
         return unified_diff(Overlay(patches, self.texts), self.index, root)
 
 
-def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) -> Repair:
-    """Tries changes until the program is healthy, nothing helps any more, or time is up."""
+def repair(
+    race: Race, control: Run, index: Index, first: Plan | None = None, rounds: int = MOST_ROUNDS
+) -> Repair:
+    """Tries changes until the program is healthy, nothing helps any more, or time is up.
+
+    Args:
+        race: carries out the trials.
+        control: the program as it is.
+        index: its texts.
+        first: what there is to try on it, if that is known already.
+        rounds: how many faults are peeled off at most.
+    """
     found = Repair(control, control, index)
     texts_before: list[dict[str, str]] = []
     now = index
@@ -69,7 +79,8 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
         assert found.run.record is not None
         if found.kept and not _counts(found.run):
             break
-        made = plan(found.run.diagnosis, found.run.record, now, bool(found.kept))
+        made = first if first is not None and not found.plans else plan(
+            found.run.diagnosis, found.run.record, now, bool(found.kept))
         found.plans.append(made)
         tried = race.screen(found.run, made, found.texts)
         found.tried += tried
@@ -88,7 +99,7 @@ def repair(race: Race, control: Run, index: Index, rounds: int = MOST_ROUNDS) ->
         _drop(race, found, texts_before)
     if found.kept:
         found.confirmed = race.confirm(
-            found.kept[0].candidate.cause, control, found.run, {}, found.texts)
+            found.kept[0].candidate.cause, control, found.run, found.texts)
     return found
 
 

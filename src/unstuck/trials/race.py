@@ -71,7 +71,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Race:
-    """The trials of one program in one laboratory. `texts` lie over the user's in every run."""
+    """The trials of one program in one laboratory."""
 
     laboratory: Laboratory
     wishes: Settings
@@ -81,11 +81,11 @@ class Race:
     length: float = 0.0  # seconds of one run, as the control took
     runs: int = 0
 
-    def control(self, texts: Mapping[str, str] | None = None, shift: int = 0) -> Run:
+    def control(self) -> Run:
         """The program as it is."""
         self.say("running the program as it is")
         began = time.monotonic()
-        run = self._read(self.laboratory.run([Trial(texts or {}, shift)])[0])
+        run = self._read(self.laboratory.run([Trial()])[0])
         self.length = max(self.length, run.ended.seconds or time.monotonic() - began)
         return run
 
@@ -127,8 +127,8 @@ class Race:
             if judgement.verdict is not TrialVerdict.VOID:
                 finished.add(candidate.next_form)  # other forms would say the same
 
-    def confirm(self, cause: str, control: Run, treated: Run, base: Mapping[str, str],
-                texts: Mapping[str, str]) -> Confirmed | None:
+    def confirm(self, cause: str, control: Run, treated: Run, texts: Mapping[str, str]
+                ) -> Confirmed | None:
         """Control and treated on fresh seeds, beside the first; None if there is no time."""
         seeds = [shift for number, shift in enumerate(FRESH)
                  if self.affordable(2.0 * (number + 1))]
@@ -136,7 +136,7 @@ class Race:
             return None
         self.say("confirming on fresh seeds")
         trials = [Trial(each, shift, seconds=self._patience(1.0))
-                  for shift in seeds for each in (base, {**base, **texts})]
+                  for shift in seeds for each in ({}, texts)]
         runs = [self._read(ended) for ended in self.laboratory.run(trials, self.jobs)]
         controls, treateds = [control, *runs[::2]], [treated, *runs[1::2]]
         judgements = tuple(judge(cause, before, after)  # on equal seeds, so nothing else differs

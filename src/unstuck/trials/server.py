@@ -35,7 +35,7 @@ def main() -> list[str] | None:
     from unstuck.trials.kernel import Library
 
     with contextlib.suppress(OSError):
-        Library().die_with_parent(0)
+        Library().die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
     for name in (*_OURS, *json.loads(requests.readline())["preload"]):
         # A library that cannot be loaded is the program's own affair, later.
@@ -65,7 +65,7 @@ def _guard(request: dict[str, Any], answers: int) -> list[str] | None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setpgid(0, 0)
     with contextlib.suppress(OSError):
-        Library().die_with_parent(0)
+        Library().die_with_parent()
     answer: dict[str, Any] = {"id": request["id"], "status": None, "signal": None, "hung": False,
                               "no_view": None, "copied": False, "seconds": 0.0, "processor": 0.0}
     began = time.monotonic()
@@ -114,7 +114,7 @@ def _first(request: dict[str, Any], telling: int, in_view: bool) -> list[str] | 
 
     os.setpgid(0, 0)
     with contextlib.suppress(OSError):
-        Library().die_with_parent(0)
+        Library().die_with_parent()
     if in_view:
         view.settle_first()
     program = os.fork()

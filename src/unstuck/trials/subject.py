@@ -7,13 +7,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.reading import Unusable
 from unstuck.record.reader import Record
-from unstuck.repair.disk import FileText, read
-from unstuck.repair.index import Index
+from unstuck.repair.disk import read
+from unstuck.repair.program import Loaded, load
 from unstuck.repair.text import Source, Unparsable
 from unstuck.schema.facts.files import Answers, UserFile
 from unstuck.schema.facts.models import Model
@@ -28,16 +27,8 @@ class Untriable(Exception):
     """The program cannot be started again; the message is one sentence for a user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of the program as they are on the disk, and as `repair` reads them."""
-
-    files: dict[str, FileText]
-    index: Index
-
-
-def subject_of(record: Record, working_folder: str | None = None) -> tuple[Subject, Texts]:
-    """The program of a record.
+def subject_of(record: Record, working_folder: str | None = None) -> tuple[Subject, Loaded]:
+    """The program of a record, and its texts.
 
     Args:
         record: of a watched run.
@@ -54,28 +45,18 @@ def subject_of(record: Record, working_folder: str | None = None) -> tuple[Subje
     named = {each.name: each for each in record.facts(UserFile) if os.path.isabs(each.name)}
     folder = working_folder or _started_in(record, target)
     main = _main_file(target, folder, named.values())
-    files: dict[str, FileText] = {}
-    for name in named or _followed(main, os.path.dirname(main)):
-        try:
-            found = read(Path(name))
-        except (Unusable, OSError) as error:
-            raise Untriable(f"a file of the program cannot be read: {error}") from None
-        known = named.get(name)
-        if known is not None and known.digest != found.digest:
-            raise Untriable(f"{name} has changed since it ran: run the program again")
-        files[name] = found
-    sources = []
-    for name, text in files.items():
-        try:
-            sources.append(Source(name, text.text))
-        except Unparsable as error:
-            raise Untriable(f"{error}") from None
+    texts = load(record, () if named else _followed(main, os.path.dirname(main)))
+    for name, why in texts.refused.items():
+        if name in texts.index.changed:
+            raise Untriable(f"{why}: run the program again")
+        if os.path.isabs(name):
+            raise Untriable(f"a file of the program cannot be read: {why}")
     answers = record.fact(Answers)
     top = _top(target, main)
     subject = Subject(
         target, folder, top, answers.lines if answers is not None and answers.whole else None,
-        tuple(libraries(sources, (top, folder))))
-    return subject, Texts(files, Index(sources, target))
+        tuple(libraries(texts.index.sources.values(), (top, folder))))
+    return subject, texts
 
 
 def guessed(target: tuple[str, ...], working_folder: str) -> Subject:

@@ -9,6 +9,7 @@ import numpy as np
 
 from unstuck.curves.statistics import smooth
 from unstuck.measures import arms
+from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
     Updates,
     constant_loss,
@@ -19,6 +20,7 @@ from unstuck.measures.basics import (
     loss_points,
     optimizer_of,
     rate_code,
+    rate_of,
     rates,
     thinned,
     train_loss_at_the_end,
@@ -45,7 +47,6 @@ from unstuck.schema.signals import (
 from unstuck.words import number, percent
 
 HEALTHY = 1e-3
-USUAL_MOMENTUM = 0.9
 POSSIBLE = 0.45  # large updates in a run that failed, and no sign of overshooting
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 LARGE = Threshold(
@@ -194,12 +195,10 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     loss_steps, losses = loss_points(view)
     before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
     end = number(loss_ends_at(view))
-    rate = "" if optimizer is None or optimizer.learning_rate is None else (
-        f" of {number(optimizer.learning_rate)}")
     return Present(
         strength=strength,
-        title=f"the learning rate{rate} is too high: one update is {percent(size)} as large as "
-        f"the weights, and the loss went from {number(before)} to {end}",
+        title=f"the learning rate{rate_of(optimizer)} is too high: one update is {percent(size)} "
+        f"as large as the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,
         location=optimizer.location if optimizer is not None else None,
         label=f"one update is {percent(size)} as large as the weights (usual: about "

@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
     nan_median,
     optimizer_of,
     rate_code,
+    rate_of,
     rates,
     thinned,
     typed,
@@ -156,16 +157,14 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
     learned = "" if skill is None or skill >= POOR_SKILL else (
         f", and the loss ends {percent(skill)} below that of a constant prediction" if skill > 0
         else ", and the loss ends no lower than that of a constant prediction")
-    rate = "" if optimizer is None or optimizer.learning_rate is None else (
-        f" of {number(optimizer.learning_rate)}")
     return Present(
         strength=strength,
-        title=f"the learning rate{rate} is too low: over all {count(view.record.steps, 'step')} "
-        f"the weights can change by at most {percent(far)}{learned}",
+        title=f"the learning rate{rate_of(optimizer)} is too low: over all "
+        f"{count(view.record.steps, 'step')} the weights can change by at most "
+        f"{percent(far)}{learned}",
         since_step=0,
         location=optimizer.location if optimizer is not None else None,
-        label=f"one update changes the weights by {percent(fastest)} (usual: about "
-        f"{percent(HEALTHY)})",
+        label=_label(fastest),
         evidence=(
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
                      "updates are too small: even in the fastest weight matrix the typical one is "
@@ -178,22 +177,23 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
     )
 
 
+def _label(fastest: float) -> str:
+    return f"one update changes the weights by {percent(fastest)} (usual: about {percent(HEALTHY)})"
+
+
 def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Verdict:
     """The slope is as steep as ever: larger steps may do, or more of them."""
     optimizer = optimizer_of(view, updates.names)
     loss_steps, losses = loss_points(view)
-    rate = "" if optimizer is None or optimizer.learning_rate is None else (
-        f" of {number(optimizer.learning_rate)}")
     series = max(view[GRADIENT_PRODUCT].values(), key=len)
     return Present(
         strength=0.45,
-        title=f"the learning rate{rate} is too low for {count(view.record.steps, 'step')}: the "
-        "gradient that successive batches have in common is still "
-        f"{percent(math.sqrt(left.share))} as strong as at the start",
+        title=f"the learning rate{rate_of(optimizer)} is too low for "
+        f"{count(view.record.steps, 'step')}: the gradient that successive batches have in common "
+        f"is still {percent(math.sqrt(left.share))} as strong as at the start",
         since_step=0,
         location=optimizer.location if optimizer is not None else None,
-        label=f"one update changes the weights by {percent(fastest)} (usual: about "
-        f"{percent(HEALTHY)})",
+        label=_label(fastest),
         evidence=(
             drawn(GRADIENT_PRODUCT, "", series, None,
                   "successive gradients point the same way until the end, so the weights are still "

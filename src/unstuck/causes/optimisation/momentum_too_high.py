@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.curves.statistics import smooth
 from unstuck.measures import arms
+from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import drawn, failed, learned_little, loss_points
 from unstuck.measures.steps import main_optimizer, paired
 from unstuck.measures.view import Threshold, View
@@ -21,8 +22,8 @@ from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unkn
 from unstuck.schema.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
 from unstuck.words import number, times
 
-USUAL = 0.9
-BUILT_UP = math.ceil(1 / (1 - USUAL))  # steps; the usual momentum adds up as many gradients
+# Steps; the usual momentum adds up as many gradients.
+BUILT_UP = math.ceil(1 / (1 - USUAL_MOMENTUM))
 FEWEST = 3  # sampled steps between
 ADDED = Threshold(
     "steps-over-gradients", 10.0,
@@ -55,9 +56,9 @@ def _detect(view: View) -> Verdict:
     optimizer = main_optimizer(view)
     if optimizer is None or optimizer.momentum is None or not optimizer.learning_rate:
         return Absent("no optimizer has a known momentum")
-    if not optimizer.momentum > USUAL:
+    if not optimizer.momentum > USUAL_MOMENTUM:
         return Absent(f"the momentum of {optimizer.name} is {number(optimizer.momentum)}, not more "
-                      f"than the usual {number(USUAL)}")
+                      f"than the usual {number(USUAL_MOMENTUM)}")
     diverged = view.outcome.kind is OutcomeKind.DIVERGED
     if not (diverged or learned_little(view.outcome)):
         return Absent("the loss fell well, so the run tolerates its momentum")
@@ -86,7 +87,7 @@ def _detect(view: View) -> Verdict:
     sure = factor >= view.limit(ADDED)
     added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
     steps, points = loss_points(view)
-    lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL, 0.0))
+    lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))
     return Present(
         strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6,
         title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
@@ -94,7 +95,7 @@ def _detect(view: View) -> Verdict:
         f"its starting value by step {number(end)}",
         since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
         location=optimizer.location,
-        label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL))})",
+        label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL_MOMENTUM))})",
         evidence=(
             drawn(UPDATE_NORM, "", added, view.limit(ADDED if sure else SOME),
                   f"steps are {times(factor)} as long as without momentum (a momentum of 0.9 makes "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
+from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import loss_ends_at, loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import agreement_evidence, main_optimizer
@@ -26,7 +27,6 @@ GAIN = Threshold(
     "many as the present one, or there is too little to gain.",
     "Sutskever et al. 2013; PyTorch's SGD has no momentum by default",
 )
-USUAL = 0.9
 
 
 def _detect(view: View) -> Verdict:
@@ -34,7 +34,7 @@ def _detect(view: View) -> Verdict:
     if optimizer is None or optimizer.momentum is None:
         return Unknown("the program's optimizer has no known momentum",
                        ("a run with torch.optim.SGD",))
-    gain = (1 - optimizer.momentum) / (1 - USUAL)
+    gain = (1 - optimizer.momentum) / (1 - USUAL_MOMENTUM)
     if not gain >= view.limit(GAIN):
         return Absent(f"the momentum of {optimizer.name} is already {number(optimizer.momentum)}")
     found = slow(view)
@@ -53,7 +53,7 @@ def _detect(view: View) -> Verdict:
                  f"the loss ends at {number(loss_ends_at(view))}, well above what the run could "
                  "reach"),
     )
-    add = (OptimizerArgument(optimizer.name, "momentum", USUAL),)
+    add = (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
         title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients "
