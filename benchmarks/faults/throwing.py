@@ -186,7 +186,9 @@ def prepare(
 def child(program: str, record: Path) -> Callable[[], object]:
     """What runs a program as the child process of `unstuck run` does."""
     from unstuck.observe.program import Child, Parent
+    from unstuck.record import writer
 
+    writer.FLUSH_SECONDS = -1.0  # at each step: no clock decides which points a run comes to
     record.mkdir()
     config = {"folder": str(record), "max_steps": None, "overhead": 1.0, "program_text": True}
     messages = os.open(MESSAGES, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
