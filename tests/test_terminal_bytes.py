@@ -305,7 +305,6 @@ WRITERS = {
     "report/schema.py": {"print"},  # python -m unstuck.report.schema
     "arguments.py": {"echo"},  # JSON, whose text is clean by itself
     "observe/samples/ending.py": {"print"},  # words of our own
-    "trials/laboratory.py": {"write"},  # to the pipe of a process of ours
     "observe/program.py": {"write"},  # cleans by itself, for it may import nothing
 }
 

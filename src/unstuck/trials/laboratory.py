@@ -113,6 +113,9 @@ class Laboratory:
                 [sys.executable, *flags, server.__file__], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
                 env={**os.environ, **QUIET, "UNSTUCK_DEBUG": ""})
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
         try:
             self._send({"preload": list(subject.libraries)})
         except BaseException:
@@ -179,26 +182,23 @@ class Laboratory:
         with contextlib.suppress(OSError):
             self._process.kill()  # whose end the kernel makes the end of all trials
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        for stream in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                stream.close()
         _await_processes(self.scratch)
         with contextlib.suppress(OSError):
             view.remove(self.scratch)
 
     # The pipes -----------------------------------------------------------------------------------
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+            self._requests.write(json.dumps(message).encode() + b"\n")
+            self._requests.flush()
         except OSError:
             raise LostServer("the process that trials start from has ended") from None
 
     def _receive(self, timeout: float | None) -> dict[str, Any] | None:
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
+        descriptor = self._answers.fileno()
         while b"\n" not in self._buffer:
             if not select.select([descriptor], [], [], timeout)[0]:
                 return None
