@@ -46,10 +46,10 @@ def test_a_run_that_ended_on_its_way_is_told_so(tmp_path: Path, rate: float, epo
 
 def test_a_suspect_is_only_possible_and_says_what_would_tell(tmp_path: Path) -> None:
     first = trained(tmp_path, 0.01, 2).counted()[0]
-    if first.confidence is Confidence.POSSIBLE:
-        assert first.severity is Severity.WARNING
-        assert first.separated_by is not None
-        assert first.separated_by.arms
+    assert first.confidence is Confidence.POSSIBLE
+    assert first.severity is Severity.WARNING
+    assert first.separated_by is not None
+    assert first.separated_by.arms
 
 
 def test_a_run_that_learned_is_not_accused(tmp_path: Path) -> None:

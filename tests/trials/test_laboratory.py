@@ -63,8 +63,8 @@ def main():
     Path(tempfile.gettempdir(), "left.txt").write_text("hello")
     Path("data.txt").unlink()
     (Path("folder") / "inner.txt").rename("moved.txt")
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
-                     start_new_session=True)
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)",
+                      tempfile.gettempdir()], start_new_session=True)
     print(name, RATE, Path("moved.txt").read_text(), loss.item())
 
 
@@ -137,7 +137,7 @@ def test_what_a_program_writes_stays_in_its_trial(
         assert optimizer.learning_rate == float(rate)
     assert snapshot(tmp_path) == before
     assert Path("/proc/mounts").read_text() == mounts
-    assert not _processes_with("time.sleep(600)")
+    assert not _processes_with(str(tmp_path))
 
 
 def _processes_with(text: str) -> list[str]:

@@ -79,7 +79,10 @@ def test_the_yardstick_is_a_skill_of_both_data() -> None:
     sick, well = run("loss-sign", "sick"), run("loss-sign", "well")
     assert sick.record is not None
     assert well.record is not None
-    before, after = measure(sick.record), measure(well.record)
+    assert sick.diagnosis is not None
+    assert well.diagnosis is not None
+    before = measure(sick.record, sick.diagnosis.outcome)
+    after = measure(well.record, well.diagnosis.outcome)
     assert before.training is not None
     assert after.training is not None
     assert before.training < 0 < after.training <= 1

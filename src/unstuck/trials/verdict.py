@@ -74,7 +74,8 @@ def read(ended: Ended, wishes: Settings) -> Run:
         record = read_record(Path(ended.record))
     except UnusableRecord:
         return Run(ended, None, None, None)
-    return Run(ended, record, diagnose(record, wishes.thresholds, wishes.ignore), measure(record))
+    diagnosis = diagnose(record, wishes.thresholds, wishes.ignore)
+    return Run(ended, record, diagnosis, measure(record, diagnosis.outcome))
 
 
 def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),

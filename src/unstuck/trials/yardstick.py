@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.outcome import judge
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
-from unstuck.schema.findings import OutcomeKind
+from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS, StepSignal
 
 CONSTANT = "a constant prediction"
@@ -50,9 +49,8 @@ class Yardstick:
 
 
 @np.errstate(all="ignore")
-def measure(record: Record) -> Yardstick:
-    """The yardstick of a record."""
-    outcome = judge(record)
+def measure(record: Record, outcome: Outcome) -> Yardstick:
+    """The yardstick of a record with this outcome."""
     constant = _last(record, CONSTANT_LOSS, 1)
     against = CONSTANT
     if not constant or constant <= 0:
