@@ -26,6 +26,7 @@ ENDS = {
     "raise chained": "try:\n    {}['a']\nexcept KeyError as e:\n    raise ValueError('é') from e",
     "group": "raise ExceptionGroup('both', [ValueError(1), TypeError(2)])",
     "bad str": "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E",
+    "own cause": "class E(Exception):\n    __cause__ = property(lambda self: 1 / 0)\nraise E",
     "syntax error": "x = 1\ny = = 2\n",
     "own excepthook": """
         import sys, traceback as t

@@ -336,18 +336,18 @@ def _described(error: BaseException) -> str:
 def _without_our_frames(hook: Callable[..., Any]) -> Callable[..., Any]:
     """An excepthook that shows the traceback which the program would have had alone."""
 
-    def excepthook(
-        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> Any:
+    def excepthook(kind: Any, error: BaseException, traceback: TracebackType | None) -> Any:
         seen: set[int] = set()
         chain: list[BaseException | None] = [error]
-        while chain:
-            link = chain.pop()
-            if link is None or id(link) in seen:
-                continue
-            seen.add(id(link))
-            link.__traceback__ = _clean(traceback if link is error else link.__traceback__)
-            chain += [link.__cause__, link.__context__]
+        try:
+            while chain:
+                link = chain.pop()
+                if link is not None and id(link) not in seen:
+                    seen.add(id(link))
+                    link.__traceback__ = _clean(traceback if link is error else link.__traceback__)
+                    chain += [link.__cause__, link.__context__]
+        except Exception:  # the error's own attributes may raise
+            return hook(kind, error, traceback)
         return hook(kind, error, error.__traceback__)
 
     return excepthook

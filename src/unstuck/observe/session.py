@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +52,18 @@ class AlreadyWatching(RuntimeError):
     """A second watching was asked for inside a first one."""
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """What we import and write sets off no collection: each walks all that torch is made of."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Session:
     """One watching of this process, from `start` to `finish`."""
 
@@ -59,6 +73,7 @@ class Session:
         self.sites = sites
 
     @classmethod
+    @_without_collections()
     def start(cls, options: Options) -> Session:
         """Installs the hooks on torch, which is imported here if it is not yet.
 
@@ -97,6 +112,7 @@ class Session:
         """Whether training was ended by --max-steps."""
         return bool(self._watcher.stop.told)
 
+    @_without_collections()
     def finish(self, end: End) -> None:
         """Removes the hooks and writes how the run ended. Later calls do nothing."""
         if not self._finished:

@@ -68,15 +68,17 @@ def dependence(
     # Side by side, so that each learner is read once: the targets as they are, then permuted.
     orders = [np.arange(len(wanted)), *(
         generator.permutation(len(wanted)) for _ in range(PERMUTATIONS))]
-    all_of_them = np.concatenate([wanted[order] for order in orders], 1)
+    # In single precision: half the work, and a permutation test asks for no more.
+    all_of_them = np.concatenate([wanted[order] for order in orders], 1, dtype=np.float32)
     single = [
-        np.abs(_single(view) @ all_of_them).max(0, initial=0.0).reshape(len(orders), -1).max(1)
+        np.abs(_single(view).astype(np.float32) @ all_of_them)
+        .max(0, initial=0.0).reshape(len(orders), -1).max(1)
         for view in features]
     told = []
     for learner in found:
-        given = learner @ all_of_them
+        given = learner.astype(np.float32) @ all_of_them
         given *= all_of_them
-        told.append(given.sum(0).reshape(len(orders), -1).sum(1))
+        told.append(given.sum(0, dtype=np.float64).reshape(len(orders), -1).sum(1))
     if not told:
         return None
     values = np.stack([*told, *single], 1)
