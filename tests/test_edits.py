@@ -50,6 +50,7 @@ EDITS = [
     edits.CallStep("SGD"),
     edits.SwitchMode("train", None),
     edits.SwitchMode("eval", None),
+    edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),

@@ -118,6 +118,9 @@ INITIALISERS = (
     "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
     "sparse_",
 )
+# Functions of (input, p, training, inplace), which the layers of dropout call.
+DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
+            "feature_alpha_dropout")
 # The schedulers that have a `step` of their own.
 SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
               "CosineAnnealingWarmRestarts")

@@ -59,6 +59,9 @@ class Events:
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module within a model was called; if sampled."""
 
+    def dropped(self, share: Any) -> None:
+        """A call without gradients drops this share of a tensor."""
+
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """A model was called from outside any other module."""
 

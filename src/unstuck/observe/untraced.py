@@ -15,8 +15,8 @@ from typing import Any
 from unstuck.observe.source.sites import OWN_FOLDER
 
 # Modules whose frames come first.
-_BORDER = ("calls", "fast_path", "guard", "hooks.backward", "hooks.initialisers", "hooks.losses",
-           "hooks.modules", "hooks.optimizers", "hooks.taps", "recursion", "stop")
+_BORDER = ("calls", "fast_path", "guard", "hooks.backward", "hooks.dropout", "hooks.initialisers",
+           "hooks.losses", "hooks.modules", "hooks.optimizers", "hooks.taps", "recursion", "stop")
 
 
 def spare_compiler() -> Callable[[Any], Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
-from unstuck.schema.edits import Remedy, Safety, SwitchMode
+from unstuck.schema.edits import FollowMode, Remedy, Safety, SwitchMode
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
@@ -56,7 +56,36 @@ def _detect(view: View) -> Verdict:
     passes = [p for p in view.record.facts(HeldOutPass) if set(p.layers) & set(guilty)]
     if not passes:
         return Unknown("the line of the validation is not known", ("a validation loss",))
-    return _present(view, guilty, max(passes, key=lambda p: p.scored))
+    found = max(passes, key=lambda p: p.scored)
+    if not found.anew:
+        return _present(view, guilty, found)
+    return _dropped(view, [p for p in passes if p.anew])
+
+
+def _dropped(view: View, passes: Sequence[HeldOutPass]) -> Present:
+    """Dropout that is no layer of the model: made in the forward pass, or called as a function."""
+    (name,) = passes[0].layers
+    places = tuple(p.location for p in passes if p.location is not None)
+    series = view[TRAIN_IN_VALIDATION][name].finite
+    steps, values = thinned(series.steps, series.values)
+    wrong = int((series.values > 0).sum())
+    return Present(
+        strength=0.95, certain=True,
+        title=f"{wrong:,} of {count(len(series), 'validation')} ran with active dropout, although "
+        "the model was in eval mode",
+        since_step=int(series.steps[series.values > 0][0]),
+        location=passes[0].location,
+        label="this dropout does not follow the mode of the model",
+        evidence=(
+            Evidence(TRAIN_IN_VALIDATION.name, name, steps, values, 0.0,
+                     f"the {name} was active in {wrong:,} of {count(len(series), 'pass')} over "
+                     "held-out data (healthy: in none)"),
+        ),
+        remedies=(
+            Remedy("follow the mode", Safety.SAFE, (FollowMode(places),),
+                   advice="create the dropout layer in __init__, or pass training=self.training"),
+        ),
+    )
 
 
 def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Present:
@@ -103,8 +132,10 @@ CAUSE = Cause(
         "whose loss never reaches backward(). In each validation, unstuck reads the mode of every "
         "dropout and batch normalisation layer. A batch that goes through the model three times "
         "or more does not count, because it is averaged on purpose (Monte Carlo dropout). Metrics "
-        "on training samples do not count either.",
-        limitations="Dropout that is called as a function is not seen. A pass without a loss "
+        "on training samples do not count either. Where the model is in eval mode, unstuck also "
+        "notes each call of torch's dropout functions that still drops units.",
+        limitations="Dropout inside an attention function, and dropout written by hand, is not "
+        "seen. A pass without a loss "
         "counts only if the program has one model and such passes are rare, because generators "
         "and agents produce their samples in train mode on purpose.",
         references=(

@@ -6,6 +6,7 @@ Every event goes through one border that lets no error of ours reach the program
 from __future__ import annotations
 
 from unstuck.observe.hooks.backward import BackwardHooks
+from unstuck.observe.hooks.dropout import DropoutHooks
 from unstuck.observe.hooks.initialisers import InitialiserHooks
 from unstuck.observe.hooks.loaders import LoaderHooks
 from unstuck.observe.hooks.losses import LossHooks
@@ -13,7 +14,8 @@ from unstuck.observe.hooks.modules import ModuleHooks
 from unstuck.observe.hooks.optimizers import OptimizerHooks
 from unstuck.observe.hooks.taps import Taps
 
-KINDS = (ModuleHooks, OptimizerHooks, LoaderHooks, BackwardHooks, LossHooks, InitialiserHooks)
+KINDS = (ModuleHooks, OptimizerHooks, LoaderHooks, BackwardHooks, LossHooks, InitialiserHooks,
+         DropoutHooks)
 
 
 def install(taps: Taps) -> None:

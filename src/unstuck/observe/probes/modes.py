@@ -21,6 +21,7 @@ from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
 MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th
 MOST_BATCHES = 10_000  # that are counted
+MOST_DROPPED = 16  # places in one call that drop units
 MOST_WAITING = 64  # passes with gradients on that may turn out to be validations
 REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
 RARE = 5  # steps between two passes that learn nothing, if they are validations
@@ -48,6 +49,7 @@ class Forward:
     sample: float  # hash of the first sample
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
+    dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class ModeProbe(Probe):
         self._last_pass: int | None = None
         self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
         self._last: Forward | None = None
+        self._dropped: dict[str, Site] = {}  # in the call under way
 
     def evaluation_mode(self, module: nn.Module) -> None:
         """Notes where."""
@@ -145,9 +148,17 @@ class ModeProbe(Probe):
         self._step = _Step()
 
     # Validation in train mode -------------------------------------------------------------------
+    def dropped(self, share: Any) -> None:
+        """Notes where."""
+        site = self._sites.here() if len(self._dropped) < MOST_DROPPED and share > 0 else None
+        location = self._sites.location(site)
+        if site is not None and location is not None:
+            self._dropped[f"dropout at line {location.line}"] = site
+
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Notes the modes of a pass over a batch that was hashed."""
         self._last = None
+        dropped, self._dropped = self._dropped, {}
         batch, step = self._samples.batch, self._moment.step
         if batch is None:
             return
@@ -170,7 +181,12 @@ class ModeProbe(Probe):
             self._counts[sample] = self._counts.get(sample, 0) + 1
         if len(self._waiting) >= MOST_PASSES:
             return
-        self._last = Forward(weakref.ref(module), self._sites.here(), sample, self._modes(module))
+        modes = self._modes(module)
+        if any(modes.values()):
+            dropped = {}  # their modes tell
+        self._last = Forward(weakref.ref(module), self._sites.here(), sample,
+                             modes | dict.fromkeys(dropped, True),
+                             dropped={} if module.training else dropped)
         self._waiting.append(self._last)
 
     def quiet_call(self) -> None:
@@ -235,11 +251,17 @@ class ModeProbe(Probe):
                 modes[name] = max(modes.get(name, 0.0), float(training))
             guilty = tuple(name for name, training in forward.layers.items() if training)
             if guilty:
-                location = self._sites.location(forward.site)
-                name = f"pass at line {location.line if location else '?'}"
-                name += "" if forward.scored else ", not scored"
-                if name not in self._named:
-                    self._named.add(name)
-                    self._writer.fact(
-                        HeldOutPass(name, location, guilty, forward.scored), step)
+                self._name_pass(forward, guilty, step)
         self._writer.sample(TRAIN_IN_VALIDATION, step, modes)
+
+    def _name_pass(self, forward: Forward, guilty: tuple[str, ...], step: int) -> None:
+        location = self._sites.location(forward.site)
+        found = [(f"pass at line {location.line if location else '?'}", location, guilty, False)]
+        if forward.dropped:
+            found = [(name, self._sites.location(site), (name,), True)
+                     for name, site in forward.dropped.items()]
+        for name, place, layers, anew in found:
+            name += "" if forward.scored else ", not scored"
+            if name not in self._named:
+                self._named.add(name)
+                self._writer.fact(HeldOutPass(name, place, layers, forward.scored, anew), step)

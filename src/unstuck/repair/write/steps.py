@@ -13,7 +13,15 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import backwards, model_name, receiver, spell, steps
 from unstuck.repair.text import Function, Splice
 from unstuck.repair.values import Number, decimal, ways
-from unstuck.schema.edits import CallStep, Clip, RemoveClip, SwitchMode, ZeroGrad, literal
+from unstuck.schema.edits import (
+    CallStep,
+    Clip,
+    FollowMode,
+    RemoveClip,
+    SwitchMode,
+    ZeroGrad,
+    literal,
+)
 from unstuck.schema.facts.loops import Pace
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Clearing, Clipping, Optimizer
@@ -196,6 +204,27 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
                   Form.STATEMENT)]
 
 
+def write_follow_mode(edit: FollowMode, record: Record, index: Index) -> list[Patch]:
+    """The model's mode as an argument of the function, or as the mode of the layer made there."""
+    splices: list[Splice] = []
+    for place in edit.places:
+        found = index.at(place, "the dropout")
+        call, source = found.call, found.source
+        method = source.function(call)
+        if method is None or source.class_of(method) is None or not method.args.args:
+            raise Refused(Reason.UNKNOWN_FORM, "The dropout is in no method of a model.")
+        mode = f"{method.args.args[0].arg}.training"
+        if isinstance(call.func, ast.Call):
+            end = source.span(call.func)[1]
+            splices.append(Splice(source.name, end, end, f".train({mode})"))
+        elif names.called(call) in torch_api.DROPOUTS:
+            splices += change.set_argument(source, call, "training", mode, 2)
+        else:
+            raise Refused(
+                Reason.UNKNOWN_FORM, f"Line {call.lineno:,} does not call dropout itself.")
+    return [Patch(edit, tuple(splices), Form.MODEL)]
+
+
 def _trains(index: Index, node: ast.AST, deepest: int = 3) -> bool:
     """Whether a statement calls backward, or a function of the program's own that does."""
     called = {names.called(each) for each in ast.walk(node) if isinstance(each, ast.Call)}
@@ -219,4 +248,5 @@ def _back_in_training(record: Record, index: Index) -> tuple[Splice, ...]:
 WRITERS = {
     ZeroGrad: write_zero_grad, CallStep: write_call_step, Clip: write_clip,
     RemoveClip: write_remove_clip, SwitchMode: write_mode,
+    FollowMode: write_follow_mode,
 }

@@ -31,6 +31,7 @@ from unstuck.schema.edits.layers import (
 )
 from unstuck.schema.edits.loop import (
     CallStep,
+    FollowMode,
     KeepGraph,
     KeepNumber,
     MoreSteps,
@@ -63,7 +64,7 @@ from unstuck.schema.edits.remedies import Remedy, loss_form
 __all__ = [
     "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
-    "FlipSign", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
+    "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
     "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep", "NormaliseInputs",
     "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy",
     "RemoveClip", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer",

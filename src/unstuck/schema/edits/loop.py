@@ -57,6 +57,19 @@ class SwitchMode(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class FollowMode(Edit):
+    """Let dropout that is made or called in the forward pass, at `places`, follow its mode."""
+
+    places: tuple[SourceLocation, ...]
+
+    def words(self) -> str:
+        return "let the dropout follow the mode of the model"
+
+    def code(self) -> str:
+        return "F.dropout(x, p, training=self.training)"
+
+
+@dataclass(frozen=True, slots=True)
 class KeepGraph(Edit):
     """Leave out what cuts a tensor off from its graph: `.detach()`, `.data`, `no_grad`."""
 

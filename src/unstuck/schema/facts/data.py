@@ -63,9 +63,13 @@ class Kept(Fact):
 
 @dataclass(frozen=True, slots=True)
 class HeldOutPass(Fact):
-    """A line that calls a model on held-out data with layers in train mode."""
+    """A line that calls a model on held-out data with layers in train mode.
+
+    Or one that drops units there although the model is in eval mode: `anew`, at its own place.
+    """
 
     name: str
     location: SourceLocation | None
     layers: tuple[str, ...]
     scored: bool  # a loss was computed of what came out
+    anew: bool = False
