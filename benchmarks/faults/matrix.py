@@ -73,21 +73,21 @@ def everything(walks: dict[str, Walked]) -> Iterator[Combination]:
                 yield Combination(program, point, _possible(time, count), phase, *rest)
 
 
-def pairwise(walks: dict[str, Walked]) -> list[Combination]:
-    """Every point that any program reaches, twice, and every pair of what else can differ."""
+def pairwise(walks: dict[str, Walked], often: int = 2) -> list[Combination]:
+    """Every point that any program reaches, so `often`, and every pair of what else can differ."""
     rows = covering({"program": tuple(walks), **SMALL})
     programs = Counter(point for walked in walks.values() for point in walked.points)
     chosen: Counter[Point] = Counter()
     combinations: list[Combination] = []
     for row in itertools.cycle(rows):
         enough = len(combinations) >= len(rows)
-        if enough and all(chosen[point] > 1 for point in programs):
+        if enough and all(chosen[point] >= often for point in programs):
             return combinations
         how = dict(zip(("program", *SMALL), row, strict=True))
         points = walks[how["program"]].points
         # Points that no other run has had, and of these the ones that few programs reach.
         point = min(points, key=lambda point: (chosen[point], programs[point], point))
-        if enough and chosen[point] > 1:
+        if enough and chosen[point] >= often:
             continue
         chosen[point] += 1
         how["time"] = _possible(how["time"], points[point])
