@@ -17,7 +17,7 @@ from unstuck.measures.basics import (
 )
 from unstuck.measures.view import View
 from unstuck.record.series import Series
-from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.models import CalledDropout, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
 from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS
@@ -74,8 +74,10 @@ def gap(view: View) -> Gap | Absent | Unknown:
 def restraint(view: View) -> str | None:
     """What regularises the network, None if nothing does."""
     for layer in view.record.layers().values():
-        if layer.role is LayerRole.DROPOUT:
+        if layer.role is LayerRole.DROPOUT and layer.dropped != 0:
             return f"dropout ({layer.name})"
+    for called in view.record.facts(CalledDropout):
+        return f"the {called.name}"
     for optimizer in view.record.facts(Optimizer):
         decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
         # Weights that nothing else moves would shrink by this factor, as a power of e.

@@ -60,7 +60,7 @@ class Events:
         """A module within a model was called; if sampled."""
 
     def dropped(self, share: Any) -> None:
-        """A call without gradients drops this share of a tensor."""
+        """A model drops this share of a tensor; if sampled, and where gradients are off."""
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """A model was called from outside any other module."""

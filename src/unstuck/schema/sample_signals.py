@@ -50,6 +50,12 @@ FEATURE_DISTANCE = PlaceSignal(
     "samples (Kolmogorov-Smirnov), less the distance expected by chance at the 0.1 % level",
     requires=runs.ROLES, place="feature",
 )
+TOKEN_DISTANCE = StepSignal(
+    "token-distance", "",
+    "total variation distance between how often each token occurs in held-out and in training "
+    "samples, less the largest of random splits of the same samples",
+    requires=runs.ROLES,
+)
 FEATURE_SHIFT = PlaceSignal(
     "feature-shift", "",
     "mean of a feature in held-out samples less its mean in training samples, divided by its "

@@ -16,8 +16,13 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
-from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.sample_signals import (
+    FEATURE_DISTANCE,
+    FEATURE_SCALE,
+    FEATURE_SHIFT,
+    TOKEN_DISTANCE,
+)
+from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
 
 DISTANCE = Threshold(
@@ -51,6 +56,18 @@ ALIKE = Threshold(
     "mistake in the preprocessing changes all of them; another domain changes only some.",
     "by chance, every second feature is wider",
 )
+TOKENS = Threshold(
+    "token-distance", 0.3,
+    "A third of all tokens would have to be exchanged for others before the two sets use them "
+    "alike. Other topics and later texts differ by less.",
+    "total variation distance, 0 for the same frequencies and 1 for no token in common",
+)
+STRANGE = Threshold(
+    "token-distance-of-strangers", 0.05,
+    "Where nothing that the network learns ever helps it on the held-out samples, this much is "
+    "enough: words that are numbered in another order are often about as frequent.",
+    "five times what random splits of the same samples differ beyond the largest of nineteen",
+)
 GAP = Threshold(
     "held-out-over-train", 1.5,
     "If the held-out loss stays within this factor of the training loss, the difference does no "
@@ -83,7 +100,7 @@ def _detect(view: View) -> Verdict:
     if not where.samples:
         return Absent("the program computes no loss on samples that it does not train on")
     if where.discrete:
-        return Absent("the inputs are tokens or identifiers, which have no scale")
+        return _tokens(view, where)
     found = _difference(view)
     if found is None:
         return Unknown(
@@ -98,6 +115,58 @@ def _detect(view: View) -> Verdict:
             "the held-out inputs are close enough to the training inputs (median shift: "
             f"{number(found.shift)} standard deviations; median scale: {times(found.scale)})")
     return _present(view, found, where)
+
+
+def _tokens(view: View, where: Kept) -> Verdict:
+    """Tokens and identifiers have no scale, but each has its frequency."""
+    if not view.has(TOKEN_DISTANCE):
+        return Unknown("there are too few held-out samples to compare, or their lengths differ",
+                       ("a validation loss on at least 20 samples of the same length",))
+    series = view[TOKEN_DISTANCE].finite
+    apart = float(series.values[-1])
+    if apart < view.limit(STRANGE if _nothing_carries_over(view) else TOKENS):
+        return Absent("tokens are about as frequent in the held-out inputs as in the training "
+                      f"inputs (distance: {number(apart)})")
+    gap = _gap(view)
+    step = int(series.steps[-1])
+    return Present(
+        strength=0.8 if gap is not None and gap >= view.limit(GAP) else 0.4,
+        title="the held-out tokens do not match the training tokens: their frequencies differ by "
+        f"{number(apart)} (expected: 0; no token in common: 1)",
+        since_step=0, location=where.location,
+        label="these held-out tokens do not match the training tokens",
+        evidence=(
+            Evidence(TOKEN_DISTANCE.name, "", (step,), (apart,), view.limit(TOKENS),
+                     f"{percent(apart)} of the tokens would have to be others before both sets use "
+                     "them alike (beyond what random splits of the same samples differ)"),
+            *_gap_evidence(view, gap, step)),
+        remedies=(
+            Remedy("use one vocabulary", Safety.ADVICE,
+                   advice="build the vocabulary from the training set only, and use that one for "
+                   "the held-out set too"),
+            Remedy("split the data again", Safety.ADVICE,
+                   advice="If both sets use the same vocabulary, draw the held-out samples at "
+                   "random from the same data. If they come from another source on purpose, "
+                   "ignore this finding."),
+        ),
+    )
+
+
+def _nothing_carries_over(view: View) -> bool:
+    """Whether the training loss fell far below a constant's, and the held-out loss never did."""
+    if not (view.has(CONSTANT_LOSS) and view.has(HELD_OUT_LOSS)):
+        return False
+    constant, held = view[CONSTANT_LOSS].finite, view[HELD_OUT_LOSS].finite
+    return bool(
+        len(constant) and len(held) and held.values.min() >= constant.values[-1]
+        and train_loss_at_the_end(view) < constant.values[-1] / 2)
+
+
+def _gap_evidence(view: View, gap: float | None, step: int) -> list[Evidence]:
+    return [] if gap is None else [
+        Evidence(HELD_OUT_LOSS.name, "", (step,), (gap,), view.limit(GAP),
+                 f"the held-out loss ends at {times(gap)} the training loss (healthy: under "
+                 f"{times(view.limit(GAP))})")]
 
 
 def _difference(view: View) -> _Difference | None:
@@ -153,10 +222,7 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
                      f"{percent(found.together)} of the features spread "
                      f"{'wider' if found.scale > 1 else 'less'} in held-out samples than in "
                      "training (by chance: 50 %)"),
-            *([] if gap is None else [
-                Evidence(HELD_OUT_LOSS.name, "", (step,), (gap,), view.limit(GAP),
-                         f"the held-out loss ends at {times(gap)} the training loss (healthy: "
-                         f"under {times(view.limit(GAP))})")]),
+            *_gap_evidence(view, gap, step),
         ),
         remedies=(
             Remedy("preprocess both sets alike", Safety.ADVICE,
@@ -189,6 +255,7 @@ CAUSE = Cause(
         detection="A two-sample test compares training and held-out inputs feature by feature, as "
         "the model receives them. Half of the features must differ by far more than chance, and "
         "their mean or spread must be off by as much as a missing preprocessing step makes it. "
+        "Tokens are compared by their frequencies. "
         "Alternatively, nearly all features must be wider, or nearly all narrower. If the held-out "
         "loss is about as low as the training loss, the finding is only a note.",
         limitations="Preprocessing inside the model, such as a normalisation as its first layer, "
@@ -200,8 +267,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, HELD_OUT_LOSS, TRAIN_LOSS),
-    thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, GAP),
+    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, TOKEN_DISTANCE, CONSTANT_LOSS,
+          HELD_OUT_LOSS, TRAIN_LOSS),
+    thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, GAP),
     effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

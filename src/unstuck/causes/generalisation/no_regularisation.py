@@ -110,7 +110,7 @@ CAUSE = Cause(
         limitations="Augmented data also regularise a network but are not recognised. A program "
         "that keeps its best weights suffers less than its last loss suggests. If a program does "
         "not evaluate training data in eval mode, unstuck uses the loss averaged during training. "
-        "Dropout that is called as a function instead of a layer is not seen. A network that is "
+        "Dropout that is written by hand is not seen. A network that is "
         "too wide and a data set that is too small produce the same curves.",
         references=(
             "Srivastava et al. 2014: Dropout",

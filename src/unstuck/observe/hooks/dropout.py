@@ -1,4 +1,4 @@
-"""Dropout that zeroes where nothing is learned, whoever asked for it: torch's layers call these."""
+"""Dropout that is active, whoever asked for it: torch's layers call these functions too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unstuck.torch_api import DROPOUTS
 
 
 class DropoutHooks:
-    """Tells of dropout inside a call without gradients."""
+    """Tells of dropout inside the call of a model: if sampled, and without gradients."""
 
     def __init__(self, taps: Taps) -> None:
         self._taps = taps
@@ -27,11 +27,14 @@ class DropoutHooks:
                 self._taps.swap(getattr(functional, name), self._dropout)
 
     def _dropout(self, original: Original) -> Callable[..., Any]:
-        calls, tell, events = self._taps.calls, self._taps.tell, self._taps.events
+        calls, tell, taps, moment = (
+            self._taps.calls, self._taps.tell, self._taps, self._taps.moment)
 
         def dropout(given: Any, p: Any, training: Any, inplace: Any) -> Any:
-            if training and not is_grad_enabled() and calls.caller == get_ident():
-                tell(events.dropped, p)
+            if training and (moment.sampled or not is_grad_enabled()) and (
+                calls.caller == get_ident()
+            ):
+                tell(taps.events.dropped, p)
             return original(given, p, training, inplace)
 
         return dropout

@@ -15,7 +15,7 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.source.sites import Site
 from unstuck.schema.facts.data import HeldOutPass
-from unstuck.schema.facts.models import ModeSwitch
+from unstuck.schema.facts.models import CalledDropout, ModeSwitch
 from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
@@ -72,7 +72,7 @@ class ModeProbe(Probe):
     """Reads modes of layers at sampled steps, and in passes from which nothing is learned."""
 
     signals = (EVAL_IN_TRAINING, TRAIN_IN_VALIDATION)
-    facts = (HeldOutPass, ModeSwitch)
+    facts = (CalledDropout, HeldOutPass, ModeSwitch)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -150,10 +150,18 @@ class ModeProbe(Probe):
     # Validation in train mode -------------------------------------------------------------------
     def dropped(self, share: Any) -> None:
         """Notes where."""
-        site = self._sites.here() if len(self._dropped) < MOST_DROPPED and share > 0 else None
+        if not share > 0 or len(self._dropped) >= MOST_DROPPED:
+            return
+        site = self._sites.here()
         location = self._sites.location(site)
-        if site is not None and location is not None:
-            self._dropped[f"dropout at line {location.line}"] = site
+        if site is None or location is None:
+            return
+        name = f"dropout at line {location.line}"
+        if not torch.is_grad_enabled():
+            self._dropped[name] = site
+        elif name not in self._named and len(self._named) < MOST_WAITING:
+            self._named.add(name)
+            self._writer.fact(CalledDropout(name, location), self._moment.step)
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Notes the modes of a pass over a batch that was hashed."""
@@ -258,7 +266,7 @@ class ModeProbe(Probe):
         location = self._sites.location(forward.site)
         found = [(f"pass at line {location.line if location else '?'}", location, guilty, False)]
         if forward.dropped:
-            found = [(name, self._sites.location(site), (name,), True)
+            found = [(f"active {name}", self._sites.location(site), (name,), True)
                      for name, site in forward.dropped.items()]
         for name, place, layers, anew in found:
             name += "" if forward.scored else ", not scored"

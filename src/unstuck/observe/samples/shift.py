@@ -10,19 +10,29 @@ from numpy.typing import NDArray
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT
+from unstuck.schema.sample_signals import (
+    FEATURE_DISTANCE,
+    FEATURE_SCALE,
+    FEATURE_SHIFT,
+    TOKEN_DISTANCE,
+)
 
 FEATURES = 256  # that are compared
 FEWEST = 20  # samples of either role
 TRIMMED = 0.01  # share of the values at either end
 CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at the 0.1 % level
-SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT)
+SPLITS = 19  # at random, of which none may be further apart: the 5 % level
+SEED = 21  # of a generator of our own
+SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT, TOKEN_DISTANCE)
 
 
 def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
     """Writes the distances of those features that vary in training."""
     train, held_out = contents.train, contents.held_out
-    if train is None or held_out is None or train.discrete:
+    if train is None or held_out is None:
+        return
+    if train.discrete:
+        _write_tokens(train, held_out, writer, step)
         return
     mine, theirs = _finite(train, None), _finite(held_out, train)
     if min(mine.sum(), theirs.sum()) < FEWEST:
@@ -52,6 +62,26 @@ def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
     writer.sample(FEATURE_DISTANCE, step, far)
     writer.sample(FEATURE_SHIFT, step, shift)
     writer.sample(FEATURE_SCALE, step, scale)
+
+
+def _write_tokens(train: Samples, held_out: Samples, writer: RecordWriter, step: int) -> None:
+    """Writes by how much more the tokens differ than those of random splits of all samples."""
+    mine, theirs = _finite(train, None), _finite(held_out, train)
+    if min(mine.sum(), theirs.sum()) < FEWEST or (
+        train.inputs.shape[1] != held_out.inputs.shape[1]
+    ):
+        return
+    tokens = np.concatenate([train.inputs[mine], held_out.inputs[theirs]])
+    kinds, found = np.unique(tokens, return_inverse=True)
+    found = found.reshape(tokens.shape)
+    generator = np.random.default_rng(SEED)
+    apart = []
+    for split in range(1 + SPLITS):
+        order = generator.permutation(len(found)) if split else np.arange(len(found))
+        a, b = (np.bincount(found[rows].ravel(), minlength=len(kinds)) / found[rows].size
+                for rows in (order[:mine.sum()], order[mine.sum():]))
+        apart.append(float(np.abs(a - b).sum() / 2))
+    writer.row(TOKEN_DISTANCE, step, max(0.0, apart[0] - max(apart[1:])))
 
 
 def _width(values: Floats) -> float:

@@ -87,6 +87,14 @@ class Activation(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CalledDropout(Fact):
+    """A line that drops units in training by a call of torch's functions, or of its layers."""
+
+    name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Initialisation(Fact):
     """The program's last call to a function of `torch.nn.init` for a parameter.
 
