@@ -54,7 +54,10 @@ class Lineage:
         if known is None:  # it was copied, or read from a file
             known = self._optimizers[optimizer] = _Known(training)
         known.stepped = True
-        self._filled.difference_update(p.data_ptr() for p in _held(optimizer) if readable(p))
+        held = _held(optimizer)
+        self._filled.difference_update(p.data_ptr() for p in held if readable(p))
+        for parameter in held:
+            self._trained[parameter] = True
         return known.training
 
     def joins(self, optimizer: Optimizer, training: int) -> None:
@@ -85,6 +88,11 @@ class Lineage:
         """Whether an optimizer exists that has never stepped: the program is not done with it."""
         return any(not known.stepped for _, known in self._optimizers.items())
 
+    def is_derived(self, optimizer: Optimizer, names: Names) -> bool:
+        """Whether what an optimizer holds was copied, or loaded, from another network."""
+        held = _held(optimizer)
+        return any(names.was_loaded(p) for p in held) or names.are_copies(held)
+
     def is_fresh(self, optimizer: Optimizer, names: Names) -> bool:
         """Whether a new optimizer holds fresh parameters. May wait for the device.
 
@@ -92,7 +100,7 @@ class Lineage:
             optimizer: was just built.
             names: of what the training under way has called.
         """
-        for other, known in self._optimizers.items():
+        for other, known in self._optimizers.items():  # they may hold more by now
             if known.stepped:
                 for parameter in _held(other):
                     self._trained[parameter] = True

@@ -21,7 +21,8 @@ from unstuck.schema.facts.run import End, EndKind
 MOST = 32  # trainings of a process that are watched
 MOST_PARKED = 1  # those before the one under way that may yet go on
 MOST_VOID = 2  # trainings that turned out to be part of another: then only sure ones count
-MANY, SHORT = 8, 20  # so many trainings in a row with fewer steps are parts of one
+# So many trainings in a row of fewer steps, of copies of a network, are inner loops of one training.
+MANY, SHORT = 8, 20
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Trainings:
         self._ended: list[Training] = []
         self._count = 1  # of those begun
         self._voids = 0
-        self._short = 0  # trainings in a row, up to now, that were short
+        self._short = 0  # trainings in a row, up to now, that may be inner loops
         self._all_seen = False  # what comes now is the last
 
     @property
@@ -82,7 +83,7 @@ class Trainings:
     def built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed, between two steps: a training may begin."""
         if self._begins(optimizer):
-            self._begin()
+            self._begin(self._lineage.is_derived(optimizer, self.now.context.names))
         self._lineage.built(optimizer, self.now.number)
 
     def before_first_step(self, optimizer: Optimizer) -> None:
@@ -118,10 +119,10 @@ class Trainings:
         return self._lineage.is_fresh(optimizer, self.now.context.names)
 
     # Turns --------------------------------------------------------------------------------------
-    def _begin(self) -> None:
+    def _begin(self, derived: bool) -> None:
         before = self.now
         before.step = self._moment.step
-        self._short = self._short + 1 if before.step < SHORT else 0
+        self._short = self._short + 1 if derived and before.step < SHORT else 0
         training = self._make(self._count, before.begun + before.step, before)
         self._count += 1
         self._writer.training(training.number, training.begun)

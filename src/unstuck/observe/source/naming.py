@@ -160,6 +160,12 @@ class Names:
         """Where a module was copied or read from a file."""
         return (self._known.copies.get(module) or (None, None))[1]
 
+    def are_copies(self, parameters: Iterable[torch.Tensor]) -> bool:
+        """Whether one of these parameters belongs to a module that was copied."""
+        wanted = {id(p) for p in parameters}
+        return any(id(p) in wanted for module, _ in self._known.copies.items()
+                   for p in nn.Module.parameters(module, recurse=False))
+
     def was_built(self, module: nn.Module) -> bool:
         """Whether a module was constructed in this run: a copy or an unpickled one was not."""
         return module in self._known.built
