@@ -64,7 +64,7 @@ class Trainings:
         self._writer = writer
         self._lineage = Lineage()
         self._parked: list[Training] = []
-        self._ended: list[Training] = []
+        self._ended: list[int] = []  # numbers of those that are over
         self._count = 1  # of those begun
         self._voids = 0
         self._short = 0  # trainings in a row, up to now, that may be inner loops
@@ -129,7 +129,7 @@ class Trainings:
         self._enter(training)
         self._parked.append(before)
         if self._short >= MANY:
-            self._writer.no_training(*(t.number for t in (*self._ended, *self._parked)))
+            self._writer.no_training(*self._ended, *(t.number for t in self._parked))
             self._parked, self._ended, self._all_seen = [], [], True
         elif self._count > MOST:
             self._all_seen = True
@@ -166,7 +166,7 @@ class Trainings:
             training.events.finished(kind)
             self._writer.fact(End(kind), training.step)
             self._writer.training_over()
-        self._ended.append(training)
+        self._ended.append(training.number)
 
     @contextmanager
     def _as_if_in(self, training: Training) -> Iterator[None]:
