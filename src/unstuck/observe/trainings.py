@@ -19,9 +19,10 @@ from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind
 
 MOST = 32  # trainings of a process that are watched
-MOST_PARKED = 1  # those before the one under way that may yet go on
+MOST_PARKED = 1  # those before the one under way that may yet go on,
+MOST_SHORT = 4  # and besides so many if they had few steps: each holds samples
 MOST_VOID = 2  # trainings that turned out to be part of another: then only sure ones count
-# So many trainings in a row of fewer steps, of copies of a network, are inner loops of one training.
+# So many trainings in a row of fewer steps, of copies of a network, are inner loops of one.
 MANY, SHORT = 8, 20
 
 
@@ -88,7 +89,8 @@ class Trainings:
 
     def before_first_step(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step for the first time in the training under way."""
-        self._lineage.before_first_step(optimizer, self.now.context.names)
+        if not self._moment.step:
+            self._lineage.before_first_step(optimizer, self.now.context.names)
 
     def stepped(self, optimizer: Optimizer) -> bool:
         """An optimizer has stepped for the first time in the training under way.
@@ -137,7 +139,8 @@ class Trainings:
             self._limits.note(
                 f"the program trained more than {MOST} times, and only the first {MOST} trainings "
                 "were measured")
-        while len(self._parked) > MOST_PARKED or (
+        few = before.step < SHORT and all(t.step < SHORT for t in self._parked)
+        while len(self._parked) > (MOST_SHORT if few else MOST_PARKED) or (
             self._parked and not self._lineage.may_step({t.number for t in self._parked})
         ):
             self._end(self._parked.pop(0))

@@ -27,11 +27,11 @@ class DropoutHooks:
                 self._taps.swap(getattr(functional, name), self._dropout)
 
     def _dropout(self, original: Original) -> Callable[..., Any]:
-        calls, tell, events = self._taps.calls, self._taps.tell, self._taps.events
+        calls, tell, taps = self._taps.calls, self._taps.tell, self._taps
 
         def dropout(given: Any, p: Any, training: Any, inplace: Any) -> Any:
             if training and not is_grad_enabled() and calls.caller == get_ident():
-                tell(events.dropped, p)
+                tell(taps.events.dropped, p)
             return original(given, p, training, inplace)
 
         return dropout
