@@ -59,7 +59,8 @@ def met(diagnosis: Diagnosis, fail_on: FailOn) -> bool:
     from unstuck.schema.findings import Severity
 
     limit = Severity(fail_on.value).rank
-    return any(finding.severity.rank <= limit for finding in diagnosis.findings)
+    each = [training.diagnosis for training in diagnosis.trainings] or [diagnosis]
+    return any(finding.severity.rank <= limit for one in each for finding in one.findings)
 
 
 def project() -> Settings:

@@ -33,12 +33,16 @@ def named_or_last(record: Path | None) -> Path:
 
 
 def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
-    """Reads a record and judges it as the project wishes."""
+    """Reads a record and judges it as the project wishes.
+
+    Of a process that trained several times, it is the record of the worst training.
+    """
     from unstuck.judge.engine import diagnose
     from unstuck.record.reader import read_record
 
     record = read_record(folder)
-    return record, diagnose(record, wishes.thresholds, wishes.ignore)
+    diagnosis = diagnose(record, wishes.thresholds, wishes.ignore)
+    return record.trainings[diagnosis.training], diagnosis
 
 
 def as_json(record: Record, diagnosis: Diagnosis) -> str:
@@ -59,7 +63,8 @@ def show(
 
     remarks = tuple(
         remark for remark in diagnosis.remarks if not any(s.startswith(remark) for s in said))
-    untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not diagnosis.counted()
+    untrained = diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not (
+        diagnosis.counted() or diagnosis.trainings)
     if untrained and not quiet:
         failed = said or any(odd.what == "watcher-failed" for odd in record.oddities)
         says = _ENDED if failed else terminal.nothing_trained(record)

@@ -157,7 +157,7 @@ def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Load
     race.clock = Clock(budget)
     if control.ended.no_view is not None:
         refuse(f"nothing can be tried: {control.ended.no_view}")
-    crashed = record.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
+    crashed = record.last.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
     if control.diagnosis is None or (control.ended.crashed and not crashed):
         hint = "" if laboratory.limits.network else (
             "; if it needs the network, --allow-network gives it")
@@ -185,7 +185,7 @@ def _ran(target: Sequence[str]) -> Record:
     if result.record is None:
         refuse(supervise.nothing_recorded(result))
     record = read_record(result.record)
-    if record.end.kind is EndKind.INTERRUPTED or result.signal == signal.SIGINT:
+    if record.last.end.kind is EndKind.INTERRUPTED or result.signal == signal.SIGINT:
         raise KeyboardInterrupt
     return record
 

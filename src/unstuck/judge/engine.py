@@ -13,7 +13,7 @@ from unstuck.curves.outcome import judge
 from unstuck.curves.phases import remarks as curve_remarks
 from unstuck.judge.advice import next_steps
 from unstuck.judge.catalogue import causes, slug_of, threshold_names
-from unstuck.judge.severity import severity_of, with_suspect
+from unstuck.judge.severity import badness, severity_of, with_suspect
 from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
 from unstuck.measures.view import View
@@ -21,6 +21,7 @@ from unstuck.record.reader import NotMeasured, Record, read_record
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm
 from unstuck.schema.experiments import Arm, Experiment
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import (
     SURE,
@@ -29,6 +30,7 @@ from unstuck.schema.findings import (
     Outcome,
     OutcomeKind,
     Present,
+    Training,
     Unknown,
     Verdict,
 )
@@ -46,6 +48,9 @@ def diagnose(
     ignore: Collection[str] = (),
 ) -> Diagnosis:
     """Judges a record, or the record in a folder. Same record, same version: same diagnosis.
+
+    Each training of a process is judged by itself. The diagnosis is that of the worst, and holds
+    the others.
 
     Args:
         record: what to judge.
@@ -66,6 +71,26 @@ def diagnose(
         if name not in known:
             raise ValueError(f"no cause has a threshold {name!r}")
     silenced = [_known(name) for name in ignore]
+    found = [_diagnosed(training, catalogue, overrides, silenced) for training in record.trainings]
+    if len(found) == 1:
+        return found[0]
+    worst = min(range(len(found)), key=lambda number: (*badness(found[number]), number))
+    return replace(found[worst], training=worst, trainings=tuple(
+        _as_training(training, diagnosis)
+        for training, diagnosis in zip(record.trainings, found, strict=True)))
+
+
+def _as_training(record: Record, diagnosis: Diagnosis) -> Training:
+    built = [each.location for each in record.facts(Optimizer) if each.location is not None]
+    return Training(record.begun, record.begun + max(record.steps - 1, 0),
+                    built[0] if built else None, diagnosis)
+
+
+def _diagnosed(
+    record: Record, catalogue: Sequence[Cause], overrides: Mapping[str, float],
+    silenced: Sequence[str],
+) -> Diagnosis:
+    """Judges one training."""
     outcome = judge(record)
     remarks = [odd.says for odd in record.oddities] + curve_remarks(record)
     if record.torn:

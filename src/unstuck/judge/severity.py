@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.rules.cause import Cause, Harm
-from unstuck.schema.findings import Confidence, Finding, Outcome, Present, Severity
+from unstuck.schema.findings import (
+    Confidence,
+    Diagnosis,
+    Finding,
+    Outcome,
+    OutcomeKind,
+    Present,
+    Severity,
+)
 
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
@@ -27,6 +35,25 @@ def severity_of(
     fell_short = present.strength >= PROVEN and not present.one_of and (
         outcome.skill is not None and outcome.skill < GOOD_SKILL)
     return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE
+
+
+# From the worst to the best, and then what nothing is known about.
+_OUTCOMES = (
+    OutcomeKind.CRASHED, OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING,
+    OutcomeKind.DATA_PROBLEM, OutcomeKind.PLATEAU, OutcomeKind.OVERFITTING, OutcomeKind.CONVERGED,
+    OutcomeKind.LEARNING, OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING,
+)
+
+
+def badness(diagnosis: Diagnosis) -> tuple[int, int]:
+    """How bad a training is beside others of its process: the lower, the worse."""
+    severities = {finding.severity for finding in diagnosis.findings}
+    signs = (Severity.ERROR in severities,
+             failed(diagnosis.outcome) or diagnosis.outcome.kind is OutcomeKind.CRASHED,
+             Severity.WARNING in severities, learned_little(diagnosis.outcome))
+    kind = diagnosis.outcome.kind
+    return ([*signs, True].index(True),
+            _OUTCOMES.index(kind) if kind in _OUTCOMES else len(_OUTCOMES))
 
 
 def with_suspect(

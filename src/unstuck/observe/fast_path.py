@@ -45,10 +45,7 @@ class FastPath(Listener):
         self._writer = context.writer
         self._names = context.names
         self._sites = context.sites
-        self._losses = context.probe(LossProbe)
-        self._finite = context.probe(FiniteProbe)
         self._steps = steps
-        self._events = steps.events
         self._moment = steps.moment
         self._switches = switches
         self._calls = calls
@@ -64,6 +61,17 @@ class FastPath(Listener):
         self._known: Known
         self._value: Number = 0.0
         self._shape: tuple[int, ...] = ()  # of its target
+        self.watch(context)
+
+    def watch(self, context: Context) -> None:
+        """Notes from now on what these probes would, of another training than before."""
+        self._hand_on()
+        self._switches.forget()
+        self._losses = context.probe(LossProbe)
+        self._finite = context.probe(FiniteProbe)
+        self._optimizer = self._rate = None
+        self._trains = False
+        self._until = 0.0
 
     def step_begins(self) -> None:
         """Exchanges the hooks' behaviour if the steps that now begin are quiet, or are no more."""
@@ -80,11 +88,11 @@ class FastPath(Listener):
             return True  # all have been asked
         if moment.sampled or moment.compiled or not self._steps.are_plain:
             return False
-        until = self._events.quiet_until(moment.step)
+        until = self._steps.events.quiet_until(moment.step)
         if until <= moment.step:
             return False
         self._until = min(until, math.ceil(sampling.budget.next), self._stop.step)
-        self._events.quiet_steps_begin()
+        self._steps.events.quiet_steps_begin()
         return True
 
     def _hand_on(self) -> None:
@@ -139,7 +147,7 @@ class FastPath(Listener):
             return
         self._model = weakref.ref(module)
         if not self._trains:
-            self._events.quiet_call()
+            self._steps.events.quiet_call()
             self._trains = True
         self._finite.remember(args, kwargs)
 
@@ -270,7 +278,7 @@ class FastPath(Listener):
         plain = id(optimizer) == self._optimizer
         groups = optimizer.param_groups
         if not plain or len(groups) > 1 or self._rate is not groups[0].get("lr", self):
-            self._events.quiet_step(optimizer)
+            self._steps.events.quiet_step(optimizer)
             self._rate = groups[0].get("lr") if plain and groups else None
         step = moment.step + 1
         if not plain or step >= self._until or not moment.backwards:
@@ -280,7 +288,7 @@ class FastPath(Listener):
         moment.step = step
         moment.backwards = 0
         if not self._alone:  # else nothing has been handed on since
-            self._alone = self._events.is_at_rest()
+            self._alone = self._steps.events.is_at_rest()
         self._writer.tick()
 
 

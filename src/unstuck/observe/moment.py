@@ -10,8 +10,8 @@ class Moment:
     """One for a watching; whoever counts steps keeps it up to date.
 
     Attributes:
-        step: the number of optimizer steps so far, or of backward passes in a program that updates
-            its weights by hand.
+        step: the number of optimizer steps of the training so far, or of backward passes in a
+            program that updates its weights by hand.
         sampled: whether the step under way is looked at closely.
         learns: whether gradients were on at the call of a module that was told last.
         traced: whether torch noted the source lines of the operations in the graph at hand.
@@ -19,6 +19,7 @@ class Moment:
         backwards: backward passes since the last step ended, outside of any step.
         backwards_in_step: those of the closure of the optimizer step under way.
         within_step: whether an optimizer step is under way.
+        over: whether the watching is over.
     """
 
     step: int = 0
@@ -29,3 +30,4 @@ class Moment:
     backwards: int = 0
     backwards_in_step: int = 0
     within_step: bool = False
+    over: bool = False

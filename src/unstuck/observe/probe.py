@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self, TypeVar
 
 from unstuck.observe.events import Listener
 from unstuck.observe.guard import Guard
@@ -37,6 +37,11 @@ class Probe(Listener):
         self._guard = context.guard
         self._moment = context.moment
 
+    def follow(self, before: Self) -> None:
+        """Takes over what the probe of the training before knows and this one must: of what was
+        built then and is used now, and of what was trained.
+        """
+
 
 Kind = TypeVar("Kind", bound=Probe)
 
@@ -62,6 +67,17 @@ class Context:
             self._probes[kind] = found
         assert isinstance(found, kind)
         return found
+
+    def anew(self) -> Context:
+        """What the probes of another training are given."""
+        return replace(self, names=self.names.anew(), _probes={})
+
+    def follow(self, before: Context) -> None:
+        """Lets the probes know what those of the training before knew."""
+        for kind, probe in self._probes.items():
+            known = before._probes.get(kind)
+            if known is not None:
+                probe.follow(known)
 
     def probes(
         self, kinds: Iterable[type[Probe]], wanted: Collection[str] | None

@@ -19,6 +19,7 @@ from unstuck.observe.source.naming import Names
 from unstuck.observe.stop import Stop
 from unstuck.observe.switches import Switches
 from unstuck.observe.tensors import is_plain
+from unstuck.observe.trainings import Training, Trainings
 from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
 
@@ -32,13 +33,15 @@ class Steps:
     hand a backward pass.
     """
 
+    trainings: Trainings
+    events: Dispatch  # of the training under way,
+    sampling: Sampling  # and when to look at it
+
     def __init__(
-        self, moment: Moment, events: Dispatch, sampling: Sampling, switches: Switches,
-        names: Names, limits: Limits, stop: Stop, writer: RecordWriter,
+        self, moment: Moment, switches: Switches, names: Names, limits: Limits, stop: Stop,
+        writer: RecordWriter,
     ) -> None:
         self.moment = moment
-        self.events = events
-        self.sampling = sampling
         self._switches = switches
         self._names = names
         self._limits = limits
@@ -50,11 +53,26 @@ class Steps:
         self._nests = False  # whether one steps within another
         self._has_optimizer = False
         self._stepped = False  # whether one has ever stepped
+        self._usual: set[int] = set()  # optimizers that have stepped in this training
 
     @property
     def are_plain(self) -> bool:
         """Whether steps have been those of optimizers, none within another."""
         return self._stepped and self._has_optimizer and not self._nests and not self._stepping
+
+    def watch(self, trainings: Trainings) -> None:
+        """Tells those who watch these trainings; called once."""
+        self.trainings = trainings
+        self.events, self.sampling = trainings.now.events, trainings.now.sampling
+
+    def turn(self, training: Training) -> None:
+        """From now on this training is under way; the step that begins is looked at."""
+        self.events, self.sampling = training.events, training.sampling
+        self._usual.clear()
+        self._lines.end()
+        self.moment.backwards = 0
+        self.moment.sampled = True
+        self._switches.sample(True)
 
     # What limits the watching -------------------------------------------------------------------
     def compiling(self, spare: Callable[[], None]) -> None:
@@ -97,7 +115,15 @@ class Steps:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
         self._has_optimizer = True
+        self._usual.discard(id(optimizer))
+        if not self._stepping:
+            self.trainings.built(optimizer)
         self.events.optimizer_built(optimizer)
+
+    def initialised(self, function: str, tensor: Any) -> None:
+        """A function of `torch.nn.init` has filled a tensor."""
+        self.trainings.filled(tensor)
+        self.events.initialised(function, tensor)
 
     # Forward ------------------------------------------------------------------------------------
     def before_call(self, module: nn.Module) -> None:
@@ -178,6 +204,8 @@ class Steps:
             self._stepping.clear()  # an earlier step raised and never came back
         self._stepping.append(key)
         self._has_optimizer = self.moment.within_step = True
+        if key not in self._usual:
+            self.trainings.before_first_step(optimizer)
         if len(self._stepping) > 1:
             self._nests = True
         else:
@@ -189,10 +217,17 @@ class Steps:
         if self._stepping:
             self._stepping.pop()
         if self._stepping:
+            if id(optimizer) not in self._usual:
+                self._usual.add(id(optimizer))
+                self.trainings.nested(optimizer)
             return
         self.moment.within_step = False
         self._stepped = self._has_optimizer = True
-        self.events.after_step(optimizer)
+        if id(optimizer) not in self._usual and self.trainings.stepped(optimizer):
+            self._look_away()  # whoever watches now has seen nothing of it
+        else:
+            self.events.after_step(optimizer)
+        self._usual.add(id(optimizer))
         self.sampling.turns.stepped(id(optimizer), self.moment.step)
         self._step_ended()
 

@@ -29,10 +29,15 @@ class Stop:
         self, max_steps: int | None, first: Callable[[], None], last: Callable[[], None]
     ) -> None:
         self.max_steps = max_steps
-        self.step = math.inf if max_steps is None else max_steps
+        self.step = math.inf if max_steps is None else max_steps  # of the training under way
         self.told = 0
         self._first = first
         self._last = last
+
+    def training_begins(self, begun: int) -> None:
+        """Steps are counted from 0 again, after so many."""
+        if self.max_steps is not None:
+            self.step = self.max_steps - begun
 
     def check(self, step: int) -> None:
         """Nothing before so many steps.

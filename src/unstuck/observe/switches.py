@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from unstuck.observe.guard import Guard
@@ -26,6 +27,16 @@ class Toggle:
             self._handle = None
 
 
+@dataclass(slots=True)
+class Short:
+    """A function that behaves otherwise in quiet steps, and how that behaviour is made."""
+
+    swapped: Swap
+    usual: Callable[..., Any]
+    make: Callable[[Swap], Callable[..., Any]]
+    quiet: Callable[..., Any] | None = None
+
+
 class Switches:
     """Exchanges what hooks do as steps are sampled, or quiet; the hooks put themselves here."""
 
@@ -35,8 +46,7 @@ class Switches:
         self.is_quiet = False
         self.sampled: list[Swap] = []  # functions that behave otherwise at sampled steps only,
         self.loud: list[Swap] = []  # at all but quiet steps only,
-        # and at quiet steps: with their usual behaviour and the short one.
-        self.short: list[tuple[Swap, Callable[..., Any], Callable[..., Any]]] = []
+        self.short: list[Short] = []  # and at quiet steps
         self.layers: Toggle | None = None  # the hook on every layer's call, at sampled steps only
         self.beginnings: Toggle | None = None  # that on the beginning of an optimizer's step
 
@@ -59,12 +69,20 @@ class Switches:
         """Sets whether the steps that follow take the short way, if that is a change."""
         if quiet is not self.is_quiet and self._guard.active:
             self.is_quiet = quiet
-            for swapped, usual, short in self.short:
-                swapped.behave(short if quiet else usual)
+            for short in self.short:
+                if quiet and short.quiet is None:
+                    short.quiet = short.make(short.swapped)
+                short.swapped.behave(short.quiet if quiet and short.quiet else short.usual)
             for swapped in self.loud:
                 swapped.function.__code__ = swapped.old if quiet else swapped.new
             if self.beginnings is not None:
                 self.beginnings.turn(not quiet)
+
+    def forget(self) -> None:
+        """What is done in quiet steps is made anew when they come: others listen then."""
+        self.be_quiet(False)
+        for short in self.short:
+            short.quiet = None
 
     def remove(self) -> None:
         """Takes away what is only there at some steps."""

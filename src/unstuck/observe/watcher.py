@@ -21,6 +21,7 @@ from unstuck.observe.source.sites import Sites
 from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop
 from unstuck.observe.switches import Switches
+from unstuck.observe.trainings import Training, Trainings
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind
 
@@ -45,22 +46,43 @@ class Watcher:
         self.writer = writer
         self.say: Callable[[str], None] | None = None
         self.moment = Moment()
-        self.events = Dispatch()
         self._failed = False
         self._guard = Guard(self.failed, self._recover)
         limits = Limits(writer, self.moment)
-        budget, calls = Budget(overhead), Calls()
-        switches = Switches(self._guard, self.moment)
-        self.context = Context(
-            writer, Names(sites), sites, self._guard, self.moment, limits, budget.timed)
+        self._overhead, self._signals = overhead, signals
+        calls, switches = Calls(), Switches(self._guard, self.moment)
+        context = Context(
+            writer, Names(sites), sites, self._guard, self.moment, limits, overhead < 1)
         self.stop = Stop(max_steps, self._stopping, lambda: self.finish(End(EndKind.STOPPED)))
         self._steps = Steps(
-            self.moment, self.events, Sampling(budget), switches, self.context.names, limits,
-            self.stop, writer)
-        fast_path = FastPath(self.context, self._steps, switches, calls, self.stop)
-        self.events.subscribe(*self.context.probes(probes.kinds(), signals), fast_path)
+            self.moment, switches, context.names, limits, self.stop, writer)
+        self._fast_path = FastPath(context, self._steps, switches, calls, self.stop)
+        first = self._training(0, 0, context)
+        self._trainings = Trainings(
+            first, self._next_training, self._turn, self.moment, limits, writer)
+        self._steps.watch(self._trainings)
         self._taps = Taps(
-            self._guard, self._steps, fast_path, switches, calls, self.context.names, limits)
+            self._guard, self._steps, self._fast_path, switches, calls, context.names, limits)
+
+    @property
+    def context(self) -> Context:
+        """What the probes of the training under way were given."""
+        return self._trainings.now.context
+
+    def _training(self, number: int, begun: int, context: Context) -> Training:
+        events = Dispatch()
+        events.subscribe(*context.probes(probes.kinds(), self._signals), self._fast_path)
+        return Training(number, begun, context, events, Sampling(Budget(self._overhead)))
+
+    def _next_training(self, number: int, begun: int, before: Training) -> Training:
+        training = self._training(number, begun, before.context.anew())
+        training.context.follow(before.context)
+        return training
+
+    def _turn(self, training: Training) -> None:
+        self._fast_path.watch(training.context)
+        self._steps.turn(training)
+        self.stop.training_begins(training.begun)
 
     def start(self) -> None:
         """Installs the hooks; the first steps are sampled."""
@@ -85,7 +107,7 @@ class Watcher:
         self._steps.leave_halfway()
 
     def _stopping(self) -> None:
-        self._guard.tell(self.events.stopping)
+        self._guard.tell(self._steps.events.stopping)
         self._guard.tell(self.writer.flush)
 
     def remove(self) -> None:
@@ -101,7 +123,8 @@ class Watcher:
         if self.stop.told and end.kind in (EndKind.FINISHED, EndKind.STOPPED):
             end = End(EndKind.STOPPED, max_steps=self.stop.max_steps)
         self._guard.active = not self._failed
-        self._guard.tell(self._finish, end)
+        self.moment.over = True
+        self._guard.tell(self._trainings.end, end.kind)
         self._guard.active = False
         try:
             self.writer.end(end, self.moment.step)
@@ -110,8 +133,3 @@ class Watcher:
             self.failed(error)
             with suppress(Exception):
                 self.writer.abandon()
-
-    def _finish(self, end: End) -> None:
-        self.events.training_ended(end.kind is EndKind.FINISHED)
-        self.events.evaluation_ended()
-        self.events.finished(end.kind)

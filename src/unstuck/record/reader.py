@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import typing
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,25 +17,20 @@ import numpy as np
 
 from unstuck import reading
 from unstuck.reading import Unusable
-from unstuck.record.schedule import LIMITS, Limits, limits_of
-from unstuck.record.series import PlaceSeries, Series, evened, in_order
+from unstuck.record.record import Kind, NotMeasured, Oddity, Record, main_track
+from unstuck.record.schedule import limits_of
+from unstuck.record.series import Series, evened, in_order
 from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
 from unstuck.schema.facts import kinds
-from unstuck.schema.facts.fact import Fact
-from unstuck.schema.facts.models import (
-    Layer,
-    Model,
-    Parameter,
-)
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind, NonFinite, Program
 from unstuck.schema.signals import (
     BY_NAME,
     GRADIENT_NORM,
     OUTPUT_MEAN,
+    TRAIN_LOSS,
     WEIGHT_NORM,
     PlaceSignal,
-    Signal,
     StepSignal,
 )
 
@@ -46,8 +41,6 @@ __all__ = [
 
 # One of them is written whenever a step is looked at closely.
 LOOKED = (WEIGHT_NORM, GRADIENT_NORM, OUTPUT_MEAN)
-
-Kind = typing.TypeVar("Kind", bound=Fact)
 
 # How numbers are written: see `plain`.
 _Number = float | Literal["nan", "inf", "-inf"]
@@ -62,98 +55,6 @@ MOST_SERIES = 500_000
 
 class UnusableRecord(Unusable):
     """The record cannot be read; the message is one sentence for the user."""
-
-
-class NotMeasured(Exception):
-    """The record holds no such signal; the message says what a run must have for it."""
-
-    def __init__(self, signal: Signal) -> None:
-        super().__init__(f"the check needs {signal.requires}")
-        self.signal = signal
-
-
-@dataclass(frozen=True, slots=True)
-class Oddity:
-    """Something that limited the watching."""
-
-    what: str
-    step: int
-    says: str
-
-
-_Names = tuple[dict[str, Parameter], dict[str, Layer], tuple[Model, ...]]
-
-
-@dataclass(slots=True)
-class Record:
-    """What was seen of one run: facts by their kind, signals as series."""
-
-    id: str
-    version: str
-    oddities: tuple[Oddity, ...] = ()
-    steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
-    looks: tuple[int, ...] = ()  # those that were looked at closely, in order
-    torn: bool = False  # the last line was incomplete
-    thinned: bool = False  # of later steps only some are here
-    limits: Limits = LIMITS  # with which it was written
-    tracks: Mapping[str, Series] = field(default_factory=dict)  # train loss of each loss
-    _facts: dict[type[Fact], tuple[Fact, ...]] = field(default_factory=dict)
-    _series: dict[str, Series | dict[str, Series]] = field(default_factory=dict)
-    _by_name: _Names | None = field(default=None, repr=False, compare=False)
-
-    def facts(self, kind: type[Kind]) -> tuple[Kind, ...]:
-        """All facts of a kind, in the order in which they were first written."""
-        return typing.cast("tuple[Kind, ...]", self._facts.get(kind, ()))
-
-    def fact(self, kind: type[Kind]) -> Kind | None:
-        """The only fact of a kind, if there is one."""
-        return next(iter(self.facts(kind)), None)
-
-    def hold(self, *found: Fact) -> Record:
-        """Takes these facts in place of those of their kinds; returns the record itself."""
-        for kind in {type(fact) for fact in found}:
-            self._facts[kind] = tuple(fact for fact in found if type(fact) is kind)
-        return self
-
-    @property
-    def end(self) -> End:
-        """How the run ended."""
-        return self.fact(End) or End(EndKind.KILLED)
-
-    @typing.overload
-    def series(self, signal: StepSignal) -> Series: ...
-    @typing.overload
-    def series(self, signal: PlaceSignal) -> PlaceSeries: ...
-    @typing.overload
-    def series(self, signal: Signal) -> Series | PlaceSeries: ...
-    def series(self, signal: Signal) -> Series | PlaceSeries:
-        """The series of a signal; NotMeasured if the record holds none."""
-        found = self._series.get(signal.name)
-        if not found:
-            raise NotMeasured(signal)
-        return found
-
-    def measured(self, signal: Signal) -> bool:
-        """Whether the record holds the signal."""
-        return bool(self._series.get(signal.name))
-
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters of all models by name."""
-        return self._named()[0]
-
-    def layers(self) -> Mapping[str, Layer]:
-        """All layers of all models by name."""
-        return self._named()[1]
-
-    def _named(self) -> _Names:
-        models = self.facts(Model)
-        if self._by_name is None or self._by_name[2] is not models:  # causes ask at each place
-            self._by_name = (
-                {p.name: p for model in models for p in model.parameters},
-                {layer.name: layer for model in models for layer in model.layers},
-                models,
-            )
-        return self._by_name
 
 
 def read_record(path: str | Path) -> Record:
@@ -191,29 +92,44 @@ def _read(file: Path) -> Record:
         raise UnusableRecord(
             f"{file} has schema {repr(schema)[:40]}, but this version of unstuck reads only "
             f"schema {SCHEMA}")
-    record = Record(header["record"], version if isinstance(version, str) else "")
-    record.limits = limits_of(header.get("limits"))
     found = _Found(str(file))
+    damaged = False
     for event, torn in events:
-        record.torn = record.torn or torn
+        damaged = damaged or torn
         try:
             found.take(event)
         except (msgspec.ValidationError, KeyError, TypeError, ValueError, OverflowError):
-            record.torn = True
+            damaged = True
+    exact = header.get("exact")
+    trainings = [
+        _training(
+            Record(
+                header["record"], version if isinstance(version, str) else "", part.begun,
+                oddities=tuple(found.oddities), torn=damaged,
+                limits=limits_of(header.get("limits"))),
+            part, exact if type(exact) is int and exact > 1 else None)
+        for part in found.trainings()]
+    first = trainings[0]
+    first.later = tuple(trainings[1:])
+    return first
+
+
+def _training(record: Record, found: _Part, exact: int | None) -> Record:
+    """The record with what was found of one training; of the steps after `exact` only some are
+    there.
+    """
     record._facts = {
         kind: tuple(found.named[name].values())
         for name, kind in kinds().items() if found.named[name]}
-    record.oddities = tuple(found.oddities)
     record.tracks = {
         track: points.series() for (name, track), points in found.rows.items()
-        if name == "train-loss"
+        if name == TRAIN_LOSS.name
     }
     main = main_track(record.tracks)
     record._series = {
         name: points.series() for (name, track), points in found.rows.items() if track in ("", main)
     }
-    exact = header.get("exact")
-    if type(exact) is int and exact > 1:
+    if exact is not None:
         record.thinned = any(int(t.steps[-1]) >= exact for t in record.tracks.values())
         record.tracks = {name: evened(track, exact) for name, track in record.tracks.items()}
         record._series = {
@@ -249,15 +165,6 @@ def _fits(value: Any) -> bool:
     return not isinstance(value, int) or -LARGEST_INTEGER <= value < LARGEST_INTEGER
 
 
-def main_track(tracks: Mapping[str, Series]) -> str:
-    """The loss that a run is judged by: of those trained to the end, the one trained most often."""
-    if not tracks:
-        return ""
-    last = max(int(track.steps[-1]) for track in tracks.values())
-    lasting = {n: t for n, t in tracks.items() if int(t.steps[-1]) >= last - max(2, 0.05 * last)}
-    return max(lasting, key=lambda name: len(lasting[name]))
-
-
 @dataclass(slots=True)
 class _Points:
     """A series on its way in."""
@@ -271,17 +178,52 @@ class _Points:
                                np.frombuffer(self.values, dtype=np.float64)))
 
 
+class _Part:
+    """What was found of one training. `ended` is its number of steps, if that is known."""
+
+    def __init__(self, begun: int) -> None:
+        self.begun = begun
+        self.named: dict[str, dict[Any, Any]] = {name: {} for name in kinds()}
+        self.rows: dict[tuple[str, str], _Points] = defaultdict(_Points)
+        self.places: dict[str, dict[str, _Points]] = defaultdict(lambda: defaultdict(_Points))
+        self.ended = 0
+
+    @property
+    def trained(self) -> bool:
+        """Whether a loss was computed."""
+        return bool(self.named["loss"]) or any(name == TRAIN_LOSS.name for name, _ in self.rows)
+
+
 class _Found:
     """What the events so far hold."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._numbers = self._kept = self._places = 0
-        self.named: dict[str, dict[Any, Any]] = {name: {} for name in kinds()}
-        self.rows: dict[tuple[str, str], _Points] = defaultdict(_Points)
-        self.places: dict[str, dict[str, _Points]] = defaultdict(lambda: defaultdict(_Points))
+        self._now = _Part(0)
+        self._parts: dict[int, _Part] = {0: self._now}
+        self._none: set[int] = set()  # numbers of parts that are no trainings
+        self._shared: dict[str, dict[Any, Any]] = defaultdict(dict)
         self.oddities: list[Oddity] = []
-        self.ended = 0  # the number of steps when the run ended, if that is known
+
+    def trainings(self) -> list[_Part]:
+        """The parts that are trainings, at least one, each with the facts of the whole process."""
+        last = self._parts[max(self._parts)]
+        found = [part for number, part in sorted(self._parts.items()) if number not in self._none]
+        found = found or [last]
+        while len(found) > 1 and not found[-1].trained:
+            found.pop()
+        end = last.named["end"].get(None)
+        if found[-1] is not last and end is not None and end.kind is not EndKind.FINISHED:
+            found[-1].named["end"][None] = end  # what was to be the last never came to be
+        for part, after in pairwise(found):
+            if None not in part.named["end"]:
+                part.named["end"][None] = End(EndKind.FINISHED)
+                part.ended = max(after.begun - part.begun, 0)
+        for part in found:
+            for name, facts in self._shared.items():
+                part.named[name] = facts
+        return found
 
     def take(self, event: dict[str, Any]) -> None:
         """Adds an event, or nothing of it if it raises anything but UnusableRecord."""
@@ -289,21 +231,20 @@ class _Found:
         if kind == "fact" and event["fact"] in kinds():
             self._fact(event["fact"], from_json(kinds()[event["fact"]], event["data"]))
             if event["fact"] == "end":
-                self.ended = self._step(event["step"])
+                self._now.ended = self._step(event["step"])
         elif kind == "step" and isinstance(BY_NAME.get(event["signal"]), StepSignal):
             rows = msgspec.convert(event["rows"], _Rows)
             steps = [self._step(step) for step, _ in rows]
             if rows and isinstance(track := event.get("track", ""), str):
                 self._count(numbers=len(rows))
-                points = self.rows[event["signal"], track]
+                points = self._points(event["signal"], track)
                 points.steps.extend(steps)
                 points.values.extend(float(value) for _, value in rows)
-                self._count()
         elif kind == "sample" and isinstance(BY_NAME.get(event["signal"]), PlaceSignal):
             step = self._step(event["step"])
             places = msgspec.convert(event["places"], _Places)
             self._count(numbers=len(places))
-            by_place = self.places[event["signal"]]
+            by_place = self._now.places[event["signal"]]
             before = len(by_place)
             for place, value in places.items():
                 points = by_place[place]
@@ -314,15 +255,29 @@ class _Found:
             odd = msgspec.convert({**event, "step": self._step(event["step"])}, Oddity)
             self._count(kept=1)
             self.oddities.append(odd)
+        elif kind == "training":
+            number, begun = self._step(event["number"]), self._step(event["begun"])
+            if number not in self._parts:
+                self._count(places=1)
+                self._parts[number] = _Part(begun)
+            self._now = self._parts[number]
+        elif kind == "no-training":
+            self._none.update(msgspec.convert(event["numbers"], list[int]))
+
+    def _points(self, signal: str, track: str) -> _Points:
+        rows = self._now.rows
+        self._count(places=(signal, track) not in rows)
+        return rows[signal, track]
 
     def _fact(self, kind: str, fact: Any) -> None:
+        known = self._shared[kind] if fact.of_process else self._now.named[kind]
         key = getattr(fact, "name", None) or getattr(fact, "location", None)
         if isinstance(fact, NonFinite | End | Program):
             key = None
-            if isinstance(fact, NonFinite) and self.named["nonfinite"]:
+            if isinstance(fact, NonFinite) and known:
                 return  # the first one is the root
-        self._count(kept=key not in self.named[kind])
-        self.named[kind][key] = fact
+        self._count(kept=key not in known)
+        known[key] = fact
 
     def _count(self, *, numbers: int = 0, kept: int = 0, places: int = 0) -> None:
         """Refuses a record that holds more than any of ours."""
@@ -331,7 +286,7 @@ class _Found:
         self._places += places
         reading.check_numbers(self._numbers, self._file)
         for count, most, what in ((self._kept, MOST_FACTS, "facts"),
-                                  (self._places + len(self.rows), MOST_SERIES, "series")):
+                                  (self._places, MOST_SERIES, "series")):
             if count > most:
                 raise UnusableRecord(
                     f"{self._file} holds more than {most:,} {what}, the most that unstuck reads")

@@ -48,8 +48,11 @@ class RecordWriter:
         self._lock = threading.RLock()
         self._file: _File | None = _File(folder / EVENTS)
         self._unwritten = b""
+        self._training = 0  # that what comes is about
         self._rows: dict[tuple[str, str], Rows] = {}
         self._thinners: dict[tuple[str, str], Thinner] = {}
+        self._others: dict[int, tuple[dict[tuple[str, str], Rows],
+                                      dict[tuple[str, str], Thinner]]] = {}
         self._pending: list[str] = []
         self.due = 0.0  # the time of the next flush
         self._write({"type": "header", "schema": SCHEMA, "version": version,
@@ -79,6 +82,32 @@ class RecordWriter:
         if places:
             self._write({"type": "sample", "signal": signal.name, "step": step,
                          "places": {place: plain(value) for place, value in places.items()}})
+
+    def training(self, number: int, begun: int) -> None:
+        """What comes from now on is about the training of this number, in steps of its own.
+
+        A process begins with training 0. `begun` is the number of steps before the training.
+        """
+        if number != self._training:
+            with self._lock:
+                self.flush()
+                self._others[self._training] = self._rows, self._thinners
+                self._rows, self._thinners = self._others.pop(number, ({}, {}))
+                self._training = number
+                self._write({"type": "training", "number": number, "begun": begun})
+
+    def training_over(self) -> None:
+        """Nothing more comes about this training."""
+        with self._lock:
+            self.flush()
+            self._write_last_rows()
+            self._rows, self._thinners = {}, {}
+
+    def no_training(self, *numbers: int) -> None:
+        """What came, or will come, about these trainings is to be left out: they are none."""
+        self._write({"type": "no-training", "numbers": numbers})
+        for number in numbers:
+            self._others.pop(number, None)
 
     def odd(self, what: str, step: int, says: str) -> None:
         """Notes something that limits what can be known, in one sentence, and flushes."""
@@ -119,13 +148,16 @@ class RecordWriter:
                 "type": "step", "signal": name, "track": track,
                 "rows": [(step, plain(value)) for step, value in values]}))
 
+    def _write_last_rows(self) -> None:
+        for (name, track), thinner in self._thinners.items():
+            self._write_rows(name, track, thinner.rest())
+
     def close(self) -> None:
         """Flushes and closes; safe to call twice."""
         with self._lock:
             try:
                 self.flush()
-                for (name, track), thinner in self._thinners.items():
-                    self._write_rows(name, track, thinner.rest())
+                self._write_last_rows()
                 self.flush()
             finally:
                 if self._file is not None:
@@ -135,7 +167,7 @@ class RecordWriter:
     def abandon(self) -> None:
         """Forgets what is held back and closes the file: for a forked child."""
         self._pending, self._rows, self._unwritten = [], {}, b""
-        self._thinners = {}
+        self._thinners, self._others = {}, {}
         self._lock = threading.RLock()  # another thread may have held it at the fork
         self.close()
 

@@ -24,6 +24,7 @@ from unstuck.schema.findings import (
     OutcomeKind,
     Present,
     Severity,
+    Training,
     TrialResult,
     Unknown,
     Verdict,
@@ -36,6 +37,12 @@ _NON_FINITE = ("inf", "-inf", "nan")
 
 def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     """A diagnosis as plain JSON values; non-finite numbers are strings."""
+    several: dict[str, Any] = {} if not diagnosis.trainings else {
+        "training": diagnosis.training + 1,
+        "trainings": [
+            _training(training, diagnosis if number == diagnosis.training else training.diagnosis)
+            for number, training in enumerate(diagnosis.trainings)],
+    }
     return {
         "schema": SCHEMA,
         "version": diagnosis.version,
@@ -47,6 +54,19 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "ignored": [finding.cause for finding in diagnosis.ignored],
         "next_steps": [{"text": step.text, "command": step.command}
                        for step in diagnosis.next_steps],
+        **several,
+    }
+
+
+def _training(training: Training, diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "first_step": int(training.first_step),
+        "last_step": int(training.last_step),
+        "location": _location(training.location),
+        "outcome": diagnosis.outcome.kind.value,
+        "outcome_confidence": _number(diagnosis.outcome.confidence),
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "verdicts": {slug: _verdict(verdict) for slug, verdict in diagnosis.verdicts},
     }
 
 
@@ -240,23 +260,42 @@ def json_schema() -> dict[str, Any]:
         "An expression in the program; 1-based, columns in code points, the end is exclusive.",
         file=text, line=line, column=line, end_line=line, end_column=line,
     )
+    judged = {
+        "outcome": {"enum": [kind.value for kind in OutcomeKind]},
+        "outcome_confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "findings": _described(
+            _list({"$ref": "#/$defs/finding"}), "The first is the root cause that matters most."
+        ),
+        "verdicts": _described(
+            {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},
+            "The verdict on every cause, by slug.",
+        ),
+    }
+    training = _object(
+        "One training of a process that trained several times; its findings count steps from its "
+        "first.",
+        first_step=_described(step, "The first of its steps among those of the process."),
+        last_step=step,
+        location=_described(
+            _or_null({"$ref": "#/$defs/location"}), "Where its optimizer is built."),
+        **judged,
+    )
     report = _object(
         "What unstuck says about one record of a training run.",
         schema={"const": SCHEMA},
         version=_described(text, "The version of unstuck."),
         record=_described(text, "The record's id."),
-        outcome={"enum": [kind.value for kind in OutcomeKind]},
-        outcome_confidence={"type": "number", "minimum": 0, "maximum": 1},
-        findings=_described(
-            _list({"$ref": "#/$defs/finding"}), "The first is the root cause that matters most."
-        ),
-        verdicts=_described(
-            {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},
-            "The verdict on every cause, by slug.",
-        ),
+        **judged,
         ignored=_described(_list(text), "Causes whose findings the user has silenced."),
         next_steps=_described(_list(step_to_take), "The first is to be taken first."),
     )
+    report["properties"] |= {
+        "training": _described(
+            line, "Which of the trainings the rest is about, the worst: the first is 1."),
+        "trainings": _described(
+            _list({"$ref": "#/$defs/training"}),
+            "All of them, only if the process trained more than once."),
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "unstuck diagnosis",
@@ -270,6 +309,7 @@ def json_schema() -> dict[str, Any]:
             "experiment": experiment,
             "finding": finding,
             "verdict": verdict,
+            "training": training,
         },
     }
 

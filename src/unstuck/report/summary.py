@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from unstuck.schema.findings import Diagnosis, Finding, Outcome, OutcomeKind, Severity, Unknown
+from unstuck.schema.findings import (
+    Diagnosis,
+    Finding,
+    Outcome,
+    OutcomeKind,
+    Severity,
+    Training,
+    Unknown,
+)
 from unstuck.schema.signals import BY_NAME
 from unstuck.words import count, joined, lowered, percent
 
@@ -35,6 +43,10 @@ def outcome_of(diagnosis: Diagnosis) -> tuple[str, str]:
     """What became of the run and whether that is explained; then the numbers. Sentences."""
     outcome = diagnosis.outcome
     what = f"{IN_WORDS[outcome.kind]} (confidence {percent(outcome.confidence)})"
+    if diagnosis.trainings:
+        training = diagnosis.trainings[diagnosis.training]
+        what = (f"In training {diagnosis.training + 1} of {len(diagnosis.trainings)} "
+                f"({_steps_of(training)} of the program), {lowered(what)}")
     if diagnosis.counted():
         return f"{what}.", stopped(outcome.says)
     checked = len(diagnosis.verdicts) - len(diagnosis.not_assessed())
@@ -56,6 +68,22 @@ def outcome_of(diagnosis: Diagnosis) -> tuple[str, str]:
             "present.")
     return (f"{what}, and none of the {checked} causes checked over {steps} explains it.",
             stopped(outcome.says))
+
+
+def _steps_of(training: Training) -> str:
+    return f"steps {training.first_step:,} to {training.last_step:,}"
+
+
+def trainings(diagnosis: Diagnosis) -> list[str]:
+    """A line for each training but the one that the diagnosis is about."""
+    lines = []
+    for number, training in enumerate(diagnosis.trainings):
+        counted = training.diagnosis.counted()
+        found = joined(f.cause for f in counted if f.explained_by is None) or "no problem was found"
+        if number != diagnosis.training:
+            lines.append(f"training {number + 1} ({_steps_of(training)}): "
+                         f"{in_short(training.diagnosis.outcome)}; {found}")
+    return lines
 
 
 def in_short(outcome: Outcome) -> str:

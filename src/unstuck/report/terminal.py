@@ -68,6 +68,10 @@ def render(
         _draw_finding(canvas, finding, shown)
     if quiet:
         return
+    if diagnosis.trainings:
+        canvas.draw(("", ""))
+        for line in summary.trainings(diagnosis):
+            _draw_prose(canvas, "", line, "")
     _draw_limits(canvas, diagnosis, notes=notes, apart=bool(roots))
     if roots or diagnosis.findings:
         _draw_prose(canvas, "unstuck: ", summary.totals(diagnosis, notes), "bold")

@@ -220,8 +220,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """One training of a process, with what is said about it.
+
+    `first_step` and `last_step` are steps of the process; the diagnosis counts from the first.
+    `location` is where its optimizer is built.
+    """
+
+    first_step: int
+    last_step: int
+    location: SourceLocation | None
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that is said about one record. Findings come with roots first."""
+    """Everything that is said about one record. Findings come with roots first.
+
+    Of a process that trained several times, it is what is said about the worst training.
+    """
 
     version: str
     record: str
@@ -232,6 +249,8 @@ class Diagnosis:
     remarks: tuple[str, ...] = ()  # what limited the measuring, one sentence each
     ignored: tuple[Finding, ...] = ()  # what the user has silenced, with what follows from it
     next_steps: tuple[NextStep, ...] = ()
+    trainings: tuple[Training, ...] = ()  # of a process that trained more than once, all of them;
+    training: int = 0  # this is the diagnosis of that one, the worst
 
     def counted(self) -> tuple[Finding, ...]:
         """Findings that are more than a note."""

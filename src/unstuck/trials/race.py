@@ -80,12 +80,15 @@ class Race:
     say: Say = lambda _: None
     length: float = 0.0  # seconds of one run, as the control took
     runs: int = 0
+    training: int | None = None  # that is to be cured, of a program that trains several times
 
     def control(self) -> Run:
         """The program as it is."""
         self.say("running the program as it is")
         began = time.monotonic()
         run = self._read(self.laboratory.run([Trial()])[0])
+        if run.diagnosis is not None:
+            self.training = run.diagnosis.training
         self.length = max(self.length, run.ended.seconds or time.monotonic() - began)
         return run
 
@@ -162,4 +165,4 @@ class Race:
 
     def _read(self, ended: Ended) -> Run:
         self.runs += 1
-        return read(ended, self.wishes)
+        return read(ended, self.wishes, self.training)

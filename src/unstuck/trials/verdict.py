@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -66,8 +66,15 @@ class Judgement:
     revealed: tuple[str, ...] = ()  # causes that the control could not be checked for
 
 
-def read(ended: Ended, wishes: Settings) -> Run:
-    """Reads and judges what a trial left."""
+def read(ended: Ended, wishes: Settings, training: int | None = None) -> Run:
+    """Reads and judges what a trial left.
+
+    Args:
+        ended: the trial.
+        wishes: of the project.
+        training: which training of the program is judged, where it trains several times, so that
+            control and treated are compared in the same one; by default the worst.
+    """
     if ended.record is None:
         return Run(ended, None, None, None)
     try:
@@ -75,6 +82,10 @@ def read(ended: Ended, wishes: Settings) -> Run:
     except UnusableRecord:
         return Run(ended, None, None, None)
     diagnosis = diagnose(record, wishes.thresholds, wishes.ignore)
+    number = diagnosis.training if training is None else min(training, len(record.later))
+    if diagnosis.trainings:
+        diagnosis = replace(diagnosis.trainings[number].diagnosis, training=number)
+    record = record.trainings[number]
     return Run(ended, record, diagnosis, measure(record, diagnosis.outcome))
 
 

@@ -55,11 +55,11 @@ class BackwardHooks:
 
     def _grad(self, original: Original) -> Callable[..., Any]:
         calls, tell, moment = self._taps.calls, self._taps.tell, self._taps.moment
-        events = self._taps.events
+        taps = self._taps
 
         def grad(*args: Any, **kwargs: Any) -> Any:
             if moment.sampled and not (calls.in_backward or calls.elsewhere()):
-                tell(events.gradients_computed)
+                tell(taps.events.gradients_computed)
             return original(*args, **kwargs)
 
         return grad
@@ -75,12 +75,12 @@ class BackwardHooks:
         return clear
 
     def _clip(self, name: str) -> Make:
-        tell, events = self._taps.tell, self._taps.events
+        tell, taps = self._taps.tell, self._taps
 
         def make(original: Original) -> Callable[..., Any]:
             def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(parameters, limit, *args, **kwargs)
-                tell(events.clipped, name, limit, result)
+                tell(taps.events.clipped, name, limit, result)
                 return result
 
             return clip

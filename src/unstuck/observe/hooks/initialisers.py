@@ -25,12 +25,12 @@ class InitialiserHooks:
                 self._taps.swap(getattr(nn.init, name), self._initialiser(name))
 
     def _initialiser(self, name: str) -> Make:
-        tell, events = self._taps.tell, self._taps.events
+        tell, initialised = self._taps.tell, self._taps.steps.initialised
 
         def make(original: Original) -> Callable[..., Any]:
             def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(tensor, *args, **kwargs)
-                tell(events.initialised, name, tensor)
+                tell(initialised, name, tensor)
                 return result
 
             return initialise

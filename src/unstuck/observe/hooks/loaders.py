@@ -16,9 +16,9 @@ class LoaderHooks:
     def install(self) -> None:
         """Puts the hooks into torch."""
         taps = self._taps
-        taps.swap(DataLoader.__init__, taps.after(taps.events.loader_built))
-        taps.swap(DataLoader.__iter__, taps.before(taps.events.loader_iterated))
+        taps.swap(DataLoader.__init__, taps.after(taps.event("loader_built")))
+        taps.swap(DataLoader.__iter__, taps.before(taps.event("loader_iterated")))
         draw = getattr(getattr(dataloader, "_BaseDataLoaderIter", None), "_next_index", None)
-        drawing = draw and taps.swap(draw, taps.after(taps.events.batch_drawn, True))
+        drawing = draw and taps.swap(draw, taps.after(taps.event("batch_drawn"), True))
         if drawing:  # nobody asks in quiet steps
             taps.switches.loud.append(drawing)

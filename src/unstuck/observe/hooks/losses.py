@@ -54,11 +54,11 @@ class LossHooks:
         return make
 
     def _scale(self, original: Original) -> Callable[..., Any]:
-        tell, events = self._taps.tell, self._taps.events
+        tell, taps = self._taps.tell, self._taps
 
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
-            tell(events.loss_scaled, outputs, result)
+            tell(taps.events.loss_scaled, outputs, result)
             return result
 
         return scale

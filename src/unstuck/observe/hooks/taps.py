@@ -10,13 +10,14 @@ from typing import Any
 from torch import nn
 
 from unstuck.observe.calls import Calls
+from unstuck.observe.events import Dispatch
 from unstuck.observe.fast_path import FastPath
 from unstuck.observe.guard import Guard
 from unstuck.observe.limits import Limits
 from unstuck.observe.source.naming import Names
 from unstuck.observe.steps import Steps
 from unstuck.observe.swap import Original, Swap, key, swap
-from unstuck.observe.switches import Switches
+from unstuck.observe.switches import Short, Switches
 
 Make = Callable[[Original], Callable[..., Any]]
 
@@ -37,7 +38,6 @@ class Taps:
         self.guard = guard
         self.tell = guard.tell
         self.steps = steps
-        self.events = steps.events
         self.moment = steps.moment
         self.fast_path = fast_path
         self.switches = switches
@@ -45,6 +45,11 @@ class Taps:
         self.names = names
         self._limits = limits
         self._undo: list[Callable[[], Any]] = []
+
+    @property
+    def events(self) -> Dispatch:
+        """Who listens now: another training has listeners of its own."""
+        return self.steps.events
 
     def swap(
         self, function: Any, make: Make,
@@ -65,12 +70,19 @@ class Taps:
             return None
         self._undo.append(swapped.undo)
         if make_short is not None:
-            self.switches.short.append((swapped, swapped.behaviour, make_short(swapped)))
+            self.switches.short.append(Short(swapped, swapped.behaviour, make_short))
         return swapped
 
     def undo_by(self, undo: Callable[[], Any]) -> None:
         """What takes a hook away that is no swap."""
         self._undo.append(undo)
+
+    def event(self, name: str) -> Callable[..., None]:
+        """A handler that tells whoever listens when it is called."""
+        def handler(*arguments: Any) -> None:
+            getattr(self.steps.events, name)(*arguments)
+
+        return handler
 
     def after(self, handler: Callable[..., None], whole: bool = False) -> Make:
         """Tells of a method that has returned; with `whole` what it returned as well."""

@@ -7,7 +7,7 @@ import sys
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -81,6 +81,10 @@ class FlowProbe(Probe):
         self._schedulers: ByIdentity[Any, str] = ByIdentity()
         self._built: ByIdentity[Any, tuple[Site | None]] = ByIdentity()
         self._kinds: dict[str, int] = {}
+
+    def follow(self, before: Self) -> None:
+        """Networks and schedules may have been built before."""
+        self._initialised, self._built = before._initialised, before._built
 
     # Initialisation -----------------------------------------------------------------------------
     def initialised(self, function: str, tensor: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -39,6 +39,11 @@ class FrozenProbe(Probe):
         self._freezing: ByIdentity[torch.Tensor, tuple[Site | None]] = ByIdentity()
         self._first = FirstValues()
         self._written: set[str] = set()
+
+    def follow(self, before: Self) -> None:
+        """What was trained or frozen before is so still."""
+        self._trained, self._latest = before._trained, before._latest
+        self._freezing, self._first = before._freezing, before._first
 
     def frozen(self, module: nn.Module) -> None:
         """The program called `requires_grad_(False)` on a module."""

@@ -49,6 +49,10 @@ class Feeds:
         self._waiting: list[Any] = []  # those of calls that may lead to a loss
         self._begun: _Feed | None = None  # since a model was called
 
+    def follow(self, before: Feeds) -> None:
+        """Loaders may have been built before."""
+        self._names = before._names
+
     # What the program does ----------------------------------------------------------------------
     def built(self, loader: Any) -> None:
         """A loader was constructed."""

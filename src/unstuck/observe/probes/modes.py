@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -88,6 +88,10 @@ class ModeProbe(Probe):
         self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
         self._last: Forward | None = None
         self._dropped: dict[str, Site] = {}  # in the call under way
+
+    def follow(self, before: Self) -> None:
+        """What was put into evaluation mode before may still be in it."""
+        self._switches = dict(before._switches)
 
     def evaluation_mode(self, module: nn.Module) -> None:
         """Notes where."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -63,6 +63,12 @@ class OutlineProbe(Probe):
         self._calls.data = self._statistics.inputs
         losses.targets.met = self._statistics.targets
         context.probe(CutProbe).loss_of = self._losses.among
+
+    def follow(self, before: Self) -> None:
+        """Loaders and networks may have been built before; files are read once."""
+        self._feeds.follow(before._feeds)
+        self._first_values.follow(before._first_values, before._moment.step)
+        self._files = before._files
 
     def _role(self) -> CallRole:
         """What is done now is for, unless a loss of it reaches backward."""

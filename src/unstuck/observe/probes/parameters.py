@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -81,6 +81,10 @@ class ParameterProbe(Probe):
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
+
+    def follow(self, before: Self) -> None:
+        """The optimizers of the training before still exist, and may yet step in this one."""
+        self._has_optimizer = before._has_optimizer
 
     # Optimizers ---------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -53,6 +53,11 @@ class SampleProbe(Probe):
         # Told of each batch whose loss could have reached backward and never did.
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
+        self._allowance = ending.Allowance()
+
+    def follow(self, before: Self) -> None:
+        """All trainings of a process together may take so long at their ends."""
+        self._allowance = before._allowance
 
     @property
     def role(self) -> Role:
@@ -168,7 +173,8 @@ class SampleProbe(Probe):
         try:
             ending.reduce(
                 ending.Left(contents, contents.train, composed, self._overlap, self.trained_on),
-                self._sites, self._writer, self._limits, self._moment.step - 1, self._timed)
+                self._sites, self._writer, self._limits, self._moment,
+                self._allowance if self._timed else None)
         finally:
             self._reservoir.clear()
 

@@ -14,10 +14,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.source.sites import Sites
@@ -47,14 +48,31 @@ class WorkerProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._written: dict[str, Loader] = {}
+        self._earlier: ByIdentity[Any, Loader] = ByIdentity()  # those of the trainings before
+        self._built: ByIdentity[Any, Loader] = ByIdentity()
+
+    def follow(self, before: Self) -> None:
+        """Loaders that were built before are written once they are used."""
+        for loader, fact in (*before._earlier.items(), *before._built.items()):
+            self._earlier[loader] = fact
 
     def loader_built(self, loader: Any) -> None:
         """Writes the loader, with the generators that its workers each get the same copy of."""
         fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
-            found = copied_generators(loader, self._sites)
-            self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(found))})
-            fact = replace(fact, generators=found)
+            fact = replace(fact, generators=copied_generators(loader, self._sites))
+        self._built[loader] = fact
+        self._write(loader, fact)
+
+    def loader_iterated(self, loader: Any) -> None:
+        """Writes a loader that was built before this training."""
+        fact = self._earlier.get(loader)
+        if fact is not None:
+            self._write(loader, fact)
+
+    def _write(self, loader: Any, fact: Loader) -> None:
+        if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
+            self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(fact.generators))})
         if self._written.get(fact.name) != fact:  # many a program builds one each epoch
             self._written[fact.name] = fact
             self._writer.fact(fact, self._moment.step)

@@ -87,6 +87,12 @@ class FirstValues:
         self._marks: ByIdentity[torch.Tensor, tuple[torch.Tensor, int]] = ByIdentity()
         self._facts: list[Initialisation] = []
 
+    def follow(self, before: FirstValues, step: int) -> None:
+        """What was filled since the last step of the training before is about to be used."""
+        for tensor, (mark, filled) in before._marks.items():
+            if filled == step:
+                self._marks[tensor] = mark, 0
+
     def initialised(self, tensor: Any, step: int) -> None:
         """A function of `torch.nn.init` has filled a tensor."""
         if is_plain(tensor) and tensor.is_leaf and readable(tensor):

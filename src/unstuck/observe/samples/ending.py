@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from unstuck.observe.limits import Limits
+from unstuck.observe.moment import Moment
 from unstuck.observe.samples import (
     copies,
     extremes,
@@ -41,12 +42,13 @@ from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
 
 PATIENCE = 1.5  # seconds after which the user learns what takes so long
 MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some seconds at most
+LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
     *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS, *recall.SIGNALS,
     *shift.SIGNALS,
 )
-WORDS = "unstuck: checking data and labels on the kept samples (Ctrl-C to skip) ..."
+WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,36 @@ class Left:
     trained_on: set[float]
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The time that is left for this, at the ends of all trainings of a process together."""
+
+    seconds: float = MOST_SECONDS
+
+
 def reduce(
-    left: Left, sites: Sites, writer: RecordWriter, limits: Limits, step: int, timed: bool
+    left: Left, sites: Sites, writer: RecordWriter, limits: Limits, moment: Moment,
+    allowance: Allowance | None,
 ) -> None:
-    """Writes what the kept samples say. The work is bounded by their number and, if `timed`, by
-    time.
+    """Writes what the kept samples say. The work is bounded by their number, and by time if there
+    is an allowance.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted it while the program goes on.
     """
+    began = time.monotonic()
+    most = math.inf if allowance is None else max(allowance.seconds, LEAST_SECONDS)
     try:
-        if not _done(_reductions(left, sites, writer, step), MOST_SECONDS if timed else math.inf):
+        words = WORDS.format(" (Ctrl-C to skip)" if moment.over else "")
+        if not _done(_reductions(left, sites, writer, moment.step - 1), most, words):
             limits.note("the checks of data and labels ran out of time, so some were skipped")
     except KeyboardInterrupt:
         limits.note("the checks of data and labels were interrupted, so some were skipped")
+        if not moment.over:
+            raise
+    finally:
+        if allowance is not None:
+            allowance.seconds -= time.monotonic() - began
 
 
 def _reductions(
@@ -120,7 +141,7 @@ def _kept(
                       samples.indices is not None, targets, composed)
 
 
-def _done(reductions: tuple[Callable[[], None], ...], most: float) -> bool:
+def _done(reductions: tuple[Callable[[], None], ...], most: float, words: str) -> bool:
     """Runs them in turn; False if `most` seconds have passed before the last.
 
     A terminal shows a line while it lasts. No thread: none may start while Python ends.
@@ -132,7 +153,7 @@ def _done(reductions: tuple[Callable[[], None], ...], most: float) -> bool:
             if taken > most:
                 return False
             if taken > PATIENCE and not told:
-                told = _shown(WORDS)
+                told = _shown(words)
             reduction()
         return True
     finally:

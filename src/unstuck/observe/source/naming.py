@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -91,60 +92,83 @@ def original_of(copy: object) -> Any:
     return None
 
 
+@dataclass(slots=True)
+class Construction:
+    """What the program has built, copied and loaded; `changes` counts that."""
+
+    built: ByIdentity[nn.Module, tuple[Site | None]] = field(default_factory=ByIdentity)
+    copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = field(
+        default_factory=ByIdentity)
+    loaded: ByIdentity[torch.Tensor, int] = field(default_factory=ByIdentity)  # by which change
+    called: ByIdentity[nn.Module, bool] = field(default_factory=ByIdentity)  # whether a model
+    changes: int = 0
+
+
 class Names:
-    """All models seen so far and the names of their parts.
+    """All models that a training has called so far and the names of their parts.
 
     Everything is kept by identity with weak references: a tensor cannot be a weak key, and a
-    module may compare as it likes.
+    module may compare as it likes. What was built is known to all trainings of a process.
     """
 
-    def __init__(self, sites: Sites) -> None:
+    def __init__(self, sites: Sites, construction: Construction | None = None) -> None:
         self._sites = sites
-        self._built: ByIdentity[nn.Module, tuple[Site | None]] = ByIdentity()
-        self._copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = ByIdentity()
-        self._loaded: ByIdentity[torch.Tensor, bool] = ByIdentity()
+        self._known = construction or Construction()
         self._layers: ByIdentity[nn.Module, tuple[str, LayerRole]] = ByIdentity()
         self._parameters: ByIdentity[torch.Tensor, str] = ByIdentity()
         self._models: ByIdentity[nn.Module, str] = ByIdentity()
-        self._called: ByIdentity[nn.Module, bool] = ByIdentity()  # whether each is a model
         self._first: str | None = None  # name of the first model, whose parts need no prefix
         self._used: dict[str, int] = {}  # names, with the number of the next of that name
-        self.changes = 0  # modules built and checkpoints loaded so far
+
+    def anew(self) -> Names:
+        """Names for another training, in which none is taken."""
+        return Names(self._sites, self._known)
+
+    @property
+    def changes(self) -> int:
+        """Modules built and checkpoints loaded so far."""
+        return self._known.changes
 
     # What was built -----------------------------------------------------------------------------
     def built(self, module: nn.Module) -> None:
         """Notes where a module is constructed; called at the start of its constructor."""
-        self.changes += 1
-        self._built[module] = (self._sites.here(module),)
+        self._known.changes += 1
+        self._known.built[module] = (self._sites.here(module),)
 
     def copied(self, module: nn.Module) -> None:
         """Notes that a module is a copy, or comes from a file; called when it has its state."""
-        self.changes += 1
+        self._known.changes += 1
         original = original_of(module)
         built = self.built_at(original) if original is not None else None
-        self._copies[module] = built, self._sites.here()
+        self._known.copies[module] = built, self._sites.here()
 
     def loaded(self, module: nn.Module) -> None:
         """Notes that a module's values came from a checkpoint."""
-        self.changes += 1
+        self._known.changes += 1
         for parameter in nn.Module.parameters(module):
-            self._loaded[parameter] = True
+            self._known.loaded[parameter] = self._known.changes
 
-    def was_loaded(self, tensor: torch.Tensor) -> bool:
-        """Whether a parameter's values came from a checkpoint."""
-        return tensor in self._loaded
+    def was_loaded(self, tensor: torch.Tensor, after: int = 0) -> bool:
+        """Whether a parameter's values came from a checkpoint, after so many changes."""
+        return (self._known.loaded.get(tensor) or 0) > after
 
     def built_at(self, module: nn.Module) -> Site | None:
         """Where a module was constructed; of a copy its original."""
-        return (self._built.get(module) or self._copies.get(module) or (None,))[0]
+        return (self._known.built.get(module) or self._known.copies.get(module) or (None,))[0]
 
     def copied_at(self, module: nn.Module) -> Site | None:
         """Where a module was copied or read from a file."""
-        return (self._copies.get(module) or (None, None))[1]
+        return (self._known.copies.get(module) or (None, None))[1]
+
+    def are_copies(self, parameters: Iterable[torch.Tensor]) -> bool:
+        """Whether one of these parameters belongs to a module that was copied."""
+        wanted = {id(p) for p in parameters}
+        return any(id(p) in wanted for module, _ in self._known.copies.items()
+                   for p in nn.Module.parameters(module, recurse=False))
 
     def was_built(self, module: nn.Module) -> bool:
         """Whether a module was constructed in this run: a copy or an unpickled one was not."""
-        return module in self._built
+        return module in self._known.built
 
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:
@@ -179,12 +203,12 @@ class Names:
 
     def is_model(self, module: nn.Module) -> bool:
         """Whether a module called from outside is a model: it can learn, and is no loss."""
-        found = self._called.get(module)
+        found = self._known.called.get(module)
         if found is None:
             inner = unwrapped(module)
             found = (role(inner) is not LayerRole.LOSS
                      and next(iter(nn.Module.parameters(inner)), None) is not None)
-            self._called[module] = found
+            self._known.called[module] = found
         return found
 
     # Models -------------------------------------------------------------------------------------
@@ -222,7 +246,7 @@ class Names:
             self._parameters[parameter] = f"{prefix}{path}"
 
     def _outermost(self, module: nn.Module) -> nn.Module:
-        alive = [built for built, _ in self._built.items()]
+        alive = [built for built, _ in self._known.built.items()]
         holders: dict[int, nn.Module] = {}
         for candidate in alive:
             for child in getattr(candidate, "_modules", {}).values():
@@ -254,7 +278,7 @@ class Names:
         parameters = tuple(
             Parameter(
                 label, owner.get(label, name), _shape(p), p.requires_grad,
-                p in self._loaded,
+                self.was_loaded(p),
             )
             for p in nn.Module.parameters(model)
             if (label := self.parameter(p)) is not None

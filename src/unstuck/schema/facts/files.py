@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unstuck.schema.facts.fact import Fact
 
@@ -14,6 +15,8 @@ class UserFile(Fact):
     `name` is its path. `module` is the name by which it was imported, "__main__" for the script.
     """
 
+    of_process: ClassVar[bool] = True
+
     name: str
     module: str
     digest: str  # SHA-256 of its bytes, in hexadecimal digits
@@ -23,6 +26,8 @@ class UserFile(Fact):
 @dataclass(frozen=True, slots=True)
 class Answers(Fact):
     """What `input()` gave the program, in order. Left out if the program's text is not wanted."""
+
+    of_process: ClassVar[bool] = True
 
     lines: tuple[str, ...]
     whole: bool = True  # these are all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.places import SourceLocation
@@ -12,6 +13,8 @@ from unstuck.schema.places import SourceLocation
 @dataclass(frozen=True, slots=True)
 class Program(Fact):
     """The watched program and its environment: arguments, versions, platform, devices."""
+
+    of_process: ClassVar[bool] = True
 
     argv: tuple[str, ...]
     python: str
