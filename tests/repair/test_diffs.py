@@ -1,13 +1,16 @@
-"""A report as JSON has each remedy as a change of the user's own text."""
+"""A report has each remedy as a change of the user's own text, or what to do in place of it."""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests import processes
+from unstuck.commands.judging import judged_with_diffs, show
+from unstuck.settings import Settings
 
 PROGRAM = """\
 import torch
@@ -28,6 +31,55 @@ for _ in range(60):
 def unstuck(folder: Path, *arguments: str) -> None:
     processes.run([sys.executable, "-m", "unstuck.cli", *arguments], cwd=folder,
                   capture_output=True)
+
+
+TYPED = """\
+import argparse
+import torch
+from helper import made
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.01)
+args = parser.parse_args()
+torch.manual_seed(0)
+x = torch.randn(64, 4)
+y = x @ torch.tensor([[1.0], [-2.0], [0.5], [1.0]])
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+optimizer = made(model, args.lr)
+for _ in range(60):
+    loss = torch.nn.functional.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+HELPER = """\
+import torch
+
+
+def made(model, lr):
+    return torch.optim.SGD(model.parameters(), lr=lr)
+"""
+
+
+def test_a_value_that_was_typed_gives_the_new_command(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TYPED)
+    (tmp_path / "helper.py").write_text(HELPER)
+    unstuck(tmp_path, "run", "--out", "record", "train.py", "--lr", "70")
+    text = diagnosed(tmp_path)
+    assert "= fix The value was given on the command line; pass --lr 0." in text
+    assert "in place of --lr 70. python train.py --lr 0." in text
+    (tmp_path / "helper.py").write_text(f"# {HELPER}")
+    text = diagnosed(tmp_path)
+    assert ("note: helper.py has changed since this run, so fixes are shown without their diffs; "
+            "run the program again to see them") in text
+    assert "= fix torch.optim.SGD(model.parameters(), lr=0." in text
+
+
+def diagnosed(folder: Path) -> str:
+    """The report on the record, its lines joined."""
+    text = io.StringIO()
+    show(*judged_with_diffs(folder / "record", Settings()), text, notes=False, quiet=False)
+    return " ".join(text.getvalue().split())
 
 
 def reported(folder: Path, *options: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ class Remedy:
     """A treatment: a ladder of doses of one kind of edit, the most promising first.
 
     Advice has no edits; `advice` says what a person must do. `diff` is the change of the program's
-    text, where it has been written.
+    text, where it has been written. `instruction` is a sentence that says what to do with the code
+    where the change cannot be made in the user's text.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Remedy:
     advice: str | None = None
     code_text: str | None = None  # overrides the first edit's code where the cause knows better
     diff: str | None = None
+    instruction: str | None = None
 
     def code(self) -> str:
         """The first dose as code, or the advice in words."""
