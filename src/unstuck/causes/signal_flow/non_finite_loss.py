@@ -129,11 +129,12 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
             return (
                 _guarded(at, "torch.log({})", "{}.clamp_min(1e-8)", "p",
                          "keep the argument of log above zero"),
-                loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores"),
+                loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores",
+                          at=at),
             )
         case "Exp" | "Expm1" | "Softmax":
             return (
-                loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
+                loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form", at=at),
                 _guarded(at, "torch.exp({})", "{}.clamp(max=50)", "x",
                          "limit the argument of exp"),
             )

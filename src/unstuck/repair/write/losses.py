@@ -124,6 +124,8 @@ def _around(index: Index, found: Found, given: ast.expr, by: str,
             before, behind = f"{before}(", f"){behind}"
         return (Splice(found.source.name, start, start, before),
                 Splice(found.source.name, end, end, behind))
+    if behind.startswith("[") and change.operand(found.source, given) != found.source.code(given):
+        before, behind = f"{before}(", f"){behind}"
     return change.wrap(found.source, given, before, behind)
 
 

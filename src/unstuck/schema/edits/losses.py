@@ -11,10 +11,15 @@ from unstuck.words import count
 
 @dataclass(frozen=True, slots=True)
 class LossForm(Edit):
-    """Another form of the loss: another function, or the same in a stable or fitting form."""
+    """Another form of the loss: another function, or the same in a stable or fitting form.
+
+    `at` is the operation to write in another form, a logarithm or an exponential, None where it
+    takes more than one operation.
+    """
 
     by: str
     reason: str
+    at: SourceLocation | None = None
 
     def words(self) -> str:
         return self.reason

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, Safety
 from unstuck.schema.edits.losses import LossForm
+from unstuck.schema.places import SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ class Remedy:
         return self.ladder[0].words() if self.ladder else self.advice or self.name
 
 
-def loss_form(code: str, reason: str, edit: Edit | None = None) -> Remedy:
-    """The remedy that writes a loss, or what it receives, in another way: by `edit` if it can."""
-    return Remedy(reason, Safety.SAFE, (edit or LossForm(code, reason),),
+def loss_form(
+    code: str, reason: str, edit: Edit | None = None, at: SourceLocation | None = None
+) -> Remedy:
+    """The remedy that writes a loss, or what it receives, in another way: by `edit` if it can.
+
+    `at` is the operation that takes another form, if it is one.
+    """
+    return Remedy(reason, Safety.SAFE, (edit or LossForm(code, reason, at),),
                   code_text=None if edit is None else code)
