@@ -104,3 +104,50 @@ def test_a_remedy_is_a_diff_that_git_applies(tmp_path: Path) -> None:
 def test_who_wants_no_program_text_gets_no_diff(tmp_path: Path) -> None:
     first = reported(tmp_path, "--no-program-text")["findings"][0]
     assert {remedy["diff"] for remedy in first["remedies"]} == {None}
+
+
+PACKAGE = {
+    "__init__.py": "",
+    "settings.py": "from dataclasses import dataclass\n\n\n@dataclass\nclass Settings:\n"
+                   "    rate: float = 90.0  # far too high\n    epochs: int = 60\n",
+    "network.py": "from torch import nn\n\n\ndef network(width):\n"
+                  "    return nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 1))\n",
+    "train.py": """\
+import torch
+
+from .network import network
+from .settings import Settings
+
+
+def main(settings):
+    torch.manual_seed(0)
+    x = torch.randn(64, 4)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5], [1.0]])
+    model = network(8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=settings.rate)
+    for _ in range(settings.epochs):
+        loss = torch.nn.functional.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    main(Settings())
+""",
+}
+
+
+def test_a_package_run_as_a_module_is_changed_where_its_values_are(tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    for name, text in PACKAGE.items():
+        (tmp_path / "lab" / name).write_text(text)
+    unstuck(tmp_path, "run", "--json", "report.json", "--out", "record", "-m", "lab.train")
+    found = json.loads((tmp_path / "report.json").read_text())["findings"]
+    diff = next(f for f in found if f["cause"] == "learning-rate-too-high")["remedies"][0]["diff"]
+    assert "+++ b/lab/settings.py" in diff
+    processes.run(["git", "apply"], input=diff, text=True, cwd=tmp_path, check=True)
+    changed = (tmp_path / "lab" / "settings.py").read_text()
+    assert "rate: float = 0." in changed
+    assert "# far too high" in changed
+    assert (tmp_path / "lab" / "train.py").read_text() == PACKAGE["train.py"]

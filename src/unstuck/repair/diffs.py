@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 from unstuck.record.reader import Record
 from unstuck.repair.cannot import CannotWrite, Reason
 from unstuck.repair.compose import Overlay, compose, unified_diff
-from unstuck.repair.program import Loaded, load
+from unstuck.repair.notebook import notebook_of
+from unstuck.repair.program import load
 from unstuck.repair.write import write
 from unstuck.schema.edits import Remedy
 from unstuck.schema.facts.run import Program
@@ -20,8 +22,9 @@ from unstuck.words import joined
 def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) -> Diagnosis:
     """The diagnosis whose remedies have their first dose as a diff, where it can be written.
 
-    What was typed on the command line becomes a new command line, and what lies in a library's text
-    an instruction. A remark names files that have changed since they ran: they have no diff.
+    The cells of a notebook that lies in the folder are sources, too. What was typed on the command
+    line becomes a new command line, and what lies in a library's text an instruction. A remark
+    names files that have changed since they ran: they have no diff.
 
     Args:
         diagnosis: of that record.
@@ -31,12 +34,38 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
     program = record.fact(Program)
     if program is None or not program.argv or not diagnosis.findings:
         return diagnosis
+    folder = root or os.getcwd()
     loaded = load(record)
-    changed: list[str] = []
+    index, changed = loaded.index, list[str]()
+    whole = bool(loaded.files) and not loaded.refused
+
+    def diff(overlay: Overlay) -> str:
+        return unified_diff(overlay, index, folder)
+
+    book = notebook_of(record, Path(folder))
+    if book is not None:
+        index, diff, whole = book.index, book.diff, True
+
+    def written(remedy: Remedy) -> Remedy:
+        if remedy.diff is not None or not remedy.ladder:
+            return remedy
+        found = write(remedy.ladder[0], record, index)
+        if not isinstance(found, CannotWrite):
+            together = compose([found[0]], index)
+            return replace(remedy, diff=diff(together)) if isinstance(
+                together, Overlay) else remedy
+        if found.reason is Reason.TEXT_DIFFERS:
+            changed.extend(sorted(index.changed))
+        elif found.reason is Reason.TYPED:
+            return replace(remedy, instruction=found.words,
+                           code_text=f"python {shlex.join(found.command)}")
+        elif found.reason is Reason.NO_TEXT and whole:
+            return replace(remedy, instruction=found.words)
+        return remedy
+
     findings = tuple(
         replace(finding, present=replace(finding.present, remedies=tuple(
-            _written(remedy, record, loaded, root or os.getcwd(), changed)
-            for remedy in finding.remedies)))
+            map(written, finding.remedies))))
         for finding in diagnosis.findings)
     if changed:
         names = joined(os.path.basename(name) for name in dict.fromkeys(changed))
@@ -45,24 +74,3 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
                   "run the program again to see them")
         diagnosis = replace(diagnosis, remarks=(*diagnosis.remarks, remark))
     return replace(diagnosis, findings=findings)
-
-
-def _written(
-    remedy: Remedy, record: Record, loaded: Loaded, root: str, changed: list[str]
-) -> Remedy:
-    index = loaded.index
-    if remedy.diff is not None or not remedy.ladder:
-        return remedy
-    written = write(remedy.ladder[0], record, index)
-    if not isinstance(written, CannotWrite):
-        together = compose([written[0]], index)
-        return replace(remedy, diff=unified_diff(together, index, root)) if isinstance(
-            together, Overlay) else remedy
-    if written.reason is Reason.TEXT_DIFFERS:
-        changed += sorted(index.changed)
-    elif written.reason is Reason.TYPED:
-        return replace(remedy, instruction=written.words,
-                       code_text=f"python {shlex.join(written.command)}")
-    elif written.reason is Reason.NO_TEXT and loaded.files and not loaded.refused:
-        return replace(remedy, instruction=written.words)
-    return remedy
