@@ -8,7 +8,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import Origin, hop
-from unstuck.repair.functions import given_to
+from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
@@ -21,13 +21,9 @@ def write_form(edit: LossForm, record: Record, index: Index) -> list[Patch]:
     if edit.at is None:
         raise Refused(Reason.BY_HAND, f"This takes more than one change of the text: "
                       f"{edit.reason}.")
-    found = index.at(edit.at, "the operation")
-    called = names.called(found.call)
-    if called == "exp":
-        return [_log_of_sum(edit, found, index)]
-    if called == "log":
-        return [_log_of_softmax(edit, found, index)]
-    raise Refused(Reason.UNKNOWN_FORM, "The operation is no logarithm and no exponential.")
+    wanted = "exp" if "logsumexp" in edit.by else "log"
+    found = call_in(index, index.at(edit.at, "the operation"), wanted)
+    return [(_log_of_sum if wanted == "exp" else _log_of_softmax)(edit, found, index)]
 
 
 def _log_of_softmax(edit: LossForm, found: Found, index: Index) -> Patch:

@@ -78,9 +78,10 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         held = names.dotted(statement.targets[0])
         scope = source.function(statement) or source.tree
-        kept = [each for node in (names.inside(scope) if isinstance(scope, Function)
+        kept = [part for node in (names.inside(scope) if isinstance(scope, Function)
                                   else ast.walk(scope))
-                if (each := _kept_by(node)) is not None and names.dotted(each) == held and held]
+                if held and (each := _kept_by(node)) is not None
+                and (part := _part(each, held)) is not None]
     else:
         kept = [each for node in ast.walk(statement)
                 if (each := _kept_by(node)) is not None and each is found.node]
@@ -89,6 +90,15 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                       "statement of the text.")
     splices = [splice for each in kept for splice in change.method(source, each, by)]
     return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _part(kept: ast.expr, held: str) -> ast.expr | None:
+    """What is kept if it has this name, or the only argument of this name of a call that is."""
+    if names.dotted(kept) == held:
+        return kept
+    given = [each for each in kept.args if names.dotted(each) == held] if isinstance(
+        kept, ast.Call) else []
+    return given[0] if len(given) == 1 else None
 
 
 def _kept_by(node: ast.AST) -> ast.expr | None:

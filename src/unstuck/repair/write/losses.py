@@ -10,7 +10,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
-from unstuck.repair.functions import given_to
+from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
@@ -267,6 +267,8 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
 def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
     """Around what the operation receives: a function's argument, a base, a divisor."""
     found = index.at(edit.at, "the operation")
+    if edit.operation and not isinstance(found.node, ast.BinOp):
+        found = call_in(index, found, edit.operation)
     node = found.node
     needs: list[Need] = []
     if isinstance(node, ast.BinOp):

@@ -125,12 +125,14 @@ class DivideLoss(Edit):
 class Guard(Edit):
     """A bound on what a risky operation receives; `at` is the operation.
 
-    `by` is an expression in which {} is what it receives now: "{}.clamp_min(1e-8)".
+    `by` is an expression in which {} is what it receives now: "{}.clamp_min(1e-8)". `operation` is
+    the name of a function, where `at` may be a larger expression that calls it.
     """
 
     at: SourceLocation | None
     by: str
     reason: str
+    operation: str = ""
 
     def words(self) -> str:
         return self.reason
