@@ -89,12 +89,16 @@ def ordered(finding: Finding) -> list[Remedy]:
 def texts(finding: Finding, record: Record) -> Iterator[tuple[str, dict[str, str]] | CannotWrite]:
     """What each edit of a finding makes of the program's files: by its words, the new texts."""
     index = load(record).index
-    for remedy in ordered(finding)[:REMEDIES]:
-        for edit in remedy.ladder[:DOSES]:
+    able = 0
+    for remedy in ordered(finding):
+        if able == REMEDIES:
+            return
+        for number, edit in enumerate(remedy.ladder[:DOSES]):
             found = write(edit, record, index)
             if isinstance(found, CannotWrite):
                 yield found
                 break
+            able += not number
             for patch in found[:FORMS]:
                 together = compose([patch], index)
                 if isinstance(together, Overlay):

@@ -59,6 +59,7 @@ EDITS = [
     edits.FetchEachStep(None),
     edits.RemoveSchedule("StepLR"),
     edits.SwapAxes(None),
+    edits.RemoveFactors(),
     edits.MoveChannels((3, 16, 16)),
 ]
 
