@@ -91,10 +91,12 @@ def _permuted(view: View) -> Remedy:
                      if each.subject is Subject.INPUTS and len(each.shape) == 4), None)
     advice = ("Replace the view or reshape that gives the images the shape (samples, channels, "
               "height, width) with a permute, which moves the numbers along with the axes.")
-    if received is None:
+    channels = next((shape.shape[1] for shape in view.record.parameters().values()
+                     if len(shape.shape) == 4), 0)  # of the first convolution
+    if received is None or channels not in received.shape[1::2]:
         return Remedy("permute the axes", Safety.ADVICE, advice=advice,
                       code_text="x = x.permute(0, 3, 1, 2)  # in place of view/reshape")
-    _, channels, height, width = received.shape
+    height, width = received.shape[2:] if received.shape[1] == channels else received.shape[1:3]
     return Remedy("permute the axes", Safety.SAFE, (MoveChannels((channels, height, width)),),
                   advice=advice)
 

@@ -267,7 +267,9 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
 def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
     """Around what the operation receives: a function's argument, a base, a divisor."""
     found = index.at(edit.at, "the operation")
-    if edit.operation and not isinstance(found.node, ast.BinOp):
+    if edit.operation and any(isinstance(each, ast.Call) and names.called(each) == edit.operation
+                              for each in ast.walk(found.source.function(found.node)
+                                                   or found.source.tree)):
         found = call_in(index, found, edit.operation)
     node = found.node
     needs: list[Need] = []
