@@ -10,7 +10,7 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.repair.text import Source, Splice
+from unstuck.repair.text import Splice
 from unstuck.schema.edits import MoveChannels, SwapAxes
 
 _RESHAPING = ("view", "reshape")
@@ -50,7 +50,7 @@ def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> lis
     tensor = _reshaped(found)
     before = ", ".join(["-1", *map(str, (height, width, channels))])
     # An array of numpy has no permute; two swaps do the same to both kinds.
-    turned = ".permute(0, 3, 1, 2)" if _is_tensor(found.source, found.call) else (
+    turned = ".permute(0, 3, 1, 2)" if _is_tensor(index, found) else (
         ".swapaxes(1, 3).swapaxes(2, 3)")
     return [Patch(edit, _in_its_place(found, tensor, f".reshape({before}){turned}"), Form.DATA)]
 
@@ -69,11 +69,10 @@ def _numbers(nodes: list[ast.expr]) -> Iterator[int]:
             yield node.value
 
 
-def _is_tensor(source: Source, call: ast.Call) -> bool:
-    """Whether what is reshaped is surely a tensor: in the forward pass of a module."""
-    outer = source.class_of(call)
-    return outer is not None and any(
-        isinstance(each, ast.FunctionDef) and each.name == "forward" for each in ast.walk(outer))
+def _is_tensor(index: Index, found: Found) -> bool:
+    """Whether what is reshaped is surely a tensor: in a class that has a forward pass."""
+    outer = found.source.class_of(found.call)
+    return outer is not None and index.forward_of(outer.name) is not None
 
 
 WRITERS = {SwapAxes: write_swap_axes, MoveChannels: write_move_channels}
