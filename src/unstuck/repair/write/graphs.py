@@ -47,7 +47,7 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
             return [Patch(edit, _with_gradients(Found(source, around)), Form.CALL)]
         raise Refused(Reason.UNKNOWN_FORM, "The expression at this place holds nothing that is "
                       "known to cut the graph.")
-    kept: ast.expr = outermost
+    outermost = kept = _whole_cut(found, outermost)
     while (deeper := _inner(kept)) is not None:
         kept = deeper
     start, end = source.span(outermost)
@@ -58,6 +58,20 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     return [Patch(edit, tuple(s for s in (
         Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
     ) if s.start < s.end), Form.CALL)]
+
+
+def _whole_cut(found: Found, node: ast.expr) -> ast.expr:
+    """A cut with those around it: torch.from_numpy(x.detach().numpy()) is one way there and back.
+    """
+    whole = node
+    for outer in found.source.ancestors(node):
+        if isinstance(outer, ast.Call) and _inner(outer) is node:
+            node = outer
+            # A move to another device alone is no cut.
+            whole = whole if names.called(outer) == "cpu" else node
+        elif not isinstance(outer, ast.Attribute):
+            break
+    return whole
 
 
 def _with_gradients(found: Found) -> tuple[Splice, ...]:
