@@ -50,6 +50,10 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     outermost = kept = _whole_cut(found, outermost)
     while (deeper := _inner(kept)) is not None:
         kept = deeper
+    statement = source.statement(outermost)
+    if isinstance(statement, ast.Assign) and statement.value is outermost and (
+            source.code(statement.targets[0]) == source.code(kept)):
+        return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
     start, end = source.span(outermost)
     left, right = source.span(kept)
     if source.text[left - 1:left] == "(" and source.text[right:right + 1] == ")" and (
