@@ -20,7 +20,7 @@ def _reshaped(found: Found) -> ast.expr:
     """The tensor whose method reshapes it. Raises Refused if the call does something else."""
     call = found.call
     if names.called(call) not in _RESHAPING or not isinstance(call.func, ast.Attribute):
-        raise Refused(Reason.UNKNOWN_FORM, "The expression at this place is no view or reshape.")
+        raise Refused(Reason.UNKNOWN_FORM, "The expression at this place is not a view or reshape.")
     if names.dotted(call.func) in ("torch.reshape", "np.reshape", "numpy.reshape"):
         return call.args[0]
     return call.func.value
