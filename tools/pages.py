@@ -11,6 +11,7 @@ screen of the README.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import io
 import re
@@ -23,10 +24,12 @@ from tools.records import DATA, EXAMPLE, ROOT, kept, name_of, programs
 from unstuck.judge import catalogue
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
+from unstuck.repair.diffs import with_diffs
 from unstuck.report.terminal import render, sections
 from unstuck.rules.cause import Cause, Harm
 from unstuck.rules.effects import following
 from unstuck.schema import signals
+from unstuck.schema.edits import Remedy
 from unstuck.schema.facts import kinds
 from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
@@ -71,7 +74,7 @@ def page(cause: Cause, record: Record) -> str:
     """The page of a cause, with the record of its sick program."""
     case = corpus.pair_of(cause.slug)
     source = case.read_text(encoding="utf-8")
-    diagnosis = shortened(diagnose(record), case)
+    diagnosis = shortened(judged(record), case)
     # What takes a trial is a note, beside what it cannot be told from.
     able = diagnosis.findings if cause.by_trial else diagnosis.findings[:1]
     found = next((f for f in able if f.cause == cause.slug), None)
@@ -202,6 +205,12 @@ def _indented(code: str) -> str:
 
 
 # The finding that a sick program gets ------------------------------------------------------------
+def judged(record: Record) -> Diagnosis:
+    """What is found in a kept record, with changes of the programs here."""
+    with contextlib.chdir(ROOT):
+        return with_diffs(diagnose(record), record)
+
+
 def shortened(diagnosis: Diagnosis, case: Path) -> Diagnosis:
     """A diagnosis in which the program is named by its file name alone."""
     def near(location: SourceLocation | None) -> SourceLocation | None:
@@ -209,8 +218,15 @@ def shortened(diagnosis: Diagnosis, case: Path) -> Diagnosis:
             return location
         return replace(location, file=case.name)
 
+    def named(remedy: Remedy) -> Remedy:
+        if remedy.diff is None:
+            return remedy
+        return replace(remedy, diff=remedy.diff.replace(
+            f"b/{case.relative_to(ROOT).as_posix()}", f"b/{case.name}"))
+
     return replace(diagnosis, findings=tuple(
-        replace(f, present=replace(f.present, location=near(f.location)))
+        replace(f, present=replace(f.present, location=near(f.location),
+                                   remedies=tuple(map(named, f.remedies))))
         for f in diagnosis.findings
     ))
 
@@ -298,13 +314,13 @@ def with_tables(text: str) -> str:
 # Whole reports ----------------------------------------------------------------------------------
 def report(program: Path) -> str:
     """All that a terminal of 100 columns without colour shows of a program's kept record."""
-    return _shown(diagnose(kept(program)), notes=True)
+    return _shown(judged(kept(program)), notes=True)
 
 
 def readme() -> str:
     """The README, its first screen made anew."""
     text = README.read_text(encoding="utf-8")
-    screen = _shown(diagnose(kept(EXAMPLE)))
+    screen = _shown(judged(kept(EXAMPLE)))
     made, count = re.subn(r"^(?:outcome|unstuck): .*?(?=^```)", lambda _: screen, text, count=1,
                           flags=re.DOTALL | re.MULTILINE)
     if not count:

@@ -16,13 +16,21 @@ import time
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from corpus.generated.program import Program
 from harness import apart
 
 TIMEOUT = 600.0  # seconds; the slowest program takes a twentieth on a free machine
 WORST = -1.0  # skill is not counted further down: a diverged run is no worse than a bad one
+
+
+class Program(Protocol):
+    """A program that can be run: its source, and how its model's outputs are to be read."""
+
+    @property
+    def reads(self) -> str: ...
+
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,3 +156,9 @@ def test_the_diff_is_one_that_git_applies(tmp_path: Path) -> None:
                                                   "PATH": "/usr/bin:/bin"})
     for name in texts:
         assert (tmp_path / name).read_bytes() == together.texts[str(tmp_path / name)].encode()
+
+
+def test_what_parses_but_does_not_compile_is_a_conflict() -> None:
+    source = Source("f.py", "f(x, 0.6)\n")
+    again = Patch(MoreSteps(2.0), (Splice("f.py", 8, 8, ", p=1, p=1"),), Form.CALL)
+    assert isinstance(compose([again], Index([source])), Conflict)

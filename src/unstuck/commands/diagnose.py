@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from unstuck.arguments import (
     refuse,
     report_options,
 )
-from unstuck.commands.judging import as_json, judged, named_or_last, show, sorry
+from unstuck.commands.judging import as_json, judged_with_diffs, named_or_last, show, sorry
 from unstuck.output import UnwritableError
 
 
@@ -35,12 +36,13 @@ def diagnose(
     """
     check_json(json_file)
     wishes = project()
+    named = shlex.quote(str(record)) if record else ""
     record = named_or_last(record)
     try:
-        found, diagnosis = judged(record, wishes)
+        found, diagnosis = judged_with_diffs(record, wishes)
         written = deliver(
-            lambda: as_json(found, diagnosis), json_file,
-            lambda: show(found, diagnosis, sys.stdout, notes, quiet))
+            lambda: as_json(diagnosis), json_file,
+            lambda: show(found, diagnosis, sys.stdout, notes, quiet, run=named))
     except UnwritableError:
         raise
     except Exception as error:

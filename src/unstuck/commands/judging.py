@@ -45,19 +45,33 @@ def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
     return record.trainings[diagnosis.training], diagnosis
 
 
-def as_json(record: Record, diagnosis: Diagnosis) -> str:
-    """A diagnosis as JSON, with its remedies as diffs of the user's text."""
+def judged_with_diffs(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:
+    """The same, with remedies as diffs of the user's text. An error there costs only the diffs."""
     from unstuck.repair.diffs import with_diffs
+
+    record, diagnosis = judged(folder, wishes)
+    try:
+        return record, with_diffs(diagnosis, record)
+    except Exception as error:
+        remark = our_fault("the fixes", error, "They are shown without their diffs. ")
+        return record, replace(diagnosis, remarks=(*diagnosis.remarks, remark))
+
+
+def as_json(diagnosis: Diagnosis) -> str:
+    """A diagnosis as JSON."""
     from unstuck.report import schema
 
-    return schema.to_text(with_diffs(diagnosis, record))
+    return schema.to_text(diagnosis)
 
 
 def show(
     record: Record, diagnosis: Diagnosis, file: IO[str], notes: bool, quiet: bool,
-    said: Sequence[str] = (),
+    said: Sequence[str] = (), run: str = "",
 ) -> None:
-    """Prints what there is to say about a record, except what has been `said` already."""
+    """Prints what there is to say about a record, except what has been `said` already.
+
+    `run` is how a command is to name the record, "" for the last run.
+    """
     from unstuck.report import terminal
     from unstuck.schema.findings import OutcomeKind
 
@@ -72,7 +86,8 @@ def show(
         for remark in remarks:
             put(clean(f"note: {remark}"), file)
     elif not untrained:
-        terminal.render(replace(diagnosis, remarks=remarks), notes=notes, quiet=quiet, file=file)
+        terminal.render(replace(diagnosis, remarks=remarks), notes=notes, quiet=quiet, file=file,
+                        run=run)
     file.flush()
 
 

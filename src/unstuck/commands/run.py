@@ -29,7 +29,7 @@ from unstuck.arguments import (
     report_options,
     say,
 )
-from unstuck.commands.judging import as_json, judged, show, sorry
+from unstuck.commands.judging import as_json, judged_with_diffs, show, sorry
 from unstuck.output import complain, silence
 
 if TYPE_CHECKING:
@@ -117,13 +117,14 @@ def run(
             # Of several processes that a launcher started, the first writes the file.
             json_file = None if launch.rank() else json_file
             _say_how_it_ended(result, quiet)
-            found, diagnosis = judged(result.record, wishes)
+            found, diagnosis = judged_with_diffs(result.record, wishes)
             bad = met(diagnosis, fail_on)
             if json_file is not None:
-                put_json(as_json(found, diagnosis), json_file)
-            _show_below(found, diagnosis, notes, quiet, result.failures)
+                put_json(as_json(diagnosis), json_file)
+            named = shlex.quote(str(result.record)) if out else ""
+            _show_below(found, diagnosis, notes, quiet, result.failures, named)
             if not quiet:
-                again = "unstuck diagnose" + f" {shlex.quote(str(result.record))}" * bool(out)
+                again = " ".join(filter(None, ("unstuck diagnose", named)))
                 say(f"record saved to {result.record} (read it again with `{again}`)")
         keys.ignore()
     except KeyboardInterrupt:
@@ -183,11 +184,11 @@ def _say_how_it_ended(result: RunResult, quiet: bool) -> None:
 
 
 def _show_below(
-    record: Record, diagnosis: Diagnosis, notes: bool, quiet: bool, said: Sequence[str]
+    record: Record, diagnosis: Diagnosis, notes: bool, quiet: bool, said: Sequence[str], run: str
 ) -> None:
     """Shows a diagnosis on standard error, if that can be written."""
     try:
-        show(record, diagnosis, sys.stderr, notes, quiet, said)
+        show(record, diagnosis, sys.stderr, notes, quiet, said, run)
     except OSError:
         silence(sys.stderr)
 

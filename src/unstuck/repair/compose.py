@@ -65,8 +65,9 @@ def compose(parts: Iterable[Patch | Overlay], index: Index) -> Overlay | Conflic
         needs = list(dict.fromkeys(n for patch in patches for n in patch.needs if n.file == name))
         try:
             text = apply(source.text, [*_head(source, splices, needs), *splices])
-            Source(name, text)
-        except (ValueError, Unparsable):
+            # An argument that is given twice, or a return outside a function, parses all the same.
+            compile(Source(name, text).tree, name, "exec", dont_inherit=True)
+        except (ValueError, SyntaxError, Unparsable):
             return Conflict(patches[0], patches[-1] if len(patches) > 1 else None,
                             "The changes together do not give valid Python.")
         if text != source.text:

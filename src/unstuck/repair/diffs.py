@@ -3,38 +3,74 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 from unstuck.record.reader import Record
-from unstuck.repair.cannot import CannotWrite
+from unstuck.repair.cannot import CannotWrite, Reason
 from unstuck.repair.compose import Overlay, compose, unified_diff
-from unstuck.repair.index import Index
+from unstuck.repair.notebook import notebook_of
 from unstuck.repair.program import load
 from unstuck.repair.write import write
 from unstuck.schema.edits import Remedy
 from unstuck.schema.facts.run import Program
 from unstuck.schema.findings import Diagnosis
+from unstuck.words import joined
 
 
-def with_diffs(diagnosis: Diagnosis, record: Record) -> Diagnosis:
+def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) -> Diagnosis:
     """The diagnosis whose remedies have their first dose as a diff, where it can be written.
 
-    None has one where the program's text was not to be kept, or has changed since it ran.
+    The cells of a notebook that lies in the folder are sources, too. What was typed on the command
+    line becomes a new command line, and what lies in a library's text an instruction. A remark
+    names files that have changed since they ran: they have no diff.
+
+    Args:
+        diagnosis: of that record.
+        record: of a watched run. If its program's text was not to be kept, nothing is written.
+        root: the folder that the diffs' paths are relative to, by default the current one.
     """
     program = record.fact(Program)
-    if program is None or not program.argv:  # the user wants no program text anywhere
+    if program is None or not program.argv or not diagnosis.findings:
         return diagnosis
-    index = load(record).index
-    return replace(diagnosis, findings=tuple(
+    folder = root or os.getcwd()
+    loaded = load(record)
+    index, changed = loaded.index, list[str]()
+    whole = bool(loaded.files) and not loaded.refused
+
+    def diff(overlay: Overlay) -> str:
+        return unified_diff(overlay, index, folder)
+
+    book = notebook_of(record, Path(folder))
+    if book is not None:
+        index, diff, whole = book.index, book.diff, True
+
+    def written(remedy: Remedy) -> Remedy:
+        if remedy.diff is not None or not remedy.ladder:
+            return remedy
+        found = write(remedy.ladder[0], record, index)
+        if not isinstance(found, CannotWrite):
+            together = compose([found[0]], index)
+            return replace(remedy, diff=diff(together)) if isinstance(
+                together, Overlay) else remedy
+        if found.reason is Reason.TEXT_DIFFERS:
+            changed.extend(sorted(index.changed))
+        elif found.reason is Reason.TYPED:
+            return replace(remedy, instruction=found.words,
+                           code_text=f"python {shlex.join(found.command)}")
+        elif found.reason is Reason.NO_TEXT and whole:
+            return replace(remedy, instruction=found.words)
+        return remedy
+
+    findings = tuple(
         replace(finding, present=replace(finding.present, remedies=tuple(
-            replace(remedy, diff=_diff(remedy, record, index)) if remedy.diff is None else remedy
-            for remedy in finding.remedies)))
-        for finding in diagnosis.findings))
-
-
-def _diff(remedy: Remedy, record: Record, index: Index) -> str | None:
-    written = write(remedy.ladder[0], record, index) if remedy.ladder else ()
-    if isinstance(written, CannotWrite) or not written:
-        return None
-    together = compose([written[0]], index)
-    return unified_diff(together, index, os.getcwd()) if isinstance(together, Overlay) else None
+            map(written, finding.remedies))))
+        for finding in diagnosis.findings)
+    if changed:
+        names = joined(os.path.basename(name) for name in dict.fromkeys(changed))
+        have = "has" if len(set(changed)) == 1 else "have"
+        remark = (f"{names} {have} changed since this run, so fixes are shown without their diffs; "
+                  "run the program again to see them")
+        diagnosis = replace(diagnosis, remarks=(*diagnosis.remarks, remark))
+    return replace(diagnosis, findings=findings)

@@ -65,6 +65,27 @@ def _cuts_at_zero(call: ast.Call) -> bool:
             and not any(keyword.arg == "max" for keyword in call.keywords))
 
 
+def call_in(index: Index, found: Found, *wanted: str) -> Found:
+    """The only call of one of these functions: at a place, in its expression, or its function.
+
+    Raises:
+        Refused: there is none, or there are several.
+    """
+    source = found.source
+    around: ast.AST = source.function(found.node) or source.tree
+    for where in (found.node, around):
+        calls = [node for node in ast.walk(where)
+                 if isinstance(node, ast.Call) and names.called(node) in wanted]
+        if where is found.node and found.node in calls:
+            return found
+        if len(calls) == 1:
+            return Found(source, calls[0])
+        if calls:
+            break
+    raise Refused(Reason.UNKNOWN_FORM, f"There is no single call of {' or '.join(wanted)} at line "
+                  f"{found.node.lineno:,} or near it.")
+
+
 def given_to(index: Index, found: Found) -> ast.expr:
     """What a function is applied to: its first argument, or the tensor whose method it is."""
     call = found.call

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from unstuck.report import summary
+from unstuck.report.changes import draw_rows, read_diff
 from unstuck.schema.edits import Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
@@ -43,6 +44,7 @@ def render(
     color: bool | None = None,
     file: IO[str] | None = None,
     advise: bool = True,
+    run: str = "",
 ) -> None:
     """Prints a diagnosis to `file`, standard error if there is none.
 
@@ -54,6 +56,7 @@ def render(
         color: by default decided by the file, NO_COLOR, FORCE_COLOR and TERM.
         file: where to print.
         advise: say what to do next if nothing explains a bad outcome.
+        run: what to add to a command that is to take this record; "" for the last run.
     """
     from unstuck.report.canvas import Canvas  # rich is not loaded to explain a cause
 
@@ -65,7 +68,7 @@ def render(
     for index, finding in enumerate(roots):
         if index or not quiet:
             canvas.draw(("", ""))
-        _draw_finding(canvas, finding, shown)
+        _draw_finding(canvas, finding, shown, run)
     if quiet:
         return
     if diagnosis.trainings:
@@ -128,7 +131,9 @@ def _symptoms(root: Finding, shown: Sequence[Finding]) -> list[tuple[Finding, in
     return found
 
 
-def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) -> None:
+def _draw_finding(
+    canvas: Canvas, finding: Finding, shown: Sequence[Finding], run: str
+) -> None:
     style = _STYLES[finding.severity]
     head = f"{finding.severity.value}[{finding.cause}]"
     lines = canvas.wrap(f"{head}: {finding.title}", canvas.width)
@@ -138,7 +143,9 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
     for line in lines:
         canvas.draw((line, "bold"))
     location = finding.location
-    gutter = len(str(location.line)) if location else 2
+    changed = next((r for r in finding.remedies if r.diff is not None), None)
+    change = read_diff(changed.diff) if changed and changed.diff and not finding.trial else None
+    gutter = max(len(str(location.line)) if location else 2, change.gutter if change else 0)
     if location:
         _draw_source(canvas, location, finding.label, style, gutter)
     elif finding.label:
@@ -151,13 +158,25 @@ def _draw_finding(canvas: Canvas, finding: Finding, shown: Sequence[Finding]) ->
     if finding.trial:
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
     for index, remedy in enumerate(finding.remedies):
+        key = "or" if index else "fix"
         risk = " (changes the experiment)" if remedy.safety is Safety.CHANGES_EXPERIMENT else ""
-        if remedy.diff is not None:  # what was tried is what is shown
-            _draw_code(canvas, gutter, "or" if index else "fix", remedy.diff)
+        if finding.trial and remedy.diff is not None:  # what was tried is what is shown
+            _draw_code(canvas, gutter, key, remedy.diff)
+        elif finding.trial and changed:
             continue
-        if finding.trial and any(each.diff is not None for each in finding.remedies):
-            continue
-        _draw_code(canvas, gutter, "or" if index else "fix", remedy.code() + risk)
+        elif change and remedy is changed:
+            if change.short:
+                _draw_item(canvas, gutter, key, remedy.words() + risk)
+                draw_rows(canvas, gutter, change, location.file if location else "")
+            else:
+                command = " ".join(filter(None, ("unstuck fix --dry-run", run)))
+                _draw_code(canvas, gutter, key, remedy.code() + risk)
+                _draw_code(canvas, gutter, "", f"# {change.size()} here: {command}")
+        elif remedy.instruction is not None:
+            _draw_item(canvas, gutter, key, remedy.instruction)
+            _draw_code(canvas, gutter, "", remedy.code() + risk)
+        else:
+            _draw_code(canvas, gutter, key, remedy.code() + risk)
     if finding.one_of:
         others = joined(finding.one_of, most=len(finding.one_of), by="or")
         text = f"this run cannot distinguish it from {others}"
@@ -221,8 +240,8 @@ def _draw_item(canvas: Canvas, gutter: int, key: str, text: str) -> None:
 
 
 def _draw_code(canvas: Canvas, gutter: int, key: str, code: str) -> None:
-    """Like an item, but lines stay whole: code must survive being copied."""
-    head = f"{' ' * gutter} = "
+    """Like an item, but lines stay whole: code must survive being copied. No key: it goes on."""
+    head = f"{' ' * gutter} {'=' if key else ' '} "
     first, *more = code.splitlines() or [""]
     canvas.draw((head, _GUTTER), (f"{key:<6} ", "bold"), (canvas.code(first), ""))
     for line in more:

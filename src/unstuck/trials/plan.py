@@ -82,7 +82,7 @@ def plan(
     seen: set[tuple[tuple[str, str], ...]] = set()
     for number, (finding, root) in enumerate(suspects(diagnosis, repaired)):
         later = MOST_DOSES * (finding.severity is Severity.NOTE)  # than all doses of the others
-        for which, remedy in enumerate(_worth(finding)):
+        for which, remedy in enumerate(_worth(finding, record, index)):
             for dose, edit in enumerate(remedy.ladder[:MOST_DOSES]):
                 written = write(edit, record, index)
                 if isinstance(written, CannotWrite):
@@ -104,11 +104,18 @@ def plan(
     return made
 
 
-def _worth(finding: Finding) -> Iterator[Remedy]:
-    """The remedies of a finding that have edits, those that repair the program first."""
+def _worth(finding: Finding, record: Record, index: Index) -> Iterator[Remedy]:
+    """The remedies of a finding that have edits, those that repair the program first.
+
+    What cannot be written takes nobody's place.
+    """
     able = [remedy for remedy in finding.remedies if remedy.ladder]
     able.sort(key=lambda remedy: remedy.safety is not Safety.SAFE)
-    yield from able[:MOST_REMEDIES]
+    written = 0
+    for remedy in able:
+        if written < MOST_REMEDIES:
+            yield remedy
+            written += not isinstance(write(remedy.ladder[0], record, index), CannotWrite)
 
 
 def patched(index: Index, texts: Mapping[str, str]) -> Index:

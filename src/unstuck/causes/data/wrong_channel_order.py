@@ -10,8 +10,9 @@ from unstuck.measures.basics import thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import MoveChannels, Remedy, Safety
 from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 from unstuck.words import count, number, times
@@ -81,13 +82,23 @@ def _detect(view: View) -> Verdict:
                      f"read with channels last, the same {count(len(other), 'batch')} are smoother "
                      f"throughout (median roughness: {number(smooth)})"),
         ),
-        remedies=(Remedy(
-            "permute the axes", Safety.ADVICE,
-            advice="Replace the view or reshape that gives the images the shape (samples, "
-            "channels, height, width) with a permute, which moves the numbers along with the axes.",
-            code_text="x = x.permute(0, 3, 1, 2)  # from (N, H, W, C), in place of view/reshape",
-        ),),
+        remedies=(_permuted(view),),
     )
+
+
+def _permuted(view: View) -> Remedy:
+    received = next((each for each in view.record.facts(Statistics)
+                     if each.subject is Subject.INPUTS and len(each.shape) == 4), None)
+    advice = ("Replace the view or reshape that gives the images the shape (samples, channels, "
+              "height, width) with a permute, which moves the numbers along with the axes.")
+    channels = next((shape.shape[1] for shape in view.record.parameters().values()
+                     if len(shape.shape) == 4), 0)  # of the first convolution
+    if received is None or channels not in received.shape[1::2]:
+        return Remedy("permute the axes", Safety.ADVICE, advice=advice,
+                      code_text="x = x.permute(0, 3, 1, 2)  # in place of view/reshape")
+    height, width = received.shape[2:] if received.shape[1] == channels else received.shape[1:3]
+    return Remedy("permute the axes", Safety.SAFE, (MoveChannels((channels, height, width)),),
+                  advice=advice)
 
 
 CAUSE = Cause(

@@ -91,6 +91,8 @@ def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     remedies = []
     if shift:
         remedies.append(_mapped(loss, "{} - 1", "count the labels from 0"))
+    if labels.low == -1 and labels.high == classes - 2:
+        remedies.append(_mapped(loss, "{} + 1", "count the labels from 0"))
     if labels.low == -1:
         ignore = "ignore labels of -1, if they mark samples without a label"
         remedies.append(loss_form(

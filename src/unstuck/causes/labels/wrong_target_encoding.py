@@ -134,8 +134,10 @@ def _repeated(view: View, loss: Loss) -> _Fault | None:
         f"{number(high)}), so all outputs learn the same number",
         f"compares one class index with all {outputs} outputs",
         REPEATED_TARGETS, f"all {outputs} targets of a sample are the same number", 1.0, 0.93,
-        (loss_form("F.cross_entropy(logits, labels.long())",
-               "use cross-entropy, which takes class indices"),))
+        (_converted(loss, f"F.one_hot({{}}[:, 0].long(), {outputs}).float()",
+                    "compare each output with 1 for its own class and with 0 otherwise"),
+         loss_form("F.cross_entropy(logits, labels.long())",
+                   "use cross-entropy, which takes class indices")))
 
 
 def _several(view: View, loss: Loss) -> _Fault | None:

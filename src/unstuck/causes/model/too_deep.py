@@ -7,7 +7,7 @@ from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import Remedy, RemoveLayer, Safety
+from unstuck.schema.edits import Edit, Remedy, RemoveLayer, Safety, Together
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -73,7 +73,8 @@ def _detect(view: View) -> Verdict:
         ),
         remedies=(
             Remedy("use fewer layers", Safety.CHANGES_EXPERIMENT,
-                   tuple(RemoveLayer(name) for name in called_layers[1:4]),
+                   tuple(_without(called_layers, kept) for kept in (2, 4, 8)
+                         if len(called_layers) > 2 * kept),
                    advice="Halve the number of hidden layers."),
             Remedy("add skip connections", Safety.ADVICE,
                    advice="Add each block's input to its output, so that the gradient can bypass "
@@ -89,6 +90,13 @@ def _detect(view: View) -> Verdict:
             Arm((), "the cause is bad-initialisation", "another initialisation"),
         )),
     )
+
+
+def _without(layers: list[str], kept: int) -> Edit:
+    """Only each so manieth layer between the first and the last."""
+    inner = [name for number, name in enumerate(layers[1:-1], 1) if number % kept]
+    return Together(tuple(map(RemoveLayer, inner)),
+                    f"leave out {len(inner)} of the {count(len(layers), 'layer')} in a row")
 
 
 CAUSE = Cause(

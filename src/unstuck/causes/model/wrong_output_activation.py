@@ -107,7 +107,7 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
         location=_location(loss, layer),
         label=f"cannot output {percent(share)} of the targets",
         evidence=tuple(evidence),
-        remedies=_remedies(layer, kind),
+        remedies=_remedies(loss, layer, kind),
     )
 
 
@@ -117,10 +117,12 @@ def _location(loss: Loss, layer: Layer | None) -> SourceLocation | None:
     return loss.input_location or loss.location
 
 
-def _remedies(layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
-    name = layer.name if layer is not None else kind
+def _remedies(loss: Loss, layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
+    operation = (_operation(loss) or "").lower()
+    name = layer.name if layer is not None else f"torch.{operation}" if operation else kind
+    at = None if layer is not None else loss.input_location
     removed = Remedy(
-        "remove the last activation", Safety.SAFE, (RemoveLayer(name),),
+        "remove the last activation", Safety.SAFE, (RemoveLayer(name, at),),
         code_text=f"# end with the linear layer, without {kind}")
     if layer is None:
         scaled = Remedy("scale the targets", Safety.ADVICE,

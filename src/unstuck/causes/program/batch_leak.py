@@ -8,7 +8,7 @@ from unstuck.measures.basics import level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis
+from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import PASTED_SHARE
@@ -57,7 +57,7 @@ def _memory(found: Pasted) -> _Words:
         seen=f"{percent(found.mixed / found.samples)} of what {where} takes for one sample holds "
         f"parts of several samples (its input {found.taken} shares memory with the model's input "
         f"{found.given})",
-        remedy=_TURN,
+        remedy=_turned(found),
     )
 
 
@@ -68,7 +68,7 @@ def _view(found: Pasted) -> _Words:
         label=_KEPT_ORDER.format(found.given, found.taken),
         seen="the view changes the order of the axes but not the order of the numbers in memory "
         f"(the axis of {found.samples} samples is no longer the first)",
-        remedy=_TURN,
+        remedy=_turned(found),
     )
 
 
@@ -102,12 +102,19 @@ def _softmax(found: Pasted) -> _Words:
 
 
 _KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
-_TURN = Remedy(
-    "swap the axes", Safety.ADVICE,
-    advice="Swap axes with transpose or permute. view and reshape leave the order of the numbers "
-    "as it is and only cut it up differently.",
-    code_text="x = x.transpose(0, 1)  # in place of the view",
-)
+
+
+def _turned(found: Pasted) -> Remedy:
+    given, taken = found.given, found.taken
+    if len(given) > 1 and taken == (given[1], given[0], *given[2:]):
+        return Remedy("swap the axes", Safety.SAFE, (SwapAxes(found.location),))
+    return Remedy(
+        "swap the axes", Safety.ADVICE,
+        advice="Swap axes with transpose or permute. view and reshape leave the order of the "
+        "numbers as it is and only cut it up differently.",
+        code_text="x = x.transpose(0, 1)  # in place of the view")
+
+
 _WAYS = {"memory": _memory, "view": _view, "order": _order, "softmax": _softmax}
 
 

@@ -20,7 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import BatchSize, DropLast, Remedy, ReplaceLayer, Safety
+from unstuck.schema.edits import BatchSize, DropLast, Edit, Remedy, ReplaceLayer, Safety, Together
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -134,18 +134,28 @@ def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
 
 
 def _remedies(view: View, layer: str) -> tuple[Remedy, ...]:
-    known = view.record.layers().get(layer)
-    shapes = view.record.parameters()
-    width = next((shapes[p].shape[0] for p in known.parameters if shapes[p].shape), 0) if (
-        known is not None) else 0
-    groups = next((g for g in (32, 16, 8, 4, 2) if width and width % g == 0 and width > g), 1)
     return (
         Remedy("larger batches", Safety.CHANGES_EXPERIMENT, (BatchSize(32), BatchSize(64)),
                advice="Give each batch at least 16 samples, and drop an incomplete last batch.",
                code_text="DataLoader(..., batch_size=32, drop_last=True)"),
         Remedy("normalise within each sample", Safety.CHANGES_EXPERIMENT,
-               (ReplaceLayer(layer, f"GroupNorm({groups}, {width or 'channels'})"),)),
+               (_in_groups(view, layer),)),
     )
+
+
+def _in_groups(view: View, layer: str) -> Edit:
+    """Group normalisation in the place of each batch normalisation: all see the same batches."""
+    shapes = view.record.parameters()
+    edits: list[Edit] = []
+    for name, known in view.record.layers().items():
+        width = next((shapes[p].shape[0] for p in known.parameters if shapes[p].shape), 0)
+        if width and (name == layer or known.kind.startswith("BatchNorm")):
+            groups = next((g for g in (32, 16, 8, 4, 2) if width % g == 0 and width > g), 1)
+            edits.append(ReplaceLayer(name, f"GroupNorm({groups}, {width})"))
+    if not edits:
+        return ReplaceLayer(layer, "GroupNorm(1, channels)")
+    return edits[0] if len(edits) == 1 else Together(
+        tuple(edits), "replace each batch normalisation with a group normalisation")
 
 
 def _location(view: View, layer: str) -> SourceLocation | None:

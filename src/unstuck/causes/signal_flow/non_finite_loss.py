@@ -106,11 +106,11 @@ def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
 
 
 def _guarded(
-    at: SourceLocation | None, form: str, by: str, name: str, reason: str
+    at: SourceLocation | None, form: str, by: str, name: str, reason: str, operation: str = ""
 ) -> Remedy:
     """An operation with a bound on what it receives; in words alone where its place is unknown."""
     code = form.format(by.format(name))
-    return loss_form(code, reason, None if at is None else Guard(at, by, reason))
+    return loss_form(code, reason, None if at is None else Guard(at, by, reason, operation))
 
 
 def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
@@ -123,23 +123,24 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         return (Remedy("clean the data", Safety.ADVICE,
                        advice="Before training, drop or impute the samples with NaN or Inf: "
                        "mask = torch.isfinite(x).all(1)."),)
-    at = found.location if found is not None and stage is NonFiniteStage.OPERATION else None
+    at = _location(view, found) if found is not None else None
     match stem:
         case "Log" | "Log2" | "Log10":
             return (
                 _guarded(at, "torch.log({})", "{}.clamp_min(1e-8)", "p",
-                         "keep the argument of log above zero"),
-                loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores"),
+                         "keep the argument of log above zero", stem.lower()),
+                loss_form("torch.log_softmax(scores, dim=1)", "take log_softmax of the scores",
+                          at=at),
             )
         case "Exp" | "Expm1" | "Softmax":
             return (
-                loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form"),
+                loss_form("torch.logsumexp(scores, dim=1)", "use the log-sum-exp form", at=at),
                 _guarded(at, "torch.exp({})", "{}.clamp(max=50)", "x",
-                         "limit the argument of exp"),
+                         "limit the argument of exp", "exp"),
             )
         case "Sqrt" | "Rsqrt" | "Norm" | "LinalgVectorNorm" | "Std" | "Cdist":
             return (_guarded(at, "torch.sqrt({})", "{} + 1e-8", "x",
-                             "keep the argument of sqrt above zero"),)
+                             "keep the argument of sqrt above zero", stem.lower()),)
         case "Pow":
             return (_guarded(at, "({}) ** 0.5", "{} + 1e-8", "x",
                              "keep the base of the power above zero"),)
@@ -148,7 +149,7 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
                              "keep the divisor away from zero"),)
         case "Acos" | "Asin":
             return (_guarded(at, "torch.acos({})", "{}.clamp(-1 + 1e-6, 1 - 1e-6)", "x",
-                             "keep the argument between -1 and 1"),)
+                             "keep the argument between -1 and 1", stem.lower()),)
     look = (Remedy("check what the operation receives", Safety.ADVICE,
                    advice="Put assert torch.isfinite(x).all() before the call of the model. It "
                    "fails if the inputs contain NaN or Inf."),

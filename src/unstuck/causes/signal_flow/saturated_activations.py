@@ -17,6 +17,7 @@ from unstuck.schema.edits import (
     InsertLayer,
     NormaliseInputs,
     Remedy,
+    RemoveFactors,
     ReplaceLayer,
     Safety,
 )
@@ -171,7 +172,7 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
     if born:
         remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))
     remedies.append(Remedy(
-        "remove factors before the activation", Safety.ADVICE,
+        "remove factors before the activation", Safety.SAFE, (RemoveFactors(),),
         advice="Remove factors that scale up the input of the activation. Inputs of about 1 in "
         "size keep it on the steep part of its curve."))
     return tuple(remedies)

@@ -47,9 +47,13 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
             return [Patch(edit, _with_gradients(Found(source, around)), Form.CALL)]
         raise Refused(Reason.UNKNOWN_FORM, "The expression at this place holds nothing that is "
                       "known to cut the graph.")
-    kept: ast.expr = outermost
+    outermost = kept = _whole_cut(found, outermost)
     while (deeper := _inner(kept)) is not None:
         kept = deeper
+    statement = source.statement(outermost)
+    if isinstance(statement, ast.Assign) and statement.value is outermost and (
+            source.code(statement.targets[0]) == source.code(kept)):
+        return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
     start, end = source.span(outermost)
     left, right = source.span(kept)
     if source.text[left - 1:left] == "(" and source.text[right:right + 1] == ")" and (
@@ -58,6 +62,20 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     return [Patch(edit, tuple(s for s in (
         Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
     ) if s.start < s.end), Form.CALL)]
+
+
+def _whole_cut(found: Found, node: ast.expr) -> ast.expr:
+    """A cut with those around it: torch.from_numpy(x.detach().numpy()) is one way there and back.
+    """
+    whole = node
+    for outer in found.source.ancestors(node):
+        if isinstance(outer, ast.Call) and _inner(outer) is node:
+            node = outer
+            # A move to another device alone is no cut.
+            whole = whole if names.called(outer) == "cpu" else node
+        elif not isinstance(outer, ast.Attribute):
+            break
+    return whole
 
 
 def _with_gradients(found: Found) -> tuple[Splice, ...]:
@@ -78,9 +96,10 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         held = names.dotted(statement.targets[0])
         scope = source.function(statement) or source.tree
-        kept = [each for node in (names.inside(scope) if isinstance(scope, Function)
+        kept = [part for node in (names.inside(scope) if isinstance(scope, Function)
                                   else ast.walk(scope))
-                if (each := _kept_by(node)) is not None and names.dotted(each) == held and held]
+                if held and (each := _kept_by(node)) is not None
+                and (part := _part(each, held)) is not None]
     else:
         kept = [each for node in ast.walk(statement)
                 if (each := _kept_by(node)) is not None and each is found.node]
@@ -89,6 +108,15 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                       "statement of the text.")
     splices = [splice for each in kept for splice in change.method(source, each, by)]
     return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _part(kept: ast.expr, held: str) -> ast.expr | None:
+    """What is kept if it has this name, or the only argument of this name of a call that is."""
+    if names.dotted(kept) == held:
+        return kept
+    given = [each for each in kept.args if names.dotted(each) == held] if isinstance(
+        kept, ast.Call) else []
+    return given[0] if len(given) == 1 else None
 
 
 def _kept_by(node: ast.AST) -> ast.expr | None:

@@ -10,7 +10,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
-from unstuck.repair.functions import given_to
+from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
@@ -27,6 +27,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.places import SourceLocation
 
@@ -65,6 +66,8 @@ def built(record: Record, index: Index, found: Found) -> Found | None:
 def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Patch]:
     """Around what the loss receives, at all places that compute it; at the one place alone."""
     found = index.at(edit.at, "the loss")
+    if isinstance(found.node, ast.BinOp):
+        return [_of_difference(edit, found, record, index)]
     fact = _loss(record, edit.at)
     known = torch_api.LOSSES.get(fact.function) if fact is not None else None
     declared = known.arguments if known is not None else ("input", "target")
@@ -82,6 +85,27 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
             splices += _around(index, each, given, edit.by, needs)
         forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
     return forms
+
+
+def _of_difference(edit: LossArgument, found: Found, record: Record, index: Index) -> Patch:
+    """Around one side of a difference: the one that the model has made, or the other."""
+    node = found.node
+    assert isinstance(node, ast.BinOp)
+    calls = [index.at(each.call_location, "the call of the model").node
+             for each in record.facts(Model) if each.call_location is not None]
+
+    def made(side: ast.expr) -> bool:
+        origin = hop(index, found.source, side) if isinstance(side, ast.Name) else None
+        return any(call in ast.walk(each) for call in calls
+                   for each in (side, *((origin.node,) if origin is not None else ())))
+
+    if not isinstance(node.op, ast.Sub) or made(node.left) is made(node.right):
+        raise Refused(Reason.UNKNOWN_FORM, "Which side of the loss the model has made is not "
+                      "known.")
+    side = node.left if made(node.left) is (edit.argument == "input") else node.right
+    needs: list[Need] = []
+    splices = _around(index, found, side, edit.by, needs)
+    return Patch(edit, splices, Form.CALL, tuple(needs))
 
 
 def _alike(edit: LossArgument, found: Found, record: Record, index: Index) -> list[Found]:
@@ -124,6 +148,8 @@ def _around(index: Index, found: Found, given: ast.expr, by: str,
             before, behind = f"{before}(", f"){behind}"
         return (Splice(found.source.name, start, start, before),
                 Splice(found.source.name, end, end, behind))
+    if behind.startswith("[") and change.operand(found.source, given) != found.source.code(given):
+        before, behind = f"{before}(", f"){behind}"
     return change.wrap(found.source, given, before, behind)
 
 
@@ -265,6 +291,10 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
 def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
     """Around what the operation receives: a function's argument, a base, a divisor."""
     found = index.at(edit.at, "the operation")
+    if edit.operation and any(isinstance(each, ast.Call) and names.called(each) == edit.operation
+                              for each in ast.walk(found.source.function(found.node)
+                                                   or found.source.tree)):
+        found = call_in(index, found, edit.operation)
     node = found.node
     needs: list[Need] = []
     if isinstance(node, ast.BinOp):

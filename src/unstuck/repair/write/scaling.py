@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from unstuck.schema.edits import (
     ReplaceMissing,
     measured,
 )
-from unstuck.schema.facts.calls import CallRole, ModelCall, Variable
+from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall, Variable
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.statistics import Statistics, Subject
@@ -62,8 +62,22 @@ class _Scale:
     view: str = ""  # what lets a list broadcast along its axis
 
 
-def _scale(record: Record, subject: Subject) -> _Scale:
-    found = next((each for each in record.facts(Statistics) if each.subject is subject), None)
+def _statistics(record: Record, subject: Subject, of: Iterable[str]) -> Statistics | None:
+    """The statistics of what these calls or losses receive; the only ones, if they have none."""
+    known = [each for each in record.facts(Statistics) if each.subject is subject]
+    wanted = tuple(of)
+    own = [each for each in known if each.of in wanted]
+    return own[0] if own else known[0] if len(known) == 1 else None
+
+
+def _of_inputs(record: Record, model: Model) -> Statistics | None:
+    """Statistics of what a model receives in training."""
+    return _statistics(record, Subject.INPUTS, [
+        each.name for each in record.facts(ModelCall)
+        if each.model == model.name and each.role is CallRole.TRAIN])
+
+
+def _scale(found: Statistics | None, subject: Subject) -> _Scale:
     if found is None or not found.mean:
         raise Refused(Reason.NOT_MEASURED, f"The mean and the standard deviation of the "
                       f"{subject} are not in the record.", (f"statistics of the {subject}",))
@@ -172,8 +186,8 @@ def _try(form: Callable[[Any, Record, Index], list[Patch]], edit: Edit, record: 
 
 
 def _inputs_in_model(edit: NormaliseInputs, record: Record, index: Index) -> list[Patch]:
-    scale = _scale(record, Subject.INPUTS)
     model = _model(record)
+    scale = _scale(_of_inputs(record, model), Subject.INPUTS)
     forward = _first_line(index, model)
     checks = (Check("inputs.scale", model.name, "1"),)
     if forward is None:
@@ -207,8 +221,7 @@ def _inputs_in_data(edit: NormaliseInputs, record: Record, index: Index) -> list
                 raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the "
                               "held-out data.")
             held += [each.variable] if each.variable != train.variable else []
-    known = next((each for each in record.facts(Statistics)
-                  if each.subject is Subject.INPUTS), None)
+    known = _statistics(record, Subject.INPUTS, [train.name])
     axis = "" if known is not None and known.axis is None else "0"
     return [Patch(edit, _standardised(index, train.variable, held, axis), Form.DATA)]
 
@@ -276,11 +289,16 @@ def write_targets(edit: NormaliseTargets, record: Record, index: Index) -> list[
     The network learns standardised targets: its outputs are scaled at the end, and the training
     loss is taken on the standard scale.
     """
-    scale = _scale(record, Subject.TARGETS)
+    losses = _trained(record)
+    if len(losses) > 1:
+        raise Refused(Reason.SEVERAL_VALUES, f"The program trains with {len(losses)} losses, whose "
+                      "targets may have several scales.")
+    scale = _scale(_statistics(record, Subject.TARGETS, [each.name for each in losses]),
+                   Subject.TARGETS)
     if scale.many:
         raise Refused(Reason.UNKNOWN_FORM, "The targets have a scale for each of several outputs.")
     model = _model(record, last=True)
-    splices = list(_loss_scaled(record, index, scale))
+    splices = list(_loss_scaled(losses, index, scale))
     forward = _first_line(index, model)
     if forward is None:
         patch = _wrapped(edit, index, _whole(index, model), scale, UNDO, "Rescale")
@@ -301,9 +319,17 @@ def write_targets(edit: NormaliseTargets, record: Record, index: Index) -> list[
     return [Patch(edit, tuple(s for s in splices if s.text), Form.MODEL)]
 
 
-def _loss_scaled(record: Record, index: Index, scale: _Scale) -> tuple[Splice, ...]:
+def _trained(record: Record) -> list[Loss]:
+    """The losses of the training: those that held-out data are scored by stay as they are."""
+    named = {each.loss for each in record.facts(LossCall) if each.role is CallRole.TRAIN}
+    return [each for each in record.facts(Loss) if not named or each.name in named]
+
+
+def _loss_scaled(
+    losses: list[Loss], index: Index, scale: _Scale
+) -> tuple[Splice, ...]:
     splices: list[Splice] = []
-    for fact in record.facts(Loss):
+    for fact in losses:
         found = index.at(fact.call_location or fact.location, "the loss")
         call = found.call
         if len(call.args) < 2 or any(isinstance(each, ast.Starred) for each in call.args[:2]):

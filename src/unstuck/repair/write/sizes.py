@@ -160,6 +160,9 @@ def write_dropout(edit: Dropout, record: Record, index: Index) -> list[Patch]:
         code, needs = layer_code(index, found.source, f"Dropout({literal(edit.share)})")
         return [Patch(edit, change.add_item(
             found.source, element.opens, code, after=element.index - 1), Form.MODEL, needs)]
+    listed = _in_a_growing_list(edit, index, found)
+    if listed is not None:
+        return [listed]
     statement = found.statement
     target = names.dotted(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
     outer = found.source.class_of(found.node)
@@ -172,6 +175,23 @@ def write_dropout(edit: Dropout, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, change.wrap(
         found.source, uses[0].args[0], f"{name}(", f", {literal(edit.share)}, self.training)"),
         Form.MODEL, needs)]
+
+
+def _in_a_growing_list(edit: Dropout, index: Index, found: Found) -> Patch | None:
+    """In front of a layer that is added to a list: `layers += [...]`, `layers.append(...)`."""
+    source, statement = found.source, found.statement
+    code, needs = layer_code(index, source, f"Dropout({literal(edit.share)})")
+    match statement:
+        case ast.AugAssign(op=ast.Add(), value=ast.List(elts=[first, *_])) if first is found.node:
+            start, _ = source.span(found.node)
+            splices: tuple[Splice, ...] = (Splice(source.name, start, start, f"{code}, "),)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append") as append, args=[given])
+                      ) if given is found.node:
+            held = source.code(append.value)
+            splices = change.before(source, statement, f"{held}.append({code})")
+        case _:
+            return None
+    return Patch(edit, splices, Form.MODEL, needs)
 
 
 def _set(index: Index, found: Found, place: int, share: float) -> tuple[Splice, ...]:

@@ -207,7 +207,7 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
 def write_follow_mode(edit: FollowMode, record: Record, index: Index) -> list[Patch]:
     """The model's mode as an argument of the function, or as the mode of the layer made there."""
     splices: list[Splice] = []
-    for place in edit.places:
+    for place in dict.fromkeys(edit.places):  # a line may be several layers' place
         found = index.at(place, "the dropout")
         call, source = found.call, found.source
         method = source.function(call)

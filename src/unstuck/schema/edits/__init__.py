@@ -11,10 +11,12 @@ from unstuck.schema.edits.data import (
     ClampInputs,
     DropLast,
     FetchEachStep,
+    MoveChannels,
     NormaliseInputs,
     NormaliseTargets,
     ReplaceMissing,
     Shuffle,
+    SwapAxes,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
@@ -24,6 +26,7 @@ from unstuck.schema.edits.layers import (
     InitialiseLayer,
     InsertLayer,
     RegisterLayers,
+    RemoveFactors,
     RemoveLayer,
     ReplaceLayer,
     ResizeLayer,
@@ -65,9 +68,10 @@ __all__ = [
     "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
-    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveSchedulerStep", "NormaliseInputs",
-    "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy",
-    "RemoveClip", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer",
-    "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapLoss", "SwapOptimizer", "SwitchMode",
-    "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
+    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels", "MoveSchedulerStep",
+    "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
+    "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule",
+    "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
+    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "ZeroGrad",
+    "literal", "loss_form", "measured",
 ]

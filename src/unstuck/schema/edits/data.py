@@ -98,6 +98,35 @@ class ClampInputs(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SwapAxes(Edit):
+    """Swap the first two axes, in place of a view that gives the shape and leaves the numbers.
+
+    `at` is the call of view or reshape.
+    """
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "swap the first two axes instead of viewing them in another shape"
+
+    def code(self) -> str:
+        return "x = x.transpose(0, 1)  # in place of the view"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChannels(Edit):
+    """Move the channels of images to the front, in place of a reshape to channels first."""
+
+    shape: tuple[int, int, int]  # channels, height, width
+
+    def words(self) -> str:
+        return "move the channels to the front instead of reshaping the images"
+
+    def code(self) -> str:
+        return "x = x.permute(0, 3, 1, 2)  # from (N, H, W, C), in place of view/reshape"
+
+
+@dataclass(frozen=True, slots=True)
 class FetchEachStep(Edit):
     """Take a new batch in each step. `at` takes the one batch that is used in all of them."""
 

@@ -56,6 +56,17 @@ class RemoveLayer(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveFactors(Edit):
+    """Leave out constant factors that scale up what activations receive: tanh, sigmoids."""
+
+    def words(self) -> str:
+        return "remove the factors that scale up the input of the activation"
+
+    def code(self) -> str:
+        return "torch.tanh(x)  # in place of torch.tanh(20 * x)"
+
+
+@dataclass(frozen=True, slots=True)
 class InitialiseLayer(Edit):
     """Initialise the weights of a layer, or of all of them (""), again, and the biases with 0."""
 

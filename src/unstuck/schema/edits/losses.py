@@ -11,10 +11,15 @@ from unstuck.words import count
 
 @dataclass(frozen=True, slots=True)
 class LossForm(Edit):
-    """Another form of the loss: another function, or the same in a stable or fitting form."""
+    """Another form of the loss: another function, or the same in a stable or fitting form.
+
+    `at` is the operation to write in another form, a logarithm or an exponential, None where it
+    takes more than one operation.
+    """
 
     by: str
     reason: str
+    at: SourceLocation | None = None
 
     def words(self) -> str:
         return self.reason
@@ -120,12 +125,14 @@ class DivideLoss(Edit):
 class Guard(Edit):
     """A bound on what a risky operation receives; `at` is the operation.
 
-    `by` is an expression in which {} is what it receives now: "{}.clamp_min(1e-8)".
+    `by` is an expression in which {} is what it receives now: "{}.clamp_min(1e-8)". `operation` is
+    the name of a function, where `at` may be a larger expression that calls it.
     """
 
     at: SourceLocation | None
     by: str
     reason: str
+    operation: str = ""
 
     def words(self) -> str:
         return self.reason
