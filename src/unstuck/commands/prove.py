@@ -25,7 +25,7 @@ def prove(
     if there is nothing to prove, with 1 if not.
     """
     from unstuck.report import schema, terminal
-    from unstuck.trials.peel import needs_repair, repair
+    from unstuck.trials.peel import needs_proof, repair
     from unstuck.trials.results import rows, with_trials
 
     check_json(json_file)
@@ -33,7 +33,7 @@ def prove(
         refuse("prove --json needs a file")
     with bench(target, budget, jobs, allow_network) as ready:
         assert ready.control.diagnosis is not None
-        if not needs_repair(ready.control):
+        if not needs_proof(ready.control):
             if json_file is not None:
                 put_json(schema.to_text(ready.control.diagnosis), json_file)
             put("unstuck: nothing to prove: the network learns, and no problem was found",

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unstuck.measures.basics import learned_little
-from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.repair.cannot import CannotWrite
+from unstuck.repair.compose import Overlay, compose, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form
+from unstuck.repair.write import write
+from unstuck.schema.edits import Edit
 from unstuck.schema.findings import Severity
-from unstuck.trials.laboratory import Trial
-from unstuck.trials.plan import Plan, patched, plan, went_well
-from unstuck.trials.race import Confirmed, Race, Tried
-from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge, read
+from unstuck.trials.doses import dose_of
+from unstuck.trials.plan import Plan, open_questions, patched, plan, went_well
+from unstuck.trials.race import FRESH, Confirmed, Race, Tried
+from unstuck.trials.settle import chosen
+from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge
 from unstuck.trials.yardstick import printed
 
 MOST_ROUNDS = 4  # faults that are peeled off one program
+MOST_HALVINGS = 2  # of a dose, in search of a smaller one
+_FIRST = 4  # changes that must fit into the budget before seeds are spent on the control
 
 
 @dataclass(slots=True)
@@ -81,26 +87,37 @@ def repair(
             break
         made = first if first is not None and not found.plans else plan(
             found.run.diagnosis, found.run.record, now, bool(found.kept))
+        if not found.plans and made.candidates:
+            race.replicate(len(made.candidates[:_FIRST]) + len(FRESH))
+            _found_elsewhere(race, made, index)
         found.plans.append(made)
         tried = race.screen(found.run, made, found.texts)
         found.tried += tried
-        best = chosen(tried)
+        best = chosen(tried, made, found.run)
         if best is None:
             break
-        best = _nicer(race, found, made, best)
+        best = _smaller(race, found, _nicer(race, found, made, best))
         texts_before.append(dict(found.texts))
         found.kept.append(best)
         found.texts.update(best.candidate.texts)
         found.run, now = best.run, patched(index, found.texts)
-    if found.kept and judge(found.kept[0].candidate.cause, control, found.run).verdict not in (
+    if found.kept and judge(found.kept[0].candidate.shown_by, control, found.run,
+                           spread=race.spread).verdict not in (
             TrialVerdict.CURED, TrialVerdict.BETTER):
         found.kept, found.texts, found.run = [], {}, control  # faults went, and nothing was gained
     if len(found.kept) > 1:
         _drop(race, found, texts_before)
     if found.kept:
         found.confirmed = race.confirm(
-            found.kept[0].candidate.cause, control, found.run, found.texts)
+            found.kept[0].candidate.shown_by, control, found.run, found.texts)
     return found
+
+
+def _found_elsewhere(race: Race, made: Plan, index: Index) -> None:
+    """Adds what is found on other seeds only, behind everything else."""
+    for run in race.controls.values():
+        if run.diagnosis is not None and run.record is not None:
+            made.add(plan(run.diagnosis, run.record, index))
 
 
 def needs_repair(run: Run) -> bool:
@@ -109,22 +126,15 @@ def needs_repair(run: Run) -> bool:
                             and not went_well(run.diagnosis))
 
 
+def needs_proof(run: Run) -> bool:
+    """Whether there is something to prove: what needs repair, or what only a trial can judge."""
+    return needs_repair(run) or (
+        run.diagnosis is not None and bool(open_questions(run.diagnosis)))
+
+
 def _counts(run: Run) -> bool:
     return run.diagnosis is not None and (
         run.ended.crashed or bool(run.diagnosis.counted()) or learned_little(run.diagnosis.outcome))
-
-
-def chosen(tried: Sequence[Tried]) -> Tried | None:
-    """The change to keep: one that cures, else one that removes its fault, else one that heals.
-
-    Of equals it is the one that the diagnosis put first.
-    """
-    for wanted in (TrialVerdict.CURED, TrialVerdict.REMOVED):
-        for each in tried:
-            if each.judgement.verdict is wanted:
-                return each
-    return next((each for each in tried if each.judgement.verdict is TrialVerdict.BETTER
-                 and each.run.healthy), None)
 
 
 def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
@@ -138,15 +148,66 @@ def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
         if each.next_form == best.candidate.next_form and each.patch.form is Form.DATA and (
                 race.affordable(1.0)):
             race.say(f"trying where the data are made: {each.edit.words()}")
-            run = read(race.laboratory.run([Trial({**found.texts, **each.texts})])[0], race.wishes)
-            race.runs += 1
-            tried = Tried(each, run, judge(each.cause, found.run, run, root=each.root))
+            run = race.run({**found.texts, **each.texts})
+            tried = race.judged(each, found.run, run)
             found.tried.append(tried)
             beside = judge(each.cause, best.run, run).verdict
             if tried.judgement.verdict is best.judgement.verdict and (
                     beside is not TrialVerdict.WORSE) and _as_good(best.run, run):
                 return tried
     return best
+
+
+def _smaller(race: Race, found: Repair, best: Tried) -> Tried:
+    """The smallest change of a number that does as well, by halving what is between.
+
+    One end is the number as it is, with which the program is sick, the other one cures.
+    """
+    record, edit = found.control.record, best.candidate.edit
+    dose = None if record is None else dose_of(edit, record)
+    if dose is None or record is None or best.judgement.verdict is not TrialVerdict.CURED:
+        return best
+    now = patched(found.index, found.texts)
+    sick = dose.now
+    for _ in range(MOST_HALVINGS):
+        value = replace(dose, now=sick).between()
+        if value is None or not race.affordable(1.0 + len(FRESH)):
+            break
+        known = next((each for each in found.tried
+                      if each.candidate.edit == dose.edit(value)), None)
+        each = known or _dosed(race, found, now, best, dose.edit(value))
+        if each is None:
+            break
+        if _does_as_well(each, best):
+            best, dose = each, replace(dose, then=value)
+        else:
+            sick = value
+    return best
+
+
+def _dosed(race: Race, found: Repair, now: Index, best: Tried, edit: Edit) -> Tried | None:
+    """The same change with another dose, tried."""
+    assert found.control.record is not None
+    written = write(edit, found.control.record, now)
+    patches = [] if isinstance(written, CannotWrite) else [
+        each for each in written if each.form is best.candidate.patch.form]
+    together = compose(patches[:1], now) if patches else None
+    if not isinstance(together, Overlay):
+        return None
+    candidate = replace(best.candidate, edit=edit, patch=patches[0], texts=dict(together.texts))
+    race.say(f"is a smaller change enough: {edit.words()}?")
+    tried = race.judged(candidate, found.run, race.run({**found.texts, **candidate.texts}))
+    found.tried.append(tried)
+    return tried
+
+
+def _does_as_well(one: Tried, other: Tried) -> bool:
+    if one.judgement.verdict is not TrialVerdict.CURED:
+        return False
+    gains = one.judgement.gain, other.judgement.gain
+    if gains[0] is None or gains[1] is None:
+        return _as_good(other.run, one.run)
+    return gains[0] >= gains[1] - LEAST_GAIN / 2 and _as_good(other.run, one.run)
 
 
 def _as_good(one: Run, other: Run) -> bool:
@@ -169,7 +230,7 @@ def _drop(race: Race, found: Repair, before: Sequence[Mapping[str, str]]) -> Non
         if texts is None:
             continue
         race.say(f"is this needed: {found.kept[number].candidate.edit.words()}?")
-        run = read(race.laboratory.run([Trial(texts)])[0], race.wishes)
+        run = race.run(texts)
         cause = found.kept[number].candidate.cause
         same = judge(cause, found.run, run).verdict
         if run.healthy >= found.run.healthy and same not in (

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from unstuck.judge.catalogue import find
+from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
-from unstuck.schema.findings import Diagnosis, Finding, TrialResult
+from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict
@@ -17,6 +19,7 @@ from unstuck.words import count, joined, number
 # The words that are published; a mask is one kind of "better".
 _PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
 SKILL = "skill"
+PROVEN = 0.95  # how probable a cause is that a trial has shown on all seeds
 
 
 def published(verdict: TrialVerdict) -> str:
@@ -25,10 +28,49 @@ def published(verdict: TrialVerdict) -> str:
 
 
 def with_trials(found: Repair, root: str | None, seconds: float) -> Diagnosis:
-    """The diagnosis of the program as it was, with what the trials of each finding have shown."""
+    """The diagnosis of the program as it was, with what the trials of each finding have shown.
+
+    What was proven comes first, and is no longer one of several suspects. What went with it is its
+    symptom.
+    """
+    before = found.control.diagnosis
+    assert before is not None
+    findings = tuple(_finding(each, found, root, seconds) for each in before.findings)
+    if not found.kept:
+        return replace(before, findings=findings)
+    first = found.kept[0].candidate.cause
+    if found.proven or found.confirmed is None:
+        findings = _settled(first, findings, found, root, seconds)
+    return replace(before, findings=tuple(sorted(findings, key=lambda each: each.cause != first)))
+
+
+def _settled(first: str, findings: tuple[Finding, ...], found: Repair, root: str | None,
+             seconds: float) -> tuple[Finding, ...]:
+    """The findings once a cause has been shown: surer, and what cannot be told apart is told."""
     assert found.control.diagnosis is not None
-    return replace(found.control.diagnosis, findings=tuple(
-        _finding(each, found, root, seconds) for each in found.control.diagnosis.findings))
+    assert found.run.diagnosis is not None
+    cause, best = find(first), found.kept[0]
+    shown = next((each for each in findings if each.cause == first), None)
+    if shown is None:  # it was one of a set only
+        words = best.candidate.edit.words()
+        by = next((each for each in findings if each.cause == best.candidate.shown_by), None)
+        shown = _finding(Finding(first, cause.code, Severity.NOTE, Present(
+            PROVEN, f"{cause.title.lower()}: to {words} cures the program", 0,
+            None if by is None else by.location, "", (), (best.candidate.remedy,))),
+            found, root, seconds)
+        findings = (shown, *findings)
+    present = replace(shown.present, strength=max(shown.strength, PROVEN), one_of=(),
+                      separated_by=None)
+    severity = severity_of(cause, present, found.control.diagnosis.outcome,
+                           found.control.ended.crashed)
+    settled = replace(shown, present=present, explained_by=None, severity=min(
+        shown.severity, severity, key=lambda each: each.rank))
+    kept = {each.candidate.cause for each in found.kept}
+    left = {each.cause for each in found.run.diagnosis.findings}
+    return tuple(
+        settled if each.cause == first
+        else replace(each, explained_by=first) if each.cause not in kept | left
+        else each for each in findings)
 
 
 def _finding(finding: Finding, found: Repair, root: str | None, seconds: float) -> Finding:

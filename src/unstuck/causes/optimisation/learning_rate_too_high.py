@@ -219,7 +219,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         separated_by=None if strength > POSSIBLE else Experiment(
             "run again with a tenth of the learning rate: if the training loss then falls further, "
             "the cause is learning-rate-too-high",
-            (arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),)),
+            (arms.learning_rate(view, 0.1, "learning-rate-too-high"),)),
     )
 
 

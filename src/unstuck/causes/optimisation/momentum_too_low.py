@@ -65,8 +65,8 @@ def _detect(view: View) -> Verdict:
         separated_by=Experiment(
             "run once with a momentum of 0.9, and once with ten times the learning rate and no "
             "momentum: if only momentum lowers the training loss, the cause is momentum-too-low", (
-                Arm(add, "the cause is momentum-too-low"),
-                arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+                Arm(add, ("momentum-too-low",)),
+                arms.learning_rate(view, 10, "learning-rate-too-low"),
             )),
     )
 
