@@ -16,6 +16,7 @@ from unstuck.trials.yardstick import Spread, spread_of
 FRESH = (1, 2)  # by which the seeds of a confirmation are moved
 _PATIENCE = 5.0  # times as long as the control may a treated run take
 _LEAST = 20.0  # seconds that every trial may take
+_OUT = (TrialVerdict.NO_EFFECT, TrialVerdict.WORSE, TrialVerdict.REMOVED)
 
 Say = Callable[[str], None]
 
@@ -83,6 +84,7 @@ class Race:
     length: float = 0.0  # seconds of one run, as the control took
     runs: int = 0
     controls: dict[int, Run] = field(default_factory=dict)  # by the shift of their seeds
+    out: list[str] = field(default_factory=list)  # causes whose changes did nothing
 
     def control(self) -> Run:
         """The program as it is."""
@@ -140,6 +142,8 @@ class Race:
             assert ended is not None
             candidate = running.pop(id(ended.trial))
             each = self.judged(candidate, control, self._read(ended))
+            if each.judgement.verdict in _OUT and candidate.cause not in self.out:
+                self.out.append(candidate.cause)
             self.say(f"{each.judgement.verdict.value}: {candidate.edit.words()}")
             tried.append(each)
             if each.judgement.verdict is not TrialVerdict.VOID:

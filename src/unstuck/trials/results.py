@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from unstuck.judge.catalogue import find
@@ -177,6 +177,20 @@ def rows(found: Repair) -> list[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     return [f"{verdict:<{widths[0]}}  {cause:<{widths[1]}}  {change}"
             + (f" ({because})" if because else "") for verdict, cause, change, because in cells]
+
+
+def skills(found: Repair, controls: Iterable[Run]) -> list[tuple[str, tuple[float, ...]]]:
+    """The skills of the program as it is, and with each change: a name, a value for each seed."""
+    named = [("as it is", tuple(map(_skill, controls)))]
+    for each in found.tried:
+        runs = [each.run]
+        if found.confirmed is not None and found.kept == [each]:
+            runs = list(found.confirmed.treated)
+        if each.judgement.verdict is not TrialVerdict.VOID:
+            named.append((each.candidate.edit.words(), tuple(map(_skill, runs))))
+    if found.confirmed is not None and len(found.kept) > 1:
+        named.append(("all changes together", tuple(map(_skill, found.confirmed.treated))))
+    return named
 
 
 def summary(found: Repair, runs: int, seconds: float) -> str:
