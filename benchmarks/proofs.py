@@ -3,7 +3,8 @@
 Where there is nothing to fix, but something that only a trial can judge, `prove` is tried.
 
     python -m benchmarks.proofs [--healthy N] [--faulty N] [--pairs N] [--split open|aside]
-                                [--only WORD] [--budget SECONDS] [--cache DIR] [--json FILE]
+                                [--only WORD] [--by-trial] [--budget SECONDS] [--cache DIR]
+                                [--json FILE]
 
 Each program is judged once, and its row is kept in the cache, so that it can be stopped at any time
 and goes on; rows of another version of the package do not count. A faulty program counts if it does
@@ -98,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{kind}", type=int, default=few, help=f"how many ({few})")
     parser.add_argument("--split", choices=[half.value for half in Half], default="aside")
     parser.add_argument("--only", default="", help="only programs whose name holds this word")
+    parser.add_argument("--by-trial", action="store_true",
+                        help="only faults of depth, width, batch or momentum")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds for each program (60)")
     parser.add_argument("--json", type=Path, help="write all rows as JSON")
     parser.add_argument("--cache", type=Path,
@@ -108,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with Laboratory(Subject(("none.py",), ".", ".", libraries=LIBRARIES), Limits(600.0)) as made:
         board.laboratory = made
         sound = board.some(well(half), options.healthy, options.only)
-        sick = board.some(samples.faulty(), options.faulty, options.only, half)
+        some = (each for each in samples.faulty() if not options.by_trial
+                or each.injected[0].fault.slug in BY_TRIAL)
+        sick = board.some(some, options.faulty, options.only, half)
         both = board.some(samples.pairs(), options.pairs, options.only, half)
     show(sound, sick, both, Console(width=100))
     if options.json:

@@ -21,11 +21,11 @@ from unstuck.trials.doses import dose_of
 from unstuck.trials.plan import Plan, open_questions, patched, plan, went_well
 from unstuck.trials.race import FRESH, Confirmed, Race, Tried
 from unstuck.trials.settle import chosen
-from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge
+from unstuck.trials.verdict import LEAST_GAIN, Judgement, Run, TrialVerdict, judge
 from unstuck.trials.yardstick import printed
 
 MOST_ROUNDS = 4  # faults that are peeled off one program
-MOST_HALVINGS = 2  # of a dose, in search of a smaller one
+MOST_HALVINGS = 3  # of a dose, in search of a smaller one
 _FIRST = 4  # changes that must fit into the budget before seeds are spent on the control
 
 
@@ -108,9 +108,26 @@ def repair(
     if len(found.kept) > 1:
         _drop(race, found, texts_before)
     if found.kept:
-        found.confirmed = race.confirm(
-            found.kept[0].candidate.shown_by, control, found.run, found.texts)
+        _confirm(race, found)
     return found
+
+
+def _confirm(race: Race, found: Repair) -> None:
+    """On fresh seeds. Where one dose fails there, the one that gained most gets another chance."""
+    found.confirmed = race.confirm(
+        found.kept[0].candidate.shown_by, found.control, found.run, found.texts)
+    if len(found.kept) > 1 or found.confirmed is None or found.confirmed.holds:
+        return
+    kept = found.kept[0]
+    best = max((each for each in found.tried if each.candidate.remedy is kept.candidate.remedy
+                and each.judgement.verdict is TrialVerdict.CURED),
+               key=lambda each: each.judgement.gain or 0.0, default=kept)
+    if best is kept:
+        return
+    again = race.confirm(best.candidate.shown_by, found.control, best.run, best.candidate.texts)
+    if again is not None and again.cured > found.confirmed.cured:
+        found.kept, found.run, found.confirmed = [best], best.run, again
+        found.texts = dict(best.candidate.texts)
 
 
 def _found_elsewhere(race: Race, made: Plan, index: Index) -> None:
@@ -161,27 +178,27 @@ def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
 def _smaller(race: Race, found: Repair, best: Tried) -> Tried:
     """The smallest change of a number that does as well, by halving what is between.
 
-    One end is the number as it is, with which the program is sick, the other one cures.
+    One end is the number as it is, with which the program is sick, the other one cures. A smaller
+    change may as well do better.
     """
-    record, edit = found.control.record, best.candidate.edit
-    dose = None if record is None else dose_of(edit, record)
-    if dose is None or record is None or best.judgement.verdict is not TrialVerdict.CURED:
+    record = found.control.record
+    dose = None if record is None else dose_of(best.candidate.edit, record)
+    if dose is None or best.judgement.verdict is not TrialVerdict.CURED:
         return best
     now = patched(found.index, found.texts)
-    sick = dose.now
     for _ in range(MOST_HALVINGS):
-        value = replace(dose, now=sick).between()
+        value = dose.between()
         if value is None or not race.affordable(1.0 + len(FRESH)):
             break
-        known = next((each for each in found.tried
-                      if each.candidate.edit == dose.edit(value)), None)
-        each = known or _dosed(race, found, now, best, dose.edit(value))
+        edit = dose.edit(value)
+        each = next((each for each in found.tried if each.candidate.edit == edit), None) or (
+            _dosed(race, found, now, best, edit))
         if each is None:
             break
-        if _does_as_well(each, best):
+        if _does_as_well(each.judgement, best.judgement):
             best, dose = each, replace(dose, then=value)
         else:
-            sick = value
+            dose = replace(dose, now=value)
     return best
 
 
@@ -201,13 +218,10 @@ def _dosed(race: Race, found: Repair, now: Index, best: Tried, edit: Edit) -> Tr
     return tried
 
 
-def _does_as_well(one: Tried, other: Tried) -> bool:
-    if one.judgement.verdict is not TrialVerdict.CURED:
+def _does_as_well(one: Judgement, other: Judgement) -> bool:
+    if one.verdict is not TrialVerdict.CURED:
         return False
-    gains = one.judgement.gain, other.judgement.gain
-    if gains[0] is None or gains[1] is None:
-        return _as_good(other.run, one.run)
-    return gains[0] >= gains[1] - LEAST_GAIN / 2 and _as_good(other.run, one.run)
+    return one.gain is None or other.gain is None or one.gain >= other.gain - LEAST_GAIN / 2
 
 
 def _as_good(one: Run, other: Run) -> bool:

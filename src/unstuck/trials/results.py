@@ -10,6 +10,7 @@ from unstuck.judge.catalogue import find
 from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
+from unstuck.trials.doses import dose_of
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict
@@ -135,6 +136,22 @@ def _dose(tried: Tried) -> float | None:
     return None
 
 
+def _bracket(best: Tried, found: Repair) -> str:
+    """The nearest dose on the way back to what the program has that does not do as well."""
+    assert found.control.record is not None
+    dose = dose_of(best.candidate.edit, found.control.record)
+    if dose is None:
+        return ""
+    between = [value for each in of_cause(found.tried, best.candidate.cause)
+               if each.candidate.remedy is best.candidate.remedy
+               and (value := _dose(each)) is not None and value != dose.then
+               and min(dose.now, dose.then) <= value <= max(dose.now, dose.then)]
+    if not between:
+        return ""
+    near = min(between, key=lambda value: abs(math.log(value / dose.then)))
+    return f", and with {number(near)} it does worse"
+
+
 def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence[float],
           after: Sequence[float]) -> str:
     """What the trials of a finding have shown, in one or two sentences."""
@@ -150,7 +167,7 @@ def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence
         cured = found.confirmed.cured
         if found.confirmed.holds:
             return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; "
-                    "without it, the same seeds fail")
+                    f"without it, the same seeds fail{_bracket(best, found)}")
         if verdict is TrialVerdict.BETTER:
             return f"{change}: this helps{numbers}, but {because}"
         return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"

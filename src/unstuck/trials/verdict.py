@@ -152,6 +152,9 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     if new:
         found = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
         return Judgement(found, f"it brings {joined(new)}", gain)
+    if failed(treated.diagnosis.outcome) and _failing(control):
+        return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network does not learn",
+                         gain, revealed)
     was_counted = any(each.cause == cause for each in control.diagnosis.counted())
     if better or (was_counted and not _failing(control)):
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
