@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import rates
-from unstuck.measures.steps import main_optimizer
+from unstuck.measures.steps import main_optimizer, samples_per_step
 from unstuck.measures.view import View
-from unstuck.schema.edits import MoreSteps, OptimizerArgument
+from unstuck.schema.edits import BatchSize, MoreSteps, OptimizerArgument
 from unstuck.schema.experiments import Arm
 from unstuck.words import times
 
@@ -26,6 +26,14 @@ def momentum(view: View, cause: str) -> Arm:
     edits = () if optimizer is None or optimizer.momentum is None else (
         OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
     return Arm(edits, (cause,), f"a momentum of {USUAL_MOMENTUM}")
+
+
+def smaller_batches(view: View, divisor: float, cause: str) -> Arm:
+    """The program with as many epochs of smaller batches, unless those are small already."""
+    size = samples_per_step(view)
+    able = size is not None and size >= 2 * divisor
+    edits = (BatchSize(round(size / divisor)),) if able and size is not None else ()
+    return Arm(edits, (cause,), f"the batch size divided by {divisor:g}")
 
 
 def longer(factor: float, cause: str) -> Arm:

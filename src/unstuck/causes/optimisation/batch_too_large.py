@@ -96,6 +96,7 @@ def _detect(view: View) -> Verdict:
                 Arm((BatchSize(max(round(size / 8), 1)),), ("batch-too-large",)),
                 arms.longer(8.0, "too-few-steps"),
                 arms.learning_rate(view, 8, "learning-rate-too-low"),
+                arms.momentum(view, "momentum-too-low"),
             )),
     )
 
