@@ -19,6 +19,7 @@ from unstuck.schema.edits import Edit
 from unstuck.schema.findings import Severity
 from unstuck.trials.doses import dose_of
 from unstuck.trials.plan import Plan, open_questions, patched, plan, went_well
+from unstuck.trials.questions import unexplained
 from unstuck.trials.race import FRESH, Confirmed, Race, Tried
 from unstuck.trials.settle import chosen
 from unstuck.trials.verdict import LEAST_GAIN, Judgement, Run, TrialVerdict, judge
@@ -145,8 +146,8 @@ def needs_repair(run: Run) -> bool:
 
 def needs_proof(run: Run) -> bool:
     """Whether there is something to prove: what needs repair, or what only a trial can judge."""
-    return needs_repair(run) or (
-        run.diagnosis is not None and bool(open_questions(run.diagnosis)))
+    return needs_repair(run) or (run.diagnosis is not None and (
+        bool(open_questions(run.diagnosis)) or unexplained(run.diagnosis)))
 
 
 def _counts(run: Run) -> bool:

@@ -15,6 +15,7 @@ from unstuck.repair.text import Source
 from unstuck.repair.write import write
 from unstuck.schema.edits import Edit, MoreSteps, Remedy, Safety, Together
 from unstuck.schema.findings import Diagnosis, Finding, OutcomeKind, Severity
+from unstuck.trials.questions import questions, unexplained
 
 MOST_REMEDIES = 2  # of one finding
 MOST_DOSES = 4  # of one remedy
@@ -114,7 +115,8 @@ def plan(
     """The changes to try on a program, which may have been repaired once.
 
     Those are the remedies of its findings, and the runs of the experiments that tell apart what the
-    record cannot. A run that is longer comes last, because it helps whatever the cause is.
+    record cannot. A run that is longer comes last, because it helps whatever the cause is. Where
+    nothing is found, the usual suspects are asked.
     """
     made = Plan()
     seen: set[tuple[tuple[str, str], ...]] = set()
@@ -157,6 +159,12 @@ def plan(
                 remedy = Remedy(arm.change(), Safety.CHANGES_EXPERIMENT, (edit,))
                 add(arm.causes[0], finding.cause, remedy, edit, root,
                     (later + dose, number, which), not dose)
+    if unexplained(diagnosis) and not repaired:
+        asked = list(questions(record))
+        made.sets.append(frozenset(cause for cause, _ in asked))
+        for number, (cause, edit) in enumerate(asked):
+            add(cause, cause, Remedy(edit.words(), Safety.CHANGES_EXPERIMENT, (edit,)), edit, None,
+                (NOTES + isinstance(edit, MoreSteps), number, 0), True)
     made.candidates.sort(key=lambda candidate: candidate.place)
     return made
 

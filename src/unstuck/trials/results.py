@@ -166,8 +166,9 @@ def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence
         change += f", together with {count(rest, 'more change')}" if rest else ""
         cured = found.confirmed.cured
         if found.confirmed.holds:
-            return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; "
-                    f"without it, the same seeds fail{_bracket(best, found)}")
+            fails = all(not run.healthy for run in found.confirmed.control)
+            return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; without "
+                    f"it, the same seeds {'fail' if fails else 'do worse'}{_bracket(best, found)}")
         if verdict is TrialVerdict.BETTER:
             return f"{change}: this helps{numbers}, but {because}"
         return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"
