@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -158,10 +158,13 @@ def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Load
 
     race = Race(laboratory, wishes, Clock(budget), jobs)
     control = race.control()
+    crashed = record.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
+    if control.ended.crashed and not crashed:  # it may need what it was started on
+        laboratory.limits = replace(laboratory.limits, terminal=True)
+        control = race.control()
     race.clock = Clock(budget)
     if control.ended.no_view is not None:
         refuse(f"nothing can be tried: {control.ended.no_view}")
-    crashed = record.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
     if control.diagnosis is None or (control.ended.crashed and not crashed):
         hint = "" if laboratory.limits.network else (
             "; if it needs the network, --allow-network gives it")
