@@ -98,6 +98,13 @@ def test_a_number_that_no_one_uses_is_unusual() -> None:
     assert not unusual(ZeroGrad(name), record)
 
 
+def test_a_batch_is_unusual_beside_so_many_samples() -> None:
+    slug = "batch-too-large"
+    assert unusual(BATCH, read_record(record_of(corpus.pair_of(slug), "sick")))
+    assert not unusual(BATCH, read_record(record_of(corpus.pair_of(slug), "well")))
+    assert unusual(BATCH, read_record(record_of(corpus.pair_of("batch-too-small"), "sick")))
+
+
 def test_half_way_between_two_doses() -> None:
     record = read_record(record_of(corpus.pair_of("learning-rate-too-high"), "sick"))
     optimizer = record.facts(Optimizer)[0]

@@ -17,6 +17,7 @@ from unstuck.schema.edits import (
     ResizeLayer,
     Together,
 )
+from unstuck.schema.facts.data import Fetch, Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.signals import BATCH_SIZE
 
@@ -24,6 +25,7 @@ from unstuck.schema.signals import BATCH_SIZE
 ADAPTIVE_RATES = (1e-5, 2e-2)  # of optimizers that divide the gradient's size out
 RATES = (1e-3, 0.5)
 USUAL_BATCHES = (8, 512)
+FEWEST_UPDATES = 8  # in an epoch: usual batches make tens to thousands
 USUAL_WIDTHS = (4, 1000)
 MOST_DEPTH = 10  # layers with weights, of networks so plain that some can be left out
 MOST_MOMENTUM = 0.95
@@ -95,13 +97,23 @@ def unusual(edit: Edit, record: Record | None) -> bool:
             usual = RATES if found.kind in _ADDS else ADAPTIVE_RATES
             return argument == "lr" and _outside(found.learning_rate, usual)
         case BatchSize():
-            return _outside(batch_size(record), USUAL_BATCHES)
+            size, samples = batch_size(record), _samples(record)
+            return _outside(size, USUAL_BATCHES) or bool(
+                size and samples and samples < FEWEST_UPDATES * size)
         case ResizeLayer():
             widths = [p.shape[0] for p in record.parameters().values() if len(p.shape) >= 2][:-1]
             return any(_outside(width, USUAL_WIDTHS) for width in widths)
         case Together(edits) if all(isinstance(each, RemoveLayer) for each in edits):
             return sum(len(p.shape) >= 2 for p in record.parameters().values()) > MOST_DEPTH
     return False
+
+
+def _samples(record: Record) -> int:
+    """The samples of an epoch, 0 if they are not known."""
+    fetched = [each.samples for each in record.facts(Fetch)]
+    kept = [each.samples for each in record.facts(Kept) if each.name == "train"
+            and each.samples < record.limits.kept_samples]
+    return max(fetched or kept, default=0)
 
 
 def _outside(value: float | None, usual: tuple[float, float]) -> bool:
