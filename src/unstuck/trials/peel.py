@@ -186,7 +186,7 @@ def _smaller(race: Race, found: Repair, best: Tried) -> Tried:
     dose = None if record is None else dose_of(best.candidate.edit, record)
     if dose is None or best.judgement.verdict is not TrialVerdict.CURED:
         return best
-    now = patched(found.index, found.texts)
+    now, most = patched(found.index, found.texts), best.judgement.gain
     for _ in range(MOST_HALVINGS):
         value = dose.between()
         if value is None or not race.affordable(1.0 + len(FRESH)):
@@ -196,8 +196,9 @@ def _smaller(race: Race, found: Repair, best: Tried) -> Tried:
             _dosed(race, found, now, best, edit))
         if each is None:
             break
-        if _does_as_well(each.judgement, best.judgement):
+        if _does_as_well(each.judgement, most):
             best, dose = each, replace(dose, then=value)
+            most = max(filter(None, (most, each.judgement.gain)), default=None)
         else:
             dose = replace(dose, now=value)
     return best
@@ -219,10 +220,10 @@ def _dosed(race: Race, found: Repair, now: Index, best: Tried, edit: Edit) -> Tr
     return tried
 
 
-def _does_as_well(one: Judgement, other: Judgement) -> bool:
-    if one.verdict is not TrialVerdict.CURED:
-        return False
-    return one.gain is None or other.gain is None or one.gain >= other.gain - LEAST_GAIN / 2
+def _does_as_well(one: Judgement, most: float | None) -> bool:
+    """Whether a change cures and gains as much as the most that any dose has gained, or nearly."""
+    return one.verdict is TrialVerdict.CURED and (
+        one.gain is None or most is None or one.gain >= most - LEAST_GAIN / 2)
 
 
 def _as_good(one: Run, other: Run) -> bool:
