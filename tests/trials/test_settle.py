@@ -11,6 +11,7 @@ import pytest
 import corpus
 from harness.records import record_of
 from tests.trials.conftest import subject
+from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.repair.patch import Form, Patch
 from unstuck.schema.edits import (
@@ -28,6 +29,7 @@ from unstuck.trials.doses import dose_of, unusual
 from unstuck.trials.laboratory import Ended, Laboratory, Trial
 from unstuck.trials.peel import needs_proof, repair
 from unstuck.trials.plan import Candidate, Plan
+from unstuck.trials.questions import questions, unexplained
 from unstuck.trials.race import Clock, Race, Tried
 from unstuck.trials.results import rows, with_trials
 from unstuck.trials.settle import chosen
@@ -103,6 +105,19 @@ def test_a_batch_is_unusual_beside_so_many_samples() -> None:
     assert unusual(BATCH, read_record(record_of(corpus.pair_of(slug), "sick")))
     assert not unusual(BATCH, read_record(record_of(corpus.pair_of(slug), "well")))
     assert unusual(BATCH, read_record(record_of(corpus.pair_of("batch-too-small"), "sick")))
+
+
+def test_where_nothing_is_found_the_usual_suspects_are_asked() -> None:
+    record = read_record(record_of(corpus.pair_of("learning-rate-too-high"), "sick"))
+    asked = [cause for cause, _ in questions(record)]
+    assert {"too-narrow", "learning-rate-too-low", "learning-rate-too-high"} <= set(asked)
+    assert asked[-1] == "too-few-steps"  # it helps whatever the cause is
+    diagnosis = diagnose(record)
+    assert not unexplained(diagnosis)  # there are fixes to try
+    nothing = replace(diagnosis, findings=())
+    assert unexplained(nothing)
+    well = diagnose(read_record(record_of(corpus.pair_of("learning-rate-too-high"), "well")))
+    assert unexplained(well) is (well.outcome.skill is not None and well.outcome.skill < 0.9)
 
 
 def test_half_way_between_two_doses() -> None:
