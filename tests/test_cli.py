@@ -177,7 +177,8 @@ def test_fail_on_counts_where_the_program_did_not_fail(
     )
     assert (done, out) == (status, "")
     assert "error[non-finite-loss]" in says
-    assert says.endswith("record saved to o (read it again with `unstuck diagnose o`)\n")
+    assert says.endswith("record saved to o (read it again with `unstuck diagnose o`, "
+                         "try its fixes with `unstuck fix o`)\n")
     assert ("was ended by SIGKILL" in says) is (status == -9)
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema.json_schema()).validate(document)

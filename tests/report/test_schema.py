@@ -40,7 +40,8 @@ def _diagnosis() -> Diagnosis:
          Evidence("update-norm", "fc", (3,), (-inf,), inf, "it is far")),
         (Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),)),
          Remedy("talk", Safety.ADVICE, advice="look at the data")),
-        ("dead-relu",), Experiment("a lower rate", (Arm((), "it is the rate", "a tenth of it"),)),
+        ("dead-relu",), Experiment("a lower rate", (
+            Arm((), ("learning-rate-too-high",), "a tenth of it"),)),
     )
     trial = TrialResult("cured", (inf,), (0.2,), (1,), (0.08,), 3.5)
     return Diagnosis(

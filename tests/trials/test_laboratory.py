@@ -197,6 +197,28 @@ def test_who_answers_nothing_is_answered_with_empty_lines(
     assert run(laboratory, subject(file, answers=("a", "b c")))[0].output == "'a' 'b c'\n"
 
 
+def test_a_program_that_needs_a_terminal_has_one_if_asked(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    file = program(tmp_path, """
+        import os, sys
+        assert sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+        print(os.get_terminal_size().columns, repr(input("name? ")))
+        with open("/dev/tty", "w") as terminal:
+            print("there", file=terminal)
+        print("x" * 100_000)
+        sys.exit(3)
+    """)
+    assert "AssertionError" in run(laboratory, subject(file))[0].output
+    laboratory.limits = Limits(300.0, terminal=True)
+    ended = run(laboratory, subject(file, answers=("Ann", "Bob")))[0]
+    assert ended.status == 3, ended.output
+    assert ended.output.endswith("x" * 3_000 + "\n")
+    file.write_text(file.read_text().replace("100_000", "10"))
+    assert run(laboratory, subject(file, answers=("Ann",)))[0].output == (
+        "name? 80 'Ann'\nthere\nxxxxxxxxxx\n")
+
+
 TRAINS = """
     import random
 

@@ -6,7 +6,7 @@ import click
 
 from unstuck.arguments import UNUSABLE, check_json, put_json, refuse
 from unstuck.clean import clean, put
-from unstuck.commands.trying import TryingCommand, bench, planned, progress, trial_options
+from unstuck.commands.trying import Bench, TryingCommand, bench, planned, progress, trial_options
 
 PROVEN, NOT_PROVEN = 0, 1
 
@@ -24,29 +24,39 @@ def prove(
     is. Your files stay as they are. Exits with 0 if a remedy cures the program on fresh seeds, or
     if there is nothing to prove, with 1 if not.
     """
-    from unstuck.report import schema, terminal
-    from unstuck.trials.peel import needs_repair, repair
-    from unstuck.trials.results import rows, with_trials
-
     check_json(json_file)
     if json_file == "-":
         refuse("prove --json needs a file")
     with bench(target, budget, jobs, allow_network) as ready:
-        assert ready.control.diagnosis is not None
-        if not needs_repair(ready.control):
-            if json_file is not None:
-                put_json(schema.to_text(ready.control.diagnosis), json_file)
-            put("unstuck: nothing to prove: the network learns, and no problem was found",
-                ready.file)
-            raise click.exceptions.Exit(PROVEN)
-        first = planned(ready)
-        with progress(ready.race):
-            found = repair(ready.race, ready.control, ready.texts.index, first, rounds=1)
-        spent = ready.race.clock.seconds - ready.race.clock.left
-        diagnosis = with_trials(found, ready.root, spent)
-        if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):
-            raise click.exceptions.Exit(UNUSABLE)
-        terminal.render(diagnosis, file=ready.file, advise=False)
-        for row in rows(found):
-            put(clean(row), ready.file)
-    raise click.exceptions.Exit(PROVEN if found.proven else NOT_PROVEN)
+        status = proved(ready, json_file)
+    raise click.exceptions.Exit(status)
+
+
+def proved(ready: Bench, json_file: str | None) -> int:
+    """Tries, and shows what came of it; the exit status."""
+    from unstuck.report import schema, terminal
+    from unstuck.report.canvas import Canvas
+    from unstuck.report.intervals import Interval, draw_intervals
+    from unstuck.trials.peel import needs_proof, repair
+    from unstuck.trials.results import SKILL, rows, skills, with_trials
+
+    assert ready.control.diagnosis is not None
+    if not needs_proof(ready.control):
+        if json_file is not None:
+            put_json(schema.to_text(ready.control.diagnosis), json_file)
+        put("unstuck: nothing to prove: the network learns, and no problem was found", ready.file)
+        return PROVEN
+    first = planned(ready)
+    with progress(ready.race):
+        found = repair(ready.race, ready.control, ready.texts.index, first, rounds=1)
+    spent = ready.race.clock.seconds - ready.race.clock.left
+    diagnosis = with_trials(found, ready.root, spent)
+    if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):
+        return UNUSABLE
+    terminal.render(diagnosis, file=ready.file, advise=False)
+    for row in rows(found):
+        put(clean(row), ready.file)
+    if found.tried:
+        draw_intervals(Canvas.on(ready.file), SKILL, [
+            Interval(*each) for each in skills(found, ready.race.controls.values())])
+    return PROVEN if found.proven else NOT_PROVEN

@@ -74,11 +74,14 @@ class TargetCommand(click.Command):
 @click.option("--overhead", metavar="F", type=click.FloatRange(0.0, 1.0), default=0.03,
               show_default=True, help="Largest share of the run's time that measuring may take.")
 @report_options(FailOn.NEVER)
+@click.option("--prove", "proving", is_flag=True,
+              help="If the run went poorly, try the fixes on the program, as `unstuck prove` does.")
 @click.option("--no-program-text", is_flag=True,
               help="Keep arguments, error messages and source lines out of the record.")
 def run(
     target: tuple[str, ...], out: Path | None, max_steps: int | None, overhead: float,
-    json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool, no_program_text: bool,
+    json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool, proving: bool,
+    no_program_text: bool,
 ) -> None:
     """Run a program unchanged and find out why it does not learn.
 
@@ -125,7 +128,10 @@ def run(
             _show_below(found, diagnosis, notes, quiet, result.failures, named)
             if not quiet:
                 again = " ".join(filter(None, ("unstuck diagnose", named)))
-                say(f"record saved to {result.record} (read it again with `{again}`)")
+                then = _next(diagnosis, named, proving)
+                say(f"record saved to {result.record} (read it again with `{again}`{then})")
+            if proving:
+                _prove(result.record, json_file)
         keys.ignore()
     except KeyboardInterrupt:
         say("the diagnosis was interrupted"
@@ -191,6 +197,23 @@ def _show_below(
         show(record, diagnosis, sys.stderr, notes, quiet, said, run)
     except OSError:
         silence(sys.stderr)
+
+
+def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
+    """What tries the fixes of a run that failed."""
+    able = any(remedy.ladder for each in diagnosis.counted() for remedy in each.remedies)
+    fix = " ".join(filter(None, ("unstuck fix", named)))
+    return f", try its fixes with `{fix}`" if able and not proving else ""
+
+
+def _prove(record: Path, json_file: str | None) -> None:
+    """Goes on with the trials; the program's own status stays what it was."""
+    from unstuck.commands.prove import proved
+    from unstuck.commands.trying import BUDGET, bench
+
+    with contextlib.suppress(click.exceptions.Exit), bench(
+            (str(record),), BUDGET, None, False, sys.stderr) as ready:
+        proved(ready, json_file)
 
 
 # Arguments ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +17,7 @@ import click
 from unstuck.arguments import project, refuse, say
 from unstuck.commands.judging import named_or_last
 from unstuck.commands.run import TargetCommand, check_target
-from unstuck.words import number
+from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
+BUDGET = 60.0  # seconds of trials, unless something else is asked for
 _CONFIRMING = 4  # runs on fresh seeds
 _LONGEST = 24 * 3600.0  # seconds of a run that is tried
 
@@ -71,7 +72,8 @@ class Duration(click.ParamType[float]):
 def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that try changes."""
     options = (
-        click.option("--budget", metavar="TIME", type=Duration(), default="60s", show_default=True,
+        click.option("--budget", metavar="TIME", type=Duration(), default=f"{BUDGET:g}s",
+                     show_default=True,
                      help="How long to try changes, after the program has run as it is."),
         click.option("--jobs", metavar="N", type=click.IntRange(min=1),
                      help="Trials at a time. Default: half of the processors."),
@@ -106,9 +108,11 @@ def recorded(target: Sequence[str]) -> Path | None:
 
 
 @contextlib.contextmanager
-def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool
-          ) -> Iterator[Bench]:
+def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
+          file: IO[str] | None = None) -> Iterator[Bench]:
     """Runs a program as it is, unless a record is named, and prepares its trials.
+
+    What comes of them is reported to `file`: by default, where the program has printed nothing.
 
     Refuses what cannot be tried. Ctrl-C and a request to end leave nothing behind.
     """
@@ -134,7 +138,7 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool
             record = read_record(folder)
             subject, texts = subject_of(record)
             with Laboratory(subject, limits) as laboratory:
-                yield _bench(laboratory, wishes, record, texts, budget, many, sys.stdout)
+                yield _bench(laboratory, wishes, record, texts, budget, many, file or sys.stdout)
         except UnusableRecord as error:
             refuse(str(error))
         except Untriable as error:
@@ -154,10 +158,13 @@ def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Load
 
     race = Race(laboratory, wishes, Clock(budget), jobs)
     control = race.control()
+    crashed = record.last.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
+    if control.ended.crashed and not crashed:  # it may need what it was started on
+        laboratory.limits = replace(laboratory.limits, terminal=True)
+        control = race.control()
     race.clock = Clock(budget)
     if control.ended.no_view is not None:
         refuse(f"nothing can be tried: {control.ended.no_view}")
-    crashed = record.last.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
     if control.diagnosis is None or (control.ended.crashed and not crashed):
         hint = "" if laboratory.limits.network else (
             "; if it needs the network, --allow-network gives it")
@@ -219,25 +226,28 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def planned(ready: Bench) -> Plan:
-    """What there is to try. Says before the start if not all of it fits into the budget."""
+    """What there is to try. Says before the start how long that may take."""
     from unstuck.trials.plan import plan
 
     control = ready.control
     assert control.diagnosis is not None
     assert control.record is not None
     made = plan(control.diagnosis, control.record, ready.texts.index)
-    first = sum(each.cost for each in made.candidates if not each.place[0] and not each.place[-1])
-    needed = ready.race.length * (first + _CONFIRMING) / ready.race.jobs
-    if first and needed > ready.race.clock.seconds:
-        say(f"trying everything may take {number(round(needed))} s, and the budget is "
-            f"{number(round(ready.race.clock.seconds))} s, so some of it will not be tried; a "
-            "larger --budget allows more")
+    first = [each for each in made.candidates if each.first and not each.place[-1]]
+    needed = ready.race.length * (sum(each.cost for each in first) + _CONFIRMING) / ready.race.jobs
+    if first:
+        says = (f"there {'are' if len(first) > 1 else 'is'} {count(len(first), 'change')} to try; "
+                f"with fresh seeds this takes about {number(round(needed))} s")
+        if needed > ready.race.clock.seconds:
+            says += (f", and the budget is {number(round(ready.race.clock.seconds))} s, so some of "
+                     "it will not be tried; a larger --budget allows more")
+        say(says)
     return made
 
 
 @contextlib.contextmanager
 def progress(race: Race) -> Iterator[None]:
-    """A line on the terminal that says what is tried and how much time is left."""
+    """A line on the terminal: what is tried, which causes are out, how much time is left."""
     if not sys.stderr.isatty():
         yield
         return
@@ -249,7 +259,8 @@ def progress(race: Race) -> Iterator[None]:
     with Console(stderr=True).status("starting") as line:
         def show(sentence: str) -> None:
             left = f"{number(round(max(race.clock.left, 0)))} s left of the budget"
-            line.update(escape(clean(f"{sentence} ({left})")))
+            out = f"; not {joined(race.out, by='or')}" if race.out else ""
+            line.update(escape(clean(f"{sentence} ({left}{out})")))
 
         race.say = show
         yield

@@ -275,7 +275,7 @@ def _alike(cause: Cause, other: Cause) -> bool:
 def _trial(suspects: Mapping[str, Present]) -> Experiment | None:
     """The runs that would separate causes: one for each, with only its first remedy applied."""
     arms = {
-        slug: Arm(found.remedies[0].ladder[:1], f"the cause is {slug}",
+        slug: Arm(found.remedies[0].ladder[:1], (slug,),
                   lowered(found.remedies[0].words()).rstrip("."))
         for slug, found in suspects.items() if found.remedies
     }

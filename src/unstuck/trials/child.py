@@ -20,6 +20,7 @@ QUIET = {
 _PROCESSES = 1_000
 _FILE = 8 << 30  # bytes of the largest file
 _EMPTY_ANSWERS = 1_000  # lines, where it is not known what a program was told
+_LINE_BUFFER = 4_000  # bytes that a terminal keeps until they are read
 _SEEDED = 20_260_101  # what an unseeded program begins with, so that all arms begin alike
 
 
@@ -41,14 +42,17 @@ def move_to(request: dict[str, Any], copy: str) -> None:
                                "TMPDIR": os.path.join(scratch, "tmp")}
 
 
-def become(request: dict[str, Any], in_view: bool) -> list[str]:
-    """Makes this process that of a program; the arguments of `observe.program`."""
+def become(request: dict[str, Any], in_view: bool, terminal: int | None = None) -> list[str]:
+    """Makes this process that of a program; the arguments of `observe.program`.
+
+    `terminal` is the descriptor of one that the program is to have.
+    """
     os.setsid()
     with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _streams(request["scratch"], request["answers"])
+    _streams(request["scratch"], request["answers"], terminal)
     _limits(request["memory"])
     os.environ.update(request["environment"])
     os.chdir(request["working_folder"])
@@ -67,17 +71,57 @@ def become(request: dict[str, Any], in_view: bool) -> list[str]:
     return arguments
 
 
-def _streams(scratch: str, answers: list[str] | None) -> None:
-    lines = [""] * _EMPTY_ANSWERS if answers is None else answers
-    given = os.path.join(scratch, "input")
-    with open(given, "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-    says = os.path.join(scratch, "output")
-    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-    for descriptor, name, flags in ((0, given, os.O_RDONLY), (1, says, write), (2, says, write)):
-        file_number = os.open(name, flags, 0o600)
-        os.dup2(file_number, descriptor)
-        os.close(file_number)
+def open_terminal() -> tuple[int, int]:
+    """A terminal of its own: our end, and that of the program. It neither echoes nor adds to lines.
+
+    Raises:
+        OSError: the system has none left.
+    """
+    import termios  # which Windows has not
+
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    modes = termios.tcgetattr(theirs)
+    modes[1] &= ~termios.OPOST
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
+    return ours, theirs
+
+
+def copy_terminal(scratch: str, answers: list[str] | None, ours: int) -> None:
+    """Types the answers, and writes down what is shown until nobody can show anything more."""
+    typed = _typed(answers).encode()[:_LINE_BUFFER]
+    os.write(ours, typed)
+    with open(os.path.join(scratch, "output"), "wb", buffering=0) as file, (
+            contextlib.suppress(OSError)):  # that is how it ends
+        while shown := os.read(ours, 1 << 16):
+            file.write(shown)
+
+
+def _typed(answers: list[str] | None) -> str:
+    return "".join(f"{line}\n" for line in ([""] * _EMPTY_ANSWERS if answers is None else answers))
+
+
+def _streams(scratch: str, answers: list[str] | None, terminal: int | None) -> None:
+    if terminal is not None:
+        import fcntl
+        import termios
+
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        for descriptor in range(3):
+            os.dup2(terminal, descriptor)
+        os.close(terminal)
+    else:
+        given = os.path.join(scratch, "input")
+        with open(given, "w", encoding="utf-8") as file:
+            file.write(_typed(answers))
+        says = os.path.join(scratch, "output")
+        write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        for descriptor, name, flags in (
+                (0, given, os.O_RDONLY), (1, says, write), (2, says, write)):
+            file_number = os.open(name, flags, 0o600)
+            os.dup2(file_number, descriptor)
+            os.close(file_number)
     sys.stdin = os.fdopen(0, "r", closefd=False)
     # By lines, so that the two streams are in order and what ends suddenly has said its last line.
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)

@@ -48,12 +48,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a trial may use: seconds, bytes, the network. `copy` does without the kernel's view."""
+    """What a trial may use: seconds, bytes, the network, a terminal.
+
+    `copy` does without the kernel's view.
+    """
 
     seconds: float = 600.0
     memory: int | None = None
     network: bool = False
     copy: bool = False
+    terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class Laboratory:
             "covered": _covered(subject), "folder": os.path.realpath(subject.folder),
             "texts": dict(trial.texts), "working_folder": subject.working_folder,
             "network": limits.network, "copy": limits.copy,
+            "terminal": limits.terminal,
             "target": list(subject.target), "answers": subject.answers, "shift": trial.shift,
             "max_steps": trial.max_steps, "memory": limits.memory, "environment": dict(QUIET),
             "timeout": limits.seconds if trial.seconds is None else trial.seconds,

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unstuck.measures.basics import learned_little
-from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.repair.cannot import CannotWrite
+from unstuck.repair.compose import Overlay, compose, unified_diff
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form
+from unstuck.repair.write import write
+from unstuck.schema.edits import Edit
 from unstuck.schema.findings import Severity
-from unstuck.trials.laboratory import Trial
-from unstuck.trials.plan import Plan, patched, plan, went_well
-from unstuck.trials.race import Confirmed, Race, Tried
-from unstuck.trials.verdict import LEAST_GAIN, Run, TrialVerdict, judge, read
+from unstuck.trials.doses import dose_of
+from unstuck.trials.plan import Plan, open_questions, patched, plan, went_well
+from unstuck.trials.questions import unexplained
+from unstuck.trials.race import FRESH, Confirmed, Race, Tried
+from unstuck.trials.settle import chosen
+from unstuck.trials.verdict import LEAST_GAIN, Judgement, Run, TrialVerdict, judge
 from unstuck.trials.yardstick import printed
 
 MOST_ROUNDS = 4  # faults that are peeled off one program
+MOST_HALVINGS = 3  # of a dose, in search of a smaller one
+_FIRST = 4  # changes that must fit into the budget before seeds are spent on the control
 
 
 @dataclass(slots=True)
@@ -81,26 +88,54 @@ def repair(
             break
         made = first if first is not None and not found.plans else plan(
             found.run.diagnosis, found.run.record, now, bool(found.kept))
+        if not found.plans and made.candidates:
+            race.replicate(len(made.candidates[:_FIRST]) + len(FRESH))
+            _found_elsewhere(race, made, index)
         found.plans.append(made)
         tried = race.screen(found.run, made, found.texts)
         found.tried += tried
-        best = chosen(tried)
+        best = chosen(tried, made, found.run)
         if best is None:
             break
-        best = _nicer(race, found, made, best)
+        best = _smaller(race, found, _nicer(race, found, made, best))
         texts_before.append(dict(found.texts))
         found.kept.append(best)
         found.texts.update(best.candidate.texts)
         found.run, now = best.run, patched(index, found.texts)
-    if found.kept and judge(found.kept[0].candidate.cause, control, found.run).verdict not in (
+    if found.kept and judge(found.kept[0].candidate.shown_by, control, found.run,
+                           spread=race.spread).verdict not in (
             TrialVerdict.CURED, TrialVerdict.BETTER):
         found.kept, found.texts, found.run = [], {}, control  # faults went, and nothing was gained
     if len(found.kept) > 1:
         _drop(race, found, texts_before)
     if found.kept:
-        found.confirmed = race.confirm(
-            found.kept[0].candidate.cause, control, found.run, found.texts)
+        _confirm(race, found)
     return found
+
+
+def _confirm(race: Race, found: Repair) -> None:
+    """On fresh seeds. Where one dose fails there, the one that gained most gets another chance."""
+    found.confirmed = race.confirm(
+        found.kept[0].candidate.shown_by, found.control, found.run, found.texts)
+    if len(found.kept) > 1 or found.confirmed is None or found.confirmed.holds:
+        return
+    kept = found.kept[0]
+    best = max((each for each in found.tried if each.candidate.remedy is kept.candidate.remedy
+                and each.judgement.verdict is TrialVerdict.CURED),
+               key=lambda each: each.judgement.gain or 0.0, default=kept)
+    if best is kept:
+        return
+    again = race.confirm(best.candidate.shown_by, found.control, best.run, best.candidate.texts)
+    if again is not None and again.cured > found.confirmed.cured:
+        found.kept, found.run, found.confirmed = [best], best.run, again
+        found.texts = dict(best.candidate.texts)
+
+
+def _found_elsewhere(race: Race, made: Plan, index: Index) -> None:
+    """Adds what is found on other seeds only, behind everything else."""
+    for run in race.controls.values():
+        if run.diagnosis is not None and run.record is not None:
+            made.add(plan(run.diagnosis, run.record, index))
 
 
 def needs_repair(run: Run) -> bool:
@@ -109,22 +144,15 @@ def needs_repair(run: Run) -> bool:
                             and not went_well(run.diagnosis))
 
 
+def needs_proof(run: Run) -> bool:
+    """Whether there is something to prove: what needs repair, or what only a trial can judge."""
+    return needs_repair(run) or (run.diagnosis is not None and (
+        bool(open_questions(run.diagnosis)) or unexplained(run.diagnosis)))
+
+
 def _counts(run: Run) -> bool:
     return run.diagnosis is not None and (
         run.ended.crashed or bool(run.diagnosis.counted()) or learned_little(run.diagnosis.outcome))
-
-
-def chosen(tried: Sequence[Tried]) -> Tried | None:
-    """The change to keep: one that cures, else one that removes its fault, else one that heals.
-
-    Of equals it is the one that the diagnosis put first.
-    """
-    for wanted in (TrialVerdict.CURED, TrialVerdict.REMOVED):
-        for each in tried:
-            if each.judgement.verdict is wanted:
-                return each
-    return next((each for each in tried if each.judgement.verdict is TrialVerdict.BETTER
-                 and each.run.healthy), None)
 
 
 def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
@@ -138,15 +166,64 @@ def _nicer(race: Race, found: Repair, made: Plan, best: Tried) -> Tried:
         if each.next_form == best.candidate.next_form and each.patch.form is Form.DATA and (
                 race.affordable(1.0)):
             race.say(f"trying where the data are made: {each.edit.words()}")
-            run = read(race.laboratory.run([Trial({**found.texts, **each.texts})])[0], race.wishes)
-            race.runs += 1
-            tried = Tried(each, run, judge(each.cause, found.run, run, root=each.root))
+            run = race.run({**found.texts, **each.texts})
+            tried = race.judged(each, found.run, run)
             found.tried.append(tried)
             beside = judge(each.cause, best.run, run).verdict
             if tried.judgement.verdict is best.judgement.verdict and (
                     beside is not TrialVerdict.WORSE) and _as_good(best.run, run):
                 return tried
     return best
+
+
+def _smaller(race: Race, found: Repair, best: Tried) -> Tried:
+    """The smallest change of a number that does as well, by halving what is between.
+
+    One end is the number as it is, with which the program is sick, the other one cures. A smaller
+    change may as well do better.
+    """
+    record = found.control.record
+    dose = None if record is None else dose_of(best.candidate.edit, record)
+    if dose is None or best.judgement.verdict is not TrialVerdict.CURED:
+        return best
+    now, most = patched(found.index, found.texts), best.judgement.gain
+    for _ in range(MOST_HALVINGS):
+        value = dose.between()
+        if value is None or not race.affordable(1.0 + len(FRESH)):
+            break
+        edit = dose.edit(value)
+        each = next((each for each in found.tried if each.candidate.edit == edit), None) or (
+            _dosed(race, found, now, best, edit))
+        if each is None:
+            break
+        if _does_as_well(each.judgement, most):
+            best, dose = each, replace(dose, then=value)
+            most = max(filter(None, (most, each.judgement.gain)), default=None)
+        else:
+            dose = replace(dose, now=value)
+    return best
+
+
+def _dosed(race: Race, found: Repair, now: Index, best: Tried, edit: Edit) -> Tried | None:
+    """The same change with another dose, tried."""
+    assert found.control.record is not None
+    written = write(edit, found.control.record, now)
+    patches = [] if isinstance(written, CannotWrite) else [
+        each for each in written if each.form is best.candidate.patch.form]
+    together = compose(patches[:1], now) if patches else None
+    if not isinstance(together, Overlay):
+        return None
+    candidate = replace(best.candidate, edit=edit, patch=patches[0], texts=dict(together.texts))
+    race.say(f"is a smaller change enough: {edit.words()}?")
+    tried = race.judged(candidate, found.run, race.run({**found.texts, **candidate.texts}))
+    found.tried.append(tried)
+    return tried
+
+
+def _does_as_well(one: Judgement, most: float | None) -> bool:
+    """Whether a change cures and gains as much as the most that any dose has gained, or nearly."""
+    return one.verdict is TrialVerdict.CURED and (
+        one.gain is None or most is None or one.gain >= most - LEAST_GAIN / 2)
 
 
 def _as_good(one: Run, other: Run) -> bool:
@@ -169,7 +246,7 @@ def _drop(race: Race, found: Repair, before: Sequence[Mapping[str, str]]) -> Non
         if texts is None:
             continue
         race.say(f"is this needed: {found.kept[number].candidate.edit.words()}?")
-        run = read(race.laboratory.run([Trial(texts)])[0], race.wishes)
+        run = race.run(texts)
         cause = found.kept[number].candidate.cause
         same = judge(cause, found.run, run).verdict
         if run.healthy >= found.run.healthy and same not in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Laboratory, Trial
 from unstuck.trials.plan import Candidate, Plan
 from unstuck.trials.verdict import Judgement, Run, TrialVerdict, judge, read
+from unstuck.trials.yardstick import Spread, spread_of
 
 FRESH = (1, 2)  # by which the seeds of a confirmation are moved
 _PATIENCE = 5.0  # times as long as the control may a treated run take
 _LEAST = 20.0  # seconds that every trial may take
+_OUT = (TrialVerdict.NO_EFFECT, TrialVerdict.WORSE, TrialVerdict.REMOVED)
 
 Say = Callable[[str], None]
 
@@ -81,16 +84,36 @@ class Race:
     length: float = 0.0  # seconds of one run, as the control took
     runs: int = 0
     training: int | None = None  # that is to be cured, of a program that trains several times
+    controls: dict[int, Run] = field(default_factory=dict)  # by the shift of their seeds
+    out: list[str] = field(default_factory=list)  # causes whose changes did nothing
 
     def control(self) -> Run:
         """The program as it is."""
         self.say("running the program as it is")
         began = time.monotonic()
-        run = self._read(self.laboratory.run([Trial()])[0])
+        run = self.run({})
         if run.diagnosis is not None:
             self.training = run.diagnosis.training
         self.length = max(self.length, run.ended.seconds or time.monotonic() - began)
+        self.controls[0] = run
         return run
+
+    def replicate(self, lengths: float) -> None:
+        """Runs the program as it is on fresh seeds, if there is time for so much more besides."""
+        if self.affordable(len(FRESH) + lengths):
+            self.say("running the program as it is on fresh seeds")
+            trials = [Trial(shift=shift, seconds=self._patience(1.0)) for shift in FRESH]
+            for ended in self.laboratory.run(trials, self.jobs):
+                self.controls[ended.trial.shift] = self._read(ended)
+
+    @property
+    def spread(self) -> Spread:
+        """How far the program as it is differs from itself when only the seeds change."""
+        return spread_of([run.yardstick for run in self.controls.values() if run.yardstick])
+
+    def run(self, texts: Mapping[str, str], cost: float = 1.0) -> Run:
+        """One run with these texts."""
+        return self._read(self.laboratory.run([Trial(texts, seconds=self._patience(cost))])[0])
 
     def screen(
         self, control: Run, plan: Plan, base: Mapping[str, str]
@@ -104,10 +127,9 @@ class Race:
         running: dict[int, Candidate] = {}
         finished: set[tuple[int, int, int]] = set()
         while True:
-            found = min((t.candidate.place for t in tried
-                         if t.judgement.verdict is TrialVerdict.CURED), default=None)
-            if found is not None:  # what stands behind it can win no more
-                waiting = [c for c in waiting if c.place < found]
+            waiting = _worth_while(waiting, plan, [
+                each.candidate for each in tried
+                if each.judgement.verdict is TrialVerdict.CURED])
             while waiting and len(running) < self.jobs:
                 chosen = self._choose(waiting, running, finished)
                 if chosen is None:
@@ -122,27 +144,35 @@ class Race:
             ended = self.laboratory.next()
             assert ended is not None
             candidate = running.pop(id(ended.trial))
-            run = self._read(ended)
-            judgement = judge(candidate.cause, control, run, candidate.patch.checks,
-                              candidate.root)
-            self.say(f"{judgement.verdict.value}: {candidate.edit.words()}")
-            tried.append(Tried(candidate, run, judgement))
-            if judgement.verdict is not TrialVerdict.VOID:
+            each = self.judged(candidate, control, self._read(ended))
+            if each.judgement.verdict in _OUT and candidate.cause not in self.out:
+                self.out.append(candidate.cause)
+            self.say(f"{each.judgement.verdict.value}: {candidate.edit.words()}")
+            tried.append(each)
+            if each.judgement.verdict is not TrialVerdict.VOID:
                 finished.add(candidate.next_form)  # other forms would say the same
+
+    def judged(self, candidate: Candidate, control: Run, run: Run) -> Tried:
+        """What a run of a candidate shows beside the program without it."""
+        return Tried(candidate, run, judge(
+            candidate.shown_by, control, run, candidate.patch.checks, candidate.root, self.spread))
 
     def confirm(self, cause: str, control: Run, treated: Run, texts: Mapping[str, str]
                 ) -> Confirmed | None:
         """Control and treated on fresh seeds, beside the first; None if there is no time."""
-        seeds = [shift for number, shift in enumerate(FRESH)
-                 if self.affordable(2.0 * (number + 1))]
+        costs = itertools.accumulate(1.0 + (shift not in self.controls) for shift in FRESH)
+        seeds = [shift for shift, cost in zip(FRESH, costs, strict=True) if self.affordable(cost)]
         if not seeds:
             return None
         self.say("confirming on fresh seeds")
-        trials = [Trial(each, shift, seconds=self._patience(1.0))
-                  for shift in seeds for each in ({}, texts)]
-        runs = [self._read(ended) for ended in self.laboratory.run(trials, self.jobs)]
-        controls, treateds = [control, *runs[::2]], [treated, *runs[1::2]]
-        judgements = tuple(judge(cause, before, after)  # on equal seeds, so nothing else differs
+        missing = [Trial({}, shift, seconds=self._patience(1.0))
+                   for shift in seeds if shift not in self.controls]
+        trials = [Trial(texts, shift, seconds=self._patience(1.0)) for shift in seeds]
+        runs = [self._read(each) for each in self.laboratory.run([*missing, *trials], self.jobs)]
+        self.controls |= {each.shift: run for each, run in zip(missing, runs, strict=False)}
+        controls = [control, *(self.controls[shift] for shift in seeds)]
+        treateds = [treated, *runs[len(missing):]]
+        judgements = tuple(judge(cause, before, after, spread=self.spread)
                            for before, after in zip(controls, treateds, strict=True))
         return Confirmed((0, *seeds), tuple(controls), tuple(treateds), judgements)
 
@@ -166,3 +196,18 @@ class Race:
     def _read(self, ended: Ended) -> Run:
         self.runs += 1
         return read(ended, self.wishes, self.training)
+
+
+def _worth_while(waiting: list[Candidate], plan: Plan, cured: Sequence[Candidate]
+                 ) -> list[Candidate]:
+    """What is still worth a trial once changes have cured the program.
+
+    What stands before the first of them could be the better cure. So could the change for a cause
+    that the record cannot tell from its own: those are all tried once, where they take no longer.
+    """
+    if not cured:
+        return waiting
+    first = min(cured, key=lambda each: each.place)
+    open_causes = plan.rivals(first.cause) - {each.cause for each in cured}
+    return [each for each in waiting if each.place < first.place or (
+        each.cause in open_causes and each.first and each.cost <= 1)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from unstuck.judge.catalogue import find
+from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
-from unstuck.schema.findings import Diagnosis, Finding, TrialResult
+from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
+from unstuck.trials.doses import dose_of
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict
@@ -17,6 +20,7 @@ from unstuck.words import count, joined, number
 # The words that are published; a mask is one kind of "better".
 _PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
 SKILL = "skill"
+PROVEN = 0.95  # how probable a cause is that a trial has shown on all seeds
 
 
 def published(verdict: TrialVerdict) -> str:
@@ -25,10 +29,49 @@ def published(verdict: TrialVerdict) -> str:
 
 
 def with_trials(found: Repair, root: str | None, seconds: float) -> Diagnosis:
-    """The diagnosis of the program as it was, with what the trials of each finding have shown."""
+    """The diagnosis of the program as it was, with what the trials of each finding have shown.
+
+    What was proven comes first, and is no longer one of several suspects. What went with it is its
+    symptom.
+    """
+    before = found.control.diagnosis
+    assert before is not None
+    findings = tuple(_finding(each, found, root, seconds) for each in before.findings)
+    if not found.kept:
+        return replace(before, findings=findings)
+    first = found.kept[0].candidate.cause
+    if found.proven or found.confirmed is None:
+        findings = _settled(first, findings, found, root, seconds)
+    return replace(before, findings=tuple(sorted(findings, key=lambda each: each.cause != first)))
+
+
+def _settled(first: str, findings: tuple[Finding, ...], found: Repair, root: str | None,
+             seconds: float) -> tuple[Finding, ...]:
+    """The findings once a cause has been shown: surer, and what cannot be told apart is told."""
     assert found.control.diagnosis is not None
-    return replace(found.control.diagnosis, findings=tuple(
-        _finding(each, found, root, seconds) for each in found.control.diagnosis.findings))
+    assert found.run.diagnosis is not None
+    cause, best = find(first), found.kept[0]
+    shown = next((each for each in findings if each.cause == first), None)
+    if shown is None:  # it was one of a set only
+        words = best.candidate.edit.words()
+        by = next((each for each in findings if each.cause == best.candidate.shown_by), None)
+        shown = _finding(Finding(first, cause.code, Severity.NOTE, Present(
+            PROVEN, f"{cause.title.lower()}: to {words} cures the program", 0,
+            None if by is None else by.location, "", (), (best.candidate.remedy,))),
+            found, root, seconds)
+        findings = (shown, *findings)
+    present = replace(shown.present, strength=max(shown.strength, PROVEN), one_of=(),
+                      separated_by=None)
+    severity = severity_of(cause, present, found.control.diagnosis.outcome,
+                           found.control.ended.crashed)
+    settled = replace(shown, present=present, explained_by=None, severity=min(
+        shown.severity, severity, key=lambda each: each.rank))
+    kept = {each.candidate.cause for each in found.kept}
+    left = {each.cause for each in found.run.diagnosis.findings}
+    return tuple(
+        settled if each.cause == first
+        else replace(each, explained_by=first) if each.cause not in kept | left
+        else each for each in findings)
 
 
 def _finding(finding: Finding, found: Repair, root: str | None, seconds: float) -> Finding:
@@ -93,6 +136,22 @@ def _dose(tried: Tried) -> float | None:
     return None
 
 
+def _bracket(best: Tried, found: Repair) -> str:
+    """The nearest dose on the way back to what the program has that does not do as well."""
+    assert found.control.record is not None
+    dose = dose_of(best.candidate.edit, found.control.record)
+    if dose is None:
+        return ""
+    between = [value for each in of_cause(found.tried, best.candidate.cause)
+               if each.candidate.remedy is best.candidate.remedy
+               and (value := _dose(each)) is not None and value != dose.then
+               and min(dose.now, dose.then) <= value <= max(dose.now, dose.then)]
+    if not between:
+        return ""
+    near = min(between, key=lambda value: abs(math.log(value / dose.then)))
+    return f", and with {number(near)} it does worse"
+
+
 def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence[float],
           after: Sequence[float]) -> str:
     """What the trials of a finding have shown, in one or two sentences."""
@@ -107,8 +166,9 @@ def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence
         change += f", together with {count(rest, 'more change')}" if rest else ""
         cured = found.confirmed.cured
         if found.confirmed.holds:
-            return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; "
-                    "without it, the same seeds fail")
+            fails = all(not run.healthy for run in found.confirmed.control)
+            return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; without "
+                    f"it, the same seeds {'fail' if fails else 'do worse'}{_bracket(best, found)}")
         if verdict is TrialVerdict.BETTER:
             return f"{change}: this helps{numbers}, but {because}"
         return f"{change}: this cured the program on {cured} of {many} seeds only{numbers}"
@@ -135,6 +195,20 @@ def rows(found: Repair) -> list[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     return [f"{verdict:<{widths[0]}}  {cause:<{widths[1]}}  {change}"
             + (f" ({because})" if because else "") for verdict, cause, change, because in cells]
+
+
+def skills(found: Repair, controls: Iterable[Run]) -> list[tuple[str, tuple[float, ...]]]:
+    """The skills of the program as it is, and with each change: a name, a value for each seed."""
+    named = [("as it is", tuple(map(_skill, controls)))]
+    for each in found.tried:
+        runs = [each.run]
+        if found.confirmed is not None and found.kept == [each]:
+            runs = list(found.confirmed.treated)
+        if each.judgement.verdict is not TrialVerdict.VOID:
+            named.append((each.candidate.edit.words(), tuple(map(_skill, runs))))
+    if found.confirmed is not None and len(found.kept) > 1:
+        named.append(("all changes together", tuple(map(_skill, found.confirmed.treated))))
+    return named
 
 
 def summary(found: Repair, runs: int, seconds: float) -> str:

@@ -25,6 +25,9 @@ _OURS = ("torch", "torch._dynamo", "numpy", "unstuck.observe.session", "unstuck.
          "unstuck.observe.program", "unstuck.trials.view", "unstuck.trials.child")
 
 
+_LAST_WORDS = 2.0  # seconds
+
+
 def main() -> list[str] | None:
     """Answers requests; returns only in a trial, with the arguments of `observe.program`."""
     requests = os.fdopen(os.dup(0), encoding="utf-8")
@@ -117,15 +120,37 @@ def _first(request: dict[str, Any], telling: int, in_view: bool) -> list[str] | 
         Library().die_with_parent()
     if in_view:
         view.settle_first()
+    ours, theirs = child.open_terminal() if request["terminal"] else (None, None)
+    copier = os.fork() if ours is not None else None
+    if copier == 0 and ours is not None and theirs is not None:
+        os.close(theirs)
+        os.close(telling)
+        child.copy_terminal(request["scratch"], request["answers"], ours)
+        os._exit(0)
     program = os.fork()
     if not program:
         os.close(telling)
-        return child.become(request, in_view)
+        if ours is not None:
+            os.close(ours)
+        return child.become(request, in_view, theirs)
+    for each in (ours, theirs):
+        if each is not None:
+            os.close(each)
     while True:
         ended, status = os.wait()
         if ended == program:
+            _await(copier)
             os.write(telling, str(status).encode())
             os._exit(0)
+
+
+def _await(copier: int | None) -> None:
+    """Lets the last words be written down; a process left over may hold the terminal for ever."""
+    until = time.monotonic() + _LAST_WORDS
+    with contextlib.suppress(ChildProcessError):
+        while copier is not None and time.monotonic() < until and (
+                os.waitpid(copier, os.WNOHANG)[0] == 0):
+            time.sleep(0.01)
 
 
 if __name__ == "__main__":

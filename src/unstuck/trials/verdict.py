@@ -15,16 +15,19 @@ from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.record.reader import Record, UnusableRecord, read_record
 from unstuck.repair.patch import Check
+from unstuck.rules.cause import Harm
+from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
 from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended
-from unstuck.trials.yardstick import CONSTANT, Yardstick, measure
+from unstuck.trials.yardstick import CONSTANT, Spread, Yardstick, measure
 from unstuck.words import joined, lowered
 
 LEAST_GAIN = 0.05  # of the yardstick; a difference below it is no difference
+NO_SPREAD = Spread()
 
 
 class TrialVerdict(StrEnum):
@@ -90,7 +93,7 @@ def read(ended: Ended, wishes: Settings, training: int | None = None) -> Run:
 
 
 def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
-          root: str | None = None) -> Judgement:
+          root: str | None = None, spread: Spread = NO_SPREAD) -> Judgement:
     """Whether a change against a cause cured the program.
 
     Args:
@@ -99,6 +102,8 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
         treated: the program with the change.
         checks: what the treated record must show, or the change did not do what was asked.
         root: another cause that must be gone as well: the one that explains the finding.
+        spread: how far the program as it was differs from itself with other seeds; only what goes
+            beyond it is a difference.
     """
     if treated.ended.no_view is not None:
         return Judgement(TrialVerdict.UNPROVEN, treated.ended.no_view)
@@ -118,16 +123,23 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     if failed_check is not None:
         return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
                          f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
-    gain = _gain(control, treated)
+    if _other_samples(control.record, treated.record):
+        return Judgement(TrialVerdict.VOID, "other samples are then held out, so that nothing can "
+                         "be compared")
+    gain, least = _gain(control, treated, spread)
     repaired = control.ended.crashed and not treated.ended.crashed
-    better = repaired or _healed(control, treated) or (gain is not None and gain > LEAST_GAIN)
+    better = repaired or _healed(control, treated) or (gain is not None and gain > least)
     # Against the untrained model another loss may look worse and be none.
-    worse = not better and gain is not None and gain < -LEAST_GAIN and _alike(control, treated)
+    worse = not better and gain is not None and gain < -least and _alike(control, treated)
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
-    new = [slug for slug in counted if isinstance(before.get(slug), Absent)]
-    revealed = tuple(slug for slug in counted if isinstance(before.get(slug), Unknown))
+    # Who does not learn cannot overfit; that shows only in a network that learns.
+    hidden = {slug for slug in counted if better and gain is not None
+              and find(slug).harm is Harm.OVERFIT}
+    new = [slug for slug in counted if isinstance(before.get(slug), Absent) and slug not in hidden]
+    revealed = tuple(slug for slug in counted
+                     if slug in hidden or isinstance(before.get(slug), Unknown))
     verdict = after.get(cause)
     if root is not None and isinstance(after.get(root), Present):
         verdict, cause = after[root], root  # a symptom is gone at best
@@ -151,6 +163,9 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     if new:
         found = TrialVerdict.MASKS if better else TrialVerdict.NO_EFFECT
         return Judgement(found, f"it brings {joined(new)}", gain)
+    if failed(treated.diagnosis.outcome) and _failing(control):
+        return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network does not learn",
+                         gain, revealed)
     was_counted = any(each.cause == cause for each in control.diagnosis.counted())
     if better or (was_counted and not _failing(control)):
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
@@ -215,17 +230,40 @@ def _healed(control: Run, treated: Run) -> bool:
     return failed(control.diagnosis.outcome) and not learned_little(outcome) and good
 
 
-def _gain(control: Run, treated: Run) -> float | None:
-    """The difference of the yardsticks where both were measured against the same."""
+def _gain(control: Run, treated: Run, spread: Spread) -> tuple[float | None, float]:
+    """The difference of the yardsticks where both were measured against the same.
+
+    And the least difference that is one. With a rare class each class counts alike; where another
+    loss is computed, the targets are what both can be measured by.
+    """
     before, after = control.yardstick, treated.yardstick
     if before is None or after is None:
-        return None
-    pairs = [(before.held_out, after.held_out),
-             (before.training, after.training)] * _alike(control, treated)
-    for old, new in (*pairs, (before.untrained, after.untrained)):
+        return None, LEAST_GAIN
+    pairs = [
+        *[(before.classes, after.classes, spread.classes)] * (before.uneven or after.uneven),
+        *[(before.targets, after.targets, spread.targets)] * (before.losses != after.losses),
+        (before.held_out, after.held_out, spread.held_out),
+        *[(before.training, after.training, spread.training)] * _alike(control, treated),
+        (before.untrained, after.untrained, spread.untrained),
+    ]
+    for old, new, apart in pairs:
         if old is not None and new is not None and max(old, new) > -1:
-            return new - old  # of two that are as bad as counts nothing is known
-    return None
+            return new - old, max(LEAST_GAIN, apart)  # as bad as counts says nothing
+    return None, LEAST_GAIN
+
+
+def _other_samples(control: Record, treated: Record) -> bool:
+    """Whether a change has moved the border between training and held-out samples.
+
+    A program that draws held-out samples anew holds out others the longer it runs, which says
+    nothing, so only runs of as many steps are compared.
+    """
+    def held_out(record: Record) -> dict[str, int]:
+        return {each.name: each.samples for each in record.facts(Kept)
+                if each.name == "held-out" and not each.composed}
+
+    before, after = held_out(control), held_out(treated)
+    return control.steps == treated.steps and bool(before and after) and before != after
 
 
 def _alike(control: Run, treated: Run) -> bool:

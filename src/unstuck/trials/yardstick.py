@@ -9,18 +9,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.statistics import end_level, end_median, ending
+from unstuck.measures.basics import last
 from unstuck.record.reader import Record
-from unstuck.record.series import Series
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS, StepSignal
+from unstuck.schema.sample_signals import (
+    CLASS_RECALL,
+    CLASS_SAMPLES,
+    HELD_OUT_CLASS_RECALL,
+    LABELS_BY_CHANCE,
+    LABELS_FOUND,
+)
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    HELD_OUT_LOSS,
+    TRAIN_LOSS,
+    PlaceSignal,
+    StepSignal,
+)
 
 CONSTANT = "a constant prediction"
-_LAST = 3  # held-out passes whose median is the last level
-_PART = 10  # of the training losses the last tenth is the last level
+RARE = 4.0  # a class is rare if another one has so many times its samples
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)"
                      r"|(?<!\w)[-+]?(?:nan|inf)(?!\w)", re.IGNORECASE)
 _MEANT = (re.compile(r"acc|r2|r²|f1|auc|score|correct|iou|dice|bleu", re.IGNORECASE),
@@ -33,14 +48,20 @@ class Yardstick:
     """Skill in training and on held-out data: 1 is no loss, 0 a constant prediction.
 
     `against` says what 0 stands for. `untrained` is the skill in training with the untrained model
-    for the constant. None is unknown. Never above 1; -1 is the worst that counts, and what a run
-    that diverged has.
+    for the constant. `classes` is the mean share of each class that is found, `targets` the share
+    of all targets, both less what chance finds; the rank correlation where targets are numbers.
+    `losses` are the functions that make the losses, `uneven` says that a class is rare. None is
+    unknown. Never above 1; -1 is the worst that counts, and what a run that diverged has.
     """
 
     training: float | None
     held_out: float | None
     against: str
     untrained: float | None = None
+    classes: float | None = None
+    targets: float | None = None
+    losses: frozenset[str] = frozenset()
+    uneven: bool = False
 
     @property
     def value(self) -> float | None:
@@ -51,16 +72,19 @@ class Yardstick:
 @np.errstate(all="ignore")
 def measure(record: Record, outcome: Outcome) -> Yardstick:
     """The yardstick of a record with this outcome."""
-    constant = _last(record, CONSTANT_LOSS, 1)
-    against = CONSTANT
-    if not constant or constant <= 0:
+    constant, against = _constant(record), CONSTANT
+    if constant is None:
         constant, against = _first(record), "the untrained model"
+    losses = frozenset(each.function for each in record.facts(Loss))
+    sizes = _last(record, CLASS_SAMPLES)
+    uneven = len(sizes) > 1 and max(sizes.values()) >= RARE * min(sizes.values())
     if outcome.kind is OutcomeKind.DIVERGED:
-        return Yardstick(-1.0, -1.0 if record.measured(HELD_OUT_LOSS) else None, against, -1.0)
-    train = _level(record)
-    held = _last(record, HELD_OUT_LOSS, _LAST)
-    return Yardstick(_skill(train, constant), _skill(held, constant), against,
-                     _skill(train, _first(record)))
+        return Yardstick(-1.0, -1.0 if record.measured(HELD_OUT_LOSS) else None, against, -1.0,
+                         0.0 if sizes else None, 0.0, losses, uneven)
+    train, held = _end(record, TRAIN_LOSS), _end(record, HELD_OUT_LOSS)
+    return Yardstick(
+        _skill(train, constant), _skill(held, constant), against, _skill(train, _first(record)),
+        _of_classes(record), _of_targets(record), losses, uneven)
 
 
 def _skill(level: float | None, constant: float | None) -> float | None:
@@ -69,28 +93,71 @@ def _skill(level: float | None, constant: float | None) -> float | None:
     return -1.0 if not math.isfinite(level) else min(max(1 - level / constant, -1.0), 1.0)
 
 
-def _series(record: Record, signal: StepSignal) -> Series | None:
-    return record.series(signal) if record.measured(signal) else None
+def _end(record: Record, signal: StepSignal) -> float | None:
+    """The level at which a loss ends; of held-out passes, of which one may be odd, the median."""
+    if not record.measured(signal):
+        return None
+    values = record.series(signal).values
+    if not np.isfinite(ending(values)).all():
+        return math.nan
+    return end_level(values)[0] if signal is TRAIN_LOSS else end_median(values)
 
 
-def _last(record: Record, signal: StepSignal, amount: int) -> float | None:
-    series = _series(record, signal)
-    return None if series is None else float(np.median(series.values[-amount:]))
+def _constant(record: Record) -> float | None:
+    if not record.measured(CONSTANT_LOSS):
+        return None
+    last = float(record.series(CONSTANT_LOSS).values[-1])
+    return last if last > 0 else None
 
 
 def _first(record: Record) -> float | None:
-    series = _series(record, TRAIN_LOSS)
-    if series is None:
+    if not record.measured(TRAIN_LOSS):
         return None
-    finite = series.values[np.isfinite(series.values)]
+    finite = record.series(TRAIN_LOSS).finite.values
     return float(np.median(finite[:3])) if len(finite) else None
 
 
-def _level(record: Record) -> float | None:
-    series = _series(record, TRAIN_LOSS)
-    if series is None:
+def _last(record: Record, signal: PlaceSignal) -> dict[str, float]:
+    return last(record.series(signal)) if record.measured(signal) else {}
+
+
+def _of_classes(record: Record) -> float | None:
+    found = _last(record, HELD_OUT_CLASS_RECALL) or _last(record, CLASS_RECALL)
+    if len(found) < 2:
         return None
-    return float(np.mean(series.values[-max(len(series.values) // _PART, 1):]))
+    chance = 1 / len(found)
+    return (sum(found.values()) / len(found) - chance) / (1 - chance)
+
+
+def _of_targets(record: Record) -> float | None:
+    """By held-out samples where there are any."""
+    found, chance = _last(record, LABELS_FOUND), _last(record, LABELS_BY_CHANCE)
+    place = next((each for each in ("held-out", "trained") if each in found), None)
+    if place is None or not chance.get(place, 1.0) < 1:
+        return None
+    return (found[place] - chance[place]) / (1 - chance[place])
+
+
+# How far equal programs differ -------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far the skills of runs lie apart that differ in nothing but their seeds."""
+
+    training: float = 0.0
+    held_out: float = 0.0
+    untrained: float = 0.0
+    classes: float = 0.0
+    targets: float = 0.0
+
+
+def spread_of(runs: Sequence[Yardstick]) -> Spread:
+    """The range of each skill; worse than a constant prediction is no worse than that."""
+    def apart(values: list[float | None]) -> float:
+        known = [max(value, 0.0) for value in values if value is not None]
+        return max(known) - min(known) if len(known) > 1 else 0.0
+
+    return Spread(*(apart([getattr(run, name) for run in runs]) for name in (
+        "training", "held_out", "untrained", "classes", "targets")))
 
 
 # What the program itself prints ------------------------------------------------------------------

@@ -144,8 +144,8 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
         separated_by=Experiment(
             "compare a run of as many steps at three times the learning rate with a run of three "
             "times the steps", (
-                arms.learning_rate(view, 3, "the cause is learning-rate-too-low"),
-                arms.longer(3.0, "the cause is too-few-steps"),
+                arms.learning_rate(view, 3, "learning-rate-too-low"),
+                arms.longer(3.0, "too-few-steps"),
             )) if slow else None,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from unstuck.measures.basics import learned_little, level, loss_ends_at, loss_points, thinned
 from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
-from unstuck.schema.edits import Edit, Remedy, RemoveLayer, Safety, Together
+from unstuck.schema.edits import Remedy, RemoveLayer, Safety, Together
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -25,7 +28,8 @@ FADED = Threshold(
     "At most a tenth of the gradient at the last layer's output is left at the first layer's.",
     "with a suitable initialisation both have the same size (He et al. 2015)",
 )
-TRIAL = ("four runs with one change each: half the layers, skip connections, another activation, "
+FEW = 4  # layers with weights that nearly any network of that kind trains with
+TRIAL = ("four runs with one change each: only 4 layers, skip connections, another activation, "
          "another initialisation (it is too-deep if the first two lower the training loss; if only "
          "one of the others does, that one is the cause)")
 
@@ -73,9 +77,10 @@ def _detect(view: View) -> Verdict:
         ),
         remedies=(
             Remedy("use fewer layers", Safety.CHANGES_EXPERIMENT,
-                   tuple(_without(called_layers, kept) for kept in (2, 4, 8)
-                         if len(called_layers) > 2 * kept),
-                   advice="Halve the number of hidden layers."),
+                   tuple(filter(None, (_fewer(view, called_layers, n) for n in (
+                       FEW, len(called_layers) // 2)))),
+                   advice="Halve the number of hidden layers.",
+                   code_text="# half as many hidden layers"),
             Remedy("add skip connections", Safety.ADVICE,
                    advice="Add each block's input to its output, so that the gradient can bypass "
                    "the block.", code_text="x = x + block(x)"),
@@ -83,20 +88,33 @@ def _detect(view: View) -> Verdict:
         one_of=("vanishing-gradients", "bad-initialisation", "saturated-activations",
                 "dead-relu"),
         separated_by=Experiment(f"compare {TRIAL}", (
-            Arm(tuple(RemoveLayer(name) for name in called_layers[1::2]), "the cause is too-deep",
-                "half the layers"),
-            Arm((), "the cause is too-deep", "skip connections"),
-            Arm((), "the cause is saturated-activations or dead-relu", "another activation"),
-            Arm((), "the cause is bad-initialisation", "another initialisation"),
+            Arm(tuple(filter(None, (_fewer(view, called_layers, FEW),))), ("too-deep",),
+                f"only {count(FEW, 'layer')} with weights"),
+            Arm((), ("too-deep",), "skip connections"),
+            Arm((), ("saturated-activations", "dead-relu"), "another activation"),
+            Arm((), ("bad-initialisation",), "another initialisation"),
         )),
     )
 
 
-def _without(layers: list[str], kept: int) -> Edit:
-    """Only each so manieth layer between the first and the last."""
-    inner = [name for number, name in enumerate(layers[1:-1], 1) if number % kept]
-    return Together(tuple(map(RemoveLayer, inner)),
-                    f"leave out {len(inner)} of the {count(len(layers), 'layer')} in a row")
+def _fewer(view: View, weighted: Sequence[str], left: int) -> Together | None:
+    """Leaves out layers that give as much as they receive, with what is applied to what they give.
+
+    None if there are not so many that so few are `left`.
+    """
+    layers = list(view.record.layers().values())
+    shapes = view.record.parameters()
+    able = [name for name in weighted[1:-1] for layer in layers if layer.name == name
+            if any(len(shapes[p].shape) >= 2 and shapes[p].shape[0] == shapes[p].shape[1]
+                   for p in layer.parameters if p in shapes)]
+    wanted = len(weighted) - left
+    if not 0 < wanted <= len(able):
+        return None
+    chosen = able[-wanted:]
+    behind = [after.name for before, after in pairwise(layers)
+              if before.name in chosen and after.role is LayerRole.ACTIVATION]
+    return Together(tuple(RemoveLayer(name) for name in (*chosen, *behind)),
+                    f"keep only {left} of the {count(len(weighted), 'layer')} with weights")
 
 
 CAUSE = Cause(

@@ -81,11 +81,11 @@ def _detect(view: View) -> Verdict:
             ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
         one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=Experiment(f"compare {TRIAL}", (
-            Arm((ResizeLayer(4.0),), "the cause is too-narrow"),
-            Arm((), "the cause is too-shallow", "one more layer"),
-            arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
-            arms.momentum(view, "the cause is momentum-too-low"),
-            arms.longer(4.0, "the cause is too-few-steps"),
+            Arm((ResizeLayer(4.0),), ("too-narrow",)),
+            Arm((), ("too-shallow",), "one more layer"),
+            arms.learning_rate(view, 10, "learning-rate-too-low"),
+            arms.momentum(view, "momentum-too-low"),
+            arms.longer(4.0, "too-few-steps"),
         )),
     )
 

@@ -65,10 +65,10 @@ def _detect(view: View) -> Verdict:
         remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, hidden),),
         one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=Experiment(f"compare {TRIAL}", (
-            Arm(hidden[:1], "the cause is too-shallow", "a hidden layer of 64 units"),
-            arms.momentum(view, "the cause is momentum-too-low"),
-            arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
-            arms.longer(4.0, "the cause is too-few-steps"),
+            Arm(hidden[:1], ("too-shallow",), "a hidden layer of 64 units"),
+            arms.momentum(view, "momentum-too-low"),
+            arms.learning_rate(view, 10, "learning-rate-too-low"),
+            arms.longer(4.0, "too-few-steps"),
         )),
     )
 

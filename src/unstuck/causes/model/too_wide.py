@@ -65,9 +65,9 @@ def _detect(view: View) -> Verdict:
             ResizeLayer(f) for f in (0.5, 0.25, 0.1))),),
         one_of=("no-regularisation", "too-few-samples"),
         separated_by=Experiment(f"compare {TRIAL}", (
-            Arm((ResizeLayer(0.5),), "the cause is too-wide if the training loss stays as it is"),
-            Arm((Dropout(0.25),), "the cause is no-regularisation"),
-            Arm((), "the cause is too-few-samples", "train on more samples"),
+            Arm((ResizeLayer(0.5),), ("too-wide",)),
+            Arm((Dropout(0.25),), ("no-regularisation",)),
+            Arm((), ("too-few-samples",), "train on more samples"),
         )),
     )
 

@@ -93,9 +93,10 @@ def _detect(view: View) -> Verdict:
             "run again with an eighth of the batch size and the same number of epochs: if that "
             "alone lowers the training loss as far as eight times as many epochs do, the cause is "
             "batch-too-large", (
-                Arm((BatchSize(max(round(size / 8), 1)),), "the cause is batch-too-large"),
-                arms.longer(8.0, "the cause is too-few-steps"),
-                arms.learning_rate(view, 8, "the cause is learning-rate-too-low"),
+                Arm((BatchSize(max(round(size / 8), 1)),), ("batch-too-large",)),
+                arms.longer(8.0, "too-few-steps"),
+                arms.learning_rate(view, 8, "learning-rate-too-low"),
+                arms.momentum(view, "momentum-too-low"),
             )),
     )
 

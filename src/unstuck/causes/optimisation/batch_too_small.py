@@ -29,7 +29,7 @@ from unstuck.schema.signals import (
     TRAIN_LOSS,
     UPDATE_NORM,
 )
-from unstuck.words import number, percent
+from unstuck.words import number, percent, times
 
 NOISE = Threshold(
     "noise-over-batch", 4.0,
@@ -50,6 +50,7 @@ DROWNED = Threshold(
     "this learning rate and batch size.",
     "Mandt et al. 2017; at most 0.07 in test programs that plateau for other reasons",
 )
+USUAL = 32.0  # samples, to which a smaller batch is raised at least
 
 
 def _detect(view: View) -> Verdict:
@@ -78,11 +79,12 @@ def _detect(view: View) -> Verdict:
     harm = "the loss diverges" if diverged else f"gradient noise sustains {share} of the loss"
     optimizer = main_optimizer(view)
     steps, points = loss_points(view)
-    remedies = [Remedy("larger batches", Safety.CHANGES_EXPERIMENT,
-                       tuple(BatchSize(round(size * k)) for k in (8, 4, 16, 32)))]
+    larger = max(8.0, USUAL / size)
+    remedies = [Remedy("larger batches", Safety.CHANGES_EXPERIMENT, tuple(
+        BatchSize(round(size * larger * k)) for k in (1, 4, 1 / 4)))]
     if optimizer is not None and optimizer.learning_rate:
         remedies.append(Remedy("lower the learning rate", Safety.CHANGES_EXPERIMENT, (
-            OptimizerArgument(optimizer.name, "lr", typed(optimizer.learning_rate / 8)),)))
+            OptimizerArgument(optimizer.name, "lr", typed(optimizer.learning_rate / larger)),)))
     evidence = (
         *agreement_evidence(
             view, 1 / (1 + view.limit(NOISE)),
@@ -100,11 +102,11 @@ def _detect(view: View) -> Verdict:
         remedies=tuple(remedies),
         one_of=("learning-rate-too-high", *(() if diverged else ("noise-floor",))),
         separated_by=Experiment(
-            "run again with eight times the batch size and the same number of epochs, and once "
-            "more with an eighth of the learning rate instead: if only the larger batch lowers the "
-            "training loss, the cause is batch-too-small", (
-                Arm((BatchSize(round(8 * size)),), "the cause is batch-too-small"),
-                arms.learning_rate(view, 1 / 8, "the cause is learning-rate-too-high"),
+            f"run again with {times(larger)} the batch size and the same number of epochs, and "
+            "once more with the learning rate divided by as much instead: if only the larger batch "
+            "lowers the training loss, the cause is batch-too-small", (
+                Arm((BatchSize(round(larger * size)),), ("batch-too-small",)),
+                arms.learning_rate(view, 1 / larger, "learning-rate-too-high"),
             )),
     )
 

@@ -88,6 +88,7 @@ SUSPECT = Threshold(
     "proves nothing against a run that learns.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
+LOWEST = 1e-4  # the end of the usual search for a rate that trains a network from scratch
 RARE = Threshold(
     "rare-update", 0.01,
     "Ten times the usual update is rare in a healthy run. Where nothing was learned and nothing "
@@ -219,7 +220,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         separated_by=None if strength > POSSIBLE else Experiment(
             "run again with a tenth of the learning rate: if the training loss then falls further, "
             "the cause is learning-rate-too-high",
-            (arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),)),
+            (arms.learning_rate(view, 0.1, "learning-rate-too-high"),)),
     )
 
 
@@ -228,8 +229,9 @@ def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
         return (Remedy("lower the learning rate", Safety.ADVICE,
                        advice="Divide the learning rate by 10 until the loss falls steadily."),)
     now = optimizer.learning_rate
-    # The update is proportional to the learning rate: with this one it would be about 1 %.
-    fitting = now * min(0.01 / size, 0.5)
+    # The update is proportional to the learning rate: with this one it would be about 1 %. In a
+    # loss that explodes the gradients are no measure.
+    fitting = min(max(now * 0.01 / size, LOWEST), now / 2)
     walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
     ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
     best = typed(fitting)

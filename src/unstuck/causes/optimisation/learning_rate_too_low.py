@@ -208,8 +208,8 @@ def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Ve
             "run once with ten times the learning rate and once with ten times as many epochs: if "
             "the first lowers the training loss as far as the second, the cause is "
             "learning-rate-too-low", (
-                arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
-                arms.longer(10, "the cause is too-few-steps"),
+                arms.learning_rate(view, 10, "learning-rate-too-low"),
+                arms.longer(10, "too-few-steps"),
             )),
     )
 

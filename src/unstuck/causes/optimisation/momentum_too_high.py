@@ -110,8 +110,8 @@ def _detect(view: View) -> Verdict:
         separated_by=None if sure else Experiment(
             "run once with a momentum of 0.9 and once with a tenth of the learning rate: if the "
             "first lowers the training loss as far as the second, the cause is momentum-too-high", (
-                Arm(lower[:1], "the cause is momentum-too-high"),
-                arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),
+                Arm(lower[:1], ("momentum-too-high",)),
+                arms.learning_rate(view, 0.1, "learning-rate-too-high"),
             )),
     )
 

@@ -12,7 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
+from unstuck.schema.signals import BATCH_SIZE, GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
 from unstuck.words import number
 
 COHERENT = Threshold(
@@ -63,10 +63,13 @@ def _detect(view: View) -> Verdict:
         remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, add),),
         one_of=("learning-rate-too-low", "batch-too-large", "too-few-steps"),
         separated_by=Experiment(
-            "run once with a momentum of 0.9, and once with ten times the learning rate and no "
-            "momentum: if only momentum lowers the training loss, the cause is momentum-too-low", (
-                Arm(add, "the cause is momentum-too-low"),
-                arms.learning_rate(view, 10, "the cause is learning-rate-too-low"),
+            "run once with a momentum of 0.9, once with ten times the learning rate and no "
+            "momentum, and once with batches of an eighth of the size: if only momentum lowers the "
+            "training loss, the cause is momentum-too-low", (
+                Arm(add, ("momentum-too-low",)),
+                arms.learning_rate(view, 10, "learning-rate-too-low"),
+                arms.smaller_batches(view, 8, "batch-too-large"),
+                arms.longer(8.0, "too-few-steps"),
             )),
     )
 
@@ -96,6 +99,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE),
+    uses=(BATCH_SIZE,),
     thresholds=(COHERENT, GAIN),
     needs_trend=True,
     by_trial=True,

@@ -123,11 +123,11 @@ def _detect(view: View) -> Verdict:
             "times the batch size: if both lower the training loss, the cause is noise-floor; if a "
             "tenth of the learning rate from the start lowers it as well, the cause is "
             "learning-rate-too-high", (
-                Arm((), "the cause is noise-floor",
+                Arm((), ("noise-floor",),
                     "a tenth of the learning rate from the plateau on"),
                 *(() if size is None else (
-                    Arm((BatchSize(round(4 * size)),), "the cause is noise-floor"),)),
-                arms.learning_rate(view, 0.1, "the cause is learning-rate-too-high"),
+                    Arm((BatchSize(round(4 * size)),), ("noise-floor",)),)),
+                arms.learning_rate(view, 0.1, "learning-rate-too-high"),
             )),
     )
 
