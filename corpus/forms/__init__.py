@@ -10,7 +10,16 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from corpus.forms import activations, around, backwards, data, evaluation, losses, models, optimizers
+from corpus.forms import (
+    activations,
+    around,
+    backwards,
+    data,
+    evaluation,
+    losses,
+    models,
+    optimizers,
+)
 from corpus.forms.form import MARK, Form
 
 FORMS: tuple[type[Form], ...] = (

@@ -176,8 +176,8 @@ class Network:
         parts = _parts(self, node)
         kinds = [self.called(part).removeprefix("torch.nn.") for part in parts or []]
         if not parts or not all(
-            kind == "Linear" and plain(part, 2) or kind in _FUNCTIONS and plain(
-                part, 0, ("inplace",)) for kind, part in zip(kinds, parts, strict=True)
+            (kind == "Linear" and plain(part, 2)) or (kind in _FUNCTIONS and plain(
+                part, 0, ("inplace",))) for kind, part in zip(kinds, parts, strict=True)
         ):
             self.generic_visit(node)
             return node

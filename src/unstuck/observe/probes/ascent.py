@@ -42,12 +42,12 @@ class Ascents:
         self._finite = finite
         self._passes: dict[str, int] = {}
 
-    def note(self, root: Any, loss: str, step: int) -> None:
-        """A loss is about to be differentiated at a sampled step."""
+    def note(self, root: Any, climbs: bool, loss: str, step: int) -> None:
+        """A loss is about to be differentiated at a sampled step; `climbs`: to be maximised."""
         count = self._passes.get(loss, 0) + 1
         if count > PASSES:
             return
-        found = ascent(root)
+        found = ascent(root, climbs)
         self._passes[loss] = count if found is not None else PASSES
         if found is None or count < PASSES:
             return
@@ -58,14 +58,16 @@ class Ascents:
         self._writer.fact(Ascent(loss, location, of), step)
 
 
-def ascent(root: Any) -> tuple[list[Any], str] | None:
+def ascent(root: Any, climbs: bool = False) -> tuple[list[Any], str] | None:
     """The path to an error that a loss with this root drives up, and the error's operation.
+
+    With `climbs`, the optimizer makes the loss larger.
 
     None if there is none, if the loss holds errors of both signs (an adversary's), or if a sign
     cannot be told, for instance behind a factor that may be negative (an advantage, a reward).
     """
     found: list[tuple[float, list[Any]]] = []
-    _collect(root, 1.0, [root], found, set())
+    _collect(root, -1.0 if climbs else 1.0, [root], found, set())
     if not found or any(sign >= 0 for sign, _ in found):
         return None
     path = found[0][1]

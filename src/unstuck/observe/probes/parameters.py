@@ -115,6 +115,16 @@ class ParameterProbe(Probe):
         """The name that the record gives an optimizer."""
         return self._know(optimizer, None).name
 
+    def climbs(self) -> bool:
+        """Whether every optimizer moves the weights up the loss, as with `maximize=True`."""
+        found = False
+        for optimizer, _ in self._optimizers.items():
+            for group in optimizer.param_groups:
+                if not group.get("maximize"):
+                    return False
+                found = True
+        return found
+
     def describe(self, optimizer: Optimizer, step: int) -> None:
         """Writes the facts of an optimizer that has not stepped yet."""
         self._describe(optimizer, self._know(optimizer, None), step)
