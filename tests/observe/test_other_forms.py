@@ -12,6 +12,7 @@ from tests.observe.sources import record_of
 from unstuck.record.reader import Record
 from unstuck.schema.facts.losses import Ascent, Loss
 from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.signals import (
     CONSTANT_LOSS,
     SATURATED_SHARE,
@@ -81,19 +82,25 @@ def constant(record: Record) -> float:
     "sum([F.cross_entropy(model(x), y)]).backward()",
     "(-F.log_softmax(model(x), dim=1).gather(1, y[:, None]).mean()).backward()",
     "(-model(x).log_softmax(-1)[torch.arange(64), y].mean()).backward()",
-    "weights = list(model.parameters())\n"
+    ("weights = list(model.parameters())\n"
     "for w, g in zip(weights, torch.autograd.grad(F.cross_entropy(model(x), y), weights)):\n"
-    "    w.grad = g",
+    "    w.grad = g"),
 ])
 def test_what_a_constant_costs_is_known_of_a_loss_in_any_form(step: str, tmp_path: Path) -> None:
     record = recorded(tmp_path, step)
-    share = np.array([share for share in (33, 23, 8)])
-    assert len(share) == 3
     losses = record.series(TRAIN_LOSS).values
     assert losses[0] == pytest.approx(1.0, abs=0.35)
     assert losses[-1] < losses[0]
     assert 0.5 < constant(record) < math.log(3)
     assert record.facts(Loss)[0].function == ENTROPY
+
+
+def test_an_optimizer_stepped_with_a_closure_is_described(tmp_path: Path) -> None:
+    record = recorded(
+        tmp_path, "def closure():\n    optimizer.zero_grad()\n"
+        "    loss = F.cross_entropy(model(x), y)\n    loss.backward()\n    return loss\n"
+        "optimizer.step(closure)")
+    assert record.facts(Optimizer)[-1].parameters == ("0.weight", "0.bias", "2.weight", "2.bias")
 
 
 def test_a_loss_behind_a_constant_is_that_loss(tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ class Ascents:
         if found is None or count < PASSES:
             return
         path, of = found
+        while len(path) > 1 and path[0].name() == "AddBackward0" and (
+            len(graph.parents(path[0])) == 1
+        ):
+            del path[0]  # the sum of a loss and a constant is not where the sign is
         line = next((line for node in path if (line := self._finite.line_of(node))), None)
         node = next((node for node in path if self._finite.line_of(node) == line), root)
         location = self._sites.operation(*line, node.name()) if line else None
