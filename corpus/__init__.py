@@ -6,6 +6,7 @@
 - `combined/`: programs with two or three causes of different families, in `main()`.
 - `healthy/`: programs that learn, or fail at what is no fault, in `main()`.
 - `generated/`: writes programs, healthy and with faults. It knows no detector.
+- `forms/`: rewrites programs so that they compute the same in another way.
 
 Every program with faults states them in one way: `FAULTS` names each cause by its slug, with the
 expression that a finding must point at, or None where that is left open. Nothing here imports

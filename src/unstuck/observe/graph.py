@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -128,19 +129,31 @@ _PRODUCTS = frozenset({
 })
 
 
-def find(root: Any, wanted: set[int], limit: int = 64) -> tuple[set[int], bool]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one node leads to another.
+
+    `plain`: through nothing but arithmetic with constants: divided for accumulation, scaled,
+    negated, or added to 0 by `sum`. `negated`: an odd number of times. `shifted`: by an addition.
+    """
+
+    plain: bool = False
+    negated: bool = False
+    shifted: bool = False
+
+
+def find(root: Any, wanted: set[int], limit: int = 64) -> tuple[set[int], Way]:
     """Which of the creation numbers `wanted` are reached from `root`.
 
     Nodes older than the oldest wanted one cannot lead to it and are pruned, so this costs a few
     microseconds at every backward.
 
     Returns:
-        The numbers found, and whether the one found is reached through nothing but a
-        multiplication or division by a constant (a loss divided for accumulation, or scaled).
+        The numbers found, and how the one found is reached.
     """
     oldest = min(wanted)
     found: set[int] = set()
-    plain = True
+    plain, negated, shifted = True, False, False
     level = [root]
     seen = {root}
     visited = 0
@@ -154,17 +167,19 @@ def find(root: Any, wanted: set[int], limit: int = 64) -> tuple[set[int], bool]:
                 continue
             name = node.name()
             behind = [p for p in parents(node) if variable(p) is None]
-            if name not in _SCALINGS or len(behind) != 1:
+            if name not in _ARITHMETIC or len(behind) != 1:
                 plain = False
+            negated ^= name == "NegBackward0"
+            shifted |= name == "AddBackward0"
             for parent in behind:
                 if parent not in seen and sequence(parent) >= oldest:
                     seen.add(parent)
                     following.append(parent)
         level = following
-    return found, plain and len(found) == 1
+    return found, Way(plain and len(found) == 1, negated, shifted)
 
 
-_SCALINGS = frozenset({
+_ARITHMETIC = frozenset({
     "DivBackward0", "MulBackward0", "ToCopyBackward0", "MeanBackward0", "ViewBackward0",
-    "SqueezeBackward0", "AliasBackward0",
+    "SqueezeBackward0", "AliasBackward0", "NegBackward0", "AddBackward0",
 })

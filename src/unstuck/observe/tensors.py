@@ -34,6 +34,21 @@ def is_plain(value: object) -> TypeGuard[torch.Tensor]:
     return plain and not value.is_meta  # type: ignore[attr-defined]
 
 
+def tensors_in(*values: object) -> list[torch.Tensor]:
+    """The plain tensors among values, in order, and those that a tuple, list or dict holds."""
+    found: list[torch.Tensor] = []
+    for value in values:
+        if is_plain(value):
+            found.append(value)
+        elif isinstance(value, dict):  # asked past the methods of a container of the user's own
+            found += [item for item in dict.values(value) if is_plain(item)]
+        elif isinstance(value, tuple):
+            found += [item for item in tuple.__iter__(value) if is_plain(item)]
+        elif isinstance(value, list):
+            found += [item for item in list.__iter__(value) if is_plain(item)]
+    return found
+
+
 def observable(tensor: torch.Tensor) -> bool:
     """Whether a tensor holds plain real numbers that can be read without a trace.
 

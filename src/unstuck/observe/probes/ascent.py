@@ -42,30 +42,36 @@ class Ascents:
         self._finite = finite
         self._passes: dict[str, int] = {}
 
-    def note(self, root: Any, loss: str, step: int) -> None:
-        """A loss is about to be differentiated at a sampled step."""
+    def note(self, root: Any, climbs: bool, loss: str, step: int) -> None:
+        """A loss is about to be differentiated at a sampled step; `climbs`: to be maximised."""
         count = self._passes.get(loss, 0) + 1
         if count > PASSES:
             return
-        found = ascent(root)
+        found = ascent(root, climbs)
         self._passes[loss] = count if found is not None else PASSES
         if found is None or count < PASSES:
             return
         path, of = found
+        while len(path) > 1 and path[0].name() == "AddBackward0" and (
+            len(graph.parents(path[0])) == 1
+        ):
+            del path[0]  # the sum of a loss and a constant is not where the sign is
         line = next((line for node in path if (line := self._finite.line_of(node))), None)
         node = next((node for node in path if self._finite.line_of(node) == line), root)
         location = self._sites.operation(*line, node.name()) if line else None
         self._writer.fact(Ascent(loss, location, of), step)
 
 
-def ascent(root: Any) -> tuple[list[Any], str] | None:
+def ascent(root: Any, climbs: bool = False) -> tuple[list[Any], str] | None:
     """The path to an error that a loss with this root drives up, and the error's operation.
+
+    With `climbs`, the optimizer makes the loss larger.
 
     None if there is none, if the loss holds errors of both signs (an adversary's), or if a sign
     cannot be told, for instance behind a factor that may be negative (an advantage, a reward).
     """
     found: list[tuple[float, list[Any]]] = []
-    _collect(root, 1.0, [root], found, set())
+    _collect(root, -1.0 if climbs else 1.0, [root], found, set())
     if not found or any(sign >= 0 for sign, _ in found):
         return None
     path = found[0][1]

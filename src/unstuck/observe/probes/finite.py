@@ -20,6 +20,7 @@ from unstuck.observe.tensors import (
     observable,
     pieces,
     share,
+    tensors_in,
 )
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.places import SourceLocation
@@ -58,8 +59,7 @@ class FiniteProbe(Probe):
 
     def remember(self, args: Any, kwargs: Any) -> None:
         """Remembers, weakly, what the model was last called with."""
-        given = (*args, *kwargs.values()) if kwargs else args
-        self.given = [weakref.ref(value) for value in given if is_plain(value)]
+        self.given = [weakref.ref(value) for value in tensors_in(*args, *kwargs.values())]
 
     def inputs(self) -> list[torch.Tensor]:
         """What the model was last called with, as far as it still exists."""

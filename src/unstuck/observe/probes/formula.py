@@ -14,6 +14,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
+_PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
 CHAIN = 12
 NEAR = 500  # graph nodes among which the model's output is looked for
 
@@ -58,6 +59,9 @@ def read_formula(root: Any, output: Output | None) -> Formula:
     chain = _chain(root)
     names = tuple(node.name() for node in chain)
     body = [n for n in chain if not n.name().startswith(_REDUCTIONS)]
+    likelihood = _likelihood(chain, names, output)
+    if likelihood is not None:
+        return likelihood
     difference = _difference(chain)
     stretch = _accidental(root, output)
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
@@ -80,6 +84,48 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         prediction=output.value if output is not None and target is not None else None,
         target=target, made_by=inner[0] if inner else None,
     )
+
+
+def _likelihood(
+    chain: list[Any], names: tuple[str, ...], output: Output | None
+) -> Formula | None:
+    """The mean negative logarithm of the probability of one class per sample: a cross entropy."""
+    picks = next((n for n, name in enumerate(names) if name in _PICKS), None)
+    if picks is None or output is None or output.value.ndim != 2 or picks + 1 >= len(chain):
+        return None
+    above = [name for name in names[:picks] if name not in graph.RESHAPES]
+    if sorted(above) != ["MeanBackward0", "NegBackward0"] or (
+        names[picks + 1] != "LogSoftmaxBackward0"
+    ):
+        return None
+    logits = graph.parents(chain[picks + 1])
+    labels = _labels(chain[picks], len(output.value))
+    if labels is None or not logits or graph.sequence(logits[0]) != output.sequence or (
+        graph.dimension(chain[picks + 1]) not in (1, -1)
+    ):
+        return None
+    return Formula("cross_entropy", names, tuple(output.value.shape), tuple(labels.shape),
+                   softmax_dimension=1, root=chain[picks], prediction=output.value, target=labels,
+                   made_by=logits[0])
+
+
+def _labels(pick: Any, samples: int) -> torch.Tensor | None:
+    """The class that is picked of each sample; None if anything else is picked."""
+    index = graph.saved(pick, "index")
+    if pick.name() == "IndexBackward0":
+        indices = graph.saved(pick, "indices")
+        rows, index = indices if isinstance(indices, tuple | list) and len(indices) == 2 else (
+            None, None)
+        if not is_plain(rows) or rows.ndim != 1 or len(rows) != samples:
+            return None
+        with torch.no_grad():
+            if not torch.equal(rows, torch.arange(samples, device=rows.device)):
+                return None
+    elif graph.saved(pick, "dim") not in (1, 2**64 - 1):
+        return None
+    if not is_plain(index) or index.dtype != torch.int64 or index.numel() != samples:
+        return None
+    return index.detach().reshape(samples)
 
 
 def _node(root: Any, output: Output | None) -> Any:

@@ -11,8 +11,10 @@ from torch import nn
 from torch.utils.hooks import unserializable_hook
 
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import channels
+from unstuck.observe.probes.activations import FUNCTIONAL, computed_by, functional
 from unstuck.observe.probes.channels import Channels
 from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
 from unstuck.observe.tensors import (
@@ -23,6 +25,7 @@ from unstuck.observe.tensors import (
     pieces,
     share,
     spread,
+    tensors_in,
     transfer,
 )
 from unstuck.record.schedule import LIMITS
@@ -43,6 +46,7 @@ from unstuck.schema.signals import (
 ELEMENT_LIMIT = 1_000_000  # elements of an output that are looked at
 FEATURE_LIMIT = 256  # features of the input that are looked at,
 INPUT_LIMIT = 2_000_000  # and elements of it whose mean and standard deviation are taken
+FIRST_NUMBERS = 4_096  # of a module of the program's own, by which it is recognised
 FIRST_LOOKS = 5  # sampled steps at which the input is always looked at
 MOST_CALLS = 1_000  # of a layer in a step that are looked at
 MOST_PLACES = 5_000  # whose last batches are remembered
@@ -84,6 +88,7 @@ class LayerProbe(Probe):
         self._alive: dict[str, torch.Tensor] = {}
         self._recent: dict[str, deque[torch.Tensor]] = {}
         self._saturated: dict[str, list[torch.Tensor]] = {}
+        self._computes: ByIdentity[nn.Module, tuple[type]] = ByIdentity()  # own activations
         self._by_module: dict[int, str] = {}  # activations seen as modules, by creation number
         self._places: dict[int, str] = {}
         self._batch: int | None = None
@@ -125,8 +130,10 @@ class LayerProbe(Probe):
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
-            if kind is LayerRole.ACTIVATION:
-                self._activation(module, tensor, name)
+            made_as = type(module) if kind is LayerRole.ACTIVATION else self._alike(
+                module, kind, args, tensor)
+            if made_as is not None:
+                self._activation(module, made_as, tensor, name)
         if own:
             self._hook(tensor, name)
             self._fed_by, self._fed_role = name, kind
@@ -180,7 +187,29 @@ class LayerProbe(Probe):
         # A program that saves the tensor gets no warning for a hook that is marked so.
         tensor.register_hook(unserializable_hook(self._guard.guarded(note)))
 
-    def _activation(self, module: nn.Module, tensor: torch.Tensor, name: str) -> None:
+    def _alike(
+        self, module: nn.Module, kind: LayerRole, args: Any, output: torch.Tensor
+    ) -> type | None:
+        """Which activation of torch a module of the program's own computes, by its numbers."""
+        given = args[0] if args else None
+        if kind is not LayerRole.OTHER or next(
+            nn.Module.parameters(module), None
+        ) is not None or not is_plain(given) or given.shape != output.shape or (
+            not (given.is_cpu and output.is_cpu) or given is output
+        ):
+            return None
+        before = self._computes.get(module)
+        if before is None:
+            found = computed_by(spread(given.detach(), FIRST_NUMBERS),
+                                spread(output.detach(), FIRST_NUMBERS))
+            if found is None:
+                return None
+            before = self._computes[module] = (found,)
+        return before[0]
+
+    def _activation(
+        self, module: nn.Module, kind: type, tensor: torch.Tensor, name: str
+    ) -> None:
         place = self._places.get(id(module))
         if place is None:
             place = self._places[id(module)] = name
@@ -191,10 +220,10 @@ class LayerProbe(Probe):
         if tensor.grad_fn is not None:
             self._by_module[graph.sequence(tensor.grad_fn)] = name
         values = tensor.detach()
-        if isinstance(module, _RECTIFIERS):
+        if issubclass(kind, _RECTIFIERS):
             self._rectifier(place, values, self._fed_role)
-        elif isinstance(module, nn.Sigmoid | nn.Tanh):
-            self._saturation(place, values, 0.0 if isinstance(module, nn.Sigmoid) else -1.0)
+        elif issubclass(kind, nn.Sigmoid | nn.Tanh):
+            self._saturation(place, values, 0.0 if issubclass(kind, nn.Sigmoid) else -1.0)
 
     def _rectifier(self, place: str, values: torch.Tensor, fed: LayerRole) -> None:
         if values.ndim < 2:
@@ -220,7 +249,7 @@ class LayerProbe(Probe):
         """Looks at the batch and at what the model makes of it."""
         if self._input_due and self._identical is None and self._constant.share() == 1.0:
             self._identical = identical_rows(output)
-        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
+        first = next(iter(tensors_in(*args, *kwargs.values())), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
 
@@ -235,22 +264,18 @@ class LayerProbe(Probe):
         """Finds activations that are functions, not modules, in the graph of a loss."""
         with torch.no_grad():
             for node in nodes:
-                name = node.name()
-                if name not in _FUNCTIONAL or graph.sequence(node) in self._by_module:
+                if node.name() not in FUNCTIONAL or graph.sequence(node) in self._by_module:
                     continue
-                values = graph.saved(node, "result")
-                if not is_plain(values):
+                found, nearest = functional(node), self._names.nearest(node, NEAR)
+                if found is None or nearest is None:
                     continue
-                nearest = self._names.nearest(node, NEAR)
-                if nearest is None:
-                    continue
-                layer, parameter = nearest
-                place = f"{layer} > {_FUNCTIONAL[name]}"
-                if name == "ReluBackward0":
+                (kind, values), (layer, parameter) = found, nearest
+                place = f"{layer} > {kind}"
+                if kind in ("sigmoid", "tanh"):
+                    self._saturation(place, values, 0.0 if kind == "sigmoid" else -1.0)
+                else:
                     self._rectifier(place, values, LayerRole.CONVOLUTION if parameter.ndim > 2
                                     else LayerRole.OTHER)
-                else:
-                    self._saturation(place, values, 0.0 if name == "SigmoidBackward0" else -1.0)
 
     # End of the step ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
@@ -331,9 +356,6 @@ def _is_full(found: Mapping[str, Sequence[Any]], name: str) -> bool:
 def _add(found: dict[str, list[Any]], name: str, value: Any) -> None:
     """Adds a value in one go: another thread may write down or forget all of them meanwhile."""
     found[name] = [*found.get(name, ()), value]
-
-
-_FUNCTIONAL = {"ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 
 def _columns(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:

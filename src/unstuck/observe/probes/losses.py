@@ -20,13 +20,14 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
+from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Batch, Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.record.thinning import Rows
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals import (
@@ -85,6 +86,7 @@ class LossProbe(Probe):
         super().__init__(context)
         self._samples = context.probe(SampleProbe)
         self._finite = context.probe(FiniteProbe)
+        self._parameters = context.probe(ParameterProbe)
         self._lifetimes = Lifetimes(self._writer, self._sites)
         self.targets = Targets(
             self._writer, self._sites, self._finite, context.probe(LayerProbe))
@@ -105,9 +107,9 @@ class LossProbe(Probe):
 
         A function that computes the loss may hold the only reference to it.
         """
-        tensor = output[0] if isinstance(output, tuple | list) and output else output
+        tensor = next(iter(tensors_in(output)), None)
         self._output = None
-        if is_plain(tensor) and tensor.grad_fn is not None:
+        if tensor is not None and tensor.grad_fn is not None:
             self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
             site = self._sites.here()
             if site not in self._outputs:
@@ -150,8 +152,7 @@ class LossProbe(Probe):
             known.constant.per_term(1.0, args))
 
     def _looks(self, known: Known, step: int) -> bool:
-        """Whether a call at a sampled step is looked at: a step may hold very many, or never end.
-        """
+        """Whether a call is looked at: a sampled step may hold very many, or never end."""
         count = known.looks[1] + 1 if known.looks[0] == step else 1
         known.looks = step, count
         return count <= MOST_LOOKS
@@ -198,19 +199,22 @@ class LossProbe(Probe):
         value = value_of(loss)
         if self._scaled:
             value = self._scaled.pop(graph.sequence(root), value)
+        if (climbs := self._parameters.climbs()) and root.name() == "NegBackward0":
+            value = -value  # maximised: what falls is the loss behind the sign
         if self._pending:
-            found, plain = graph.find(root, set(self._pending))
+            found, way = graph.find(root, set(self._pending))
             for number in sorted(found):
                 self._write(self._pending[number].known, step)
                 self._samples.trained(self._pending[number].batch)
             if len(found) == 1:
                 pending = self._pending[next(iter(found))]
-                if plain:
+                if way.plain:
                     known = pending.known
                     if not is_many(pending.value):
-                        if sampled:
-                            self._write_factor(known, value, pending.value, step)
-                        value = pending.value
+                        own = -pending.value if way.negated and not climbs else pending.value
+                        if sampled and not way.shifted:
+                            self._write_factor(known, value, own, step)
+                        value = own
             self._forget(found)
             if self._passes:
                 self._end_pass(step)
@@ -220,13 +224,13 @@ class LossProbe(Probe):
             known = self._hand_written(root, sampled, step)
         self._output = None  # nothing of the program's is kept beyond its backward
         if sampled:
-            self._ascents.note(root, known.name if known else COMBINED, step)
+            self._ascents.note(root, climbs, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
     def _plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
         """Does it all if this very loss and nothing else waits for it; else False."""
         root = loss.grad_fn
-        if root is None or len(self._pending) != 1:
+        if root is None or len(self._pending) != 1 or (sampled and self._parameters.climbs()):
             return False
         direct = self._pending.get(root._sequence_nr())
         if direct is None or not direct.known.written:
@@ -283,7 +287,7 @@ class LossProbe(Probe):
             pending = self._pending.pop(number)
             self._write(pending.known, step)
             self._samples.trained(pending.batch)
-            self._emit(pending.value, pending.known, None, step, False)
+            self._emit(pending.value, pending.known, None, step, moment.sampled)
             self._forget(set())
 
     def _emit(

@@ -11,7 +11,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.source.sites import local_variables
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import tensors_in
 from unstuck.schema.facts.models import Model
 
 
@@ -50,7 +50,7 @@ class ModelProbe(Probe):
         if flags in self._described:
             return
         self._described.add(flags)
-        first = next((v for v in (*args, *kwargs.values()) if is_plain(v)), None)
+        first = next(iter(tensors_in(*args, *kwargs.values())), None)
         self._writer.fact(self._names.model_fact(
             model, name, call_location=self._sites.location(self._sites.here()),
             compiled=self._moment.compiled, first_layer=self._layers.first_layer,

@@ -55,6 +55,7 @@ class _Known:
         self.site = site
         self.again = False  # it goes on under the name of an earlier one
         self.written: tuple[int, ...] | None = None
+        self.nameless = False  # described before its parameters had names
         self.rates: list[float | None] = []
         # Parameters with a nonzero gradient after its step; weakly, so that a model can go.
         self.carried: list[weakref.ref[torch.Tensor]] | None = None
@@ -119,6 +120,16 @@ class ParameterProbe(Probe):
         """The name that the record gives an optimizer."""
         return self._know(optimizer, None).name
 
+    def climbs(self) -> bool:
+        """Whether every optimizer moves the weights up the loss, as with `maximize=True`."""
+        found = False
+        for optimizer, _ in self._optimizers.items():
+            for group in optimizer.param_groups:
+                if not group.get("maximize"):
+                    return False
+                found = True
+        return found
+
     def describe(self, optimizer: Optimizer, step: int) -> None:
         """Writes the facts of an optimizer that has not stepped yet."""
         self._describe(optimizer, self._know(optimizer, None), step)
@@ -129,9 +140,12 @@ class ParameterProbe(Probe):
         ids = tuple(map(id, parameters))
         for parameter in parameters:
             self._held[parameter] = True
-        if ids == known.written:
+        if ids == known.written and not known.nameless:
             return
-        known.written = ids
+        names = tuple(self._names.parameter(p) or "?" for p in parameters)
+        if ids == known.written and "?" in names:
+            return
+        known.written, known.nameless = ids, "?" in names
         if known.again:
             return
         group = optimizer.param_groups[0]
@@ -139,8 +153,7 @@ class ParameterProbe(Probe):
         self._writer.fact(optimizers.Optimizer(
             known.name, type(optimizer).__name__, self._sites.location(known.site),
             _number(group.get("lr")), _number(momentum), _number(group.get("weight_decay")),
-            tuple(self._names.parameter(p) or "?" for p in parameters),
-            options_of(optimizer), groups_of(optimizer),
+            names, options_of(optimizer), groups_of(optimizer),
         ), step)
 
     def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:
@@ -213,6 +226,8 @@ class ParameterProbe(Probe):
                 self._write_held(step)
         if optimizer is not None and (sampled or self._follows):
             known = self._know(optimizer, None)
+            if sampled and known.nameless:  # a closure has called the model within the step
+                self._describe(optimizer, known, step)
             self._write_carried(known, step)
             known.carried = self._nonzero(optimizer) if sampled else None
             known.backwards = 0

@@ -14,7 +14,7 @@ from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import first_columns, is_plain, observable
+from unstuck.observe.tensors import first_columns, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 
@@ -92,7 +92,7 @@ class SampleProbe(Probe):
         ):
             self._reservoir.passed_by()
             return
-        given = [v for v in (*args, *kwargs.values()) if is_plain(v)]
+        given = tensors_in(*args, *kwargs.values())
         if not given:
             return
         first = given[0]

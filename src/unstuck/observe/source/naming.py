@@ -52,7 +52,18 @@ def role(module: nn.Module) -> LayerRole:
         return LayerRole.ACTIVATION
     if next(module.children(), None) is not None:
         return LayerRole.CONTAINER
-    return LayerRole.OTHER
+    return LayerRole.LINEAR if _multiplies(module) else LayerRole.OTHER
+
+
+def _multiplies(module: nn.Module) -> bool:
+    """Whether a layer of the program's own holds one matrix, and at most a bias as wide as it.
+
+    Anything else is not known by its parameters alone, such as a scale or a table of vectors.
+    """
+    if type(module).__module__.startswith("torch."):
+        return False
+    shapes = sorted((_shape(p) for p in nn.Module.parameters(module, recurse=False)), key=len)
+    return [len(shape) for shape in shapes] == [1, 2] and shapes[0][0] in shapes[1]
 
 
 def dropped(module: nn.Module, kind: LayerRole) -> float | None:

@@ -1,0 +1,50 @@
+"""Which activation of torch something computes, judged by numbers rather than by names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.observe import graph
+
+CLOSE = 1e-5  # as far apart as two ways of computing the same in single precision may be
+FEWEST = 8  # numbers by which one is recognised
+
+# Operations of torch that may stand for an activation, with the name that a place gets by them.
+FUNCTIONAL = {
+    "ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh",
+    "ClampBackward1": "clamp", "ClampMinBackward0": "clamp_min",
+}
+_KINDS: tuple[tuple[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]], ...] = (
+    (nn.ReLU, torch.relu), (nn.Sigmoid, torch.sigmoid), (nn.Tanh, torch.tanh),
+)
+
+
+def computed_by(given: torch.Tensor, made: torch.Tensor) -> type[nn.Module] | None:
+    """The activation that makes one tensor from another; None where that is open.
+
+    Numbers that are hardly changed decide nothing: small ones look alike to tanh and to a copy.
+    """
+    if given.numel() < FEWEST or not given.is_floating_point() or made.dtype != given.dtype or (
+        torch.allclose(given, made, rtol=CLOSE, atol=CLOSE)
+    ):
+        return None
+    return next((kind for kind, function in _KINDS
+                 if torch.allclose(function(given), made, rtol=CLOSE, atol=CLOSE)), None)
+
+
+def functional(node: Any) -> tuple[str, torch.Tensor] | None:
+    """The activation that an operation of a graph is, and values whose sign is its output's."""
+    kind = FUNCTIONAL.get(node.name())
+    if kind is None:
+        return None
+    if not kind.startswith("clamp"):
+        values = graph.saved(node, "result")
+    elif graph.saved(node, "min") == 0 and graph.saved(node, "max") is None:
+        kind, values = "clamp", graph.saved(node, "self")
+    else:
+        return None
+    return (kind, values) if isinstance(values, torch.Tensor) else None

@@ -1,0 +1,166 @@
+"""What is measured is what happens to the numbers, in whatever form a program writes it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.observe.sources import record_of
+from unstuck.record.reader import Record
+from unstuck.schema.facts.losses import Ascent, Loss
+from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.signals import (
+    CONSTANT_LOSS,
+    SATURATED_SHARE,
+    SILENT_SHARE,
+    TRAIN_LOSS,
+)
+
+PROGRAM = '''
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(64, 5)
+y = (x[:, 0] > 0).long() + (x[:, 1] > 1).long()
+
+class Clamp(nn.Module):
+    def forward(self, x):
+        return x.clamp(min=0)
+
+class Squash(nn.Module):
+    def forward(self, x):
+        return 2 / (1 + torch.exp(-2 * x)) - 1
+
+class Dense(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(inputs, outputs) / inputs**0.5)
+        self.b = nn.Parameter(torch.zeros(outputs))
+    def forward(self, x):
+        return x @ self.w + self.b
+
+class Named(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+    def forward(self, batch):
+        return {"logits": self.inner(batch["x"])}
+
+model = nn.Sequential(nn.Linear(5, 8), ACTIVATION, nn.Linear(8, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1OPTIONS)
+for _ in range(12):
+    optimizer.zero_grad()
+    STEP
+    optimizer.step()
+'''
+USUAL = "F.cross_entropy(model(x), y).backward()"
+ENTROPY = "cross_entropy"
+
+
+def recorded(
+    folder: Path, step: str = USUAL, activation: str = "nn.ReLU()", options: str = "",
+) -> Record:
+    source = PROGRAM.replace("STEP", step.replace("\n", "\n    "))
+    source = source.replace("ACTIVATION", activation).replace("OPTIONS", options)
+    return record_of(source, folder)
+
+
+def constant(record: Record) -> float:
+    (series,) = record.series(CONSTANT_LOSS).values() if isinstance(
+        record.series(CONSTANT_LOSS), dict) else (record.series(CONSTANT_LOSS),)
+    return float(series.values[-1])
+
+
+@pytest.mark.parametrize("step", [
+    USUAL,
+    "sum([F.cross_entropy(model(x), y)]).backward()",
+    "(-F.log_softmax(model(x), dim=1).gather(1, y[:, None]).mean()).backward()",
+    "(-model(x).log_softmax(-1)[torch.arange(64), y].mean()).backward()",
+    ("weights = list(model.parameters())\n"
+    "for w, g in zip(weights, torch.autograd.grad(F.cross_entropy(model(x), y), weights)):\n"
+    "    w.grad = g"),
+])
+def test_what_a_constant_costs_is_known_of_a_loss_in_any_form(step: str, tmp_path: Path) -> None:
+    record = recorded(tmp_path, step)
+    losses = record.series(TRAIN_LOSS).values
+    assert losses[0] == pytest.approx(1.0, abs=0.35)
+    assert losses[-1] < losses[0]
+    assert 0.5 < constant(record) < math.log(3)
+    assert record.facts(Loss)[0].function == ENTROPY
+
+
+def test_an_optimizer_stepped_with_a_closure_is_described(tmp_path: Path) -> None:
+    record = recorded(
+        tmp_path, "def closure():\n    optimizer.zero_grad()\n"
+        "    loss = F.cross_entropy(model(x), y)\n    loss.backward()\n    return loss\n"
+        "optimizer.step(closure)")
+    assert record.facts(Optimizer)[-1].parameters == ("0.weight", "0.bias", "2.weight", "2.bias")
+
+
+def test_a_loss_behind_a_constant_is_that_loss(tmp_path: Path) -> None:
+    plain = recorded(tmp_path / "plain")
+    summed = recorded(tmp_path / "summed", "sum([F.cross_entropy(model(x), y)]).backward()")
+    assert list(plain.tracks) == list(summed.tracks)
+    assert np.array_equal(plain.series(TRAIN_LOSS).values, summed.series(TRAIN_LOSS).values)
+
+
+def test_maximising_the_negated_loss_is_minimising_it(tmp_path: Path) -> None:
+    negated = recorded(
+        tmp_path / "negated", "(-F.cross_entropy(model(x), y)).backward()",
+        options=", maximize=True")
+    plain = recorded(tmp_path / "plain")
+    assert not negated.facts(Ascent)
+    assert np.array_equal(plain.series(TRAIN_LOSS).values, negated.series(TRAIN_LOSS).values)
+
+
+def test_maximising_a_loss_drives_its_error_up(tmp_path: Path) -> None:
+    assert recorded(tmp_path, options=", maximize=True").facts(Ascent)
+
+
+def test_a_negated_loss_that_is_minimised_keeps_its_sign(tmp_path: Path) -> None:
+    record = recorded(tmp_path, "(-F.cross_entropy(model(x), y)).backward()")
+    assert record.facts(Ascent)
+    losses = record.series(TRAIN_LOSS).values
+    assert losses[0] < 0
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("activation", ["nn.ReLU()", "Clamp()"])
+def test_units_that_are_off_are_seen_whatever_switches_them_off(
+    activation: str, tmp_path: Path
+) -> None:
+    record = recorded(tmp_path, "model[0].bias.data[:4] = -50.0\n" + USUAL, activation)
+    (series,) = record.series(SILENT_SHARE).values()
+    assert series.values[-1] == 0.5
+
+
+def test_a_clamp_at_zero_is_a_rectifier(tmp_path: Path) -> None:
+    record = recorded(
+        tmp_path, "model[0].bias.data[:] = -50.0\n"
+        "F.cross_entropy(model[2](model[0](x).clamp(min=0)), y).backward()")
+    assert record.series(SILENT_SHARE)["0 > clamp"].values[-1] == 1.0
+
+
+@pytest.mark.parametrize("activation", ["nn.Tanh()", "Squash()"])
+def test_saturation_is_seen_whatever_squashes(activation: str, tmp_path: Path) -> None:
+    record = recorded(tmp_path, "model[0].bias.data[:4] = 50.0\n" + USUAL, activation)
+    assert record.series(SATURATED_SHARE)["1"].values[-1] > 0.45
+
+
+def test_a_matrix_with_a_bias_is_a_linear_layer(tmp_path: Path) -> None:
+    record = recorded(tmp_path, activation="nn.Sequential(Dense(8, 8), nn.ReLU())")
+    assert record.layers()["1.0"].role is LayerRole.LINEAR
+
+
+def test_what_a_dictionary_holds_is_the_model_s_output_and_input(tmp_path: Path) -> None:
+    record = recorded(
+        tmp_path, 'wrapped = Named(model)\nout = wrapped({"x": x})["logits"]\n'
+        "(-out.log_softmax(1)[torch.arange(64), y].mean()).backward()")
+    assert record.facts(Loss)[0].function == ENTROPY
+    assert 0.5 < constant(record) < math.log(3)
