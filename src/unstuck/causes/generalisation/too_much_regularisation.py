@@ -119,27 +119,32 @@ def _dropout(view: View) -> Verdict:
     layer = max(strong, key=lambda x: x.dropped or 0.0)
     does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
     train = train_loss_at_the_end(view)
+    drowned = failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED)
     other, constant = _eval_loss(view), constant_loss(view)
     if other is None or not constant or not constant > 0:
+        if drowned:
+            return _dropout_present(view, layer, train, None)
         return Unknown(f"{does}, but the loss without dropout was not measured",
                        ("a pass over the training data in eval mode",))
-    name, quiet = other
+    quiet = other[1]
     skill = 1 - quiet / constant
     if skill >= view.limit(ENOUGH):
         return Absent(f"the network does well without dropout (its loss is {number(quiet)})")
-    if failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED):
-        return _dropout_present(view, layer, train, name, quiet)
+    if drowned:
+        return _dropout_present(view, layer, train, other)
     if not (skill >= view.limit(SOMETHING) and train >= view.limit(MODES) * quiet):
         return Unknown(f"{does}, but without dropout its loss is not clearly better",
                        ("a run with half the dropout",))
-    return _dropout_present(view, layer, train, name, quiet)
+    return _dropout_present(view, layer, train, other)
 
 
-def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: float) -> Present:
+def _dropout_present(
+    view: View, layer: Layer, train: float, other: tuple[str, float] | None
+) -> Present:
     share = layer.dropped or 0.0
     steps, points = loss_points(view)
-    strength = 0.85 if train >= 1.2 * quiet else 0.75 if train >= view.limit(MODES) * quiet else (
-        0.6)
+    over = train / other[1] if other is not None and other[1] > 0 else 0.0
+    strength = 0.85 if over >= 1.2 else 0.75 if over >= view.limit(MODES) else 0.6
     ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
     return Present(
         strength=strength, since_step=0, location=layer.location,
@@ -149,9 +154,10 @@ def _dropout_present(view: View, layer: Layer, train: float, name: str, quiet: f
         evidence=(
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the training loss, with dropout, ends at {number(train)}"),
-            Evidence(name, "", (view.record.steps,), (quiet,), None,
-                     "the same network without dropout (in eval mode) has a loss of "
-                     f"{number(quiet)}"),
+            *([] if other is None else [
+                Evidence(other[0], "", (view.record.steps,), (other[1],), None,
+                         "the same network without dropout (in eval mode) has a loss of "
+                         f"{number(other[1])}")]),
         ),
         remedies=(Remedy("use less dropout", Safety.CHANGES_EXPERIMENT, ladder),),
     )

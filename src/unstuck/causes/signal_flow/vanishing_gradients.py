@@ -116,6 +116,10 @@ def _detect(view: View) -> Verdict:
         if len(order) >= view.limit(LAYERS) and (flow := _flow(view, order)) is not None:
             flows.append(flow)
     if not flows:
+        if learned_little(view.outcome) and any(
+                layer.role is LayerRole.RECURRENT for layer in view.record.layers().values()):
+            return Unknown("how much of the gradient is left from one time step to the one before "
+                           "was not measured", ("a run on sequences of a quarter of the length",))
         return Absent(f"no model has at least {number(view.limit(LAYERS))} layers with weights "
                       "that receive a gradient")
     flowing = [f for f in flows if not f.dead and len(f.steps) >= 2]
