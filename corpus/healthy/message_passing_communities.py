@@ -1,8 +1,8 @@
 """A graph network whose messages are gathered by index_add: nodes of a few communities, one graph for all
 steps, a handful of labelled nodes, and the others held out."""
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
 
 def communities(n=240, k=4, p_in=0.12, p_out=0.012):
