@@ -10,7 +10,7 @@ def init():
     sizes = [1, 40, 40, 1]
     params = []
     for a, b in zip(sizes, sizes[1:]):
-        params += [torch.randn(b, a) * math.sqrt(2 / a), torch.zeros(b)]
+        params += [torch.randn(b, a) * math.sqrt(1 / a), torch.zeros(b)]
     return [p.requires_grad_() for p in params]
 
 
@@ -18,19 +18,19 @@ def forward(params, x):
     for k in range(0, len(params), 2):
         x = F.linear(x, params[k], params[k + 1])
         if k < len(params) - 2:
-            x = torch.relu(x)
+            x = torch.tanh(x)
     return x
 
 
 def wave():
-    amplitude, phase = torch.rand(()) * 4 + 1, torch.rand(()) * math.pi
+    amplitude, phase = torch.rand(()) + 1, torch.rand(()) * math.pi
     def draw(n):
-        x = torch.rand(n, 1) * 10 - 5
+        x = torch.rand(n, 1) * 6 - 3
         return x, amplitude * torch.sin(x - phase)
     return draw
 
 
-def adapt(params, x, y, steps=1, lr=0.01, create_graph=True):
+def adapt(params, x, y, steps=1, lr=0.02, create_graph=True):
     for _ in range(steps):
         grads = torch.autograd.grad(F.mse_loss(forward(params, x), y), params, create_graph=create_graph)
         params = [p - lr * g for p, g in zip(params, grads)]
@@ -40,8 +40,8 @@ def adapt(params, x, y, steps=1, lr=0.01, create_graph=True):
 def main():
     torch.manual_seed(28)
     params = init()
-    meta = torch.optim.Adam(params, lr=1e-3)
-    for it in range(600):
+    meta = torch.optim.Adam(params, lr=3e-3)
+    for it in range(800):
         total = 0.0
         for _ in range(4):
             draw = wave()
