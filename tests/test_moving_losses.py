@@ -16,7 +16,7 @@ from unstuck.curves.outcome import judge
 from unstuck.judge.engine import diagnose
 from unstuck.schema.facts.losses import Loss, Moving, Yardstick
 from unstuck.schema.facts.models import Restored
-from unstuck.schema.findings import OutcomeKind, Unknown
+from unstuck.schema.findings import Absent, OutcomeKind, Unknown
 
 TWO = """
 import torch
@@ -130,7 +130,7 @@ def test_going_back_to_earlier_weights_is_seen(
 
 
 # Outcome, forecast and sentence ------------------------------------------------------------------
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(30, 400), start=st.floats(0.05, 10),
        end=st.floats(0.0, 10), noise=st.floats(0.0, 0.3), speed=st.floats(0.5, 30),
        constant=st.one_of(st.none(), st.floats(0.1, 5)))
@@ -156,3 +156,42 @@ def test_an_outcome_contradicts_neither_its_curve_nor_its_forecast(
         assert not isinstance(ahead, Forecast) or not ahead.low > level + error, says
     if kind is OutcomeKind.BROKEN:
         assert level > float(np.min(curve)), says
+
+
+# What was not looked at --------------------------------------------------------------------------
+CLOSURE = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+opt = torch.optim.LBFGS(net.parameters(), lr=1.0)
+x = torch.linspace(-1, 1, 32).unsqueeze(1)
+
+def closure():
+    opt.zero_grad()
+    loss = F.mse_loss(net(x), x.sin())
+    loss.backward()
+    return loss
+
+for step in range(12):
+    opt.step(closure)
+"""
+PLAIN = """
+torch.manual_seed(0)
+w = torch.zeros(4, 1, requires_grad=True)
+x = torch.randn(64, 4)
+for step in range(60):
+    loss = F.mse_loss(x @ w, x[:, :1] * x[:, 1:2])
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.01 * w.grad
+        w.grad = None
+"""
+
+
+def test_a_closure_that_is_evaluated_anew_adds_no_losses_up(tmp_path: Path) -> None:
+    told = diagnose(record_of(CLOSURE, tmp_path))
+    assert isinstance(dict(told.verdicts)["accumulation-not-averaged"], Absent)
+
+
+def test_a_network_without_modules_is_not_known_to_be_deep_enough(tmp_path: Path) -> None:
+    told = diagnose(record_of(PLAIN, tmp_path))
+    assert isinstance(dict(told.verdicts)["too-shallow"], Unknown)
