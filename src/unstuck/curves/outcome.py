@@ -294,7 +294,7 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         return curve.outcome(
             OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
             f"The loss {'fell from' if seen else 'began at'} {number(curve.start)} and has been "
-            f"stuck at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
+            f"at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
             flat_since)
     return curve.outcome(
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
