@@ -4,7 +4,8 @@
   `well()`. `pair.py` is the first of them, and the one that the page of the cause shows; the others
   come by the fault in another way.
 - `combined/`: programs with two or three causes of different families, in `main()`.
-- `healthy/`: programs that learn, or fail at what is no fault, in `main()`.
+- `healthy/`: programs that learn, or fail at what is no fault, in `main()`; those in `long` take
+  longer, and only `make test-all` runs them.
 - `generated/`: writes programs, healthy and with faults. It knows no detector.
 - `forms/`: rewrites programs so that they compute the same in another way.
 
@@ -26,6 +27,7 @@ OTHER_WAYS = tuple(sorted(set(ROOT.glob("faulty/*/*.py")) - set(PAIRS)))
 FAULTY = tuple(sorted((*PAIRS, *OTHER_WAYS)))
 COMBINED = tuple(sorted(ROOT.glob("combined/*.py")))
 HEALTHY = tuple(sorted(ROOT.glob("healthy/*.py")))
+LONG = tuple(sorted(ROOT.glob("healthy/long/*.py")))
 
 
 @dataclass(frozen=True, slots=True)

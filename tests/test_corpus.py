@@ -18,6 +18,7 @@ from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
 
 PROGRAMS = tuple(corpus.programs())
+LONG = tuple(Program(file, "main", {}) for file in corpus.LONG)
 
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
@@ -45,7 +46,8 @@ def said(findings: tuple[Finding, ...]) -> list[str]:
     pytest.param(program, id=str(program), marks=[
         pytest.mark.xfail(strict=True, reason=NOT_YET[program.file.stem])
     ] if program.file.stem in NOT_YET else [])
-    for program in PROGRAMS])
+    for program in PROGRAMS] + [pytest.param(program, id=str(program), marks=pytest.mark.slow)
+                                for program in LONG])
 def test_the_diagnosis_is_the_truth(program: Program) -> None:
     diagnosis = diagnosed(program.file, program.function)
     findings, counted = diagnosis.findings, diagnosis.counted()
@@ -93,7 +95,8 @@ def test_every_cause_has_a_pair() -> None:
     assert own >= {corpus.cause_of(file) for file in corpus.FAULTY}
 
 
-@pytest.mark.parametrize("file", [*corpus.FAULTY, *corpus.COMBINED, *corpus.HEALTHY],
+@pytest.mark.parametrize("file", [*corpus.FAULTY, *corpus.COMBINED, *corpus.HEALTHY,
+                                  *corpus.LONG],
                          ids=corpus.name_of)
 def test_a_program_is_where_its_truth_belongs(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ from unstuck.curves.loss_curve import (
     reduce,
     slack_of,
 )
+from unstuck.curves.moving import not_told
 from unstuck.curves.statistics import end_median, ending, point_noise, ratio, tidy, trend
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
@@ -34,6 +35,7 @@ NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a
 SKILLED = 0.9  # skill from which a flat curve has converged
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 DIVERGED = 3.0  # times the start and the constant
+RUN_AWAY = 0.9  # confidence from which a loss that is no measure of learning has still diverged
 
 
 @np.errstate(all="ignore")
@@ -45,10 +47,14 @@ def judge(record: Record) -> Outcome:
     held = read(record, HELD_OUT_LOSS)
     finite = tidy(raw)
     curve = reduce(record, finite) if len(finite) else None
-    found = _non_finite(raw, curve) or (_runaway(curve) if curve else None)
+    found = _non_finite(raw, curve)
     if found:
         return found
     assert curve is not None  # without a finite value the run has diverged
+    found = _runaway(curve)
+    moving = not_told(record, curve)
+    if found and (moving is None or found.confidence >= RUN_AWAY):
+        return found
     if record.end.kind is EndKind.EXCEPTION:
         return curve.outcome(
             OutcomeKind.CRASHED, 0.99,
@@ -63,6 +69,8 @@ def judge(record: Record) -> Outcome:
             f"A trend needs at least {count(fewest, curve.unit)}, but this run had only {curve.n}.",
             more=fewest - curve.n,
         )
+    if moving is not None:
+        return moving
     held = tidy(held) if held is not None else None
     return _rising(curve, held) or _overfitting(curve, held) or _by_level(curve, held)
 
@@ -286,7 +294,7 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
         return curve.outcome(
             OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
             f"The loss {'fell from' if seen else 'began at'} {number(curve.start)} and has been "
-            f"stuck at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
+            f"at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
             flat_since)
     return curve.outcome(
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),

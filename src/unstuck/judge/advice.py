@@ -26,6 +26,8 @@ class Advice:
 
 _WATCH = ("run the program under `unstuck run`: it looks at gradients, weights and data and names "
           "the cause and the line")
+_METRIC = ("judge the run by a metric of its task, such as the return of a policy or the quality "
+           "of generated samples")
 _SAME_MODE = ("compute both losses in eval mode: dropout raises the train loss alone, and so does "
               "a mean over an epoch in which the weights improved")
 _ONE_BATCH = ("check whether the network can memorise one small batch: if it cannot, look for the "
@@ -104,6 +106,10 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
         case OutcomeKind.TOO_SHORT:
             return Advice(
                 "The curve is too short to judge.", ("train longer, or log more often",))
+        case OutcomeKind.NOT_TOLD:
+            return Advice(
+                "The loss does not measure what is learned.",
+                (_METRIC,))
         case _:
             return Advice("There is no training in this log.", (_WATCH,))
 

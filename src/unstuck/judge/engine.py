@@ -39,7 +39,7 @@ from unstuck.schema.signals import HELD_OUT_LOSS
 from unstuck.schema.version import VERSION
 from unstuck.words import count, joined, lowered
 
-ENDED_EARLY = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
+NO_TREND = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING, OutcomeKind.NOT_TOLD)
 
 
 @np.errstate(all="ignore")  # the numbers of a run that went wrong; settings may be the program's
@@ -106,7 +106,7 @@ def _diagnosed(
     findings = weigh(
         present, outcome, record.end.kind is EndKind.EXCEPTION,
         [c for c, v in verdicts if isinstance(v, Unknown)
-         and not (c.needs_trend and outcome.kind in ENDED_EARLY)],
+         and not (c.needs_trend and outcome.kind in NO_TREND)],
         record.looks)
     findings = with_suspect(findings, {c.slug: c.harm for c in catalogue}, outcome)
     findings, ignored, trouble = split(findings, silenced, slug_of)
@@ -141,7 +141,10 @@ def verdict_of(
         required = joined(dict.fromkeys(s.requires for s in missing))
         return Unknown(unwatched(record) or f"the check needs {required}",
                        tuple(s.name for s in missing)), []
-    if cause.needs_trend and outcome.kind in ENDED_EARLY:
+    if cause.needs_trend and outcome.kind in NO_TREND:
+        if outcome.kind is OutcomeKind.NOT_TOLD:
+            return Unknown("the loss of this run does not measure what is learned",
+                           ("a loss that does",)), []
         why = outcome.says.partition(". ")[0].rstrip(".")
         return Unknown(lowered(why), (_longer(record, outcome),)), []
     try:

@@ -42,6 +42,12 @@ class Events:
     def evaluation_mode(self, module: nn.Module) -> None:
         """The program is about to put a module into evaluation mode."""
 
+    def before_loading(self, module: nn.Module) -> None:
+        """The program is about to load a state dict into a module."""
+
+    def weights_loaded(self, module: nn.Module) -> None:
+        """The program has loaded a state dict into a module."""
+
     def training_mode(self, module: nn.Module) -> None:
         """The program is about to put a module into train mode; if sampled, and the first times."""
 

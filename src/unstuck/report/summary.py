@@ -18,7 +18,7 @@ from unstuck.schema.signals import BY_NAME
 from unstuck.words import count, joined, lowered, percent
 
 WELL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED)
-_UNJUDGED = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING)
+_UNJUDGED = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING, OutcomeKind.NOT_TOLD)
 _MOST_REASONS = 2
 _MOST_NEEDS = 3
 _MOST_SIGNALS = 8
@@ -29,6 +29,7 @@ IN_WORDS = {
     OutcomeKind.OVERFITTING: "The network is overfitting",
     OutcomeKind.DATA_PROBLEM: "The held-out loss improves but the train loss does not",
     OutcomeKind.PLATEAU: "The network has stopped learning",
+    OutcomeKind.NOT_TOLD: "The loss does not show whether the network learns",
     OutcomeKind.BROKEN: "The training is getting worse",
     OutcomeKind.NOT_LEARNING: "The network is not learning",
     OutcomeKind.DIVERGED: "The training diverged",

@@ -40,6 +40,7 @@ class OutcomeKind(StrEnum):
     OVERFITTING = "overfitting"
     DATA_PROBLEM = "data-problem"
     PLATEAU = "plateau"
+    NOT_TOLD = "not-told-by-loss"
     BROKEN = "broken"
     NOT_LEARNING = "not-learning"
     DIVERGED = "diverged"

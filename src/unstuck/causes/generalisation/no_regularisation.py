@@ -11,7 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
-from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.models import Model, Restored
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
@@ -45,6 +45,9 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Model):
         return Unknown("curves alone do not show whether the network is regularised",
                        ("a run under `unstuck run`",))
+    if view.record.facts(Restored):
+        return Absent("the program restores earlier weights after training, so what was memorised "
+                      "later is not kept")
     held_back = restraint(view)
     if held_back is not None:
         return Absent(f"the network is regularised by {held_back}, so its gap has another reason")
@@ -108,7 +111,8 @@ CAUSE = Cause(
         "The training loss must be half of the held-out loss or less. The network must have no "
         "dropout layer, and no weight decay that has any effect.",
         limitations="Augmented data also regularise a network but are not recognised. A program "
-        "that keeps its best weights suffers less than its last loss suggests. If a program does "
+        "that restores its best weights with load_state_dict after training is not accused; one "
+        "that only saves them to a file is. If a program does "
         "not evaluate training data in eval mode, unstuck uses the loss averaged during training. "
         "Dropout that is written by hand is not seen. A network that is "
         "too wide and a data set that is too small produce the same curves.",

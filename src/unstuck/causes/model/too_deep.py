@@ -38,7 +38,10 @@ def _detect(view: View) -> Verdict:
     if view.outcome.kind is OutcomeKind.DIVERGED:
         return Absent("the run diverged, which depth alone does not cause")
     if not learned_little(view.outcome):
-        return Absent("the loss fell well, or it is unknown how far it could have fallen")
+        if view.outcome.skill is None and view.outcome.kind is OutcomeKind.PLATEAU:
+            return Unknown("it is unknown how far the loss could have fallen",
+                           ("a loss of which that is known, such as a mean squared error",))
+        return Absent("the network learned")
     layers = {x.name: x for x in view.record.layers().values()
               if x.role in WEIGHTED and x.parameters}
     if not layers:

@@ -43,7 +43,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the network has more than one layer "
                       f"({count(len(matrices), 'weight matrix', 'weight matrices')})")
     if not layers:
-        return Absent("no layer with weights was recognised")
+        return Unknown("no layer with weights was recognised",
+                       ("a model made of torch.nn modules",))
     found = shortfall(view)
     if isinstance(found, Unknown):
         return Unknown(f"the network has no hidden layer, but {found.reason}",

@@ -106,9 +106,10 @@ def _by_value(view: View, clipping: Clipping, left: float) -> Verdict:
             shares.append(rms / clipping.limit)
             best = best or series
     share = float(np.median(shares)) if shares else math.nan
-    if best is None or not share >= view.limit(AT_LIMIT):
-        return Absent(f"a typical gradient value is only {percent(share)} of the clipping limit"
-                      if shares else "no gradient of a weight matrix was measured")
+    if best is None:
+        return Unknown("no gradient of a weight matrix was measured", (GRADIENT_NORM.name,))
+    if not share >= view.limit(AT_LIMIT):
+        return Absent(f"a typical gradient value is only {percent(share)} of the clipping limit")
     return _present(
         view, clipping, left, GRADIENT_NORM.name, best,
         "cuts most gradient values (their root mean square is "

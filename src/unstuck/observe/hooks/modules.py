@@ -40,7 +40,7 @@ class ModuleHooks:
         self._call = taps.swap(
             nn.Module._wrapped_call_impl, self._module_call, taps.fast_path.module_call)
         taps.swap(nn.Module.__setstate__, taps.after(taps.names.copied))
-        taps.swap(nn.Module.load_state_dict, taps.after(taps.names.loaded))
+        taps.swap(nn.Module.load_state_dict, self._load)
         self._mode = taps.swap(nn.Module.train, self._train)
         taps.swap(nn.Module.requires_grad_, self._requires_grad)
         taps.swap(torch.compile, taps.after(self._compiling))
@@ -63,6 +63,19 @@ class ModuleHooks:
         if type(module).__name__ == "OptimizedModule":
             self._compiling()
         self._taps.events.module_built(module)
+
+    def _load(self, original: Original) -> Callable[..., Any]:
+        def load_state_dict(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            self._tell(self._taps.events.before_loading, module)
+            result = original(module, *args, **kwargs)
+            self._tell(self._loaded, module)
+            return result
+
+        return load_state_dict
+
+    def _loaded(self, module: nn.Module) -> None:
+        self._taps.names.loaded(module)
+        self._taps.events.weights_loaded(module)
 
     def _compiling(self, function: Any = None) -> None:
         self._steps.compiling(self._spare)

@@ -99,6 +99,7 @@ class LossProbe(Probe):
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
         self.rows = LossRows(self._writer, self._finite)
         self._output: Output | None = None
+        self._factored = -1  # the last step of which a loss factor was written
         self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
 
     # Forward ------------------------------------------------------------------------------------
@@ -243,10 +244,13 @@ class LossProbe(Probe):
         self._emit(direct.value, known, root, step, sampled)
         self._output = None
         if sampled:
-            self._writer.sample(LOSS_FACTOR, step, {known.name: 1.0})
+            self._write_factor(known, 1.0, 1.0, step)
         return True
 
     def _write_factor(self, known: Known, passed: Number, computed: Number, step: int) -> None:
+        if self._moment.within_step and self._factored == step:
+            return  # a closure is evaluated anew: nothing adds up
+        self._factored = step
         whole = float(computed)
         if whole and not is_many(passed):
             self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})

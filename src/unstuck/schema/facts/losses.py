@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.places import SourceLocation
@@ -71,3 +72,18 @@ class Ascent(Fact):
     name: str
     location: SourceLocation | None
     of: str
+
+
+class Yardstick(StrEnum):
+    """By what a loss is no measure of learning."""
+
+    RIVAL = "rival"  # it runs through parameters that another loss moves in turn
+    SCORE = "score"  # log-probabilities, weighted by factors of both signs
+
+
+@dataclass(frozen=True, slots=True)
+class Moving(Fact):
+    """A loss whose level says nothing of what was learned, and the backward pass that shows it."""
+
+    why: Yardstick
+    location: SourceLocation | None

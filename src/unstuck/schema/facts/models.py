@@ -175,3 +175,8 @@ class ModeSwitch(Fact):
     name: str  # of the layer
     location: SourceLocation | None
     whole: bool  # all of the model that is trained was switched, not some layers only
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Fact):
+    """After the last step, the program loaded other weights into a model that it had trained."""
