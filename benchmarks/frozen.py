@@ -35,7 +35,7 @@ GENERATED = 300
 
 def programs(generated: int, folder: Path) -> Iterator[tuple[str, Path, str]]:
     """Name, file and function of every program; those that are generated are put into a folder."""
-    for program in corpus.programs():
+    for program in corpus.programs(long=True):
         yield str(program), program.file, program.function
     samples = [*healthy(), *faulty()]
     by_lot = sorted(samples, key=lambda s: hashlib.sha256(s.name.encode()).digest())

@@ -74,7 +74,7 @@ class Enough(BaseException):
 
 def every_run(steps: int | None = None) -> list[Run]:
     """All programs of the corpus."""
-    return [Run(program.file, program.function, steps) for program in corpus.programs()]
+    return [Run(program.file, program.function, steps) for program in corpus.programs(long=True)]
 
 
 def compare(run: Run) -> Comparison:

@@ -45,14 +45,14 @@ class Program:
         return f"{name_of(self.file)}-{self.function}"
 
 
-def programs() -> Iterator[Program]:
-    """Every program, those with one fault before all others."""
+def programs(long: bool = False) -> Iterator[Program]:
+    """Every program, those with one fault before all others; the `long` ones last, if wanted."""
     for file in FAULTY:
         yield Program(file, "sick", faults_of(file))
         yield Program(file, "well", {})
     for file in COMBINED:
         yield Program(file, "main", faults_of(file))
-    for file in HEALTHY:
+    for file in (*HEALTHY, *(LONG if long else ())):
         yield Program(file, "main", {})
 
 

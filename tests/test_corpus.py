@@ -17,8 +17,7 @@ from unstuck.judge.engine import SURE, diagnose
 from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
 
-PROGRAMS = tuple(corpus.programs())
-LONG = tuple(Program(file, "main", {}) for file in corpus.LONG)
+PROGRAMS = tuple(corpus.programs(long=True))
 
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
@@ -45,9 +44,8 @@ def said(findings: tuple[Finding, ...]) -> list[str]:
 @pytest.mark.parametrize("program", [
     pytest.param(program, id=str(program), marks=[
         pytest.mark.xfail(strict=True, reason=NOT_YET[program.file.stem])
-    ] if program.file.stem in NOT_YET else [])
-    for program in PROGRAMS] + [pytest.param(program, id=str(program), marks=pytest.mark.slow)
-                                for program in LONG])
+    ] if program.file.stem in NOT_YET else pytest.mark.slow if program.file in corpus.LONG else [])
+    for program in PROGRAMS])
 def test_the_diagnosis_is_the_truth(program: Program) -> None:
     diagnosis = diagnosed(program.file, program.function)
     findings, counted = diagnosis.findings, diagnosis.counted()

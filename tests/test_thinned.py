@@ -3,8 +3,8 @@
 What was looked at less may become unknown. It never becomes absent, no other cause is named in its
 place, the place stays, and who is well stays silent.
 
-In the suite one pattern for each program. With UNSTUCK_ALL=1 all of them, and programs that are
-watched thinned in truth, so that what the looks leave behind is thinned with them.
+In the suite one pattern for every second program. With UNSTUCK_ALL=1 all of them, and programs
+that are watched thinned in truth, so that what the looks leave behind is thinned with them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from unstuck.schema.signals import BY_NAME
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
 SICK = list(corpus.FAULTY)
 WELL = [*((program, "well") for program in corpus.FAULTY),
-        *((program, "main") for program in corpus.HEALTHY)]
+        *((program, "main") for program in (*corpus.HEALTHY, *(corpus.LONG if ALL else ())))]
 TRULY = ("none", "one in three")  # patterns by which programs are watched in truth
 
 
@@ -46,7 +46,8 @@ def patterns(program: Path) -> list[str]:
     if ALL:
         return list(thinning.PATTERNS)
     names = sorted(thinning.PATTERNS)
-    return [names[hashlib.sha256(corpus.name_of(program).encode()).digest()[0] % len(names)]]
+    drawn, taken = hashlib.sha256(corpus.name_of(program).encode()).digest()[:2]
+    return [names[drawn % len(names)]] * (taken % 2)
 
 
 def each(programs: list[Path]) -> list[object]:

@@ -57,7 +57,7 @@ def lengthened(source: str) -> str | None:
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for program in corpus.HEALTHY:
+    for program in (*corpus.HEALTHY, *corpus.LONG):
         changed = lengthened(program.read_text())
         record = folder / program.stem
         if changed is None or record.exists():

@@ -56,7 +56,7 @@ def recorded(long: Path) -> Iterator[Curve]:
             runs.append((f"{folder.name} long", read_record(folder)))
         except UnusableRecord:
             continue
-    runs += [(z.stem, read_record(record_of(z))) for z in corpus.HEALTHY]
+    runs += [(z.stem, read_record(record_of(z))) for z in (*corpus.HEALTHY, *corpus.LONG)]
     runs += [(f"{corpus.cause_of(c)} well", read_record(record_of(c, "well")))
              for c in corpus.PAIRS]
     for name, record in runs:
