@@ -257,7 +257,10 @@ class ModeProbe(Probe):
                 not forward.layers
             ):
                 continue
-            if not forward.scored and not (rare and alone and step):
+            model = forward.model()  # one that is never trained may be a teacher
+            if not forward.scored and not (
+                rare and alone and step and (model is None or self._names.knows(model))
+            ):
                 continue
             for name, training in forward.layers.items():
                 modes[name] = max(modes.get(name, 0.0), float(training))
