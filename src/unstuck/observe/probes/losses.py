@@ -202,6 +202,7 @@ class LossProbe(Probe):
             value = self._scaled.pop(graph.sequence(root), value)
         if (climbs := self._parameters.climbs()) and root.name() == "NegBackward0":
             value = -value  # maximised: what falls is the loss behind the sign
+        found: set[int] = set()
         if self._pending:
             found, way = graph.find(root, set(self._pending))
             for number in sorted(found):
@@ -219,9 +220,7 @@ class LossProbe(Probe):
             self._forget(found)
             if self._passes:
                 self._end_pass(step)
-            if not found:
-                known = self._hand_written(root, sampled, step)
-        else:
+        if not found:
             known = self._hand_written(root, sampled, step)
         self._output = None  # nothing of the program's is kept beyond its backward
         if sampled:
@@ -286,12 +285,10 @@ class LossProbe(Probe):
         if optimizer is not None and self._pending and not (
             moment.backwards or moment.backwards_in_step
         ):
-            step = moment.step
-            number = max(self._pending)
-            pending = self._pending.pop(number)
-            self._write(pending.known, step)
+            pending = self._pending.pop(max(self._pending))
+            self._write(pending.known, moment.step)
             self._samples.trained(pending.batch)
-            self._emit(pending.value, pending.known, None, step, moment.sampled)
+            self._emit(pending.value, pending.known, None, moment.step, moment.sampled)
             self._forget(set())
 
     def _emit(
@@ -342,9 +339,8 @@ class LossProbe(Probe):
             tuple(n.name() for n in chain),
             stretched(function, given, target), graph.dimension(softmax),
         )
-        known = self.known[function, site] = Known(
-            fact.name, fact, constant, self._writer.rows(TRAIN_LOSS, fact.name))
-        return known
+        rows = self._writer.rows(TRAIN_LOSS, fact.name)
+        return self.known.setdefault((function, site), Known(fact.name, fact, constant, rows))
 
     def _write(self, known: Known, step: int) -> None:
         if not known.written:
@@ -391,8 +387,8 @@ class LossProbe(Probe):
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 and weighted else None))
         received.write_input(self._writer, known.name, args[0], step)
-        target = target_among(known.fact.function, args)
-        received.write_target(self._writer, known.name, target, step)
+        received.write_target(
+            self._writer, known.name, target_among(known.fact.function, args), step)
 
     def _look(
         self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,
