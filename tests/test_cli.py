@@ -14,11 +14,13 @@ import pytest
 
 from tests import processes
 from unstuck import __version__
+from unstuck.commands.run import _next
 from unstuck.judge import catalogue
 from unstuck.record.reader import RecordWriter
 from unstuck.report import schema
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import End, EndKind, Program
+from unstuck.schema.findings import Diagnosis, Outcome, OutcomeKind
 from unstuck.schema.signals import TRAIN_LOSS
 
 pytestmark = pytest.mark.usefixtures("default_signals")
@@ -183,6 +185,19 @@ def test_fail_on_counts_where_the_program_did_not_fail(
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema.json_schema()).validate(document)
     assert document["findings"][0]["cause"] == "non-finite-loss"
+
+
+@pytest.mark.parametrize(("kind", "skill", "then"), [
+    (OutcomeKind.NOT_LEARNING, 0.0, ", try the usual suspects with `unstuck prove o`"),
+    (OutcomeKind.CONVERGED, 0.99, ""),
+])
+def test_a_failed_run_without_a_finding_names_the_next_command(
+    kind: OutcomeKind, skill: float, then: str
+) -> None:
+    outcome = Outcome(kind, 0.9, "The loss is where it is.", 0, skill=skill)
+    diagnosis = Diagnosis("0.1.0", "0" * 32, outcome, (), (), 100)
+    assert _next(diagnosis, "o", proving=False) == then
+    assert _next(diagnosis, "o", proving=True) == ""
 
 
 def test_an_error_in_the_diagnosis_is_a_sentence(tmp_path: Path) -> None:

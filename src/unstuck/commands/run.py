@@ -200,10 +200,16 @@ def _show_below(
 
 
 def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
-    """What tries the fixes of a run that failed."""
-    able = any(remedy.ladder for each in diagnosis.counted() for remedy in each.remedies)
-    fix = " ".join(filter(None, ("unstuck fix", named)))
-    return f", try its fixes with `{fix}`" if able and not proving else ""
+    """What tries the fixes of a run that failed, or the usual suspects where it found none."""
+    from unstuck.trials.questions import unexplained
+
+    if proving:
+        return ""
+    if any(remedy.ladder for each in diagnosis.counted() for remedy in each.remedies):
+        return f", try its fixes with `{' '.join(filter(None, ('unstuck fix', named)))}`"
+    if unexplained(diagnosis):
+        return f", try the usual suspects with `{' '.join(filter(None, ('unstuck prove', named)))}`"
+    return ""
 
 
 def _prove(record: Path, json_file: str | None) -> None:
