@@ -21,7 +21,9 @@ from unstuck.schema.findings import Absent, Diagnosis, OutcomeKind, Unknown, Ver
 from unstuck.schema.signals import TRAIN_LOSS
 
 HANDFUL = 8  # verdicts, for a loss and layers that are the program's own
-MORE = 5  # further ones for the same reasons: labels of such a loss, gradients of such layers
+# Further ones for the same reasons: labels of such a loss, gradients of such layers, and whether
+# they are deep enough.
+MORE = 6
 APPLIES_TO_SOME = ("training-in-eval-mode", "validation-in-train-mode", "targets-not-normalised",
                    "not-shuffled", "labels-out-of-range", "accumulation-not-averaged",
                    "retained-graph")

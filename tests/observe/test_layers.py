@@ -37,7 +37,7 @@ model.head = nn.Linear(4, 2)
 """ + TRAIN + """
 model.head = nn.Linear(4, 2, bias=False)
 train(4)
-""", tmp_path))
+""", tmp_path).last)
     assert text_at(found["head"].location) == "nn.Linear(4, 2, bias=False)"
     assert text_at(found["body"].location) == "nn.Linear(4, 4)"
 

@@ -401,6 +401,7 @@ def limits(record: Record) -> list[str]:
 
 def test_time_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "MOST_SECONDS", -1.0)
+    monkeypatch.setattr(ending, "LEAST_SECONDS", -1.0)
     _, record = watched(Lesson(), tmp_path / "r", monkeypatch, overhead=0.99)
     assert limits(record) == [
         "the checks of data and labels ran out of time, so some were skipped"]
@@ -430,7 +431,8 @@ def test_only_a_terminal_is_told_what_takes_so_long(
     assert not capfd.readouterr().err  # what stands in for standard error is somebody else's
     monkeypatch.setattr("sys.stderr", sys.__stderr__)
     watched(Lesson(), tmp_path / "b", monkeypatch)
-    assert capfd.readouterr().err == f"{ending.WORDS}\r\x1b[2K"  # and taken back
+    assert capfd.readouterr().err == (  # and taken back
+        f"{ending.WORDS.format(' (Ctrl-C to skip)')}\r\x1b[2K")
     monkeypatch.setattr(os, "isatty", lambda _: False)
     watched(Lesson(), tmp_path / "c", monkeypatch)
     assert not capfd.readouterr().err

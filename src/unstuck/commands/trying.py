@@ -72,7 +72,7 @@ class Duration(click.ParamType[float]):
 def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that try changes."""
     options = (
-        click.option("--budget", metavar="TIME", type=Duration(), default=f"{BUDGET:g}s",
+        click.option("--budget", metavar="TIME", type=Duration(), default=f"{round(BUDGET)}s",
                      show_default=True,
                      help="How long to try changes, after the program has run as it is."),
         click.option("--jobs", metavar="N", type=click.IntRange(min=1),

@@ -41,7 +41,7 @@ def severity_of(
 _OUTCOMES = (
     OutcomeKind.CRASHED, OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING,
     OutcomeKind.DATA_PROBLEM, OutcomeKind.PLATEAU, OutcomeKind.OVERFITTING, OutcomeKind.CONVERGED,
-    OutcomeKind.LEARNING, OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING,
+    OutcomeKind.LEARNING, OutcomeKind.NOT_TOLD, OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING,
 )
 
 

@@ -7,7 +7,7 @@ from unstuck.measures.steps import main_optimizer, samples_per_step
 from unstuck.measures.view import View
 from unstuck.schema.edits import BatchSize, MoreSteps, OptimizerArgument
 from unstuck.schema.experiments import Arm
-from unstuck.words import times
+from unstuck.words import number, times
 
 USUAL_MOMENTUM = 0.9
 
@@ -33,7 +33,7 @@ def smaller_batches(view: View, divisor: float, cause: str) -> Arm:
     size = samples_per_step(view)
     able = size is not None and size >= 2 * divisor
     edits = (BatchSize(round(size / divisor)),) if able and size is not None else ()
-    return Arm(edits, (cause,), f"the batch size divided by {divisor:g}")
+    return Arm(edits, (cause,), f"the batch size divided by {number(divisor)}")
 
 
 def longer(factor: float, cause: str) -> Arm:

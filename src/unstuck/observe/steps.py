@@ -11,6 +11,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.events import Dispatch
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.sampling import Sampling
@@ -53,7 +54,7 @@ class Steps:
         self._nests = False  # whether one steps within another
         self._has_optimizer = False
         self._stepped = False  # whether one has ever stepped
-        self._usual: set[int] = set()  # optimizers that have stepped in this training
+        self._usual: ByIdentity[Optimizer, bool] = ByIdentity()  # have stepped in this training
 
     @property
     def are_plain(self) -> bool:
@@ -115,7 +116,6 @@ class Steps:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
         self._has_optimizer = True
-        self._usual.discard(id(optimizer))
         if not self._stepping:
             self.trainings.built(optimizer)
         self.events.optimizer_built(optimizer)
@@ -204,7 +204,7 @@ class Steps:
             self._stepping.clear()  # an earlier step raised and never came back
         self._stepping.append(key)
         self._has_optimizer = self.moment.within_step = True
-        if key not in self._usual:
+        if optimizer not in self._usual:
             self.trainings.before_first_step(optimizer)
         if len(self._stepping) > 1:
             self._nests = True
@@ -217,17 +217,17 @@ class Steps:
         if self._stepping:
             self._stepping.pop()
         if self._stepping:
-            if id(optimizer) not in self._usual:
-                self._usual.add(id(optimizer))
+            if optimizer not in self._usual:
+                self._usual[optimizer] = True
                 self.trainings.nested(optimizer)
             return
         self.moment.within_step = False
         self._stepped = self._has_optimizer = True
-        if id(optimizer) not in self._usual and self.trainings.stepped(optimizer):
+        if optimizer not in self._usual and self.trainings.stepped(optimizer):
             self._look_away()  # whoever watches now has seen nothing of it
         else:
             self.events.after_step(optimizer)
-        self._usual.add(id(optimizer))
+        self._usual[optimizer] = True
         self.sampling.turns.stepped(id(optimizer), self.moment.step)
         self._step_ended()
 

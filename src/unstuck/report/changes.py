@@ -7,9 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from unstuck.report.canvas import Canvas
 from unstuck.words import count
+
+if TYPE_CHECKING:
+    from unstuck.report.canvas import Canvas
 
 MOST_LINES = 6  # removed and added, of a change that is shown in a report
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")

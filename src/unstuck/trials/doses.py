@@ -53,7 +53,9 @@ class Dose:
         if apart <= CLOSE[self.kind] ** 2:
             return None
         middle = math.sqrt(self.now * self.then)
-        value = float(f"{middle:.0e}") if self.kind == "rate" else 2.0 ** round(math.log2(middle))
+        power = 10.0 ** math.floor(math.log10(middle))
+        value = (round(middle / power) * power if self.kind == "rate"
+                 else 2.0 ** round(math.log2(middle)))
         return value if min(self.now, self.then) < value < max(self.now, self.then) else None
 
 

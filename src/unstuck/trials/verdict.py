@@ -123,7 +123,8 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     if failed_check is not None:
         return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
                          f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
-    if _other_samples(control.record, treated.record):
+    # What mends the score itself may have to hold out others.
+    if find(cause).harm is not Harm.DISTRUST and _other_samples(control.record, treated.record):
         return Judgement(TrialVerdict.VOID, "other samples are then held out, so that nothing can "
                          "be compared")
     gain, least = _gain(control, treated, spread)
@@ -256,14 +257,16 @@ def _other_samples(control: Record, treated: Record) -> bool:
     """Whether a change has moved the border between training and held-out samples.
 
     A program that draws held-out samples anew holds out others the longer it runs, which says
-    nothing, so only runs of as many steps are compared.
+    nothing, so only runs of as many steps are compared. Samples are counted by what is asked of
+    their targets, so they must be asked the same.
     """
-    def held_out(record: Record) -> dict[str, int]:
-        return {each.name: each.samples for each in record.facts(Kept)
-                if each.name == "held-out" and not each.composed}
+    def held_out(record: Record) -> Kept | None:
+        return next((each for each in record.facts(Kept)
+                     if each.name == "held-out" and not each.composed), None)
 
     before, after = held_out(control), held_out(treated)
-    return control.steps == treated.steps and bool(before and after) and before != after
+    return control.steps == treated.steps and before is not None and after is not None and (
+        before.targets == after.targets and before.samples != after.samples)
 
 
 def _alike(control: Run, treated: Run) -> bool:

@@ -123,6 +123,8 @@ def _tokens(view: View, where: Kept) -> Verdict:
         return Unknown("there are too few held-out samples to compare, or their lengths differ",
                        ("a validation loss on at least 20 samples of the same length",))
     series = view[TOKEN_DISTANCE].finite
+    if not len(series):
+        return Unknown("the distance of the tokens is not a number", (TOKEN_DISTANCE.name,))
     apart = float(series.values[-1])
     if apart < view.limit(STRANGE if _nothing_carries_over(view) else TOKENS):
         return Absent("tokens are about as frequent in the held-out inputs as in the training "

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -70,7 +70,7 @@ class Left:
 class Allowance:
     """The time that is left for this, at the ends of all trainings of a process together."""
 
-    seconds: float = MOST_SECONDS
+    seconds: float = field(default_factory=lambda: MOST_SECONDS)
 
 
 def reduce(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -103,16 +102,15 @@ def original_of(copy: object) -> Any:
     return None
 
 
-@dataclass(slots=True)
 class Construction:
     """What the program has built, copied and loaded; `changes` counts that."""
 
-    built: ByIdentity[nn.Module, tuple[Site | None]] = field(default_factory=ByIdentity)
-    copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = field(
-        default_factory=ByIdentity)
-    loaded: ByIdentity[torch.Tensor, int] = field(default_factory=ByIdentity)  # by which change
-    called: ByIdentity[nn.Module, bool] = field(default_factory=ByIdentity)  # whether a model
-    changes: int = 0
+    def __init__(self) -> None:
+        self.built: ByIdentity[nn.Module, tuple[Site | None]] = ByIdentity()
+        self.copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = ByIdentity()
+        self.loaded: ByIdentity[torch.Tensor, int] = ByIdentity()  # by which change
+        self.called: ByIdentity[nn.Module, bool] = ByIdentity()  # whether a model
+        self.changes = 0
 
 
 class Names:
