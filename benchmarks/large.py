@@ -126,7 +126,7 @@ def sweep(sick: bool, size: float) -> Iterator[None]:
         model = nn.Sequential(nn.Linear(width, 1_000), nn.Tanh(), nn.Linear(1_000, 2))
         rate = (1.0 + 0.1 * trial) * (30.0 if sick else 1e-3)
         optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
-        for _ in range(12):
+        for _ in range(30):
             x = torch.randn(64, width)
             optimizer.zero_grad()
             F.cross_entropy(model(x), (x[:, 0] > 0).long()).backward()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+import numpy.ma  # numpy loads it at its first use, when the program may have no descriptor left
 
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
