@@ -23,6 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
+from tests.marks import slow
 from tests.processes import run
 from unstuck.observe import trainings
 from unstuck.observe.probe import Probe
@@ -153,8 +154,9 @@ def wrapped_optimizers() -> None:
 
 
 @pytest.mark.parametrize("program", [
-    a_sweep, optimizers_that_are_kept, schedules, weights_that_are_reset,
-    weights_that_are_restored, another_head, a_teacher_and_its_students, wrapped_optimizers,
+    a_sweep, optimizers_that_are_kept, weights_that_are_reset, another_head,
+    *map(slow, (schedules, weights_that_are_restored, a_teacher_and_its_students,
+                wrapped_optimizers)),
 ])
 def test_each_training_is_one(tmp_path: Path, program: Callable[[], None]) -> None:
     record = watched(tmp_path / "r", program)
@@ -269,9 +271,10 @@ def an_optimizer_that_is_never_used() -> None:
 
 
 @pytest.mark.parametrize("program", [
-    the_same_parameters_again, thawing, the_best_weights_again, an_adversary_that_comes_late,
-    adversaries_from_the_start, a_probe_after_every_epoch, an_ensemble_in_lockstep, inner_loops,
-    inner_loops_from_a_state, an_average_beside, an_optimizer_that_is_never_used,
+    thawing, the_best_weights_again, an_adversary_that_comes_late, inner_loops,
+    a_probe_after_every_epoch,
+    *map(slow, (the_same_parameters_again, adversaries_from_the_start, an_ensemble_in_lockstep,
+                inner_loops_from_a_state, an_average_beside, an_optimizer_that_is_never_used)),
 ])
 def test_one_training_is_one(tmp_path: Path, program: Callable[[], None]) -> None:
     made = 0
@@ -458,7 +461,8 @@ def test_no_training_at_all_is_one(three: str, tmp_path: Path) -> None:
 
 
 # The training itself -----------------------------------------------------------------------------
-@pytest.mark.parametrize("program", [a_sweep, a_probe_after_every_epoch, inner_loops])
+@pytest.mark.parametrize("program", [
+    a_sweep, *map(slow, (a_probe_after_every_epoch, inner_loops))])
 def test_nothing_changes(tmp_path: Path, program: Callable[[], None]) -> None:
     def losses(run: Callable[[], object]) -> list[float]:
         found: list[float] = []

@@ -1,4 +1,4 @@
-"""A watched program is the program: a rotating third of the corpus, bit for bit.
+"""A watched program is the program: a rotating fifth of the corpus, bit for bit.
 
 With UNSTUCK_ALL=1 all of them to their end, as `python -m benchmarks.non_interference` does.
 """
@@ -14,22 +14,22 @@ from benchmarks.non_interference import Comparison, Run, compare, every_run
 from harness import apart
 
 STEPS = 40  # optimizer steps of each program; the close looks are densest in the first
-THIRDS = 3
+PARTS = 5
 ALL = bool(os.environ.get("UNSTUCK_ALL"))
 
 
 def turn() -> int:
-    """Which third it is: another when the code has changed, and the same wherever it is tested."""
-    return int(apart.mark(apart.PACKAGE.rglob("*.py")), 16) % THIRDS
+    """Which part it is: another when the code has changed, and the same wherever it is tested."""
+    return int(apart.mark(apart.PACKAGE.rglob("*.py")), 16) % PARTS
 
 
-def third(number: int) -> list[Run]:
-    """One third of all."""
+def part(number: int) -> list[Run]:
+    """One part of all."""
     runs = every_run(STEPS)
-    return [run for index, run in enumerate(runs) if index % THIRDS == number]
+    return [run for index, run in enumerate(runs) if index % PARTS == number]
 
 
-@pytest.mark.parametrize("run", [] if ALL else third(turn()), ids=str)
+@pytest.mark.parametrize("run", [] if ALL else part(turn()), ids=str)
 def test_the_first_steps_are_the_same_bare_and_watched(run: Run) -> None:
     check(compare(run))
 
@@ -48,8 +48,8 @@ def check(found: Comparison) -> None:
     assert found.same
 
 
-def test_the_thirds_are_everything() -> None:
-    runs = [run for number in range(THIRDS) for run in third(number)]
+def test_the_parts_are_everything() -> None:
+    runs = [run for number in range(PARTS) for run in part(number)]
     assert sorted(map(str, runs)) == sorted(map(str, every_run()))
     assert len({(run.file, run.function) for run in runs}) == len(runs) > 0
 
