@@ -257,8 +257,8 @@ def _other_samples(control: Record, treated: Record) -> bool:
     """Whether a change has moved the border between training and held-out samples.
 
     A program that draws held-out samples anew holds out others the longer it runs, which says
-    nothing, so only runs of as many steps are compared. Samples are counted by what is asked of
-    their targets, so they must be asked the same.
+    nothing, so only runs of as many steps are compared. Held-out samples of which no loss was
+    computed count only where classes are predicted, so both runs must have counted some.
     """
     def held_out(record: Record) -> Kept | None:
         return next((each for each in record.facts(Kept)
@@ -266,7 +266,7 @@ def _other_samples(control: Record, treated: Record) -> bool:
 
     before, after = held_out(control), held_out(treated)
     return control.steps == treated.steps and before is not None and after is not None and (
-        before.targets == after.targets and before.samples != after.samples)
+        0 < before.samples != after.samples > 0)
 
 
 def _alike(control: Run, treated: Run) -> bool:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -67,11 +67,11 @@ class Left:
     trained_on: set[float]
 
 
-@dataclass(slots=True)
 class Allowance:
-    """The time that is left for this, at the ends of all trainings of a process together."""
+    """The seconds that are left for this, at the ends of all trainings of a process together."""
 
-    seconds: float = field(default_factory=lambda: MOST_SECONDS)
+    def __init__(self) -> None:
+        self.seconds = MOST_SECONDS
 
 
 def reduce(
