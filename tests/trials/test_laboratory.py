@@ -330,7 +330,8 @@ def test_nothing_is_left_however_it_ends(tmp_path: Path, number: signal.Signals)
         process.kill()
         process.wait()
         process.stdout.close()
-    assert scratch.exists() == (number == signal.SIGKILL)
+    # After a kill the next laboratory removes it; that may be one of another test.
+    assert number == signal.SIGKILL or not scratch.exists()
     view.forget_dead(scratch.parent)  # as the next one does
     assert not scratch.exists()
 

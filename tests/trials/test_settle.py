@@ -142,6 +142,7 @@ def test_the_spread_is_that_of_equal_programs_and_no_worse_than_nothing() -> Non
     assert spread_of(runs[:1]).training == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
 def test_the_runs_of_an_experiment_settle_a_set(laboratory: Laboratory, tmp_path: Path) -> None:
     file = tmp_path / "train.py"

@@ -55,11 +55,11 @@ class BackwardHooks:
 
     def _grad(self, original: Original) -> Callable[..., Any]:
         calls, tell, moment = self._taps.calls, self._taps.tell, self._taps.moment
-        taps = self._taps
+        computed = self._taps.event("gradients_computed")
 
         def grad(*args: Any, **kwargs: Any) -> Any:
             if moment.sampled and not (calls.in_backward or calls.elsewhere()):
-                tell(taps.events.gradients_computed)
+                tell(computed)
             return original(*args, **kwargs)
 
         return grad
@@ -75,12 +75,12 @@ class BackwardHooks:
         return clear
 
     def _clip(self, name: str) -> Make:
-        tell, taps = self._taps.tell, self._taps
+        tell, clipped = self._taps.tell, self._taps.event("clipped")
 
         def make(original: Original) -> Callable[..., Any]:
             def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(parameters, limit, *args, **kwargs)
-                tell(taps.events.clipped, name, limit, result)
+                tell(clipped, name, limit, result)
                 return result
 
             return clip

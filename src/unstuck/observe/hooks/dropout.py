@@ -27,14 +27,14 @@ class DropoutHooks:
                 self._taps.swap(getattr(functional, name), self._dropout)
 
     def _dropout(self, original: Original) -> Callable[..., Any]:
-        calls, tell, taps, moment = (
-            self._taps.calls, self._taps.tell, self._taps, self._taps.moment)
+        calls, tell, moment = self._taps.calls, self._taps.tell, self._taps.moment
+        dropped = self._taps.event("dropped")
 
         def dropout(given: Any, p: Any, training: Any, inplace: Any) -> Any:
             if training and (moment.sampled or not is_grad_enabled()) and (
                 calls.caller == get_ident()
             ):
-                tell(taps.events.dropped, p)
+                tell(dropped, p)
             return original(given, p, training, inplace)
 
         return dropout

@@ -54,11 +54,11 @@ class LossHooks:
         return make
 
     def _scale(self, original: Original) -> Callable[..., Any]:
-        tell, taps = self._taps.tell, self._taps
+        tell, scaled_by = self._taps.tell, self._taps.event("loss_scaled")
 
         def scale(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
-            tell(taps.events.loss_scaled, outputs, result)
+            tell(scaled_by, outputs, result)
             return result
 
         return scale

@@ -65,8 +65,10 @@ class ModuleHooks:
         self._taps.events.module_built(module)
 
     def _load(self, original: Original) -> Callable[..., Any]:
+        before_loading = self._taps.event("before_loading")
+
         def load_state_dict(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            self._tell(self._taps.events.before_loading, module)
+            self._tell(before_loading, module)
             result = original(module, *args, **kwargs)
             self._tell(self._loaded, module)
             return result
@@ -85,15 +87,18 @@ class ModuleHooks:
 
     # Modes --------------------------------------------------------------------------------------
     def _train(self, original: Original) -> Callable[..., Any]:
+        evaluates = self._taps.event("evaluation_mode")
+        trains = self._taps.event("training_mode")
+
         def train(module: nn.Module, mode: bool = True) -> Any:
             swapped = self._mode
             if swapped is None or not self._guard.active:
                 return original(module, mode)
             if not mode:
-                self._tell(self._taps.events.evaluation_mode, module)
+                self._tell(evaluates, module)
             elif self._moment.sampled or self._trainings < MOST_TRAININGS:
                 self._trainings += 1
-                self._tell(self._taps.events.training_mode, module)
+                self._tell(trains, module)
             # It calls itself for every part of the module: that costs nothing.
             swapped.function.__code__ = swapped.old
             try:
@@ -105,9 +110,11 @@ class ModuleHooks:
         return train
 
     def _requires_grad(self, original: Original) -> Callable[..., Any]:
+        frozen = self._taps.event("frozen")
+
         def requires_grad_(module: nn.Module, requires_grad: bool = True) -> Any:
             if not requires_grad:
-                self._tell(self._taps.events.frozen, module)
+                self._tell(frozen, module)
             return original(module, requires_grad)
 
         return requires_grad_

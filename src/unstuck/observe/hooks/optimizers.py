@@ -47,7 +47,7 @@ class OptimizerHooks:
             self._tell(self._taps.steps.before_step, optimizer, closure is not None)
 
     def _scheduler_init(self, original: Original) -> Callable[..., Any]:
-        calls = self._calls
+        calls, built = self._calls, self._taps.event("scheduler_built")
 
         def init(scheduler: Any, *args: Any, **kwargs: Any) -> None:
             outside, calls.in_scheduler = calls.in_scheduler, True  # it makes a step of its own
@@ -55,19 +55,19 @@ class OptimizerHooks:
                 original(scheduler, *args, **kwargs)
             finally:
                 calls.in_scheduler = outside
-            self._tell(self._taps.events.scheduler_built, scheduler)
+            self._tell(built, scheduler)
 
         return init
 
     def _scheduler_step(self, original: Original) -> Callable[..., Any]:
-        calls = self._calls
+        calls, steps = self._calls, self._taps.event("scheduler_steps")
 
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             if calls.in_scheduler or not self._guard.active:
                 return original(scheduler, *args, **kwargs)
             calls.in_scheduler = True  # some schedulers step others
             try:
-                self._tell(self._taps.events.scheduler_steps, scheduler)
+                self._tell(steps, scheduler)
                 return original(scheduler, *args, **kwargs)
             finally:
                 calls.in_scheduler = False
