@@ -7,6 +7,17 @@ import ast
 from corpus.forms.form import Form, expression, plain
 
 
+def _drawn_by(form: Form, node: ast.For, function: str) -> ast.stmt:
+    """`for rows in order.split(n)` over shuffled rows -> over what a function gives."""
+    form.generic_visit(node)
+    split = node.iter
+    if isinstance(split, ast.Call) and isinstance(split.func, ast.Attribute) and (
+            split.func.attr == "split" and plain(split, 1) and isinstance(
+                node.target, ast.Name)) and "randperm" in ast.unparse(split.func):
+        node.iter = ast.Call(expression(function), [split.func.value, split.args[0]], [])
+    return node
+
+
 class RowsByLoader(Form):
     """`for rows in order.split(n)` -> a `DataLoader` over the order."""
 
@@ -19,13 +30,7 @@ def rows_of(order, size):
 '''
 
     def visit_For(self, node: ast.For) -> ast.stmt:
-        self.generic_visit(node)
-        split = node.iter
-        if isinstance(split, ast.Call) and isinstance(split.func, ast.Attribute) and (
-                split.func.attr == "split" and plain(split, 1) and isinstance(
-                    node.target, ast.Name)) and "randperm" in ast.unparse(split.func):
-            node.iter = ast.Call(expression("rows_of"), [split.func.value, split.args[0]], [])
-        return node
+        return _drawn_by(self, node, "rows_of")
 
 
 class RowsByGenerator(Form):
@@ -38,13 +43,7 @@ def slices(order, size):
 '''
 
     def visit_For(self, node: ast.For) -> ast.stmt:
-        self.generic_visit(node)
-        split = node.iter
-        if isinstance(split, ast.Call) and isinstance(split.func, ast.Attribute) and (
-                split.func.attr == "split" and plain(split, 1) and isinstance(
-                    node.target, ast.Name)) and "randperm" in ast.unparse(split.func):
-            node.iter = ast.Call(expression("slices"), [split.func.value, split.args[0]], [])
-        return node
+        return _drawn_by(self, node, "slices")
 
 
 class LoadersByHand(Form):

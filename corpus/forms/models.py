@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from copy import deepcopy
+from typing import ClassVar
 
 from corpus.forms.form import (
     MARK,
@@ -107,33 +108,26 @@ class Dense(torch.nn.Module):
 '''
     skips = ("isinstance(", "parametriz", "weight_norm", "spectral_norm", "class Dense", "bfloat16",
              "prune", "compile(", "script")
+    made: ClassVar[str] = "Dense"
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         if self.called(node) == "torch.nn.Linear":
-            node.func = ast.Name("Dense", ast.Load())
+            node.func = ast.Name(self.made, ast.Load())
             for keyword in node.keywords:
                 keyword.arg = {"in_features": "inputs", "out_features": "outputs"}.get(
                     keyword.arg or "", keyword.arg)
         return node
 
 
-class LinearByFunction(Form):
+class LinearByFunction(LinearByHand):
     """`nn.Linear(a, b)` -> a module of the program's own that calls `F.linear`."""
 
     prelude = LinearByHand.prelude.replace("Dense", "Affine").replace(
         "y = x @ self.weight.T\n        return y if self.bias is None else y + self.bias",
         "return torch.nn.functional.linear(x, self.weight, self.bias)")
     skips = (*LinearByHand.skips, "class Affine")
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        if self.called(node) == "torch.nn.Linear":
-            node.func = ast.Name("Affine", ast.Load())
-            for keyword in node.keywords:
-                keyword.arg = {"in_features": "inputs", "out_features": "outputs"}.get(
-                    keyword.arg or "", keyword.arg)
-        return node
+    made = "Affine"
 
 
 class SequentialToFunctions(Form):

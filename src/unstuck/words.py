@@ -64,6 +64,11 @@ def lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if alone else sentence
 
 
+def command(start: str, run: str) -> str:
+    """A command for a run; "" is the last one, which needs no name."""
+    return f"{start} {run}" if run else start
+
+
 def joined(names: Iterable[str], most: int = 3, by: str = "and") -> str:
     """Names in a sentence: a; a and b; a, b and c; a, b, c and 4 more."""
     listed = list(names)

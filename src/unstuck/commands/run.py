@@ -31,6 +31,7 @@ from unstuck.arguments import (
 )
 from unstuck.commands.judging import as_json, judged_with_diffs, show, sorry
 from unstuck.output import complain, silence
+from unstuck.words import command
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
@@ -127,7 +128,7 @@ def run(
             named = shlex.quote(str(result.record)) if out else ""
             _show_below(found, diagnosis, notes, quiet, result.failures, named)
             if not quiet:
-                again = " ".join(filter(None, ("unstuck diagnose", named)))
+                again = command("unstuck diagnose", named)
                 then = _next(diagnosis, named, proving)
                 say(f"record saved to {result.record} (read it again with `{again}`{then})")
             if proving:
@@ -201,14 +202,14 @@ def _show_below(
 
 def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
     """What tries the fixes of a run that failed, or the usual suspects where it found none."""
-    from unstuck.trials.questions import unexplained
-
     if proving:
         return ""
     if any(remedy.ladder for each in diagnosis.counted() for remedy in each.remedies):
-        return f", try its fixes with `{' '.join(filter(None, ('unstuck fix', named)))}`"
+        return f", try its fixes with `{command('unstuck fix', named)}`"
+    from unstuck.trials.questions import unexplained
+
     if unexplained(diagnosis):
-        return f", try the usual suspects with `{' '.join(filter(None, ('unstuck prove', named)))}`"
+        return f", try the usual suspects with `{command('unstuck prove', named)}`"
     return ""
 
 

@@ -12,10 +12,9 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.source.naming import Names
-from unstuck.observe.tensors import first_elements, held_by, is_plain, readable, transfer
+from unstuck.observe.tensors import held_by, is_plain, mark_there, readable, transfer
 
 MOST_MARKED = 16  # parameters of an optimizer whose first values are compared
-MARKED = 1_000  # elements of each
 MOST_FILLED = 100_000
 
 
@@ -77,7 +76,7 @@ class Lineage:
         self._filled.difference_update(p.data_ptr() for p in held if readable(p))
         with torch.no_grad():
             for parameter in _marked(held):
-                self._first[parameter] = _mark(parameter), names.changes
+                self._first[parameter] = mark_there(parameter), names.changes
 
     # Questions ----------------------------------------------------------------------------------
     def may_step(self, trainings: Collection[int]) -> bool:
@@ -126,7 +125,7 @@ class Lineage:
         if not first or not all(names.was_loaded(p, after) for p, (_, after) in first):
             return False
         with torch.no_grad():
-            found = transfer([m for p, (mark, _) in first for m in (_mark(p), mark)])
+            found = transfer([m for p, (mark, _) in first for m in (mark_there(p), mark)])
         return found[::2] == found[1::2]
 
 
@@ -138,10 +137,6 @@ def _marked(held: list[torch.Tensor]) -> list[torch.Tensor]:
     """The parameters whose values are compared: matrices, which hardly ever begin as constants."""
     return [p for p in held if p.ndim >= 2 and readable(p)][:MOST_MARKED]
 
-
-def _mark(parameter: torch.Tensor) -> torch.Tensor:
-    """A number that changes with a parameter's values, on its device."""
-    return first_elements(parameter.detach(), MARKED).double().sum()
 
 
 def _shares(model: nn.Module, parameters: list[torch.Tensor]) -> bool:

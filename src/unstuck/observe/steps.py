@@ -223,11 +223,13 @@ class Steps:
             return
         self.moment.within_step = False
         self._stepped = self._has_optimizer = True
-        if optimizer not in self._usual and self.trainings.stepped(optimizer):
+        new = optimizer not in self._usual
+        if new and self.trainings.stepped(optimizer):
             self._look_away()  # whoever watches now has seen nothing of it
         else:
             self.events.after_step(optimizer)
-        self._usual[optimizer] = True
+        if new:
+            self._usual[optimizer] = True
         self.sampling.turns.stepped(id(optimizer), self.moment.step)
         self._step_ended()
 

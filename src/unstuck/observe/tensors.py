@@ -67,7 +67,12 @@ def observable(tensor: torch.Tensor) -> bool:
 
 def mark(tensor: torch.Tensor) -> float:
     """A number that changes with a tensor's values, from its first thousand elements."""
-    return float(first_elements(tensor.detach(), MARKED).double().sum())
+    return float(mark_there(tensor))
+
+
+def mark_there(tensor: torch.Tensor) -> torch.Tensor:
+    """The same number, still on the tensor's device."""
+    return first_elements(tensor.detach(), MARKED).double().sum()
 
 
 def first_elements(tensor: torch.Tensor, count: int) -> torch.Tensor:

@@ -23,7 +23,7 @@ from unstuck.schema.findings import (
     TrialResult,
 )
 from unstuck.schema.places import SourceLocation
-from unstuck.words import count, joined, number
+from unstuck.words import command, count, joined, number
 
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
@@ -169,9 +169,9 @@ def _draw_finding(
                 _draw_item(canvas, gutter, key, remedy.words() + risk)
                 draw_rows(canvas, gutter, change, location.file if location else "")
             else:
-                command = " ".join(filter(None, ("unstuck fix --dry-run", run)))
                 _draw_code(canvas, gutter, key, remedy.code() + risk)
-                _draw_code(canvas, gutter, "", f"# {change.size()} here: {command}")
+                _draw_code(canvas, gutter, "", f"# {change.size()} here: "
+                           f"{command('unstuck fix --dry-run', run)}")
         elif remedy.instruction is not None:
             _draw_item(canvas, gutter, key, remedy.instruction)
             _draw_code(canvas, gutter, "", remedy.code() + risk)

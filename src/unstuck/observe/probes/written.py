@@ -14,7 +14,15 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.assignments import fillings, gradient_assignments
 from unstuck.observe.source.naming import Names
 from unstuck.observe.source.sites import Site, Sites
-from unstuck.observe.tensors import MARKED, first_elements, held_by, is_plain, readable, transfer
+from unstuck.observe.tensors import (
+    MARKED,
+    first_elements,
+    held_by,
+    is_plain,
+    mark_there,
+    readable,
+    transfer,
+)
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.gradients import WrittenGradient
 from unstuck.schema.facts.losses import Backward
@@ -97,7 +105,7 @@ class FirstValues:
         """A function of `torch.nn.init` has filled a tensor."""
         if is_plain(tensor) and tensor.is_leaf and readable(tensor):
             with torch.no_grad():
-                self._marks[tensor] = _mark(tensor), step
+                self._marks[tensor] = mark_there(tensor), step
 
     def graph(self, step: int) -> None:
         """A loss is about to be differentiated at a sampled step."""
@@ -109,7 +117,7 @@ class FirstValues:
             return
         with torch.no_grad():
             before = transfer([mark for *_, mark in found])
-            now = transfer([_mark(p) for _, p, _ in found])
+            now = transfer([mark_there(p) for _, p, _ in found])
             size = transfer([first_elements(p.detach(), MARKED).double().norm()
                              for _, p, _ in found])
         changed = [name for (name, *_), a, b, s in zip(found, before, now, size, strict=True)
@@ -131,8 +139,3 @@ class FirstValues:
         for fact in self._facts:
             self._writer.fact(fact, step)
         self._facts = []
-
-
-def _mark(tensor: torch.Tensor) -> torch.Tensor:
-    """A number that changes with a tensor's values, on its device."""
-    return first_elements(tensor.detach(), MARKED).double().sum()
