@@ -18,7 +18,7 @@ from unstuck.record.reader import read_record
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 LOSSES = 8  # of the first of a run, which are compared
 CLOSE = 1e-3  # relative; where arithmetic is reordered, differences grow from step to step

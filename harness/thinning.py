@@ -15,6 +15,7 @@ from unstuck.observe.sampling import Budget
 from unstuck.record.reader import LOOKED
 from unstuck.record.schedule import LIMITS
 from unstuck.schema import signals
+from unstuck.schema.signals import batches, losses, modes, parameters, samples
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
 Keep = Callable[[int], bool]
@@ -40,13 +41,13 @@ PATTERNS: dict[str, Keep] = {
 _LOOKED = {signal.name for signal in LOOKED}
 # Written whether a step is looked at closely or not; so is what the kept samples say at the end.
 _ALWAYS = {
-    signals.TRAIN_LOSS, signals.HELD_OUT_LOSS, signals.SEEN_LOSS, signals.METRIC,
-    signals.LEARNING_RATE, signals.CLIP_NORM, signals.TRAIN_IN_VALIDATION,
-    signals.SAME_BATCH, signals.STORED_BATCHES, signals.COPIED_GENERATORS,
+    losses.TRAIN_LOSS, losses.HELD_OUT_LOSS, losses.SEEN_LOSS, losses.METRIC,
+    losses.LEARNING_RATE, parameters.CLIP_NORM, modes.TRAIN_IN_VALIDATION,
+    batches.SAME_BATCH, batches.STORED_BATCHES, batches.COPIED_GENERATORS,
 }
 CLOSE = frozenset(
-    signal.name for signal in vars(signals).values()
-    if isinstance(signal, signals.Signal) and signal not in _ALWAYS
+    signal.name for signal in signals.ALL
+    if signal not in _ALWAYS and signal not in vars(samples).values()
 )
 
 

@@ -24,7 +24,8 @@ from unstuck.record.plain import to_json
 from unstuck.record.reader import Record, read_record
 from unstuck.rules.cause import Cause
 from unstuck.schema.findings import Diagnosis, Finding, Outcome, Present
-from unstuck.schema.signals import BY_NAME, Signal
+from unstuck.schema.quantities import Signal
+from unstuck.schema.signals import BY_NAME
 
 CAUSES = catalogue.causes()
 OWN = [c for c in CAUSES if c.detect.__module__.startswith("unstuck.")]

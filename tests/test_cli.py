@@ -21,7 +21,7 @@ from unstuck.report import schema
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.findings import Diagnosis, Outcome, OutcomeKind
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 

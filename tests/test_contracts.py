@@ -52,7 +52,7 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
         "observe/samples/kept": "from unstuck.observe.samples import ending\n",
         "causes/signal_flow/dead_relu": "import torch\n",
         "newcomer": "",
-        "schema/signals": "from unstuck.schema import findings\n",
+        "schema/signals/losses": "from unstuck.schema import findings\n",
         "record/series": "from unstuck.record import reader\n",
         "measures/view": "from unstuck.measures import steps\n",
         "curves/statistics": "from unstuck.curves import outcome\n",

@@ -27,7 +27,8 @@ from unstuck.schema.findings import (
     Unknown,
     Verdict,
 )
-from unstuck.schema.signals import CONSTANT_LOSS, SILENT_SHARE, TRAIN_LOSS
+from unstuck.schema.signals.layers import SILENT_SHARE
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 
 WORDS = Words("s", "c", "w", "h", "k", ("r",))
 

@@ -19,7 +19,7 @@ from tests.marks import slow
 from unstuck.record.reader import RecordWriter
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import End, EndKind, Program
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 _UNSTUCK = f"{shlex.quote(sys.executable)} -m unstuck.cli"
 _TRAINS = """

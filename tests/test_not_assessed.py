@@ -18,7 +18,7 @@ from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import unwatched
 from unstuck.record.reader import EVENTS, RecordWriter, read_record
 from unstuck.schema.findings import Absent, Diagnosis, OutcomeKind, Unknown, Verdict
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 HANDFUL = 8  # verdicts, for a loss and layers that are the program's own
 # Further ones for the same reasons: labels of such a loss, gradients of such layers, and whether

@@ -25,7 +25,9 @@ from unstuck.reading import Unusable
 from unstuck.record import reader as record
 from unstuck.record.reader import EVENTS, read_record
 from unstuck.schema import signals
-from unstuck.schema.signals import TRAIN_LOSS, PlaceSignal
+from unstuck.schema.quantities import PlaceSignal
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import WEIGHT_NORM
 
 HEADER = '{"type":"header","schema":1,"version":"0","record":"abc"}\n'
 ROWS = '{"type":"step","signal":"train-loss","rows":[[0,1],[1,0.5]]}\n'
@@ -312,7 +314,7 @@ def test_steps_that_go_back_are_put_in_order(tmp_path: Path) -> None:
     losses = found.series(TRAIN_LOSS)
     assert list(zip(losses.steps.tolist(), losses.values.tolist(), strict=True)) == [
         (0, 9), (1, 8), (1, 7), (2, 4), (3, 3), (4, 2)]
-    assert found.series(signals.WEIGHT_NORM)["w"].steps.tolist() == [0, 4, 6]
+    assert found.series(WEIGHT_NORM)["w"].steps.tolist() == [0, 4, 6]
     assert found.steps == 7
 
 

@@ -36,7 +36,9 @@ from unstuck.schema.facts.losses import Backward, Loss
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind, NonFinite, NonFiniteStage, Program
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import PlaceSignal, StepSignal
+from unstuck.schema.quantities import PlaceSignal, StepSignal
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import WEIGHT_NORM
 
 # Deterministic: a change of the code, not a lucky draw, makes these tests fail.
 QUICK = settings(
@@ -240,12 +242,12 @@ def test_a_folder_with_a_record_is_not_written_over(tmp_path: Path) -> None:
 def test_after_close_and_abandon_nothing_is_written(tmp_path: Path) -> None:
     for name, leave in (("a", RecordWriter.close), ("b", RecordWriter.abandon)):
         writer = RecordWriter(tmp_path / name, "0")
-        writer.row(signals.TRAIN_LOSS, 0, 1.0)
+        writer.row(TRAIN_LOSS, 0, 1.0)
         leave(writer)  # an abandoned file must not warn that it was left open either
         before = (tmp_path / name / EVENTS).read_bytes()
         assert (b"train-loss" in before) == (leave is RecordWriter.close)
         writer.fact(loss_fact("late"), 0)
-        writer.row(signals.TRAIN_LOSS, 0, 1.0)
+        writer.row(TRAIN_LOSS, 0, 1.0)
         writer.odd("late", 0, "late")
         writer.tick()
         writer.end(End(EndKind.FINISHED), 0)
@@ -255,11 +257,11 @@ def test_after_close_and_abandon_nothing_is_written(tmp_path: Path) -> None:
 
 def test_odd_and_end_are_on_disk_at_once(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path, "0")
-    writer.row(signals.TRAIN_LOSS, 0, 2.0)
+    writer.row(TRAIN_LOSS, 0, 2.0)
     writer.odd("limited", 1, "something")
     record = read_record(tmp_path)
     assert record.oddities[0].says == "something"
-    assert record.series(signals.TRAIN_LOSS).values.tolist() == [2.0]
+    assert record.series(TRAIN_LOSS).values.tolist() == [2.0]
     writer.end(End(EndKind.FINISHED), 1)
     assert read_record(tmp_path).end.kind is EndKind.FINISHED
     writer.close()
@@ -284,15 +286,15 @@ def test_the_main_track_is_the_one_trained_to_the_end_most_often(tmp_path: Path)
     writer = RecordWriter(tmp_path, "0")
     for step in range(100):
         if step < 80:
-            writer.row(signals.TRAIN_LOSS, step, 1.0, "pretraining")
+            writer.row(TRAIN_LOSS, step, 1.0, "pretraining")
         else:
-            writer.row(signals.TRAIN_LOSS, step, 2.0, "fine-tuning")
+            writer.row(TRAIN_LOSS, step, 2.0, "fine-tuning")
         if step % 10 == 9:
-            writer.row(signals.TRAIN_LOSS, step, 3.0, "now and then")
+            writer.row(TRAIN_LOSS, step, 3.0, "now and then")
     writer.close()
     record = read_record(tmp_path)
     assert set(record.tracks) == {"pretraining", "fine-tuning", "now and then"}
-    assert set(record.series(signals.TRAIN_LOSS).values.tolist()) == {2.0}
+    assert set(record.series(TRAIN_LOSS).values.tolist()) == {2.0}
     assert record.steps == 100
 
 
@@ -304,7 +306,7 @@ def test_what_follows_the_last_step_is_no_step(kind: EndKind, steps: int, tmp_pa
     writer = RecordWriter(tmp_path, "0")
     writer.fact(Optimizer("SGD", "SGD", None, 0.1, None, None, ()), 0)
     for step in range(4):
-        writer.row(signals.TRAIN_LOSS, step, 1.0)
+        writer.row(TRAIN_LOSS, step, 1.0)
     writer.end(End(kind), 3)
     writer.close()
     assert read_record(tmp_path).steps == steps
@@ -416,8 +418,8 @@ WRONG_EVENTS = {
 def test_a_wrong_event_costs_no_more_than_itself(event: str, tmp_path: Path) -> None:
     record = read_or_refuse(write(tmp_path, HEADER, event, *GOOD, ""))
     assert record is not None
-    assert record.series(signals.TRAIN_LOSS).steps.tolist()[-3:] == [0, 1, 2]
-    assert {"w", "b"} <= set(record.series(signals.WEIGHT_NORM))
+    assert record.series(TRAIN_LOSS).steps.tolist()[-3:] == [0, 1, 2]
+    assert {"w", "b"} <= set(record.series(WEIGHT_NORM))
     assert record.oddities[-1].says == "é"
     assert record.end.kind is EndKind.FINISHED
 
@@ -479,7 +481,7 @@ def test_numbers_that_are_not_finite_are_read(tmp_path: Path) -> None:
     record = read_record(write(
         tmp_path, HEADER, '{"type":"step","signal":"train-loss","rows":'
         '[[0,"nan"],[1,"inf"],[2,"-inf"],[3,NaN],[4,Infinity],[5,1]]}', ""))
-    series = record.series(signals.TRAIN_LOSS)
+    series = record.series(TRAIN_LOSS)
     np.testing.assert_array_equal(
         series.values, [math.nan, math.inf, -math.inf, math.nan, math.inf, 1])
     assert series.finite.steps.tolist() == [5]
@@ -498,14 +500,14 @@ def test_a_program_that_closes_every_descriptor_keeps_its_files_and_its_record(
     taken = os.open(users, os.O_RDWR)
     os.dup2(taken, number)
     try:
-        writer.row(signals.TRAIN_LOSS, 0, 0.5)
+        writer.row(TRAIN_LOSS, 0, 0.5)
         writer.close()
         assert os.fstat(number).st_ino == users.stat().st_ino  # still open
     finally:
         os.close(taken)
         os.close(number)
     assert users.read_text() == "mine"
-    assert read_record(tmp_path / "record").series(signals.TRAIN_LOSS).values.tolist() == [0.5]
+    assert read_record(tmp_path / "record").series(TRAIN_LOSS).values.tolist() == [0.5]
 
 
 def test_a_record_that_was_replaced_is_not_written_to(tmp_path: Path) -> None:
@@ -514,7 +516,7 @@ def test_a_record_that_was_replaced_is_not_written_to(tmp_path: Path) -> None:
     os.close(writer._file._descriptor)
     (tmp_path / EVENTS).unlink()
     (tmp_path / EVENTS).write_text("mine")
-    writer.row(signals.TRAIN_LOSS, 0, 0.5)
+    writer.row(TRAIN_LOSS, 0, 0.5)
     with pytest.raises(OSError, match="replaced"):
         writer.flush()
     writer.abandon()

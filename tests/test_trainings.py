@@ -37,7 +37,7 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer as OptimizerFact
 from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.findings import Diagnosis, OutcomeKind
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Trial
 from unstuck.trials.verdict import read

@@ -33,7 +33,7 @@ from unstuck.schema.edits import Remedy
 from unstuck.schema.facts import kinds
 from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import PlaceSignal
+from unstuck.schema.quantities import PlaceSignal
 
 DOCS = ROOT / "docs"
 WIDTH = 100

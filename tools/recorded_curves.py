@@ -16,7 +16,7 @@ from harness.records import record_of
 from unstuck.curves.statistics import middle_mean
 from unstuck.record.reader import Record, UnusableRecord, read_record
 from unstuck.schema.facts.losses import Backward
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 
 Floats = NDArray[np.float64]
 Curve = dict[str, Any]

@@ -15,7 +15,7 @@ from unstuck.logs.roles import Choice
 from unstuck.reading import Unusable
 from unstuck.record.reader import Record
 from unstuck.schema.facts.run import Log
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 WRITTEN = [path for path in sorted(LOGS.rglob("*")) if path.is_file() and path.suffix != ".py"]

@@ -17,7 +17,7 @@ from unstuck.reading import Unusable
 from unstuck.record.reader import Record, RecordWriter
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Absent, OutcomeKind
-from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 

@@ -28,10 +28,14 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.repeats import RepeatProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.session import Options, Session
-from unstuck.schema import facts, sample_signals, signals
+from unstuck.schema import facts, signals
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.facts.run import End, EndKind, Program
-from unstuck.schema.signals import ALL, FROZEN, SAME_BATCH, TRAIN_LOSS, Signal
+from unstuck.schema.quantities import Signal
+from unstuck.schema.signals import ALL
+from unstuck.schema.signals.batches import SAME_BATCH
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import FROZEN
 
 KINDS = probes.kinds()
 each_probe = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -120,12 +124,7 @@ def named(file: Path, ours: dict[str, Path]) -> Iterator[Any]:
         if not isinstance(node, ast.ImportFrom) or not node.module:
             continue
         for alias in node.names:
-            for home in (signals, sample_signals):
-                if node.module == home.__name__ and isinstance(
-                    found := getattr(home, alias.name), Signal
-                ):
-                    yield found
-            if node.module.startswith(f"{facts.__name__}."):
+            if node.module.startswith((f"{facts.__name__}.", f"{signals.__name__}.")):
                 yield getattr(importlib.import_module(node.module), alias.name)
             helper = ours.get(node.module) or ours.get(f"{node.module}.{alias.name}")
             if helper is not None and helper != file and "(Probe)" not in helper.read_text():

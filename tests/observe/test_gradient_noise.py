@@ -16,7 +16,7 @@ import unstuck
 from unstuck.observe.probes import gradient_noise
 from unstuck.record.reader import Record, read_record
 from unstuck.record.series import Floats
-from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 STEPS = 60
 

@@ -20,7 +20,8 @@ from torch import nn
 import unstuck
 from unstuck.observe.guard import Guard, is_of_the_program
 from unstuck.record.reader import read_record
-from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM
 
 STEPS = 40
 OURS = str(Path(unstuck.__file__).parent / "observe")

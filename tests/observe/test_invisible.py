@@ -23,7 +23,8 @@ import unstuck
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.findings import Unknown
-from unstuck.schema.signals import GRADIENT_NORM, TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM
 
 STEPS = 12  # the first five are sampled, and the seventh
 ALWAYS = 1e9

@@ -30,7 +30,8 @@ from unstuck.record.reader import read_record
 from unstuck.record.series import HEAD, even
 from unstuck.record.thinning import EXACT, Thinner
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS, UPDATE_NORM
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import UPDATE_NORM
 
 MOST_OF_OURS = 10 * 2**20  # bytes of one tensor
 

@@ -13,12 +13,8 @@ from unstuck.record.reader import Record
 from unstuck.schema.facts.losses import Ascent, Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    SATURATED_SHARE,
-    SILENT_SHARE,
-    TRAIN_LOSS,
-)
+from unstuck.schema.signals.layers import SATURATED_SHARE, SILENT_SHARE
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 
 PROGRAM = '''
 import torch

@@ -34,7 +34,7 @@ from unstuck.observe.samples.shift import distance
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     DISTINCT_SAMPLES,
     DUPLICATE_SHARE,
     FEATURE_SCALE,

@@ -17,7 +17,7 @@ from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 EPOCHS = 4
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 import unstuck
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     TARGET_MAXIMUM,

@@ -43,14 +43,9 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.signals import (
-    BY_NAME,
-    CARRIED_GRADIENT,
-    GRADIENT_NORM,
-    HELD_OUT_LOSS,
-    LEARNING_RATE,
-    TRAIN_LOSS,
-)
+from unstuck.schema.signals import BY_NAME
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
+from unstuck.schema.signals.parameters import CARRIED_GRADIENT, GRADIENT_NORM
 from unstuck.torch_api import LOSSES
 
 ALWAYS = 1e9  # an overhead that lets every scheduled step be sampled, whatever the clock says

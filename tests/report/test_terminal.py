@@ -34,7 +34,9 @@ from unstuck.schema.findings import (
     Verdict,
 )
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import ALL, HELD, SILENT_SHARE, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals import ALL
+from unstuck.schema.signals.layers import SILENT_SHARE
+from unstuck.schema.signals.parameters import HELD, UPDATE_NORM, WEIGHT_NORM
 
 _SOURCE = "opt = SGD(model.parameters(), lr=10)"
 _RATE = Remedy("rate", Safety.SAFE, (OptimizerArgument("SGD", "lr", 0.08),))

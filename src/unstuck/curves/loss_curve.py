@@ -25,7 +25,8 @@ from unstuck.record.series import Series, in_order
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.signals import CONSTANT_LOSS, StepSignal
+from unstuck.schema.quantities import StepSignal
+from unstuck.schema.signals.losses import CONSTANT_LOSS
 
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 MATERIAL = 0.03  # a change of the level smaller than this is no change

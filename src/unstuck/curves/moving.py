@@ -10,7 +10,7 @@ from unstuck.record.reader import Record, main_track
 from unstuck.record.series import Series, in_order
 from unstuck.schema.facts.losses import Loss, Moving, Yardstick
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.signals import TARGET_DEVIATION, TARGET_MEAN
+from unstuck.schema.signals.targets import TARGET_DEVIATION, TARGET_MEAN
 from unstuck.words import number
 
 FEWEST = 9  # looks at the targets

@@ -26,7 +26,7 @@ from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
 
 FEWEST = 30  # backward passes below which nothing but divergence is called

@@ -22,7 +22,7 @@ from unstuck.curves.statistics import (
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
-from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.words import count, joined, number, percent
 
 SHORTEST = 4  # blocks of a phase

@@ -35,7 +35,7 @@ from unstuck.schema.findings import (
     Verdict,
 )
 from unstuck.schema.requirements import LOSS
-from unstuck.schema.signals import HELD_OUT_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS
 from unstuck.schema.version import VERSION
 from unstuck.words import count, joined, lowered
 

@@ -19,7 +19,7 @@ from unstuck.logs.table import Table, UnusableLog
 from unstuck.record.reader import EVENTS, Oddity, Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
-from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.schema.version import VERSION
 
 

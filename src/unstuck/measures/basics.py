@@ -24,15 +24,9 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    TRAIN_LOSS,
-    UPDATE_NORM,
-    WEIGHT_NORM,
-    PlaceSignal,
-    Signal,
-    StepSignal,
-)
+from unstuck.schema.quantities import PlaceSignal, Signal, StepSignal
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.torch_api import BATCH_NORM
 from unstuck.words import number
 

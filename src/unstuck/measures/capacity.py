@@ -24,13 +24,13 @@ from unstuck.measures.view import View
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Unknown
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.samples import (
     CLASS_RANKING,
     CLASS_SEPARABILITY,
     LABELS_FOUND,
     LEARNING_CURVE,
 )
-from unstuck.schema.signals import TRAIN_LOSS
 from unstuck.words import number
 
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)

@@ -20,7 +20,7 @@ from unstuck.record.series import Series
 from unstuck.schema.facts.models import CalledDropout, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
-from unstuck.schema.signals import HELD_OUT_LOSS, SEEN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes

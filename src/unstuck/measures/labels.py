@@ -11,7 +11,7 @@ from unstuck.measures.view import View
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import Model
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import BATCH_SIZE
+from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.torch_api import IN_ORDER
 
 CONFIDENCE = 1.96  # standard deviations: 95 % of a normal distribution

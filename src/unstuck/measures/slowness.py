@@ -11,7 +11,8 @@ from unstuck.measures.steps import agreement, late_step
 from unstuck.measures.view import View
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, OutcomeKind, Unknown
-from unstuck.schema.signals import GRADIENT_PRODUCT, TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_PRODUCT
 
 OVER = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING, OutcomeKind.CONVERGED,
         OutcomeKind.CRASHED)

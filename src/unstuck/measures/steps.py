@@ -20,13 +20,12 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Evidence
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import (
-    BATCH_SIZE,
+from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
     GRADIENT_SQUARE,
-    SAME_BATCH,
-    TRAIN_LOSS,
     UPDATE_NORM,
 )
 

@@ -9,7 +9,7 @@ from typing import Protocol, overload
 from unstuck.record.reader import Record
 from unstuck.record.series import PlaceSeries, Series
 from unstuck.schema.findings import Outcome
-from unstuck.schema.signals import PlaceSignal, Signal, StepSignal
+from unstuck.schema.quantities import PlaceSignal, Signal, StepSignal
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from unstuck.observe.source.naming import Names
 from unstuck.observe.source.sites import Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.fact import Fact
-from unstuck.schema.signals import Signal
+from unstuck.schema.quantities import Signal
 
 
 class Probe(Listener):

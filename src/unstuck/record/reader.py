@@ -24,15 +24,11 @@ from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
 from unstuck.schema.facts import kinds
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind, NonFinite, Program
-from unstuck.schema.signals import (
-    BY_NAME,
-    GRADIENT_NORM,
-    OUTPUT_MEAN,
-    TRAIN_LOSS,
-    WEIGHT_NORM,
-    PlaceSignal,
-    StepSignal,
-)
+from unstuck.schema.quantities import PlaceSignal, StepSignal
+from unstuck.schema.signals import BY_NAME
+from unstuck.schema.signals.layers import OUTPUT_MEAN
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, WEIGHT_NORM
 
 __all__ = [
     "EVENTS", "SCHEMA", "NotMeasured", "Oddity",

@@ -11,7 +11,7 @@ from unstuck.record.series import PlaceSeries, Series
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.facts.models import Layer, Model, Parameter
 from unstuck.schema.facts.run import End, EndKind
-from unstuck.schema.signals import PlaceSignal, Signal, StepSignal
+from unstuck.schema.quantities import PlaceSignal, Signal, StepSignal
 
 Kind = typing.TypeVar("Kind", bound=Fact)
 

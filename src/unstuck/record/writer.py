@@ -20,7 +20,7 @@ from unstuck.record.schedule import LIMITS
 from unstuck.record.thinning import EXACT, Rows, Thinner
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.facts.run import End
-from unstuck.schema.signals import PlaceSignal, StepSignal
+from unstuck.schema.quantities import PlaceSignal, StepSignal
 
 SCHEMA = 1
 EVENTS = "events.jsonl"

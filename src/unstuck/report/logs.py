@@ -19,7 +19,7 @@ from unstuck.report.canvas import TEXT_WIDTH, Canvas
 from unstuck.report.chart import draw_curves
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Diagnosis, OutcomeKind
-from unstuck.schema.signals import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, METRIC, TRAIN_LOSS
 from unstuck.words import count, joined, lowered, number, percent
 
 _FAILED = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING)

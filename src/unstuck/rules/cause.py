@@ -11,7 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Record
 from unstuck.rules.effects import Effect, comes_before, following
 from unstuck.schema.findings import Verdict
-from unstuck.schema.signals import Signal
+from unstuck.schema.quantities import Signal
 
 
 class Harm(StrEnum):

@@ -19,7 +19,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.data import Fetch, Kept
 from unstuck.schema.facts.optimizers import Optimizer
-from unstuck.schema.signals import BATCH_SIZE
+from unstuck.schema.signals.batches import BATCH_SIZE
 
 # What programs use; a dose to begin with, where nothing else is known.
 ADAPTIVE_RATES = (1e-5, 2e-2)  # of optimizers that divide the gradient's size out

@@ -20,7 +20,7 @@ from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
-from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended
 from unstuck.trials.yardstick import CONSTANT, Spread, Yardstick, measure

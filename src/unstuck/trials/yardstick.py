@@ -19,19 +19,14 @@ from unstuck.measures.basics import last
 from unstuck.record.reader import Record
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.sample_signals import (
+from unstuck.schema.quantities import PlaceSignal, StepSignal
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import (
     CLASS_RECALL,
     CLASS_SAMPLES,
     HELD_OUT_CLASS_RECALL,
     LABELS_BY_CHANCE,
     LABELS_FOUND,
-)
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    HELD_OUT_LOSS,
-    TRAIN_LOSS,
-    PlaceSignal,
-    StepSignal,
 )
 
 CONSTANT = "a constant prediction"

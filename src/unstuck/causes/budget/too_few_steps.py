@@ -24,13 +24,8 @@ from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    HELD_OUT_LOSS,
-    LEARNING_RATE,
-    TRAIN_LOSS,
-    UPDATE_NORM,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
+from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent
 
 LARGE = Threshold(

@@ -12,8 +12,10 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
-from unstuck.schema.signals import BATCH_SIZE, CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS, StepSignal
+from unstuck.schema.quantities import StepSignal
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.inputs import CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS
+from unstuck.schema.signals.samples import KEPT_CONSTANT_SHARE
 from unstuck.words import count, number, percent
 
 NEARLY_ALL = Threshold(

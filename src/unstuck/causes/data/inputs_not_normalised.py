@@ -16,7 +16,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InsertLayer, NormaliseInputs, Remedy, Safety
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import INPUT_DEVIATION, INPUT_MEAN
+from unstuck.schema.signals.inputs import INPUT_DEVIATION, INPUT_MEAN
 from unstuck.words import MOST_TIMES, joined, number, times
 
 LARGE = Threshold(

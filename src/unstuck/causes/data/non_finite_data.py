@@ -16,7 +16,9 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import INPUT_NON_FINITE, TARGET_NON_FINITE, TRAIN_LOSS
+from unstuck.schema.signals.inputs import INPUT_NON_FINITE
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.targets import TARGET_NON_FINITE
 from unstuck.words import count, joined, number, percent
 
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)

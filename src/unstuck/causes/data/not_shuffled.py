@@ -16,7 +16,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.schema.signals.batches import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import BINARY, CLASSES, IN_ORDER, SHUFFLES
 from unstuck.words import count, percent
 

@@ -16,7 +16,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     GRADIENT_SHARE,
     INPUT_DISTANCE,
     LOSS_SHARE,

@@ -15,8 +15,8 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import LEARNING_CURVE, LEARNING_GAIN_ERROR
 from unstuck.words import count, joined, number, percent
 
 GAIN = Threshold(

@@ -10,7 +10,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
+from unstuck.schema.signals.samples import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
 from unstuck.words import count, number, percent
 
 OVERLAP = Threshold(

@@ -16,13 +16,13 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
     FEATURE_SCALE,
     FEATURE_SHIFT,
     TOKEN_DISTANCE,
 )
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
 
 DISTANCE = Threshold(

@@ -14,7 +14,7 @@ from unstuck.schema.edits import MoveChannels, Remedy, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+from unstuck.schema.signals.inputs import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 from unstuck.words import count, number, times
 
 RATIO = Threshold(

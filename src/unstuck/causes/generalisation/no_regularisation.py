@@ -13,7 +13,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
 from unstuck.schema.facts.models import Model, Restored
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
 
 LOST = Threshold(

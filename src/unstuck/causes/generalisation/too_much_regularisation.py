@@ -24,15 +24,8 @@ from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    GRADIENT_NORM,
-    HELD_OUT_LOSS,
-    SEEN_LOSS,
-    TRAIN_LOSS,
-    UPDATE_NORM,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import called, number, percent, times
 
 DROPPED = Threshold(

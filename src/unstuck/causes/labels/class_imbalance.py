@@ -16,7 +16,7 @@ from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, l
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,

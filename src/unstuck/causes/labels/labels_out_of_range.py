@@ -15,7 +15,7 @@ from unstuck.schema.edits import LossArgument, LossOption, Remedy, Safety, liter
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
+from unstuck.schema.signals.targets import DISTINCT_TARGETS, TARGET_MAXIMUM, TARGET_MINIMUM
 from unstuck.torch_api import BINARY, CLASSES, WHOLE_NUMBERS
 from unstuck.words import count, number
 

@@ -15,7 +15,8 @@ from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.samples import (
     CLASS_SAMPLES,
     INPUT_KINDS,
     LABEL_CHANCE,
@@ -25,7 +26,6 @@ from unstuck.schema.sample_signals import (
     LABELS_FOUND,
     PAIRS_TESTED,
 )
-from unstuck.schema.signals import BATCH_SIZE
 from unstuck.words import count, joined, number, percent
 
 DEPENDENT = Threshold(

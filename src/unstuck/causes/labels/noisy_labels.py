@@ -12,7 +12,8 @@ from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.samples import (
     AGREEING_SAMPLES,
     CLASS_SAMPLES,
     LABEL_DEPENDENCE,
@@ -22,7 +23,6 @@ from unstuck.schema.sample_signals import (
     PAIRS_TESTED,
     SUSPECTS_LEARNED,
 )
-from unstuck.schema.signals import BATCH_SIZE
 from unstuck.words import count, joined, number, percent
 
 SHARE = Threshold(

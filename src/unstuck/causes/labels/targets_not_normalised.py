@@ -22,7 +22,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     LOSS_INPUT_DEVIATION,
     LOSS_INPUT_MEAN,
     TARGET_DEVIATION,

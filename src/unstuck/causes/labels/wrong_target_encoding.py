@@ -15,7 +15,8 @@ from unstuck.schema.edits import LossArgument, Remedy, SwapLoss, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import (
+from unstuck.schema.quantities import PlaceSignal
+from unstuck.schema.signals.targets import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     LABEL_SEPARATION,
@@ -24,7 +25,6 @@ from unstuck.schema.signals import (
     REPEATED_TARGETS,
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
-    PlaceSignal,
 )
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES, WHOLE_NUMBERS
 from unstuck.words import number, percent

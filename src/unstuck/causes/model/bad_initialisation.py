@@ -16,15 +16,9 @@ from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy,
 from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    GRADIENT_NORM,
-    SATURATED_SHARE,
-    STACKED_LAYERS,
-    TRAIN_LOSS,
-    TWIN_UNITS,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.layers import SATURATED_SHARE, STACKED_LAYERS, TWIN_UNITS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, WEIGHT_NORM
 from unstuck.words import called, count, joined, number, percent
 
 TWINS = Threshold(

@@ -12,7 +12,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InsertLayer, Remedy, Safety, Together
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import CURVED_OPERATIONS, STACKED_LAYERS
+from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS
 from unstuck.words import called, count, joined, percent
 
 STACKED = Threshold(

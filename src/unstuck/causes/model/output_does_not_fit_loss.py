@@ -24,7 +24,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
     LOSS_INPUT_MAXIMUM,

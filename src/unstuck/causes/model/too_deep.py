@@ -14,7 +14,8 @@ from unstuck.schema.edits import Remedy, RemoveLayer, Safety, Together
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import OUTPUT_GRADIENT, TRAIN_LOSS
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.words import called, count, number, percent
 
 LAYERS = Threshold(

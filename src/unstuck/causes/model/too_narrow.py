@@ -19,7 +19,8 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, GRADIENT_PRODUCT, TRAIN_LOSS, UPDATE_NORM
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
 from unstuck.words import called, count
 
 SQUEEZE = Threshold(

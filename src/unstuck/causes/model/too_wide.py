@@ -12,8 +12,8 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.sample_signals import DISTINCT_SAMPLES
-from unstuck.schema.signals import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import DISTINCT_SAMPLES
 from unstuck.words import count, number
 
 HARM = Threshold(

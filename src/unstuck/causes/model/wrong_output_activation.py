@@ -13,7 +13,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
     UNREACHABLE_LOSS,

@@ -21,12 +21,12 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import BatchSize, OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    BATCH_SIZE,
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
     GRADIENT_SQUARE,
-    TRAIN_LOSS,
     UPDATE_NORM,
 )
 from unstuck.words import number, percent, times

@@ -24,7 +24,8 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, RemoveClip, Safety, literal
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import CLIP_NORM, GRADIENT_NORM, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import CLIP_NORM, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import number, percent, times
 
 ALWAYS = Threshold(

@@ -37,13 +37,8 @@ from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    GRADIENT_PRODUCT,
-    TRAIN_LOSS,
-    UPDATE_NORM,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import number, percent
 
 HEALTHY = 1e-3

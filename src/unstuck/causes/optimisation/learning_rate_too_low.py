@@ -35,10 +35,10 @@ from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
-    TRAIN_LOSS,
     UPDATE_NORM,
     WEIGHT_NORM,
 )

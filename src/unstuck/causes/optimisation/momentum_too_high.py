@@ -19,7 +19,8 @@ from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, LEARNING_RATE, TRAIN_LOSS, UPDATE_NORM
+from unstuck.schema.signals.losses import LEARNING_RATE, TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM
 from unstuck.words import number, times
 
 # Steps; the usual momentum adds up as many gradients.

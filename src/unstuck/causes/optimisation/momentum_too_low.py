@@ -12,7 +12,9 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import BATCH_SIZE, GRADIENT_PRODUCT, GRADIENT_SQUARE, TRAIN_LOSS
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 from unstuck.words import number
 
 COHERENT = Threshold(

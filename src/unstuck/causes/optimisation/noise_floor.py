@@ -20,12 +20,12 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    BATCH_SIZE,
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
     GRADIENT_SQUARE,
-    TRAIN_LOSS,
     UPDATE_NORM,
 )
 from unstuck.words import count, number, percent

@@ -24,13 +24,8 @@ from unstuck.schema.edits import MoveSchedulerStep, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    LEARNING_RATE,
-    SCHEDULER_CALLS,
-    TRAIN_LOSS,
-    UPDATE_NORM,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.losses import LEARNING_RATE, SCHEDULER_CALLS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent, times
 
 DEAD = Threshold(

@@ -24,7 +24,8 @@ from unstuck.schema.edits import DivideLoss, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import LOSS_FACTOR, TRAIN_LOSS, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.losses import LOSS_FACTOR, TRAIN_LOSS
+from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import joined, number, percent, times
 
 PASSES = Threshold(

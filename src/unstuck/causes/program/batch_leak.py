@@ -11,7 +11,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import PASTED_SHARE
+from unstuck.schema.signals.batches import PASTED_SHARE
 from unstuck.words import called, count, percent
 
 MOST = Threshold(

@@ -12,7 +12,7 @@ from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import GRADIENT_NORM, REACHED, UPDATE_NORM
+from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
 from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(

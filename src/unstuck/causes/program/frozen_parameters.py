@@ -11,7 +11,8 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import FROZEN, OUTPUT_MEAN
+from unstuck.schema.signals.layers import OUTPUT_MEAN
+from unstuck.schema.signals.parameters import FROZEN
 from unstuck.words import called, count, joined, percent
 
 SHARE = Threshold(

@@ -11,7 +11,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import CARRIED_GRADIENT
+from unstuck.schema.signals.parameters import CARRIED_GRADIENT
 from unstuck.words import count, percent
 
 SHARE = Threshold(

@@ -8,7 +8,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
-from unstuck.schema.signals import COPIED_GENERATORS
+from unstuck.schema.signals.batches import COPIED_GENERATORS
 from unstuck.words import count, joined
 
 COPIES = Threshold(

@@ -14,7 +14,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import LossArgument, Remedy, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.words import number
 
 

@@ -10,7 +10,7 @@ from unstuck.schema.edits import FlipSign, Remedy, Safety
 from unstuck.schema.facts.losses import Ascent, Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.words import number
 
 _WORDS = {

@@ -13,7 +13,7 @@ from unstuck.schema.facts.models import Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import HELD, REACHED
+from unstuck.schema.signals.parameters import HELD, REACHED
 from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(

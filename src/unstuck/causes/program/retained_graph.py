@@ -12,7 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.schema.edits import KeepNumber, Remedy, Safety
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import LIVE_GRAPHS
+from unstuck.schema.signals.parameters import LIVE_GRAPHS
 from unstuck.words import count, number
 
 MANY = Threshold(

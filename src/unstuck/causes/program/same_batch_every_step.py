@@ -14,13 +14,8 @@ from unstuck.schema.facts.data import Fetch
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    BATCH_SIZE,
-    HELD_OUT_LOSS,
-    SAME_BATCH,
-    STORED_BATCHES,
-    TRAIN_LOSS,
-)
+from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH, STORED_BATCHES
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.words import count, number
 
 STEPS = Threshold(

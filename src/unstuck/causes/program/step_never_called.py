@@ -12,7 +12,7 @@ from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import UNUSED_BACKWARDS
+from unstuck.schema.signals.parameters import UNUSED_BACKWARDS
 from unstuck.words import count, number
 
 PASSES = Threshold(

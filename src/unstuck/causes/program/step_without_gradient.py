@@ -13,7 +13,7 @@ from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.optimizers import Clearing, Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import EMPTY_STEP, UPDATE_NORM
+from unstuck.schema.signals.parameters import EMPTY_STEP, UPDATE_NORM
 from unstuck.words import count
 
 TIMES = Threshold(

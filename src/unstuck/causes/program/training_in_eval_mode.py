@@ -12,7 +12,9 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety, SwitchMode
 from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import EVAL_IN_TRAINING, OUTPUT_MEAN, UPDATE_NORM
+from unstuck.schema.signals.layers import OUTPUT_MEAN
+from unstuck.schema.signals.modes import EVAL_IN_TRAINING
+from unstuck.schema.signals.parameters import UPDATE_NORM
 from unstuck.words import called, count, joined
 
 TIMES = Threshold(

@@ -11,7 +11,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import RegisterLayers, Remedy, Safety
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import REACHED, UNREGISTERED
+from unstuck.schema.signals.parameters import REACHED, UNREGISTERED
 from unstuck.words import count, joined, number, percent
 
 STEPS = Threshold(

@@ -25,15 +25,8 @@ from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import (
-    BATCH_NORM_GAP,
-    BATCH_NORM_VALUES,
-    CONSTANT_LOSS,
-    HELD_OUT_LOSS,
-    SEEN_LOSS,
-    TRAIN_IN_VALIDATION,
-    TRAIN_LOSS,
-)
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.modes import BATCH_NORM_GAP, BATCH_NORM_VALUES, TRAIN_IN_VALIDATION
 from unstuck.words import called, count, number, percent, times
 
 FEW = Threshold(

@@ -13,7 +13,8 @@ from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import EVAL_IN_TRAINING, HELD_OUT_LOSS, TRAIN_IN_VALIDATION
+from unstuck.schema.signals.losses import HELD_OUT_LOSS
+from unstuck.schema.signals.modes import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 from unstuck.words import called, count, joined
 
 SHARE = Threshold(

@@ -22,7 +22,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import OUTPUT_MEAN, SILENT_SHARE
+from unstuck.schema.signals.layers import OUTPUT_MEAN, SILENT_SHARE
 from unstuck.words import called, count, percent
 
 NEARLY_ALL = Threshold(

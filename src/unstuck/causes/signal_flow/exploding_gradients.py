@@ -17,14 +17,9 @@ from unstuck.schema.edits import Clip, InitialiseLayer, InsertLayer, Remedy, Saf
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals import (
-    CONSTANT_LOSS,
-    GRADIENT_NORM,
-    OUTPUT_GRADIENT,
-    TIME_GROWTH,
-    TRAIN_LOSS,
-    WEIGHT_NORM,
-)
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT, TIME_GROWTH
+from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import GRADIENT_NORM, WEIGHT_NORM
 from unstuck.words import called, count, number, times
 
 TIME = Threshold(

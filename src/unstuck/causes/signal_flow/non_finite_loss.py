@@ -17,7 +17,7 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.words import called, count, number
 
 # What an autograd operation is called by the people who wrote it.

@@ -24,7 +24,7 @@ from unstuck.schema.edits import (
 from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import OUTPUT_MEAN, SATURATED_SHARE
+from unstuck.schema.signals.layers import OUTPUT_MEAN, SATURATED_SHARE
 from unstuck.words import called, count, joined, number, percent
 
 HALF = Threshold(

@@ -22,7 +22,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals import OUTPUT_GRADIENT, SATURATED_SHARE
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SATURATED_SHARE
 from unstuck.words import called, count, number, percent, times
 
 LAYERS = Threshold(

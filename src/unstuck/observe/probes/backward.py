@@ -9,7 +9,7 @@ from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Clipping
-from unstuck.schema.signals import CLIP_NORM
+from unstuck.schema.signals.parameters import CLIP_NORM
 
 
 class BackwardProbe(Probe):

@@ -9,7 +9,7 @@ from torch import nn
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import is_plain, observable, transfer
-from unstuck.schema.signals import BATCH_NORM_GAP, BATCH_NORM_VALUES
+from unstuck.schema.signals.modes import BATCH_NORM_GAP, BATCH_NORM_VALUES
 
 ELEMENT_LIMIT = 1_000_000  # elements of an input whose statistics are taken
 

@@ -6,7 +6,7 @@ import torch
 
 from unstuck.observe.tensors import PIECE, first_elements, transfer
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+from unstuck.schema.signals.inputs import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 
 ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
 SAMPLE_LIMIT = 32

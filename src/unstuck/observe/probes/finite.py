@@ -24,7 +24,7 @@ from unstuck.observe.tensors import (
 )
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import INPUT_NON_FINITE
+from unstuck.schema.signals.inputs import INPUT_NON_FINITE
 from unstuck.words import number, percent
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')

@@ -21,13 +21,8 @@ from unstuck.observe.source.sites import OWN_FOLDER, Site
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
 from unstuck.schema.facts.models import Initialisation
 from unstuck.schema.facts.optimizers import Scheduler
-from unstuck.schema.signals import (
-    CURVED_OPERATIONS,
-    SCHEDULER_CALLS,
-    STACKED_LAYERS,
-    TIME_GROWTH,
-    TWIN_UNITS,
-)
+from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS
+from unstuck.schema.signals.losses import SCHEDULER_CALLS
 
 ELEMENT_LIMIT = 1_000_000  # elements of a matrix that are looked at
 GRAPH_LIMIT = 5_000  # operations of a graph that is searched for missing activations

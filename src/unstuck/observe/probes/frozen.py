@@ -15,7 +15,7 @@ from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.schema.facts.models import Freezing
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import FROZEN
+from unstuck.schema.signals.parameters import FROZEN
 
 LIMIT = 2_000  # parameters of a model that are looked at
 

@@ -11,7 +11,7 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import first_elements, held_by, observable, transfer
-from unstuck.schema.signals import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together

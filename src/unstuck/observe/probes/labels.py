@@ -8,7 +8,7 @@ import torch
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import is_plain, observable, pieces
-from unstuck.schema.signals import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
+from unstuck.schema.signals.batches import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import target_among
 
 MOST_CLASSES = 1_000

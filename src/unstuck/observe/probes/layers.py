@@ -30,13 +30,15 @@ from unstuck.observe.tensors import (
 )
 from unstuck.record.schedule import LIMITS
 from unstuck.schema.facts.models import LayerRole
-from unstuck.schema.signals import (
-    BATCH_SIZE,
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.inputs import (
     CONSTANT_INPUT_SHARE,
     IDENTICAL_OUTPUTS,
     INPUT_DEVIATION,
     INPUT_MEAN,
     INPUT_NON_FINITE,
+)
+from unstuck.schema.signals.layers import (
     OUTPUT_GRADIENT,
     OUTPUT_MEAN,
     SATURATED_SHARE,

@@ -10,7 +10,7 @@ from typing import Any
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import RetainedGraph
-from unstuck.schema.signals import LIVE_GRAPHS
+from unstuck.schema.signals.parameters import LIVE_GRAPHS
 
 FIRST_STEPS = 20  # in which every loss's graph is followed; later only at sampled steps
 FOLLOWED = 512  # graphs that are followed at a time

@@ -30,14 +30,14 @@ from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.record.thinning import Rows
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
-from unstuck.schema.signals import (
+from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
-    LIVE_GRAPHS,
     LOSS_FACTOR,
     SEEN_LOSS,
     TRAIN_LOSS,
 )
+from unstuck.schema.signals.parameters import LIVE_GRAPHS
 from unstuck.torch_api import WEIGHTED, target_among
 
 PATIENCE = 4  # backward passes after which a loss that none of them reached is not trained on

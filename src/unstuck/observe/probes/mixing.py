@@ -14,7 +14,7 @@ from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.models import Pasted
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import PASTED_SHARE
+from unstuck.schema.signals.batches import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
 FEWEST = 3  # samples of a batch

@@ -16,7 +16,7 @@ from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.source.sites import Site
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import CalledDropout, ModeSwitch
-from unstuck.schema.signals import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
+from unstuck.schema.signals.modes import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
 MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th

@@ -16,7 +16,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
 from unstuck.schema.facts.optimizers import Clearing
-from unstuck.schema.signals import EMPTY_STEP, UNUSED_BACKWARDS
+from unstuck.schema.signals.parameters import EMPTY_STEP, UNUSED_BACKWARDS
 
 
 class OrderProbe(Probe):

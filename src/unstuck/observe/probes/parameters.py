@@ -28,11 +28,11 @@ from unstuck.observe.tensors import (
     transfer,
 )
 from unstuck.schema.facts import optimizers
-from unstuck.schema.signals import (
+from unstuck.schema.signals.losses import LEARNING_RATE
+from unstuck.schema.signals.parameters import (
     CARRIED_GRADIENT,
     GRADIENT_NORM,
     HELD,
-    LEARNING_RATE,
     REACHED,
     UPDATE_NORM,
     WEIGHT_NORM,

@@ -13,7 +13,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import mark, readable
 from unstuck.schema.facts.models import Unregistered
-from unstuck.schema.signals import UNREGISTERED
+from unstuck.schema.signals.parameters import UNREGISTERED
 
 DEPTH = 3  # of lists in lists that are searched
 ITEMS = 1_000  # of a list or dict that are searched

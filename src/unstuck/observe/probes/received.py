@@ -8,7 +8,7 @@ import torch
 
 from unstuck.observe.tensors import is_plain, mean_deviation, observable, pieces
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
     LOSS_INPUT_MAXIMUM,

@@ -15,7 +15,7 @@ from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import SAME_BATCH, STORED_BATCHES
+from unstuck.schema.signals.batches import SAME_BATCH, STORED_BATCHES
 
 STEPS = 32  # first steps that are compared
 MOST_HASHES = 100_000  # of the samples of a step

@@ -11,7 +11,7 @@ import torch
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals import TRAIN_LOSS
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
 

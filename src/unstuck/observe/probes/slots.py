@@ -16,7 +16,7 @@ from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.models import Pasted
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals import PASTED_SHARE
+from unstuck.schema.signals.batches import PASTED_SHARE
 
 ELEMENT_LIMIT = 200_000  # of an input; a larger one is not looked at
 STEPS = 3  # first steps that are looked at

@@ -24,7 +24,7 @@ from unstuck.observe.tensors import (
 )
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.signals import (
+from unstuck.schema.signals.targets import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     LABEL_SEPARATION,

@@ -23,7 +23,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.source.sites import Sites
 from unstuck.schema.facts.data import Loader
-from unstuck.schema.signals import COPIED_GENERATORS
+from unstuck.schema.signals.batches import COPIED_GENERATORS
 
 MOST_OBJECTS = 200  # of a data set that are looked at
 MOST_FUNCTIONS = 100

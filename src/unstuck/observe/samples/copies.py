@@ -9,7 +9,7 @@ import numpy as np
 from unstuck.observe.samples.kept import Contents, Rows
 from unstuck.record.series import Integers
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     DISTINCT_SAMPLES,
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,

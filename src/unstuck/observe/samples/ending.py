@@ -39,7 +39,7 @@ from unstuck.observe.source.sites import Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.sample_signals import KEPT_CONSTANT_SHARE
+from unstuck.schema.signals.samples import KEPT_CONSTANT_SHARE
 
 PATIENCE = 1.5  # seconds after which the user learns what takes so long
 MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some seconds at most

@@ -11,7 +11,7 @@ from unstuck.observe.samples.kept import Rows, Samples
 from unstuck.observe.samples.samplewise import sample_slopes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     GRADIENT_SHARE,
     INPUT_DISTANCE,
     LOSS_SHARE,

@@ -19,7 +19,7 @@ from unstuck.observe.samples.pairing import (
 from unstuck.observe.samples.recall import write_recall, write_separability
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import INPUT_KINDS
+from unstuck.schema.signals.samples import INPUT_KINDS
 
 FEWEST = 100  # samples, below which a test tells nothing
 MOST_KINDS = 100

@@ -10,7 +10,7 @@ import numpy as np
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.schema.signals.samples import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000

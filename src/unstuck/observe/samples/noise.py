@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats, Integers
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     AGREEING_SAMPLES,
     LABEL_DISAGREEMENT,
     LABEL_SUSPECT,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from unstuck.observe.samples.batch import Batch
 from unstuck.observe.source.sites import Site
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
+from unstuck.schema.signals.samples import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES
 
 MOST_HASHES = 20_000  # of samples that were looked at
 ROUNDS = 8  # last training batches that tell how much of the training data is known

@@ -12,7 +12,7 @@ from unstuck.observe.samples.classes import Classes
 from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     LABEL_CHANCE,
     LABEL_DEPENDENCE,
     LABELS_BY_CHANCE,

@@ -9,7 +9,7 @@ from unstuck.observe.samples.cheap import ranks
 from unstuck.observe.samples.classes import Classes
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     CLASS_RANKING,
     CLASS_RECALL,
     CLASS_SAMPLES,

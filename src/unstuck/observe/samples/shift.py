@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.sample_signals import (
+from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
     FEATURE_SCALE,
     FEATURE_SHIFT,

@@ -1,0 +1,81 @@
+"""Signals of parameters: gradients, updates, and which of them training reaches."""
+
+from __future__ import annotations
+
+from unstuck.schema import requirements as runs
+from unstuck.schema.quantities import PlaceSignal, StepSignal
+
+CLIP_NORM = StepSignal(
+    "gradient-norm-before-clipping", "",
+    "total norm that clip_grad_norm_ returned",
+    requires=runs.CLIPPING,
+)
+GRADIENT_NORM = PlaceSignal(
+    "gradient-norm", "", "L2 norm of a parameter's gradient when the optimizer steps",
+    requires=runs.UPDATE, place="parameter",
+)
+WEIGHT_NORM = PlaceSignal(
+    "weight-norm", "", "L2 norm of a parameter before the update",
+    requires=runs.UPDATE, place="parameter",
+)
+UPDATE_NORM = PlaceSignal(
+    "update-norm", "",
+    "L2 norm of the change that one optimizer step makes to a parameter",
+    requires=runs.UPDATE, place="parameter",
+)
+GRADIENT_PRODUCT = PlaceSignal(
+    "gradient-product", "",
+    "dot product of the gradients of a sampled step and the next one, divided by the square of "
+    "the larger norm",
+    requires=runs.OPEN_OPTIMIZER_TWICE, place="optimizer",
+)
+GRADIENT_SQUARE = PlaceSignal(
+    "gradient-square", "",
+    "mean squared norm of the gradients of a sampled step and the next one, divided by the square "
+    "of the larger norm",
+    requires=runs.OPEN_OPTIMIZER_TWICE, place="optimizer",
+)
+CARRIED_GRADIENT = PlaceSignal(
+    "carried-gradient", "",
+    "share of an optimizer's parameters whose gradient still contains that of the previous step",
+    requires=runs.UPDATES, place="optimizer",
+)
+REACHED = PlaceSignal(
+    "reached-by-loss", "",
+    "1 if the graph of the loss contains the parameter, else 0",
+    requires=runs.BACKWARD, place="parameter",
+)
+HELD = PlaceSignal(
+    "held-by-optimizer", "",
+    "1 if the parameter is or was registered with an optimizer, or its value has changed since "
+    "the run began, else 0",
+    requires=runs.UPDATE, place="parameter",
+)
+EMPTY_STEP = PlaceSignal(
+    "empty-step", "",
+    "1 if the optimizer stepped without any of the gradients that backward had computed, else 0",
+    requires=runs.OPEN_OPTIMIZER, place="optimizer",
+)
+UNUSED_BACKWARDS = PlaceSignal(
+    "unused-backwards", "passes",
+    "backward passes so far without an optimizer step or a change of a weight; 0 after the first "
+    "of either",
+    requires=runs.STEPLESS, place="optimizer",
+)
+LIVE_GRAPHS = PlaceSignal(
+    "live-graphs", "",
+    "graphs of losses and outputs that are still in memory more than two steps after they were "
+    "built, among those that unstuck follows",
+    requires=runs.UPDATE, place="loss or output",
+)
+UNREGISTERED = PlaceSignal(
+    "unregistered-layer", "",
+    "1 if a layer that the loss uses is registered neither with a model nor with an optimizer, is "
+    "in train mode, was not loaded, and has kept its first values; else 0",
+    requires=runs.UNREGISTERED,
+)
+FROZEN = PlaceSignal(
+    "frozen-fresh", "",
+    "1 if a frozen parameter was neither trained nor loaded and has kept its first values, else 0",
+    requires=runs.FROZEN, place="parameter",
+)
