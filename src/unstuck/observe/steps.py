@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,23 @@ from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
 
 is_profiled = torch._C._autograd._profiler_enabled
+
+
+class Moved:
+    """Tells a training from other uses of gradients: several leaves are asked for, and move."""
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[weakref.ref[torch.Tensor], int]] = []
+
+    def since_asked(self, leaves: Any) -> bool:
+        """Whether leaves have changed in place since the last call; not at the first."""
+        if not isinstance(leaves, tuple | list) or len(leaves) < 2 or not all(
+                is_plain(leaf) and leaf.is_leaf for leaf in leaves):
+            return False
+        before = self._asked
+        self._asked = [(weakref.ref(leaf), leaf._version) for leaf in leaves]
+        return any((leaf := known()) is not None and leaf._version != version
+                   for known, version in before)
 
 
 class Steps:
@@ -52,14 +70,15 @@ class Steps:
         self._nodes = 0  # of the last graph that was walked
         self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
         self._nests = False  # whether one steps within another
-        self._has_optimizer = False
+        self.has_optimizer = False
         self._stepped = False  # whether one has ever stepped
         self._usual: ByIdentity[Optimizer, bool] = ByIdentity()  # have stepped in this training
+        self._moved = Moved()
 
     @property
     def are_plain(self) -> bool:
         """Whether steps have been those of optimizers, none within another."""
-        return self._stepped and self._has_optimizer and not self._nests and not self._stepping
+        return self._stepped and self.has_optimizer and not self._nests and not self._stepping
 
     def watch(self, trainings: Trainings) -> None:
         """Tells those who watch these trainings; called once."""
@@ -115,7 +134,7 @@ class Steps:
     # Construction -------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
-        self._has_optimizer = True
+        self.has_optimizer = True
         if not self._stepping:
             self.trainings.built(optimizer)
         self.events.optimizer_built(optimizer)
@@ -178,10 +197,17 @@ class Steps:
                 self.events.no_graph()  # it will raise if all is frozen
             self.events.loss_differentiated(loss)
 
+    def before_gradients(self, outputs: Any, inputs: Any, create_graph: bool) -> None:
+        """`torch.autograd.grad` is called: without an optimizer it may be a backward pass."""
+        if self.moment.sampled:
+            self.events.gradients_computed()
+        if not (self.has_optimizer or create_graph) and self._moved.since_asked(inputs):
+            self.before_backward(outputs)
+
     def _count_backward(self) -> None:
         moment = self.moment
         by_hand = not self._stepped and (
-            not self._has_optimizer or moment.backwards >= LIMITS.longest_accumulation)
+            not self.has_optimizer or moment.backwards >= LIMITS.longest_accumulation)
         if by_hand and moment.backwards:
             self.events.after_step(None)
             self._step_ended()
@@ -203,7 +229,7 @@ class Steps:
         if key in self._stepping and self.moment.backwards_in_step:
             self._stepping.clear()  # an earlier step raised and never came back
         self._stepping.append(key)
-        self._has_optimizer = self.moment.within_step = True
+        self.has_optimizer = self.moment.within_step = True
         if optimizer not in self._usual:
             self.trainings.before_first_step(optimizer)
         if len(self._stepping) > 1:
@@ -222,7 +248,7 @@ class Steps:
                 self.trainings.nested(optimizer)
             return
         self.moment.within_step = False
-        self._stepped = self._has_optimizer = True
+        self._stepped = self.has_optimizer = True
         new = optimizer not in self._usual
         if new and self.trainings.stepped(optimizer):
             self._look_away()  # whoever watches now has seen nothing of it

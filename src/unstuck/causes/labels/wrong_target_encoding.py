@@ -53,6 +53,11 @@ SEVERAL = Threshold(
     "entry.",
     "definition of the softmax",
 )
+LOOKS = Threshold(
+    "looks-at-targets", 10.0,
+    "Ten batches may all hold samples of one kind by chance if an answer is rare.",
+    "of 640 answers of which a hundredth is yes, all are no once in 600 times",
+)
 WHOLE = (*WHOLE_NUMBERS, "bool")
 
 
@@ -173,6 +178,32 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
         (loss_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
 
 
+def _all_alike(view: View, loss: Loss) -> _Fault | None:
+    """Several questions for each sample, and the same answer to all of them.
+
+    One question may have one answer: a discriminator is told "real" of one batch, "false" of the
+    next. That is several losses, each with a target of its own.
+    """
+    low, high = _series(view, TARGET_MINIMUM, loss), _series(view, TARGET_MAXIMUM, loss)
+    alone = sum(each.function in BINARY for each in view.record.facts(Loss)) == 1
+    if low is None or high is None or not alone or len(loss.input_shape) != 2 or (
+        loss.input_shape[1] < view.limit(FEWEST) or loss.input_shape[0] < 2
+    ):
+        return None
+    value = float(low.values[0])
+    if len(low) < view.limit(LOOKS) or not (
+            np.all(low.values == value) and np.all(high.values == value)):
+        return None
+    outputs = loss.input_shape[1]
+    return _Fault(
+        f"all {outputs} targets of every sample are {number(value)}, so nothing tells one sample "
+        "from another",
+        f"every target is {number(value)}",
+        TARGET_MINIMUM, f"the smallest and the largest target are {number(value)}", None, 0.93,
+        (loss_form(f"F.one_hot(labels, {outputs}).float()",
+                   "set the target to 1 for each sample's own class only"),))
+
+
 _SEPARATELY = "use binary cross-entropy, which judges each label separately"
 
 
@@ -239,7 +270,7 @@ def _detect(view: View) -> Verdict:
             elif loss.function == "cross_entropy":
                 fault = _several(view, loss)
             elif loss.function in BINARY:
-                fault = _binary(view, loss)
+                fault = _binary(view, loss) or _all_alike(view, loss)
         if isinstance(fault, Unknown):
             unsure = unsure or fault
         elif fault is not None:
@@ -283,7 +314,8 @@ CAUSE = Cause(
         "quantities, neighbouring numbers have more similar mean inputs than distant ones; classes "
         "show no such order. Rows of zeros and several ones reveal multiple labels. Rows that "
         "repeat one class index for as many outputs as there are classes reveal an index that was "
-        "expanded. If the loss ended the program, unstuck compares the type and shape of the "
+        "expanded. Several targets that are the same number for every sample tell the network "
+        "nothing. If the loss ended the program, unstuck compares the type and shape of the "
         "targets with what the loss accepts.",
         limitations="The order is visible only if the mean inputs differ and the loss receives one "
         "number per sample. It is unknown for token sequences and dictionaries. Probabilities as "
@@ -299,7 +331,7 @@ CAUSE = Cause(
         TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS, LABEL_ORDER, LABEL_SEPARATION,
         MULTIPLE_LABELS, ONE_LABEL, REPEATED_TARGETS,
     ),
-    thresholds=(ORDER, SEPARATION, FEWEST, SEVERAL),
+    thresholds=(ORDER, SEPARATION, FEWEST, SEVERAL, LOOKS),
     effects=(
         Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Clip, Remedy, RemoveClip, Safety, literal
+from unstuck.schema.facts.gradients import ChangedGradient
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
@@ -53,17 +55,20 @@ AT_LIMIT = Threshold(
     "the ratio is 1 if all values are at the limit",
 )
 FEWEST = 10  # clipped steps
+BY_HAND = "by hand"
+SAME = 1e-2  # relative: programs add something small to the norm that they divide by
 
 
 def _detect(view: View) -> Verdict:
     clippings = view.record.facts(Clipping)
-    if not clippings:
-        return Absent("no gradient clipping was seen")
+    by_hand = None if clippings else _same_length(view)
+    if not clippings and by_hand is None:
+        return Absent("no gradient clipping was seen, nor gradients that are cut to one length")
     limits = {c.limit for c in clippings}
     if len(limits) > 1 or len({c.function for c in clippings}) > 1:
         return Unknown("gradients are clipped at several limits, and which limit applied to which "
                        "gradient is not known", ("a run with a single clipping call",))
-    clipping = clippings[0]
+    clipping = by_hand or clippings[0]
     if not clipping.limit > 0 or math.isinf(clipping.limit):
         return Absent(f"a clipping limit of {number(clipping.limit)} clips nothing")
     if not learned_little(view.outcome) or view.outcome.kind in (
@@ -76,6 +81,11 @@ def _detect(view: View) -> Verdict:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
     if not left <= view.limit(SLOW):
         return Absent(f"the updates are large enough, relative to the weights ({percent(left)})")
+    if by_hand is not None:
+        norms = _lengths(view)
+        return _present(view, by_hand, left, GRADIENT_NORM.name, norms, "cuts the gradient to the "
+                        f"same length at {percent(view.limit(ALWAYS))} of the steps or more",
+                        0.85, 100 * by_hand.limit)
     by_value = _by_value(view, clipping, left)
     if clipping.function == "clip_grad_value_":
         return by_value
@@ -94,6 +104,29 @@ def _detect(view: View) -> Verdict:
         view, clipping, left, CLIP_NORM.name, norms, f"shortens {percent(cut)} of the steps, "
         f"typically by a factor of {number(factor)}", 0.9,
         float(np.percentile(norms.values, 90)))
+
+
+def _lengths(view: View) -> Series:
+    """The norm of all gradients together, at the steps at which each was measured."""
+    parts = [series.finite for series in view[GRADIENT_NORM].values()]
+    steps = reduce(np.intersect1d, (part.steps for part in parts)) if parts else np.empty(0, int)
+    squares = [part.values[np.isin(part.steps, steps)] ** 2 for part in parts]
+    return Series(steps, np.sqrt(np.sum(squares, axis=0)) if parts else np.empty(0))
+
+
+def _same_length(view: View) -> Clipping | None:
+    """A clipping by hand: whatever the gradient was, it has the same norm before nearly all steps.
+
+    The program must have changed gradients itself: those of all samples at once hardly differ
+    while the weights hardly move.
+    """
+    changed, norms = view.record.facts(ChangedGradient), _lengths(view)
+    if not changed or len(norms) < FEWEST:
+        return None
+    limit = float(np.median(norms.values))
+    if not np.mean(np.abs(norms.values - limit) <= SAME * limit) >= view.limit(ALWAYS):
+        return None
+    return Clipping(BY_HAND, changed[0].location, limit)
 
 
 def _by_value(view: View, clipping: Clipping, left: float) -> Verdict:
@@ -124,8 +157,6 @@ def _present(
     steps, values = thinned(series.steps, series.values)
     loss_steps, losses = loss_points(view)
     limit = number(clipping.limit)
-    raised = typed(fitting)
-    written = expression(clipping.location)
     return Present(
         strength=strength,
         title=f"gradient clipping at {limit} throttles the training: it {says} (usual: only "
@@ -141,15 +172,25 @@ def _present(
                      f"the loss went from {number(losses[0])} to "
                      f"{number(loss_ends_at(view))}"),
         ),
-        remedies=(
-            Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,
-                   (Clip(raised), Clip(typed(3 * fitting))),
-                   code_text=None if written is None or clipping.function != "clip_grad_norm_"
-                   else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
-            Remedy("remove the clip", Safety.CHANGES_EXPERIMENT, (RemoveClip(clipping.location),),
-                   advice="Leave out the clipping and check whether the gradient norm ever "
-                   "explodes."),
-        ),
+        remedies=_remedies(clipping, fitting),
+    )
+
+
+def _remedies(clipping: Clipping, fitting: float) -> tuple[Remedy, ...]:
+    without = Remedy(
+        "remove the clip", Safety.CHANGES_EXPERIMENT,
+        (RemoveClip(clipping.location),) if clipping.location is not None else (),
+        advice="Leave out the clipping and check whether the gradient norm ever explodes.")
+    if clipping.function == BY_HAND:  # a higher limit behind it would change nothing
+        return (without,)
+    raised = typed(fitting)
+    written = expression(clipping.location)
+    return (
+        Remedy("raise the limit above the usual gradient norm", Safety.CHANGES_EXPERIMENT,
+               (Clip(raised), Clip(typed(3 * fitting))),
+               code_text=None if written is None or clipping.function != "clip_grad_norm_"
+               else f"clip_grad_norm_(model.parameters(), {literal(raised)})"),
+        without,
     )
 
 
@@ -171,9 +212,10 @@ CAUSE = Cause(
         "norms must be above the limit, and the typical one at least 20 times the limit. The "
         "clipped steps must be short relative to the weights, and the run must have learned "
         "little. Adam makes up for any constant factor, so its steps stay long.",
-        limitations="Clipping that a program does by hand is not seen. On a device other than "
-        "the CPU the norm is not read because reading it would stall the device. Clipping of "
-        "single values is detected only if most values of the gradients are at the limit.",
+        limitations="Clipping that a program does by hand is seen only if it changes the gradients "
+        "in place and cuts nearly every step to the same length. On a device other than the CPU "
+        "the norm is not read because reading it would stall the device. Clipping of single values "
+        "is detected only if most values of the gradients are at the limit.",
         references=(
             "Pascanu, Mikolov, Bengio 2013: Training recurrent networks (arXiv 1211.5063)",
         ),

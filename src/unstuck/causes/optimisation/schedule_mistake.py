@@ -173,9 +173,9 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
     values, low = trace.series.values, view.limit(LOW)
     update, idle = _largest_update(view), view.limit(IDLE)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
-    goal = scheduler.target if scheduler.kind in RISING else None
     if not rises or not _suffers(view) or not learned_little(view.outcome):
         return None
+    goal = scheduler.target if scheduler.kind in RISING else _intended(scheduler, trace)
     if goal is None:
         if not (values[0] <= low * values[-1] and update <= idle):
             return None
@@ -198,6 +198,16 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
         label=f"reaches only {percent(float(values[-1]) / goal)} of the target learning rate",
         bound=goal,
     )
+
+
+def _intended(scheduler: Scheduler, trace: _Trace) -> float | None:
+    """The base rate of a schedule of one's own, if the rate climbs towards it in equal steps.
+
+    One that multiplies by anything else has no goal that a record could know.
+    """
+    climbs = np.diff(trace.series.values)
+    even = bool(np.all(np.abs(climbs - climbs.mean()) <= 0.05 * climbs.mean()))
+    return scheduler.target if even and len(climbs) >= 3 else None
 
 
 def _largest_update(view: View) -> float:

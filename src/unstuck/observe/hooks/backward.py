@@ -54,13 +54,15 @@ class BackwardHooks:
         self._taps.events.backward_ended()
 
     def _grad(self, original: Original) -> Callable[..., Any]:
-        calls, tell, moment = self._taps.calls, self._taps.tell, self._taps.moment
-        computed = self._taps.event("gradients_computed")
+        calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
+        moment = self._taps.moment
 
-        def grad(*args: Any, **kwargs: Any) -> Any:
-            if moment.sampled and not (calls.in_backward or calls.elsewhere()):
-                tell(computed)
-            return original(*args, **kwargs)
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if (moment.sampled or not steps.has_optimizer) and not (
+                calls.in_backward or calls.elsewhere()
+            ):
+                tell(steps.before_gradients, outputs, inputs, kwargs.get("create_graph", False))
+            return original(outputs, inputs, *args, **kwargs)
 
         return grad
 

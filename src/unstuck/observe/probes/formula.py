@@ -65,7 +65,7 @@ def read_formula(root: Any, output: Output | None) -> Formula:
     difference = _difference(chain)
     stretch = _accidental(root, output)
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
-    if difference is None:
+    if difference is None or (stretch is not None and stretch is not difference):
         given = graph.parents(stretch)[0] if stretch is not None else None
         return Formula("hand-written", names, root=stretch or (body[0] if body else root),
                        input_shape=(graph.shape(given) or ()) if given is not None else (),

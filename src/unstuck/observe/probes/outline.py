@@ -27,7 +27,7 @@ from unstuck.observe.samples.batch import Role
 from unstuck.schema.facts.calls import CallRole, LossCall, ModeCall, ModelCall, OptimizerCall
 from unstuck.schema.facts.data import Feeding
 from unstuck.schema.facts.files import UserFile
-from unstuck.schema.facts.gradients import WrittenGradient
+from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
 from unstuck.schema.facts.loops import Loop, Pace
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.models import Activation, Initialisation
@@ -40,7 +40,7 @@ class OutlineProbe(Probe):
 
     facts = (
         Activation, Backward, Feeding, Initialisation, Loop, LossCall, ModeCall, ModelCall,
-        OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
+        ChangedGradient, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
     )
 
     def __init__(self, context: Context) -> None:

@@ -11,7 +11,11 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.assignments import fillings, gradient_assignments
+from unstuck.observe.source.assignments import (
+    fillings,
+    gradient_assignments,
+    gradient_changes,
+)
 from unstuck.observe.source.naming import Names
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.tensors import (
@@ -24,7 +28,7 @@ from unstuck.observe.tensors import (
     transfer,
 )
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.gradients import WrittenGradient
+from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.models import Initialisation
 
@@ -41,15 +45,18 @@ class WrittenGradients:
         self._writer = writer
         self._sites = sites
         self._parameters = parameters
-        self._left: dict[int, weakref.ref[torch.Tensor]] = {}  # gradients, by their parameters
+        # Gradients and their versions, by their parameters.
+        self._left: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
         self._written: set[str] = set()
+        self._changed: set[str] = set()
         self._computed: Site | None = None  # where gradients were computed by `autograd.grad`
         self._sites_written: set[Site] = set()
 
     def after_backward(self) -> None:
         """A backward pass of a sampled step is over."""
         self._left = {
-            id(p): weakref.ref(p.grad) for p in list(self._parameters.held())[:MOST_PARAMETERS]
+            id(p): (weakref.ref(p.grad), p.grad._version)
+            for p in list(self._parameters.held())[:MOST_PARAMETERS]
             if is_plain(p) and p.is_leaf and p.grad is not None}
 
     def computes(self) -> None:
@@ -63,6 +70,11 @@ class WrittenGradients:
             self._sites_written.add(site)
             self._writer.fact(Backward(self._sites.location(site), "grad"), step)
         name = self._parameters.name(optimizer)
+        if name not in self._changed and any(map(self._is_changed, held_by(optimizer))):
+            self._changed.add(name)
+            places = gradient_changes(self._sites)
+            self._writer.fact(ChangedGradient(
+                name, places[0] if len(places) == 1 else None), step)
         if name in self._written:
             return
         count = sum(1 for p in held_by(optimizer)[:MOST_PARAMETERS] if self._is_foreign(p))
@@ -77,7 +89,12 @@ class WrittenGradients:
         if not is_plain(parameter) or not parameter.is_leaf or parameter.grad is None:
             return False
         left = self._left.get(id(parameter))
-        return left is None or left() is not parameter.grad
+        return left is None or left[0]() is not parameter.grad
+
+    def _is_changed(self, parameter: Any) -> bool:
+        gradient, version = self._left.get(id(parameter), (None, 0))
+        known = gradient() if gradient is not None else None
+        return known is not None and known is parameter.grad and known._version != version
 
     def flush(self) -> None:
         """A sampled step has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,24 @@ def gradient_assignments(sites: Sites) -> list[SourceLocation]:
             if any(isinstance(part, ast.Attribute) and part.attr == "grad"
                    and isinstance(part.ctx, ast.Store)
                    for target in node.targets for part in ast.walk(target)):
+                found.append(expression_at(file, node, sites.keeps_text))
+    return found
+
+
+def gradient_changes(sites: Sites) -> list[SourceLocation]:
+    """The expressions of the user's files that change a `grad` in place, other than clearing it."""
+    found = []
+    for file, tree in _trees(sites):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AugAssign):
+                changed: ast.AST = node.target
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+                    re.fullmatch(r"[a-z]\w*[a-z]_", node.func.attr)
+                    and node.func.attr not in ("zero_", *_NO_FILLING)):
+                changed = node.func.value
+            else:
+                continue
+            if _mentions_gradient(changed):
                 found.append(expression_at(file, node, sites.keeps_text))
     return found
 

@@ -9,7 +9,7 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import hop
+from unstuck.repair.follow import DEEPEST, hop
 from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
@@ -95,9 +95,15 @@ def _of_difference(edit: LossArgument, found: Found, record: Record, index: Inde
              for each in record.facts(Model) if each.call_location is not None]
 
     def made(side: ast.expr) -> bool:
-        origin = hop(index, found.source, side) if isinstance(side, ast.Name) else None
-        return any(call in ast.walk(each) for call in calls
-                   for each in (side, *((origin.node,) if origin is not None else ())))
+        source, here = found.source, side
+        for _ in range(DEEPEST):
+            if any(call in ast.walk(here) for call in calls):
+                return True
+            origin = hop(index, source, here) if isinstance(here, ast.Name) else None
+            if origin is None:
+                break
+            source, here = origin.source, origin.node
+        return False
 
     if not isinstance(node.op, ast.Sub) or made(node.left) is made(node.right):
         raise Refused(Reason.UNKNOWN_FORM, "Which side of the loss the model has made is not "

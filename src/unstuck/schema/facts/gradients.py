@@ -1,4 +1,4 @@
-"""Gradients that do not come from `backward`."""
+"""What the program itself does to gradients."""
 
 from __future__ import annotations
 
@@ -19,3 +19,15 @@ class WrittenGradient(Fact):
     name: str
     location: SourceLocation | None
     parameters: int  # how many of them
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedGradient(Fact):
+    """The program changes gradients in place between `backward` and an optimizer's step.
+
+    `name` is the optimizer's. `location` is the only expression in the program's own files that
+    does so, None if there is not exactly one, or if a library does.
+    """
+
+    name: str
+    location: SourceLocation | None
