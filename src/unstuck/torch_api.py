@@ -108,6 +108,7 @@ BINARY = losses(target=Target.SHARES)
 WEIGHTED = CLASS_LIKELIHOODS | BINARY  # their third argument is a weight
 REGRESSION = losses(target=Target.VALUES)
 DIFFERENCES = losses(output=Output.VALUES)  # of each output and target: all that they look at
+COUNTS = losses(target=Target.COUNTS)
 LOGITS = losses(output=Output.LOGITS)
 DISTRIBUTIONS = losses(target=Target.PROBABILITIES)
 LOG_PROBABILITIES = losses(output=Output.LOG_PROBABILITIES)

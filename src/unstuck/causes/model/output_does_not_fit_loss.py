@@ -15,6 +15,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import (
     LossArgument,
+    LossOption,
     Remedy,
     RemoveLayer,
     Safety,
@@ -174,6 +175,8 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
                        "apply a sigmoid first", LossArgument(
                            loss.location, "input", "torch.sigmoid({})", "apply a sigmoid first"))),
             0.97, by_value=True)
+    if loss.log_input is not None:
+        return _counts(loss, operation, values, slack)
     return _hand_written(view, loss) if loss.hand_written else None
 
 
@@ -231,6 +234,27 @@ def _log_probabilities(
             "raw scores", wants,
             f"receives raw scores up to {number(values.high)}; a log-probability is at most 0",
             takes, 0.93, by_value=True)
+    return None
+
+
+def _counts(loss: Loss, operation: str, values: _Values, slack: float) -> _Fault | None:
+    """Expected counts where their logarithms are wanted, or the other way round."""
+    if loss.log_input and operation in ("Exp", "Softplus"):
+        reason = "tell the loss that it receives expected counts"
+        return _Fault(
+            "expected counts", "their logarithms",
+            f"takes the output of {_plain(operation)} for the logarithm of the expected count, so "
+            "no sample can get less than 1",
+            (loss_form("F.poisson_nll_loss(rate, target, log_input=False)", reason,
+                       LossOption(loss.location, "log_input", "False", reason)),), 0.95)
+    if not loss.log_input and values.low < -slack:
+        reason = "tell the loss that it receives logarithms"
+        return _Fault(
+            "raw scores", "expected counts, which are never negative",
+            f"receives {number(values.low)} as an expected count",
+            (loss_form("F.poisson_nll_loss(score, target, log_input=True)", reason,
+                       LossOption(loss.location, "log_input", "True", reason)),), 0.95,
+            by_value=True)
     return None
 
 
@@ -314,8 +338,9 @@ CAUSE = Cause(
         detection="The autograd graph shows which operation made the input of the loss, and along "
         "which axis. If it does not, the values of several batches decide. Rows that are not "
         "negative and sum to 1 are probabilities. Log-probabilities are never above 0, and "
-        "probabilities never lie outside 0..1. A log_softmax before cross_entropy changes nothing "
-        "and is not reported.",
+        "probabilities never lie outside 0..1. poisson_nll_loss takes the logarithm of the expected "
+        "count unless it is told otherwise; neither an exponential nor a softplus makes one. A "
+        "log_softmax before cross_entropy changes nothing and is not reported.",
         limitations="Hand-written losses are checked only if one activation directly follows "
         "another. A hand-written sigmoid before binary_cross_entropy_with_logits is not detected.",
         references=(

@@ -12,7 +12,7 @@ import torch
 from unstuck.observe.probes.moments import Moments
 from unstuck.observe.probes.rows import Number
 from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
-from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, COUNTS, DIFFERENCES
 
 CLASS_LIMIT = 10_000
 COLUMN_LIMIT = 65_536
@@ -37,6 +37,8 @@ class ConstantLoss:
         self._original = original
         self.options = _options(original, args, kwargs or {})
         self.reduction = str(self.options.get("reduction", "mean"))
+        self.log_input = bool(self.options.get("log_input", True)) if (
+            function in COUNTS) else None
         self._known = function in CLASS_LIKELIHOODS | BINARY | DIFFERENCES and all(
             self.options.get(name) is value for name, value in _PLAIN.items()
         )

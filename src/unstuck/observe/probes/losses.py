@@ -336,8 +336,8 @@ class LossProbe(Probe):
             numbered(self._counts, function), function, False, self._sites.location(site),
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             str(getattr(target, "dtype", "")).removeprefix("torch."), constant.reduction,
-            tuple(n.name() for n in chain),
-            stretched(function, given, target), graph.dimension(softmax),
+            tuple(n.name() for n in chain), stretched(function, given, target),
+            graph.dimension(softmax), log_input=constant.log_input,
         )
         rows = self._writer.rows(TRAIN_LOSS, fact.name)
         return self.known.setdefault((function, site), Known(fact.name, fact, constant, rows))
