@@ -10,6 +10,7 @@ import pytest
 
 from tests.observe.sources import record_of
 from unstuck.record.reader import Record
+from unstuck.record.record import NotMeasured
 from unstuck.schema.facts.losses import Ascent, Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -32,6 +33,11 @@ class Clamp(nn.Module):
 class Squash(nn.Module):
     def forward(self, x):
         return 2 / (1 + torch.exp(-2 * x)) - 1
+
+class Steep(nn.Module):
+    def forward(self, x):
+        away = torch.exp(-6 * x.abs())
+        return torch.sign(x) * (1 - away) / (1 + away)
 
 class Dense(nn.Module):
     def __init__(self, inputs, outputs):
@@ -143,7 +149,7 @@ def test_a_clamp_at_zero_is_a_rectifier(tmp_path: Path) -> None:
     assert record.series(SILENT_SHARE)["0 > clamp"].values[-1] == 1.0
 
 
-@pytest.mark.parametrize("activation", ["nn.Tanh()", "Squash()"])
+@pytest.mark.parametrize("activation", ["nn.Tanh()", "Squash()", "Steep()"])
 def test_saturation_is_seen_whatever_squashes(activation: str, tmp_path: Path) -> None:
     record = recorded(tmp_path, "model[0].bias.data[:4] = 50.0\n" + USUAL, activation)
     assert record.series(SATURATED_SHARE)["1"].values[-1] > 0.45
@@ -160,3 +166,32 @@ def test_what_a_dictionary_holds_is_the_model_s_output_and_input(tmp_path: Path)
         "(-out.log_softmax(1)[torch.arange(64), y].mean()).backward()")
     assert record.facts(Loss)[0].function == ENTROPY
     assert 0.5 < constant(record) < math.log(3)
+
+
+def test_gradients_asked_for_without_an_optimizer_train(tmp_path: Path) -> None:
+    record = record_of("""
+import torch
+x = torch.randn(40, 3)
+weights = [torch.zeros(3, 1, requires_grad=True), torch.zeros(1, requires_grad=True)]
+for _ in range(30):
+    loss = torch.nn.functional.mse_loss(x @ weights[0] + weights[1], x[:, :1])
+    found = torch.autograd.grad(loss, weights)
+    with torch.no_grad():
+        for weight, gradient in zip(weights, found):
+            weight -= 0.1 * gradient
+""", tmp_path)
+    assert record.steps >= 28
+    losses = record.series(TRAIN_LOSS).values
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_gradients_of_leaves_that_stay_are_no_training(tmp_path: Path) -> None:
+    record = record_of("""
+import torch
+model = torch.nn.Linear(3, 1)
+for _ in range(30):
+    loss = model(torch.randn(8, 3)).pow(2).mean()
+    torch.autograd.grad(loss, list(model.parameters()))
+""", tmp_path)
+    with pytest.raises(NotMeasured):
+        record.series(TRAIN_LOSS)

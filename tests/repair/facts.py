@@ -34,7 +34,8 @@ ROLES = {
     "Sequential": LayerRole.CONTAINER, "Flatten": LayerRole.OTHER,
 }
 FUNCTIONS = ("relu", "sigmoid", "tanh", "softmax", "log_softmax", "clamp")
-MODULES = {"CrossEntropyLoss": "cross_entropy", "MSELoss": "mse_loss", "NLLLoss": "nll_loss",
+MODULES = {"CosineEmbeddingLoss": "cosine_embedding_loss",
+           "CrossEntropyLoss": "cross_entropy", "MSELoss": "mse_loss", "NLLLoss": "nll_loss",
            "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss":
            "binary_cross_entropy_with_logits"}
 

@@ -338,9 +338,9 @@ CAUSE = Cause(
         detection="The autograd graph shows which operation made the input of the loss, and along "
         "which axis. If it does not, the values of several batches decide. Rows that are not "
         "negative and sum to 1 are probabilities. Log-probabilities are never above 0, and "
-        "probabilities never lie outside 0..1. poisson_nll_loss takes the logarithm of the expected "
-        "count unless it is told otherwise; neither an exponential nor a softplus makes one. A "
-        "log_softmax before cross_entropy changes nothing and is not reported.",
+        "probabilities never lie outside 0..1. poisson_nll_loss takes the logarithm of the "
+        "expected count unless it is told otherwise; neither an exponential nor a softplus makes "
+        "one. A log_softmax before cross_entropy changes nothing and is not reported.",
         limitations="Hand-written losses are checked only if one activation directly follows "
         "another. A hand-written sigmoid before binary_cross_entropy_with_logits is not detected.",
         references=(

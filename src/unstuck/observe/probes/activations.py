@@ -21,6 +21,10 @@ FUNCTIONAL = {
 _KINDS: tuple[tuple[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]], ...] = (
     (nn.ReLU, torch.relu), (nn.Sigmoid, torch.sigmoid), (nn.Tanh, torch.tanh),
 )
+# Their inverses, and the ends of their range.
+_SQUASHING: tuple[
+    tuple[type[nn.Module], Callable[[torch.Tensor], torch.Tensor], float, float], ...
+] = ((nn.Tanh, torch.atanh, -1.0, 1.0), (nn.Sigmoid, torch.logit, 0.0, 1.0))
 
 
 def computed_by(given: torch.Tensor, made: torch.Tensor) -> type[nn.Module] | None:
@@ -33,7 +37,26 @@ def computed_by(given: torch.Tensor, made: torch.Tensor) -> type[nn.Module] | No
     ):
         return None
     return next((kind for kind, function in _KINDS
-                 if torch.allclose(function(given), made, rtol=CLOSE, atol=CLOSE)), None)
+                 if torch.allclose(function(given), made, rtol=CLOSE, atol=CLOSE)), None) or next(
+        (kind for kind, inverse, low, high in _SQUASHING
+         if _is_scaled(given, made, inverse, low, high)), None)
+
+
+def _is_scaled(
+    given: torch.Tensor, made: torch.Tensor, inverse: Callable[[torch.Tensor], torch.Tensor],
+    low: float, high: float,
+) -> bool:
+    """Whether a squashing function was applied to a multiple: its inverse is one of the input."""
+    middle, reach = (low + high) / 2, (high - low) / 2
+    if not bool(((made >= low) & (made <= high)).all()):
+        return False
+    away = (made - middle).abs() / reach
+    told = (away > 0.1) & (away < 0.95)  # rounding hides the slope elsewhere
+    if int(told.sum()) < FEWEST:
+        return False
+    slopes = inverse(made[told]) / given[told]
+    slope = slopes.median()
+    return bool(((slopes - slope).abs() <= 1e-3 * slope.abs()).all())
 
 
 def functional(node: Any) -> tuple[str, torch.Tensor] | None:

@@ -77,7 +77,7 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
         needs: list[Need] = []
         splices: list[Splice] = []
         for each in places:
-            place = min(("input", "target").index(edit.argument), len(declared) - 1)
+            place = declared.index(edit.argument) if edit.argument in declared else 0
             given = change.argument(each.call, declared[place], place)
             if given is None:
                 raise Refused(Reason.UNKNOWN_FORM,
