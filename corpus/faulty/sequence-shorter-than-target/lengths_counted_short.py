@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-FAULTS = {"sequence-shorter-than-target": "criterion(y.transpose(0, 1), targets, input_lengths, target_lengths)"}
+FAULTS = {"sequence-shorter-than-target": "criterion(y.transpose(0, 1), targets, frames, symbols)"}
 
 PHONES = 6
 
@@ -48,10 +48,10 @@ def main(shrinks):
     for epoch in range(10):
         total = 0.0
         for _ in range(20):
-            clips, targets, lengths, target_lengths = speak(voice, 32)
+            clips, targets, lengths, symbols = speak(voice, 32)
             y = listener(clips)
-            input_lengths = lengths // shrinks
-            loss = criterion(y.transpose(0, 1), targets, input_lengths, target_lengths)
+            frames = lengths // shrinks
+            loss = criterion(y.transpose(0, 1), targets, frames, symbols)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

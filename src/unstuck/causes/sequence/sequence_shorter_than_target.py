@@ -13,7 +13,7 @@ from unstuck.schema.facts.sequences import Alignment, Shortening
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.sequences import SHORT_SEQUENCES
-from unstuck.words import called, count, percent
+from unstuck.words import count, percent
 
 MOST = Threshold(
     "too-short-share", 0.05,
@@ -51,8 +51,8 @@ def _present(view: View, worst: Alignment, share: float) -> Present:
     if to_blame:
         location = _built(view, to_blame[0].layer) or location
     series = view[SHORT_SEQUENCES][worst.name].finite
-    lost = ("zero_infinity=True hides it: such a sample counts as a loss of zero and teaches nothing"
-            if worst.zero_infinity else "the loss of such a sample is infinite")
+    lost = ("zero_infinity=True hides it: such a sample counts as a loss of zero and teaches "
+            "nothing" if worst.zero_infinity else "the loss of such a sample is infinite")
     needs = (f"{count(worst.symbols, 'symbol')} need {count(worst.needed, 'frame')}"
              + (", because a blank must stand between two equal symbols"
                 if worst.needed > worst.symbols else ""))
@@ -119,16 +119,17 @@ CAUSE = Cause(
         "start, and the network still reads nothing.",
         consequence="A sample whose output is too short for its target has no alignment at all, so "
         "nothing can be learned from it.",
-        why="CTC gives each symbol a frame of its own, in order, and puts a blank between two equal "
-        "symbols. A target of L symbols with R repeats needs at least L + R output frames. Strides "
-        "and pooling divide the number of frames. Without an alignment the likelihood is zero, and "
-        "its negative logarithm is infinite.",
+        why="CTC gives each symbol a frame of its own, in order, and puts a blank between two "
+        "equal symbols. A target of L symbols with R repeats needs at least L + R output frames. "
+        "Strides and pooling divide the number of frames. Without an alignment the likelihood is "
+        "zero, and its negative logarithm is infinite.",
         detection="At each call of ctc_loss the detector compares the number of frames of each "
         "sample with the number that its target needs. It names the last layer that makes the "
         "sequence shorter, or the call itself if the program counts fewer frames than the model "
         "outputs.",
-        limitations="Pooling by a function of torch is not named as the layer at fault. With "
-        "zero_infinity=True, or if the loss stays finite, a few such samples are no finding.",
+        limitations="Pooling by a function of torch is not named as the layer at fault. A few "
+        "such samples are not reported if zero_infinity leaves them out, or if the loss stays "
+        "finite.",
         references=(
             "Graves et al. 2006: Connectionist temporal classification",
             "PyTorch: torch.nn.CTCLoss (zero_infinity, input_lengths)",
