@@ -33,6 +33,7 @@ EDITS = [
     edits.SwapOptimizer("SGD", "Adam", 1e-3),
     edits.MoveSchedulerStep("StepLR", "epoch"),
     edits.SoftmaxAxis(None, 1),
+    edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
     edits.BatchFirst("rnn"),
     edits.RegisterLayers("Net", "layers"),
     edits.RegisterLayers("Net", "heads", "ModuleDict"),

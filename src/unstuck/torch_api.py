@@ -134,7 +134,8 @@ BATCH_NORM = "BatchNorm"  # in the name of each layer that takes statistics of t
 # by position have names.
 _ADAM = ("params", "lr", "betas", "eps", "weight_decay")
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first")
-_CONVOLUTION = ("in_channels", "out_channels", "kernel_size")
+_CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+_POOLING = ("kernel_size", "stride")
 ARGUMENTS = {
     "SGD": ("params", "lr", "momentum", "dampening", "weight_decay"),
     "Adam": _ADAM, "AdamW": _ADAM, "NAdam": _ADAM, "RAdam": _ADAM, "Adamax": _ADAM,
@@ -147,6 +148,7 @@ ARGUMENTS = {
     "DataLoader": ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler"),
     "Linear": ("in_features", "out_features", "bias"),
     "Conv1d": _CONVOLUTION, "Conv2d": _CONVOLUTION, "Conv3d": _CONVOLUTION,
+    **{f"{kind}Pool{axes}d": _POOLING for kind in ("Max", "Avg") for axes in (1, 2, 3)},
     "BatchNorm1d": ("num_features",), "BatchNorm2d": ("num_features",),
     "BatchNorm3d": ("num_features",), "LayerNorm": ("normalized_shape",),
     "RNN": _RECURRENT, "GRU": _RECURRENT, "LSTM": _RECURRENT,

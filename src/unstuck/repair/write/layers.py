@@ -24,6 +24,7 @@ from unstuck.schema.edits import (
     BatchFirst,
     Edit,
     InsertLayer,
+    LayerArgument,
     RemoveLayer,
     ReplaceLayer,
     SoftmaxAxis,
@@ -129,6 +130,19 @@ def _functions_meant(record: Record, index: Index, name: str) -> list[Activation
     return ([each for each in every if each.name == name]
             or [each for each in every if _function_name(each) == wanted
                 or is_alike(index, each.location, wanted)])
+
+
+# Arguments ---------------------------------------------------------------------------------------
+def write_layer_argument(edit: LayerArgument, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the layer."""
+    layers = layers_meant(record, edit.layer)
+    if not layers:
+        raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
+    (location,) = places_of(record, index, layers[:1])
+    found = index.at(location, f"the construction of {edit.layer}")
+    place = torch_api.position(layers[0].kind, edit.argument)
+    return [Patch(edit, change.set_argument(
+        found.source, found.call, edit.argument, edit.value, place), Form.LITERAL)]
 
 
 # Remove ------------------------------------------------------------------------------------------
@@ -331,4 +345,5 @@ def write_batch_first(edit: BatchFirst, record: Record, index: Index) -> list[Pa
 
 
 WRITERS = {ReplaceLayer: write_replace, RemoveLayer: write_remove, InsertLayer: write_insert,
-           SoftmaxAxis: write_axis, BatchFirst: write_batch_first}
+           LayerArgument: write_layer_argument, SoftmaxAxis: write_axis,
+           BatchFirst: write_batch_first}

@@ -28,6 +28,21 @@ class ReplaceLayer(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class LayerArgument(Edit):
+    """Another value, as Python code, for an argument with which a named layer is constructed."""
+
+    layer: str
+    argument: str
+    value: str
+
+    def words(self) -> str:
+        return f"construct {called(self.layer)} with {self.code()}"
+
+    def code(self) -> str:
+        return f"{self.argument}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
 class InsertLayer(Edit):
     """A new layer after a named one."""
 

@@ -1,0 +1,1 @@
+"""Causes in the handling of sequences: their padding, masks and lengths."""
