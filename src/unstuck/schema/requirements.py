@@ -45,6 +45,7 @@ WHOLE_NUMBERS = "a regression loss whose targets are a few different whole numbe
 BOUNDED_REGRESSION = "a regression loss on a bounded output, such as that of a ReLU or sigmoid"
 PROBABILITIES = "cross_entropy with class probabilities as targets"
 LABELS = "a classification loss with one integer label per sample, over at least two steps"
+DRAWING = "a DataLoader that is iterated in training"
 WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
 
 # Passes that learn nothing -----------------------------------------------------------------------

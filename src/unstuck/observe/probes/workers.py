@@ -21,7 +21,7 @@ import torch
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import loader_fact
-from unstuck.observe.source.sites import Sites
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.signals.batches import COPIED_GENERATORS
 
@@ -50,15 +50,23 @@ class WorkerProbe(Probe):
         self._written: dict[str, Loader] = {}
         self._earlier: ByIdentity[Any, Loader] = ByIdentity()  # those of the trainings before
         self._built: ByIdentity[Any, Loader] = ByIdentity()
+        self._samplers: ByIdentity[Any, Site | None] = ByIdentity()  # where each was constructed
 
     def follow(self, before: Self) -> None:
         """Loaders that were built before are written once they are used."""
         for loader, fact in (*before._earlier.items(), *before._built.items()):
             self._earlier[loader] = fact
+        self._samplers = before._samplers
+
+    def sampler_built(self, sampler: Any) -> None:
+        """Notes where a sampler comes from that a loader may be given."""
+        self._samplers[sampler] = self._sites.here(sampler)
 
     def loader_built(self, loader: Any) -> None:
         """Writes the loader, with the generators that its workers each get the same copy of."""
-        fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
+        fact = loader_fact(
+            loader, self._sites.location(self._sites.here(loader)),
+            self._sites.location(self._samplers.get(getattr(loader, "sampler", None))))
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
             fact = replace(fact, generators=copied_generators(loader, self._sites))
         self._built[loader] = fact
@@ -69,6 +77,11 @@ class WorkerProbe(Probe):
         fact = self._earlier.get(loader)
         if fact is not None:
             self._write(loader, fact)
+
+    def name(self, loader: Any) -> str | None:
+        """The name of a loader in the record."""
+        fact = self._built.get(loader) or self._earlier.get(loader)
+        return fact.name if fact is not None else None
 
     def _write(self, loader: Any, fact: Loader) -> None:
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:

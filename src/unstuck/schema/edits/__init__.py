@@ -17,6 +17,7 @@ from unstuck.schema.edits.data import (
     ReplaceMissing,
     Shuffle,
     SwapAxes,
+    WeightPerSample,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
@@ -72,6 +73,7 @@ __all__ = [
     "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
     "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule",
     "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
-    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "ZeroGrad",
+    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeightPerSample",
+    "ZeroGrad",
     "literal", "loss_form", "measured",
 ]

@@ -60,6 +60,20 @@ class Shuffle(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WeightPerSample(Edit):
+    """Give a weighted sampler the weight of each sample's class. `at` constructs the sampler."""
+
+    at: SourceLocation | None
+    weights: int  # that it has now, one a class
+
+    def words(self) -> str:
+        return "give each sample the weight of its class"
+
+    def code(self) -> str:
+        return "WeightedRandomSampler([weights[label] for label in labels], len(labels))"
+
+
+@dataclass(frozen=True, slots=True)
 class DropLast(Edit):
     """Leave out the last batch of an epoch if it is smaller than the others."""
 
