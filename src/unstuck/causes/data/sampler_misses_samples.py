@@ -13,7 +13,7 @@ from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.field_signals import DIFFERENT_SAMPLES, DRAWN_SAMPLES
+from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES
 from unstuck.torch_api import BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES
 from unstuck.words import count, number, percent, times
 

@@ -7,7 +7,7 @@ from typing import Any
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.workers import WorkerProbe
-from unstuck.schema.field_signals import DIFFERENT_SAMPLES, DRAWN_SAMPLES
+from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES
 
 MOST_LOADERS = 16
 MOST_DIFFERENT = 200_000  # samples of a loader that are told apart

@@ -16,3 +16,15 @@ DIFFERENT_SAMPLES = PlaceSignal(
     "how many of those indices are different ones",
     requires=runs.DRAWING, place="loader",
 )
+
+# How losses weigh classes ------------------------------------------------------------------------
+CLASS_SHARE = PlaceSignal(
+    "class-share", "",
+    "share of the targets of a weighted loss that are of a class, in the batches looked at so far",
+    requires=runs.CLASS_WEIGHTS, place="class of a loss",
+)
+CLASS_WEIGHT = PlaceSignal(
+    "class-weight", "",
+    "mean weight that a loss gives to the targets of a class",
+    requires=runs.CLASS_WEIGHTS, place="class of a loss",
+)
