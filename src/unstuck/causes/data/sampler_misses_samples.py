@@ -69,36 +69,35 @@ def _judged(view: View, loader: Loader) -> Verdict:
                 f"the sampler has weights for the first {number(loader.weights)} of "
                 f"{count(loader.samples, 'sample')} only, which may be meant",
                 ("a data set that holds the training samples alone",))
-        return _few_weights(view, loader)
+        return _few_weights(view, loader, loader.weights, loader.samples)
     if loader.sampler in (BY_WEIGHT, SHUFFLES) and loader.draws is not None and (
         loader.draws <= loader.batch_size
         and loader.draws * (view.record.steps + 1) < view.limit(HALF) * loader.samples
     ):
-        return _one_batch(view, loader)
+        return _one_batch(view, loader, loader.draws, loader.samples)
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
         return Absent("the sampler can draw every sample that it is meant to draw")
     return _counted(view, loader)
 
 
-def _few_weights(view: View, loader: Loader) -> Present:
-    assert loader.weights is not None and loader.samples is not None and loader.draws is not None
-    per_class = loader.weights == _classes(view)
+def _few_weights(view: View, loader: Loader, weights: int, samples: int) -> Present:
+    per_class = weights == _classes(view)
     what = ("one for each class" if per_class else "one for each of the first samples")
-    few = count(loader.weights, "sample")
+    few = count(weights, "sample")
     steps, drawn = _steps(view, loader)
     return Present(
         strength=0.97, certain=True,
-        title=f"the sampler has {count(loader.weights, 'weight')}, {what}, so it only ever draws "
-        f"the first {number(loader.weights)} of {count(loader.samples, 'sample')}",
+        title=f"the sampler has {count(weights, 'weight')}, {what}, so it only ever draws "
+        f"the first {number(weights)} of {count(samples, 'sample')}",
         since_step=0,
         location=loader.built or loader.location,
-        label=f"the {count(loader.weights, 'weight')} belong to the first {few}",
+        label=f"the {count(weights, 'weight')} belong to the first {few}",
         evidence=(Evidence(
-            DIFFERENT_SAMPLES.name, loader.name, steps, drawn, float(loader.weights),
-            f"a sampler draws by the position of its weights: {count(loader.weights, 'weight')} "
-            f"for {count(loader.samples, 'sample')} leave out "
-            f"{number(loader.samples - loader.weights)} of them"),),
-        remedies=(_weights(loader.built, loader.weights),),
+            DIFFERENT_SAMPLES.name, loader.name, steps, drawn, float(weights),
+            f"a sampler draws by the position of its weights: {count(weights, 'weight')} "
+            f"for {count(samples, 'sample')} leave out "
+            f"{number(samples - weights)} of them"),),
+        remedies=(_weights(loader.built, weights),),
     )
 
 
@@ -108,21 +107,20 @@ def _weights(at: SourceLocation | None, weights: int) -> Remedy:
                   code_text="WeightedRandomSampler((1 / counts)[labels], len(labels))")
 
 
-def _one_batch(view: View, loader: Loader) -> Present:
-    assert loader.draws is not None and loader.samples is not None
+def _one_batch(view: View, loader: Loader, draws: int, samples: int) -> Present:
     steps, drawn = _steps(view, loader)
-    most = loader.draws * (view.record.steps + 1) / loader.samples
+    most = draws * (view.record.steps + 1) / samples
     return Present(
         strength=0.75 if learned_little(view.outcome) else 0.6,
-        title=f"the sampler draws {count(loader.draws, 'sample')} an epoch, so the whole run meets "
-        f"at most {percent(min(most, 1.0))} of {count(loader.samples, 'sample')}",
+        title=f"the sampler draws {count(draws, 'sample')} an epoch, so the whole run meets "
+        f"at most {percent(min(most, 1.0))} of {count(samples, 'sample')}",
         since_step=0,
         location=loader.built or loader.location,
-        label=f"an epoch is {count(loader.draws, 'draw')}, a single batch",
+        label=f"an epoch is {count(draws, 'draw')}, a single batch",
         evidence=(Evidence(
-            DRAWN_SAMPLES.name, loader.name, steps, drawn, float(loader.samples),
-            f"an epoch is over after {count(loader.draws, 'sample')} of "
-            f"{number(loader.samples)}"),),
+            DRAWN_SAMPLES.name, loader.name, steps, drawn, float(samples),
+            f"an epoch is over after {count(draws, 'sample')} of "
+            f"{number(samples)}"),),
         remedies=(Remedy(
             "draw as many samples as there are", Safety.ADVICE,
             advice="Set num_samples of the sampler to the number of training samples.",

@@ -11,10 +11,10 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import ClassWeights, Edit, LossOption, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
 from unstuck.torch_api import BINARY
-from unstuck.words import count, number, percent, times
+from unstuck.words import number, percent, times
 
 UNEVEN = Threshold(
     "weighted-class-ratio", 2.0,
@@ -79,7 +79,8 @@ def _detect(view: View) -> Verdict:
 
 
 def _losses(view: View) -> list[_Loss]:
-    weights, found = last(view[CLASS_WEIGHT]), {}
+    weights = last(view[CLASS_WEIGHT])
+    found: dict[str, _Loss] = {}
     for place, share in last(view[CLASS_SHARE]).items():
         name, _, rest = place.partition(": ")
         label, _, kind = rest.rpartition("class ")
@@ -124,8 +125,8 @@ def _present(view: View, loss: _Loss, slope: float) -> Present:
         evidence=(
             Evidence(CLASS_WEIGHT.name, where + common[0],
                      tuple(int(s) for s in steps.steps), tuple(float(v) for v in steps.values),
-                     rare[2], f"weights grow with the size of the classes (like counts to the power "
-                     f"of {number(slope)}; inverse counts: -1)"),
+                     rare[2], "weights grow with the size of the classes (like counts to the power of "
+                     f"{number(slope)}; inverse counts: -1)"),
             Evidence(CLASS_SHARE.name, where + rare[0], (int(steps.steps[-1]),), (rare[1],), None,
                      f"class {rare[0]} is rare and counts "
                      f"{times((common[1] * common[2]) / (rare[1] * rare[2]))} less than class "
