@@ -125,7 +125,7 @@ def _present(view: View, loss: _Loss, slope: float) -> Present:
         evidence=(
             Evidence(CLASS_WEIGHT.name, where + common[0],
                      tuple(int(s) for s in steps.steps), tuple(float(v) for v in steps.values),
-                     rare[2], "weights grow with the size of the classes (like counts to the power of "
+                     rare[2], "weights grow with the class sizes (like counts to the power of "
                      f"{number(slope)}; inverse counts: -1)"),
             Evidence(CLASS_SHARE.name, where + rare[0], (int(steps.steps[-1]),), (rare[1],), None,
                      f"class {rare[0]} is rare and counts "

@@ -15,7 +15,8 @@ class Loader(Fact):
 
     `generators` names the random generators that its workers each get the same copy of. `weights`
     is how many weights its sampler draws by, `draws` how many samples that draws an epoch; both are
-    None if it does not say. `built` is where the sampler was constructed.
+    None if it does not say. `built` is where the sampler was constructed, and `made` the expression
+    that made the data set.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Loader(Fact):
     weights: int | None = None
     draws: int | None = None
     built: SourceLocation | None = None
+    made: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
