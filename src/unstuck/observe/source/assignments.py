@@ -73,15 +73,17 @@ def assigned(variable: Variable, sites: Sites) -> SourceLocation | None:
             known = found.get(ast.unparse(target))
             if known is None or value.lineno > known.lineno:
                 found[ast.unparse(target)] = value
-    value = found.get(variable.name) or found.get(re.split(r"[.\[]", variable.name)[0])
-    return expression_at(variable.file, value, sites.keeps_text) if value is not None else None
+    last = found.get(variable.name) or found.get(re.split(r"[.\[]", variable.name)[0])
+    return expression_at(variable.file, last, sites.keeps_text) if last is not None else None
 
 
 def given(call: SourceLocation | None, function: str, sites: Sites) -> SourceLocation | None:
     """What made the first argument of a call in a function: a call itself, or the value of a name.
     """
     tree = syntax_tree(call.file) if call is not None and sites.is_user(call.file) else None
-    for node in ast.walk(tree) if tree is not None else ():
+    if call is None or tree is None:
+        return None
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and expression_at(call.file, node, False) == replace(
                 call, text=None) and (node.args or node.keywords):
             first = node.args[0] if node.args else node.keywords[0].value

@@ -9,6 +9,7 @@ from __future__ import annotations
 from unstuck.schema.edits.data import (
     BatchSize,
     ClampInputs,
+    CopySample,
     DropLast,
     FetchEachStep,
     MoveChannels,
@@ -67,6 +68,7 @@ from unstuck.schema.edits.remedies import Remedy, loss_form
 
 __all__ = [
     "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
+    "CopySample",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph",
     "KeepNumber", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels",

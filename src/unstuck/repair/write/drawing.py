@@ -1,4 +1,4 @@
-"""Samplers: a weight for each sample, not for each class."""
+"""How samples are drawn and fetched: a weight for each, and a copy of what is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.schema.edits import WeightPerSample
+from unstuck.schema.edits import CopySample, WeightPerSample
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
@@ -72,4 +72,11 @@ def _labels(found: Found, data: Found | None, record: Record, index: Index) -> s
     return None
 
 
-WRITERS = {WeightPerSample: write_weights}
+def write_copy(edit: CopySample, record: Record, index: Index) -> list[Patch]:
+    """The method that copies, called on what takes a sample from where it is stored."""
+    found = index.at(edit.at, "the sample that is fetched")
+    return [Patch(edit, change.method(found.source, found.expression, f".{edit.method}()"),
+                  Form.DATA)]
+
+
+WRITERS = {CopySample: write_copy, WeightPerSample: write_weights}
