@@ -47,6 +47,8 @@ EDITS = [
     edits.Guard(None, "{}.clamp_min(1e-8)", "keep the argument of log above zero"),
     edits.Shuffle(None),
     edits.DropLast(None),
+    edits.CopySample(None, "clone"),
+    edits.WeightPerSample(None, 2),
     edits.ReplaceMissing(),
     edits.CallStep("SGD"),
     edits.SwitchMode("train", None),

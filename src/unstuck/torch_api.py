@@ -126,6 +126,8 @@ DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
 SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
               "CosineAnnealingWarmRestarts")
 SHUFFLES = "RandomSampler"  # the sampler of a DataLoader with shuffle=True
+BY_WEIGHT = "WeightedRandomSampler"
+CHOSEN = "SubsetRandomSampler"  # that of one that is given the indices
 IN_ORDER = "SequentialSampler"  # that of one without
 WHOLE_NUMBERS = ("int64", "int32", "int16", "int8", "uint8")  # types of tensors
 BATCH_NORM = "BatchNorm"  # in the name of each layer that takes statistics of the batch

@@ -30,6 +30,9 @@ class Events:
     def scheduler_built(self, scheduler: Any) -> None:
         """A learning rate scheduler was constructed."""
 
+    def sampler_built(self, sampler: Any) -> None:
+        """A sampler by weights was constructed."""
+
     def loader_built(self, loader: Any) -> None:
         """A data loader was constructed."""
 

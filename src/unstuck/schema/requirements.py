@@ -44,8 +44,11 @@ WIDE_REGRESSION = "a regression loss with several numbers to predict per sample"
 WHOLE_NUMBERS = "a regression loss whose targets are a few different whole numbers"
 BOUNDED_REGRESSION = "a regression loss on a bounded output, such as that of a ReLU or sigmoid"
 PROBABILITIES = "cross_entropy with class probabilities as targets"
+CLASS_WEIGHTS = "a classification loss with weights for its classes"
 LABELS = "a classification loss with one integer label per sample, over at least two steps"
 CTC = "a training step with ctc_loss"
+STORED = "two epochs over a DataLoader without workers, whose data set holds tensors or arrays"
+DRAWING = "a DataLoader that is iterated in training"
 WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
 
 # Passes that learn nothing -----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch.utils.data import DataLoader, dataloader
+from torch.utils.data import DataLoader, WeightedRandomSampler, dataloader
 
 from unstuck.observe.hooks.taps import Taps
 
@@ -17,6 +17,7 @@ class LoaderHooks:
         """Puts the hooks into torch."""
         taps = self._taps
         taps.swap(DataLoader.__init__, taps.after(taps.event("loader_built")))
+        taps.swap(WeightedRandomSampler.__init__, taps.after(taps.event("sampler_built")))
         taps.swap(DataLoader.__iter__, taps.before(taps.event("loader_iterated")))
         draw = getattr(getattr(dataloader, "_BaseDataLoaderIter", None), "_next_index", None)
         drawing = draw and taps.swap(draw, taps.after(taps.event("batch_drawn"), True))

@@ -12,6 +12,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.source.assignments import assigned
 from unstuck.observe.source.naming import Names
 from unstuck.observe.source.sites import Site, Sites, local_variables
 from unstuck.observe.source.variables import Found, beside, variable_of
@@ -138,9 +139,12 @@ class LossCalls:
     def _write(self, place: _Place, step: int) -> None:
         known = self._losses.known[place.key]
         trained = known.written or known.reached > 0
+        variable = place.found.variable if place.found is not None else None
+        if variable is not None and not trained and variable != place.fact.variable:
+            place.fact = replace(
+                place.fact, variable=variable, made=assigned(variable, self._sites))
         fact = replace(place.fact, loss=known.name if known.written else None,
-                       role=CallRole.TRAIN if trained else place.role,
-                       variable=place.found.variable if place.found is not None else None)
+                       role=CallRole.TRAIN if trained else place.role, variable=variable)
         if fact != place.written:
             place.written = fact
             self._writer.fact(fact, step)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import WeightedRandomSampler
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
@@ -23,19 +24,27 @@ MOST_HASHES = 100_000  # of the samples of a step
 
 def samples_of(loader: Any) -> int | None:
     """How many samples a loader's data set holds, None if it does not say."""
+    return _length(getattr(loader, "dataset", None))
+
+
+def _length(thing: Any) -> int | None:
     try:
-        return len(loader.dataset)
-    except (TypeError, NotImplementedError, AttributeError):
+        return len(thing)
+    except Exception:  # whatever a class of the program's own may raise
         return None
 
 
-def loader_fact(loader: Any, location: SourceLocation | None) -> Loader:
-    """A data loader as a record has it."""
+def loader_fact(
+    loader: Any, location: SourceLocation | None, built: SourceLocation | None = None
+) -> Loader:
+    """A data loader as a record has it; its sampler may have been `built` at a place of its own."""
     where = f"{location.line}" if location else "?"
+    sampler = getattr(loader, "sampler", None)
+    weights = sampler.weights if isinstance(sampler, WeightedRandomSampler) else None
     return Loader(
         f"loader at line {where}", location, getattr(loader, "batch_size", None),
-        type(getattr(loader, "sampler", None)).__name__, samples_of(loader),
-        int(getattr(loader, "num_workers", 0)),
+        type(sampler).__name__, samples_of(loader), int(getattr(loader, "num_workers", 0)),
+        weights=_length(weights), draws=_length(sampler), built=built,
     )
 
 

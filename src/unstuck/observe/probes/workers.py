@@ -21,8 +21,10 @@ import torch
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import loader_fact
-from unstuck.observe.source.sites import Sites
+from unstuck.observe.source.assignments import given
+from unstuck.observe.source.sites import Site, Sites
 from unstuck.schema.facts.data import Loader
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import COPIED_GENERATORS
 
 MOST_OBJECTS = 200  # of a data set that are looked at
@@ -50,15 +52,29 @@ class WorkerProbe(Probe):
         self._written: dict[str, Loader] = {}
         self._earlier: ByIdentity[Any, Loader] = ByIdentity()  # those of the trainings before
         self._built: ByIdentity[Any, Loader] = ByIdentity()
+        self._samplers: ByIdentity[Any, Site | None] = ByIdentity()  # where each was constructed
+        self._made: dict[Site, SourceLocation | None] = {}  # the data set of a loader, by its place
 
     def follow(self, before: Self) -> None:
         """Loaders that were built before are written once they are used."""
         for loader, fact in (*before._earlier.items(), *before._built.items()):
             self._earlier[loader] = fact
+        self._samplers = before._samplers
+
+    def sampler_built(self, sampler: Any) -> None:
+        """Notes where a sampler comes from that a loader may be given."""
+        self._samplers[sampler] = self._sites.here(sampler)
 
     def loader_built(self, loader: Any) -> None:
         """Writes the loader, with the generators that its workers each get the same copy of."""
-        fact = loader_fact(loader, self._sites.location(self._sites.here(loader)))
+        site = self._sites.here(loader)
+        place = self._sites.location(site)
+        sampler = self._samplers.get(getattr(loader, "sampler", None))
+        if site is not None and site not in self._made:  # many a program builds one each epoch
+            function = self._sites.code(site).co_qualname
+            self._made[site] = given(place, function, self._sites)
+        fact = replace(loader_fact(loader, place, self._sites.location(sampler)),
+                       made=self._made[site] if site is not None else None)
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
             fact = replace(fact, generators=copied_generators(loader, self._sites))
         self._built[loader] = fact
@@ -70,10 +86,15 @@ class WorkerProbe(Probe):
         if fact is not None:
             self._write(loader, fact)
 
+    def name(self, loader: Any) -> str | None:
+        """The name of a loader in the record."""
+        fact = self._built.get(loader) or self._earlier.get(loader)
+        return fact.name if fact is not None else None
+
     def _write(self, loader: Any, fact: Loader) -> None:
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
             self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(fact.generators))})
-        if self._written.get(fact.name) != fact:  # many a program builds one each epoch
+        if self._written.get(fact.name) != fact:
             self._written[fact.name] = fact
             self._writer.fact(fact, self._moment.step)
 

@@ -19,6 +19,7 @@ from unstuck.observe.samples import (
     copies,
     extremes,
     labelling,
+    mapping,
     more_data,
     noise,
     overlap,
@@ -46,8 +47,8 @@ MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some 
 LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
-    *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS, *recall.SIGNALS,
-    *shift.SIGNALS,
+    *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS,
+    *recall.SIGNALS, *shift.SIGNALS,
 )
 WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 

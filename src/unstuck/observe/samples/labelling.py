@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.observe.samples.cheap import best, chosen, learners, views
 from unstuck.observe.samples.classes import Classes, are_positions, classes_of
 from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.mapping import write_mapping
 from unstuck.observe.samples.noise import noise, write_noise
 from unstuck.observe.samples.pairing import (
     class_targets,
@@ -43,6 +44,8 @@ def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step:
             if are_positions(classes, contents.order if role == "train" else ()):
                 return
             write_recall(role, classes, writer, step)
+            if role == "held-out":
+                write_mapping(classes, writer, step)
         write_network(role, samples, classes, writer, step)
         if not composed:
             _write_learned(role, samples, classes, writer, step)

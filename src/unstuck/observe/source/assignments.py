@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.schema.facts.calls import Variable
 from unstuck.schema.places import SourceLocation
 
 _VALUES = frozenset({"weight", "bias", "data"})  # attributes with a parameter's values
@@ -66,6 +67,48 @@ def fillings(sites: Sites) -> list[Filling]:
             if known is not None and isinstance(node, ast.expr | ast.stmt):
                 found.append(Filling(*known, expression_at(file, node, sites.keeps_text)))
     return found
+
+
+def assigned(variable: Variable, sites: Sites) -> SourceLocation | None:
+    """What the last statement assigns to a variable; of a part of an object, to the object."""
+    tree = syntax_tree(variable.file) if sites.is_user(variable.file) else None
+    scope = next((node for node in ast.walk(tree) if isinstance(
+        node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name == variable.function.rpartition(".")[2]), tree) if tree is not None else None
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(scope) if scope is not None else ():
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        values = [node.value] * len(targets)
+        if isinstance(targets[0], ast.Tuple):
+            same = isinstance(node.value, ast.Tuple) and len(node.value.elts) == len(
+                targets[0].elts)
+            values = node.value.elts if isinstance(node.value, ast.Tuple) and same else (
+                [node.value] * len(targets[0].elts))
+            targets = targets[0].elts
+        for target, value in zip(targets, values, strict=True):
+            known = found.get(ast.unparse(target))
+            if known is None or value.lineno > known.lineno:
+                found[ast.unparse(target)] = value
+    last = found.get(variable.name) or found.get(re.split(r"[.\[]", variable.name)[0])
+    return expression_at(variable.file, last, sites.keeps_text) if last is not None else None
+
+
+def given(call: SourceLocation | None, function: str, sites: Sites) -> SourceLocation | None:
+    """What made the first argument of a call in a function: a call itself, or the value of a name.
+    """
+    tree = syntax_tree(call.file) if call is not None and sites.is_user(call.file) else None
+    if call is None or tree is None:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and expression_at(call.file, node, False) == replace(
+                call, text=None) and (node.args or node.keywords):
+            first = node.args[0] if node.args else node.keywords[0].value
+            if isinstance(first, ast.Call):
+                return expression_at(call.file, first, sites.keeps_text)
+            return assigned(Variable(ast.unparse(first), call.file, function, 0, True), sites)
+    return None
 
 
 def _filling(node: ast.AST) -> tuple[str, frozenset[str]] | None:

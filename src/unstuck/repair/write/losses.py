@@ -193,7 +193,9 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
 
     def weighted(option: str, value: str) -> list[Patch]:
         splices = change.set_argument(where.source, where.call, option, value)
-        if where.node is not found.node and _scores(record, index, where):
+        if where.node is not found.node and not edit.everywhere and (
+            _scores(record, index, where)
+        ):
             # Held-out data are scored as before: training gets a loss of its own.
             start, _ = where.source.span(where.call)
             own = apply(where.source.code(where.call), [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from unstuck.schema.edits.data import (
     BatchSize,
     ClampInputs,
+    CopySample,
     DropLast,
     FetchEachStep,
     MoveChannels,
@@ -17,6 +18,7 @@ from unstuck.schema.edits.data import (
     ReplaceMissing,
     Shuffle,
     SwapAxes,
+    WeightPerSample,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
@@ -66,7 +68,7 @@ from unstuck.schema.edits.optimizers import (
 from unstuck.schema.edits.remedies import Remedy, loss_form
 
 __all__ = [
-    "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
+    "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip", "CopySample",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
     "LayerArgument", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels",
@@ -74,5 +76,5 @@ __all__ = [
     "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors",
     "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety",
     "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode",
-    "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
+    "Together", "Unfreeze", "WeightPerSample", "ZeroGrad", "literal", "loss_form", "measured",
 ]

@@ -60,6 +60,38 @@ class Shuffle(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WeightPerSample(Edit):
+    """Give a weighted sampler the weight of each sample's class. `at` constructs the sampler."""
+
+    at: SourceLocation | None
+    weights: int  # that it has now, one a class
+
+    def words(self) -> str:
+        return "give each sample the weight of its class"
+
+    def code(self) -> str:
+        return "WeightedRandomSampler([weights[label] for label in labels], len(labels))"
+
+
+@dataclass(frozen=True, slots=True)
+class CopySample(Edit):
+    """Take a copy of a stored sample, so that nothing done to it changes what is stored.
+
+    `at` takes a sample from where it is stored: `self.images[i]`. `method` is "clone" of a tensor,
+    "copy" of an array.
+    """
+
+    at: SourceLocation | None
+    method: str
+
+    def words(self) -> str:
+        return "fetch a copy of the stored sample"
+
+    def code(self) -> str:
+        return f"x = self.samples[index].{self.method}()"
+
+
+@dataclass(frozen=True, slots=True)
 class DropLast(Edit):
     """Leave out the last batch of an epoch if it is smaller than the others."""
 

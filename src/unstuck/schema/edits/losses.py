@@ -82,10 +82,14 @@ class LossOption(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ClassWeights(Edit):
-    """A weight for each class in the loss."""
+    """A weight for each class in the loss.
+
+    `everywhere` says that the weights that are there are wrong, also for held-out data.
+    """
 
     at: SourceLocation | None
     weights: tuple[float, ...]
+    everywhere: bool = False
 
     def words(self) -> str:
         return "weight each class by the inverse of its frequency"

@@ -75,6 +75,7 @@ class LossCall(Fact):
     built: SourceLocation | None = None
     call_location: SourceLocation | None = None
     variable: Variable | None = None  # whose rows the loss received as targets
+    made: SourceLocation | None = None  # what was assigned to that variable, of held-out targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from unstuck.schema.places import SourceLocation
 class Loader(Fact):
     """A data loader of the program.
 
-    `generators` names the random generators that its workers each get the same copy of.
+    `generators` names the random generators that its workers each get the same copy of. `weights`
+    is how many weights its sampler draws by, `draws` how many samples that draws an epoch; both are
+    None if it does not say. `built` is where the sampler was constructed, and `made` the expression
+    that made the data set.
     """
 
     name: str
@@ -23,6 +26,10 @@ class Loader(Fact):
     samples: int | None
     workers: int
     generators: tuple[str, ...] = ()
+    weights: int | None = None
+    draws: int | None = None
+    built: SourceLocation | None = None
+    made: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)

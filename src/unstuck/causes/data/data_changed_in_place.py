@@ -1,0 +1,112 @@
+"""Data changed in place: fetching a sample changes the one that the data set holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.measures.basics import drawn
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
+from unstuck.schema.edits import CopySample, Remedy, Safety
+from unstuck.schema.facts.data import Loader
+from unstuck.schema.facts.stored import Altered
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
+from unstuck.words import count, percent
+
+SHARE = Threshold(
+    "changed-by-fetch-share", 0.5,
+    "A cache changes a sample when it is fetched first, and not again. An operation in place "
+    "changes every sample each time.",
+    "definition: every fetch goes through the same code",
+)
+LOOKS = Threshold(
+    "looks-with-a-change", 0.8,
+    "Share of the batches looked at, from the second pass on, in which samples were changed.",
+    "as above; a look or two may fall on samples that the change leaves as they are",
+)
+FEWEST = Threshold(
+    "least-looks", 2.0, "One batch may be the last of a cache that is still filled.", "a choice")
+
+
+def _detect(view: View) -> Verdict:
+    if not view.has(CHANGED_BY_FETCH):
+        if not view.record.facts(Loader):
+            return Absent("no loader fetches the data")
+        return Unknown("no batch was looked at that came from tensors or arrays of a data set for "
+                       "the second time", (CHANGED_BY_FETCH.name,))
+    for loader, series in view[CHANGED_BY_FETCH].items():
+        changed = series.finite.values >= view.limit(SHARE)
+        if len(changed) >= view.limit(FEWEST) and float(np.mean(changed)) >= view.limit(LOOKS):
+            return _present(view, loader)
+    return Absent("fetching a sample leaves what the data set holds as it is")
+
+
+def _present(view: View, loader: str) -> Present:
+    fact = next((x for x in view.record.facts(Altered) if x.name == loader), None)
+    made = next((x for x in view.record.facts(Loader) if x.name == loader), None)
+    series = view[CHANGED_BY_FETCH][loader]
+    size = float(np.median(view[FETCH_CHANGE][loader].finite.values)) if view.has(
+        FETCH_CHANGE) and loader in view[FETCH_CHANGE] else 0.0
+    where = f"self.{fact.attribute}" if fact is not None else "the data set"
+    place = fact.location if fact is not None else None
+    remedies = [Remedy(
+        "fetch a copy", Safety.SAFE, (CopySample(fact.read, fact.copy),),
+    )] if fact is not None and fact.read is not None else []
+    remedies.append(Remedy(
+        "compute a new tensor", Safety.ADVICE,
+        advice="Write x = (x - mean) / std. The operators -= and /=, methods that end with an "
+        "underscore, out= and assignments to a part of a tensor change the stored sample.",
+        code_text="x = (x - mean) / std  # in place of x -= mean; x /= std"))
+    return Present(
+        strength=0.95, certain=True,
+        title="each fetch changes the samples that the data set holds: their numbers move by "
+        f"{percent(size)} each time, so the data drift from epoch to epoch",
+        since_step=0,
+        location=place or (made.made or made.location if made is not None else None),
+        label=f"this changes {where} itself, and again in every epoch",
+        evidence=(
+            drawn(CHANGED_BY_FETCH, loader, series, view.limit(SHARE),
+                  f"in {count(len(series), 'batch')} from the second pass on, "
+                  f"{percent(float(np.mean(series.finite.values)))} of the stored samples were "
+                  "other ones after they were fetched"),
+            *((drawn(FETCH_CHANGE, loader, view[FETCH_CHANGE][loader], 0.0,
+                     f"one fetch moves the stored numbers by {percent(size)} of their size"),)
+              if size else ()),
+        ),
+        remedies=tuple(remedies),
+    )
+
+
+CAUSE = Cause(
+    slug="data-changed-in-place",
+    code="D012",
+    title="Data changed in place",
+    family="Data",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="Training starts well and gets worse from epoch to epoch. The first epoch is the "
+        "best, the loss may become NaN, and with worker processes all is well.",
+        consequence="The network trains on other inputs in every epoch, further and further from "
+        "the data. What it is validated on drifts in the same way.",
+        why="Indexing a tensor or an array gives a view of the same memory. An operation in place "
+        "on it, such as x -= mean, changes what the data set holds, so the next epoch transforms "
+        "numbers that were transformed before. Workers do this to copies of their own.",
+        detection="From the second pass over a loader on, unstuck compares some numbers of the "
+        "stored samples before they are fetched and after. If nearly every fetch changes them, the "
+        "data drift. A cache, which changes a sample when it is fetched first, is not reported.",
+        limitations="Loaders with workers are not looked at, nor are samples that are read from "
+        "files or that lie deeper than in a list, a tensor or an array of the data set. Data that "
+        "are changed in place without a loader are not found.",
+        references=("PyTorch: Tensor views", "NumPy: Copies and views"),
+    ),
+    needs=(),
+    uses=(CHANGED_BY_FETCH, FETCH_CHANGE),
+    thresholds=(SHARE, LOOKS, FEWEST),
+    effects=(Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG,
+             Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE,
+             Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.UNITS_SATURATE,
+             Effect.GRADIENTS_VANISH, Effect.CANNOT_FIT),
+    detect=_detect,
+)

@@ -1,0 +1,218 @@
+"""Sampler misses samples: the sampler of a loader draws few of the samples that there are."""
+
+from __future__ import annotations
+
+import math
+
+from unstuck.measures.basics import last, learned_little
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
+from unstuck.schema.edits import Remedy, Safety, WeightPerSample
+from unstuck.schema.facts.calls import CallRole, LossCall
+from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES
+from unstuck.torch_api import BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES
+from unstuck.words import count, number, percent, times
+
+AGAIN = Threshold(
+    "draws-per-weight", 2.0,
+    "A sampler that has weights for a part of the samples may leave the others for validation. "
+    "Then it draws about as many samples an epoch as it has weights. One that draws each sample "
+    "this many times an epoch repeats a few samples in the place of the others.",
+    "definition of an epoch; twice leaves room for oversampling",
+)
+FEW = Threshold(
+    "different-samples-share", 0.2,
+    "Number of different samples drawn, divided by what as many random draws from the whole data "
+    "set would give. Oversampling of rare classes stays far above.",
+    "expected number of different samples among n draws of N: N (1 - (1 - 1/N)^n)",
+)
+DRAWS = Threshold(
+    "least-draws", 200.0,
+    "Fewer draws say little about what a sampler of the program's own will draw later.",
+    "a choice: some batches of a usual size",
+)
+HALF = Threshold(
+    "drawn-share-of-a-run", 0.5,
+    "If even the whole run cannot draw half of the samples, one batch an epoch is too little.",
+    "a choice: a run that learns meets its data at least once",
+)
+KNOWN = (BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES, "DistributedSampler")
+
+
+def _detect(view: View) -> Verdict:
+    trained = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.TRAIN}
+    loaders = [x for x in view.record.facts(Loader) if x.name in trained]
+    if not loaders:
+        return Absent("no loader feeds the training") if view.record.facts(Loader) or (
+            view.record.steps) else Unknown("nothing was trained")
+    verdicts = [_judged(view, loader) for loader in loaders]
+    for kind in (Present, Unknown):
+        found = next((v for v in verdicts if isinstance(v, kind)), None)
+        if found is not None:
+            return found
+    return verdicts[0]
+
+
+def _judged(view: View, loader: Loader) -> Verdict:
+    if loader.samples is None or loader.batch_size is None or not loader.samples:
+        return Unknown("the loader does not say how many samples there are, or makes batches of "
+                       "its own", ("a loader over a data set with a length",))
+    if loader.sampler == BY_WEIGHT and loader.weights is not None and (
+        loader.weights < loader.samples
+    ):
+        if (loader.draws or 0) < view.limit(AGAIN) * loader.weights:
+            return Unknown(
+                f"the sampler has weights for the first {number(loader.weights)} of "
+                f"{count(loader.samples, 'sample')} only, which may be meant",
+                ("a data set that holds the training samples alone",))
+        return _few_weights(view, loader, loader.weights, loader.samples)
+    if loader.sampler in (BY_WEIGHT, SHUFFLES) and loader.draws is not None and (
+        loader.draws <= loader.batch_size
+        and loader.draws * (view.record.steps + 1) < view.limit(HALF) * loader.samples
+    ):
+        return _one_batch(view, loader, loader.draws, loader.samples)
+    if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
+        return Absent("the sampler can draw every sample that it is meant to draw")
+    return _counted(view, loader)
+
+
+def _few_weights(view: View, loader: Loader, weights: int, samples: int) -> Present:
+    per_class = weights == _classes(view)
+    what = ("one for each class" if per_class else "one for each of the first samples")
+    few = count(weights, "sample")
+    steps, drawn = _steps(view, loader)
+    return Present(
+        strength=0.97, certain=True,
+        title=f"the sampler has {count(weights, 'weight')}, {what}, so it only ever draws "
+        f"the first {number(weights)} of {count(samples, 'sample')}",
+        since_step=0,
+        location=loader.built or loader.location,
+        label=f"the {count(weights, 'weight')} belong to the first {few}",
+        evidence=(Evidence(
+            DIFFERENT_SAMPLES.name, loader.name, steps, drawn, float(weights),
+            f"a sampler draws by the position of its weights: {count(weights, 'weight')} "
+            f"for {count(samples, 'sample')} leave out "
+            f"{number(samples - weights)} of them"),),
+        remedies=(_weights(loader.built, weights),),
+    )
+
+
+def _weights(at: SourceLocation | None, weights: int) -> Remedy:
+    return Remedy("give each sample the weight of its class", Safety.SAFE,
+                  (WeightPerSample(at, weights),),
+                  code_text="WeightedRandomSampler((1 / counts)[labels], len(labels))")
+
+
+def _one_batch(view: View, loader: Loader, draws: int, samples: int) -> Present:
+    steps, drawn = _steps(view, loader)
+    most = draws * (view.record.steps + 1) / samples
+    return Present(
+        strength=0.75 if learned_little(view.outcome) else 0.6,
+        title=f"the sampler draws {count(draws, 'sample')} an epoch, so the whole run meets "
+        f"at most {percent(min(most, 1.0))} of {count(samples, 'sample')}",
+        since_step=0,
+        location=loader.built or loader.location,
+        label=f"an epoch is {count(draws, 'draw')}, a single batch",
+        evidence=(Evidence(
+            DRAWN_SAMPLES.name, loader.name, steps, drawn, float(samples),
+            f"an epoch is over after {count(draws, 'sample')} of "
+            f"{number(samples)}"),),
+        remedies=(Remedy(
+            "draw as many samples as there are", Safety.ADVICE,
+            advice="Set num_samples of the sampler to the number of training samples.",
+            code_text="WeightedRandomSampler(weights, num_samples=len(dataset))"),),
+    )
+
+
+def _counted(view: View, loader: Loader) -> Verdict:
+    """By what was drawn, of a sampler that may draw anything."""
+    drawn = last(view[DRAWN_SAMPLES]).get(loader.name) if view.has(DRAWN_SAMPLES) else None
+    different = last(view[DIFFERENT_SAMPLES]).get(loader.name) if (
+        view.has(DIFFERENT_SAMPLES)) else None
+    if drawn is None or different is None or not drawn >= view.limit(DRAWS):
+        return Unknown("too few draws of the sampler were seen", ("a run of more steps",))
+    total = float(loader.samples or 1)
+    expected = -total * math.expm1(drawn * math.log1p(-1 / total)) if total > 1 else 1.0
+    if not different < view.limit(FEW) * expected:
+        return Absent(f"the sampler draws many different samples ({number(round(different))} in "
+                      f"{number(round(drawn))} draws)")
+    if loader.draws is None or loader.draws < view.limit(AGAIN) * different:
+        return Unknown(f"the sampler only draws {number(round(different))} of "
+                       f"{count(loader.samples or 0, 'sample')}, each once an epoch, which may be "
+                       "meant", ("a data set that holds the training samples alone",))
+    if loader.sampler == BY_WEIGHT:
+        return Unknown("the weights of most samples are near zero, which may be meant",
+                       ("weights that give every sample a chance",))
+    steps, points = _steps(view, loader)
+    return Present(
+        strength=0.8,
+        title=f"{loader.sampler} keeps drawing the same {number(round(different))} of "
+        f"{count(loader.samples or 0, 'sample')}",
+        since_step=0,
+        location=loader.location,
+        label=f"{number(round(drawn))} draws brought {count(round(different), 'different sample')}",
+        evidence=(Evidence(
+            DIFFERENT_SAMPLES.name, loader.name, steps, points, view.limit(FEW) * expected,
+            f"{number(round(drawn))} random draws from all samples would bring about "
+            f"{number(round(expected))} different ones, and each of these comes "
+            f"{times(loader.draws / different)} an epoch"),),
+        remedies=(Remedy(
+            "draw from all samples", Safety.ADVICE,
+            advice="Let the sampler yield indices of the whole data set. A list of indices that "
+            "was made for a smaller set, or that counts classes or batches, leaves most samples "
+            "out.",
+            code_text="iter(torch.randperm(len(dataset)).tolist())"),),
+    )
+
+
+def _steps(view: View, loader: Loader) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    if not view.has(DIFFERENT_SAMPLES) or loader.name not in view[DIFFERENT_SAMPLES]:
+        return (0,), (float(loader.weights or loader.draws or 0),)
+    series = view[DIFFERENT_SAMPLES][loader.name]
+    return tuple(int(s) for s in series.steps), tuple(float(v) for v in series.values)
+
+
+def _classes(view: View) -> int | None:
+    """How many outputs the loss of the training chooses among, two for one output of a flag."""
+    for call in view.record.facts(LossCall):
+        if call.role is CallRole.TRAIN and call.input_shape:
+            wide = call.input_shape[1] if len(call.input_shape) > 1 else 1
+            return 2 if wide == 1 else wide
+    return None
+
+
+CAUSE = Cause(
+    slug="sampler-misses-samples",
+    code="D014",
+    title="Sampler misses samples",
+    family="Data",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="The training loss falls to almost zero within the first epochs. On all other data "
+        "the network is no better than a guess, or predicts one class only.",
+        consequence="The network memorises a handful of samples. The rest of the data set is never "
+        "used.",
+        why="A weighted sampler draws positions in the data set, each with its own weight. Given "
+        "one weight for each class, it takes them for the weights of the first few samples and "
+        "never draws any other. The same happens with indices that were made for a smaller set. If "
+        "num_samples is the number of classes or the size of a batch, an epoch is a single batch.",
+        detection="For each loader that feeds the training, unstuck compares the number of weights "
+        "of its sampler with the number of samples. Fewer weights than samples are reported if the "
+        "sampler draws each of these samples several times an epoch. For a sampler of the "
+        "program's own, unstuck counts how many different samples it draws, against what random "
+        "draws would give.",
+        limitations="A sampler that draws each of its samples once an epoch may leave the others "
+        "for validation, so it is not reported. The same holds for weights that are zero for most "
+        "samples. A batch_sampler of the program's own is not judged.",
+        references=("PyTorch: torch.utils.data.WeightedRandomSampler",),
+    ),
+    needs=(),
+    uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES),
+    thresholds=(AGAIN, FEW, DRAWS, HALF),
+    effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
+    detect=_detect,
+)

@@ -1,0 +1,193 @@
+"""Whether fetching a sample changes what the data set holds.
+
+Nothing of the data set's is called: its attributes are read past its class, and a few numbers of
+the rows that are fetched are compared before and after.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Subset
+
+from unstuck.observe.identity import ByIdentity
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.workers import WorkerProbe
+from unstuck.observe.source.altering import altering
+from unstuck.observe.tensors import evenly, is_plain, observable
+from unstuck.schema.facts.stored import Altered
+from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
+
+ROWS = 32  # of a batch that are compared,
+ELEMENTS = 128  # and numbers of a row
+MOST_ATTRIBUTES = 32  # of a data set that are looked at
+MOST_STORES = 4  # of them that hold samples
+DEPTH = 4  # data sets within data sets
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+
+class _Passes:
+    """A loader that is iterated."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.passes = 0
+        self.written = False
+
+
+class StoredProbe(Probe):
+    """Compares stored rows before they are fetched and after, at steps that are looked at."""
+
+    signals = (CHANGED_BY_FETCH, FETCH_CHANGE)
+    facts = (Altered,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._workers = context.probe(WorkerProbe)
+        self._loaders: ByIdentity[Any, _Passes] = ByIdentity()  # by their samplers
+        self._before: list[tuple[str, Numbers]] = []  # of the batch that is fetched now
+        self._rows: list[int] = []
+        self._data: weakref.ref[Any] | None = None
+        self._loader: _Passes | None = None
+
+    def loader_iterated(self, loader: Any) -> None:
+        """Counts the passes over each loader."""
+        sampler, name = getattr(loader, "_index_sampler", None), self._workers.name(loader)
+        if sampler is None or name is None:
+            return
+        known = self._loaders.get(sampler)
+        if known is None:
+            known = self._loaders[sampler] = _Passes(name)
+        known.passes += 1
+
+    def batch_drawn(self, iterator: Any, indices: Any) -> None:
+        """Takes some numbers of the rows that are fetched next, in the second pass and later."""
+        self._compare()
+        known = self._loaders.get(getattr(iterator, "_index_sampler", None))
+        data = getattr(iterator, "_dataset", None)
+        if known is None or known.passes < 2 or getattr(iterator, "_num_workers", 1) or (
+            type(indices) is not list or not all(type(i) is int for i in indices)
+        ):
+            return
+        data, rows = _innermost(data, indices[:ROWS])
+        try:
+            self._data = weakref.ref(data)
+        except TypeError:
+            return
+        self._loader, self._rows = known, list(dict.fromkeys(rows))
+        self._before = [(name, taken) for name, held in _stores(data)
+                        if (taken := _taken(held, self._rows)) is not None][:MOST_STORES]
+
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """The batch has been fetched."""
+        self._compare()
+
+    def quiet_steps_begin(self) -> None:
+        """Nothing waits to be compared in quiet steps."""
+        self._before = []
+
+    def _compare(self) -> None:
+        before, self._before = self._before, []
+        data = self._data() if self._data is not None else None
+        if not before or data is None or self._loader is None:
+            return
+        now = dict(_stores(data))
+        changes: list[tuple[float, float, str]] = []
+        for name, taken in before:
+            after = _taken(now.get(name), self._rows)
+            if after is None or after.shape != taken.shape:
+                continue
+            moved = ~((after == taken) | ((after != after) & (taken != taken)))
+            with np.errstate(all="ignore"):
+                size = float(np.linalg.norm(np.nan_to_num(taken)))
+                change = float(np.linalg.norm(np.nan_to_num(after - taken)))
+            changes.append((float(moved.any(1).mean()), change / max(size, 1e-12), name))
+        if not changes:
+            return
+        share, size, name = max(changes)
+        step, loader = self._moment.step, self._loader
+        self._writer.sample(CHANGED_BY_FETCH, step, {loader.name: share})
+        self._writer.sample(FETCH_CHANGE, step, {loader.name: size})
+        if share and not loader.written:
+            loader.written = True
+            place, read = altering(type(data), name, self._sites)
+            tensors = isinstance(dict(_stores(data)).get(name), torch.Tensor) or isinstance(
+                _first(now.get(name)), torch.Tensor)
+            self._writer.fact(Altered(
+                loader.name, name, place, read, "clone" if tensors else "copy"), step)
+
+
+def _innermost(data: Any, rows: list[int]) -> tuple[Any, list[int]]:
+    """The data set that the rows of a part of one come from, and which they are there."""
+    for _ in range(DEPTH):
+        if type(data) is not Subset:
+            break
+        try:
+            rows = [int(data.indices[i]) for i in rows]
+        except (TypeError, ValueError, IndexError):
+            return data, []
+        data = data.dataset
+    return data, rows
+
+
+def _stores(data: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of a data set that may hold a row for each sample, by name."""
+    try:
+        attributes = object.__getattribute__(data, "__dict__")
+    except (AttributeError, TypeError):
+        return
+    if type(attributes) is not dict:
+        return
+    for name, value in list(attributes.items())[:MOST_ATTRIBUTES]:
+        if isinstance(value, torch.Tensor | np.ndarray) or type(value) is list:
+            yield str(name), value
+        elif type(value) is tuple:
+            yield from ((f"{name}[{i}]", part) for i, part in enumerate(value)
+                        if isinstance(part, torch.Tensor | np.ndarray))
+
+
+def _first(held: Any) -> Any:
+    """The first sample of a list."""
+    found = held[0] if type(held) is list and held else None
+    return found[0] if type(found) is tuple and found else found
+
+
+def _taken(held: Any, rows: list[int]) -> Numbers | None:
+    """Some numbers of some rows: (rows, numbers); None where there are none of several numbers."""
+    found = []
+    if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)):
+        return None
+    with torch.no_grad():
+        for row in rows:
+            if not -len(held) <= row < len(held):
+                return None
+            sample = held[row]
+            sample = sample[0] if type(sample) is tuple and sample else sample
+            numbers = _numbers(sample)
+            if numbers is None:
+                return None
+            found.append(numbers)
+    if not found or len({len(numbers) for numbers in found}) > 1:
+        return None
+    return np.stack(found)
+
+
+def _numbers(sample: Any) -> Numbers | None:
+    """A copy of some numbers of a sample."""
+    if isinstance(sample, torch.Tensor):
+        if not observable(sample) or not sample.is_cpu or sample.numel() < 2:
+            return None
+        flat = sample.detach().reshape(-1)
+        keep = evenly(flat.numel(), ELEMENTS, flat.device)
+        return np.asarray((flat if keep is None else flat[keep]).double().numpy()).copy()
+    if isinstance(sample, np.ndarray) and sample.dtype.kind in "fiu" and sample.size > 1:
+        flat = sample.reshape(-1)
+        picked = np.unique(np.linspace(0, len(flat) - 1, min(ELEMENTS, len(flat))).astype(int))
+        return np.asarray(flat[picked], dtype=np.float64)
+    return None

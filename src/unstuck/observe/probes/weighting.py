@@ -1,0 +1,167 @@
+"""How much a loss lets each class count, beside how frequent the class is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.tensors import is_plain, observable, spread
+from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, WEIGHTED, target_among
+
+MOST_CLASSES = 100
+MOST_LOSSES = 16
+ELEMENT_LIMIT = 1_000_000  # of the targets of a call
+
+
+class _Classes:
+    """Weights and counts of the classes of one loss. Of labels of 0 and 1, several can be one row.
+
+    Both have shape (rows, classes): one row of all classes, or a row for each label, of two.
+    """
+
+    def __init__(self) -> None:
+        self.counts: torch.Tensor | None = None
+        self.sums: torch.Tensor | None = None  # of the weights of these targets
+
+    def add(self, counts: torch.Tensor, sums: torch.Tensor) -> None:
+        """Takes in a batch."""
+        if self.counts is None or self.sums is None or self.counts.shape != counts.shape:
+            self.counts, self.sums = counts, sums
+        else:
+            self.counts, self.sums = self.counts + counts, self.sums + sums
+
+
+class WeightingProbe(Probe):
+    """Looks at the targets of weighted losses, and at the weight that each of them gets."""
+
+    signals = (CLASS_SHARE, CLASS_WEIGHT)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._losses = context.probe(LossProbe)
+        self._known: dict[str, _Classes] = {}
+        self._single: dict[int, tuple[str, torch.Tensor]] = {}  # losses of single samples
+
+    def loss_called(
+        self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """Counts the targets of a training loss by class, each by its weight."""
+        if not self._moment.sampled or function not in WEIGHTED or not is_plain(result) or (
+            result.grad_fn is None
+        ):
+            return
+        known = self._losses.known.get((function, self._sites.here()))
+        target = target_among(function, args)
+        if known is None or not is_plain(target) or not observable(target) or (
+            target.numel() > ELEMENT_LIMIT
+        ):
+            return
+        names = list(inspect.signature(original).parameters)
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        with torch.no_grad():
+            if function in CLASS_LIKELIHOODS:
+                self._of_classes(known.name, args[0], target.detach(), given)
+            elif function in BINARY:
+                self._of_flags(known.name, target.detach(), given)
+        if result.numel() > 1 and result.shape == target.shape:
+            self._single[graph.sequence(result.grad_fn)] = known.name, target.detach()
+
+    def _of_classes(
+        self, name: str, output: torch.Tensor, target: torch.Tensor, given: dict[str, Any]
+    ) -> None:
+        weight = given.get("weight")
+        if not is_plain(weight) or weight.ndim != 1 or len(weight) > MOST_CLASSES or (
+            target.is_floating_point()
+        ):
+            return
+        labels = target.reshape(-1).to("cpu", torch.int64)
+        labels = labels[(labels != given.get("ignore_index", -100))
+                        & (labels >= 0) & (labels < len(weight))]
+        counts = torch.bincount(labels, minlength=len(weight)).double()[None]
+        self._add(name, counts, counts * weight.detach().double().cpu())
+
+    def _of_flags(self, name: str, target: torch.Tensor, given: dict[str, Any]) -> None:
+        positive, weight = given.get("pos_weight"), given.get("weight")
+        tables = [w.detach() for w in (positive, weight) if is_plain(w)]
+        if not tables or not target.is_floating_point() or (
+            bool(((target != 0) & (target != 1)).any())
+        ):
+            return
+        try:
+            shape = torch.broadcast_shapes(target.shape, *(w.shape for w in tables))
+        except RuntimeError:
+            return
+        flags = target.expand(shape)
+        weights = torch.ones_like(flags)
+        if is_plain(positive):
+            weights = torch.where(flags > 0, positive.detach().to(weights), weights)
+        if is_plain(weight):
+            weights = weights * weight.detach().to(weights)
+        several = is_plain(positive) and positive.numel() > 1
+        self._weighed(name, flags.long(), weights, 2, several)
+
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Weights that the program multiplies the losses of single samples with."""
+        if not self._single:
+            return
+        for node in nodes:
+            if node.name() != "MulBackward0":
+                continue
+            for (parent, _), other in zip(node.next_functions, ("other", "self"), strict=False):
+                found = self._single.get(graph.sequence(parent)) if parent is not None else None
+                weight = graph.saved(node, other) if found is not None else None
+                if found is not None and is_plain(weight) and not weight.requires_grad and (
+                    weight.shape == found[1].shape
+                ):
+                    with torch.no_grad():
+                        self._multiplied(*found, weight.detach())
+
+    def _multiplied(self, name: str, target: torch.Tensor, weight: torch.Tensor) -> None:
+        if target.is_floating_point() and bool(((target != 0) & (target != 1)).any()):
+            return
+        labels = target.long()
+        top = int(labels.max())
+        if int(labels.min()) >= 0 and top < MOST_CLASSES:
+            self._weighed(name, labels, weight, max(top + 1, 2), False)
+
+    def _weighed(
+        self, name: str, labels: torch.Tensor, weights: torch.Tensor, classes: int, several: bool
+    ) -> None:
+        """Sums of weights by class; with `several`, for each place along the last axis."""
+        rows = labels.shape[-1] if several else 1
+        if rows > MOST_CLASSES:
+            return
+        labels = spread(labels, ELEMENT_LIMIT, keep=-1).reshape(-1, rows).cpu()
+        weights = spread(weights, ELEMENT_LIMIT, keep=-1).reshape(-1, rows).double().cpu()
+        hot = torch.nn.functional.one_hot(labels, classes).double()
+        self._add(name, hot.sum(0), (hot * weights[..., None]).sum(0))
+
+    def _add(self, name: str, counts: torch.Tensor, sums: torch.Tensor) -> None:
+        if name in self._known or len(self._known) < MOST_LOSSES:
+            self._known.setdefault(name, _Classes()).add(counts, sums)
+
+    def look_ended(self, step: int) -> None:
+        """Writes the shares and the mean weights of all classes that came."""
+        self._single = {}
+        shares: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        for name, classes in self._known.items():
+            if classes.counts is None or classes.sums is None:
+                continue
+            for row, (counts, sums) in enumerate(
+                zip(classes.counts.tolist(), classes.sums.tolist(), strict=True)
+            ):
+                label = f"label {row}, " if len(classes.counts) > 1 else ""
+                for i, (number, total) in enumerate(zip(counts, sums, strict=True)):
+                    if number:
+                        place = f"{name}: {label}class {i}"
+                        shares[place], weights[place] = number / sum(counts), total / number
+        self._writer.sample(CLASS_SHARE, step, shares)
+        self._writer.sample(CLASS_WEIGHT, step, weights)

@@ -1,0 +1,82 @@
+"""How samples are drawn and fetched: a weight for each, and a copy of what is stored."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import hop
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.schema.edits import CopySample, WeightPerSample
+from unstuck.schema.facts.calls import CallRole, LossCall
+from unstuck.schema.facts.data import Loader
+
+
+def write_weights(edit: WeightPerSample, record: Record, index: Index) -> list[Patch]:
+    """The weights are picked by the labels: those of a variable, else those of the data set."""
+    found = index.at(edit.at, "the construction of the sampler")
+    given = change.argument(found.call, "weights", 0)
+    if given is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The weights of the sampler are not an argument of it.")
+    weights = change.operand(found.source, given)
+    data = _data_set(edit, record, index)
+    labels = _labels(found, data, record, index)
+    if labels is not None:
+        text = f"[{weights}[int(label)] for label in {labels}]"
+    elif data is not None and names.dotted(data.expression):
+        text = f"[{weights}[int(label)] for _, label in {names.dotted(data.expression)}]"
+    else:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which variable holds the labels.",
+                      ("the variable that holds the labels",))
+    return [Patch(edit, change.replace(found.source, given, text), Form.DATA)]
+
+
+def _data_set(edit: WeightPerSample, record: Record, index: Index) -> Found | None:
+    """What the loader of the sampler is given as its data set, where the sampler can see it."""
+    loader = next((x for x in record.facts(Loader)
+                   if x.built is not None and x.built == edit.at), None)
+    if loader is None or loader.location is None:
+        return None
+    place = index.at(loader.location, "the loader")
+    sampler = index.at(edit.at, "the construction of the sampler")
+    given = change.argument(place.call, "dataset", 0)
+    if given is None or place.source.function(place.node) is not sampler.source.function(
+            sampler.node) or place.source is not sampler.source:
+        return None
+    return Found(place.source, given)
+
+
+def _labels(found: Found, data: Found | None, record: Record, index: Index) -> str | None:
+    """An expression for the labels of all samples, in the scope of the sampler."""
+    if data is not None:
+        made = data.expression
+        origin = hop(index, data.source, made) if isinstance(made, ast.Name) else None
+        if origin is not None and origin.source is data.source and isinstance(
+                origin.node, ast.expr) and data.source.function(
+                origin.node) is data.source.function(data.node):
+            made = origin.node
+        if isinstance(made, ast.Call) and names.called(made) == "TensorDataset" and len(
+                made.args) > 1 and names.dotted(made.args[-1]):
+            return names.dotted(made.args[-1])
+    function = found.source.function(found.node)
+    scope = function.name if function is not None else ""
+    for call in record.facts(LossCall):
+        variable = call.variable
+        if call.role is CallRole.TRAIN and variable is not None and not variable.whole and (
+                variable.file == found.source.name) and (
+                variable.function.rpartition(".")[2] in ("", scope)):
+            return variable.name
+    return None
+
+
+def write_copy(edit: CopySample, record: Record, index: Index) -> list[Patch]:
+    """The method that copies, called on what takes a sample from where it is stored."""
+    found = index.at(edit.at, "the sample that is fetched")
+    return [Patch(edit, change.method(found.source, found.expression, f".{edit.method}()"),
+                  Form.DATA)]
+
+
+WRITERS = {CopySample: write_copy, WeightPerSample: write_weights}

@@ -1,0 +1,24 @@
+"""Data that a data set holds, and that fetching them changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Altered(Fact):
+    """A data set of a loader whose stored samples change each time they are fetched.
+
+    `name` is the loader's. `attribute` holds the samples. `location` is the operation in the
+    program's own code that changes them, `read` the expression that takes a sample from the
+    attribute; None where they were not found. `copy` is the method that copies one.
+    """
+
+    name: str
+    attribute: str
+    location: SourceLocation | None
+    read: SourceLocation | None
+    copy: str

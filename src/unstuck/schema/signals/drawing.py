@@ -1,0 +1,30 @@
+"""Signals of the data as loaders draw them and losses weigh them."""
+
+from __future__ import annotations
+
+from unstuck.schema import requirements as runs
+from unstuck.schema.quantities import PlaceSignal
+
+# What loaders draw -------------------------------------------------------------------------------
+DRAWN_SAMPLES = PlaceSignal(
+    "drawn-samples", "samples",
+    "how many indices the sampler of a loader has drawn, in the batches that were looked at",
+    requires=runs.DRAWING, place="loader",
+)
+DIFFERENT_SAMPLES = PlaceSignal(
+    "different-samples", "samples",
+    "how many of those indices are different ones",
+    requires=runs.DRAWING, place="loader",
+)
+
+# How losses weigh classes ------------------------------------------------------------------------
+CLASS_SHARE = PlaceSignal(
+    "class-share", "",
+    "share of the targets of a weighted loss that are of a class, in the batches looked at so far",
+    requires=runs.CLASS_WEIGHTS, place="class of a loss",
+)
+CLASS_WEIGHT = PlaceSignal(
+    "class-weight", "",
+    "mean weight that a loss gives to the targets of a class",
+    requires=runs.CLASS_WEIGHTS, place="class of a loss",
+)

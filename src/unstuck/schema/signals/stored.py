@@ -1,0 +1,18 @@
+"""Signals of the samples that a data set holds, before and after they are fetched."""
+
+from __future__ import annotations
+
+from unstuck.schema import requirements as runs
+from unstuck.schema.quantities import PlaceSignal
+
+CHANGED_BY_FETCH = PlaceSignal(
+    "changed-by-fetch", "",
+    "share of the samples of a batch whose stored numbers were changed by fetching them, in the "
+    "second pass over a loader and later",
+    requires=runs.STORED, place="loader",
+)
+FETCH_CHANGE = PlaceSignal(
+    "fetch-change", "",
+    "size of that change, divided by the size of the stored numbers before it (L2 norms)",
+    requires=runs.STORED, place="loader",
+)
