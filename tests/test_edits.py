@@ -35,6 +35,7 @@ EDITS = [
     edits.SoftmaxAxis(None, 1),
     edits.BatchFirst("rnn"),
     edits.RegisterLayers("Net", "layers"),
+    edits.BuildEach(None),
     edits.RegisterLayers("Net", "heads", "ModuleDict"),
     edits.DefaultInitialisation("0"),
     edits.LossArgument(None, "input", "{}.squeeze(-1)", "remove the last axis"),

@@ -63,9 +63,10 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
+from unstuck.schema.edits.sharing import BuildEach
 
 __all__ = [
-    "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
+    "BatchFirst", "BatchSize", "BuildEach", "CallStep", "ClampInputs", "ClassWeights", "Clip",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
     "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels", "MoveSchedulerStep",
