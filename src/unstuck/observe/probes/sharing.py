@@ -15,7 +15,7 @@ from unstuck.observe.source.naming import role
 from unstuck.observe.source.repeating import repetition
 from unstuck.observe.tensors import readable
 from unstuck.schema.facts.models import LayerRole
-from unstuck.schema.facts.sharing import Repeating, RepeatedLayer
+from unstuck.schema.facts.sharing import RepeatedLayer, Repeating
 from unstuck.schema.signals.sharing import LAYER_PLACES
 
 _NUMBER = re.compile(r"_?\d+$")

@@ -107,8 +107,8 @@ def _candidate(node: ast.AST, outer: list[ast.AST]) -> _Candidate | None:
             given = [each for argument in node.args
                      for each in (argument.elts if isinstance(argument, ast.List | ast.Tuple)
                                   else [argument])]
-            own = [name for each in given for name in _dotted([each])]
-            twice = frozenset(name for name in own if own.count(name) > 1)
+            every = [name for each in given for name in _dotted([each])]
+            twice = frozenset(name for name in every if every.count(name) > 1)
             if twice:
                 return _Candidate(Repeating.WRITTEN, node, twice)
     return None

@@ -10,7 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.text import Source, Splice
-from unstuck.schema.edits import BuildEach
+from unstuck.schema.edits import BuildEach, CopyState, LoadKeys
 
 Splices = tuple[Splice, ...]
 Written = tuple[Splices, tuple[Need, ...]]
@@ -106,4 +106,26 @@ def _constructs(node: ast.expr) -> bool:
     return isinstance(node, ast.Call)
 
 
-WRITERS = {BuildEach: write_build_each}
+def write_load_keys(edit: LoadKeys, record: Record, index: Index) -> list[Patch]:
+    """Other keys for what a call of load_state_dict is given."""
+    found = index.at(edit.at, "the call that loads the state dict")
+    given = change.argument(found.call, "state_dict", 0)
+    if given is None:
+        raise Refused(Reason.UNKNOWN_FORM, "What is loaded is not written as one argument.")
+    text = edit.given(change.operand(found.source, given))
+    return [Patch(edit, change.replace(found.source, given, text), Form.CALL)]
+
+
+def write_copy_state(edit: CopyState, record: Record, index: Index) -> list[Patch]:
+    """A deep copy of what a call of state_dict returns."""
+    found = index.at(edit.at, "the call that takes the state dict")
+    if names.called(found.call) != "state_dict":
+        raise Refused(Reason.UNKNOWN_FORM, "The expression at this place does not take a state "
+                      "dict.")
+    copy, needs = deepcopy(index, found.source)
+    return [Patch(edit, change.wrap(found.source, found.call, f"{copy}(", ")"), Form.CALL, needs)]
+
+
+WRITERS = {
+    BuildEach: write_build_each, LoadKeys: write_load_keys, CopyState: write_copy_state,
+}

@@ -63,16 +63,16 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
-from unstuck.schema.edits.sharing import BuildEach
+from unstuck.schema.edits.sharing import BuildEach, CopyState, LoadKeys
 
 __all__ = [
     "BatchFirst", "BatchSize", "BuildEach", "CallStep", "ClampInputs", "ClassWeights", "Clip",
-    "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
-    "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
-    "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels", "MoveSchedulerStep",
-    "NormaliseInputs", "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer",
-    "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule",
-    "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
-    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "ZeroGrad",
-    "literal", "loss_form", "measured",
+    "CopyState", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit",
+    "FetchEachStep", "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer",
+    "KeepGraph", "KeepNumber", "LoadKeys", "LossArgument", "LossForm", "LossOption", "MoreSteps",
+    "MoveChannels", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
+    "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors",
+    "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety",
+    "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode",
+    "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
 ]
