@@ -36,6 +36,7 @@ EDITS = [
     edits.BatchFirst("rnn"),
     edits.RegisterLayers("Net", "layers"),
     edits.BuildEach(None),
+    edits.BuildOnce(None),
     edits.CopyState(None),
     edits.LoadKeys(None, "module.", "body."),
     edits.LoadKeys(None, item="model"),

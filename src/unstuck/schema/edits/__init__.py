@@ -63,11 +63,11 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
-from unstuck.schema.edits.sharing import BuildEach, CopyState, LoadKeys
+from unstuck.schema.edits.sharing import BuildEach, BuildOnce, CopyState, LoadKeys
 
 __all__ = [
-    "BatchFirst", "BatchSize", "BuildEach", "CallStep", "ClampInputs", "ClassWeights", "Clip",
-    "CopyState", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit",
+    "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallStep", "ClampInputs", "ClassWeights",
+    "Clip", "CopyState", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit",
     "FetchEachStep", "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer",
     "KeepGraph", "KeepNumber", "LoadKeys", "LossArgument", "LossForm", "LossOption", "MoreSteps",
     "MoveChannels", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",

@@ -66,3 +66,16 @@ class CopyState(Edit):
 
     def code(self) -> str:
         return "best = copy.deepcopy(model.state_dict())"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOnce(Edit):
+    """Build an optimizer before the loops that build it again. `at` is its construction."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "build the optimizer once, before the loop"
+
+    def code(self) -> str:
+        return "optimizer = Adam(model.parameters())  # before the loop over epochs"
