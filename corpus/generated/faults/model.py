@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from corpus.generated.faults.fault import Fault
 from corpus.generated.program import Program
 
@@ -76,6 +78,32 @@ def missing_nonlinearity(program: Program, _: str) -> Program | None:
     return program.change(activation="")
 
 
+REPEATED = """\
+self.body = nn.Sequential(
+    nn.Linear({size}, {width}), nn.{activation}(),
+    *[nn.Linear({width}, {width}), nn.{activation}()] * {times})"""
+
+
+def repeated_layer(program: Program, kind: str) -> Program | None:
+    if program.norm or program.dropout or program.gain != 1 or not program.activation:
+        return None
+    size, width = prod(program.data.shape), program.width
+    if kind == "product":
+        return program.put(body=REPEATED.format(
+            size=size, width=width, activation=program.activation, times=program.depth - 1))
+    return program.put(
+        body=f"hidden = nn.Linear({width}, {width})\n"
+             f"layers = [nn.Linear({size}, {width}), nn.{program.activation}()]\n"
+             f"for _ in range({program.depth - 1}):\n"
+             f"    layers += [hidden, nn.{program.activation}()]\n"
+             "self.body = nn.Sequential(*layers)")
+
+
+def deep_and_narrow(program: Program, _: str) -> Program | None:
+    """Several layers that are too few weights if they are one."""
+    return program.change(depth=5, width=8, norm=False)
+
+
 FAULTS = (
     Fault("too-shallow", {"one": 0}, too_shallow, bases=("mlp", "mlp-regression"), trial=True),
     Fault("too-deep", {"weak": 14, "strong": 24}, too_deep, bases=(*DENSE, "cnn"), trial=True),
@@ -92,4 +120,6 @@ FAULTS = (
           line=r"loss = |softmax|sigmoid"),
     Fault("missing-nonlinearity", {"one": ""}, missing_nonlinearity,
           bases=("mlp", "mlp-regression")),
+    Fault("repeated-layer", {"one": "product", "two": "loop"}, repeated_layer,
+          prepare=deep_and_narrow, bases=("mlp", "mlp-regression"), line=r"\* \d|layers|hidden"),
 )

@@ -49,6 +49,19 @@ def momentum(program: Program, value: float) -> Program:
     return replace(program, momentum=value)
 
 
+def with_long_memory(program: Program, _: str) -> Program | None:
+    """Descent of which nearly all comes from the average over many gradients."""
+    if program.norm:
+        return None
+    return program.change(optimizer="SGD", rate=0.002, momentum=0.99)
+
+
+def optimizer_made_anew(program: Program, kind: str) -> Program:
+    if kind == "epoch":
+        return program.put(begin_epoch="<<optimizer>>")
+    return program.put(zero="<<optimizer>>\nopt.zero_grad()")
+
+
 def schedule_mistake(program: Program, kind: str) -> Program:
     if kind == "warm-up":
         return program.put(
@@ -100,6 +113,8 @@ FAULTS = (
           line=OPTIMIZER, bases=("mlp", "mlp-regression", "cnn")),
     Fault("schedule-mistake", {"weak": "decay", "middle": "per batch", "strong": "warm-up"},
           schedule_mistake, line="scheduler"),
+    Fault("optimizer-made-anew", {"weak": "epoch", "strong": "batch"}, optimizer_made_anew,
+          prepare=with_long_memory, line=OPTIMIZER, bases=("mlp", "mlp-regression", "cnn")),
     Fault("noise-floor", {"weak": 6.0, "strong": 12.0}, rate, trial=True,
           accepts=("learning-rate-too-high",), line=OPTIMIZER),
     Fault("no-regularisation", {"one": ""}, no_regularisation, prepare=noisy_and_few,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -45,11 +45,14 @@ class Events:
     def evaluation_mode(self, module: nn.Module) -> None:
         """The program is about to put a module into evaluation mode."""
 
-    def before_loading(self, module: nn.Module) -> None:
+    def state_taken(self, module: nn.Module, state: Any) -> None:
+        """The program has got a module's state dict."""
+
+    def before_loading(self, module: nn.Module, state: Any) -> None:
         """The program is about to load a state dict into a module."""
 
-    def weights_loaded(self, module: nn.Module) -> None:
-        """The program has loaded a state dict into a module."""
+    def weights_loaded(self, module: nn.Module, missing: Collection[str]) -> None:
+        """The program has loaded a state dict into a module, in which some keys were missing."""
 
     def training_mode(self, module: nn.Module) -> None:
         """The program is about to put a module into train mode; if sampled, and the first times."""

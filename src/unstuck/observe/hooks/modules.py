@@ -40,6 +40,7 @@ class ModuleHooks:
         self._call = taps.swap(
             nn.Module._wrapped_call_impl, self._module_call, taps.fast_path.module_call)
         taps.swap(nn.Module.__setstate__, taps.after(taps.names.copied))
+        taps.swap(nn.Module.state_dict, self._state)
         taps.swap(nn.Module.load_state_dict, self._load)
         self._mode = taps.swap(nn.Module.train, self._train)
         taps.swap(nn.Module.requires_grad_, self._requires_grad)
@@ -68,16 +69,28 @@ class ModuleHooks:
         before_loading = self._taps.event("before_loading")
 
         def load_state_dict(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            self._tell(before_loading, module)
+            self._tell(before_loading, module, args[0] if args else kwargs.get("state_dict"))
             result = original(module, *args, **kwargs)
-            self._tell(self._loaded, module)
+            self._tell(self._loaded, module, result)
             return result
 
         return load_state_dict
 
-    def _loaded(self, module: nn.Module) -> None:
-        self._taps.names.loaded(module)
-        self._taps.events.weights_loaded(module)
+    def _loaded(self, module: nn.Module, result: Any) -> None:
+        missing = frozenset(getattr(result, "missing_keys", ()))
+        self._taps.names.loaded(module, missing)
+        self._taps.events.weights_loaded(module, missing)
+
+    def _state(self, original: Original) -> Callable[..., Any]:
+        taken = self._taps.event("state_taken")
+
+        def state_dict(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            result = original(module, *args, **kwargs)
+            if not args and kwargs.get("destination") is None:  # else a part adds what is its own
+                self._tell(taken, module, result)
+            return result
+
+        return state_dict
 
     def _compiling(self, function: Any = None) -> None:
         self._steps.compiling(self._spare)

@@ -149,7 +149,7 @@ class Loops:
             location = self._sites.location(site)
             if location is None:
                 continue
-            for statement in _around(self._sites.code(site), location):
+            for statement in around(self._sites.code(site), location):
                 key = location.file, statement.lineno, statement.col_offset
                 known = self._found.get(key)
                 if known is not None:
@@ -174,7 +174,7 @@ class Loops:
 _Span = tuple[tuple[int, int], tuple[int, int]]  # first and last place: line, column in bytes
 
 
-def _around(code: CodeType, place: SourceLocation) -> list[ast.stmt]:
+def around(code: CodeType, place: SourceLocation) -> list[ast.stmt]:
     """The loops around an expression within its own function, innermost first."""
     scope: ast.AST | None = syntax_tree(code.co_filename)
     span = ((place.line, _bytes(place.file, place.line, place.column)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
@@ -24,11 +27,11 @@ class RestoredProbe(Probe):
         self._before: float | None = None
         self._restored = 0  # the step before which other weights were loaded; none before the first
 
-    def before_loading(self, module: nn.Module) -> None:
+    def before_loading(self, module: nn.Module, state: Any) -> None:
         """Notes what the module holds, if it is trained."""
         self._before = self._marks(module) if self._moment.step else None
 
-    def weights_loaded(self, module: nn.Module) -> None:
+    def weights_loaded(self, module: nn.Module, missing: Collection[str]) -> None:
         """Notes the step, if the weights are others now."""
         if self._before is not None and self._marks(module) != self._before:
             self._restored = self._moment.step

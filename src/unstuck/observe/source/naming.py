@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import FrameType
 from typing import Any
 
@@ -151,11 +151,12 @@ class Names:
         built = self.built_at(original) if original is not None else None
         self._known.copies[module] = built, self._sites.here()
 
-    def loaded(self, module: nn.Module) -> None:
-        """Notes that a module's values came from a checkpoint."""
+    def loaded(self, module: nn.Module, missing: Collection[str] = ()) -> None:
+        """Notes that a module's values came from a checkpoint, but for those that it lacked."""
         self._known.changes += 1
-        for parameter in nn.Module.parameters(module):
-            self._known.loaded[parameter] = self._known.changes
+        for name, parameter in nn.Module.named_parameters(module):
+            if name not in missing:
+                self._known.loaded[parameter] = self._known.changes
 
     def was_loaded(self, tensor: torch.Tensor, after: int = 0) -> bool:
         """Whether a parameter's values came from a checkpoint, after so many changes."""

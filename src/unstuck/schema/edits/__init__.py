@@ -66,15 +66,17 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
+from unstuck.schema.edits.sharing import BuildEach, BuildOnce, CopyState, LoadKeys
 
 __all__ = [
-    "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip", "CopySample",
-    "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
-    "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
-    "LayerArgument", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels",
-    "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
-    "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors",
-    "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety",
-    "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode",
-    "Together", "Unfreeze", "WeightPerSample", "ZeroGrad", "literal", "loss_form", "measured",
+    "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallStep", "ClampInputs", "ClassWeights",
+    "Clip", "CopySample", "CopyState", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout",
+    "Edit", "FetchEachStep", "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer",
+    "KeepGraph", "KeepNumber", "LayerArgument", "LoadKeys", "LossArgument", "LossForm",
+    "LossOption", "MoreSteps", "MoveChannels", "MoveSchedulerStep", "NormaliseInputs",
+    "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "RegisterLayers", "Remedy",
+    "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer",
+    "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes",
+    "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeightPerSample",
+    "ZeroGrad", "literal", "loss_form", "measured",
 ]

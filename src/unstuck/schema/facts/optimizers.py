@@ -74,3 +74,23 @@ class Clearing(Fact):
     """A line that clears gradients after their backward pass and before the step that uses them."""
 
     location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt(Fact):
+    """A place that builds an optimizer again and again over the same parameters.
+
+    `times` counts the optimizers, each but the last stepped `life` times (their median). `memory`
+    is the number of steps that such an optimizer remembers, 0 if it remembers none. `annealed` says
+    that something lowered or raised the learning rate of the one before. `loops` are those of the
+    program that each construction is in, innermost first.
+    """
+
+    name: str  # of the first optimizer built there
+    kind: str
+    location: SourceLocation | None
+    times: int
+    life: int
+    memory: int
+    annealed: bool
+    loops: tuple[SourceLocation, ...]

@@ -1,0 +1,86 @@
+"""Layers that a container holds at several places: one object, and so one set of weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from unstuck.observe.identity import ByIdentity
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.models import ModelProbe
+from unstuck.observe.source.naming import role
+from unstuck.observe.source.repeating import repetition
+from unstuck.observe.tensors import readable
+from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.facts.sharing import RepeatedLayer, Repeating
+from unstuck.schema.signals.sharing import LAYER_PLACES
+
+_NUMBER = re.compile(r"_?\d+$")
+
+
+class SharingProbe(Probe):
+    """Counts at how many numbered places each layer of a model stands, when the model is new."""
+
+    signals = (LAYER_PLACES,)
+    facts = (RepeatedLayer,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        context.probe(ModelProbe)  # makes the models known
+        self._looked: ByIdentity[nn.Module, int] = ByIdentity()
+
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Looks at models of which something was built since the last look."""
+        step, changes = self._moment.step, self._names.changes
+        for model, name in self._names.models():
+            if self._looked.get(model) == changes:
+                continue
+            self._looked[model] = changes
+            most = 1
+            for holder, places, layer in repeated(model):
+                most = max(most, len(places))
+                self._writer.fact(self._fact(holder, places, layer), step)
+            self._writer.sample(LAYER_PLACES, step, {name: float(most)})
+
+    def _fact(self, holder: nn.Module, places: list[str], layer: nn.Module) -> RepeatedLayer:
+        held = self._sites.location(self._names.built_at(holder))
+        built = self._sites.location(self._names.built_at(layer))
+        kinds = type(holder).__name__, type(layer).__name__
+        found = repetition(held, built, kinds, self._sites.keeps_text)
+        known = self._names.layer(layer)
+        inside = self._names.layer(holder)
+        return RepeatedLayer(
+            known[0] if known else places[0], kinds[1], inside[0] if inside else kinds[0],
+            kinds[0], tuple(places),
+            sum(p.numel() for p in nn.Module.parameters(layer) if readable(p)),
+            found.location if found else held,
+            found.how if found else Repeating.UNKNOWN, found is not None and found.intended)
+
+
+def repeated(model: nn.Module) -> Iterator[tuple[nn.Module, list[str], nn.Module]]:
+    """What holds a layer at several numbered places, these places, and the layer.
+
+    An activation with a weight of its own is shared as one writes it, and counts as having none.
+    """
+    for holder in model.modules():
+        groups: dict[int, list[str]] = {}
+        for place, child in holder._modules.items():
+            if child is not None:
+                groups.setdefault(id(child), []).append(place)
+        for places in groups.values():
+            layer = holder._modules[places[0]]
+            if (len(places) > 1 and layer is not None and _numbered(holder, places)
+                    and role(layer) is not LayerRole.ACTIVATION
+                    and any(readable(p) for p in nn.Module.parameters(layer))):
+                yield holder, places, layer
+
+
+def _numbered(holder: nn.Module, places: list[str]) -> bool:
+    """Whether the names of places differ in a number alone."""
+    if isinstance(holder, nn.Sequential | nn.ModuleList):
+        return True
+    stems = {_NUMBER.sub("", place) for place in places}
+    return len(stems) == 1 and all(_NUMBER.search(place) for place in places)

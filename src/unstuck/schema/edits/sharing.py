@@ -1,0 +1,81 @@
+"""One object where several were meant: layers, state dicts, optimizers, networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEach(Edit):
+    """A layer of its own for each place. `at` is the expression that repeats one layer."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "build a new layer for each place"
+
+    def code(self) -> str:
+        return "nn.ModuleList([nn.Linear(64, 64) for _ in range(4)])"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadKeys(Edit):
+    """Load a state dict under the names that the module has. `at` is the call that loads it.
+
+    `strip` is taken off the keys of what lies under the key `item`, and `add` put in front.
+    """
+
+    at: SourceLocation | None
+    strip: str = ""
+    add: str = ""
+    item: str | None = None
+
+    def words(self) -> str:
+        parts = [f"load what lies under the key {self.item!r}"] if self.item is not None else []
+        if self.strip:
+            parts.append(f"take the prefix {self.strip!r} off the keys")
+        if self.add:
+            parts.append(f"put the prefix {self.add!r} in front of the keys")
+        return " and ".join(parts) or "load the keys that the module has"
+
+    def code(self) -> str:
+        return f"model.load_state_dict({self.given('state')})"
+
+    def given(self, state: str) -> str:
+        """The expression that is loaded in place of `state`."""
+        if self.item is not None:
+            state = f'{state}["{self.item}"]'
+        if not (self.strip or self.add):
+            return state
+        key = f'k.removeprefix("{self.strip}")' if self.strip else "k"
+        key = f'"{self.add}" + {key}' if self.add else key
+        return f"{{{key}: v for k, v in {state}.items()}}"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyState(Edit):
+    """Keep a copy of a state dict. `at` is the call that takes it."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep a copy of the state dict"
+
+    def code(self) -> str:
+        return "best = copy.deepcopy(model.state_dict())"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOnce(Edit):
+    """Build an optimizer before the loops that build it again. `at` is its construction."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "build the optimizer once, before the loop"
+
+    def code(self) -> str:
+        return "optimizer = Adam(model.parameters())  # before the loop over epochs"
