@@ -34,19 +34,23 @@ class Axis:
 
     def series(self, column: Column) -> Series:
         """A column over this axis, its steps in order; of a resumed run's, the later of each."""
-        keep = (self.at[column.rows] >= 0) & (self.at[column.rows] < FAR)
-        rows, values = column.rows[keep], column.values[keep]
-        at = self.at[rows]
+        at, rows, values = _along(self.at, column), column.rows, column.values
+        keep = (at >= 0) & (at < FAR)
         if self.later is not None:
-            keep = at < np.minimum(self.later[rows], _earliest_after(at))
+            keep &= at < np.minimum(_along(self.later, column), _earliest_after(
+                np.where(keep, at, np.inf)))
+        if not keep.all():
             at, rows, values = at[keep], rows[keep], values[keep]
-        if self.unit == "row":
-            at = rows.astype(np.float64)
-        steps: Integers = at.astype(np.int64)
-        if np.any(np.diff(steps) < 0):
+        steps: Integers = rows if self.unit == "row" else at.astype(np.int64)
+        if np.any(steps[1:] < steps[:-1]):
             order = np.argsort(steps, kind="stable")
             steps, values = steps[order], values[order]
         return Series(steps, values)
+
+
+def _along(at: Floats, column: Column) -> Floats:
+    """An axis of all rows at those of a column."""
+    return at if len(column) == len(at) else at[column.rows]
 
 
 def axis_of(table: Table, train: Column) -> Axis:
@@ -57,8 +61,9 @@ def axis_of(table: Table, train: Column) -> Axis:
         if found is None:
             continue
         name, at = found
-        known = at[train.rows]
-        known = known[np.isfinite(known)]
+        known = _along(at, train)
+        if not (finite := np.isfinite(known)).all():
+            known = known[finite]
         if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
             continue
         moves = np.diff(known)
@@ -88,14 +93,25 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
     able = [c for n, c in table.columns.items() if name_of(n).kind is kind and c is not train]
     if not able:
         return None
-    able.sort(key=lambda c: -np.isin(train.rows, c.rows, assume_unique=True).sum())
+    able.sort(key=lambda c: -_shared(table, train, c))
     at = np.full(table.rows, np.nan)
     for column in able[:4]:
         free = np.isnan(at[column.rows])
         at[column.rows[free]] = column.values[free]
     at[np.isinf(at)] = np.nan
+    if not np.isnan(at).any():
+        return able[0].name, at
     last = np.maximum.accumulate(np.where(np.isnan(at), 0, np.arange(table.rows)))
     return able[0].name, at[last]
+
+
+def _shared(table: Table, one: Column, other: Column) -> int:
+    """How many rows have both."""
+    if one.rows is other.rows:
+        return len(one)
+    there = np.zeros(table.rows, dtype=bool)
+    there[other.rows] = True
+    return int(np.count_nonzero(there[one.rows]))
 
 
 def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None:

@@ -101,5 +101,6 @@ def _identity(series: dict[str, Series | dict[str, Series]]) -> str:
     for name, found in sorted(series.items()):
         for place, one in sorted(found.items()) if isinstance(found, dict) else [("", found)]:
             digest.update(f"{name}\0{place}\0".encode(errors="backslashreplace"))
-            digest.update(one.steps.tobytes() + one.values.tobytes())
+            for part in (one.steps, one.values):
+                digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()[:32]
