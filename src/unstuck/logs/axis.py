@@ -22,7 +22,7 @@ FAR = 2.0**62
 class Axis:
     """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
 
-    `unit` is "step", "epoch" or "row". `later` is, at each row, the earliest point of the train
+    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of the train
     column in the rows after it: in a resumed run it supersedes what does not come before it.
     """
 
@@ -57,7 +57,8 @@ def axis_of(table: Table, train: Column) -> Axis:
     """The axis that tells the train column's points apart: steps before epochs before rows."""
     epochs = _filled(table, Kind.EPOCH, train)
     rows = np.arange(table.rows, dtype=np.float64)
-    for found, unit in ((_filled(table, Kind.STEP, train), "step"), (epochs, "epoch")):
+    for found, unit in ((_filled(table, Kind.STEP, train), "step"),
+                        (_filled(table, Kind.EPISODE, train), "episode"), (epochs, "epoch")):
         if found is None:
             continue
         name, at = found
@@ -71,11 +72,11 @@ def axis_of(table: Table, train: Column) -> Axis:
         if len(back) == len(moves) > 3:  # the newest first
             back = back[:0]
         same = np.count_nonzero(moves == 0) > max(REPEATS * len(known), 1)
-        if unit == "step" and not same and len(back):
+        if unit != "epoch" and not same and len(back):
             unrolled = _unrolled(at, train, epochs[1] if epochs else None)
             if unrolled is not None and unrolled[-1] < FAR:
                 return Axis(name, unit, unrolled)
-        if (unit == "step" and same) or len(back) > max(RESUMES * len(known), 3):
+        if (unit != "epoch" and same) or len(back) > max(RESUMES * len(known), 3):
             continue
         whole = not same and bool(np.all(known % 1 == 0))
         unit = unit if whole else "row"
@@ -86,6 +87,37 @@ def axis_of(table: Table, train: Column) -> Axis:
         return Axis(name if whole else "row", unit, at, _earliest_after(own),
                     _resumed(name, known, back))
     return Axis("row", "row", rows)
+
+
+def starts(table: Table, train: Column) -> list[int]:
+    """The rows at which the counter begins anew, and the curve with it: other runs begin there.
+
+    None if it goes back for other reasons as well, as in a run that was resumed.
+    """
+    epochs = _filled(table, Kind.EPOCH, train)
+    for kind in (Kind.STEP, Kind.EPISODE, Kind.EPOCH):
+        found = _filled(table, kind, train)
+        if found is None or len(train) < 2:
+            continue
+        known = _along(found[1], train)
+        back = np.flatnonzero(known[1:] < known[:-1])
+        if not len(back):
+            if np.any(known[1:] > known[:-1]):
+                return []
+            continue
+        if len(back) > RESUMES * len(known) + 3 or len(back) == len(known) - 1:
+            continue
+        if np.any(known[back + 1] > known[0]) or (kind is not Kind.EPOCH and _unrolled(
+                found[1], train, epochs[1] if epochs else None) is not None):
+            return []
+        if kind is Kind.EPOCH and _goes_on(train.values, back + 1):
+            return []
+        rows = []
+        for before, after in zip(train.rows[back], train.rows[back + 1], strict=True):
+            between = found[1][before : after + 1]
+            rows.append(int(before + np.flatnonzero(between < between[0])[0]))
+        return rows
+    return []
 
 
 def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | None:

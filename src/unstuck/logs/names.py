@@ -47,6 +47,12 @@ class Name:
         return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
 
     @property
+    def length(self) -> bool:
+        """Whether it is how long the episodes of an agent were."""
+        return self.kind is Kind.OTHER and bool(self.rest & {"length", "len"}) and bool(
+            self.rest & {"ep", "episode", "episodic"})
+
+    @property
     def of_data_alone(self) -> bool:
         """Whether the name says which data it speaks of, and nothing else."""
         return self.kind is Kind.OTHER and self.part is not Part.UNSAID and not self.rest
