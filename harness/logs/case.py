@@ -24,7 +24,7 @@ class Expected:
     truth: tuple[str, ...]
     train: Floats
     held: Floats | None = None
-    units: tuple[str, ...] = ("step", "epoch", "row")
+    units: tuple[str, ...] = ("step", "episode", "epoch", "row")
     higher: bool = False
 
 
@@ -48,13 +48,13 @@ def one(name: str, text: str | bytes, *runs: Expected) -> Case:
 
 
 def of(drawn: Drawn, *, held: bool = True, every: int = 1,
-       units: Sequence[str] = ("step", "epoch", "row"), truth: str = "") -> Expected:
+       units: Sequence[str] = ("step", "episode", "epoch", "row"), truth: str = "") -> Expected:
     """What the losses of a drawn run are; the held-out one was logged every so many points."""
     return Expected(tuple(truth.split("|")) if truth else drawn.truth, drawn.train,
                     drawn.held[every - 1 :: every] if held else None, tuple(units))
 
 
 def scores(train: Floats, held: Floats | None, truth: str,
-           units: Sequence[str] = ("step", "epoch", "row")) -> Expected:
+           units: Sequence[str] = ("step", "episode", "epoch", "row")) -> Expected:
     """What scores are: of these more is better."""
     return Expected(tuple(truth.split("|")), np.asarray(train), held, tuple(units), higher=True)

@@ -276,7 +276,7 @@ def _printed() -> Iterator[Case]:
                   f"{i // 4:3}  {200 * i:6}  {30 * v:12.2f}  {90 * v:8.2f}  {60 - 40 * v:6.2f}  "
                   f"{61 - 40 * v:6.2f}  {59 - 40 * v:6.2f}  {0.6 - 0.4 * v:6.2f}\n"
                   for i, v in enumerate(d.train)),
-              Expected(("plateau", "converged"), np.round(30 * d.train, 2)))
+              Expected(("plateau", "converged"), np.round(90 * d.train, 2)))
 
     d = shapes.learning(40, 42)
     yield one("gradient-boosting-table", "      Iter       Train Loss   Remaining Time \n" + "".join(

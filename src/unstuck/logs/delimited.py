@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from unstuck.logs.grids import is_rule
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
@@ -64,6 +65,10 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     if first is None or first > 10:
         return None
     header = rows[first - 1][1] if first else []
+    if header and all(is_rule(cell) for cell in header):  # a line drawn below the names
+        header = rows[first - 2][1] if first > 1 and delimiter else []
+        if not header:
+            return None
     body = [row for _, row in rows[first:] if row != header]  # a run that went on wrote it again
     width = max(len(row) for row in body)
     if header and header[0].lstrip().startswith("#"):
