@@ -82,7 +82,7 @@ def _readings(files: Sequence[str], choice: Choice, wishes: Settings) -> tuple[l
 
 
 def _records(file: str, choice: Choice) -> Iterator[Record]:
-    from unstuck.logs.read import record_of, records
+    from unstuck.logs.read import records, records_of
     from unstuck.logs.source import piped
     from unstuck.logs.table import UnusableLog
 
@@ -90,9 +90,9 @@ def _records(file: str, choice: Choice) -> Iterator[Record]:
         if sys.stdin is None:
             raise UnusableLog("standard input is closed")
         with piped(sys.stdin.buffer) as source:
-            yield record_of(source, choice)
+            yield from records_of(source, choice)
         return
-    yield from records(Path(file), choice)
+    yield from records(Path(file), choice, say)
 
 
 def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: bool) -> bool:

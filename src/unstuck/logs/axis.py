@@ -22,7 +22,7 @@ FAR = 2.0**62
 class Axis:
     """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
 
-    `unit` is "step", "epoch" or "row". `later` is, at each row, the earliest point of the train
+    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of the train
     column in the rows after it: in a resumed run it supersedes what does not come before it.
     """
 
@@ -34,31 +34,37 @@ class Axis:
 
     def series(self, column: Column) -> Series:
         """A column over this axis, its steps in order; of a resumed run's, the later of each."""
-        keep = (self.at[column.rows] >= 0) & (self.at[column.rows] < FAR)
-        rows, values = column.rows[keep], column.values[keep]
-        at = self.at[rows]
+        at, rows, values = _along(self.at, column), column.rows, column.values
+        keep = (at >= 0) & (at < FAR)
         if self.later is not None:
-            keep = at < np.minimum(self.later[rows], _earliest_after(at))
+            keep &= at < np.minimum(_along(self.later, column), _earliest_after(
+                np.where(keep, at, np.inf)))
+        if not keep.all():
             at, rows, values = at[keep], rows[keep], values[keep]
-        if self.unit == "row":
-            at = rows.astype(np.float64)
-        steps: Integers = at.astype(np.int64)
-        if np.any(np.diff(steps) < 0):
+        steps: Integers = rows if self.unit == "row" else at.astype(np.int64)
+        if np.any(steps[1:] < steps[:-1]):
             order = np.argsort(steps, kind="stable")
             steps, values = steps[order], values[order]
         return Series(steps, values)
+
+
+def _along(at: Floats, column: Column) -> Floats:
+    """An axis of all rows at those of a column."""
+    return at if len(column) == len(at) else at[column.rows]
 
 
 def axis_of(table: Table, train: Column) -> Axis:
     """The axis that tells the train column's points apart: steps before epochs before rows."""
     epochs = _filled(table, Kind.EPOCH, train)
     rows = np.arange(table.rows, dtype=np.float64)
-    for found, unit in ((_filled(table, Kind.STEP, train), "step"), (epochs, "epoch")):
+    for found, unit in ((_filled(table, Kind.STEP, train), "step"),
+                        (_filled(table, Kind.EPISODE, train), "episode"), (epochs, "epoch")):
         if found is None:
             continue
         name, at = found
-        known = at[train.rows]
-        known = known[np.isfinite(known)]
+        known = _along(at, train)
+        if not (finite := np.isfinite(known)).all():
+            known = known[finite]
         if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
             continue
         moves = np.diff(known)
@@ -66,11 +72,11 @@ def axis_of(table: Table, train: Column) -> Axis:
         if len(back) == len(moves) > 3:  # the newest first
             back = back[:0]
         same = np.count_nonzero(moves == 0) > max(REPEATS * len(known), 1)
-        if unit == "step" and not same and len(back):
+        if unit != "epoch" and not same and len(back):
             unrolled = _unrolled(at, train, epochs[1] if epochs else None)
             if unrolled is not None and unrolled[-1] < FAR:
                 return Axis(name, unit, unrolled)
-        if (unit == "step" and same) or len(back) > max(RESUMES * len(known), 3):
+        if (unit != "epoch" and same) or len(back) > max(RESUMES * len(known), 3):
             continue
         whole = not same and bool(np.all(known % 1 == 0))
         unit = unit if whole else "row"
@@ -83,19 +89,61 @@ def axis_of(table: Table, train: Column) -> Axis:
     return Axis("row", "row", rows)
 
 
+def starts(table: Table, train: Column) -> list[int]:
+    """The rows at which the counter begins anew, and the curve with it: other runs begin there.
+
+    None if it goes back for other reasons as well, as in a run that was resumed.
+    """
+    epochs = _filled(table, Kind.EPOCH, train)
+    for kind in (Kind.STEP, Kind.EPISODE, Kind.EPOCH):
+        found = _filled(table, kind, train)
+        if found is None or len(train) < 2:
+            continue
+        known = _along(found[1], train)
+        back = np.flatnonzero(known[1:] < known[:-1])
+        if not len(back):
+            if np.any(known[1:] > known[:-1]):
+                return []
+            continue
+        if len(back) > RESUMES * len(known) + 3 or len(back) == len(known) - 1:
+            continue
+        if np.any(known[back + 1] > known[0]) or (kind is not Kind.EPOCH and _unrolled(
+                found[1], train, epochs[1] if epochs else None) is not None):
+            return []
+        if kind is Kind.EPOCH and _goes_on(train.values, back + 1):
+            return []
+        rows = []
+        for before, after in zip(train.rows[back], train.rows[back + 1], strict=True):
+            between = found[1][before : after + 1]
+            rows.append(int(before + np.flatnonzero(between < between[0])[0]))
+        return rows
+    return []
+
+
 def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | None:
     """The counters of a kind at every row: that of the train column's own rows first."""
     able = [c for n, c in table.columns.items() if name_of(n).kind is kind and c is not train]
     if not able:
         return None
-    able.sort(key=lambda c: -np.isin(train.rows, c.rows, assume_unique=True).sum())
+    able.sort(key=lambda c: -_shared(table, train, c))
     at = np.full(table.rows, np.nan)
     for column in able[:4]:
         free = np.isnan(at[column.rows])
         at[column.rows[free]] = column.values[free]
     at[np.isinf(at)] = np.nan
+    if not np.isnan(at).any():
+        return able[0].name, at
     last = np.maximum.accumulate(np.where(np.isnan(at), 0, np.arange(table.rows)))
     return able[0].name, at[last]
+
+
+def _shared(table: Table, one: Column, other: Column) -> int:
+    """How many rows have both."""
+    if one.rows is other.rows:
+        return len(one)
+    there = np.zeros(table.rows, dtype=bool)
+    there[other.rows] = True
+    return int(np.count_nonzero(there[one.rows]))
 
 
 def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None:

@@ -1,57 +1,78 @@
-"""Reads what a program printed: Keras's progress, tqdm, `epoch 3/50 loss: 0.42`, printed dicts."""
+"""Reads what a program printed: Keras's progress, tqdm, `epoch 3/50 loss: 0.42`, printed tables.
+
+Programs print the same few sentences over and over. So the second line of a kind, that is, of the
+same text but for its digits, is made into a pattern, and all others of the kind are read by it.
+"""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from unstuck.logs.names import Kind, Part, name_of
+from unstuck.logs import grids, phrases
+from unstuck.logs.grids import Heading
+from unstuck.logs.phrases import Said
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
 from unstuck.reading import check_numbers
+from unstuck.record.series import Floats, Integers
 
 FEWEST = 3  # finished lines with a quantity, from which passing states of a bar do not count
-LONGEST = 4000  # characters of a line that are looked at
+LONGEST = 4000  # bytes of a line that are looked at
+MOST_KINDS = 20_000  # of lines that are remembered
+MOST_PATTERNS = 1_000
+MOST_CONTEXTS = 200
 
-_NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-           r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
-_WORD = r"[A-Za-z_@][\w@./-]{0,40}"
-# A name of up to four words, then a colon, an equals sign or a space, then its number.
-_PAIR = re.compile(
-    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,8}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
-    rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
-# "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
-_THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is)\s{{0,8}}(?P<number>{_NUMBER})")
-_BARE = re.compile(
-    rf"\s*(?P<step>\d{{1,12}})(?:\s?/\s{{0,8}}\d{{1,12}})?\s?:\s{{1,8}}(?P<number>{_NUMBER})\s*")
-_COUNTER = re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")
-_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
-_TORN = re.compile(r"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
-_ROLE = re.compile(
-    r"(?<![A-Za-z_])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
-    r"eval(?:uation)?|dev))(?![A-Za-z_/])", re.IGNORECASE)
+_DIGITS = b"0123456789"
+_ESCAPE = re.compile(
+    rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_TORN = re.compile(rb"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
+_ABLE = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
+_BOX = re.compile(r"\s*[|│].*[|│]\s*")
 
 
 def read(source: Source) -> Table:
-    """The quantities that the lines name, a row for each line that names any."""
+    """The quantities that the lines name, a row for each line or block that names any."""
     lines = _Lines(source.name)
-    for line in source.lines():
-        lines.take(line)
-    return Table("console text", lines.columns(), lines.rows)
+    for chunk in source.chunks():
+        lines.take(chunk)
+    columns = lines.columns()
+    return Table("console text", columns, lines.row + 1)
 
 
 @dataclass(slots=True)
-class _Quantity:
-    """One name's numbers: of finished lines, and of states that were overwritten."""
+class _Store:
+    """The numbers of all lines that name the same quantities, one line after another."""
 
+    names: tuple[str, ...]
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
-    passing: array[int] = field(default_factory=lambda: array("b"))
+    passing: bytearray = field(default_factory=bytearray)  # 1 for states that were overwritten
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What lines before say of the next: the part of the data, the names above a table."""
+
+    heading: str = ""
+    grid: Heading = ()
+    above: Heading = ()  # the heading that stands directly above
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the lines of one kind say. Without a pattern they are all the same, without a store they
+    name no quantity."""
+
+    pattern: re.Pattern[bytes] | None
+    store: _Store | None
+    shares: tuple[int, ...]  # numbers that are what the one before is out of
+    after: _Context
+    block: bool | None  # whether the line stands in a box of one quantity a line; None: it may
 
 
 @dataclass(slots=True)
@@ -59,99 +80,178 @@ class _Lines:
     """The text so far; `name` is the file's."""
 
     name: str
-    rows: int = 0
-    numbers: int = 0
-    quantities: dict[str, _Quantity] = field(default_factory=dict)
-    heading: str = ""  # the part of the data that the line before announced
+    row: int = -1
+    context: _Context = _Context()
+    stores: dict[tuple[str, ...], _Store] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    kinds: dict[_Context, dict[bytes, list[_Kind]]] = field(default_factory=dict)
+    seen: int = 0  # kinds of lines
+    patterns: int = 0
+    block: set[str] = field(default_factory=set)  # the quantities of this row, within a block
 
-    def take(self, line: str) -> None:
-        """A line, or one state of a line that a carriage return overwrites."""
-        overwritten = line.endswith("\r")
-        if not line.endswith(("\n", "\r")):
-            line = _TORN.sub("", line)
-        *before, last = re.split("\x08+", line) if "\x08" in line else (line,)
-        for state in before:
-            self._state(state, True)
-        self._state(last, overwritten)
-
-    def _state(self, state: str, passing: bool) -> None:
-        text = state[:LONGEST]
-        if "\x1b" in text:
-            text = _ESCAPE.sub("", text)
-        if not any(map(str.isdigit, text)) and "nan" not in text.lower() and "inf" not in text:
-            announced = _ROLE.search(text) if text.rstrip().endswith(":") else None
-            if announced:
-                self.heading = _part(announced)
-            return
-        pairs = list(_pairs(text, self.heading))
-        if text.strip():
-            self.heading = ""
-        for name, value in pairs:
-            quantity = self.quantities.get(name)
-            if quantity is None:
-                if len(self.quantities) >= MOST_COLUMNS:
+    def take(self, chunk: bytes) -> None:
+        """Whole lines, or the last one of the text, which may be torn."""
+        if b"\x1b" in chunk:
+            chunk = _ESCAPE.sub(b"", chunk)
+        if b"\x08" in chunk:
+            chunk = re.sub(b"\x08+\r*", b"\r", chunk)
+        kinds = self.kinds.setdefault(self.context, {})
+        for line in chunk.splitlines(keepends=True):
+            end = line[-1:]
+            if end == b"\n":
+                state, overwritten = line.rstrip(b"\r\n"), False
+            elif end == b"\r":
+                state, overwritten = line[:-1], True
+            else:
+                state, overwritten = _TORN.sub(b"", line), False
+            for kind in kinds.get(state.translate(None, _DIGITS), ()):
+                if kind.pattern is None:
+                    break
+                if (found := kind.pattern.fullmatch(state)) is None:
                     continue
-                quantity = self.quantities[name] = _Quantity()
-            elif quantity.rows and quantity.rows[-1] == self.rows:
-                continue
-            quantity.rows.append(self.rows)
-            quantity.values.append(value)
-            quantity.passing.append(passing)
-            self.numbers += 1
-        self.rows += bool(pairs)
-        check_numbers(self.numbers, self.name)
+                if (store := kind.store) is not None:
+                    if kind.block or self.block:
+                        self._begin(kind)
+                    else:
+                        self.row += 1
+                    store.rows.append(self.row)
+                    store.passing.append(overwritten)
+                    store.values.extend(map(float, found.groups()) if not kind.shares
+                                        else _divided(found.groups(), kind.shares))
+                break
+            else:
+                kind = self._slowly(state[:LONGEST], overwritten)
+            if kind.block is False and self.block:
+                self.block = set()
+            if kind.after is not self.context:
+                self.context = kind.after
+                kinds = self.kinds.setdefault(self.context, {})
+        check_numbers(sum(len(store.values) for store in self.stores.values()), self.name)
+
+    def _begin(self, kind: _Kind) -> None:
+        """The next row, or the same one for the further lines of a block."""
+        assert kind.store is not None
+        names = set(kind.store.names)
+        if kind.block and self.block and not self.block & names:
+            self.block |= names
+            return
+        self.row += 1
+        self.block = names if kind.block else set()
+
+    def _slowly(self, state: bytes, overwritten: bool) -> _Kind:
+        """Takes a line word by word; the second one of a kind gives the pattern for the others."""
+        text = state.decode(errors="replace")
+        pairs, after = self._meaning(text)
+        store = None
+        if pairs:
+            store = self.stores.setdefault(names := tuple(one.name for one in pairs), _Store(names))
+        block = None
+        if store is not None:
+            block = len(pairs) == 1 and _BOX.fullmatch(text) is not None
+        elif grids.is_rule(text):
+            block = False
+        shares = tuple(i for i, of in enumerate(of for one in pairs for of in (
+            (False, True) if one.of else (False,))) if of)
+        kind = _Kind(None, store, shares, after, block)
+        if store is not None:
+            self._begin(kind) if block or self.block else self._next()
+            store.rows.append(self.row)
+            store.passing.append(overwritten)
+            spans = [span for one in pairs for span in (one.span, one.of) if span]
+            store.values.extend(_divided([text[a:b] for a, b in spans], shares))
+        self._remember(state, text, pairs, kind)
+        return kind
+
+    def _next(self) -> None:
+        self.row += 1
+
+    def _meaning(self, text: str) -> tuple[list[Said], _Context]:
+        """The quantities of a line, and what holds after it."""
+        heading, grid = self.context.heading, self.context.grid
+        if not text.strip() or grids.is_rule(text):
+            return [], self.context
+        pairs = list(grids.row(text, grid)) if grid else []
+        if not pairs and (found := grids.heading(text, self.context.above)):
+            return [], self._context("", found, found)
+        if not pairs and _ABLE.search(text):
+            pairs = sorted(phrases.said(text, heading), key=lambda one: one.span)
+        if not pairs:
+            part = phrases.announced(text)
+            return [], self._context(heading if part is None else part, grid)
+        if len(self.names) < MOST_COLUMNS:
+            self.names.update(one.name for one in pairs)
+        return [one for one in pairs if one.name in self.names], self._context("", grid)
+
+    def _context(self, heading: str, grid: Heading, above: Heading = ()) -> _Context:
+        """The context of that content: always the same object."""
+        context = _Context(heading, grid, above)
+        for known in (self.context, *self.kinds):
+            if known == context:
+                return known
+        return context if len(self.kinds) < MOST_CONTEXTS else self.context
+
+    def _remember(self, state: bytes, text: str, pairs: Sequence[Said], kind: _Kind) -> None:
+        kinds = self.kinds.setdefault(self.context, {})
+        key = state.translate(None, _DIGITS)
+        known = kinds.get(key)
+        if known is None:
+            if self.seen < MOST_KINDS:
+                self.seen += 1
+                kinds[key] = [kind] if key == state else []
+        elif len(known) < 8 and self.patterns < MOST_PATTERNS and len(state) < LONGEST:
+            if text.encode(errors="replace") == state:
+                self.patterns += 1
+                known.append(replace(kind, pattern=_pattern(text, pairs)))
 
     def columns(self) -> dict[str, Column]:
         """What is left once overwritten states are dropped where the final ones suffice."""
-        made = {}
-        for name, quantity in self.quantities.items():
-            rows, values = np.array(quantity.rows), np.array(quantity.values)
-            final = np.array(quantity.passing) == 0
-            if np.count_nonzero(final) >= FEWEST:
-                rows, values = rows[final], values[final]
-            made[name] = Column(name, rows.astype(np.int64), values.astype(np.float64))
-        return made
+        parts: dict[str, list[tuple[Integers, Floats, Integers]]] = {}
+        for store in self.stores.values():
+            rows = np.frombuffer(store.rows, dtype=np.int64)
+            table = np.frombuffer(store.values).reshape(len(rows), len(store.names))
+            passing = np.frombuffer(store.passing, dtype=np.int8)
+            for i, name in enumerate(store.names):
+                parts.setdefault(name, []).append((rows, table[:, i], passing))
+        return {name: _column(name, found) for name, found in parts.items()}
 
 
-def _part(found: re.Match[str]) -> str:
-    return "train" if found["train"] else "val" if found["held"].lower() != "test" else "test"
+def _column(name: str, parts: Sequence[tuple[Integers, Floats, Integers]]) -> Column:
+    """One quantity, from all stores that have it. Of two numbers in a row the first counts."""
+    rows, values, passing = parts[0]
+    if len(parts) > 1:
+        rows, values, passing = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        order = np.argsort(rows, kind="stable")
+        order = order[np.r_[True, np.diff(rows[order]) > 0]]
+        rows, values, passing = rows[order], values[order], passing[order]
+    if passing.any() and len(passing) - np.count_nonzero(passing) >= FEWEST:
+        rows, values = rows[passing == 0], values[passing == 0]
+    return Column(name, rows, values)
 
 
-def _pairs(text: str, heading: str) -> Iterator[tuple[str, float]]:
-    """Names with their numbers. A name takes on the part of the data that stands before it.
+def _divided(found: Sequence[str | bytes], shares: Sequence[int]) -> list[float]:
+    """The numbers; those at `shares` are what the one before is out of."""
+    numbers = [float(one) for one in found]
+    for i in reversed(shares):
+        numbers[i - 1] /= numbers.pop(i) or 1.0
+    return numbers
 
-    "val Loss: 0.5 Acc: 0.8" and "Test set: loss: 0.5" speak of held-out data throughout, and
-    "{'val': {'loss': 0.5}}" from there on.
-    """
-    if counter := _COUNTER.search(text):
-        yield "batch", float(counter["number"])
-    if bare := _BARE.fullmatch(text):
-        yield "step", float(bare["step"])
-        yield "value", float(bare["number"])
-        return
-    part = heading
-    roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
-    alone = len({role for _, _, role in roles}) == 1
-    end = 0
-    for pair in _PAIR.finditer(text):
-        begin = pair.start("name")
-        for start, stop, role in roles:
-            if (end <= start and stop <= begin) or (alone and not end and start == begin):
-                part = role
-        end = pair.end()
-        label = pair["name"].strip()
-        known = name_of(label)
-        value = float(pair["number"])
-        before, _, counter_name = label.rpartition(" ")
-        if (known.kind in (Kind.LOSS, Kind.SCORE)
-                and name_of(counter_name).kind in (Kind.STEP, Kind.EPOCH)):
-            yield counter_name, value
-            if not (then := _THEN.match(text, end)):
-                continue
-            label, value, known = before, float(then["number"]), name_of(before)
-        if known.kind in (Kind.LOSS, Kind.SCORE, Kind.OTHER):
-            if part and known.part is Part.UNSAID:
-                label = f"{part} {label}"
-            if pair["of"] and known.kind is Kind.SCORE and float(pair["of"]):
-                value /= float(pair["of"])
-        yield label, value
+
+def _pattern(text: str, pairs: Sequence[Said]) -> re.Pattern[bytes]:
+    """A pattern for the lines that differ from a text by their digits, but for those of names."""
+    spans = sorted(span for one in pairs for span in (one.span, one.of) if span)
+    names = [(one.begin, one.span[0]) for one in pairs if one.begin >= 0]
+    made, place = "", 0
+    for a, b in spans:
+        made += _loose(text, place, a, names) + f"({_loose(text, a, b, ())})"
+        place = b
+    return re.compile((made + _loose(text, place, len(text), names)).encode())
+
+
+def _loose(text: str, first: int, last: int, names: Sequence[tuple[int, int]]) -> str:
+    """A stretch of a text as a pattern: digits are any digits, unless they belong to a name."""
+    made = ""
+    for found in re.finditer(r"[0-9]+|[^0-9]+", text[first:last]):
+        at = first + found.start()
+        fixed = not found[0][0].isdigit() or any(a <= at < b for a, b in names)
+        made += re.escape(found[0]) if fixed else "[0-9]+"
+    return made

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import itertools
-from array import array
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from unstuck.logs.grids import is_rule
+from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
     LONGEST_NAME,
@@ -29,6 +31,7 @@ BATCH = 8192  # rows
 CELLS = 1 << 20  # of a batch, at most
 LOOKED_AT = 60  # lines that the dialect is detected from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
+_GAP = b"-8.7654321e307"  # stands for an empty cell while numbers are read; no log holds it
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
 
@@ -62,6 +65,10 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     if first is None or first > 10:
         return None
     header = rows[first - 1][1] if first else []
+    if header and all(is_rule(cell) for cell in header):  # a line drawn below the names
+        header = rows[first - 2][1] if first > 1 and delimiter else []
+        if not header:
+            return None
     body = [row for _, row in rows[first:] if row != header]  # a run that went on wrote it again
     width = max(len(row) for row in body)
     if header and header[0].lstrip().startswith("#"):
@@ -116,22 +123,72 @@ def read(source: Source, dialect: Dialect) -> Table:
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
     if long := named_rows(names):
         return _read_long(source, dialect, names, *long)
-    columns = [_Numbers() for _ in names[:MOST_COLUMNS]]
-    lines = itertools.islice(source.lines(), dialect.skipped, None)
-    rows = _rows(_whole(lines, dialect), dialect.delimiter)
-    count = 0
+    columns = [_Numbers(name_of(name).kind is Kind.RUN) for name in names[:MOST_COLUMNS]]
+    count, skipped = 0, dialect.skipped
     try:
-        for batch in _batches(rows, len(columns)):
-            for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
-                column.take(count, cells)
-            count += len(batch)
-            check_numbers(sum(len(column.values) for column in columns), source.name)
+        for chunk in source.chunks():
+            if skipped:
+                lines = chunk.splitlines(keepends=True)
+                chunk = b"".join(lines[skipped:])
+                skipped -= min(skipped, len(lines))
+            table = _plain_numbers(chunk, dialect) if dialect.delimiter else None
+            if table is not None and len(columns) == dialect.width:
+                for column, values in zip(columns, table, strict=True):
+                    column.add(count, values)
+                count += table.shape[1]
+            else:
+                text = (line.decode(errors="replace") for line in chunk.splitlines(keepends=True))
+                rows = _rows(_whole(text, dialect), dialect.delimiter)
+                for batch in _batches(rows, len(columns)):
+                    for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
+                        column.take(count, cells)
+                    count += len(batch)
+            check_numbers(sum(column.amount for column in columns), source.name)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
     everywhere = np.arange(count)
-    made = {name: column.made(name, everywhere) for name, column in zip(names, columns,
-                                                                       strict=False)}
-    return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count)
+    made = {}
+    for name, column in zip(names, columns, strict=False):
+        made[name] = column.made(name, everywhere)
+        column.parts.clear()
+    labels = {name: tuple(column.labels) for name, column in zip(names, columns, strict=False)
+              if column.labels}
+    return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count,
+                 labels=labels)
+
+
+def _plain_numbers(chunk: bytes, dialect: Dialect) -> Floats | None:
+    """Whole rows of nothing but numbers and gaps, a column a row; None for all else."""
+    comma = dialect.delimiter.encode()
+    if not chunk.endswith(b"\n") or chunk.translate(None, b"0123456789.eE+-naif\r\n" + comma):
+        return None
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n")
+    cells = np.frombuffer(chunk, dtype=np.uint8)
+    ends = np.flatnonzero(cells == ord("\n"))
+    commas = np.flatnonzero(cells == ord(comma))
+    width = dialect.width
+    if b"\r" in chunk or len(commas) != len(ends) * (width - 1):
+        return None
+    if width > 1:
+        inner = commas.reshape(len(ends), width - 1)
+        if np.any(inner[1:, 0] < ends[:-1]) or np.any(inner[:, -1] > ends):
+            return None
+    text = chunk[:-1].replace(b"\n", comma)
+    gaps = comma * 2 in text or text.startswith(comma) or text.endswith(comma)
+    if gaps:
+        hole = comma + _GAP + comma
+        text = (comma + text + comma).replace(comma * 2, hole).replace(comma * 2, hole)[
+            len(comma) : -len(comma)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            numbers = np.fromstring(text, dtype=np.float64, sep=dialect.delimiter)
+    except (DeprecationWarning, ValueError):
+        return None
+    if len(numbers) != len(ends) * width:
+        return None
+    return numbers.reshape(len(ends), width).T
 
 
 def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int,
@@ -174,33 +231,49 @@ def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
 
 @dataclass(slots=True)
 class _Numbers:
-    """One column on its way in."""
+    """One column on its way in. Of one that says which run a row belongs to, words count too."""
 
-    values: array[float] = field(default_factory=lambda: array("d"))
-    rows: list[Integers | range] = field(default_factory=list)
-    dense: bool = True
+    run: bool
+    parts: list[tuple[Integers, Floats]] = field(default_factory=list)
+    amount: int = 0
     words: bool = False  # a column of words is not looked at further
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def add(self, start: int, values: Floats) -> None:
+        """Numbers of successive rows, gaps among them."""
+        there = values != float(_GAP)
+        rows = np.flatnonzero(there) + start
+        self.parts.append((rows, values[there]))
+        self.amount += len(values)
 
     def take(self, start: int, cells: Sequence[str]) -> None:
+        """The cells of successive rows."""
         if self.words:
             return
-        before = len(self.values)
         try:
-            self.values.extend(map(float, cells))
+            values = np.array(list(map(float, cells)))
         except ValueError:
-            del self.values[before:]
             found = [(i, value) for i, cell in enumerate(cells)
-                     if cell and (value := None if missing(cell) else number(cell)) is not None]
-            self.words = not found and not before and not all(map(missing, cells))
-            self.dense = False
-            self.rows.append(np.array([i for i, _ in found], dtype=np.int64) + start)
-            self.values.extend(value for _, value in found)
+                     if cell and (value := self._number(cell)) is not None]
+            self.words = not found and not self.amount and not all(map(missing, cells))
+            values = np.array([value for _, value in found], dtype=np.float64)
+            self.parts.append((np.array([i for i, _ in found], dtype=np.int64) + start, values))
         else:
-            self.rows.append(range(start, start + len(cells)))
+            self.parts.append((np.arange(start, start + len(cells)), values))
+        self.amount += len(values)
+
+    def _number(self, cell: str) -> float | None:
+        if missing(cell):
+            return None
+        if (value := number(cell)) is None and self.run and len(self.labels) < MOST_COLUMNS:
+            return float(self.labels.setdefault(cell.strip()[:LONGEST_NAME], len(self.labels)))
+        return value
 
     def made(self, name: str, everywhere: Integers) -> Column:
-        values: Floats = np.array(self.values, dtype=np.float64)
-        if self.dense and len(values) == len(everywhere):
+        """The column; `everywhere` are all rows of the table."""
+        if not self.parts:
+            return Column(name, everywhere[:0], everywhere[:0].astype(np.float64))
+        values = np.concatenate([part for _, part in self.parts])
+        if len(values) == len(everywhere):
             return Column(name, everywhere, values)
-        parts = [np.asarray(part, dtype=np.int64) for part in self.rows]
-        return Column(name, np.concatenate(parts) if parts else everywhere[:0], values)
+        return Column(name, np.concatenate([part for part, _ in self.parts]), values)

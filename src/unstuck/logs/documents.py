@@ -21,12 +21,13 @@ from unstuck.logs.table import (
     UnusableLog,
     missing,
     named_rows,
-    number,
 )
+from unstuck.logs.table import number as number_in
 from unstuck.reading import parsed
 from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
+_LABELS = ("name", "run", "id", "label")
 DEEPEST = 12  # levels of nesting that are looked into
 _BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
 
@@ -110,7 +111,7 @@ def _below(path: str, key: str) -> str:
 def as_number(value: Any) -> float | None:
     """A JSON value as a number: what other tools write for NaN counts, null and true do not."""
     if isinstance(value, str):
-        return None if missing(value) or len(value) > 40 else number(value)
+        return None if missing(value) or len(value) > 40 else number_in(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -124,9 +125,12 @@ def _table(document: Any, name: str) -> Table:
     hugging_face = isinstance(document, dict) and isinstance(document.get("log_history"), list)
     if hugging_face:
         document = document["log_history"]
+    if isinstance(document, dict) and (boosted := _boosted(document, name)):
+        return boosted
     records: list[list[Mapping[str, Any]]] = []
     series: dict[str, Column] = {}
-    _search(document, "", 0, records, series)
+    curves = Builder(name)
+    _search(document, "", 0, records, series, curves)
     if not records and not series and isinstance(document, dict):
         records = [[document]]
     best = max((_of_records(found, name) for found in records), key=_worth,
@@ -134,15 +138,41 @@ def _table(document: Any, name: str) -> Table:
     if series:
         rows = 1 + max(int(column.rows[-1]) for column in series.values())
         best = max(best, Table("JSON, lists by name", series, rows), key=_worth)
+    if curves.rows:
+        best = max(best, Table("JSON, curves by name", curves.columns(),
+                               curves.rows), key=_worth)
     if hugging_face:
         return Table("Hugging Face trainer state", best.columns, best.rows)
     return best
 
 
 def _worth(table: Table) -> tuple[int, int]:
-    """How many numbers are losses, and how many there are."""
-    losses = sum(len(c) for c in table.columns.values() if name_of(c.name).kind is Kind.LOSS)
-    return losses, sum(map(len, table.columns.values()))
+    """How many numbers are losses or scores, and how many there are."""
+    curves = sum(len(c) for c in table.columns.values()
+                 if name_of(c.name).kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN))
+    return curves, sum(map(len, table.columns.values()))
+
+
+def _boosted(document: Mapping[str, Any], name: str) -> Table | None:
+    """CatBoost's record of a training: its metrics are named apart from their values."""
+    meta, iterations = document.get("meta"), document.get("iterations")
+    if not (isinstance(meta, dict) and isinstance(iterations, list) and "learn_metrics" in meta):
+        return None
+    builder = Builder(name)
+    for record in iterations:
+        if not isinstance(record, dict):
+            continue
+        pairs = list(flat(record))
+        for part, values in record.items():
+            kind = "learn" if part.startswith("learn") else "test"
+            metrics = meta.get(f"{kind}_metrics")
+            if isinstance(values, list) and isinstance(metrics, list):
+                for metric, value in zip(metrics, values, strict=False):
+                    called = metric.get("name") if isinstance(metric, dict) else None
+                    if isinstance(called, str) and (found := as_number(value)) is not None:
+                        pairs.append((f"{part} {called}", found))
+        builder.add(pairs)
+    return Table("CatBoost training", builder.columns(), builder.rows)
 
 
 def _of_records(records: Sequence[Mapping[str, Any]], name: str) -> Table:
@@ -153,22 +183,30 @@ def _of_records(records: Sequence[Mapping[str, Any]], name: str) -> Table:
 
 
 def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, Any]]],
-            series: dict[str, Column]) -> None:
-    """Finds lists of records and lists of numbers, at any depth."""
+            series: dict[str, Column], curves: Builder) -> None:
+    """Finds lists of records, lists of numbers and curves with steps of their own, at any depth."""
     if depth > DEEPEST or max(len(series), len(records)) >= MOST_COLUMNS:
         return
     if isinstance(value, dict):
         if value and all(str(key).isdecimal() for key in value):  # rows by number, as pandas has it
-            _search(list(value.values()), path, depth, records, series)
+            _search(list(value.values()), path, depth, records, series, curves)
             return
         for key, inner in value.items():
             if isinstance(inner, dict | list):
-                _search(inner, _below(path, key), depth + 1, records, series)
+                _search(inner, _below(path, key), depth + 1, records, series, curves)
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
-            records.append([item for item in value if isinstance(item, dict)])
+            items = [item for item in value if isinstance(item, dict)]
+            if all(map(_holds_lists, items)):  # a run each
+                for i, item in enumerate(items):
+                    label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)),
+                                 str(i))
+                    _search(item, _below(path, label), depth + 1, records, series, curves)
+            else:
+                records.append(items)
         elif triples := _triples(value):
-            series.update(triples)
+            for _, step, number in triples:
+                curves.add((("step", step), (path or "value", number)))
         else:
             numbers = [as_number(item) for item in value]
             rows = [i for i, found in enumerate(numbers) if found is not None]
@@ -178,14 +216,15 @@ def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, A
                                       np.array([numbers[i] for i in rows], dtype=np.float64))
 
 
-def _triples(value: list[Any]) -> dict[str, Column]:
+def _holds_lists(item: Mapping[str, Any]) -> bool:
+    """Whether a record holds whole curves."""
+    return any(isinstance(value, list) and len(value) > 2 and as_number(value[0]) is not None
+               and name_of(key).kind in (Kind.LOSS, Kind.SCORE) for key, value in item.items())
+
+
+def _triples(value: list[Any]) -> list[list[float]]:
     """TensorBoard's download of a curve, [[wall time, step, value], …]; empty if it is none."""
     if not all(isinstance(row, list) and len(row) == 3 for row in value):
-        return {}
-    numbers = [[as_number(cell) for cell in row] for row in value]
-    if any(cell is None for row in numbers for cell in row):
-        return {}
-    table = np.array(numbers, dtype=np.float64)
-    rows = np.arange(len(value))
-    return {name: Column(name, rows, table[:, i])
-            for i, name in enumerate(("wall time", "step", "value"))}
+        return []
+    rows = [[number for cell in row if (number := as_number(cell)) is not None] for row in value]
+    return rows if all(len(row) == 3 for row in rows) else []

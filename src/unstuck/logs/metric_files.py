@@ -1,4 +1,5 @@
-"""Reads MLflow's file store: a file for each metric, lines of `timestamp value step`."""
+"""Reads stores with a file for each metric: MLflow's, in lines of `timestamp value step`, and
+DVCLive's, whose lines are `step value`."""
 
 from __future__ import annotations
 
@@ -25,6 +26,9 @@ def read(metrics: Mapping[str, Source], run: str = "") -> Table:
     for name, source in metrics.items():
         for line in source.lines():
             cells = line.split()
+            if source.path.suffix == ".tsv":  # a step and its value
+                cells = ["", *cells[::-1]]
+                name = name.removesuffix(".tsv")  # noqa: PLW2901
             value = number(cells[1]) if len(cells) > 2 else None
             step = number(cells[2]) if len(cells) > 2 else None
             if value is not None and step is not None:
@@ -32,7 +36,8 @@ def read(metrics: Mapping[str, Source], run: str = "") -> Table:
     if not builder.rows:
         files = joined(source.name for source in metrics.values())
         raise UnusableLog(f"{files}: no line has the format of an MLflow metric")
-    return Table("MLflow metrics", builder.columns(), builder.rows, run)
+    tool = "DVCLive" if source.path.suffix == ".tsv" else "MLflow"
+    return Table(f"{tool} metrics", builder.columns(), builder.rows, run)
 
 
 def name_in_store(path: Path) -> str:

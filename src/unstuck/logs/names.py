@@ -12,10 +12,13 @@ class Kind(StrEnum):
     """What a column measures."""
 
     STEP = "step"
+    EPISODE = "episode"
     EPOCH = "epoch"
+    RUN = "run"  # which of several runs a row belongs to
     RATE = "learning rate"
     LOSS = "loss"  # lower is better
     SCORE = "score"  # higher is better
+    RETURN = "return"  # what an agent earns: higher is better, and nobody knows the best
     OTHER = "other"
 
 
@@ -36,36 +39,64 @@ class Name:
     measure: frozenset[str] = frozenset()
     rest: frozenset[str] = frozenset()
     test: bool = False  # held out for the very end, rather than for validation
+    smoothed: bool = False  # a mean over many points, beside which those may stand as well
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the best value is known: 1, or 100 %."""
+        return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
+
+    @property
+    def length(self) -> bool:
+        """Whether it is how long the episodes of an agent were."""
+        return self.kind is Kind.OTHER and bool(self.rest & {"length", "len"}) and bool(
+            self.rest & {"ep", "episode", "episodic"})
+
+    @property
+    def of_data_alone(self) -> bool:
+        """Whether the name says which data it speaks of, and nothing else."""
+        return self.kind is Kind.OTHER and self.part is not Part.UNSAID and not self.rest
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TRAIN = _words("train training trn tr")
+_TRAIN = _words("train training trn tr trl learn")
 _VALIDATION = _words(
-    "val valid validation validate validating vali dev eval evaluation evaluate heldout holdout")
-_TEST = frozenset({"test", "testing"})
+    "val valid validation validate validating vali dev eval evals evaluation evaluate heldout "
+    "holdout")
+_TEST = _words("test testing tel")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
-    "cost objective criterion kl kld wer cer bpc bpb huber logloss hinge energy rel") | {"err"}
+    "cost objective criterion kl kld wer cer bpc bpb huber logloss mlogloss multilogloss hinge "
+    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh") | {"err"}
 _SCORE = _words(
-    "acc accuracy accu f1 fscore auc auroc auprc roc precision recall iou miou dice map ap bleu "
-    "rouge meteor r2 score reward rewards return returns psnr ssim hit hits ndcg mrr jaccard "
-    "kappa mcc spearman spearmanr pearson pearsonr correlation corr sensitivity specificity em "
-    "elbo likelihood evidence top1 top5 success")
+    "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
+    "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "
+    "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
+    "top5 success")
+_BOUNDED = _words(
+    "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
+    "kappa mcc sensitivity specificity top1 top5 success")
+_RETURN = _words("reward rewards return returns ret rew epret episodic")
+_PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
     "step steps iter iters iteration iterations it update updates batch batches minibatch "
-    "minibatches idx index i")
+    "minibatches idx index i timestep timesteps up")
+_EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
-_COUNT = _words("global n num number count total trainer current cur no nb")
+_RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
+_COUNT = _words("global n num number count total trainer current cur no nb id")
+_SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
-    "of the is was at after for total overall data on per")
+    "of the is was at after for total overall data on per s ep results result rollout charts episode")
 _NO_CURVE = _words(
-    "time timestamp runtime seconds second secs sec ms s eta wall duration date elapsed memory "
-    "mem gpu cpu flos tokens samples speed throughput weight weights scale coef coefficient grad "
-    "gradient norm best min max lowest patience std stdev var variance size") | {"deviation"}
+    "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
+    "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
+    "coefficient grad gradient norm best min max lowest patience std stdev var variance size "
+    "alpha beta gamma lambda smoothing threshold number remaining length len") | {"deviation"}
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -75,36 +106,48 @@ _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 @lru_cache(maxsize=4096)
 def name_of(name: str) -> Name:
     """What a column of this name holds, as far as its words say it."""
-    words = [word.lower() for word in _WORDS.findall(name[:200])]
-    for i, word in enumerate(list(words)):
-        if found := _HELD_TOGETHER.fullmatch(word):
-            words[i : i + 1] = found.groups()
-    have = set(words)
+    have = set(_split(name[:200]))
     if {"held", "out"} <= have or {"hold", "out"} <= have:
         have = have - {"held", "hold", "out"} | {"heldout"}
     if {"cross", "entropy"} <= have:
         have = have - {"cross", "entropy"} | {"crossentropy"}
     if "likelihood" in have and have & {"negative", "neg"}:
         have = have - {"likelihood", "negative", "neg", "log"} | {"nll"}
+    if have >= {"score", "iteration", "at"}:  # DL4J calls its loss so
+        return Name(Kind.LOSS, Part.UNSAID, frozenset({"loss"}))
     test = bool(have & _TEST)
     part = (Part.HELD_OUT if have & _VALIDATION or test
             else Part.TRAIN if have & _TRAIN else Part.UNSAID)
     have -= _TRAIN | _VALIDATION | _TEST
     if "lr" in have or {"learning", "rate"} <= have:
         return Name(Kind.RATE, part)
-    if have and have <= _EPOCH | _COUNT and have & _EPOCH:
-        return Name(Kind.EPOCH, part)
-    if have and have <= _STEP | _COUNT and have & _STEP:
-        return Name(Kind.STEP, part)
+    for kind, words in ((Kind.EPOCH, _EPOCH), (Kind.STEP, _STEP), (Kind.EPISODE, _EPISODE),
+                        (Kind.RUN, _RUN)):
+        if have and have <= words | _COUNT and have & words:
+            return Name(kind, part)
+    smoothed = bool(have & _SMOOTH)
     if not have & _NO_CURVE:
-        for kind, known in ((Kind.LOSS, _LOSS), (Kind.SCORE, _SCORE)):
+        returns = have & _RETURN and not have & _PREFERENCES
+        for kind, known in ((Kind.LOSS, _LOSS), (Kind.RETURN, _RETURN if returns else set()),
+                            (Kind.SCORE, _SCORE)):
             if measure := have & known:
-                return Name(kind, part, _same(measure), frozenset(have - known - _NOISE), test)
-    return Name(Kind.OTHER, part, rest=frozenset(have), test=test)
+                return Name(kind, part, _same(measure), frozenset(have - known - _NOISE), test,
+                            smoothed)
+    return Name(Kind.OTHER, part, rest=frozenset(have - {"s"}), test=test, smoothed=smoothed)
+
+
+def _split(name: str) -> list[str]:
+    """The words of a name in small letters; those that are written as one are taken apart."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    for i, word in enumerate(list(words)):
+        if found := _HELD_TOGETHER.fullmatch(word):
+            words[i : i + 1] = found.groups()
+    return words
 
 
 def _same(measure: set[str]) -> frozenset[str]:
     """One spelling for words that mean the same."""
     other = {"acc": "accuracy", "accu": "accuracy", "losses": "loss", "err": "error",
-             "ppl": "perplexity", "rewards": "reward", "returns": "return"}
+             "ppl": "perplexity", "rewards": "reward", "returns": "return", "ret": "return",
+             "epret": "return", "episodic": "return", "rew": "reward"}
     return frozenset(other.get(word, word) for word in measure)

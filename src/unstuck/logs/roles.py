@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
 from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.record.series import Floats
+from unstuck.schema.facts.losses import Yardstick
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
-ADVERSARIES = frozenset((
-    "d", "g", "gen", "dis", "disc", "discriminator", "generator", "adv", "adversarial",
-    "critic", "actor", "policy", "fake", "real",
-))
+FEWEST_RETURNS = 8  # points of a return that may stand for the run
+_GENERATORS = frozenset({"g", "gen", "generator"})
+_RIVALS = frozenset({"d", "dis", "disc", "discriminator", "critic"})
+_POLICY = frozenset({"policy", "pi", "actor", "pg", "surrogate", "mu"})
+_OF_AGENTS = _POLICY | {"epsilon", "value", "critic", "vf", "entropy", "advantage"}
+_PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Roles:
     metrics: tuple[Column, ...]
     higher: bool
     remarks: tuple[str, ...] = ()
+    why: Yardstick | None = None  # why the train column is no measure of learning, if it is none
 
 
 def assign(table: Table, choice: Choice, file: str) -> Roles:
@@ -46,10 +51,15 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
     Raises:
         UnusableLog: no column can be the curve of a training, or several can with equal right.
     """
-    names = {name: name_of(name) for name in table.columns}
+    names = _names(table)
     remarks: list[str] = []
-    train = (_named(table, choice.train, "--train", file) if choice.train
-             else _train(table, names, file, remarks))
+    why = None
+    if choice.train:
+        train = _named(table, choice.train, "--train", file)
+        if train.name in {column.name for column in _rivals(table, names)}:
+            why = Yardstick.RIVAL
+    else:
+        train, why = _train(table, names, file, remarks)
     held = (_named(table, choice.held_out, "--val", file) if choice.held_out
             else _held_out(table, names, train))
     if not np.isfinite(train.values).any():
@@ -57,7 +67,7 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
     kind = names[train.name].kind
     higher = choice.higher_is_better
     if higher is None:
-        higher = kind is Kind.SCORE
+        higher = kind in (Kind.SCORE, Kind.RETURN)
         if kind is Kind.OTHER and _rises_within_one(train.values):
             higher = True
             remarks.append(f"{train.name!r} lies between 0 and 1 and rises, so unstuck takes it "
@@ -66,10 +76,19 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
     return Roles(
         train, held,
         tuple(c for n, c in table.columns.items() if names[n].kind is Kind.RATE),
-        tuple(c for n, c in table.columns.items()
-              if n not in used and names[n].kind in (Kind.LOSS, Kind.SCORE)),
-        higher, tuple(remarks),
+        tuple(c for n, c in table.columns.items() if n not in used
+              and (names[n].kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN) or names[n].length)),
+        higher, tuple(remarks), why,
     )
+
+
+def _names(table: Table) -> dict[str, Name]:
+    """The names understood. A score by episodes, or beside losses of agents, is a return."""
+    names = {name: name_of(name) for name in table.columns}
+    agents = any(name.kind is Kind.EPISODE or name.rest & _OF_AGENTS for name in names.values())
+    return {n: replace(name, kind=Kind.RETURN)
+            if agents and name.kind is Kind.SCORE and name.measure == {"score"} else name
+            for n, name in names.items()}
 
 
 def _named(table: Table, wanted: str, option: str, file: str) -> Column:
@@ -92,22 +111,90 @@ def listed(table: Table) -> str:
     return ", ".join(names[:12]) + more if names else "none holds numbers"
 
 
-def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str]) -> Column:
-    for kind in (Kind.LOSS, Kind.SCORE):
-        able = [c for n, c in table.columns.items()
-                if names[n].kind is kind and names[n].part is not Part.HELD_OUT]
-        most = max(map(len, able), default=0)
-        able = [c for c in able if len(c) >= min(RARE * most, 3)]
+def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
+           ) -> tuple[Column, Yardstick | None]:
+    """The column to judge by, and why it is no measure of learning, if it is none."""
+    if rivals := _rivals(table, names):
+        return rivals[0], Yardstick.RIVAL
+    losses = _of_kind(table, names, Kind.LOSS)
+    if (earned := _return(table, names, losses)) is not None:
+        return earned, None
+    policy = [c for c in losses if names[c.name].rest & _POLICY and np.nanmin(c.values) < 0]
+    if policy:
+        return policy[0], Yardstick.SCORE
+    for able in (losses, _of_kind(table, names, Kind.SCORE)):
         if not able:
             continue
         best = min(able, key=lambda c: _train_order(names[c.name], c))
-        if names[best.name].rest:
-            rivals = [c for c in able if _train_order(names[c.name], best)
-                      == _train_order(names[best.name], best) and c is not best]
-            _of_rivals(best, rivals, names, file, remarks)
-        return best
+        rivals = [c for c in able if names[best.name].rest and c is not best and _train_order(
+            names[c.name], best) == _train_order(names[best.name], best)]
+        if rivals:
+            remarks.append(
+                f"Both {best.name!r} and {rivals[0].name!r} could be the training loss; unstuck "
+                f"takes {best.name!r}. Choose the other one with --train.")
+        return best, None
+    if (numbered := _numbered(table, names)) is not None:
+        remarks.append(f"No column says that it is of training data; unstuck takes "
+                       f"{numbered[0].name!r}, the lower one, for it.")
+        return numbered[0], None
+    return _nameless(table, names, file), None
+
+
+def _of_kind(table: Table, names: dict[str, Name], kind: Kind) -> list[Column]:
+    """The columns of that kind that may speak of training data; those of a few points are none."""
+    able = [c for n, c in table.columns.items()
+            if names[n].kind is kind and names[n].part is not Part.HELD_OUT]
+    most = max(map(len, able), default=0)
+    return [c for c in able if len(c) >= max(RARE * most, min(most, 3))]
+
+
+def _rivals(table: Table, names: dict[str, Name]) -> list[Column]:
+    """The losses of two networks that work against each other, the generator's first."""
+    named = [c for n, c in table.columns.items() if names[n].kind is Kind.LOSS
+             and names[n].part is not Part.HELD_OUT]
+    makers = [c for c in named if names[c.name].rest & _GENERATORS]
+    others = [c for c in named if names[c.name].rest & _RIVALS and c not in makers]
+    if makers and others:
+        return [*makers, *others]
+    players: dict[str, list[Column]] = {"g": [], "d": []}
+    for name, column in table.columns.items():
+        if found := _PLAYER.fullmatch(name.removeprefix("train ")):
+            players[found["player"].lower()].append(column)
+    return [*players["g"], *players["d"]] if players["g"] and players["d"] else []
+
+
+def _return(table: Table, names: dict[str, Name], losses: Sequence[Column]) -> Column | None:
+    """What the agent earned, if that is logged: whatever its losses do, it measures learning."""
+    able = [c for n, c in table.columns.items() if names[n].kind is Kind.RETURN
+            and (len(c) >= FEWEST_RETURNS or not losses)]
+    if {"r", "l", "t"} == set(table.columns):  # a monitor's table of episodes
+        able.append(table.columns["r"])
+    return min(able, key=lambda c: (
+        names[c.name].part is Part.HELD_OUT, len(names[c.name].rest), -len(c)), default=None)
+
+
+def _numbered(table: Table, names: dict[str, Name]) -> tuple[Column, Column] | None:
+    """Two sets that are only numbered, as `validation_0` and `validation_1`: the lower one first.
+    """
+    able = [c for n, c in table.columns.items() if names[n].kind is Kind.LOSS
+            and names[n].part is Part.HELD_OUT and any(map(str.isdigit, names[n].rest))]
+    for i, one in enumerate(able):
+        for other in able[i + 1 :]:
+            a, b = names[one.name], names[other.name]
+            if a.measure == b.measure and all(map(str.isdigit, a.rest ^ b.rest)):
+                low = np.nanmedian(one.values[-5:]) <= np.nanmedian(other.values[-5:])
+                return (one, other) if low else (other, one)
+    return None
+
+
+def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
+    """The column without a known name that must be the curve, because there is no other."""
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
               and names[n].part is not Part.HELD_OUT and not _is_clock(c)]
+    of_data = [c for c in others if names[c.name].of_data_alone]
+    if len(of_data) == 1 and any(name.of_data_alone and name.part is Part.HELD_OUT
+                                 for name in names.values()):
+        return of_data[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
     headless = all(name.startswith("column ") for name in table.columns)
     if headless and len(values) > 1 and _is_axis(values[0]):
@@ -125,28 +212,23 @@ def _train_order(name: Name, column: Column) -> tuple[bool, int, int]:
     return "loss" not in name.measure and name.kind is Kind.LOSS, len(name.rest), -len(column)
 
 
-def _of_rivals(best: Column, rivals: Sequence[Column], names: dict[str, Name], file: str,
-               remarks: list[str]) -> None:
-    if not rivals:
-        return
-    both = f"{best.name!r} and {rivals[0].name!r}"
-    if (names[best.name].rest | names[rivals[0].name].rest) & ADVERSARIES:
-        raise UnusableLog(f"{file} has the losses {both}, which work against each other; choose "
-                          "one with --train COLUMN")
-    remarks.append(f"Both {both} could be the training loss; unstuck takes {best.name!r}. Choose "
-                   "the other one with --train.")
-
-
 def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | None:
     """The held-out column that measures the same as the train column."""
     own = names[train.name]
-    if own.part is Part.HELD_OUT or own.kind not in (Kind.LOSS, Kind.SCORE):
+    if own.of_data_alone:
+        return next((c for n, c in table.columns.items() if c is not train
+                     and names[n].of_data_alone and names[n].part is Part.HELD_OUT), None)
+    if own.kind not in (Kind.LOSS, Kind.SCORE):
         return None
+    if own.part is Part.HELD_OUT:
+        numbered = _numbered(table, names)
+        return numbered[1] if numbered is not None and numbered[0] is train else None
     able = [c for n, c in table.columns.items()
             if names[n].part is Part.HELD_OUT and names[n].kind is own.kind
             and names[n].measure & own.measure and c is not train]
-    return min(able, key=lambda c: (len(names[c.name].rest ^ own.rest), names[c.name].test,
-                                    -len(c)), default=None)
+    return min(able, key=lambda c: (
+        len(names[c.name].measure ^ own.measure), len(names[c.name].rest ^ own.rest),
+        names[c.name].test, -len(c)), default=None)
 
 
 # Behaviour ---------------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -35,12 +35,16 @@ _BINARY = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to read: `name` as the user knows it, `head` its first bytes, `size` in bytes."""
+    """A file to read: `name` as the user knows it, `head` its first bytes, `size` in bytes.
+
+    `progress` hears of the bytes that were read, piece by piece.
+    """
 
     name: str
     path: Path
     head: bytes
     size: int
+    progress: Callable[[int], object] = lambda _: None
 
     @property
     def encoding(self) -> str:
@@ -55,22 +59,47 @@ class Source:
         """The head as text; what is not text there, or was cut at its end, is replaced."""
         return self.head.decode(self.encoding, errors="replace")
 
-    def lines(self) -> Iterator[str]:
-        """The lines with their ends, \\n, \\r or both. Bytes that are not text are replaced.
+    def chunks(self) -> Iterator[bytes]:
+        """The content in UTF-8, in pieces of whole lines.
 
         Raises:
             UnusableLog: a line is longer than any line of text.
         """
+        rest, lines = b"", 0
         with self.open() as raw:
-            file = io.TextIOWrapper(raw, self.encoding, errors="replace", newline="")
-            count = 0
-            while line := file.readline(LONGEST):
-                count += 1
-                if len(line) == LONGEST and line[-1] not in "\r\n":
+            for part in self._parts(raw):
+                self.progress(len(part))
+                # A \r at the very end may be the first half of \r\n.
+                end = max(part.rfind(b"\n"), part.rfind(b"\r", 0, len(part) - 1)) + 1
+                if end:
+                    yield rest + part[:end]
+                    lines += part.count(b"\n", 0, end)
+                    rest = part[end:]
+                    continue
+                rest += part
+                if len(rest) > LONGEST:
                     raise UnusableLog(
-                        f"line {count:,} of {self.name} is longer than {LONGEST:,} characters, so "
-                        "it is neither a table nor console text")
-                yield line
+                        f"line {lines + 1:,} of {self.name} is longer than {LONGEST:,} "
+                        "characters, so it is neither a table nor console text")
+        if rest:
+            yield rest
+
+    def _parts(self, raw: BinaryIO) -> Iterator[bytes]:
+        if self.encoding.startswith("utf-8"):
+            first = True
+            while part := raw.read(LONGEST):
+                yield part.removeprefix(b"\xef\xbb\xbf") if first else part
+                first = False
+            return
+        decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
+        while part := raw.read(LONGEST):
+            yield decoder.decode(part).encode(errors="replace")
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends, \\n, \\r or both. Bytes that are not text are replaced."""
+        for chunk in self.chunks():
+            for line in chunk.splitlines(keepends=True):
+                yield line.decode(errors="replace")
 
     def refuse_binary(self) -> None:
         """Raises UnusableLog if this is not text."""

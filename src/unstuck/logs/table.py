@@ -41,13 +41,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of one run. `run` names it among several of a folder."""
+    """The columns of one file. `run` names its run among several of a folder.
+
+    `labels` are the words of columns that say which run a row belongs to: their numbers count them.
+    """
 
     format: str
     columns: Mapping[str, Column]
     rows: int
     run: str = ""
     remarks: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def missing(cell: str) -> bool:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from unstuck.logs.documents import as_number, flat
+from unstuck.logs.protobuf import fields
 from unstuck.logs.source import Source
 from unstuck.logs.table import Builder, Table, UnusableLog
 from unstuck.reading import Unusable, parsed
@@ -22,9 +23,6 @@ _FULL, _FIRST, _LAST = 1, 2, 4
 _LARGEST = 1 << 26  # bytes of a record; none of a history comes near
 _HISTORY, _ITEM, _STEP, _KEY, _NESTED, _VALUE = 2, 1, 2, 1, 2, 16
 
-Field = tuple[int, bytes | int]
-
-
 def is_offline_file(head: bytes) -> bool:
     """Whether a file that begins so is W&B's."""
     return head.startswith(MAGIC)
@@ -34,7 +32,7 @@ def read(source: Source) -> Table:
     """The history of the run; a torn end is dropped."""
     builder = Builder(source.name)
     for record in _records(source):
-        for number, value in _fields(record):
+        for number, value in fields(record):
             if number == _HISTORY and isinstance(value, bytes):
                 builder.add(_history(value))
     if not builder.rows:
@@ -43,14 +41,14 @@ def read(source: Source) -> Table:
 
 
 def _history(record: bytes) -> Iterator[tuple[str, float]]:
-    for number, item in _fields(record):
+    for number, item in fields(record):
         if not isinstance(item, bytes):
             continue
         if number == _STEP:
-            yield from (("_step", float(n)) for i, n in _fields(item) if i == 1
+            yield from (("_step", float(n)) for i, n in fields(item) if i == 1
                         and isinstance(n, int))
         elif number == _ITEM:
-            parts = [(i, part.decode("utf-8", errors="replace")) for i, part in _fields(item)
+            parts = [(i, part.decode("utf-8", errors="replace")) for i, part in fields(item)
                      if isinstance(part, bytes)]
             path = "/".join(part for i, part in parts if i in (_KEY, _NESTED) and part)
             for text in (part for i, part in parts if i == _VALUE):
@@ -89,38 +87,3 @@ def _records(source: Source) -> Iterator[bytes]:
             if kind in (_FULL, _LAST):
                 yield bytes(record)
                 record.clear()
-
-
-def _fields(message: bytes) -> Iterator[Field]:
-    """The fields of a protocol buffer; ends quietly where it is not one."""
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        kind, size = tag & 7, 0
-        if kind == 0:
-            value, place = _varint(message, place)
-            yield tag >> 3, value
-            continue
-        if kind == 2:
-            size, place = _varint(message, place)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            return
-        if place + size > len(message):
-            return
-        yield tag >> 3, message[place : place + size]
-        place += size
-
-
-def _varint(message: bytes, place: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= len(message):
-            break
-        byte = message[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            break
-    return value, place

@@ -28,7 +28,7 @@ class Series:
     def finite(self) -> Series:
         """The finite part; may be empty."""
         keep = np.isfinite(self.values)
-        return Series(self.steps[keep], self.values[keep])
+        return self if keep.all() else Series(self.steps[keep], self.values[keep])
 
     def since(self, step: int) -> Series:
         """The part from `step` on; may be empty."""

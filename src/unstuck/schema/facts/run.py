@@ -39,6 +39,9 @@ class Log(Fact):
     rows: int
     higher_is_better: bool = False  # the series then hold what is missing to the best
     metrics_higher: tuple[str, ...] = ()  # columns of other metrics of which more is better
+    best: float | None = None  # value of a score, if it is known; else they hold negated scores
+    score: str | None = None  # the metric that says how good the network is, if there is one
+    score_best: float = 1.0
 
 
 class NonFiniteStage(StrEnum):

@@ -1,0 +1,131 @@
+"""What a printed line says: names with their numbers, and the data that they speak of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unstuck.logs.names import Kind, Part, name_of
+
+_NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+           r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
+_WORD = r"[A-Za-z_@][\w@./-]{0,40}(?:'s)?"
+# A name of up to four words, then a colon, an equals sign or a space, then its number.
+_PAIR = re.compile(
+    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
+    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,8}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
+# "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
+_THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
+_BARE = re.compile(
+    rf"\s*(?P<step>\d{{1,12}})(?:\s?/\s{{0,8}}\d{{1,12}})?\s?:\s{{1,8}}(?P<number>{_NUMBER})\s*")
+# "250 val 3.2" names a part of the data between a step and its number.
+_PART_BETWEEN = re.compile(
+    rf"\s*(?P<step>\d{{1,12}})\s{{1,8}}(?P<name>[A-Za-z_]\w{{0,40}})\s{{1,8}}(?P<number>{_NUMBER})\s*")
+# Counters without a name, or too close to it to be taken for one: tqdm's bar, "[10]", "3:",
+# "[3/25][200/782]", "Epoch[3]", "3epoch".
+_COUNTERS = (
+    ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
+    ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
+    ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[A-Za-z_]")),
+    ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}) \[[A-Za-z]")),
+    ("epoch", re.compile(r"\[\s*(?P<number>\d{1,7})(?:/\d{1,7})?\]\[\s*\d{1,12}/\d{1,12}\]")),
+    ("batch", re.compile(r"\[\s*\d{1,7}(?:/\d{1,7})?\]\[\s*(?P<number>\d{1,12})/\d{1,12}\]")),
+    ("epoch", re.compile(r"(?i:(?<![a-z_])epoch ?\[)\s*(?P<number>\d{1,7})[\]/]")),
+    ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})epoch(?![a-z]*s)")),
+    ("batch", re.compile(r"(?i:(?<![a-z_])(?:batch|iter|iteration|step) ?\[)\s*"
+                         r"(?P<number>\d{1,12})[\]/]")),
+)
+# How loud a line is says nothing of what it speaks of, nor does where it stands.
+_LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
+_SENTENCE = re.compile(r".*\w\. (?=\S)")
+_RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
+_ROLE = re.compile(
+    r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
+    r"eval(?:uation)?|dev))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A quantity in a text: its name, where its number stands, and where what it is out of.
+
+    `begin` is where the name begins that stands before the number, if one does.
+    """
+
+    name: str
+    span: tuple[int, int]
+    begin: int = -1
+    of: tuple[int, int] | None = None
+
+
+def announced(text: str) -> str | None:
+    """The part of the data that a line without numbers announces for the next one."""
+    found = _ROLE.search(text) if text.rstrip().endswith(":") else None
+    return _part(found) if found else None
+
+
+def said(text: str, heading: str) -> Iterator[Said]:
+    """Names with their numbers. A name takes on the part of the data that stands before it.
+
+    "val Loss: 0.5 Acc: 0.8" and "Test set: loss: 0.5" speak of held-out data throughout, and
+    "{'val': {'loss': 0.5}}" from there on. The first of two numbers of one name counts.
+    """
+    taken: set[str | int] = set()
+    text = _LEVEL.sub(lambda found: " " * len(found[0]), text)
+    for one in (*_said(text, heading), *_counted(text)):
+        if one.name not in taken and one.span[0] not in taken:
+            taken |= {one.name, one.span[0]}
+            yield one
+
+
+def _said(text: str, heading: str) -> Iterator[Said]:
+    if bare := _BARE.fullmatch(text):
+        yield Said("step", bare.span("step"))
+        yield Said("value", bare.span("number"))
+        return
+    if between := _PART_BETWEEN.fullmatch(text):
+        yield Said("step", between.span("step"))
+        yield Said(between["name"], between.span("number"), between.start("name"))
+        return
+    part = heading
+    roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
+    alone = len({role for _, _, role in roles}) == 1
+    end = 0
+    for pair in _PAIR.finditer(text):
+        begin = pair.start("name")
+        for start, stop, role in roles:
+            if (end <= start and stop <= begin) or (alone and not end and start == begin):
+                part = role
+        end = pair.end()
+        label = _SENTENCE.sub("", pair["name"].strip())
+        span = pair.span("number")
+        known = name_of(label)
+        before, _, counter_name = label.rpartition(" ")
+        if (known.kind in (Kind.LOSS, Kind.SCORE)
+                and name_of(counter_name).kind in (Kind.STEP, Kind.EPOCH)):
+            yield Said(counter_name, span, begin)
+            if not (then := _THEN.match(text, end)):
+                continue
+            if name_of(before).kind is Kind.OTHER or known.measure != name_of(before).measure:
+                before = label  # "Score at iteration 10 is 0.5" is more than a score
+            label, span, known = before, then.span("number"), name_of(before)
+        if known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.OTHER):
+            if part and known.part is Part.UNSAID and not (
+                    known.kind is Kind.OTHER and _RUN_WORDS.fullmatch(label)):
+                label = f"{part} {label}"
+            if pair["of"] and known.kind is Kind.SCORE and float(pair["of"]):
+                yield Said(label, span, begin, pair.span("of"))
+                continue
+        yield Said(label, span, begin)
+
+
+def _counted(text: str) -> Iterator[Said]:
+    """The counters without a name."""
+    for name, counter in _COUNTERS:
+        if found := counter.search(text):
+            yield Said(name, found.span("number"))
+
+
+def _part(found: re.Match[str]) -> str:
+    return "train" if found["train"] else "val" if found["held"].lower() != "test" else "test"
