@@ -16,7 +16,7 @@ import click
 
 from unstuck.arguments import UNUSABLE, say
 from unstuck.clean import clean, put
-from unstuck.commands import curves, diagnose, explain, fix, prove, run
+from unstuck.commands import check, curves, diagnose, explain, fix, prove, run
 from unstuck.commands import list as list_
 from unstuck.output import UnwritableError, prepare, settle, silence
 from unstuck.schema.version import VERSION
@@ -67,8 +67,8 @@ def app() -> None:
     """All commands."""
 
 
-for _command in (run.run, diagnose.diagnose, prove.prove, fix.fix, curves.curves, explain.explain,
-                 list_.list_causes):
+for _command in (check.check, run.run, diagnose.diagnose, prove.prove, fix.fix, curves.curves,
+                 explain.explain, list_.list_causes):
     app.add_command(_command)
 
 

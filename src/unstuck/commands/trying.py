@@ -127,7 +127,7 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
         check_target(list(target))
     many = jobs or max((os.cpu_count() or 2) // 2, 1)
     limits = Limits(_LONGEST, memory_for(many), network)
-    with _ended_in_order():
+    with ended_in_order():
         try:
             if folder is None:
                 with Laboratory(guessed(tuple(target), os.getcwd()), limits) as laboratory:
@@ -207,7 +207,7 @@ def memory_for(jobs: int) -> int | None:
 
 
 @contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
+def ended_in_order() -> Iterator[None]:
     """A request to end is an exception, so that whatever is open is closed."""
     def end(number: int, _: object) -> NoReturn:
         raise SystemExit(128 + number)

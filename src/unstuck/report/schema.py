@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from unstuck.clean import visible
+from unstuck.questions import question as questions
+from unstuck.questions.question import Answer
 from unstuck.schema.edits import Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.findings import (
@@ -70,9 +72,10 @@ def _training(training: Training, diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def to_text(diagnosis: Diagnosis) -> str:
-    """A diagnosis as a JSON document that ends with a newline."""
-    return _text(to_dict(diagnosis))
+def to_text(diagnosis: Diagnosis, answers: Sequence[Answer] | None = None) -> str:
+    """A diagnosis as a JSON document that ends with a newline, with answers if there are any."""
+    asked = {} if answers is None else {"answers": [_answer(each) for each in answers]}
+    return _text({**to_dict(diagnosis), **asked})
 
 
 def runs_to_text(runs: Sequence[tuple[str, Diagnosis]]) -> str:
@@ -110,6 +113,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
             for remedy in finding.remedies
         ],
         "trial": _trial(finding.trial),
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    failed = answer.verdict is questions.Verdict.FAIL
+    return {
+        "question": answer.question,
+        "verdict": answer.verdict.value,
+        "severity": answer.severity.value if failed else None,
+        "says": answer.says,
+        "value": None if answer.value is None else _number(answer.value),
+        "bound": None if answer.bound is None else _number(answer.bound),
+        "location": _location(answer.location),
     }
 
 
@@ -289,7 +305,20 @@ def json_schema() -> dict[str, Any]:
         ignored=_described(_list(text), "Causes whose findings the user has silenced."),
         next_steps=_described(_list(step_to_take), "The first is to be taken first."),
     )
+    answer = _object(
+        "The answer to one question of `unstuck check`.",
+        question=text,
+        verdict={"enum": [verdict.value for verdict in questions.Verdict]},
+        severity=_described(
+            {"enum": [*(severity.value for severity in Severity), None]}, "Of a question failed."),
+        says=text,
+        value=_described(_or_null(number), "The number that decided."),
+        bound=_described(_or_null(number), "The limit that it was compared with."),
+        location=_or_null({"$ref": "#/$defs/location"}),
+    )
     report["properties"] |= {
+        "answers": _described(
+            _list({"$ref": "#/$defs/answer"}), "Of the questions that were asked, if any were."),
         "training": _described(
             line, "Which of the trainings the rest is about, the worst: the first is 1."),
         "trainings": _described(
@@ -310,6 +339,7 @@ def json_schema() -> dict[str, Any]:
             "finding": finding,
             "verdict": verdict,
             "training": training,
+            "answer": answer,
         },
     }
 

@@ -17,6 +17,7 @@ QUIET = {
     "CLEARML_OFFLINE_MODE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TQDM_DISABLE": "1",
     "SDL_VIDEODRIVER": "dummy", "DISPLAY": "", "PYTHONDONTWRITEBYTECODE": "1",
 }
+ANSWERS = "answers"  # the file, in the scratch folder, in which questions are answered
 _PROCESSES = 1_000
 _FILE = 8 << 30  # bytes of the largest file
 _EMPTY_ANSWERS = 1_000  # lines, where it is not known what a program was told
@@ -43,7 +44,7 @@ def move_to(request: dict[str, Any], copy: str) -> None:
 
 
 def become(request: dict[str, Any], in_view: bool, terminal: int | None = None) -> list[str]:
-    """Makes this process that of a program; the arguments of `observe.program`.
+    """Makes this process that of a program; the module to start, with its arguments.
 
     `terminal` is the descriptor of one that the program is to have.
     """
@@ -65,9 +66,11 @@ def become(request: dict[str, Any], in_view: bool, terminal: int | None = None) 
     config = {
         "record": request["record"], "folder": os.path.join(request["scratch"], "record"),
         "max_steps": request["max_steps"], "overhead": 1.0, "program_text": True,
+        "answers": os.path.join(request["scratch"], ANSWERS), "budget": request["budget"],
     }
-    arguments = [__file__, " " + json.dumps(config), *request["target"]]
-    sys.orig_argv = [sys.executable, *arguments]
+    start = "unstuck.asking.child" if request["ask"] else "unstuck.observe.program"
+    arguments = [start, " " + json.dumps(config), *request["target"]]
+    sys.orig_argv = [sys.executable, __file__, *arguments[1:]]
     return arguments
 
 

@@ -20,9 +20,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from unstuck.folders import EVENTS, holds
+from unstuck.questions import catalogue
+from unstuck.questions.question import Answer
 from unstuck.supervise import interpreter_flags
 from unstuck.trials import server, view
-from unstuck.trials.child import QUIET
+from unstuck.trials.child import ANSWERS, QUIET
 
 _LAST = 4_000  # bytes of a program's output that are kept
 
@@ -64,13 +66,17 @@ class Limits:
 class Trial:
     """One run of the program: with these texts over its own, all seeds moved by `shift`.
 
-    It is ended after so many `seconds`, those of the laboratory's limits if None.
+    It is ended after so many `seconds`, those of the laboratory's limits if None. With `ask` it is
+    not watched, but asked questions at its first steps, where it ends: no more after `budget`
+    seconds.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     shift: int = 0
     max_steps: int | None = None
     seconds: float | None = None
+    ask: bool = False
+    budget: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Ended:
     processor: float
     no_view: str | None = None
     copied: bool = False
+    answers: tuple[Answer, ...] = ()
 
     @property
     def crashed(self) -> bool:
@@ -154,7 +161,8 @@ class Laboratory:
             "network": limits.network, "copy": limits.copy,
             "terminal": limits.terminal,
             "target": list(subject.target), "answers": subject.answers, "shift": trial.shift,
-            "max_steps": trial.max_steps, "memory": limits.memory, "environment": dict(QUIET),
+            "max_steps": trial.max_steps, "ask": trial.ask, "budget": trial.budget,
+            "memory": limits.memory, "environment": dict(QUIET),
             "timeout": limits.seconds if trial.seconds is None else trial.seconds,
         })
 
@@ -224,6 +232,7 @@ class Laboratory:
         with contextlib.suppress(OSError), (scratch / "output").open("rb") as file:
             file.seek(max(os.path.getsize(scratch / "output") - _LAST, 0))
             output = file.read().decode("utf-8", "replace")
+        answers = _answers(scratch / ANSWERS)
         if answer["copied"]:  # the places in it are to be those of the user's own files
             _moved_back(record, scratch / "copy", os.path.realpath(self.subject.folder))
         for layer in scratch.iterdir():  # checkpoints may be large
@@ -232,7 +241,16 @@ class Laboratory:
         return Ended(
             trial, answer["status"], answer["signal"], answer["hung"],
             record if holds(record, answer["id"]) else None, output, answer["seconds"],
-            answer["processor"], answer["no_view"], answer["copied"])
+            answer["processor"], answer["no_view"], answer["copied"], answers)
+
+
+def _answers(file: Path) -> tuple[Answer, ...]:
+    """The answers that were written before the trial ended."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return tuple(catalogue.answer_of(json.loads(line)) for line in lines)
+    except (OSError, ValueError):
+        return ()
 
 
 def _covered(subject: Subject) -> tuple[str, ...]:

@@ -22,14 +22,15 @@ from typing import Any
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _OURS = ("torch", "torch._dynamo", "numpy", "unstuck.observe.session", "unstuck.observe.watcher",
-         "unstuck.observe.program", "unstuck.trials.view", "unstuck.trials.child")
+         "unstuck.observe.program", "unstuck.asking.child", "unstuck.trials.view",
+         "unstuck.trials.child")
 
 
 _LAST_WORDS = 2.0  # seconds
 
 
 def main() -> list[str] | None:
-    """Answers requests; returns only in a trial, with the arguments of `observe.program`."""
+    """Answers requests; returns only in a trial, with the module to start and its arguments."""
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -160,7 +161,5 @@ if __name__ == "__main__":
     del sys.path[0]
     _arguments = main()
     if _arguments is not None:
-        from unstuck.observe import program as _program
-
         sys.argv = _arguments
-        _program.main()
+        importlib.import_module(_arguments[0]).main()

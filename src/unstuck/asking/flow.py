@@ -1,0 +1,169 @@
+"""Follows the data through a step that is computed again: every value that depends on the inputs.
+
+Inside of models too: an operation has the line of the program that asks for it, or, where a
+container of torch does, the line where its layer was built.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from unstuck.asking.tape import Batch, is_parameter, play, tensors_of
+from unstuck.observe.source.sites import Site, Sites
+
+LARGEST_COPY = 4_000_000  # elements
+_UNTOLD = frozenset({"size", "dim", "numel", "is_floating_point", "stride", "__len__",
+                     "detach_", "requires_grad_"})
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an operation made of the inputs. `parents` are the numbers of the values it used.
+
+    `key` is the same in every batch for the same operation of the program. `learns` says whether
+    a gradient can come back through it, `could` whether one could have: something that it was made
+    of learns. `used` are the identities of parameters among that. `sources` are the shapes of the
+    tensors it was made of that are none of the values.
+    """
+
+    number: int
+    key: tuple[Any, ...]
+    name: str
+    tensor: torch.Tensor
+    site: Site | None
+    layer: nn.Module | None
+    parents: tuple[int, ...]
+    learns: bool = False
+    could: bool = False
+    used: tuple[int, ...] = ()
+    sources: tuple[tuple[int, ...], ...] = ()
+    axis: int | None = None  # along which it was reduced, or normalised
+
+
+@dataclass(slots=True)
+class Flow(TorchFunctionMode):  # type: ignore[misc]
+    """The values of one step, in order."""
+
+    sites: Sites
+    built: Callable[[nn.Module], Site | None]
+    values: list[Value] = field(default_factory=list)
+    numbers: dict[int, int] = field(default_factory=dict)  # of values, by tensor
+    kept: list[Any] = field(default_factory=list)  # so that identities stay theirs
+    layers: list[nn.Module] = field(default_factory=list)
+    counts: dict[Any, int] = field(default_factory=dict)
+    outer: Site | None = None
+
+    def __post_init__(self) -> None:
+        TorchFunctionMode.__init__(self)
+
+    def begins_with(self, tensors: Iterable[torch.Tensor]) -> None:
+        """The inputs, which are the first values."""
+        for number, tensor in enumerate(tensors):
+            self.numbers[id(tensor)] = number
+            self.values.append(Value(
+                number, ("input", number), "input", tensor.detach().clone(), None, None, ()))
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Notes what is made of a value."""
+        kwargs = kwargs or {}
+        parents = tuple(self.numbers[id(each)] for each in tensors_of((args, kwargs))
+                        if id(each) in self.numbers)
+        result = function(*args, **kwargs)
+        if not parents:
+            return result
+        name = _name(function)
+        if name in _UNTOLD:
+            return result
+        if name == "__setitem__":
+            result_of: Any = args[0]
+        else:
+            result_of = result
+        site = self._site()
+        for tensor in tensors_of(result_of):
+            self._note(name, tensor, site, parents, args, kwargs)
+        return result
+
+    def _note(self, name: str, tensor: torch.Tensor, site: Site | None, parents: tuple[int, ...],
+              args: Any, kwargs: Any) -> None:
+        layer = self.layers[-1] if self.layers else None
+        place = (site or self.outer, name, id(layer))
+        count = self.counts[place] = self.counts.get(place, 0) + 1
+        given = list(tensors_of((args, kwargs)))
+        axis = kwargs.get("dim", next((each for each in args[1:2] if isinstance(each, int)), None))
+        self.numbers[id(tensor)] = len(self.values)
+        self.kept.append(tensor)
+        self.values.append(Value(
+            len(self.values), (*place, count), name, _copy(tensor), site, layer, parents,
+            tensor.requires_grad, any(each.requires_grad for each in given),
+            tuple(id(each) for each in given if is_parameter(each)),
+            tuple(tuple(each.shape) for each in given if id(each) not in self.numbers),
+            axis if isinstance(axis, int) else None))
+
+    def _site(self) -> Site | None:
+        """The program's innermost frame within this step, else where the layer was built."""
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and frame.f_code is not play.__code__:
+            if self.sites.is_user(frame.f_code.co_filename):
+                return self.sites._site(frame)
+            frame = frame.f_back
+        for layer in reversed(self.layers):
+            found = self.built(layer)
+            if found is not None:
+                return found
+        return self.outer
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Follows what is computed within."""
+        def enter(module: nn.Module, args: Any) -> None:
+            self.layers.append(module)
+
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            self.layers.pop()
+
+        before = nn.modules.module.register_module_forward_pre_hook(enter)
+        after = nn.modules.module.register_module_forward_hook(leave, always_call=True)
+        try:
+            with self:
+                yield
+        finally:
+            before.remove()
+            after.remove()
+
+
+def _name(function: Any) -> str:
+    """What a function is called; of reading an attribute the attribute."""
+    name = str(getattr(function, "__name__", ""))
+    return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else name
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    """What is there now: later operations may write into the same memory."""
+    tensor = tensor.detach()
+    return tensor.clone() if tensor.numel() <= LARGEST_COPY else tensor
+
+
+def follow(
+    batch: Batch, inputs: Iterable[int], sites: Sites, built: Callable[[nn.Module], Site | None],
+    swapped: dict[int, torch.Tensor] | None = None,
+) -> tuple[list[Value], dict[int, torch.Tensor]]:
+    """The values of a step in order, with its inputs first; and those of its slots."""
+    flow = Flow(sites, built)
+    given = {**batch.constants, **(swapped or {})}
+    # Fresh objects: a constant may serve as an input and as a target.
+    begun = {number: given[number].view_as(given[number]) for number in inputs}
+    flow.begins_with(begun.values())
+    with flow.following():
+        slots = play(batch, {**given, **begun}, note=flow)
+    return flow.values, slots

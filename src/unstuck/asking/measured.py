@@ -1,0 +1,374 @@
+"""What each question asks for, measured. See `questions.question.Bench`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from unstuck.asking.bench import Laboratory, Step, axis_of
+from unstuck.asking.flow import Value, follow
+from unstuck.asking.reading import columns, skill, spread
+from unstuck.questions.question import CannotAsk, Mixed, Reading, Unreached
+from unstuck.schema.places import SourceLocation
+from unstuck.torch_api import BATCH_NORM, BINARY, CLASSES
+
+SAMPLES = 256  # that targets are read from
+MOST_COLUMNS = 32  # of targets that are numbers
+LONGEST = 1_000_000  # features that are looked at
+WIDTH = 512  # features; more are hashed together
+_CHANGED = 1e-3  # of the differences between samples: a value that changes by less is the same
+# The ranges of operations that bound what they make.
+_BOUNDED = {
+    "sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "hardsigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0), "hardtanh": (-1.0, 1.0), "softsign": (-1.0, 1.0),
+    "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "softplus": (0.0, math.inf),
+    "exp": (0.0, math.inf), "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
+}
+_REDUCING = frozenset({"mean", "std", "var", "var_mean", "std_mean", "sum", "norm", "amax", "amin",
+                       "max", "min", "logsumexp", "batch_norm", "median", "vector_norm"})
+_INDEXING = frozenset({"__getitem__", "index_select", "gather", "index_add", "index_add_",
+                       "scatter_add", "scatter_add_", "scatter", "scatter_reduce", "take"})
+_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "__matmul__", "__rmatmul__", "baddbmm",
+                       "cdist", "sparse_mm"})
+
+
+class Measured(Laboratory):
+    """The program's own step as questions see it."""
+
+    @property
+    def loss(self) -> str:
+        """The function of torch that makes the loss."""
+        return self.first.function
+
+    @property
+    def place(self) -> SourceLocation | None:
+        """Where the loss is made."""
+        calls = [each for each in self.first.batch.instructions if each.name == self.loss]
+        site = calls[-1].site if calls else self.first.batch.site
+        return self.location(site)
+
+    # Losses --------------------------------------------------------------------------------------
+    def first_loss(self) -> float:
+        """The loss of the first batch, before any update."""
+        return self.first.batch.value
+
+    def expected_loss(self) -> float:
+        """The loss of guessing all classes alike."""
+        classes = self.classes()
+        return math.log(classes) if classes > 1 else self.constant_loss()
+
+    def classes(self) -> int:
+        """How many classes the loss has outputs for."""
+        if self.loss in BINARY:
+            return 2
+        if self.loss not in CLASSES:
+            return 0
+        shape = self.output(self.first).shape
+        return int(shape[1 if len(shape) > 1 else 0])
+
+    def constant_loss(self) -> float:
+        """The mean squared or absolute error of the best constant guess, over all batches."""
+        targets = [self.targets(step) for step in self.steps]
+        values = torch.cat([each.reshape(-1) for each in targets]).double()
+        if self.loss == "l1_loss":
+            return float((values - values.median()).abs().mean())
+        return float((values - values.mean()).square().mean())
+
+    def is_pretrained(self) -> bool:
+        """Whether weights came from a file, or were copied."""
+        return self.captured.loaded
+
+    def memorise(self, rate: float | None, steps: int, seconds: float, shuffled: bool = False,
+                 enough: float = -math.inf) -> Sequence[float]:
+        """Losses of training on the first batch alone."""
+        swapped = None
+        if shuffled:
+            if self.first.target is None:
+                raise CannotAsk("it is not known which tensor holds the targets")
+            targets = self.first.batch.constants[self.first.target]
+            order = torch.randperm(self.first.samples, generator=torch.Generator().manual_seed(0))
+            swapped = {self.first.target: targets[order]}
+        self.captured.restore()
+        return self.train([self.first], rate, steps, seconds, swapped, enough)
+
+    def training(self) -> Sequence[float]:
+        """The losses of the laboratory's own training."""
+        return self.history
+
+    def blind(self) -> tuple[float, float]:
+        """Losses with the true inputs, and with those of other samples."""
+        seen, blind = [], []
+        for step in self.steps:
+            if step.samples < 2:
+                raise CannotAsk("each batch holds one sample only")
+            turned = torch.roll(torch.arange(step.samples), max(step.samples // 2, 1))
+            seen.append(self.value(step))
+            blind.append(self.value(step, self.exchanged(step, turned)))
+        return float(np.mean(seen)), float(np.mean(blind))
+
+    def outputs_change(self) -> float:
+        """How far outputs change with the inputs of other samples, relative to their size."""
+        step = max(self.steps, key=lambda each: each.samples)
+        if step.samples < 2:
+            raise CannotAsk("each batch holds one sample only")
+        turned = torch.roll(torch.arange(step.samples), 1)
+        state = torch.get_rng_state()
+        before = self.output(step).double()
+        torch.set_rng_state(state)
+        after = self.output(step, self.exchanged(step, turned)).double()
+        size = float(before.square().mean().sqrt())
+        change = float((after - before).square().mean().sqrt())
+        return change / size if size > 0 else (math.inf if change else 0.0)
+
+    def modes(self) -> tuple[float, float, bool]:
+        """Losses in train and in eval mode."""
+        layers = [layer for model in self.captured.models.values() for layer in model.modules()]
+        flags = [layer.training for layer in layers]
+        knows = any(BATCH_NORM in type(layer).__name__ for layer in layers)
+        train = float(np.mean([self.value(step) for step in self.steps]))
+        for layer in layers:
+            layer.training = False
+        evaluated = float(np.mean([self.value(step) for step in self.steps]))
+        for layer, flag in zip(layers, flags, strict=True):
+            layer.training = flag
+        return train, evaluated, knows
+
+    def ranges(self) -> tuple[float, float, float, float, str, SourceLocation | None]:
+        """Lowest and highest the outputs can be, lowest and highest target, the last operation."""
+        targets = torch.cat([self.targets(step).reshape(-1) for step in self.steps])
+        values, slots = self._followed(self.first)
+        last = self._output_value(values, slots)
+        while last is not None and last.name not in _BOUNDED and last.parents and last.name in (
+                "squeeze", "view", "reshape", "flatten", "__getitem__", "unsqueeze", "float", "t"):
+            last = values[last.parents[0]]
+        if last is None or last.name not in _BOUNDED:
+            return -math.inf, math.inf, float(targets.min()), float(targets.max()), "", None
+        low, high = _BOUNDED[last.name]
+        return (low, high, float(targets.min()), float(targets.max()), last.name.rstrip("_"),
+                self.location(last.site))
+
+    # Values within the network -------------------------------------------------------------------
+    def _followed(self, step: Step, swapped: dict[int, torch.Tensor] | None = None
+                  ) -> tuple[list[Value], dict[int, torch.Tensor]]:
+        state = torch.get_rng_state()
+        found = follow(step.batch, step.inputs, self.captured.sites, self.captured.built, swapped)
+        torch.set_rng_state(state)
+        return found
+
+    def _output_value(self, values: list[Value], slots: dict[int, torch.Tensor]) -> Value | None:
+        """The value that is compared with the targets; None if no operation links it to inputs."""
+        if self.first.output is None:
+            raise CannotAsk("it is not known what the model's output is")
+        output = slots[self.first.output]
+        same = [each for each in values if each.tensor.shape == output.shape
+                and torch.equal(each.tensor, output.detach())]
+        return same[-1] if same else None
+
+    def _path(self, values: list[Value], slots: dict[int, torch.Tensor]) -> list[Value]:
+        """The values that the output is made of, in order."""
+        last = self._output_value(values, slots)
+        if last is None:
+            raise CannotAsk("the model's output is not computed from its inputs by torch alone")
+        found, waiting = {last.number}, [last]
+        while waiting:
+            for number in waiting.pop().parents:
+                if number not in found:
+                    found.add(number)
+                    waiting.append(values[number])
+        return [values[number] for number in sorted(found)]
+
+    def readings(self) -> Sequence[Reading]:
+        """What can be read from each value of the network, from the inputs to the output."""
+        steps: list[Step] = []
+        for step in reversed(self.steps):  # the laboratory trains on the first ones
+            if sum(each.samples for each in steps) < SAMPLES:
+                steps.append(step)
+        labels = torch.cat([self.targets(step) for step in steps])[:SAMPLES]
+        classes = self.has_classes(self.first)
+        if len(labels) < 2 or (classes and labels.numel() != len(labels)):
+            raise CannotAsk("each sample has several targets")
+        wanted = columns(labels, classes)
+        if wanted.shape[1] > MOST_COLUMNS:
+            raise CannotAsk("each sample has many targets")
+        found: dict[object, list[torch.Tensor]] = {}
+        path: list[Value] = []
+        for step in steps:
+            values, slots = self._followed(step)
+            path = self._path(values, slots)
+            for value in path:
+                table = _features(value, step)
+                if table is not None:
+                    found.setdefault(value.key, []).append(table)
+        places = {value.number: place for place, value in enumerate(path)}
+        readings, known = [], dict[bytes, float]()
+        for value in path:
+            tables = found.get(value.key, [])
+            read, apart = math.nan, math.nan
+            if tables and len(tables) == len(steps):
+                width = max(table.shape[1] for table in tables)
+                table = torch.cat([nn.functional.pad(each, (0, width - each.shape[1]))
+                                   for each in tables])[:SAMPLES]
+                mark = table.numpy().tobytes()
+                if mark not in known:
+                    known[mark] = skill(table, wanted)
+                read, apart = known[mark], spread(table)
+            readings.append(Reading(
+                value.name, read, apart, tuple(places[each] for each in value.parents
+                                               if each in places), self.location(value.site)))
+        return readings
+
+    def spreads(self) -> Sequence[Reading]:
+        """How far samples differ in each value, from the inputs to the output."""
+        step = max(self.steps, key=lambda each: each.samples)
+        values, slots = self._followed(step)
+        found = []
+        for value in self._path(values, slots):
+            table = _features(value, step)
+            if table is not None:
+                found.append(Reading(value.name, math.nan, spread(table), (),
+                                     self.location(value.site)))
+        return found
+
+    def mixed(self) -> Mixed | None:
+        """The first operation behind which a sample depends on others."""
+        step = max(self.steps, key=lambda each: each.samples)
+        if step.samples < 3:
+            raise CannotAsk("the batches hold fewer than three samples")
+        order = torch.arange(step.samples)
+        order[0] = step.samples - 1
+        with self._batch_norm_evaluates():
+            values, slots = self._followed(step)
+            path = self._path(values, slots)
+            others = self._followed(step, self.exchanged(step, order))[0]
+        by_key = {value.key: value for value in others}
+        if not self._differs(path[-1], by_key, step):
+            return None
+        for value in path:
+            if self._differs(value, by_key, step):
+                return Mixed(value.name, 1.0, _meant(value, values, step),
+                             self.location(value.site))
+        return None
+
+    @staticmethod
+    def _differs(value: Value, others: dict[tuple[object, ...], Value], step: Step) -> bool:
+        """Whether a value of a sample whose own input has stayed is another."""
+        other = others.get(value.key)
+        axis = axis_of(value.tensor, step)
+        if other is None or axis is None or other.tensor.shape != value.tensor.shape or (
+                not value.tensor.is_floating_point()):
+            return False
+        rest = torch.arange(1, step.samples)
+        one = value.tensor.index_select(axis, rest).double()
+        change = float((other.tensor.index_select(axis, rest).double() - one).abs().max())
+        size = float((one - one.mean(axis, keepdim=True)).square().mean().sqrt())
+        return change > _CHANGED * size and change > 1e-6 * float(one.abs().max())
+
+    @contextmanager
+    def _batch_norm_evaluates(self) -> Iterator[None]:
+        """Batch normalisation takes what it has learned: that it mixes samples is its purpose."""
+        layers = [layer for model in self.captured.models.values() for layer in model.modules()
+                  if BATCH_NORM in type(layer).__name__]
+        flags = [layer.training for layer in layers]
+        for layer in layers:
+            layer.training = False
+        yield
+        for layer, flag in zip(layers, flags, strict=True):
+            layer.training = flag
+
+    # Gradients -----------------------------------------------------------------------------------
+    def unreached(self) -> Sequence[Unreached]:
+        """The parameters of the optimizers that never got a gradient."""
+        held = {id(p): p for optimizer in self.captured.optimizers.values()
+                for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+        missing = [number for number in held if number not in self.captured.reached]
+        if not missing:
+            return []
+        names = {id(p): name for model in self.captured.models.values()
+                 for name, p in model.named_parameters()}
+        values, _ = self._followed(self.first)
+        children: dict[int, list[Value]] = {}
+        for value in values:
+            for parent in value.parents:
+                children.setdefault(parent, []).append(value)
+        found = []
+        for number in missing:
+            user = next((each for each in values if number in each.used), None)
+            cut = None if user is None else _cut(user, children)
+            found.append(Unreached(
+                names.get(number, f"a parameter of shape {tuple(held[number].shape)}"),
+                user is not None, "" if cut is None else cut.name,
+                None if cut is None else self.location(cut.site)))
+        return found
+
+    def held(self) -> int:
+        """How many parameters the optimizers have."""
+        return sum(len(group["params"]) for optimizer in self.captured.optimizers.values()
+                   for group in optimizer.param_groups)
+
+
+def _cut(value: Value, children: dict[int, list[Value]]) -> Value | None:
+    """The first value behind one through which no gradient comes back, though one could."""
+    waiting, seen = [value], {value.number}
+    while waiting:
+        now = waiting.pop(0)
+        if now.could and not now.learns:
+            return now
+        for child in children.get(now.number, ()):
+            if child.number not in seen:
+                seen.add(child.number)
+                waiting.append(child)
+    return None
+
+
+def _meant(value: Value, values: list[Value], step: Step) -> str:
+    """How an operation means to let samples depend on each other, "" if it does not."""
+    waiting = [values[number] for number in value.parents]
+    over = [each for each in (value, *waiting) if each.name in _REDUCING]
+    if over:
+        return "it takes a statistic over the batch"
+    if value.name in _INDEXING and any(len(shape) > 0 for shape in value.sources):
+        return "it picks samples by an index"
+    if value.name in _PRODUCTS and (len(value.parents) > 1 or any(
+            shape.count(step.samples) > 1 for shape in value.sources)):
+        return "it multiplies by a matrix that relates samples"
+    if value.name == "batch_norm":
+        return "it takes a statistic over the batch"
+    return ""
+
+
+def _features(value: Value, step: Step) -> torch.Tensor | None:
+    """A value as (samples, features), None if it has no axis of samples."""
+    tensor = value.tensor
+    axis = axis_of(tensor, step)
+    if axis is None or tensor.is_sparse or tensor.is_complex():
+        return None
+    rows = tensor.movedim(axis, 0).reshape(step.samples, -1).cpu()
+    if not tensor.is_floating_point() and tensor.dtype is not torch.bool:
+        return _counted(rows.long())
+    table = rows.double()
+    return table if table.shape[1] <= WIDTH else _hashed(table)
+
+
+def _counted(numbers: torch.Tensor) -> torch.Tensor:
+    """Whole numbers, such as words, as counts: of each number, and of each at each place."""
+    found = torch.zeros(len(numbers), 2 * WIDTH, dtype=torch.float64)
+    ones = torch.ones_like(numbers, dtype=torch.float64)
+    places = torch.arange(numbers.shape[1])
+    found.scatter_add_(1, numbers % WIDTH, ones)
+    return found.scatter_add_(1, WIDTH + (numbers * 31 + places * 7_919) % WIDTH, ones)
+
+
+def _hashed(table: torch.Tensor) -> torch.Tensor:
+    """Many features in fewer, each added with a random sign (a count sketch)."""
+    random = torch.Generator().manual_seed(0)
+    places = torch.randint(WIDTH, (LONGEST,), generator=random)[: table.shape[1]]
+    signs = torch.randint(2, (LONGEST,), generator=random)[: table.shape[1]] * 2.0 - 1.0
+    if table.shape[1] > LONGEST:
+        table = table[:, :LONGEST]
+    found = torch.zeros(len(table), WIDTH, dtype=torch.float64)
+    return found.index_add_(1, places, table * signs)

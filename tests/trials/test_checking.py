@@ -1,0 +1,71 @@
+"""Questions find the place of a fault, fail no healthy program, and leave files as they are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trials.conftest import subject
+from unstuck.questions import catalogue
+from unstuck.questions.question import Answer, Verdict
+from unstuck.settings import Settings
+from unstuck.trials.checking import ask, check
+from unstuck.trials.laboratory import Laboratory
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
+
+PROGRAMS = Path(__file__).parent / "checked"
+# Which question must fail at the line that the program marks.
+FAULTS = {"padding": "label-readable", "mask": "label-readable", "collapse": "inputs-matter",
+          "detached": "gradients-reach", "mixing": "samples-apart"}
+SLOW = ("padding", "collapse", "detached")
+
+
+def answered(laboratory: Laboratory, program: Path) -> dict[str, Answer]:
+    laboratory.subject = subject(program)
+    return {each.question: each for each in ask(laboratory, 120.0)}
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FAULTS])
+def test_a_fault_is_found_at_its_place(laboratory: Laboratory, name: str) -> None:
+    program = PROGRAMS / f"{name}.py"
+    found = answered(laboratory, program)[FAULTS[name]]
+    assert found.verdict is Verdict.FAIL, found
+    assert found.location is not None
+    assert (found.location.text or "").rstrip().endswith("# fault"), found
+    assert found.location.file == str(program)
+
+
+def test_a_healthy_program_fails_no_question_and_its_files_stay(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    text = (PROGRAMS / "healthy.py").read_text(encoding="utf-8")
+    program = tmp_path / "train.py"
+    program.write_text("open('begun', 'w').close()\n" + text, encoding="utf-8")
+    laboratory.subject = subject(program)
+    checked = check(laboratory, Settings(), 120.0, jobs=1)
+    assert [each.question for each in checked.answers] == [
+        each.slug for each in catalogue.questions()]
+    assert not checked.failed
+    assert not checked.findings
+    assert checked.worst() is None
+    passed = {each.question for each in checked.answers if each.verdict is Verdict.PASS}
+    assert {"expected-first-loss", "batch-memorised", "inputs-matter", "label-readable",
+            "samples-apart", "gradients-reach", "modes-agree"} <= passed
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["train.py"]
+
+
+def test_what_cannot_be_asked_is_unknown_with_the_reason(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    program = tmp_path / "train.py"
+    program.write_text("import torch\nprint(1)\n", encoding="utf-8")
+    found = answered(laboratory, program)
+    assert {each.verdict for each in found.values()} == {Verdict.UNKNOWN}
+    assert {each.says for each in found.values()} == {"the program makes no backward pass"}
+    program.write_text("import torch\nraise SystemExit(3)\n", encoding="utf-8")
+    (says,) = {each.says for each in answered(laboratory, program).values()}
+    assert says == "the program ended with status 3"
