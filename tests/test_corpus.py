@@ -18,6 +18,7 @@ from unstuck.schema.findings import Diagnosis, Finding
 from unstuck.schema.places import SourceLocation
 
 PROGRAMS = tuple(corpus.programs(long=True))
+OFTEN = tuple(corpus.programs())
 
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
@@ -44,7 +45,7 @@ def said(findings: tuple[Finding, ...]) -> list[str]:
 @pytest.mark.parametrize("program", [
     pytest.param(program, id=str(program), marks=[
         pytest.mark.xfail(strict=True, reason=NOT_YET[program.file.stem])
-    ] if program.file.stem in NOT_YET else pytest.mark.slow if program.file in corpus.LONG else [])
+    ] if program.file.stem in NOT_YET else [] if program in OFTEN else pytest.mark.slow)
     for program in PROGRAMS])
 def test_the_diagnosis_is_the_truth(program: Program) -> None:
     diagnosis = diagnosed(program.file, program.function)

@@ -35,8 +35,8 @@ from unstuck.schema.findings import Absent, Diagnosis, Finding, Present, Unknown
 from unstuck.schema.signals import BY_NAME
 
 ALL = os.environ.get("UNSTUCK_ALL") == "1"
-SICK = list(corpus.FAULTY)
-WELL = [*((program, "well") for program in corpus.FAULTY),
+SICK = list(corpus.FAULTY if ALL else corpus.OFTEN)
+WELL = [*((program, "well") for program in SICK),
         *((program, "main") for program in (*corpus.HEALTHY, *(corpus.LONG if ALL else ())))]
 TRULY = ("none", "one in three")  # patterns by which programs are watched in truth
 
