@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.observe.sources import record_of
+from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
 from unstuck.record.record import NotMeasured
 from unstuck.schema.facts.losses import Ascent, Loss
@@ -195,3 +196,32 @@ for _ in range(30):
 """, tmp_path)
     with pytest.raises(NotMeasured):
         record.series(TRAIN_LOSS)
+
+
+OVER_TIME = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+state_of, step_of, answer = nn.Linear(8, 8), nn.Linear(3, 8), nn.Linear(8, 3)
+weights = [*state_of.parameters(), *step_of.parameters(), *answer.parameters()]
+optimizer = torch.optim.Adam(weights, lr=0.003)
+for _ in range(200):
+    first = torch.randint(0, 3, (32,))
+    x = 0.1 * torch.randn(32, 25, 3)
+    x[torch.arange(32), 0, first] += 1
+    state = torch.zeros(32, 8)
+    for t in range(25):
+        state = KEPT * state + 0.5 * torch.tanh(step_of(x[:, t]) + state_of(state))
+    loss = nn.functional.cross_entropy(answer(state), first)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("kept", "named"), [("0.4", True), ("1.0", False)])
+def test_a_gradient_that_vanishes_over_time_is_a_suspect(
+    kept: str, named: bool, tmp_path: Path
+) -> None:
+    found = diagnose(record_of(OVER_TIME.replace("KEPT", kept), tmp_path)).findings
+    assert ("vanishing-gradients" in [f.cause for f in found[:1]]) is named, found

@@ -22,7 +22,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SATURATED_SHARE
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SATURATED_SHARE, TIME_GROWTH
 from unstuck.words import called, count, number, percent, times
 
 LAYERS = Threshold(
@@ -108,6 +108,45 @@ def _flow(view: View, layers: list[Layer]) -> _Flow | None:
 
 
 def _detect(view: View) -> Verdict:
+    found = _over_layers(view)
+    return found if isinstance(found, Present) else _over_time(view) or found
+
+
+def _over_time(view: View) -> Present | None:
+    """Through the uses of one weight, one time step after another.
+
+    Many recurrent networks learn in spite of it what lies near in time. So it is a suspect only
+    where a run learned little, and no more than that.
+    """
+    if not (view.has(TIME_GROWTH) and learned_little(view.outcome)):
+        return None
+    known = {name: points for name, series in view[TIME_GROWTH].items()
+             if len(points := series.finite) >= 2}
+    left = {name: float(np.median(points.values)) for name, points in known.items()}
+    name = min(left, key=lambda each: left[each], default=None)
+    if name is None or not left[name] <= view.limit(FAR):
+        return None
+    parameter = view.record.parameters().get(name)
+    layer = view.record.layers().get(parameter.layer) if parameter is not None else None
+    fold = times(1 / left[name] if left[name] > 0 else math.inf)
+    return Present(
+        strength=0.45,
+        title=f"the gradient vanishes over time: where {name} is used first, it is {fold} smaller "
+        "than where it is used last",
+        since_step=int(known[name].steps[0]),
+        location=layer.location if layer is not None else None,
+        label=f"its gradient is {fold} smaller at the first time step than at the last",
+        evidence=(Evidence(TIME_GROWTH.name, name, *thinned(known[name].steps, known[name].values),
+                           view.limit(FAR), "what happens at the first time steps hardly changes "
+                           f"the weights: their share of the gradient is {percent(left[name])}"),),
+        remedies=(Remedy(
+            "let the state pass unchanged", Safety.ADVICE,
+            advice="Use an LSTM or a GRU whose forget gate starts open (a bias of 1 or more), add "
+            "the old state to the new one without shrinking it, or shorten the sequences."),),
+    )
+
+
+def _over_layers(view: View) -> Verdict:
     gradients = view[OUTPUT_GRADIENT]
     flows = []
     for model in view.record.facts(Model):
@@ -240,9 +279,10 @@ CAUSE = Cause(
         "layers, so they do not fall from layer to layer. A layer whose gradient is exactly 0 is "
         "dead, which is another cause.",
         limitations="In networks with several paths, layers are judged in the order in which they "
-        "are called, which is not their depth. Gradients over time within a recurrent layer are "
-        "not seen. Optimizers that rescale the gradient of each weight, such as Adam, tolerate "
-        "some decay.",
+        "are called, which is not their depth. Gradients over time are seen where a program loops "
+        "over its time steps itself, not within a recurrent layer of torch, and are a suspect only "
+        "if the run learned little. Optimizers that rescale the gradient of each weight, such as "
+        "Adam, tolerate some decay.",
         references=(
             "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
             "Glorot, Bengio 2010: Understanding the difficulty of training deep networks",
@@ -250,7 +290,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(OUTPUT_GRADIENT,),
-    uses=(SATURATED_SHARE,),
+    uses=(SATURATED_SHARE, TIME_GROWTH),
     thresholds=(LAYERS, DECAY, TOTAL, MILD, FAR),
     shows=Effect.GRADIENTS_VANISH,
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
