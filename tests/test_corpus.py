@@ -44,8 +44,9 @@ def said(findings: tuple[Finding, ...]) -> list[str]:
 
 @pytest.mark.parametrize("program", [
     pytest.param(program, id=str(program), marks=[
-        pytest.mark.xfail(strict=True, reason=NOT_YET[program.file.stem])
-    ] if program.file.stem in NOT_YET else [] if program in OFTEN else pytest.mark.slow)
+        *([pytest.mark.xfail(strict=True, reason=NOT_YET[program.file.stem])]
+          if program.file.stem in NOT_YET else []),
+        *([] if program in OFTEN else [pytest.mark.slow])])
     for program in PROGRAMS])
 def test_the_diagnosis_is_the_truth(program: Program) -> None:
     diagnosis = diagnosed(program.file, program.function)
