@@ -15,7 +15,7 @@ import unstuck
 from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
-from unstuck.schema.facts.models import Cut
+from unstuck.schema.facts.models import Cut, CutState
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -129,3 +129,34 @@ def test_the_cut_of_a_generators_loss_is_not_the_one_that_its_adversary_means(
 def test_adversaries_that_are_trained_in_turn_are_not_cut_off(tmp_path: Path) -> None:
     record_of(ADVERSARIES.replace("FAKE", "fake"), tmp_path)
     assert all(f.cause != "detached-graph" for f in diagnose(tmp_path / "record").findings)
+
+
+class Chunks(nn.Module):
+    """Reads a series in parts; the state goes from one to the next without its graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(1, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor, every: bool) -> list[torch.Tensor]:
+        state, outputs = torch.zeros(len(x), 6), []
+        for value in x.unbind(1):
+            state = self.cell(value[:, None], state.detach())
+            outputs.append(self.head(state))
+        return outputs if every else outputs[-1:]
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_state_without_its_graph_is_cut_unless_each_part_has_a_loss(
+    every: bool, tmp_path: Path
+) -> None:
+    model = Chunks()
+    with unstuck.watch(out=tmp_path / "record", overhead=1.0):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(12):
+            optimizer.zero_grad()
+            sum(F.cross_entropy(output, Y) for output in model(X, every)).backward()
+            optimizer.step()
+    found = read_record(tmp_path / "record").facts(CutState)
+    assert [(state.name, state.calls) for state in found] == [] if every else [("cell", 5)]

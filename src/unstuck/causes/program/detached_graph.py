@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.schema.edits import KeepGraph, Remedy, Safety
-from unstuck.schema.facts.models import Cut, Parameter
+from unstuck.schema.facts.models import Cut, CutState, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
@@ -26,6 +26,9 @@ def _detect(view: View) -> Verdict:
     whole = next((c for c in view.record.facts(Cut) if not c.before), None)
     if whole is not None:
         return _without_graph(view, whole)
+    state = next((s for s in view.record.facts(CutState) if s.looks >= view.limit(STEPS)), None)
+    if state is not None:
+        return _without_past(state)
     if not view.has(REACHED):
         return Unknown("which parameters the loss reaches was not measured", (REACHED.name,))
     steps = len({int(s) for series in view[REACHED].values() for s in series.steps})
@@ -109,6 +112,23 @@ def _without_graph(view: View, cut: Cut) -> Verdict:
     )
 
 
+def _without_past(state: CutState) -> Verdict:
+    return Present(
+        strength=0.85, certain=True,
+        title=f"{called(state.name)} gets its own last output without a graph, so of "
+        f"{count(state.calls, 'call')} in a row only the last one is trained",
+        since_step=0,
+        location=state.location,
+        label="what was computed before gets no gradient",
+        evidence=(Evidence(REACHED.name, state.name, (0,), (1 / state.calls,), 1.0,
+                           f"the loss reaches 1 of {count(state.calls, 'call')} of the layer"),),
+        remedies=(Remedy(
+            "keep the graph between the time steps", Safety.SAFE, (KeepGraph(state.location),),
+            advice=_ADVICE) if state.location is not None else Remedy(
+                "keep the graph between the time steps", Safety.ADVICE, advice=_ADVICE),),
+    )
+
+
 def _remedies(cut: Cut) -> tuple[Remedy, ...]:
     if cut.seen:
         return (Remedy("keep the graph intact", Safety.SAFE, (KeepGraph(cut.location),),
@@ -140,7 +160,8 @@ CAUSE = Cause(
         detection="The graph of the loss reaches none of the layers that are called first, "
         "although they are registered with an optimizer. The first layer that it does reach "
         "received an input without a graph. No other loss of the run reaches the lost layers, and "
-        "they never had a gradient.",
+        "they never had a gradient. Or a layer is called several times in a row, each time with its "
+        "own last output, which has lost its graph, and the loss uses the last call only.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "
         "lost part, or its weights were loaded, unstuck assumes that it is detached on purpose.",
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -204,6 +204,14 @@ class CutProbe(Probe):
         own = [(file, node) for file, node in found if self._places.get(
             expression_at(file, node, self._sites.keeps_text), optimizer) == optimizer]
         return self._only(own), bool(found)
+
+    def within(self, stack: Iterable[Site]) -> SourceLocation | None:
+        """The only expression that can cut in the innermost function of a call that has any."""
+        for site in stack:
+            found = list(self._between(site, None, None, True))
+            if found:
+                return self._only(found)
+        return None
 
     def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""

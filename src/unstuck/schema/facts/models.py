@@ -152,6 +152,20 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CutState(Fact):
+    """A layer that is called `calls` times in a row, and gets its own last output without a graph.
+
+    Of all these calls the loss uses the last one only. `looks` counts the steps at which this was
+    so, `location` is the only expression around the calls that can cut.
+    """
+
+    name: str
+    location: SourceLocation | None
+    calls: int
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pasted(Fact):
     """A place where values of several input samples are mixed; `mixed` says how many samples.
 
