@@ -45,6 +45,8 @@ WHOLE_NUMBERS = "a regression loss whose targets are a few different whole numbe
 BOUNDED_REGRESSION = "a regression loss on a bounded output, such as that of a ReLU or sigmoid"
 PROBABILITIES = "cross_entropy with class probabilities as targets"
 LABELS = "a classification loss with one integer label per sample, over at least two steps"
+SEQUENCES = "a training step whose model is called with batches of sequences"
+PADDED_SEQUENCES = "a training step on padded sequences, and a layer that outputs every time step"
 CTC = "a training step with ctc_loss"
 WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
 

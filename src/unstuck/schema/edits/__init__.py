@@ -64,6 +64,7 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
+from unstuck.schema.edits.sequences import ReadRealSteps
 
 __all__ = [
     "BatchFirst", "BatchSize", "CallStep", "ClampInputs", "ClassWeights", "Clip",
@@ -71,8 +72,9 @@ __all__ = [
     "FlipSign", "FollowMode", "Guard", "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber",
     "LayerArgument", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels",
     "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
-    "ParametersToOptimizer", "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors",
-    "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety",
-    "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode",
-    "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form", "measured",
+    "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy", "RemoveClip",
+    "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
+    "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
+    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "ZeroGrad", "literal", "loss_form",
+    "measured",
 ]
