@@ -8,6 +8,7 @@ import pytest
 
 from unstuck.repair.write import writers
 from unstuck.schema import edits
+from unstuck.schema.facts.sequences import Padding, Reading
 
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),
@@ -34,6 +35,7 @@ EDITS = [
     edits.MoveSchedulerStep("StepLR", "epoch"),
     edits.SoftmaxAxis(None, 1),
     edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
+    *(edits.ReadRealSteps(None, how, Padding("input", 0.0, False)) for how in Reading),
     edits.BatchFirst("rnn"),
     edits.RegisterLayers("Net", "layers"),
     edits.BuildEach(None),

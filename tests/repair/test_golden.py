@@ -25,7 +25,16 @@ from unstuck.repair.text import Source, apply
 from unstuck.repair.write import write
 from unstuck.schema import edits
 from unstuck.schema.edits import Edit
-from unstuck.schema.facts import calls, data, loops, losses, models, optimizers, statistics
+from unstuck.schema.facts import (
+    calls,
+    data,
+    loops,
+    losses,
+    models,
+    optimizers,
+    sequences,
+    statistics,
+)
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.txt"))
 PART = re.compile(r"^=== (.*)\n", re.MULTILINE)
@@ -44,7 +53,7 @@ def results(head: str, sources: list[Source]) -> tuple[Index, list[Patch] | Cann
     """What is written for the edit of a head."""
     known: dict[str, Any] = {
         **vars(edits), **vars(calls), **vars(data), **vars(losses), **vars(models), **vars(loops),
-        **vars(optimizers), **vars(statistics), "at": lambda text: facts.at(sources, text)}
+        **vars(optimizers), **vars(sequences), **vars(statistics), "at": lambda text: facts.at(sources, text)}
     lines = dict(line.split(": ", 1) for line in head.splitlines() if not line.startswith("#"))
     values = eval(f"dict({lines.get('facts', '')})", known)
     edit: Edit = eval(lines["edit"], known)

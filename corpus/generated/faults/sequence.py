@@ -28,7 +28,33 @@ def sequence_shorter_than_target(program: Program, _: str) -> Program:
                        if program.data.shape[0] < 10 else "x = x[:, 9::10]")
 
 
+PADDED = """\
+def cut_and_pad(part):  # each sample begins with a wait, and all are padded to one length
+    steps = part.shape[1]
+    padded = np.full((len(part), 5 * steps, part.shape[2]), -9.0)
+    for row, sample, wait in zip(padded, part, rng.integers(0, steps, len(part))):
+        row[:wait] = sample[0]
+        row[wait:wait + steps] = sample
+    return padded
+
+
+x_train, x_val, x_test = map(cut_and_pad, (x_train, x_val, x_test))"""
+
+
+def padded(program: Program, _: str) -> Program:
+    """Samples of different lengths, each read at its own last step."""
+    return program.put(
+        arrangement=PADDED, into="ends = (x[..., 0] != -9).sum(1) - 1\nx, _ = self.rnn(x)",
+        apply="x = self.body(x)\n<<read>>")
+
+
+def reads_padding(program: Program, _: str) -> Program:
+    return program.put(read="x = x[:, -1]")
+
+
 FAULTS = (
+    Fault("reads-padding", {"one": ""}, reads_padding, prepare=padded,
+          bases=("gru",), line=r"x\[:, -1\]"),
     Fault("sequence-shorter-than-target", {"weak": "infinite", "strong": "zero"},
           sequence_shorter_than_target, prepare=aligned, bases=("gru",),
           line=r"ctc_loss", hides=True),

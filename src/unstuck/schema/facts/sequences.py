@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,43 @@ class Alignment(Fact):
     needed: int
     zero_infinity: bool
     shortened: tuple[Shortening, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Padding(Fact):
+    """The sequences that the model is trained with end in `value`, or begin with it (`left`).
+
+    Their samples lie along `axis`. With `features` each step has several numbers. `argument` counts the tensors that the model is called with, and so does `lengths` for the one
+    that holds their lengths.
+    """
+
+    name: str
+    value: float
+    left: bool
+    axis: int = 0
+    features: bool = False
+    argument: int = 0
+    lengths: int | None = None
+
+
+class Reading(StrEnum):
+    """How many time steps become one."""
+
+    LAST = "last"  # the step at the end is taken
+    STATE = "state"  # the last state of a recurrent layer is taken
+    MEAN = "mean"
+    OTHER = "other"
+    EACH = "each"  # none does: the loss is about each step
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Fact):
+    """Where the time steps of a layer become one vector. `name` is the layer's.
+
+    `location` is the expression that does it. `time` is the axis of the time steps.
+    """
+
+    name: str
+    how: Reading
+    location: SourceLocation | None
+    time: int = 1

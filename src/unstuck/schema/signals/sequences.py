@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from unstuck.schema import requirements as runs
-from unstuck.schema.quantities import PlaceSignal
+from unstuck.schema.quantities import PlaceSignal, StepSignal
 
 SHORT_SEQUENCES = PlaceSignal(
     "too-short-for-target", "",
     "share of the samples of a batch with fewer output frames than ctc_loss needs for their target",
     requires=runs.CTC, place="loss",
+)
+PADDED_SHARE = StepSignal(
+    "padded-share", "",
+    "share of the time steps of a batch that are padding: one value that fills the ends of most "
+    "samples and is not met elsewhere",
+    requires=runs.SEQUENCES,
+)
+PADDING_READ = PlaceSignal(
+    "padding-read", "",
+    "share of what the network reads from the time steps of a layer that it reads from padding, by "
+    "the gradient of the loss times the layer's output",
+    requires=runs.PADDED_SEQUENCES,
 )

@@ -1,0 +1,106 @@
+"""Padded sequences: read without their padding."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.places import free_name, spell
+from unstuck.repair.text import Splice
+from unstuck.schema.edits import ReadRealSteps, literal
+from unstuck.schema.facts.sequences import Reading
+
+
+def write_real_steps(edit: ReadRealSteps, record: Record, index: Index) -> list[Patch]:
+    """A line at the start of `forward` that finds the real steps, and another reading of them."""
+    found = index.at(edit.at, "the expression that reads the time steps")
+    function = found.source.function(found.node)
+    if not isinstance(function, ast.FunctionDef) or found.source.class_of(found.node) is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The time steps are not read in the model's forward.")
+    given = [parameter.arg for parameter in function.args.args[1:]]
+    if edit.padding.argument >= len(given) or edit.padding.left:
+        raise Refused(Reason.UNKNOWN_FORM, "Which argument is padded is not known.")
+    how = {Reading.LAST: _last, Reading.STATE: _packed, Reading.MEAN: _mean}.get(edit.how)
+    if how is None:
+        raise Refused(Reason.UNKNOWN_FORM, "How the time steps are read is not known.")
+    batch = given[edit.padding.argument]
+    real = f"({batch} != {literal(edit.padding.value)})"
+    if edit.padding.features:
+        real += ".any(-1)"
+    return [how(edit, index, found, function, given, real)]
+
+
+def _last(
+    edit: ReadRealSteps, index: Index, found: Found, function: ast.FunctionDef, given: list[str],
+    real: str,
+) -> Patch:
+    if not isinstance(found.node, ast.Subscript):
+        raise Refused(Reason.UNKNOWN_FORM, "The last step is not read by an index.")
+    lengths, line = _lengths(edit, index, found, function, given, real)
+    arange, needs = spell(index, found.source, "torch.arange")
+    states = change.operand(found.source, found.node.value)
+    samples, last = f"{arange}(len({lengths}))", f"{lengths} - 1"
+    place = f"{samples}, {last}" if edit.time else f"{last}, {samples}"
+    return Patch(edit, (*line, *change.replace(found.source, found.node, f"{states}[{place}]")),
+                 Form.STATEMENT, needs)
+
+
+def _packed(
+    edit: ReadRealSteps, index: Index, found: Found, function: ast.FunctionDef, given: list[str],
+    real: str,
+) -> Patch:
+    call = found.call
+    statement = found.statement
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    states = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else None
+    if not call.args or not isinstance(states, ast.Name) or any(
+        isinstance(node, ast.Name) and node.id == states.id and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(function)
+    ):
+        raise Refused(Reason.UNKNOWN_FORM, "The output of the recurrent layer is read too.")
+    lengths, line = _lengths(edit, index, found, function, given, real)
+    pack, needs = spell(index, found.source, "torch.nn.utils.rnn.pack_padded_sequence")
+    batch_first = ", batch_first=True" if edit.time else ""
+    around = change.wrap(found.source, call.args[0], f"{pack}(",
+                         f", {lengths}.cpu(){batch_first}, enforce_sorted=False)")
+    return Patch(edit, (*line, *around), Form.STATEMENT, needs)
+
+
+def _mean(
+    edit: ReadRealSteps, index: Index, found: Found, function: ast.FunctionDef, given: list[str],
+    real: str,
+) -> Patch:
+    call = found.call
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "mean":
+        raise Refused(Reason.UNKNOWN_FORM, "The mean is not taken by a method.")
+    name = free_name(index, found.source, "real")
+    plain = real if edit.padding.features else real[1:-1]
+    line = change.first_of_body(found.source, function, f"{name} = {plain}")
+    states = change.operand(found.source, call.func.value)
+    axis = 0 if edit.padding.axis else 1  # of the steps in the padded batch
+    wide = f"{name}.unsqueeze(1)" if edit.time == 2 else f"{name}.unsqueeze(-1)"
+    count = f"{name}.sum({axis}).unsqueeze(-1)"
+    mean = f"({states} * {wide}).sum({edit.time}) / {count}"
+    if isinstance(found.source.parents.get(call), ast.Attribute | ast.BinOp):
+        mean = f"({mean})"
+    return Patch(edit, (*line, *change.replace(found.source, call, mean)), Form.STATEMENT)
+
+
+def _lengths(
+    edit: ReadRealSteps, index: Index, found: Found, function: ast.FunctionDef, given: list[str],
+    real: str,
+) -> tuple[str, tuple[Splice, ...]]:
+    """The name of the lengths, and the line that counts them if the model is not given them."""
+    known = edit.padding.lengths
+    if known is not None and known < len(given):
+        return given[known], ()
+    name = free_name(index, found.source, "lengths")
+    axis = 0 if edit.padding.axis else 1
+    return name, change.first_of_body(found.source, function, f"{name} = {real}.sum({axis})")
+
+
+WRITERS = {ReadRealSteps: write_real_steps}

@@ -1,0 +1,39 @@
+"""Changes of how sequences are read and masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.edits.edit import Edit
+from unstuck.schema.facts.sequences import Padding, Reading
+from unstuck.schema.places import SourceLocation
+
+_WORDS = {
+    Reading.LAST: "read each sequence at its last real step",
+    Reading.STATE: "pack the sequences, so that the state ends with the last real step",
+    Reading.MEAN: "take the mean over the real steps only",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRealSteps(Edit):
+    """Read the time steps of a padded batch without its padding.
+
+    `at` is the expression that reads them in the `forward` of the model that gets the batch: an
+    index, a mean, or the call of a recurrent layer. `time` is the axis of the steps there.
+    """
+
+    at: SourceLocation | None
+    how: Reading
+    padding: Padding
+    time: int = 1
+
+    def words(self) -> str:
+        return _WORDS.get(self.how, "leave out the padding")
+
+    def code(self) -> str:
+        return {
+            Reading.LAST: "states[torch.arange(len(lengths)), lengths - 1]",
+            Reading.STATE: "pack_padded_sequence(x, lengths, batch_first=True, "
+            "enforce_sorted=False)",
+        }.get(self.how, "(x * real.unsqueeze(-1)).sum(1) / real.sum(1, keepdim=True)")
