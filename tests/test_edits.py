@@ -54,6 +54,7 @@ EDITS = [
     edits.Guard(None, "{}.clamp_min(1e-8)", "keep the argument of log above zero"),
     edits.Shuffle(None),
     edits.DropLast(None),
+    edits.Impute(-999.0, (0.5,)),
     edits.CopySample(None, "clone"),
     edits.WeightPerSample(None, 2),
     edits.ReplaceMissing(),

@@ -17,6 +17,7 @@ from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import first_columns, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
+from unstuck.schema.facts.sentinels import Filling
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
@@ -35,7 +36,7 @@ class SampleProbe(Probe):
     """
 
     signals = ending.SIGNALS
-    facts = (Kept,)
+    facts = (Filling, Kept)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

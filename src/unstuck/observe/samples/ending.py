@@ -25,6 +25,7 @@ from unstuck.observe.samples import (
     overlap,
     pairing,
     recall,
+    sentinels,
     shift,
 )
 from unstuck.observe.samples.classes import classes_of
@@ -34,21 +35,25 @@ from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.observe.samples.labelling import write_labels
 from unstuck.observe.samples.more_data import write_learning_curve
 from unstuck.observe.samples.overlap import Overlap
+from unstuck.observe.samples.sentinels import write_sentinels
 from unstuck.observe.samples.shift import write_shift
 from unstuck.observe.source.intent import validates
+from unstuck.observe.source.literals import filled
 from unstuck.observe.source.sites import Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
+from unstuck.schema.facts.sentinels import Filling
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.samples import KEPT_CONSTANT_SHARE
 
 PATIENCE = 1.5  # seconds after which the user learns what takes so long
 MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some seconds at most
+MOST_SENTINELS = 8  # different ones that are looked for in the program's text
 LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
     *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS,
-    *recall.SIGNALS, *shift.SIGNALS,
+    *recall.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS,
 )
 WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 
@@ -121,8 +126,15 @@ def _reductions(
             writer.fact(_kept("held-out", contents.held_out,
                               sites.location(seen.site), left.composed), step)
 
+    def filling() -> None:
+        values = write_sentinels(train, writer, step)
+        for value in np.unique(values[~np.isnan(values)])[:MOST_SENTINELS].tolist():
+            place = filled(value, sites)
+            if place is not None:
+                writer.fact(Filling(*place), step)
+
     return (
-        copied, kept,
+        copied, kept, filling,
         partial(write_labels, contents, left.composed, writer, step),
         partial(write_extremes, train, writer, step),
         partial(write_shift, contents, writer, step),

@@ -107,7 +107,7 @@ def _several(forms: list[list[Patch] | CannotWrite]) -> list[Patch]:
 
 
 # The model ---------------------------------------------------------------------------------------
-def _model(record: Record, last: bool = False) -> Model:
+def model_of(record: Record, last: bool = False) -> Model:
     """The model that takes the data in training, or the one that makes the loss's input."""
     models = record.facts(Model)
     for call in record.facts(ModelCall):
@@ -131,7 +131,7 @@ def _constants(source: Source, index: Index, scale: _Scale, what: str
     return mean, deviation, (Need(source.name, mean, text, helper=True),)
 
 
-def _first_line(index: Index, model: Model) -> tuple[Source, Function, str] | None:
+def first_line(index: Index, model: Model) -> tuple[Source, Function, str] | None:
     """The forward of the model's class, and the name of what it takes."""
     forward = index.forward_of(model.kind)
     if forward is None or len(forward[1].args.args) < 2:
@@ -186,9 +186,9 @@ def _try(form: Callable[[Any, Record, Index], list[Patch]], edit: Edit, record: 
 
 
 def _inputs_in_model(edit: NormaliseInputs, record: Record, index: Index) -> list[Patch]:
-    model = _model(record)
+    model = model_of(record)
     scale = _scale(_of_inputs(record, model), Subject.INPUTS)
-    forward = _first_line(index, model)
+    forward = first_line(index, model)
     checks = (Check("inputs.scale", model.name, "1"),)
     if forward is None:
         patch = _wrapped(edit, index, _whole(index, model), scale, HELPER, "Standardise")
@@ -297,9 +297,9 @@ def write_targets(edit: NormaliseTargets, record: Record, index: Index) -> list[
                    Subject.TARGETS)
     if scale.many:
         raise Refused(Reason.UNKNOWN_FORM, "The targets have a scale for each of several outputs.")
-    model = _model(record, last=True)
+    model = model_of(record, last=True)
     splices = list(_loss_scaled(losses, index, scale))
-    forward = _first_line(index, model)
+    forward = first_line(index, model)
     if forward is None:
         patch = _wrapped(edit, index, _whole(index, model), scale, UNDO, "Rescale")
         return [Patch(edit, (*patch.splices, *splices), Form.MODEL, patch.needs)]
@@ -360,8 +360,8 @@ def write_clamp(edit: ClampInputs, record: Record, index: Index) -> list[Patch]:
 
 
 def _applied(edit: Edit, record: Record, index: Index, function: str, options: str) -> list[Patch]:
-    model = _model(record)
-    forward = _first_line(index, model)
+    model = model_of(record)
+    forward = first_line(index, model)
     if forward is not None:
         source, method, taken = forward
         name, needs = spell(index, source, function)

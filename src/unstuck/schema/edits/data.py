@@ -116,6 +116,23 @@ class ReplaceMissing(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class Impute(Edit):
+    """Medians in the place of a number that stands for missing ones, in what the model receives.
+
+    `medians` are those of each feature along the last axis, or one for all.
+    """
+
+    value: float
+    medians: tuple[float, ...]
+
+    def words(self) -> str:
+        return f"replace {number(self.value)} in the inputs with the median of the feature"
+
+    def code(self) -> str:
+        return f"x = torch.where(x == {self.value!r}, median, x)"
+
+
+@dataclass(frozen=True, slots=True)
 class ClampInputs(Edit):
     """Bounds for what the model receives, such as quantiles of the training data."""
 
