@@ -118,6 +118,9 @@ class Events:
     def gradients_computed(self) -> None:
         """The program is about to call `torch.autograd.grad`; if sampled."""
 
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """`torch.autograd.grad` has returned the gradients of outputs at inputs; if sampled."""
+
     def before_clearing(self, owner: Optimizer | nn.Module) -> None:
         """Gradients are about to be cleared, by nothing within a step; if sampled."""
 

@@ -55,14 +55,18 @@ class BackwardHooks:
 
     def _grad(self, original: Original) -> Callable[..., Any]:
         calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
-        moment = self._taps.moment
+        moment, given = self._taps.moment, self._taps.event("gradients_given")
 
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if (moment.sampled or not steps.has_optimizer) and not (
+            if (steps.has_optimizer and not moment.sampled) or (
                 calls.in_backward or calls.elsewhere()
             ):
-                tell(steps.before_gradients, outputs, inputs, kwargs.get("create_graph", False))
-            return original(outputs, inputs, *args, **kwargs)
+                return original(outputs, inputs, *args, **kwargs)
+            tell(steps.before_gradients, outputs, inputs, kwargs.get("create_graph", False))
+            result = original(outputs, inputs, *args, **kwargs)
+            if moment.sampled:
+                tell(given, outputs, inputs, result)
+            return result
 
         return grad
 
