@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.logs import shapes
-from harness.logs.case import Case, Expected, of, scores
+from harness.logs.case import Case, of, scores
 
 
 def cases() -> Iterator[Case]:

@@ -18,7 +18,7 @@ from unstuck.reading import Unusable
 from unstuck.record.reader import Record
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import OutcomeKind
-from unstuck.schema.signals import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 
 
 @dataclass(frozen=True)

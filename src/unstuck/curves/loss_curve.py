@@ -20,6 +20,7 @@ from unstuck.curves.statistics import (
     ratio,
     trend,
 )
+from unstuck.curves.wording import Wording, wording
 from unstuck.record.reader import Record
 from unstuck.record.series import Series, in_order
 from unstuck.schema.facts.losses import Backward
@@ -29,6 +30,7 @@ from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.losses import CONSTANT_LOSS
 
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
+NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
 ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
 SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
@@ -55,6 +57,7 @@ class LossCurve:
     whole: Trend | None
     half: Trend | None
     quarter: Trend | None
+    words: Wording = Wording()
 
     @property
     def n(self) -> int:
@@ -112,7 +115,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         record.end.kind is EndKind.STOPPED and n < FEW,
         "point" if record.fact(Log) is not None else "backward pass",
         record.steps if record.thinned else n,
-        *(_part(points, share) for share in (1.0, 0.5, 0.25)),
+        *(_part(points, share) for share in (1.0, 0.5, 0.25)), wording(record),
     )
 
 

@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
+from unstuck.curves.forecast import Forecast, outlook
+from unstuck.curves.held_out import overfitting
 from unstuck.curves.loss_curve import (
     FEW,
     MATERIAL,
+    NEAR_ZERO,
     SURE,
     LossCurve,
     dropping,
@@ -22,18 +25,19 @@ from unstuck.curves.loss_curve import (
 )
 from unstuck.curves.moving import not_told
 from unstuck.curves.statistics import end_median, ending, point_noise, ratio, tidy, trend
+from unstuck.curves.wording import Wording, wording
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, METRIC, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
 
 FEWEST = 30  # backward passes below which nothing but divergence is called
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
-NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
+SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
 DIVERGED = 3.0  # times the start and the constant
 RUN_AWAY = 0.9  # confidence from which a loss that is no measure of learning has still diverged
 
@@ -47,7 +51,7 @@ def judge(record: Record) -> Outcome:
     held = read(record, HELD_OUT_LOSS)
     finite = tidy(raw)
     curve = reduce(record, finite) if len(finite) else None
-    found = _non_finite(raw, curve)
+    found = _non_finite(raw, curve, wording(record))
     if found:
         return found
     assert curve is not None  # without a finite value the run has diverged
@@ -72,10 +76,10 @@ def judge(record: Record) -> Outcome:
     if moving is not None:
         return moving
     held = tidy(held) if held is not None else None
-    return _rising(curve, held) or _overfitting(curve, held) or _by_level(curve, held)
+    return _rising(curve, held) or overfitting(curve, held) or _by_level(record, curve, held)
 
 
-def _non_finite(raw: Series, curve: LossCurve | None) -> Outcome | None:
+def _non_finite(raw: Series, curve: LossCurve | None, words: Wording) -> Outcome | None:
     """Diverged, if the loss ended non-finite or was so more often than not."""
     bad = ~np.isfinite(raw.values)
     amount, n = int(bad.sum()), len(bad)
@@ -88,12 +92,12 @@ def _non_finite(raw: Series, curve: LossCurve | None) -> Outcome | None:
     what = "infinite" if np.isinf(raw.values[first]) else "NaN"
     step, are = int(raw.steps[first]), "is" if amount == 1 else "are"
     if first:
-        says = f"was {number(raw.values[first - 1])} before it became {what} at step {step:,}"
+        says = f"was {words.number(float(raw.values[first - 1]))} before it became {what} at step {step:,}"
     else:
         says = f"was {what} from the first value on"
     return Outcome(
         OutcomeKind.DIVERGED, sure,
-        f"The loss {says} ({amount:,} of {n:,} values {are} not finite).",
+        f"The {words.noun} {says} ({amount:,} of {n:,} values {are} not finite).",
         int(raw.steps[first]), curve.skill if curve and not trailing else None,
     )
 
@@ -101,7 +105,7 @@ def _non_finite(raw: Series, curve: LossCurve | None) -> Outcome | None:
 def _runaway(curve: LossCurve) -> Outcome | None:
     """Diverged, if a finite loss went far above its start for good, or endlessly below zero."""
     values, n = curve.points.values, curve.n
-    if n < 6:
+    if n < 6 or curve.words.higher:  # a score has bounds, and returns of another scale are no fault
         return None
     end = end_median(values)
     head = np.abs(values[: max(5, n // 20)])
@@ -133,7 +137,7 @@ def _runaway(curve: LossCurve) -> Outcome | None:
 
 def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
     """Broken, if the train loss rises with confidence and ends above its start or its best."""
-    y, whole, late = curve.y, curve.whole, curve.half
+    y, whole, late, w = curve.y, curve.whole, curve.half, curve.words
     k = max(3, len(y) // 10)
     start, end = float(np.median(y[:k])), curve.last_blocks
     calm = np.median(np.stack([y[:-2], y[1:-1], y[2:]]), axis=0)
@@ -157,57 +161,18 @@ def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
         other = trend(held)
         if other is not None and other.falling and other.fall > 0.1:
             return curve.outcome(
-                OutcomeKind.DATA_PROBLEM, 0.4, f"The train loss rose from {number(low)} to "
-                f"{number(end)} while the held-out loss fell by {percent(other.fall)}.",
+                OutcomeKind.DATA_PROBLEM, 0.4, f"The train {w.noun} {w.rose} from "
+                f"{w.number(low)} to {w.number(end)} while the held-out {w.noun} {w.fell} to "
+                f"{w.number(other.end)}.",
                 float(curve.x[best]))
     if curve.cut_short:
         return _too_short(curve, 1.0)
     size = ratio(end - max(low, 0.0 if above_start else low), max(abs(low), 4 * curve.error))
     sure = (0.7 if above_start else 0.55) + 0.25 * min(size, 1.0)
-    against = f"its start ({number(start)})" if above_start else f"its best ({number(low)})"
+    against = f"its start ({w.number(start)})" if above_start else f"its best ({w.number(low)})"
     return curve.outcome(
         OutcomeKind.BROKEN, sure,
-        f"The train loss ends at {number(end)}, above {against}.", float(curve.x[best]))
-
-
-def _overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
-    """Overfitting, if train went on falling after the best held-out loss, which did not."""
-    if held is None or len(held) < 6:
-        return None
-    values, m = held.values, len(held)
-    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
-    best = int(np.argmin(calm)) + 1
-    low, step = float(calm[best - 1]), int(held.steps[best])
-    end, spread = end_median(values), point_noise(values)
-    error = spread * math.sqrt(1 / 3 + 1.6 / len(ending(values)))
-    then = curve.y[np.abs(curve.x - step) <= max((curve.x[-1] - curve.x[0]) / 20, 1)]
-    now = curve.last_blocks
-    before = float(np.median(then)) if len(then) else curve.start
-    fell = before - now
-    train_fell = fell > max(2 * curve.error, 0.05 * abs(before))
-    train_low = curve.positive and now <= NEAR_ZERO * curve.reference
-    rise = end - low
-    enough = m - best > max(3, m // 5)
-    if (enough and (train_fell or train_low)
-            and rise > max(4 * error, 0.03 * abs(low), 0.02 * curve.reference)):
-        return curve.outcome(
-            OutcomeKind.OVERFITTING, 0.6 + 0.35 * min(ratio(rise, max(0.5 * abs(low), error)), 1.0),
-            f"The held-out loss rose from its best, {number(low)} at step {step:,}, to "
-            f"{number(end)} while the train loss went from {number(before)} to {number(now)}.",
-            step)
-    # Flat: only a wide gap that keeps widening speaks of overfitting.
-    middle = float(np.median(values[m // 2: m // 2 + 3]))
-    mid_step = int(held.steps[m // 2])
-    around = curve.y[np.abs(curve.x - mid_step) <= max((curve.x[-1] - curve.x[0]) / 20, 1)]
-    was = float(np.median(around)) if len(around) else curve.start
-    if (m >= 10 and curve.positive and middle - end < max(error, 0.02 * abs(middle))
-            and end - now > max(now, 0.1 * curve.reference) and now < 0.7 * was
-            and was - now > 2 * curve.error):
-        return curve.outcome(
-            OutcomeKind.OVERFITTING, 0.5,
-            f"The held-out loss has stayed at {number(end)} since step {mid_step:,} while the "
-            f"train loss fell from {number(was)} to {number(now)}.", mid_step)
-    return None
+        f"The train {w.noun} ends at {w.number(end)}, {w.above} {against}.", float(curve.x[best]))
 
 
 def _too_short(curve: LossCurve, unsure: float) -> Outcome:
@@ -221,10 +186,10 @@ def _too_short(curve: LossCurve, unsure: float) -> Outcome:
         more=more)
 
 
-def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
+def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     """A curve that does not rise: learning, converged, plateau, not-learning, data-problem."""
     quarter, half, whole = curve.quarter, curve.half, curve.whole
-    level, skill, n = curve.end, curve.skill, curve.n
+    level, skill, n, w = curve.end, curve.skill, curve.n, curve.words
     fall, seen = fallen(curve)
     learned = level + 3 * curve.end_error < 0.9 * (curve.constant or 0.0)
     fell = seen or (skill is not None and learned)  # or it was too fast to be seen
@@ -235,6 +200,8 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
     gain = gain_of(quarter, half, whole, scale)
     falling = gain > MATERIAL or dropping(curve) or (on_its_way(curve) and not no_better)
+    if not falling and not done and fell and record.fact(Log) is not None:
+        falling = _slowly(curve, scale)
     flat_since = float(curve.x[flat_from(curve)])
     flat = half if fell and not no_better else whole
     since = int(curve.points.steps[n // 2 if flat is half else 0])
@@ -244,62 +211,130 @@ def _by_level(curve: LossCurve, held: Series | None) -> Outcome:
             and other.start - other.end > 0.1 * curve.reference):
         return curve.outcome(
             OutcomeKind.DATA_PROBLEM, 0.7 if flat is whole else 0.5,
-            f"The train loss stayed at {number(level)} while the held-out loss fell by "
-            f"{percent(other.fall)}, from {number(other.start)} to {number(other.end)}.")
+            f"The train {w.noun} stayed at {w.number(level)} while the held-out {w.noun} {w.fell}"
+            + ("" if w.higher else f" by {percent(other.fall)},")
+            + f" from {w.number(other.start)} to {w.number(other.end)}.")
     if falling and not done:
         return _worse_than_constant(curve) or curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
-            f"The loss fell from {number(curve.start)} to {number(level)} and is still falling"
-            + (f", by {percent(quarter.fall)} in the last quarter of the run."
-               if gain > 0 and quarter is not None else "."))
+            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and is still "
+            f"{w.falling}" + _lately(curve, gain))
     if no_better or not fell:
-        width = (whole.high - whole.low) * (curve.x[-1] - curve.x[0]) if whole else math.inf
-        unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))
-        if skill is not None and no_better:
-            unsure = min(unsure, 2 * ratio(curve.end_error, level))
-        if not unsure < 0.2 or curve.cut_short:
-            return _too_short(curve, unsure)
-        sure = 0.5 + 0.4 * n / (n + 150)
-        if skill is not None and no_better:
-            return curve.outcome(
-                OutcomeKind.NOT_LEARNING, sure + 0.08,
-                f"The loss ends at {number(level)}, no better than a constant prediction "
-                f"({number(curve.constant or 0.0)}).")
-        return curve.outcome(
-            OutcomeKind.NOT_LEARNING, sure - (0.3 if skill is not None else 0.1),
-            f"The loss stayed at {number(level)} for {count(n, curve.unit)}; a fall of "
-            f"{percent(max(unsure, MATERIAL))} would have shown.")
+        return _never_fell(record, curve, scale, no_better)
     if other is not None and other.score < -SURE and other.fall > MATERIAL and not done and (
         skill is None or skill < SKILLED
     ):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.5,
-            f"The train loss fell from {number(curve.start)} to {number(level)} and seems flat, "
-            f"but the held-out loss is still falling, by {percent(other.fall)} in the second half "
-            "of the run.")
+            f"The train {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and "
+            f"seems flat, but the held-out {w.noun} is still {w.falling}"
+            + ("" if w.higher else f", by {percent(other.fall)} in the second half of the run")
+            + ".")
     slack = slack_of(quarter, scale)
     if done or (skill is not None and skill >= SKILLED):
-        left = (f"{percent(ratio(level, curve.start))} of its start" if skill is None
-                else _skilled(skill))
-        return curve.outcome(OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
-                             f"The loss fell from {number(curve.start)} to {number(level)} "
-                             f"({left}) and is now flat.", flat_since)
+        left = (f"({percent(ratio(level, curve.start))} of its start) " if skill is None
+                else f"({_skilled(skill)}) ")
+        return curve.outcome(
+            OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
+            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} "
+            f"{'' if w.higher else left}and is now flat.", flat_since)
     maybe = half is None or not half.score > -0.7
     if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.4,
-            f"The loss fell from {number(curve.start)} to {number(level)}; noise hides whether it "
-            f"is still falling.")
+            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)}; noise hides "
+            f"whether it is still {w.falling}.")
     if skill is not None:
         return curve.outcome(
             OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
             f"The loss {'fell from' if seen else 'began at'} {number(curve.start)} and has been "
             f"at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
             flat_since)
-    return curve.outcome(
+    return _by_score(record, curve, flat_since) or curve.outcome(
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
-        f"The loss fell from {number(curve.start)} to {number(level)} and is now flat. How low it "
-        f"could get is unknown, so it may be stuck there.", flat_since)
+        f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and is now flat. "
+        f"How {w.low} it could get is unknown, so it may be stuck there.", flat_since)
+
+
+def _slowly(curve: LossCurve, scale: float) -> bool:
+    """Whether a log's curve falls by less than a material amount, but surely and to go on so.
+
+    The points of a log are mostly means, so that their noise is small. The forecast must agree: its
+    whole interval lies below the present level.
+    """
+    half, quarter = curve.half, curve.quarter
+    if half is None or quarter is None or not (quarter.score < -SURE and half.score < -SURE):
+        return False
+    if not ratio(quarter.start - quarter.end, scale) > SLOW:
+        return False
+    found = outlook(curve.points)
+    return isinstance(found, Forecast) and found.low > SLOW * scale / 2
+
+
+def _lately(curve: LossCurve, gain: float) -> str:
+    """How a curve that still falls did so of late, at the end of a sentence."""
+    quarter, w = curve.quarter, curve.words
+    if not gain > 0 or quarter is None:
+        return "."
+    if w.higher:
+        return f", from {w.number(quarter.start)} in the last quarter of the run."
+    return f", by {percent(quarter.fall)} in the last quarter of the run."
+
+
+def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool) -> Outcome:
+    """A curve of which no fall is seen: not-learning, unless it is too short, or begins late."""
+    whole, level, n, w = curve.whole, curve.end, curve.n, curve.words
+    width = (whole.high - whole.low) * (curve.x[-1] - curve.x[0]) if whole else math.inf
+    unsure = ratio(float(width) / 2, scale if curve.positive else max(scale, abs(level)))
+    if curve.skill is not None and no_better:
+        unsure = min(unsure, 2 * ratio(curve.end_error, level))
+    if not unsure < 0.2 or curve.cut_short:
+        return _too_short(curve, unsure)
+    first, last = (int(curve.points.steps[i]) for i in (0, -1))
+    log = record.fact(Log)
+    if log is not None and log.unit != "row" and first > last - first:
+        return curve.outcome(
+            OutcomeKind.PLATEAU, 0.4,
+            f"The {w.noun} has been at {w.number(level)} since this log begins, at {log.unit} "
+            f"{first:,}. What the run did before is not in it.")
+    sure = 0.5 + 0.4 * n / (n + 150)
+    if curve.skill is not None and no_better:
+        return curve.outcome(
+            OutcomeKind.NOT_LEARNING, sure + 0.08,
+            f"The loss ends at {number(level)}, no better than a constant prediction "
+            f"({number(curve.constant or 0.0)}).")
+    would = (f"a clear {'rise' if w.higher else 'fall'}" if w.higher
+             else f"a fall of {percent(max(unsure, MATERIAL))}")
+    return curve.outcome(
+        OutcomeKind.NOT_LEARNING, sure - (0.3 if curve.skill is not None else 0.1),
+        f"The {w.noun} stayed at {w.number(level)} for {count(n, curve.unit)}; {would} would have "
+        "shown.")
+
+
+def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:
+    """What a flat curve has come to, by a score whose best value is known; None without one."""
+    log, w = record.fact(Log), curve.words
+    if log is None:
+        return None
+    if w.higher and log.best is not None:
+        name, best, reached = "", log.best, log.best - curve.end
+    elif not w.higher and log.score is not None and record.measured(METRIC):
+        name, best = log.score, log.score_best
+        series = record.series(METRIC).get(name)
+        if series is None or not len(series.finite):
+            return None
+        reached = end_median(series.finite.values)
+    else:
+        return None
+    means = f"the best is {number(best)}" if not name else (
+        f"{name!r} ends at {number(reached)}; the best is {number(best)}")
+    if reached >= SKILLED * best:
+        return curve.outcome(
+            OutcomeKind.CONVERGED, 0.6, f"The {w.noun} {w.fell} from {w.number(curve.start)} to "
+            f"{w.number(curve.end)} and is now flat ({means}).", since)
+    return curve.outcome(
+        OutcomeKind.PLATEAU, 0.55, f"The {w.noun} {w.fell} from {w.number(curve.start)} and has "
+        f"been at {w.number(curve.end)} since step {round(since):,} ({means}).", since)
 
 
 def _worse_than_constant(curve: LossCurve) -> Outcome | None:

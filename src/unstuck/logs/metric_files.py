@@ -28,7 +28,7 @@ def read(metrics: Mapping[str, Source], run: str = "") -> Table:
             cells = line.split()
             if source.path.suffix == ".tsv":  # a step and its value
                 cells = ["", *cells[::-1]]
-                name = name.removesuffix(".tsv")  # noqa: PLW2901
+                name = name.removesuffix(".tsv")
             value = number(cells[1]) if len(cells) > 2 else None
             step = number(cells[2]) if len(cells) > 2 else None
             if value is not None and step is not None:

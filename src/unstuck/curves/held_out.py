@@ -1,0 +1,86 @@
+"""Overfitting, as a held-out curve shows it beside the train curve."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from unstuck.curves.loss_curve import NEAR_ZERO, LossCurve
+from unstuck.curves.statistics import end_median, ending, point_noise, ratio
+from unstuck.record.series import Series
+from unstuck.schema.findings import Outcome, OutcomeKind
+
+FEWEST = 4  # held-out points
+FEW = 6  # below which their noise is unknown: only a rise at every single one counts
+RISES = 3  # of such points in a row; of a curve without a trend one in 24 does so
+MATERIAL = 0.1  # of the best: such a rise
+FLAT = 0.03  # of its level: a held-out loss that stays within it is flat
+FLAT_POINTS = 4
+STILL = 0.7  # of what the train loss was: it has learned on meanwhile
+
+
+def overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
+    """Overfitting, if train went on falling after the best held-out loss, which did not."""
+    if held is None or len(held) < FEWEST:
+        return None
+    return _risen(curve, held) or _flat(curve, held)
+
+
+def _risen(curve: LossCurve, held: Series) -> Outcome | None:
+    """Overfitting, if the held-out loss rose from its best."""
+    values, m = held.values, len(held)
+    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    best = int(np.argmin(calm)) + 1 if m >= FEW else int(np.argmin(values))
+    low, step = float(calm[best - 1] if m >= FEW else values[best]), int(held.steps[best])
+    end, spread = end_median(values), point_noise(values)
+    error = spread * math.sqrt(1 / 3 + 1.6 / len(ending(values)))
+    enough = m - best > max(3, m // 5)
+    if m < FEW or not enough:
+        after = values[best:]
+        enough = len(after) > RISES and bool(np.all(np.diff(after) > 0))
+        end, error = float(values[-1]), 0.0
+        enough = enough and end - low > MATERIAL * abs(low)
+    before, now = _at(curve, step), curve.last_blocks
+    train_fell = before - now > max(2 * curve.error, 0.05 * abs(before))
+    train_low = curve.positive and now <= NEAR_ZERO * curve.reference
+    rise = end - low
+    if not (enough and (train_fell or train_low)
+            and rise > max(4 * error, 0.03 * abs(low), 0.02 * curve.reference)):
+        return None
+    w = curve.words
+    return curve.outcome(
+        OutcomeKind.OVERFITTING, 0.6 + 0.35 * min(ratio(rise, max(0.5 * abs(low), error)), 1.0),
+        f"The held-out {w.noun} {w.rose} from its best, {w.number(low)} at step {step:,}, to "
+        f"{w.number(end)} while the train {w.noun} went from {w.number(before)} to "
+        f"{w.number(now)}.", step)
+
+
+def _flat(curve: LossCurve, held: Series) -> Outcome | None:
+    """Overfitting, if the held-out loss stays flat beside a wide gap that keeps widening."""
+    values, m = held.values, len(held)
+    end, now = end_median(values), curve.last_blocks
+    error = point_noise(values) * math.sqrt(1 / 3 + 1.6 / len(ending(values)))
+    middle = float(np.median(values[m // 2 : m // 2 + 3]))
+    first = m // 2 if m >= 10 and middle - end < max(error, 0.02 * abs(middle)) else None
+    if first is None:
+        away = np.flatnonzero(np.abs(values - end) > FLAT * abs(end))
+        first = int(away[-1]) + 1 if len(away) else 0
+        if m - first < max(FLAT_POINTS, m // 4):
+            return None
+    step = int(held.steps[first])
+    was = _at(curve, step)
+    if not (curve.positive and end - now > max(now, 0.1 * curve.reference)
+            and now < STILL * was and was - now > 2 * curve.error):
+        return None
+    w = curve.words
+    return curve.outcome(
+        OutcomeKind.OVERFITTING, 0.5,
+        f"The held-out {w.noun} has stayed at {w.number(end)} since step {step:,} while the "
+        f"train {w.noun} {w.fell} from {w.number(was)} to {w.number(now)}.", step)
+
+
+def _at(curve: LossCurve, step: int) -> float:
+    """The level of the train loss around a step."""
+    around = curve.y[np.abs(curve.x - step) <= max((curve.x[-1] - curve.x[0]) / 20, 1)]
+    return float(np.median(around)) if len(around) else curve.start
