@@ -35,6 +35,7 @@ class Effect(StrEnum):
     UNITS_DIE = "units die"
     UNITS_SATURATE = "units saturate"
     GRADIENTS_VANISH = "the gradient vanishes on its way to the first layers"
+    OUTPUT_CONSTANT = "the output is the same for every sample"
     # Of the loss
     UPDATES_TOO_SMALL = "the updates are too small"
     CANNOT_FIT = "the network cannot fit the training data"
