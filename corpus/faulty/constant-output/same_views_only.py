@@ -10,7 +10,7 @@ FAULTS = {"constant-output": None}
 
 def encoder():
     return torch.nn.Sequential(
-        torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64), torch.nn.ReLU(),
+        torch.nn.Linear(64, 64), torch.nn.GELU(), torch.nn.Linear(64, 64), torch.nn.GELU(),
         torch.nn.Linear(64, 16))
 
 
@@ -26,8 +26,8 @@ def attract_and_repel(one, other):
 def fit(objective):
     images = torch.tensor(load_digits().data, dtype=torch.float32) / 16
     net = encoder()
-    adam = torch.optim.Adam(net.parameters(), lr=1e-2)
-    for _ in range(20):
+    adam = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(25):
         for picked in torch.randperm(len(images)).split(128):
             batch = images[picked]
             one, other = (batch + 0.1 * torch.randn_like(batch) for _ in range(2))

@@ -276,8 +276,8 @@ CAUSE = Cause(
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
-        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.GRADIENTS_VANISH,
-        Effect.PLATEAU,
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -127,7 +127,7 @@ CAUSE = Cause(
     uses=(FROZEN, OUTPUT_MEAN),
     thresholds=(SHARE,),
     effects=(
-        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT,
     ),
     alike=("detached-graph",),

@@ -164,7 +164,7 @@ CAUSE = Cause(
     thresholds=(TIMES, SHARE, LOADED),
     effects=(
         Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

@@ -27,6 +27,13 @@ from unstuck.schema.signals.spread import INPUT_SPREAD, OUTPUT_SPREAD
 from unstuck.schema.signals.targets import DISTINCT_TARGETS, TARGET_DEVIATION, TARGET_MEAN
 from unstuck.words import called, number, percent
 
+POSSIBLE = 0.45  # every layer loses a part
+AT_ONCE = Threshold(
+    "lost-at-once", 30.0,
+    "What differs is lost in a single place if it is thirty times as large before it. Layers that "
+    "each lose a part have no such place; their depth, scale or slopes are then to blame.",
+    "a layer of PyTorch with its default initialisation loses a factor of 2 to 4",
+)
 THE_SAME = Threshold(
     "same-output", SAME,
     "The outputs for two samples differ by less than a thousandth of their size. The outputs of "
@@ -89,8 +96,9 @@ def _present(view: View, found: Collapse) -> Verdict:
         where = f"what differs is lost behind {called(before.layer)}, the last layer"
     else:
         where = f"what differs is lost in {called(place.layer)}"
+    gradual = before is not None and not before.most > view.limit(AT_ONCE) * place.most
     return Present(
-        strength=0.8,
+        strength=POSSIBLE if gradual else 0.8,
         title=f"the output of {called(found.model.name)} has been {differ} {when}: {where}",
         since_step=found.since,
         location=place.location,
@@ -185,8 +193,10 @@ CAUSE = Cause(
     ),
     needs=(OUTPUT_SPREAD,),
     uses=(INPUT_SPREAD, DISTINCT_TARGETS, TARGET_DEVIATION, TARGET_MEAN),
-    thresholds=(THE_SAME,),
+    thresholds=(AT_ONCE, THE_SAME),
     shows=Effect.OUTPUT_CONSTANT,
-    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW),
+    effects=(
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
+    ),
     detect=_detect,
 )

@@ -210,6 +210,8 @@ CAUSE = Cause(
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
     shows=Effect.UNITS_SATURATE,
-    effects=(Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
+    effects=(
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
+    ),
     detect=_detect,
 )
