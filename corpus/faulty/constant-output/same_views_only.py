@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 
-FAULTS = {"constant-output": None}
+FAULTS = {"constant-output": "torch.nn.Linear(64, 16)"}
 
 
 def encoder():
@@ -26,8 +26,8 @@ def attract_and_repel(one, other):
 def fit(objective):
     images = torch.tensor(load_digits().data, dtype=torch.float32) / 16
     net = encoder()
-    adam = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for _ in range(25):
+    adam = torch.optim.Adam(net.parameters(), lr=4e-3)
+    for _ in range(45):
         for picked in torch.randperm(len(images)).split(128):
             batch = images[picked]
             one, other = (batch + 0.1 * torch.randn_like(batch) for _ in range(2))

@@ -136,7 +136,9 @@ def bar_of(
         mean = means.get(name)
         if name not in known or mean is None or not len(series.finite) or not len(mean.finite):
             continue
-        apart = float(np.median(series.finite.values))
+        # Of few samples a batch, what differs shows from batch to batch.
+        apart = math.hypot(float(np.median(series.finite.values)),
+                           float(np.std(mean.finite.values)))
         size = math.hypot(apart, float(np.median(mean.finite.values)))
         bar = min(bar, OF_TARGETS * apart / size if size else 0.0)
     return bar if bar > ROUNDING else 0.0

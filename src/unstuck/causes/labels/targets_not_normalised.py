@@ -228,8 +228,8 @@ CAUSE = Cause(
     thresholds=(FAR, TINY, GAP, USUAL),
     shows=Effect.TARGETS_OFF_SCALE,
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

@@ -306,8 +306,8 @@ CAUSE = Cause(
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     shows=Effect.BAD_START,
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
+        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,

@@ -123,7 +123,8 @@ CAUSE = Cause(
     uses=(UNREGISTERED,),
     thresholds=(STEPS,),
     effects=(
-        Effect.BAD_START, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.BAD_START, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

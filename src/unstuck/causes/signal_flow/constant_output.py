@@ -185,10 +185,8 @@ CAUSE = Cause(
         "differ even if nothing else does; the verdict is then unknown. What differs over time "
         "or position counts as a difference, too, where samples do not lie along the first axis.",
         references=(
-            "Saxe, McClelland, Ganguli 2014: Exact solutions to the nonlinear dynamics of learning "
-            "in deep linear neural networks (arXiv 1312.6120)",
-            "Jing, Vincent, LeCun, Tian 2022: Understanding dimensional collapse in contrastive "
-            "self-supervised learning (arXiv 2110.09348)",
+            "Saxe, McClelland, Ganguli 2014: Exact solutions to learning in deep linear networks",
+            "Jing et al. 2022: Dimensional collapse in contrastive learning (arXiv 2110.09348)",
         ),
     ),
     needs=(OUTPUT_SPREAD,),
