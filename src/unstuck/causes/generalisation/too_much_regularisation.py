@@ -20,6 +20,7 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -245,6 +246,7 @@ CAUSE = Cause(
     title="Too much regularisation",
     family="Generalisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.SAME),
     words=Words(
         symptom="The network predicts neither the training data nor new data well, and more epochs "
         "do not change that.",

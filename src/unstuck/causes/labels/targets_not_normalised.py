@@ -19,6 +19,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -201,6 +202,8 @@ CAUSE = Cause(
     title="Targets not normalised",
     family="Labels and targets",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.NAN, Symptom.PLATEAU, Symptom.RISES),
+    often=Often.COMMON,
     words=Words(
         symptom="A regression starts with a huge loss. The loss falls for a long time, and yet the "
         "network ends no better than if it always predicted the mean. Or the run diverges at a "

@@ -8,6 +8,7 @@ from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
@@ -129,6 +130,8 @@ CAUSE = Cause(
     title="Detached graph",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.PLATEAU),
+    often=Often.COMMON,
     words=Words(
         symptom="The network learns less than it should, or nothing at all. Some of its layers "
         "never get a gradient although they are registered with an optimizer.",

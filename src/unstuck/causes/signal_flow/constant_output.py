@@ -19,6 +19,7 @@ from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import InitialiseLayer, Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -131,7 +132,7 @@ def _remedies(view: View, found: Collapse, layer: Layer | None) -> tuple[Remedy,
         changes.append(Remedy(
             "use an activation that does not go flat", Safety.CHANGES_EXPERIMENT,
             (ReplaceLayer(inside.name, "LeakyReLU(0.01)"),)))
-    if found.from_start and inside is not None and inside.parameters:
+    elif found.from_start and inside is not None and inside.parameters:
         changes.append(Remedy(
             "initialise the layer again", Safety.CHANGES_EXPERIMENT,
             (InitialiseLayer(inside.name, "kaiming_normal_"),
@@ -167,6 +168,8 @@ CAUSE = Cause(
     title="Constant output",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SAME, Symptom.CHANCE, Symptom.MARGIN, Symptom.FLAT),
+    often=Often.COMMON,
     words=Words(
         symptom="The network gives the same answer for every input. The loss is that of the best "
         "constant guess: ln C for C classes, 0.693 for two, the margin in a loss of pairs.",

@@ -20,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -183,6 +184,8 @@ CAUSE = Cause(
     title="Dead ReLU",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.SAME, Symptom.CHANCE, Symptom.MARGIN),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss stays flat for epochs, and the outputs are the same for every input.",
         consequence="A dead unit never recovers by itself because its gradient is zero for every "
