@@ -123,8 +123,8 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
     (("diagnose", "nowhere"), "there is no record at nowhere"),
     (("diagnose", "train.py"), "train.py"),
     (("diagnose",), "state/unstuck/runs; give the folder of a record"),
-    (("explain", "dead-rulu"), "there is no cause 'dead-rulu'; did you mean dead-relu?"),
-    (("explain", "zzz"), "there is no cause 'zzz'; `unstuck list` prints them all"),
+    (("explain", "dead-rulu"), "nothing is known of 'dead-rulu'; did you mean dead-relu?"),
+    (("explain", "zzz"), "nothing is known of 'zzz'; `unstuck list` prints all causes"),
     (("nonsense",), "nonsense"),
 ])
 def test_what_cannot_be_done_is_said_in_a_sentence(

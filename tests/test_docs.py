@@ -12,7 +12,7 @@ import pytest
 
 from tests import processes
 from tools import pages
-from unstuck.report.terminal import sections
+from unstuck.report.explanations import sections
 from unstuck.rules.cause import Cause
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import OutcomeKind

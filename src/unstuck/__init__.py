@@ -12,7 +12,7 @@ from unstuck.schema.version import VERSION
 if TYPE_CHECKING:
     from unstuck.judge.engine import diagnose as diagnose
     from unstuck.record.reader import read_record as read_record
-    from unstuck.report.terminal import explain as explain
+    from unstuck.report.explanations import explain as explain
     from unstuck.report.terminal import render as render
     from unstuck.watching import watch as watch
 
@@ -21,7 +21,7 @@ __all__ = ["__version__", "diagnose", "explain", "read_record", "render", "watch
 
 _HOMES = {
     "diagnose": "unstuck.judge.engine",
-    "explain": "unstuck.report.terminal",
+    "explain": "unstuck.report.explanations",
     "read_record": "unstuck.record.reader",
     "render": "unstuck.report.terminal",
     "watch": "unstuck.watching",

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unstuck.curves.collapse import collapse_of
 from unstuck.curves.forecast import Forecast, outlook
 from unstuck.curves.held_out import overfitting
 from unstuck.curves.loss_curve import (
@@ -31,7 +32,7 @@ from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, METRIC, TRAIN_LOSS
-from unstuck.words import count, number, percent, times
+from unstuck.words import called, count, number, percent, times
 
 FEWEST = 30  # backward passes below which nothing but divergence is called
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
@@ -39,12 +40,35 @@ NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a
 SKILLED = 0.9  # skill from which a flat curve has converged
 SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
 DIVERGED = 3.0  # times the start and the constant
+SOME_SKILL = 0.1  # from which an output cannot be the same for every sample
+COLLAPSED = 0.8  # how sure it is that nothing is learned where it is
+_HOPEFUL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED, OutcomeKind.PLATEAU,
+            OutcomeKind.OVERFITTING, OutcomeKind.DATA_PROBLEM)
 RUN_AWAY = 0.9  # confidence from which a loss that is no measure of learning has still diverged
 
 
 @np.errstate(all="ignore")
 def judge(record: Record) -> Outcome:
-    """What became of the run, from its loss curves alone. Never raises."""
+    """What became of the run, from its loss curves. Never raises.
+
+    A model that returns the same for every sample has learned nothing of them, whatever they say.
+    """
+    found = _by_curves(record)
+    if found.kind in (OutcomeKind.NOT_LEARNING, *_HOPEFUL) and not (
+        found.skill is not None and found.skill > SOME_SKILL
+    ):
+        collapse = collapse_of(record)
+        if collapse is not None:
+            return Outcome(
+                OutcomeKind.NOT_LEARNING, max(found.confidence, COLLAPSED)
+                if found.kind is OutcomeKind.NOT_LEARNING else COLLAPSED,
+                f"The output of {called(collapse.model.name)} is the same for every sample"
+                f"{' from the start' if collapse.from_start else f' since step {collapse.since:,}'}"
+                f". {found.says}", collapse.since, found.skill)
+    return found
+
+
+def _by_curves(record: Record) -> Outcome:
     raw = read(record, TRAIN_LOSS)
     if raw is None:
         return Outcome(OutcomeKind.NO_TRAINING, 0.99, "No loss ever reached a backward pass.")

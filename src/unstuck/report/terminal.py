@@ -1,10 +1,9 @@
-"""A diagnosis as a person reads it in a terminal, and the full text of a cause."""
+"""A diagnosis as a person reads it in a terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -28,11 +27,9 @@ from unstuck.words import command, count, joined, number
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
     from unstuck.report.canvas import Canvas
-    from unstuck.rules.cause import Cause
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 _GUTTER = "blue"
-_EXPLAIN_WIDTH = 80
 
 
 def render(
@@ -313,48 +310,3 @@ def nothing_trained(record: Record) -> str:
         f"the program called {name}, but it built no optimizer and no loss reached "
         f"backward(){until}, so it did not train in this process ({elsewhere})"
     )
-
-
-# A cause -----------------------------------------------------------------------------------------
-def explain(slug_or_code: str) -> str:
-    """The full text of a cause; KeyError if there is none of that slug or code."""
-    from unstuck.judge import catalogue
-
-    return explanation(catalogue.find(slug_or_code))
-
-
-def explanation(cause: Cause) -> str:
-    """The full text of a cause, in lines of at most 80 characters."""
-    title = textwrap.fill(f"{cause.slug} ({cause.code}): {cause.title}", _EXPLAIN_WIDTH)
-    lines = [title]
-    for heading, paragraphs in sections(cause):
-        lines += ["", heading]
-        hanging = "    " if len(paragraphs) == 1 else "      "
-        lines += [
-            textwrap.fill(
-                " ".join(paragraph.split()), _EXPLAIN_WIDTH, initial_indent="    ",
-                subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False,
-            )
-            for paragraph in paragraphs
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def sections(cause: Cause) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Headings and paragraphs about a cause, one text for the terminal and the site's pages."""
-    words = cause.words
-    thresholds = tuple(
-        f"{limit.name} = {format(limit.value, 'g')}: {summary.stopped(limit.reason)} "
-        f"Source: {summary.stopped(limit.source)}"
-        for limit in cause.thresholds
-    )
-    every = (
-        ("Symptoms", (words.symptom,)),
-        ("Consequences", (words.consequence,)),
-        ("Why", (words.why,)),
-        ("How it is detected", (words.detection,)),
-        ("Thresholds", thresholds),
-        ("Known limitations", (words.limitations,)),
-        ("References", words.references),
-    )
-    return tuple((head, text) for head, text in every if any(part.strip() for part in text))

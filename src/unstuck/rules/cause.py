@@ -10,6 +10,7 @@ from unstuck.curves.outcome import judge
 from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Record
 from unstuck.rules.effects import Effect, comes_before, following
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.findings import Verdict
 from unstuck.schema.quantities import Signal
 
@@ -49,6 +50,7 @@ class Cause:
     `by_trial` marks one that no record can distinguish from others: it is named as one of a set,
     together with the trial that separates them.
     `formerly` are slugs that it had before; they are still accepted.
+    `symptoms` are what users see of it, and `often` says how often they meet it.
     """
 
     slug: str
@@ -67,6 +69,8 @@ class Cause:
     needs_trend: bool = False
     by_trial: bool = False
     formerly: tuple[str, ...] = ()
+    symptoms: tuple[Symptom, ...] = ()
+    often: Often = Often.SOMETIMES
 
     def __post_init__(self) -> None:
         if self.shows is not None:

@@ -35,6 +35,7 @@ class Effect(StrEnum):
     NON_FINITE = "numbers become NaN or infinite"
     UNITS_DIE = "units die"
     UNITS_SATURATE = "units saturate"
+    OUTPUT_CONSTANT = "the output is the same for every sample"
     GRADIENTS_VANISH = "the gradient vanishes on its way to the first layers"
     # Of the loss
     UPDATES_TOO_SMALL = "the updates are too small"
@@ -50,8 +51,18 @@ class Effect(StrEnum):
 _FOLLOWING: Mapping[Effect, tuple[Effect, ...]] = MappingProxyType({
     Effect.SAMPLES_FEW: (Effect.MEMORISES,),  # few samples can be memorised
     Effect.GRADIENTS_TOO_LARGE: (Effect.UPDATES_TOO_LARGE,),  # a step is a multiple of a gradient
+    # The best that can be made of labels that nothing predicts is one answer for all; what is far
+    # off in its scale drowns what differs.
+    Effect.LABELS_UNPREDICTABLE: (Effect.OUTPUT_CONSTANT,),
+    Effect.INPUTS_OFF_SCALE: (Effect.OUTPUT_CONSTANT,),
+    Effect.TARGETS_OFF_SCALE: (Effect.OUTPUT_CONSTANT,),
+    Effect.WEIGHTS_SHRINK: (Effect.OUTPUT_CONSTANT,),
+    Effect.BAD_START: (Effect.OUTPUT_CONSTANT,),
     # Weights that are thrown far away overflow, or hold units where their slope is zero.
-    Effect.UPDATES_TOO_LARGE: (Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE),
+    Effect.UPDATES_TOO_LARGE: (
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.OUTPUT_CONSTANT),
+    Effect.UNITS_DIE: (Effect.OUTPUT_CONSTANT,),
+    Effect.UNITS_SATURATE: (Effect.OUTPUT_CONSTANT,),
     # A network that fits has no gradients left; where it cannot, their noise keeps the loss up.
     Effect.CANNOT_FIT: (Effect.PLATEAU,),
 })

@@ -20,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.run import EndKind, Log
@@ -163,6 +164,8 @@ CAUSE = Cause(
     title="Too few steps",
     family="Budget",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.FLAT),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss is still falling when the program ends, and the model is far from what "
         "it could be.",

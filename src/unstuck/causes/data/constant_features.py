@@ -10,6 +10,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
@@ -125,6 +126,7 @@ CAUSE = Cause(
     title="Constant features",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.SAME, Symptom.FLAT, Symptom.CHANCE),
     words=Words(
         symptom="The network gives the same answer for every sample. The loss falls to that of "
         "the best constant prediction and stays there.",
@@ -152,7 +154,7 @@ CAUSE = Cause(
     thresholds=(NEARLY_ALL, MOST, KEPT, SAMPLES),
     effects=(
         Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.INPUTS_OFF_SCALE,
-        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,

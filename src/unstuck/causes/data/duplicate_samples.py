@@ -8,6 +8,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
@@ -112,6 +113,8 @@ CAUSE = Cause(
     title="Duplicate samples",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls faster than the size of the data set would suggest. The "
         "validation loss lags behind, or is suspiciously good.",

@@ -13,6 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import InsertLayer, NormaliseInputs, Remedy, Safety
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -193,6 +194,8 @@ CAUSE = Cause(
     title="Inputs not normalised",
     family="Data",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.SLOW, Symptom.OSCILLATES, Symptom.NAN, Symptom.SAME),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss is huge at the start, jumps around, or stays at the level of a constant "
         "prediction. A learning rate that works for other programs fails here.",
@@ -220,8 +223,8 @@ CAUSE = Cause(
     thresholds=(LARGE, TINY, SPREAD, SHIFT),
     shows=Effect.INPUTS_OFF_SCALE,
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -10,6 +10,7 @@ from unstuck.measures.basics import loss_points, risky_function, thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceMissing, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
@@ -133,6 +134,8 @@ CAUSE = Cause(
     title="Non-finite data",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.NAN,),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss is nan from one batch on and never recovers. If the samples come in "
         "another order, it happens at another step.",

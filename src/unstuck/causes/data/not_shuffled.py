@@ -10,6 +10,7 @@ from unstuck.measures.basics import drawn, level, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, Shuffle
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.facts.losses import Loss
@@ -150,6 +151,7 @@ CAUSE = Cause(
     title="Training data not shuffled",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OSCILLATES, Symptom.PLATEAU),
     words=Words(
         symptom="The training loss is tiny for a while and then jumps up, again and again. "
         "Held-out samples are all classified as whatever class came last.",

@@ -14,6 +14,7 @@ from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Floats, PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
@@ -193,6 +194,7 @@ CAUSE = Cause(
     title="Outliers",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OSCILLATES, Symptom.PLATEAU, Symptom.RISES),
     words=Words(
         symptom="The loss jumps at certain batches, the gradients have spikes, and the fit is poor "
         "for nearly all samples.",

@@ -13,6 +13,7 @@ from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -132,6 +133,8 @@ CAUSE = Cause(
     title="Too few samples",
     family="Data",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.COMMON,
     words=Words(
         symptom="The training loss keeps falling to nearly zero. The held-out loss turns, rises, "
         "and never comes near it.",

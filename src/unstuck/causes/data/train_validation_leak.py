@@ -7,6 +7,7 @@ from unstuck.measures.samples import held_out, trained_on
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -83,6 +84,8 @@ CAUSE = Cause(
     title="Train-validation leak",
     family="Data",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.SELDOM,
     words=Words(
         symptom="Validation scores are better than scores on data that is really new. Overfitting "
         "does not show, or shows too late.",

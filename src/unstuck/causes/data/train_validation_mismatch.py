@@ -13,6 +13,7 @@ from unstuck.measures.samples import held_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -246,6 +247,8 @@ CAUSE = Cause(
     title="Train-validation mismatch",
     family="Data",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.COMMON,
     words=Words(
         symptom="The training loss looks fine, but the validation score is bad from the first "
         "epoch on and jumps about. Or it is better than it could be.",

@@ -10,6 +10,7 @@ from unstuck.measures.basics import thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MoveChannels, Remedy, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.statistics import Statistics, Subject
@@ -118,6 +119,7 @@ CAUSE = Cause(
     title="Wrong channel order",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.OVERFITS),
     words=Words(
         symptom="A convolutional network learns slowly, or to a poor accuracy, on images that "
         "similar networks handle well. Nothing crashes, because all shapes fit.",

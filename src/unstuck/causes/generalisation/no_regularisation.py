@@ -10,6 +10,7 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
 from unstuck.schema.facts.models import Model, Restored
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -99,6 +100,8 @@ CAUSE = Cause(
     title="No regularisation",
     family="Generalisation",
     harm=Harm.OVERFIT,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.COMMON,
     words=Words(
         symptom="The training loss keeps falling while the held-out loss turns and rises.",
         consequence="Each further epoch makes predictions on new data worse. Where they are wrong, "

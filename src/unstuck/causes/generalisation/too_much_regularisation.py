@@ -20,6 +20,7 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -245,6 +246,7 @@ CAUSE = Cause(
     title="Too much regularisation",
     family="Generalisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.SAME),
     words=Words(
         symptom="The network predicts neither the training data nor new data well, and more epochs "
         "do not change that.",
@@ -275,7 +277,7 @@ CAUSE = Cause(
     thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
-        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     needs_trend=True,

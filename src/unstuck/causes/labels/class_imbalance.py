@@ -12,6 +12,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -287,6 +288,8 @@ CAUSE = Cause(
     title="Class imbalance",
     family="Labels and targets",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.METRIC, Symptom.SAME),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss is low, and the accuracy is about the share of the largest class. Some "
         "classes are never predicted.",

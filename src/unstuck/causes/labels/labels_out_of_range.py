@@ -11,6 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LossArgument, LossOption, Remedy, Safety, literal, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
@@ -219,6 +220,7 @@ CAUSE = Cause(
     title="Labels out of range",
     family="Labels and targets",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.NAN, Symptom.FLAT, Symptom.RISES, Symptom.PLATEAU),
     words=Words(
         symptom="The program stops with an error about a target that is out of bounds. Or the loss "
         "falls below zero and keeps falling, while the accuracy does not change.",
@@ -243,8 +245,8 @@ CAUSE = Cause(
     uses=(TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS),
     thresholds=(SLACK, CODES),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.PLATEAU,
+        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
 )

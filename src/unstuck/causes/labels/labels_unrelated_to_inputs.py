@@ -10,6 +10,7 @@ from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -215,6 +216,7 @@ CAUSE = Cause(
     title="Labels unrelated to inputs",
     family="Labels and targets",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.CHANCE, Symptom.FLAT, Symptom.OVERFITS, Symptom.SAME),
     words=Words(
         symptom="The loss stays at that of a constant prediction. Or it falls slowly, while "
         "held-out samples are predicted no better than by guessing.",
@@ -244,7 +246,8 @@ CAUSE = Cause(
     thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     shows=Effect.LABELS_UNPREDICTABLE,
     effects=(
-        Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK, Effect.UPDATES_TOO_SMALL,
+        Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK, Effect.OUTPUT_CONSTANT,
+        Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,

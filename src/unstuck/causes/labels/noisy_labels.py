@@ -8,6 +8,7 @@ from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
@@ -199,6 +200,7 @@ CAUSE = Cause(
     title="Noisy labels",
     family="Labels and targets",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.PLATEAU, Symptom.OVERFITS),
     words=Words(
         symptom="Either the training accuracy stays below what the task allows, or the network "
         "memorises the training set while its held-out predictions get worse.",

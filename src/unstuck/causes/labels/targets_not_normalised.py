@@ -19,6 +19,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -201,6 +202,8 @@ CAUSE = Cause(
     title="Targets not normalised",
     family="Labels and targets",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.NAN, Symptom.PLATEAU, Symptom.RISES),
+    often=Often.COMMON,
     words=Words(
         symptom="A regression starts with a huge loss. The loss falls for a long time, and yet the "
         "network ends no better than if it always predicted the mean. Or the run diverges at a "
@@ -228,8 +231,8 @@ CAUSE = Cause(
     thresholds=(FAR, TINY, GAP, USUAL),
     shows=Effect.TARGETS_OFF_SCALE,
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

@@ -11,6 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LossArgument, Remedy, SwapLoss, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
@@ -299,6 +300,7 @@ CAUSE = Cause(
     title="Wrong target encoding",
     family="Labels and targets",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.FLAT),
     words=Words(
         symptom="The loss falls, yet the accuracy stays poor and wrong predictions land between "
         "the true classes. Or the loss rejects the targets with an error about their type or "

@@ -12,6 +12,7 @@ from unstuck.measures.basics import GOOD_SKILL, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy, Safety
 from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -276,6 +277,7 @@ CAUSE = Cause(
     title="Bad initialisation",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.CHANCE, Symptom.SAME, Symptom.RISES),
     words=Words(
         symptom="The network learns as if it had one unit per layer. Or its first loss is far "
         "above that of a constant guess. Or it never starts to learn.",
@@ -306,8 +308,8 @@ CAUSE = Cause(
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     shows=Effect.BAD_START,
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
+        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,

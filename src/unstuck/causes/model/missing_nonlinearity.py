@@ -9,6 +9,7 @@ from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import InsertLayer, Remedy, Safety, Together
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -130,6 +131,7 @@ CAUSE = Cause(
     title="Missing nonlinearity",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU,),
     words=Words(
         symptom="A network of several layers does no better than a linear model, however wide it "
         "is and however long it trains.",

@@ -13,6 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import (
     LossArgument,
     LossOption,
@@ -324,6 +325,8 @@ CAUSE = Cause(
     title="Output does not fit the loss",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.CHANCE, Symptom.SLOW),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss falls slowly and stops at a floor (near 1.46 with ten classes), or it "
         "falls below zero. Sometimes the program ends with an error about the range of values.",

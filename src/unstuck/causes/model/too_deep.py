@@ -10,6 +10,7 @@ from unstuck.measures.capacity import WEIGHTED, model_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, RemoveLayer, Safety, Together
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
@@ -127,6 +128,7 @@ CAUSE = Cause(
     title="Too deep",
     family="Model",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.CHANCE, Symptom.PLATEAU),
     words=Words(
         symptom="A deep stack of plain layers learns slowly or not at all, while a network with "
         "half as many layers learns well.",

@@ -16,6 +16,7 @@ from unstuck.measures.capacity import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -97,6 +98,8 @@ CAUSE = Cause(
     title="Too narrow",
     family="Model",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls a little and plateaus at a high value. New data are "
         "predicted just as badly.",

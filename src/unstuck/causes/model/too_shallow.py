@@ -14,6 +14,7 @@ from unstuck.measures.capacity import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -81,6 +82,8 @@ CAUSE = Cause(
     title="Too shallow",
     family="Model",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls part of the way and plateaus, or it does not fall at all, "
         "whatever the learning rate.",

@@ -9,6 +9,7 @@ from unstuck.measures.samples import training_samples
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -78,6 +79,8 @@ CAUSE = Cause(
     title="Too wide",
     family="Model",
     harm=Harm.OVERFIT,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.SELDOM,
     words=Words(
         symptom="Training is slow and drives the training loss to zero, while the predictions for "
         "held-out data get worse and worse.",

@@ -8,6 +8,7 @@ from unstuck.measures.basics import level, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
@@ -139,6 +140,8 @@ CAUSE = Cause(
     title="Wrong output activation",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.SAME, Symptom.FLAT),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss falls at first and then stops at a floor. Predictions pile up at one "
         "end of their range, for example at 0 for a ReLU.",
@@ -162,7 +165,8 @@ CAUSE = Cause(
     thresholds=(SHARE, FLOOR),
     effects=(
         Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

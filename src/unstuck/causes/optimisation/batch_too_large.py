@@ -14,6 +14,7 @@ from unstuck.measures.steps import (
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -103,6 +104,8 @@ CAUSE = Cause(
     title="Batch too large",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.OVERFITS),
+    often=Often.SELDOM,
     words=Words(
         symptom="The loss curve falls smoothly, without jitter, and training ends long before the "
         "loss is low.",

@@ -18,6 +18,7 @@ from unstuck.measures.steps import (
 )
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BatchSize, OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -117,6 +118,7 @@ CAUSE = Cause(
     title="Batch too small",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.OSCILLATES,),
     words=Words(
         symptom="The loss jumps up and down from step to step over its whole range, with hardly "
         "any trend underneath.",

@@ -22,6 +22,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Clip, Remedy, RemoveClip, Safety, literal
 from unstuck.schema.facts.gradients import ChangedGradient
 from unstuck.schema.facts.optimizers import Clipping
@@ -200,6 +201,8 @@ CAUSE = Cause(
     title="Clipping throttles",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.PLATEAU),
+    often=Often.SELDOM,
     words=Words(
         symptom="The loss falls smoothly but extremely slowly. It looks as if the learning rate "
         "were far too small, although it is a usual one.",

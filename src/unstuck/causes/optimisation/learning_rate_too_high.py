@@ -32,6 +32,7 @@ from unstuck.measures.steps import slope
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.optimizers import Optimizer
@@ -246,6 +247,15 @@ CAUSE = Cause(
     title="Learning rate too high",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(
+        Symptom.OSCILLATES,
+        Symptom.RISES,
+        Symptom.NAN,
+        Symptom.SAME,
+        Symptom.MARGIN,
+        Symptom.CHANCE,
+    ),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss jumps after the first updates, oscillates, stays above that of a "
         "constant prediction, or becomes NaN.",
@@ -276,8 +286,8 @@ CAUSE = Cause(
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
-        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.GRADIENTS_VANISH,
-        Effect.PLATEAU,
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.PLATEAU,
     ),
     detect=_detect,
 )

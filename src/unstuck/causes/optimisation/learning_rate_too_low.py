@@ -30,6 +30,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
@@ -238,6 +239,8 @@ CAUSE = Cause(
     title="Learning rate too low",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.FLAT),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss falls along an almost straight, almost level line, and training ends "
         "before anything is learned.",

@@ -15,6 +15,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.optimizers import Optimizer
@@ -168,6 +169,8 @@ CAUSE = Cause(
     title="Momentum too high",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.OSCILLATES, Symptom.RISES),
+    often=Often.SELDOM,
     words=Words(
         symptom="The loss falls at first. Then it climbs again, in waves of tens or hundreds of "
         "steps, up to where it began and beyond.",

@@ -9,6 +9,7 @@ from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -82,6 +83,8 @@ CAUSE = Cause(
     title="Momentum too low",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.SLOW, Symptom.PLATEAU),
+    often=Often.SELDOM,
     words=Words(
         symptom="The loss creeps down a long, gentle slope, and most of the run is spent there.",
         consequence="The run ends on the slope. What lies beyond it is learned many times later "

@@ -17,6 +17,7 @@ from unstuck.measures.steps import (
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -138,6 +139,7 @@ CAUSE = Cause(
     title="Noise floor",
     family="Optimisation",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.OSCILLATES),
     words=Words(
         symptom="The training and held-out losses fall at first. Then both become flat, well above "
         "the level that the network could reach.",

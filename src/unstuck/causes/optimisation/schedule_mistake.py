@@ -20,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MoveSchedulerStep, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
@@ -315,6 +316,7 @@ CAUSE = Cause(
     title="Schedule mistake",
     family="Optimisation",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.SLOW, Symptom.ANOTHER),
     words=Words(
         symptom="The loss moves briefly and then stays flat for the rest of the run. Or it creeps "
         "from beginning to end, although the learning rate that you asked for is a good one.",

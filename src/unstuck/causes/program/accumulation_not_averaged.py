@@ -20,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import DivideLoss, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
@@ -140,6 +141,8 @@ CAUSE = Cause(
     title="Accumulation not averaged",
     family="Program",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.OSCILLATES, Symptom.RISES),
+    often=Often.SELDOM,
     words=Words(
         symptom="With gradient accumulation, the loss jumps or diverges at a learning rate that "
         "works without it.",

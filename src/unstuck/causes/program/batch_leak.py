@@ -8,6 +8,7 @@ from unstuck.measures.basics import level
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
 from unstuck.schema.facts.models import Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -124,6 +125,8 @@ CAUSE = Cause(
     title="Batch leak",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS, Symptom.EVAL, Symptom.PLATEAU),
+    often=Often.SELDOM,
     words=Words(
         symptom="The network learns little or nothing although the loss and the layers look right. "
         "Its prediction for a sample changes with the other samples of the batch.",
@@ -152,7 +155,8 @@ CAUSE = Cause(
     thresholds=(MOST,),
     effects=(
         Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.UPDATES_TOO_LARGE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

@@ -8,6 +8,7 @@ from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import KeepGraph, Remedy, Safety
 from unstuck.schema.facts.models import Cut, CutState, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
@@ -149,6 +150,8 @@ CAUSE = Cause(
     title="Detached graph",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.PLATEAU),
+    often=Often.COMMON,
     words=Words(
         symptom="The network learns less than it should, or nothing at all. Some of its layers "
         "never get a gradient although they are registered with an optimizer.",
@@ -170,8 +173,8 @@ CAUSE = Cause(
     uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
     thresholds=(STEPS,),
     effects=(
-        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

@@ -8,6 +8,7 @@ from unstuck.measures.basics import thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -107,6 +108,7 @@ CAUSE = Cause(
     title="Frozen parameters",
     family="Program",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.FLAT),
     words=Words(
         symptom="Only a few weights change. The network learns slowly and ends far from what a "
         "network of its size should reach.",
@@ -127,8 +129,8 @@ CAUSE = Cause(
     uses=(FROZEN, OUTPUT_MEAN),
     thresholds=(SHARE,),
     effects=(
-        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     alike=("detached-graph",),
     detect=_detect,

@@ -9,6 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import CARRIED_GRADIENT
@@ -76,6 +77,8 @@ CAUSE = Cause(
     title="Gradients not zeroed",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.RISES, Symptom.OSCILLATES, Symptom.PLATEAU),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss falls at first, then swings or blows up. A lower learning rate only "
         "delays this.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
@@ -66,6 +67,8 @@ CAUSE = Cause(
     title="Identical worker randomness",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS, Symptom.ANOTHER),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls as usual, but augmentation or simulated samples help less "
         "than they should. The same random numbers come up again and again.",

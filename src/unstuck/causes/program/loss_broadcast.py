@@ -11,6 +11,7 @@ from unstuck.measures.basics import (
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import LossArgument, Remedy, loss_form
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -82,6 +83,8 @@ CAUSE = Cause(
     title="Loss broadcast",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.SAME, Symptom.FLAT),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss of a regression settles at the variance of the targets, and the network "
         "predicts about the same number for every sample. PyTorch prints a warning, or nothing.",

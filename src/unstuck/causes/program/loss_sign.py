@@ -6,6 +6,7 @@ from unstuck.measures.basics import backward_location, failed, loss_ends_at, los
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FlipSign, Remedy, Safety
 from unstuck.schema.facts.losses import Ascent, Backward
 from unstuck.schema.facts.optimizers import Optimizer
@@ -70,6 +71,8 @@ CAUSE = Cause(
     title="Wrong sign of the loss",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.RISES,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The loss falls below zero, faster and faster and without end, while the "
         "predictions get worse. Or an error rises from the first step on.",

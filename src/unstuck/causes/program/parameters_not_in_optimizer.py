@@ -8,6 +8,7 @@ from unstuck.measures.basics import GOOD_SKILL, failed, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
 from unstuck.schema.facts.models import Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
@@ -207,6 +208,7 @@ CAUSE = Cause(
     title="Parameters not in the optimizer",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.FLAT, Symptom.ANOTHER),
     words=Words(
         symptom="The network learns less than it should, or nothing at all. Some weights are the "
         "same at the end as at the start.",

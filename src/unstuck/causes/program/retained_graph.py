@@ -9,6 +9,7 @@ from unstuck.measures.looks import gaps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import KeepNumber, Remedy, Safety
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -103,6 +104,7 @@ CAUSE = Cause(
     title="Retained graph",
     family="Program",
     harm=Harm.LEAK,
+    symptoms=(Symptom.MEMORY,),
     words=Words(
         symptom="Memory grows with every step or epoch until the process is killed. Steps may also "
         "become slower.",

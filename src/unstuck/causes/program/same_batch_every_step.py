@@ -9,6 +9,7 @@ from unstuck.measures.basics import thinned, train_loss_at_the_end
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Fetch
 from unstuck.schema.facts.models import Model
@@ -102,6 +103,8 @@ CAUSE = Cause(
     title="Same batch every step",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls to almost zero at once, while the network does badly on "
         "all other data.",

@@ -7,6 +7,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import CallStep, Remedy, Safety
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
@@ -73,6 +74,8 @@ CAUSE = Cause(
     title="Step never called",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.CHANCE),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss stays where it began, and the weights are the same at the end as at "
         "the start. The backward pass raises no error.",
@@ -97,8 +100,8 @@ CAUSE = Cause(
     uses=(UNUSED_BACKWARDS,),
     thresholds=(PASSES, PASSES_OF_A_WHOLE_RUN),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

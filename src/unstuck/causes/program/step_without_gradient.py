@@ -9,6 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.optimizers import Clearing, Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -105,6 +106,7 @@ CAUSE = Cause(
     title="Step without gradient",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.CHANCE),
     words=Words(
         symptom="The loss stays where it began, whatever the learning rate, and no error is "
         "raised.",
@@ -127,8 +129,8 @@ CAUSE = Cause(
     uses=(UPDATE_NORM,),
     thresholds=(TIMES, SHARE),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

@@ -9,6 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, SwitchMode
 from unstuck.schema.facts.models import Model, ModeSwitch
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -139,6 +140,7 @@ CAUSE = Cause(
     title="Training in eval mode",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS, Symptom.EVAL, Symptom.ANOTHER),
     words=Words(
         symptom="Learning stalls or the network overfits early, often from the first validation "
         "on. Dropout seems to have no effect.",
@@ -164,7 +166,7 @@ CAUSE = Cause(
     thresholds=(TIMES, SHARE, LOADED),
     effects=(
         Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )

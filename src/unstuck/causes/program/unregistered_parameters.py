@@ -8,6 +8,7 @@ from unstuck.measures.basics import GOOD_SKILL, failed, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import RegisterLayers, Remedy, Safety
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -100,6 +101,7 @@ CAUSE = Cause(
     title="Unregistered parameters",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.FLAT),
     words=Words(
         symptom="The network learns less than a network of its size should. It has fewer "
         "parameters than you built, and a saved state_dict lacks some layers.",
@@ -123,7 +125,8 @@ CAUSE = Cause(
     uses=(UNREGISTERED,),
     thresholds=(STEPS,),
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.BAD_START, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

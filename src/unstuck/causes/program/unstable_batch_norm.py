@@ -20,6 +20,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BatchSize, DropLast, Edit, Remedy, ReplaceLayer, Safety, Together
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
@@ -285,6 +286,7 @@ CAUSE = Cause(
     family="Program",
     # Gated by the strength: what is harmless is a note. An error of PyTorch's always counts.
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.EVAL, Symptom.OVERFITS),
     words=Words(
         symptom="The training loss is noisy and stays high. Or, with the same weights, the loss in "
         "eval mode is far from the loss in train mode.",
@@ -314,8 +316,8 @@ CAUSE = Cause(
           TRAIN_IN_VALIDATION),
     thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.PLATEAU,
+        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
 )

@@ -8,6 +8,7 @@ from unstuck.measures.basics import mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FollowMode, Remedy, Safety, SwitchMode
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import Model
@@ -121,6 +122,8 @@ CAUSE = Cause(
     title="Validation in train mode",
     family="Program",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.EVAL, Symptom.OVERFITS, Symptom.METRIC),
+    often=Often.COMMON,
     words=Words(
         symptom="Validation scores are worse than they should be. With the same weights, they "
         "differ from one evaluation to the next.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.collapse import ROUNDING
 from unstuck.measures.basics import (
     failed,
     last_good_step,
@@ -19,10 +20,12 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN, SILENT_SHARE
+from unstuck.schema.signals.spread import INPUT_SPREAD
 from unstuck.words import called, count, percent
 
 NEARLY_ALL = Threshold(
@@ -74,6 +77,12 @@ def _detect(view: View) -> Verdict:
         place for name, series in view[SILENT_SHARE].items()
         if (place := _judge(view, name, series)) is not None
     ]
+    alike = [place for place in places if _fed_alike(view, place)]
+    if alike and len(alike) == len(places):
+        return Unknown(f"the input of {called(alike[0].name)} is the same for every sample, so a "
+                       "unit that is zero for one is zero for all",
+                       ("inputs that differ between samples",))
+    places = [place for place in places if place not in alike]
     if not places:
         return Unknown("the outputs of ReLU units were measured at fewer than two steps",
                        (SILENT_SHARE.name, "a longer run"))
@@ -86,6 +95,17 @@ def _detect(view: View) -> Verdict:
         return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead"
                       if worst.share else "no ReLU unit is dead")
     return _present(view, dead)
+
+
+def _fed_alike(view: View, place: _Place) -> bool:
+    """Whether the layer before an activation got the same for every sample since the first look.
+
+    The difference is lost before it then, and not because units die.
+    """
+    feeding = _feeding(view, place)
+    inputs = view[INPUT_SPREAD] if view.has(INPUT_SPREAD) else {}
+    series = inputs.get(feeding) if feeding is not None else None
+    return series is not None and bool(np.all(series.values <= ROUNDING))
 
 
 def _present(view: View, dead: list[_Place]) -> Verdict:
@@ -164,6 +184,8 @@ CAUSE = Cause(
     title="Dead ReLU",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.SAME, Symptom.CHANCE, Symptom.MARGIN),
+    often=Often.COMMON,
     words=Words(
         symptom="The loss stays flat for epochs, and the outputs are the same for every input.",
         consequence="A dead unit never recovers by itself because its gradient is zero for every "
@@ -185,9 +207,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(SILENT_SHARE, OUTPUT_MEAN),
+    uses=(SILENT_SHARE, INPUT_SPREAD, OUTPUT_MEAN),
     thresholds=(NEARLY_ALL, HALF),
     shows=Effect.UNITS_DIE,
-    effects=(Effect.GRADIENTS_VANISH,),
+    effects=(Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH),
     detect=_detect,
 )

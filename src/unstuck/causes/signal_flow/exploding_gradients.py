@@ -13,6 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Clip, InitialiseLayer, InsertLayer, Remedy, Safety
 from unstuck.schema.facts.models import Layer, LayerRole, Model
 from unstuck.schema.facts.optimizers import Clipping
@@ -286,6 +287,7 @@ CAUSE = Cause(
     title="Exploding gradients",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.RISES, Symptom.NAN, Symptom.OSCILLATES),
     words=Words(
         symptom="The loss jumps by orders of magnitude within a step or two, or becomes NaN. This "
         "often happens after some steps that went well.",

@@ -10,6 +10,7 @@ from unstuck.measures.basics import loss_points, optimizer_of, rate_code, rates,
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Clip, Guard, Remedy, Safety, loss_form
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Loss
@@ -174,6 +175,8 @@ CAUSE = Cause(
     title="Non-finite loss",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.NAN,),
+    often=Often.COMMON,
     words=Words(
         symptom="From one step on, the loss is nan or inf, and it stays so until the end.",
         consequence="A single update from a NaN loss makes every weight NaN. Everything that the "

@@ -12,6 +12,7 @@ from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import (
     InitialiseLayer,
     InsertLayer,
@@ -184,6 +185,7 @@ CAUSE = Cause(
     title="Saturated activations",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.SAME, Symptom.PLATEAU),
     words=Words(
         symptom="The loss hardly moves. For nearly every sample, the hidden units output the ends "
         "of their range: 1 and -1 for tanh, 1 and 0 for a sigmoid.",
@@ -210,6 +212,8 @@ CAUSE = Cause(
     uses=(SATURATED_SHARE, OUTPUT_MEAN),
     thresholds=(HALF,),
     shows=Effect.UNITS_SATURATE,
-    effects=(Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
+    effects=(
+        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
+    ),
     detect=_detect,
 )

@@ -12,6 +12,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import (
     InitialiseLayer,
     InsertLayer,
@@ -265,6 +266,7 @@ CAUSE = Cause(
     title="Vanishing gradients",
     family="Signal flow",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.FLAT, Symptom.CHANCE, Symptom.SLOW),
     words=Words(
         symptom="A deep network does not learn, or only its last layers do. The weights of the "
         "first layers stay at their initial values.",

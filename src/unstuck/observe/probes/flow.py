@@ -348,9 +348,8 @@ def _noting(norms: list[torch.Tensor | None], index: int) -> Any:
 
 
 def _ratio(first: float, last: float) -> float:
-    if last > 0 or math.isnan(last):
-        return first / last
-    return math.inf if first > 0 else math.nan
+    """How much larger the first is; NaN where the last is 0, for then the loss does not read it."""
+    return first / last if last else math.nan
 
 
 def _length(scheduler: Any) -> int | None:
