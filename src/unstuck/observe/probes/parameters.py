@@ -151,9 +151,10 @@ class ParameterProbe(Probe):
         group = optimizer.param_groups[0]
         momentum = group.get("momentum", (group.get("betas") or (None,))[0])
         rate, location, argument = _number(group.get("lr")), self._sites.location(known.site), None
-        if known.by_library:
+        if known.by_library or location is None:
             setting = rate_setting(self._sites, math.nan if rate is None else rate)
-            argument, location = setting or ("", location)
+            if setting is not None or known.by_library:
+                argument, location = setting or ("", location)
         self._writer.fact(optimizers.Optimizer(
             known.name, type(optimizer).__name__, location, rate, _number(momentum),
             _number(group.get("weight_decay")), names, options_of(optimizer),
