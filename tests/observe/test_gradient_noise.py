@@ -100,21 +100,47 @@ def test_only_steps_of_one_optimizer_are_compared(tmp_path: Path) -> None:
     assert not record.measured(GRADIENT_PRODUCT)
 
 
-def test_a_closure_is_let_be(tmp_path: Path) -> None:
+def descend_within(closure: bool, folder: Path) -> Record:
+    torch.manual_seed(0)
+    with unstuck.watch(folder, overhead=1e9):
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+
+        def evaluate() -> float:
+            optimizer.zero_grad()
+            loss = model(torch.randn(2, 4)).square().mean()
+            loss.backward()
+            return float(loss.item())
+
+        for _ in range(STEPS):
+            if closure:
+                optimizer.step(evaluate)
+            else:
+                evaluate()
+                optimizer.step()
+    return read_record(folder)
+
+
+def test_the_gradient_of_a_closure_is_that_of_its_first_evaluation(tmp_path: Path) -> None:
+    open_, closed = (pairs(descend_within(c, tmp_path / str(c))) for c in (False, True))
+    assert [each.tolist() for each in open_] == [each.tolist() for each in closed]
+
+
+def test_a_closure_that_adds_to_a_gradient_is_let_be(tmp_path: Path) -> None:
     with unstuck.watch(tmp_path, overhead=1e9):
         model = nn.Linear(4, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
         def closure() -> float:
-            optimizer.zero_grad()
             loss = model(torch.ones(2, 4)).square().mean()
             loss.backward()
             return float(loss.item())
 
         for _ in range(STEPS):
+            model(torch.ones(2, 4)).square().mean().backward()
             optimizer.step(closure)
-    record = read_record(tmp_path)
-    assert not record.measured(GRADIENT_PRODUCT)
+            optimizer.zero_grad()
+    assert not read_record(tmp_path).measured(GRADIENT_PRODUCT)
 
 
 def test_what_is_kept_holds_no_parameter(tmp_path: Path) -> None:

@@ -23,7 +23,16 @@ import unstuck
 from benchmarks import large
 from unstuck.observe import guard, identity, tensors
 from unstuck.observe.identity import ByIdentity
-from unstuck.observe.probes import callers, flow, layers, losses, modes, parameters, statistics
+from unstuck.observe.probes import (
+    callers,
+    flow,
+    layers,
+    losses,
+    modes,
+    parameters,
+    parts,
+    statistics,
+)
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples import reservoir
 from unstuck.record.reader import read_record
@@ -139,7 +148,7 @@ def test_no_operation_of_ours_makes_a_large_tensor(
 def test_copies_of_all_parameters_together_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parameters, "TOTAL_LIMIT", 1_000)
+    monkeypatch.setattr(parts, "TOTAL_LIMIT", 1_000)
     kept: list[int] = []
     measure = parameters.ParameterProbe._measure
 
@@ -162,14 +171,14 @@ def test_copies_of_all_parameters_together_are_bounded(
 
 
 @pytest.mark.parametrize(("sizes", "limit"), [
-    ([10, 10], parameters.ELEMENT_LIMIT), ([3, 2_000_000], parameters.ELEMENT_LIMIT),
-    ([10, *[4_000_000] * 8], 499_998), ([0] * 5, parameters.ELEMENT_LIMIT), ([], 1_000_000),
+    ([10, 10], parts.ELEMENT_LIMIT), ([3, 2_000_000], parts.ELEMENT_LIMIT),
+    ([10, *[4_000_000] * 8], 499_998), ([0] * 5, parts.ELEMENT_LIMIT), ([], 1_000_000),
 ])
 def test_small_parameters_are_seen_whole_and_large_ones_share(
     sizes: list[int], limit: int
 ) -> None:
-    assert parameters._limit(sizes) == limit
-    assert sum(min(size, limit) for size in sizes) <= parameters.TOTAL_LIMIT
+    assert parts.limit(sizes) == limit
+    assert sum(min(size, limit) for size in sizes) <= parts.TOTAL_LIMIT
 
 
 SMALL = {  # sizes at which the tensors are still larger than what is looked at of them
@@ -185,8 +194,8 @@ def test_the_fault_of_large_tensors_is_named(
 ) -> None:
     for module, name, limit in (
         (tensors, "PIECE", 20_000), (tensors, "SPREAD", 50_000), (layers, "ELEMENT_LIMIT", 20_000),
-        (layers, "INPUT_LIMIT", 40_000), (parameters, "TOTAL_LIMIT", 20_000),
-        (parameters, "ELEMENT_LIMIT", 10_000), (reservoir, "FEATURE_LIMIT", 256),
+        (layers, "INPUT_LIMIT", 40_000), (parts, "TOTAL_LIMIT", 20_000),
+        (parts, "ELEMENT_LIMIT", 10_000), (reservoir, "FEATURE_LIMIT", 256),
     ):
         monkeypatch.setattr(module, name, limit)
     with unstuck.watch(tmp_path / "r", overhead=1e9) as watch:

@@ -58,9 +58,11 @@ def unwatched(record: Record) -> str | None:
     """
     if record.torn:
         return "some lines of the record could not be read"
+    if record.oddities:
+        return record.oddities[0].says.rstrip(".")
     if not record.facts(Model) or not record.steps:
         return "no model was seen in training"
-    return next((odd.says.rstrip(".") for odd in record.oddities), None)
+    return None
 
 
 def no_held_out_loss(view: View) -> Absent | Unknown:

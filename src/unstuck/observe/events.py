@@ -112,8 +112,11 @@ class Events:
     def loss_differentiated(self, loss: torch.Tensor) -> None:
         """A loss is about to be differentiated; told after its graph."""
 
+    def value_differentiated(self, value: torch.Tensor) -> None:
+        """`torch.func` has computed gradients of a loss with this value, which make a step."""
+
     def backward_ended(self) -> None:
-        """A backward pass has ended; if sampled."""
+        """A backward pass has ended; if sampled, or within a step that is not quiet."""
 
     def gradients_computed(self) -> None:
         """The program is about to call `torch.autograd.grad`; if sampled."""

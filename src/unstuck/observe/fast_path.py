@@ -19,7 +19,8 @@ from unstuck.observe.events import Listener
 from unstuck.observe.guard import dispatch_modes, function_modes
 from unstuck.observe.probe import Context
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.probes.losses import Known, LossProbe
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.pending import Known
 from unstuck.observe.probes.rows import Number, value_of
 from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import is_plain, is_there
 
 # Operations that only change a tensor's shape or dtype.
 RESHAPES = frozenset({
@@ -81,7 +81,7 @@ def saved(node: Any, name: str) -> Any:
     except RuntimeError:  # modified in place since it was saved, or freed
         return None
     if isinstance(value, torch.Tensor):
-        return value.detach() if is_plain(value) else None
+        return value.detach() if is_plain(value) and is_there(value) else None
     return value
 
 

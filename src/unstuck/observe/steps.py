@@ -20,7 +20,7 @@ from unstuck.observe.source.lines import LineNotes
 from unstuck.observe.source.naming import Names
 from unstuck.observe.stop import Stop
 from unstuck.observe.switches import Switches
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import held_by, is_leaf, is_plain, observable
 from unstuck.observe.trainings import Training, Trainings
 from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
@@ -37,7 +37,7 @@ class Moved:
     def since_asked(self, leaves: Any) -> bool:
         """Whether leaves have changed in place since the last call; not at the first."""
         if not isinstance(leaves, tuple | list) or len(leaves) < 2 or not all(
-                is_plain(leaf) and leaf.is_leaf for leaf in leaves):
+                is_plain(leaf) and is_leaf(leaf) for leaf in leaves):
             return False
         before = self._asked
         self._asked = [(weakref.ref(leaf), leaf._version) for leaf in leaves]
@@ -74,6 +74,7 @@ class Steps:
         self._stepped = False  # whether one has ever stepped
         self._usual: ByIdentity[Optimizer, bool] = ByIdentity()  # have stepped in this training
         self._moved = Moved()
+        self._built: Callable[[], Optimizer | None] = lambda: None  # the one that was built last
 
     @property
     def are_plain(self) -> bool:
@@ -135,6 +136,7 @@ class Steps:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
         self.has_optimizer = True
+        self._built = weakref.ref(optimizer)
         if not self._stepping:
             self.trainings.built(optimizer)
         self.events.optimizer_built(optimizer)
@@ -207,7 +209,8 @@ class Steps:
     def _count_backward(self) -> None:
         moment = self.moment
         by_hand = not self._stepped and (
-            not self.has_optimizer or moment.backwards >= LIMITS.longest_accumulation)
+            not self.has_optimizer or moment.backwards >= LIMITS.longest_accumulation
+            or (moment.compiled and self._has_moved()))
         if by_hand and moment.backwards:
             self.events.after_step(None)
             self._step_ended()
@@ -215,6 +218,25 @@ class Steps:
         if by_hand and moment.sampled:
             self.events.before_step(None, False)
         moment.backwards += 1
+
+    def value_differentiated(self, value: Any) -> None:
+        """`torch.func` has computed gradients of a loss, of which this is the value.
+
+        In a program without an optimizer that is a step: the weights are among what it returns.
+        """
+        if self.has_optimizer or self.moment.backwards or not observable(value):
+            return
+        self._limits.note("the program computes gradients with torch.func, so nothing but its loss "
+                          "was measured")
+        self.events.evaluation_ended()
+        self.events.value_differentiated(value)
+        self._step_ended()
+        self._stop.check(self.moment.step)
+
+    def _has_moved(self) -> bool:
+        """Whether weights have changed since it was asked last: compiled steps are not told of."""
+        optimizer = self._built()
+        return optimizer is not None and self._moved.since_asked(held_by(optimizer)[:2])
 
     def before_clearing(self, owner: Any) -> None:
         """Gradients are about to be cleared at a sampled step."""

@@ -34,6 +34,17 @@ def is_plain(value: object) -> TypeGuard[torch.Tensor]:
     return plain and not value.is_meta  # type: ignore[attr-defined]
 
 
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """Whether no operation computed a tensor; False where torch refuses to say.
+
+    It does of a view that was made without gradients and whose base has changed with them.
+    """
+    try:
+        return bool(tensor.is_leaf)
+    except RuntimeError:
+        return False
+
+
 def tensors_in(*values: object) -> list[torch.Tensor]:
     """The plain tensors among values, in order, and those that a tuple, list or dict holds."""
     found: list[torch.Tensor] = []
@@ -62,7 +73,22 @@ def observable(tensor: torch.Tensor) -> bool:
         and not tensor.is_complex()
         and not tensor.is_quantized
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        and is_there(tensor)
     )
+
+
+def is_there(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's memory has not been given back while the tensor lives on.
+
+    Weights that were gathered from several processes lose it between forward and backward; to read
+    them then would crash the process.
+    """
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return True
+    try:
+        return bool(tensor.untyped_storage().nbytes() > 0)
+    except (RuntimeError, NotImplementedError):  # it has none of its own
+        return True
 
 
 def mark(tensor: torch.Tensor) -> float:
@@ -214,6 +240,19 @@ class FirstValues:
 def held_by(optimizer: Optimizer) -> list[torch.Tensor]:
     """All parameters of an optimizer, group after group."""
     return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def held_here(tensor: torch.Tensor) -> torch.Tensor | None:
+    """What this process holds of a tensor, without asking any other; None if that cannot be read.
+
+    Of a distributed tensor that is its shard. The norm of the whole would be a collective.
+    """
+    if is_plain(tensor):
+        return tensor
+    if not type(tensor).__module__.startswith("torch.distributed."):
+        return None
+    shard = getattr(tensor, "_local_tensor", None)
+    return shard if is_plain(shard) else None
 
 
 def is_nonzero(gradient: torch.Tensor | None) -> bool:

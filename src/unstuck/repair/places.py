@@ -64,7 +64,9 @@ def optimizer(record: Record, name: str) -> Optimizer:
 
 
 def construction(record: Record, index: Index, name: str) -> Found:
-    """The call that constructs an optimizer."""
+    """The call that constructs an optimizer. Raises Refused if a library does it."""
+    if optimizer(record, name).rate_argument is not None:
+        raise Refused(Reason.UNKNOWN_FORM, f"A library constructs {name}.")
     return index.at(optimizer(record, name).location, f"the construction of {name}")
 
 
@@ -240,6 +242,8 @@ def beside_optimizer(record: Record, index: Index, model: Model) -> tuple[Found,
     It is in front of the optimizer's construction; else behind the model's, which the last says.
     """
     for fact in record.facts(Optimizer):
+        if fact.rate_argument is not None:
+            continue
         found = index.at(fact.location, "the construction of the optimizer")
         given = change.argument(found.call, "params", 0)
         if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and (

@@ -7,7 +7,15 @@ import math
 import numpy as np
 
 from unstuck.curves.statistics import end_median
-from unstuck.measures.basics import GOOD_SKILL, UNSURE, final, last, no_held_out_loss, thinned
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    UNSURE,
+    final,
+    last,
+    no_held_out_loss,
+    thinned,
+    unwatched,
+)
 from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
@@ -66,7 +74,8 @@ def _detect(view: View) -> Verdict:
     train = kept(view, "train")
     weights = elements(view)
     if not weights:
-        return Unknown("no model was seen in training", ("a run that trains a model",))
+        return Unknown(unwatched(view.record) or "no model was seen in training",
+                       ("a run that trains a model",))
     if train is None or not weights >= view.limit(CAPACITY) * train.samples:
         return Absent("the network has fewer weights than training samples")
     curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.measures.basics import level
+from unstuck.measures.basics import level, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -37,7 +37,8 @@ def _detect(view: View) -> Verdict:
             remedies=(words.remedy,),
         )
     if not view.record.facts(Model):
-        return Unknown("no model was seen in training", ("a run that trains a model",))
+        return Unknown(unwatched(view.record) or "no model was seen in training",
+                       ("a run that trains a model",))
     return Absent("no operation was seen that mixes the samples of a batch")
 
 

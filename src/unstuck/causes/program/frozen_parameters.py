@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import thinned, weights
+from unstuck.measures.basics import thinned, unwatched, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -28,7 +28,8 @@ def _detect(view: View) -> Verdict:
     if any(not cut.before for cut in view.record.facts(Cut)):
         return Absent("the optimizer has trainable parameters, but the loss does not reach them")
     if not view.record.facts(Model):
-        return Unknown("no model was seen in training", ("a run that trains a model",))
+        return Unknown(unwatched(view.record) or "no model was seen in training",
+                       ("a run that trains a model",))
     if not view.has(FROZEN):
         if any(not p.trainable for p in view.record.parameters().values()):
             return Unknown("the frozen parameters were not checked during the training",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
@@ -27,6 +28,9 @@ class BackwardHooks:
         taps.switches.sampled += [swapped for swapped in clears if swapped is not None]
         taps.swap(torch.autograd.backward, self._backward, taps.fast_path.backward)
         taps.swap(torch.autograd.grad, self._grad)
+        functions = sys.modules.get("torch._functorch.eager_transforms")
+        if (differentiates := getattr(functions, "grad_and_value_impl", None)) is not None:
+            taps.swap(differentiates, self._grad_and_value)
         for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
             taps.swap(getattr(clip, "__wrapped__", clip), self._clip(clip.__name__))
 
@@ -44,7 +48,7 @@ class BackwardHooks:
                 result = original(tensors, *args, **kwargs)
             finally:
                 calls.in_backward = False
-            if moment.sampled:
+            if moment.sampled or moment.within_step:
                 tell(ended)
             return result
 
@@ -69,6 +73,18 @@ class BackwardHooks:
             return result
 
         return grad
+
+    def _grad_and_value(self, original: Original) -> Callable[..., Any]:
+        calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps
+
+        def grad_and_value(function: Any, argnums: Any, has_aux: bool, *rest: Any) -> Any:
+            result = original(function, argnums, has_aux, *rest)
+            if not (calls.caller or calls.in_backward or calls.elsewhere()):
+                value = result[1][0] if has_aux else result[1]
+                tell(steps.value_differentiated, value)
+            return result
+
+        return grad_and_value
 
     def _clear(self, original: Original) -> Callable[..., Any]:
         calls, tell, steps = self._taps.calls, self._taps.tell, self._taps.steps

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
@@ -29,6 +31,13 @@ class BackwardProbe(Probe):
         if site not in self._backwards:
             self._backwards.add(site)
             self._writer.fact(Backward(self._sites.location(site)), self._moment.step)
+
+    def value_differentiated(self, value: torch.Tensor) -> None:
+        """Writes where `torch.func` is asked for gradients."""
+        site = self._sites.here()
+        if site not in self._backwards:
+            self._backwards.add(site)
+            self._writer.fact(Backward(self._sites.location(site), "grad"), self._moment.step)
 
     def clipped(self, function: str, limit: Any, norm: Any) -> None:
         """Writes where and to what, and the norm before."""

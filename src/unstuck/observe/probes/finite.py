@@ -15,6 +15,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import (
     all_finite,
     anywhere,
+    held_here,
     is_plain,
     largest_size,
     observable,
@@ -115,7 +116,7 @@ class FiniteProbe(Probe):
             return
         self.found = True
         for name, parameter in self._names.parameters():
-            if not all_finite(parameter):
+            if (held := held_here(parameter)) is not None and not all_finite(held):
                 self._in_parameter(name, parameter, root, step)
                 return
         for given in self.inputs():
@@ -137,7 +138,8 @@ class FiniteProbe(Probe):
             self._write(step, stage, name, node, ordinal, detail)
             return
         for name, parameter in self._names.parameters():
-            largest = float(largest_size(parameter)) if parameter.numel() else 0.0
+            held = held_here(parameter)
+            largest = float(largest_size(held)) if held is not None and held.numel() else 0.0
             if largest > HUGE:
                 self._in_parameter(name, parameter, None, step, f"has grown to {number(largest)}")
                 return

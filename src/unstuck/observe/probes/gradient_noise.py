@@ -10,7 +10,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.tensors import first_elements, held_by, observable, transfer
+from unstuck.observe.tensors import first_elements, held_by, held_here, observable, transfer
 from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
@@ -33,6 +33,7 @@ class GradientNoiseProbe(Probe):
         self._parameters = context.probe(ParameterProbe)
         self._kept: tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor],
                                                              torch.Tensor]]] | None = None
+        self._evaluates: weakref.ref[Optimizer] | None = None  # whose closure is about to come
 
     def quiet_until(self, step: int) -> float:
         """No step is, while the gradient of the step before is kept."""
@@ -40,23 +41,42 @@ class GradientNoiseProbe(Probe):
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """The gradients are complete: compares them with those that are kept, and keeps them."""
-        sampled, step = self._moment.sampled, self._moment.step
-        if optimizer is None or not (sampled or self._kept is not None):
+        self._evaluates = None
+        if optimizer is None or not (self._moment.sampled or self._kept is not None):
             return
+        if not closure:
+            self._complete(optimizer)
+        elif self._moment.backwards:
+            self._kept = None  # those that are there are about to be replaced, or added to
+        else:
+            self._evaluates = weakref.ref(optimizer)
+
+    def backward_ended(self) -> None:
+        """A closure first computes the gradient at the weights before the step."""
+        evaluates, self._evaluates = self._evaluates, None
+        optimizer = evaluates() if evaluates is not None else None
+        if optimizer is not None:
+            self._complete(optimizer)
+
+    def after_step(self, optimizer: Optimizer | None) -> None:
+        """A closure that computed nothing leaves nothing to compare."""
+        if self._evaluates is not None:
+            self._evaluates = self._kept = None
+
+    def _complete(self, optimizer: Optimizer) -> None:
         kept, self._kept = self._kept, None
-        if closure:
-            return  # they belong to the closure's last evaluation
         with torch.no_grad():
             if kept is not None and kept[0]() is optimizer:
-                self._compare(kept[1], self._parameters.name(optimizer), step)
-            if sampled:
+                self._compare(
+                    kept[1], self._parameters.name(optimizer), self._moment.step)
+            if self._moment.sampled:
                 self._keep(optimizer)
 
     def _keep(self, optimizer: Optimizer) -> None:
         kept, total = [], 0
         for parameter in held_by(optimizer):
-            gradient = parameter.grad
-            if gradient is None or not observable(gradient):
+            gradient = _gradient(parameter)
+            if gradient is None:
                 continue
             part = _part(gradient)
             total += part.numel()
@@ -72,8 +92,8 @@ class GradientNoiseProbe(Probe):
         old, new = [], []
         for ref, before in kept:
             parameter = ref()
-            gradient = parameter.grad if parameter is not None else None
-            if gradient is None or not observable(gradient):
+            gradient = _gradient(parameter)
+            if gradient is None:
                 continue
             after = _part(gradient)
             if after.shape == before.shape and after.device == before.device:
@@ -95,6 +115,12 @@ class GradientNoiseProbe(Probe):
                             {name: math.fsum(numbers[:count]) / size / size})
         self._writer.sample(GRADIENT_SQUARE, step,
                             {name: ((first / size) ** 2 + (second / size) ** 2) / 2})
+
+
+def _gradient(parameter: torch.Tensor | None) -> torch.Tensor | None:
+    gradient = parameter.grad if parameter is not None else None
+    held = held_here(gradient) if gradient is not None else None
+    return held if held is not None and observable(held) else None
 
 
 def _part(gradient: torch.Tensor) -> torch.Tensor:

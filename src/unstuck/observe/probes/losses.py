@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,14 +21,14 @@ from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.probes.pending import Known, Pending
 from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
-from unstuck.observe.samples.batch import Batch, Role, samples_of
+from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
-from unstuck.record.thinning import Rows
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
@@ -46,31 +46,6 @@ MOST_PENDING = 512  # losses that wait for a backward pass
 OUTPUT = "output"  # of a model; several places are numbered
 COMBINED = "combined loss"  # the track of a sum of losses
 HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's caller
-
-
-@dataclass(slots=True)
-class Known:
-    """A place that computes a loss."""
-
-    name: str
-    fact: Loss
-    constant: ConstantLoss
-    rows: Rows  # where its values wait to be written
-    written: bool = False
-    reached: int = 0  # how often backward came to it
-    looks: tuple[int, int] = (-1, 0)  # the last sampled step, and how often it was looked at then
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A loss that may yet reach backward."""
-
-    value: Number
-    known: Known
-    batch: Batch | None
-    weight: int
-    share: Number = 1.0  # of one term, in the value
-    age: int = 0
 
 
 class LossProbe(Probe):
@@ -94,7 +69,7 @@ class LossProbe(Probe):
         self.known: dict[tuple[str, Site | None], Known] = {}
         self._counts: dict[str, int] = {}  # of the names of each kind
         self._unit: ConstantLoss | None = None  # the loss that is trained, in its own reduction
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
         self.rows = LossRows(self._writer, self._finite)
@@ -148,7 +123,7 @@ class LossProbe(Probe):
         # Only the number is kept: the graph must be able to go.
         if len(self._pending) >= MOST_PENDING:  # a program that only looks at them
             self._only_looked_at(self._pending.pop(next(iter(self._pending))))
-        self._pending[node._sequence_nr()] = _Pending(
+        self._pending[node._sequence_nr()] = Pending(
             value_of(result), known, self._samples.batch, samples_of(args),
             known.constant.per_term(1.0, args))
 
@@ -160,7 +135,7 @@ class LossProbe(Probe):
 
     def waits(self, number: int, value: Number, known: Known, weight: int) -> None:
         """A loss of a model call whose batch was not hashed waits for its backward."""
-        self._pending[number] = _Pending(value, known, None, weight)
+        self._pending[number] = Pending(value, known, None, weight)
 
     def is_at_rest(self) -> bool:
         """Whether no loss waits for anything."""
@@ -227,6 +202,11 @@ class LossProbe(Probe):
             self._ascents.note(root, climbs, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
 
+    def value_differentiated(self, value: torch.Tensor) -> None:
+        """Writes the loss of a program that has no graph to be looked at."""
+        self._end_pass(self._moment.step)
+        self._emit(value_of(value), None, None, self._moment.step, self._moment.sampled)
+
     def _plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
         """Does it all if this very loss and nothing else waits for it; else False."""
         root = loss.grad_fn
@@ -274,7 +254,7 @@ class LossProbe(Probe):
                 self._pending.pop(number, None)
                 self._only_looked_at(pending)
 
-    def _only_looked_at(self, pending: _Pending) -> None:
+    def _only_looked_at(self, pending: Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
         self._looked_at(mean_of(pending.value) * pending.share, pending.weight, role)
         self._samples.only_looked_at(pending.batch, role)

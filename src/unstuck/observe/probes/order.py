@@ -14,9 +14,11 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, readable
+from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark_there, readable, transfer
 from unstuck.schema.facts.optimizers import Clearing
 from unstuck.schema.signals.parameters import EMPTY_STEP, UNUSED_BACKWARDS
+
+MOST_MARKED = 100  # parameters that are looked at around the step of a closure
 
 
 class OrderProbe(Probe):
@@ -36,6 +38,7 @@ class OrderProbe(Probe):
         self._moved = False  # a weight changed though no optimizer stepped
         self._waits = False  # whether backward passes without a step were written
         self._first = FirstValues()
+        self._rested: list[float] | None = None  # marks of the weights before a closure's step
 
     @property
     def _settled(self) -> bool:
@@ -110,16 +113,30 @@ class OrderProbe(Probe):
         if not self._stepped:
             self._stepped = True
             self._used(step)
-        # A closure computes its gradients within the step.
-        if self._moment.sampled and not closure:
+        if self._moment.sampled and closure:  # it computes the gradients within the step
+            self._rested, self._cleared = _marks(optimizer), None
+        elif self._moment.sampled:
             empty = self._empty(optimizer)
             if empty is not None:
-                name = self._parameters.name(optimizer)
-                self._writer.sample(EMPTY_STEP, step, {name: float(empty)})
-                if empty and self._cleared is not None and self._cleared[0] not in self._written:
-                    self._written.add(self._cleared[0])
-                    self._writer.fact(
-                        Clearing(self._sites.location(self._cleared[0])), step)
+                self._write(optimizer, empty)
+
+    def after_step(self, optimizer: Optimizer | None) -> None:
+        """Looks whether a closure left gradients to step with, or its optimizer cleared them."""
+        rested, self._rested = self._rested, None
+        if optimizer is None or rested is None or not self._moment.sampled:
+            return
+        reached = [p for p in held_by(optimizer) if self._is_reached(p)]
+        if any(is_nonzero(p.grad) for p in reached):
+            self._write(optimizer, False)
+        elif reached and all(p.grad is None for p in reached):
+            self._write(optimizer, _marks(optimizer) == rested)
+
+    def _write(self, optimizer: Optimizer, empty: bool) -> None:
+        step = self._moment.step
+        self._writer.sample(EMPTY_STEP, step, {self._parameters.name(optimizer): float(empty)})
+        if empty and self._cleared is not None and self._cleared[0] not in self._written:
+            self._written.add(self._cleared[0])
+            self._writer.fact(Clearing(self._sites.location(self._cleared[0])), step)
 
     def look_ended(self, step: int) -> None:
         """What comes now belongs to the next step."""
@@ -139,3 +156,9 @@ class OrderProbe(Probe):
         # A gradient of zeros that nobody cleared is what backward computed.
         gone = all(p.grad is None for p in reached)
         return True if gone or self._cleared is not None else None
+
+
+def _marks(optimizer: Optimizer) -> list[float]:
+    """Numbers that change with the weights that an optimizer holds."""
+    with torch.no_grad():
+        return transfer([mark_there(p) for p in held_by(optimizer)[:MOST_MARKED] if readable(p)])

@@ -119,7 +119,8 @@ class OutlineProbe(Probe):
         self._first_values.graph(self._moment.step)
 
     def backward_ended(self) -> None:
-        self._gradients.after_backward()
+        if self._moment.sampled:
+            self._gradients.after_backward()
 
     def gradients_computed(self) -> None:
         self._gradients.computes()

@@ -13,18 +13,18 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes import parts
 from unstuck.observe.probes.options import groups_of, options_of
+from unstuck.observe.source.assignments import rate_setting
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import (
     FirstValues,
-    by_device,
     held_by,
     is_nonzero,
     is_plain,
     mark,
     readable,
-    spread,
     transfer,
 )
 from unstuck.schema.facts import optimizers
@@ -38,8 +38,6 @@ from unstuck.schema.signals.parameters import (
     WEIGHT_NORM,
 )
 
-ELEMENT_LIMIT = 1_000_000  # elements of a tensor whose change is looked at,
-TOTAL_LIMIT = 4_000_000  # and of all tensors of an optimizer together: copies of 16 MB
 PARAMETER_LIMIT = 2_000  # parameters of a program that are looked at
 MOST_NAMED = 100  # optimizers of a kind that have names of their own
 RATE_ROWS = 2_000  # changes of a learning rate that are all written; later those of a share of
@@ -53,6 +51,7 @@ class _Known:
     def __init__(self, name: str, site: Site | None) -> None:
         self.name = name
         self.site = site
+        self.by_library = False  # whether a library built it for the program
         self.again = False  # it goes on under the name of an earlier one
         self.written: tuple[int, ...] | None = None
         self.nameless = False  # described before its parameters had names
@@ -90,7 +89,8 @@ class ParameterProbe(Probe):
     # Optimizers ---------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """Notes the optimizer and where it was built."""
-        self._know(optimizer, self._sites.here(optimizer))
+        known = self._know(optimizer, self._sites.here(optimizer))
+        known.by_library = not self._sites.is_built_by_user(optimizer)
 
     def _know(self, optimizer: Optimizer, site: Site | None) -> _Known:
         known = self._optimizers.get(optimizer)
@@ -150,10 +150,15 @@ class ParameterProbe(Probe):
             return
         group = optimizer.param_groups[0]
         momentum = group.get("momentum", (group.get("betas") or (None,))[0])
+        rate, location, argument = _number(group.get("lr")), self._sites.location(known.site), None
+        if known.by_library or location is None:
+            setting = rate_setting(self._sites, math.nan if rate is None else rate)
+            if setting is not None or known.by_library:
+                argument, location = setting or ("", location)
         self._writer.fact(optimizers.Optimizer(
-            known.name, type(optimizer).__name__, self._sites.location(known.site),
-            _number(group.get("lr")), _number(momentum), _number(group.get("weight_decay")),
-            names, options_of(optimizer), groups_of(optimizer),
+            known.name, type(optimizer).__name__, location, rate, _number(momentum),
+            _number(group.get("weight_decay")), names, options_of(optimizer),
+            groups_of(optimizer), argument,
         ), step)
 
     def _rates(self, optimizer: Optimizer, known: _Known, step: int, sampled: bool) -> None:
@@ -198,8 +203,8 @@ class ParameterProbe(Probe):
             return
         chosen = self._of(optimizer)
         with torch.no_grad():
-            limit = _limit([p.numel() for _, p in chosen])
-            self._before = [(name, p, _part(p, limit).clone()) for name, p in chosen]
+            limit = parts.limit([parts.size(p) for _, p in chosen])
+            self._before = [(name, p, parts.part(p, limit).clone()) for name, p in chosen]
 
     def quiet_step(self, optimizer: Optimizer) -> None:
         """Writes learning rates that have changed."""
@@ -237,17 +242,17 @@ class ParameterProbe(Probe):
         self, optimizer: Optimizer | None,
         before: Sequence[tuple[str, torch.Tensor, torch.Tensor]], step: int,
     ) -> None:
-        gradients = [(name, g) for name, p, _ in before if (g := _gradient(p)) is not None]
+        gradients = [(name, g) for name, p, _ in before if (g := parts.gradient_of(p)) is not None]
         scale = getattr(optimizer, "grad_scale", None)
-        limit = _limit([p.numel() for _, p, _ in before])
+        limit = parts.limit([parts.size(p) for _, p, _ in before])
         names = [name for name, *_ in before]
         shares = [math.sqrt(p.numel() / old.numel()) for _, p, old in before]
         count = len(names)
-        parts = [old for *_, old in before]
-        norms = _norms(parts)
-        for old, (_, p, _) in zip(parts, before, strict=True):
-            old.sub_(_part(p, limit))  # in place: the change, but for its sign
-        norms += _norms([*parts, *(g for _, g in gradients)])
+        kept = [old for *_, old in before]
+        norms = parts.norms(kept)
+        for old, (_, p, _) in zip(kept, before, strict=True):
+            old.sub_(parts.part(p, limit))  # in place: the change, but for its sign
+        norms += parts.norms([*kept, *(g for _, g in gradients)])
         numbers = transfer(norms)
         self._writer.sample(WEIGHT_NORM, step, {
             n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
@@ -266,7 +271,7 @@ class ParameterProbe(Probe):
                 (name, p) for p in held_by(optimizer)
                 if (name := self._names.parameter(p)) is not None
             ]
-        return [(n, p) for n, p in named if readable(p)][:PARAMETER_LIMIT]
+        return [(n, p) for n, p in named if parts.has_values(p)][:PARAMETER_LIMIT]
 
     def _write_held(self, step: int) -> None:
         held: dict[str, float] = {}
@@ -348,41 +353,11 @@ class ParameterProbe(Probe):
             self._carried_by_hand(nodes, step)
         self._writer.sample(REACHED, step, {
             name: float(id(p) in leaves)
-            for name, p in list(self._names.parameters())[:PARAMETER_LIMIT] if p.requires_grad
+            for name, p in list(self._names.parameters())[:PARAMETER_LIMIT]
+            # The graph ends at what a distributed parameter was gathered into.
+            if p.requires_grad and is_plain(p)
         })
 
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) or is_plain(value) else None
-
-
-def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:
-    gradient = parameter.grad
-    if not is_plain(gradient):
-        return None
-    return gradient.coalesce().values() if gradient.is_sparse else gradient
-
-
-def _limit(sizes: Sequence[int]) -> int:
-    """How many elements of each tensor are looked at, so that all together are not too many."""
-    left, limit = TOTAL_LIMIT, ELEMENT_LIMIT
-    for place, size in enumerate(sorted(sizes)):
-        limit = min(ELEMENT_LIMIT, max(1, left // (len(sizes) - place)))
-        if size > limit:
-            break  # it and all that are larger get the same
-        left -= size
-    return limit
-
-
-def _part(parameter: torch.Tensor, limit: int) -> torch.Tensor:
-    """The part of a parameter that is looked at, without a graph."""
-    return spread(parameter.detach(), limit)
-
-
-def _norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    """L2 norms of all tensors, on their devices."""
-    found: dict[int, torch.Tensor] = {}
-    for indices in by_device(tensors):
-        norms = torch._foreach_norm([tensors[i] for i in indices])
-        found.update(zip(indices, norms, strict=True))
-    return [found[index].float() for index in range(len(tensors))]

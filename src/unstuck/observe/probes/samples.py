@@ -14,7 +14,7 @@ from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import first_columns, observable, tensors_in
+from unstuck.observe.tensors import first_columns, is_leaf, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.sentinels import Filling
@@ -100,7 +100,7 @@ class SampleProbe(Probe):
         if first.ndim == 0 or not observable(first):
             return
         hashes = self._hash(first)
-        if learns and first.grad_fn is None and len(self._met) < MOST_MET:
+        if learns and is_leaf(first) and len(self._met) < MOST_MET:
             self._met.update([hashes, *((float(i),) for i in range(1, len(given)))])
         share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
         # Of training samples only those hashed before can be met again; a pass over training data

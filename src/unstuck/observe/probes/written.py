@@ -22,6 +22,7 @@ from unstuck.observe.tensors import (
     MARKED,
     first_elements,
     held_by,
+    is_leaf,
     is_plain,
     mark_there,
     readable,
@@ -57,7 +58,7 @@ class WrittenGradients:
         self._left = {
             id(p): (weakref.ref(p.grad), p.grad._version)
             for p in list(self._parameters.held())[:MOST_PARAMETERS]
-            if is_plain(p) and p.is_leaf and p.grad is not None}
+            if is_plain(p) and is_leaf(p) and p.grad is not None}
 
     def computes(self) -> None:
         """The program calls `torch.autograd.grad` at a sampled step."""
@@ -86,7 +87,7 @@ class WrittenGradients:
                     name, found[0] if len(found) == 1 else None, count), step)
 
     def _is_foreign(self, parameter: Any) -> bool:
-        if not is_plain(parameter) or not parameter.is_leaf or parameter.grad is None:
+        if not is_plain(parameter) or not is_leaf(parameter) or parameter.grad is None:
             return False
         left = self._left.get(id(parameter))
         return left is None or left[0]() is not parameter.grad
@@ -120,7 +121,7 @@ class FirstValues:
 
     def initialised(self, tensor: Any, step: int) -> None:
         """A function of `torch.nn.init` has filled a tensor."""
-        if is_plain(tensor) and tensor.is_leaf and readable(tensor):
+        if is_plain(tensor) and is_leaf(tensor) and readable(tensor):
             with torch.no_grad():
                 self._marks[tensor] = mark_there(tensor), step
 

@@ -15,7 +15,7 @@ import torch
 
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.observe.samples.samplewise import sample_losses
-from unstuck.observe.tensors import evenly, is_plain, observable, rows_of
+from unstuck.observe.tensors import evenly, is_leaf, is_plain, observable, rows_of
 from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import CLASSES, target_among
@@ -212,7 +212,7 @@ class Reservoir:
             return None
         if not learns and not self._looks(step):
             return None
-        if first.grad_fn is not None:
+        if not is_leaf(first):
             return self._last if learns else None  # fed by another model, which met the data
         if first.is_cpu and self._waiting > WAITING_ON_HOST:
             self._absorb()

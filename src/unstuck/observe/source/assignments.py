@@ -1,4 +1,4 @@
-"""Statements of a program that put values into tensors, found in its source."""
+"""Statements of a program that put values into tensors or settings, found in its source."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from unstuck.schema.facts.calls import Variable
 from unstuck.schema.places import SourceLocation
 
 _VALUES = frozenset({"weight", "bias", "data"})  # attributes with a parameter's values
+_RATES = frozenset({"lr", "learning_rate"})  # arguments of the libraries that train
 _NO_FILLING = frozenset({"requires_grad_", "detach_", "retain_grad_"})
 
 
@@ -56,6 +57,27 @@ def gradient_changes(sites: Sites) -> list[SourceLocation]:
             if _mentions_gradient(changed):
                 found.append(expression_at(file, node, sites.keeps_text))
     return found
+
+
+def rate_setting(sites: Sites, rate: float) -> tuple[str, SourceLocation] | None:
+    """The argument by which the user's files set a learning rate, and the call with it, if one can.
+
+    Of several the one that is written as just this number.
+    """
+    found: list[tuple[bool, str, SourceLocation]] = []
+    for file, tree in _trees(sites):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            for keyword in node.keywords:
+                name, value = keyword.arg or "", keyword.value
+                if name not in _RATES and not name.endswith("__lr"):
+                    continue
+                if not isinstance(value, ast.Constant) or value.value == rate:
+                    found.append((isinstance(value, ast.Constant), name,
+                                  expression_at(file, node, sites.keeps_text)))
+    exact = [each for each in found if each[0]] or found
+    return exact[0][1:] if len(exact) == 1 else None
 
 
 def fillings(sites: Sites) -> list[Filling]:

@@ -73,6 +73,16 @@ class Sites:
             frame = frame.f_back
         return found
 
+    def is_built_by_user(self, built: object) -> bool:
+        """Whether the user's own code calls an object's constructor, and no library for it."""
+        caller: FrameType | None = None
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if _constructs(frame, built):
+                caller = frame.f_back
+            frame = frame.f_back
+        return caller is None or self.is_user(caller.f_code.co_filename)
+
     def called_from(self, depth: int) -> Site | None:
         """As `here`, beginning so many frames further out: those are none of the user's.
 
@@ -113,9 +123,11 @@ class Sites:
             return None
         known = self._locations.get(found)
         if known is None:
-            code, instruction = found
-            known = self._locations[found] = locate(
-                self._codes[code], instruction, self._keep_text)
+            number, instruction = found
+            code = self._codes[number]
+            if _is_of_the_compiler(code):
+                return None
+            known = self._locations[found] = locate(code, instruction, self._keep_text)
         return known
 
     @property
@@ -149,6 +161,12 @@ class Sites:
         Of several it is the one that is evaluated first, or `last`; of none the line.
         """
         return find_operation(file, line, operation, self._keep_text, last)
+
+
+def _is_of_the_compiler(code: CodeType) -> bool:
+    """Whether torch's compiler made this code of a function: it does not keep the lines."""
+    made = getattr(sys.modules.get("torch._dynamo.convert_frame"), "output_codes", None)
+    return made is not None and code in made
 
 
 def _constructs(frame: FrameType, built: object) -> bool:

@@ -34,7 +34,9 @@ def _value(fact: Optimizer, argument: str) -> float | None:
 def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> list[Patch]:
     """At the construction of the optimizer, or where the argument's value comes from."""
     fact = optimizer(record, edit.optimizer)
-    found = construction(record, index, edit.optimizer)
+    set_by = fact.rate_argument if edit.argument == "lr" else None
+    found = index.at(fact.location, "the learning rate") if set_by else construction(
+        record, index, edit.optimizer)
     call, source = found.call, found.source
     values = {_value(each, edit.argument) for each in record.facts(Optimizer)
               if each.location == fact.location}
@@ -44,6 +46,9 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
     def patch(form: Form, splices: tuple[Splice, ...]) -> Patch:
         return Patch(edit, splices, form, checks=checks)
 
+    if set_by and (given := change.argument(call, set_by)) is not None:
+        return [patch(way.form, way.splices)
+                for way in ways(index, source, given, number, several=len(values) > 1)]
     if edit.argument == "momentum" and "betas" in torch_api.ARGUMENTS.get(fact.kind, ()):
         return [patch(*_first_beta(found, edit.value))]
     declared = torch_api.ARGUMENTS.get(fact.kind, ())

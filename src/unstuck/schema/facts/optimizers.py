@@ -30,6 +30,10 @@ class Optimizer(Fact):
 
     Parameters come group after group. `options` are those that it was constructed with, all of
     them, `groups` their values in each group when the optimizer was first used.
+
+    `rate_argument` is None where the program itself constructs the optimizer. Where a library does,
+    it is the argument of the program's that is the learning rate, and `location` is the call with
+    it; if that is not known it is "", and `location` is the call of the library.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Optimizer(Fact):
     parameters: tuple[str, ...]
     options: tuple[Option, ...] = ()
     groups: tuple[Group, ...] = ()
+    rate_argument: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

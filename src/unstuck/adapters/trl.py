@@ -1,0 +1,5 @@
+"""TRL, whose trainers are Transformers': `callbacks=[unstuck.adapters.trl.Watch()]`."""
+
+from __future__ import annotations
+
+from unstuck.adapters.transformers import Watch as Watch
