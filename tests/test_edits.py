@@ -37,6 +37,8 @@ EDITS = [
     edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
     *(edits.ReadRealSteps(None, how, Padding("input", 0.0, False)) for how in Reading),
     edits.BatchFirst("rnn"),
+    edits.KeepResult((), "relu"),
+    edits.CallIt(None, "zero_grad"),
     edits.RegisterLayers("Net", "layers"),
     edits.BuildEach(None),
     edits.BuildOnce(None),

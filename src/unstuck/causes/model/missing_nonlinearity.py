@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from unstuck.measures.basics import GOOD_SKILL, learned_little
+from unstuck.measures.idle import discarded, kept
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -80,6 +81,7 @@ def _size(view: View, name: str) -> tuple[int, int]:
 
 def _present(view: View, stack: _Stack) -> Present:
     layers = view.record.layers()
+    idle = discarded(view)
     blamed = layers.get(stack.names[stack.first])
     skill = view.outcome.skill
     suffers = learned_little(view.outcome) or skill is None or skill < GOOD_SKILL
@@ -98,8 +100,9 @@ def _present(view: View, stack: _Stack) -> Present:
         title=f"the {number} layers with weights act as a single linear layer: there is no "
         f"activation between them{learned}",
         since_step=0,
-        location=blamed.location if blamed is not None else None,
-        label=f"follows {after} without an activation in between",
+        location=idle[0].location if idle else blamed.location if blamed is not None else None,
+        label="its result is not kept" if idle
+        else f"follows {after} without an activation in between",
         evidence=(
             Evidence(CURVED_OPERATIONS.name, "", steps, values, 1.0,
                      f"none of the operations between the {number} layers with weights is "
@@ -110,7 +113,7 @@ def _present(view: View, stack: _Stack) -> Present:
               for name, depth in list(zip(stack.names, stack.depths, strict=True))[:5]
               if depth >= view.limit(STACKED)),
         ),
-        remedies=_remedies(stack, blamed),
+        remedies=(*kept(idle), *_remedies(stack, blamed)),
     )
 
 

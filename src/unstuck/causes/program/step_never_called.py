@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
+from unstuck.measures.idle import called_at, uncalled
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
@@ -49,18 +50,22 @@ def _detect(view: View) -> Verdict:
                        (f"a run of at least {number(view.limit(PASSES))} backward passes",))
     optimizer = next((o for o in view.record.facts(Optimizer) if o.name == name), None)
     series = waiting[name]
+    idle = uncalled(view, "step")
     steps, values = thinned(series.steps, series.values)
     return Present(
         strength=0.95 if sure else 0.8, certain=sure,
         title=f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
-        location=optimizer.location if optimizer is not None else None,
-        label="its step() is never called",
+        location=idle.location if idle is not None
+        else optimizer.location if optimizer is not None else None,
+        label="without parentheses nothing is called" if idle is not None
+        else "its step() is never called",
         evidence=(
             Evidence(UNUSED_BACKWARDS.name, name, steps, values, 0.0,
                      f"{name} never stepped, although its gradients were computed ({waited})"),
         ),
         remedies=(
+            *called_at(idle),
             Remedy("call optimizer.step()", Safety.SAFE, (CallStep(name),),
                    advice="Call optimizer.step() after the backward pass. Check for missing "
                    "parentheses, and for a scheduler.step() in its place."),

@@ -24,7 +24,15 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.statistics import DataStatistics
 from unstuck.observe.probes.written import FirstValues, WrittenGradients
 from unstuck.observe.samples.batch import Role
-from unstuck.schema.facts.calls import CallRole, LossCall, ModeCall, ModelCall, OptimizerCall
+from unstuck.observe.source.idle import idle_statements
+from unstuck.schema.facts.calls import (
+    CallRole,
+    Idle,
+    LossCall,
+    ModeCall,
+    ModelCall,
+    OptimizerCall,
+)
 from unstuck.schema.facts.data import Feeding
 from unstuck.schema.facts.files import UserFile
 from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
@@ -39,7 +47,7 @@ class OutlineProbe(Probe):
     """Finds the outline of the program's text, at sampled steps; a fact is written once."""
 
     facts = (
-        Activation, Backward, Feeding, Initialisation, Loop, LossCall, ModeCall, ModelCall,
+        Activation, Backward, Feeding, Idle, Initialisation, Loop, LossCall, ModeCall, ModelCall,
         ChangedGradient, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
     )
 
@@ -144,6 +152,8 @@ class OutlineProbe(Probe):
         """Writes what is new."""
         if not step:
             self._files.look(step)
+            for idle in idle_statements(self._sites):
+                self._writer.fact(idle, step)
         self._gradients.flush()
         for part in (self._calls, self._losses, self._callers, self._feeds, self._loops,
                      self._statistics, self._first_values):

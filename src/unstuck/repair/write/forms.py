@@ -1,4 +1,4 @@
-"""Operations that overflow or vanish, in their stable form."""
+"""Operations that overflow or vanish, in their stable form; calls that do nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import LossForm
+from unstuck.schema.edits import CallIt, KeepResult, LossForm
 
 
 def write_form(edit: LossForm, record: Record, index: Index) -> list[Patch]:
@@ -81,4 +81,28 @@ def _next_call(found: Found, inner: ast.expr, name: str) -> ast.Call | None:
     return outer if fits and isinstance(outer, ast.Call) else None
 
 
-WRITERS = {LossForm: write_form}
+def write_call(edit: CallIt, record: Record, index: Index) -> list[Patch]:
+    """The parentheses behind a method's name."""
+    found = index.at(edit.at, edit.method)
+    if not isinstance(found.node, ast.Attribute) or found.node.attr != edit.method:
+        raise Refused(Reason.UNKNOWN_FORM, "Something else stands there.")
+    end = found.source.span(found.node)[1]
+    return [Patch(edit, (Splice(found.source.name, end, end, "()"),), Form.CALL)]
+
+
+def write_result(edit: KeepResult, record: Record, index: Index) -> list[Patch]:
+    """An assignment to the variable that the call was given, or whose method it is."""
+    splices = []
+    for place in edit.places:
+        found = index.at(place, "the call")
+        function = found.call.func
+        given = found.call.args[0] if found.call.args else (
+            function.value if isinstance(function, ast.Attribute) else None)
+        if not isinstance(given, ast.Name):
+            raise Refused(Reason.UNKNOWN_FORM, "The result has no variable to go to.")
+        start = found.source.span(found.call)[0]
+        splices.append(Splice(found.source.name, start, start, f"{given.id} = "))
+    return [Patch(edit, tuple(splices), Form.STATEMENT)]
+
+
+WRITERS = {LossForm: write_form, CallIt: write_call, KeepResult: write_result}

@@ -28,6 +28,7 @@ from unstuck.schema.edits.layers import (
     Dropout,
     InitialiseLayer,
     InsertLayer,
+    KeepResult,
     LayerArgument,
     RegisterLayers,
     RemoveFactors,
@@ -37,6 +38,7 @@ from unstuck.schema.edits.layers import (
     SoftmaxAxis,
 )
 from unstuck.schema.edits.loop import (
+    CallIt,
     CallStep,
     FollowMode,
     KeepGraph,
@@ -71,14 +73,15 @@ from unstuck.schema.edits.sequences import ReadRealSteps
 from unstuck.schema.edits.sharing import BuildEach, BuildOnce, CopyState, LoadKeys
 
 __all__ = [
-    "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallStep", "ClampInputs", "ClassWeights",
-    "Clip", "CopySample", "CopyState", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout",
-    "Edit", "FetchEachStep", "FlipSign", "FollowMode", "Guard", "Impute", "InitialiseLayer",
-    "InsertLayer", "KeepGraph", "KeepNumber", "LayerArgument", "LoadKeys", "LossArgument",
-    "LossForm", "LossOption", "MoreSteps", "MoveChannels", "MoveSchedulerStep", "NormaliseInputs",
-    "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "ReadRealSteps",
-    "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule",
-    "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
-    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze",
-    "WeightPerSample", "ZeroGrad", "literal", "loss_form", "measured",
+    "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt", "CallStep", "ClampInputs",
+    "ClassWeights", "Clip", "CopySample", "CopyState", "DefaultInitialisation", "DivideLoss",
+    "DropLast", "Dropout", "Edit", "FetchEachStep", "FlipSign", "FollowMode", "Guard", "Impute",
+    "InitialiseLayer", "InsertLayer", "KeepGraph", "KeepNumber", "KeepResult", "LayerArgument",
+    "LoadKeys", "LossArgument", "LossForm", "LossOption", "MoreSteps", "MoveChannels",
+    "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
+    "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy", "RemoveClip",
+    "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
+    "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
+    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeightPerSample", "ZeroGrad", "literal",
+    "loss_form", "measured",
 ]

@@ -161,6 +161,20 @@ class SoftmaxAxis(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepResult(Edit):
+    """Assign the result of calls that nobody keeps to what they were given."""
+
+    places: tuple[SourceLocation, ...]
+    function: str
+
+    def words(self) -> str:
+        return f"keep the result of {self.function}"
+
+    def code(self) -> str:
+        return f"x = {self.function}(x)"
+
+
+@dataclass(frozen=True, slots=True)
 class BatchFirst(Edit):
     """Let a recurrent or an attention layer take samples along the first axis."""
 

@@ -36,6 +36,20 @@ class CallStep(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class CallIt(Edit):
+    """Add the parentheses to a method that is named and not called."""
+
+    at: SourceLocation
+    method: str
+
+    def words(self) -> str:
+        return f"call {self.method}: the parentheses are missing"
+
+    def code(self) -> str:
+        return f"optimizer.{self.method}()"
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchMode(Edit):
     """Put the model into train mode before training, or into eval mode for validation only.
 

@@ -93,6 +93,19 @@ class OptimizerCall(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Idle(Fact):
+    """A statement of the program's own files that does nothing.
+
+    An activation is `called` and its result is not kept, or a method is named and not called:
+    `function` is the name of either.
+    """
+
+    location: SourceLocation
+    function: str
+    called: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModeCall(Fact):
     """A place at which the program puts a model, or a part of one, into a mode.
 

@@ -1,0 +1,34 @@
+"""Statements of a program that do nothing, where they are what a cause comes from."""
+
+from __future__ import annotations
+
+from unstuck.measures.view import View
+from unstuck.schema.edits import CallIt, KeepResult, Remedy, Safety
+from unstuck.schema.facts.calls import Idle
+
+
+def uncalled(view: View, method: str) -> Idle | None:
+    """The statement that names a method and lacks the parentheses, if there is one."""
+    return next((idle for idle in view.record.facts(Idle)
+                 if not idle.called and idle.function == method), None)
+
+
+def called_at(idle: Idle | None) -> tuple[Remedy, ...]:
+    """The parentheses, as a remedy."""
+    if idle is None:
+        return ()
+    edit = CallIt(idle.location, idle.function)
+    return (Remedy(edit.words(), Safety.SAFE, (edit,)),)
+
+
+def discarded(view: View) -> tuple[Idle, ...]:
+    """The activations whose results the program does not keep."""
+    return tuple(idle for idle in view.record.facts(Idle) if idle.called)
+
+
+def kept(idle: tuple[Idle, ...]) -> tuple[Remedy, ...]:
+    """Their results, assigned to what they were made from."""
+    if not idle:
+        return ()
+    edit = KeepResult(tuple(each.location for each in idle), idle[0].function)
+    return (Remedy(edit.words(), Safety.SAFE, (edit,)),)
