@@ -253,16 +253,21 @@ def _location(view: View, item: _Weighted) -> SourceLocation | None:
     for call in view.record.facts(Initialisation):
         if call.name == item.parameter.name and call.location is not None:
             return call.location
+    if item.parameter.made is not None:
+        return item.parameter.made
     return item.layer.location if item.layer is not None else None
 
 
 def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
     layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
     which = layers[0] if len(layers) == 1 else ""
+    default = Remedy(
+        "keep PyTorch's own initialisation", Safety.CHANGES_EXPERIMENT,
+        (DefaultInitialisation(which),),
+        code_text="# without the statement that sets these weights")
+    own = all(w.parameter.made is not None for w in blamed)  # nothing else would set them
     return (
-        Remedy("keep PyTorch's own initialisation", Safety.CHANGES_EXPERIMENT,
-               (DefaultInitialisation(which),),
-               code_text="# without the statement that sets these weights"),
+        *(() if own else (default,)),
         *(Remedy(name, Safety.CHANGES_EXPERIMENT, (InitialiseLayer(which, scheme),),
                  code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
           for name, scheme in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -78,6 +79,24 @@ def rate_setting(sites: Sites, rate: float) -> tuple[str, SourceLocation] | None
                                   expression_at(file, node, sites.keeps_text)))
     exact = [each for each in found if each[0]] or found
     return exact[0][1:] if len(exact) == 1 else None
+
+
+def parameter_expressions(sites: Sites, kind: type) -> dict[str, SourceLocation]:
+    """What a class of the user's assigns to its attributes, if each has one assignment."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    tree = syntax_tree(file) if isinstance(file, str) and sites.is_user(file) else None
+    if tree is None or not isinstance(file, str):
+        return {}
+    found: dict[str, list[ast.expr]] = {}
+    for owner in ast.walk(tree):
+        if isinstance(owner, ast.ClassDef) and owner.name == kind.__name__:
+            for node in ast.walk(owner):
+                for target in node.targets if isinstance(node, ast.Assign) else ():
+                    if isinstance(target, ast.Attribute) and isinstance(
+                            target.value, ast.Name) and isinstance(node, ast.Assign):
+                        found.setdefault(target.attr, []).append(node.value)
+    return {name: expression_at(file, values[0], sites.keeps_text)
+            for name, values in found.items() if len(values) == 1}
 
 
 def fillings(sites: Sites) -> list[Filling]:

@@ -12,8 +12,10 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.source.assignments import parameter_expressions
 from unstuck.observe.source.sites import Site, Sites, local_variables
 from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
+from unstuck.schema.places import SourceLocation
 
 _WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module",
              "OptimizedModule": "_orig_mod", "FullyShardedDataParallel": "module"}
@@ -284,11 +286,12 @@ class Names:
                 self._sites.location(self.built_at(module)), own, dropped(module, kind),
                 self._sites.location(self.copied_at(module)),
             ))
+        made = self._made(model)
         owner = {p: layer.name for layer in layers for p in layer.parameters}
         parameters = tuple(
             Parameter(
                 label, owner.get(label, name), _shape(p), p.requires_grad,
-                self.was_loaded(p),
+                self.was_loaded(p), made.get(label),
             )
             for p in nn.Module.parameters(model)
             if (label := self.parameter(p)) is not None
@@ -298,3 +301,18 @@ class Names:
             location=self._sites.location(self.built_at(model)),
             layers=tuple(layers), parameters=parameters, **known,
         )
+
+    def _made(self, model: nn.Module) -> dict[str, SourceLocation]:
+        """What the classes of the user's assign to their own parameters, by their names."""
+        found: dict[str, SourceLocation] = {}
+        expressions: dict[type, dict[str, SourceLocation]] = {}
+        for module in model.modules():
+            kind = type(module)
+            if module._parameters and kind not in expressions:
+                expressions[kind] = parameter_expressions(self._sites, kind)
+            for leaf, parameter in module._parameters.items():
+                name = self.parameter(parameter) if parameter is not None else None
+                place = expressions[kind].get(leaf)
+                if name is not None and place is not None:
+                    found[name] = place
+        return found

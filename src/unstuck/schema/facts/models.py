@@ -28,13 +28,17 @@ class LayerRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One tensor that may be trained. `name` is qualified by its model where there are several."""
+    """One tensor that may be trained. `name` is qualified by its model where there are several.
+
+    `made` is the expression that a class of the program's own assigns to it.
+    """
 
     name: str
     layer: str
     shape: tuple[int, ...]
     trainable: bool
     loaded: bool = False  # its values came from a checkpoint
+    made: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
