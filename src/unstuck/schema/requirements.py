@@ -47,6 +47,8 @@ PROBABILITIES = "cross_entropy with class probabilities as targets"
 LABELS = "a classification loss with one integer label per sample, over at least two steps"
 SEQUENCES = "a training step whose model is called with batches of sequences"
 PADDED_SEQUENCES = "a training step on padded sequences, and a layer that outputs every time step"
+PADDED_TARGETS = "a loss of PyTorch with a target for each time step of padded sequences"
+IGNORED = "labels that equal the ignore_index of a classification loss"
 CTC = "a training step with ctc_loss"
 WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
 
