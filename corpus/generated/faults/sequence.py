@@ -52,9 +52,18 @@ def reads_padding(program: Program, _: str) -> Program:
     return program.put(read="x = x[:, -1]")
 
 
+def padding_in_loss(program: Program, _: str) -> Program | None:
+    """Labels that are hidden from the loss, all of them."""
+    if program.reads != "argmax":
+        return None
+    return program.put(take="unlabelled = yb >= 0\nyb = yb.masked_fill(unlabelled, -100)")
+
+
 FAULTS = (
     Fault("reads-padding", {"one": ""}, reads_padding, prepare=padded,
           bases=("gru",), line=r"x\[:, -1\]"),
+    Fault("padding-in-loss", {"one": ""}, padding_in_loss,
+          bases=("mlp", "cnn", "gru", "transformer"), line="loss = ", hides=True),
     Fault("sequence-shorter-than-target", {"weak": "infinite", "strong": "zero"},
           sequence_shorter_than_target, prepare=aligned, bases=("gru",),
           line=r"ctc_loss", hides=True),

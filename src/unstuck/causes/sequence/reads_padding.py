@@ -90,15 +90,13 @@ _LABELS = {
 
 
 def _remedies(read: Read | None, padding: Padding) -> tuple[Remedy, ...]:
-    if read is not None and read.how in (Reading.LAST, Reading.STATE, Reading.MEAN):
-        edit = ReadRealSteps(read.location, read.how, padding, read.time)
-        first = (Remedy(edit.words(), Safety.SAFE, (edit,)),)
-    else:
-        first = ()
     mask = Remedy("leave out the padding", Safety.ADVICE, advice="Give the layer the lengths or a "
                   "mask, so that padded steps are left out: pack_padded_sequence for recurrent "
                   "layers, a masked mean for pooling, a padding mask for attention.")
-    return (*first, mask)
+    if read is None or read.how not in (Reading.LAST, Reading.STATE, Reading.MEAN):
+        return (mask,)
+    edit = ReadRealSteps(read.location, read.how, padding, read.time)
+    return (Remedy(edit.words(), Safety.SAFE, (edit,)), mask)
 
 
 CAUSE = Cause(

@@ -79,7 +79,7 @@ class PaddingProbe(Probe):
         self.looked = False  # whether sequences were looked at in this step
         self.ever = False  # whether any padding was found
         self._looks = 0
-        self._refuted: set[tuple[int, float]] = set()
+        self._refuted: set[tuple[int, bool, float]] = set()
         self._written: Padding | None = None
 
     @property
@@ -92,15 +92,16 @@ class PaddingProbe(Probe):
         if self.over:
             return
         given = tensors_in(*args, *kwargs.values())[:MOST_ARGUMENTS]
-        outputs = tensors_in(output if isinstance(output, tuple | list) else (output,))
-        rows = outputs[0].shape[0] if outputs and outputs[0].ndim else 0
         for index, tensor in enumerate(given):
             if not 2 <= tensor.ndim <= 3 or not observable(tensor) or (
                 tensor.numel() > ELEMENT_LIMIT or tensor.dtype is torch.bool
             ):
                 continue
             self.looked = True
-            found = self._in(tensor, rows == tensor.shape[1] != tensor.shape[0], index, given)
+            # A table has no axis of time that could be the first one.
+            table = tensor.ndim == 2 and tensor.is_floating_point()
+            found = self._in(tensor, False, index, given) or (
+                None if table else self._in(tensor, True, index, given))
             if found is not None:
                 self.now.append(found)
 
@@ -108,10 +109,10 @@ class PaddingProbe(Probe):
         self, tensor: torch.Tensor, time_first: bool, index: int, given: list[torch.Tensor]
     ) -> Padded | None:
         found = padding_of(tensor, time_first)
-        if found is None or (index, found.value) in self._refuted:
+        if found is None or (index, time_first, found.value) in self._refuted:
             return None
         if within(tensor, time_first, found) > WITHIN:
-            self._refuted.add((index, found.value))
+            self._refuted.add((index, time_first, found.value))
             return None
         lengths = (~found.mask).sum(1)
         counted = next((place for place, other in enumerate(given) if other.ndim == 1

@@ -46,8 +46,9 @@ class Alignment(Fact):
 class Padding(Fact):
     """The sequences that the model is trained with end in `value`, or begin with it (`left`).
 
-    Their samples lie along `axis`. With `features` each step has several numbers. `argument` counts the tensors that the model is called with, and so does `lengths` for the one
-    that holds their lengths.
+    Their samples lie along `axis`. With `features` each step has several numbers. `argument` counts
+    the tensors that the model is called with, and so does `lengths` for the one that holds their
+    lengths.
     """
 
     name: str
@@ -80,3 +81,15 @@ class Read(Fact):
     how: Reading
     location: SourceLocation | None
     time: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedTargets(Fact):
+    """The targets of a loss are `value` wherever its inputs are padded. `name` is the loss's.
+
+    `ignored` is the class that the loss leaves out, None for a loss that leaves out none.
+    """
+
+    name: str
+    value: float
+    ignored: int | None

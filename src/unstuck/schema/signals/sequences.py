@@ -22,3 +22,14 @@ PADDING_READ = PlaceSignal(
     "the gradient of the loss times the layer's output",
     requires=runs.PADDED_SEQUENCES,
 )
+PADDING_IN_LOSS = PlaceSignal(
+    "padding-in-loss", "",
+    "share of the targets that the gradient of a loss comes from which stand at padded time steps",
+    requires=runs.PADDED_TARGETS, place="loss",
+)
+IGNORED_TARGETS = PlaceSignal(
+    "ignored-targets", "",
+    "share of the class labels of a batch that the loss leaves out by its ignore_index; written "
+    "only if there are any",
+    requires=runs.IGNORED, place="loss",
+)

@@ -1,0 +1,129 @@
+"""Padding in the loss: padded time steps count as if they were real, or nothing counts at all."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import level, measured, unread_loss
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
+from unstuck.schema.edits import LossOption, Remedy, Safety, literal
+from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.sequences import PaddedTargets, Padding
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals.sequences import (
+    IGNORED_TARGETS,
+    PADDED_SHARE,
+    PADDING_IN_LOSS,
+)
+from unstuck.torch_api import CLASS_LIKELIHOODS
+from unstuck.words import number, percent
+
+LEAST = Threshold(
+    "padding-in-loss", 0.2,
+    "A loss that leaves out the padding takes none of its gradient from there. With a fifth of it "
+    "the real time steps still dominate.",
+    "definition",
+)
+ALL = Threshold(
+    "ignored-targets", 0.999,
+    "The mean over no target at all is 0 divided by 0.",
+    "definition",
+)
+
+
+def _detect(view: View) -> Verdict:
+    losses = {loss.name: loss for loss in view.record.facts(Loss)}
+    if view.has(IGNORED_TARGETS):
+        for name, series in view[IGNORED_TARGETS].items():
+            if name in losses and level(series) >= view.limit(ALL):
+                return _nothing(view, losses[name])
+    if view.has(PADDING_IN_LOSS):
+        shares = {name: level(series) for name, series in view[PADDING_IN_LOSS].items()}
+        for fact in view.record.facts(PaddedTargets):
+            share = shares.get(fact.name, 0.0)
+            if fact.name in losses and share >= view.limit(LEAST):
+                return _padded(view, losses[fact.name], fact, share)
+        return Absent("the loss leaves out the padded time steps" if not max(shares.values()) else
+                      f"only {percent(max(shares.values()))} of the targets that count are padding")
+    if view.has(PADDED_SHARE) and view.record.fact(Padding) is not None:
+        unread = unread_loss(view.record)
+        if unread is not None:
+            return Unknown(unread, ("a loss from torch.nn or torch.nn.functional",))
+        return Absent("the targets have no value of their own at padded time steps")
+    if losses or view.has(PADDED_SHARE):
+        return Absent("no padding was found in the data")
+    return Unknown("no loss was seen", ("a training step with a loss of PyTorch",))
+
+
+def _nothing(view: View, loss: Loss) -> Present:
+    reason = "count all classes again, by an ignore_index that is no class"
+    return Present(
+        strength=0.97, certain=True,
+        title=f"the loss ignores all of its targets: {percent(1.0)} of them equal its ignore_index",
+        since_step=0, location=loss.location, label="ignores every target",
+        evidence=(measured(view, IGNORED_TARGETS, loss.name, None,
+                           "every target is the class that ignore_index leaves out"),),
+        remedies=(
+            Remedy(reason, Safety.SAFE, (LossOption(
+                loss.location, "ignore_index", "-100", reason),)),
+            Remedy("look at the targets", Safety.ADVICE, advice="If the targets should not all be "
+                   "ignored, look at how they are made: are they masked the wrong way round?"),
+        ))
+
+
+def _padded(view: View, loss: Loss, fact: PaddedTargets, share: float) -> Present:
+    value = number(fact.value)
+    ignores = f", and ignore_index is {fact.ignored}" if fact.ignored not in (None, -100) else ""
+    reason = f"leave out the padding, whose target is {value}"
+    mask = Remedy("mask the loss", Safety.ADVICE, advice="Compute the loss without reduction, "
+                  "multiply it by a mask of the real time steps, and divide the sum by their "
+                  "number.")
+    whole = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
+    by_class = loss.function in CLASS_LIKELIHOODS
+    return Present(
+        strength=0.85,
+        title=f"{percent(share)} of the targets that count in the loss are padding: "
+        f"they are all {value}{ignores}",
+        since_step=0, location=loss.location, label="counts the padded time steps",
+        evidence=(measured(
+            view, PADDING_IN_LOSS, loss.name, view.limit(LEAST),
+            f"{percent(share)} of the targets whose outputs get a gradient are at padded steps"),),
+        remedies=((Remedy(reason, Safety.SAFE, (whole,)),) if by_class else ()) + (mask,))
+
+
+CAUSE = Cause(
+    slug="padding-in-loss",
+    code="T002",
+    title="Padding in the loss",
+    family="Sequences",
+    harm=Harm.CONDITION,
+    words=Words(
+        symptom="The loss is small and the accuracy is high, but the network answers nearly always "
+        "with the padding. Or the loss is NaN from the first step, because every target is "
+        "ignored.",
+        consequence="The network mostly learns to predict the padding, and the loss and the "
+        "accuracy look better than what it does on real time steps.",
+        why="A mean over all time steps of a padded batch counts the padding as often as it fills "
+        "the batch. It is easy to predict, and its gradients outnumber those of the real steps. "
+        "If on the other hand all targets are ignored, the mean is taken over nothing, which is "
+        "NaN.",
+        detection="Padding is found in the inputs. The detector looks for one value that the "
+        "targets have at all padded steps and not elsewhere, and measures at which of them the "
+        "gradient of the loss is not zero. So a mask counts wherever the program applies it.",
+        limitations="Losses that are written by hand are not judged. If the network has to learn "
+        "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "
+        "note if the run learned well.",
+        references=(
+            "PyTorch: torch.nn.CrossEntropyLoss (ignore_index)",
+            "PyTorch tutorials: translation with torch.nn.Transformer (ignore_index=PAD_IDX)",
+        ),
+    ),
+    needs=(),
+    uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS),
+    thresholds=(ALL, LEAST),
+    effects=(
+        Effect.CLASSES_RARE, Effect.NON_FINITE, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
+        Effect.TOO_SLOW,
+    ),
+    detect=_detect,
+)
