@@ -171,10 +171,10 @@ CAUSE = Cause(
         why="A tree can split at -999; a network multiplies it by a weight. Samples with missing "
         "cells get outputs and gradients that are hundreds of times as large as those of others. "
         "The number also rules the mean and the standard deviation of its feature.",
-        detection="In each feature of the kept training samples, unstuck looks for one exact number "
-        "at either end that at least 1 % of the samples have. It must lie further from all other "
-        "numbers than these lie from each other. Features with a few different numbers, and numbers "
-        "that fill a sequence to its end, do not count. Scaling does not hide it.",
+        detection="In each feature of the kept training samples, unstuck looks for one exact "
+        "number at either end that at least 1 % of the samples have. It must lie further from all "
+        "other numbers than these lie from each other. Features with a few different numbers, and "
+        "numbers that fill a sequence to its end, do not count. Scaling does not hide it.",
         limitations="A filler within the range of the real numbers, such as 0 for a missing age, "
         "is not found. A feature that is far off for a tenth of the samples and the same for "
         "all of these by nature looks alike. If the model may replace the number itself, unstuck "
