@@ -10,7 +10,7 @@ from unstuck.rules.effects import Effect
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.pairs import DrawnApart
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.alignment import (
+from unstuck.schema.signals.pairs import (
     PAIR_BEST_FIT,
     PAIR_FIT,
     PAIR_PLACED,

@@ -17,7 +17,7 @@ from unstuck.observe.source.apart import drawn_apart, turned_apart
 from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.pairs import DrawnApart
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.signals.alignment import (
+from unstuck.schema.signals.pairs import (
     PAIR_BEST_FIT,
     PAIR_FIT,
     PAIR_PLACED,
