@@ -47,7 +47,7 @@ LEFT = Threshold(
     "sentinel-deviation-left", 0.5,
     "If the first layer receives a feature with less than half of the standard deviation that the "
     "number gives it, the model may have replaced it.",
-    "a choice: a layer that replaces it leaves the deviation of the real numbers",
+    "a choice: a layer that replaces it leaves the standard deviation of the real numbers",
 )
 
 
@@ -188,7 +188,7 @@ CAUSE = Cause(
     uses=(SEARCHED_FEATURES, SENTINEL_VALUE, SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_MEDIAN,
           SENTINEL_SPREAD, SENTINEL_DEVIATION, INPUT_DEVIATION),
     thresholds=(SHARE, GAP, FAR, LEFT),
-    effects=(Effect.SAMPLES_FEW, Effect.LABELS_UNPREDICTABLE, Effect.INPUTS_OFF_SCALE,
+    effects=(Effect.LABELS_UNPREDICTABLE, Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE,
              Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL,
              Effect.CANNOT_FIT, Effect.TOO_SLOW),
     detect=_detect,

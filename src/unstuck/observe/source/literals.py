@@ -34,7 +34,7 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
                 rank = 0
             elif number is None:
                 rank = 2
-            elif number and (function in _MISSING or _NINES.fullmatch(f"{abs(number):g}")):
+            elif number and (function in _MISSING or _NINES.fullmatch(str(int(abs(number))))):
                 rank = 1
             else:
                 continue
