@@ -28,8 +28,8 @@ def main():
     generator = torch.Generator().manual_seed(25)
     (x, y), (x_new, y_new) = curves(600, generator), curves(200, generator)
     model = Reader()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for epoch in range(8):
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-2)
+    for epoch in range(14):
         for rows in torch.randperm(600).split(30):
             loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
             optimizer.zero_grad()

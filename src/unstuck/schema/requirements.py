@@ -53,6 +53,7 @@ IGNORED = "labels that equal the ignore_index of a classification loss"
 CTC = "a training step with ctc_loss"
 STORED = "two epochs over a DataLoader without workers, whose data set holds tensors or arrays"
 DRAWING = "a DataLoader that is iterated in training"
+DENSE = "a loss with a target for each pixel or step of its inputs"
 WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
 
 # Passes that learn nothing -----------------------------------------------------------------------

@@ -106,7 +106,7 @@ CAUSE = Cause(
     thresholds=(SHARE, LOOKS, FEWEST),
     effects=(Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG,
              Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE,
-             Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.UNITS_SATURATE,
-             Effect.GRADIENTS_VANISH, Effect.CANNOT_FIT),
+             Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+             Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -193,7 +193,7 @@ CAUSE = Cause(
     harm=Harm.MISTAKE,
     words=Words(
         symptom="The training loss falls to almost zero within the first epochs. On all other data "
-        "the network is no better than a guess, or predicts one class only.",
+        "the network does about as well as a guess, or predicts one class only.",
         consequence="The network memorises a handful of samples. The rest of the data set is never "
         "used.",
         why="A weighted sampler draws positions in the data set, each with its own weight. Given "

@@ -47,7 +47,7 @@ LEFT = Threshold(
     "sentinel-deviation-left", 0.5,
     "If the first layer receives a feature with less than half of the standard deviation that the "
     "number gives it, the model may have replaced it.",
-    "a choice: a layer that replaces it leaves the deviation of the real numbers",
+    "a choice: a layer that replaces it leaves the standard deviation of the real numbers",
 )
 
 
@@ -171,10 +171,10 @@ CAUSE = Cause(
         why="A tree can split at -999; a network multiplies it by a weight. Samples with missing "
         "cells get outputs and gradients that are hundreds of times as large as those of others. "
         "The number also rules the mean and the standard deviation of its feature.",
-        detection="In each feature of the kept training samples, unstuck looks for one exact number "
-        "at either end that at least 1 % of the samples have. It must lie further from all other "
-        "numbers than these lie from each other. Features with a few different numbers, and numbers "
-        "that fill a sequence to its end, do not count. Scaling does not hide it.",
+        detection="In each feature of the kept training samples, unstuck looks for one exact "
+        "number at either end that at least 1 % of the samples have. It must lie further from all "
+        "other numbers than these lie from each other. Features with a few different numbers, and "
+        "numbers that fill a sequence to its end, do not count. Scaling does not hide it.",
         limitations="A filler within the range of the real numbers, such as 0 for a missing age, "
         "is not found. A feature that is far off for a tenth of the samples and the same for "
         "all of these by nature looks alike. If the model may replace the number itself, unstuck "
@@ -188,7 +188,7 @@ CAUSE = Cause(
     uses=(SEARCHED_FEATURES, SENTINEL_VALUE, SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_MEDIAN,
           SENTINEL_SPREAD, SENTINEL_DEVIATION, INPUT_DEVIATION),
     thresholds=(SHARE, GAP, FAR, LEFT),
-    effects=(Effect.SAMPLES_FEW, Effect.LABELS_UNPREDICTABLE, Effect.INPUTS_OFF_SCALE,
+    effects=(Effect.LABELS_UNPREDICTABLE, Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE,
              Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL,
              Effect.CANNOT_FIT, Effect.TOO_SLOW),
     detect=_detect,

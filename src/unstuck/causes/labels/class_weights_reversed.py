@@ -190,6 +190,6 @@ CAUSE = Cause(
     needs=(),
     uses=(CLASS_SHARE, CLASS_WEIGHT),
     thresholds=(UNEVEN, UNLIKE, RISE, TOGETHER, EXACT),
-    effects=(Effect.CLASSES_RARE,),
+    effects=(Effect.CLASSES_RARE, Effect.OUTPUT_CONSTANT),
     detect=_detect,
 )

@@ -71,7 +71,7 @@ class StoredProbe(Probe):
         self._compare()
         known = self._loaders.get(getattr(iterator, "_index_sampler", None))
         data = getattr(iterator, "_dataset", None)
-        if known is None or known.passes < 2 or getattr(iterator, "_num_workers", 1) or (
+        if known is None or known.passes < 2 or getattr(iterator, "_num_workers", None) != 0 or (
             type(indices) is not list or not all(type(i) is int for i in indices)
         ):
             return

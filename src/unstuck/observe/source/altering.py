@@ -26,7 +26,7 @@ def altering(
         attribute: that holds the samples.
         sites: of the program.
     """
-    functions = [f for f in (_method(kind, name) for name in _FETCHING) if f is not None]
+    functions = [f for f in (method_of(kind, name) for name in _FETCHING) if f is not None]
     read = place = None
     seen: set[str] = set()
     while functions and len(seen) < _FOLLOWED:
@@ -35,26 +35,28 @@ def altering(
             continue
         seen.add(function.__qualname__)
         file = function.__code__.co_filename
-        node = _definition(function) if sites.is_user(file) else None
+        node = definition(function) if sites.is_user(file) else None
         if node is None:
             continue
-        read = read or next((expression_at(file, n, sites.keeps_text) for n in _ordered(node)
+        read = read or next((expression_at(file, n, sites.keeps_text) for n in ordered(node)
                              if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load)
                              and _is_attribute(n.value, attribute)), None)
-        changes = [n for n in _ordered(node) if isinstance(n, ast.expr | ast.stmt) and _alters(n)]
+        changes = [n for n in ordered(node) if isinstance(n, ast.expr | ast.stmt) and _alters(n)]
         if changes and place is None:
             place = expression_at(file, changes[0], sites.keeps_text)
         functions += _called(node, kind, function)
     return place, read
 
 
-def _method(kind: type, name: str) -> FunctionType | None:
+def method_of(kind: type, name: str) -> FunctionType | None:
+    """The function that a class has as a method, past its decorators."""
     found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
     found = inspect.unwrap(found) if callable(found) else getattr(found, "__func__", None)
     return found if isinstance(found, FunctionType) else None
 
 
-def _definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+def definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The definition of a function in its file."""
     tree = syntax_tree(function.__code__.co_filename)
     return next((node for node in ast.walk(tree) if isinstance(
         node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function.__name__
@@ -62,7 +64,7 @@ def _definition(function: FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDe
             node.lineno, *(each.lineno for each in node.decorator_list))), None) if tree else None
 
 
-def _ordered(node: ast.AST) -> list[ast.AST]:
+def ordered(node: ast.AST) -> list[ast.AST]:
     """The nodes within one, in the order of the text."""
     found = [n for n in ast.walk(node) if isinstance(n, ast.expr | ast.stmt) and n is not node]
     return sorted(found, key=lambda n: (n.lineno, n.col_offset))  # type: ignore[attr-defined]
@@ -91,13 +93,13 @@ def _alters(node: ast.expr | ast.stmt) -> bool:
 def _called(node: ast.AST, kind: type, function: FunctionType) -> list[FunctionType]:
     """Functions of the program that a function calls by name: its own methods and globals."""
     found: list[Any] = []
-    for call in _ordered(node):
+    for call in ordered(node):
         if not isinstance(call, ast.Call):
             continue
         if isinstance(call.func, ast.Name):
             found.append(function.__globals__.get(call.func.id))
         elif isinstance(call.func, ast.Attribute):
-            found.append(_method(kind, call.func.attr))
+            found.append(method_of(kind, call.func.attr))
             if isinstance(call.func.value, ast.Name):
                 home = function.__globals__.get(call.func.value.id)
                 found.append(vars(home).get(call.func.attr) if type(home) is type(sys) else None)

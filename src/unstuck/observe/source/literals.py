@@ -11,8 +11,9 @@ from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
 _FILLS = frozenset({
-    "fillna", "nan_to_num", "SimpleImputer", "where", "masked_fill", "masked_fill_", "fill", "fill_",
-    "full", "full_like", "replace", "put", "putmask", "get", "choose", "select",
+    "fillna", "nan_to_num", "SimpleImputer", "where", "masked_fill", "masked_fill_", "fill",
+    "fill_",
+    "full", "full_like", "replace", "put", "putmask", "choose", "select",
 })
 _MISSING = frozenset({"fillna", "nan_to_num", "SimpleImputer"})  # that say what they are for
 _NINES = re.compile("99+")
@@ -33,7 +34,7 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
                 rank = 0
             elif number is None:
                 rank = 2
-            elif number and (function in _MISSING or _NINES.fullmatch(f"{abs(number):g}")):
+            elif number and (function in _MISSING or _NINES.fullmatch(str(int(abs(number))))):
                 rank = 1
             else:
                 continue
@@ -54,8 +55,8 @@ def _writes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, float 
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else (
                 node.func.id if isinstance(node.func, ast.Name) else "")
-            given = (*node.args, *(k.value for k in node.keywords)) if called in _FILLS else ()
-            numbers = [n for each in given if (n := _number(each, names)) is not None]
+            parts = (*node.args, *(k.value for k in node.keywords)) if called in _FILLS else ()
+            numbers = [n for each in parts if (n := _number(each, names)) is not None]
             for number in numbers:
                 yield node, called, number
             if not numbers and called in _MISSING:
@@ -78,6 +79,8 @@ def _number(node: ast.expr, names: dict[str, float]) -> float | None:
     if isinstance(node, ast.Name):
         found = names.get(node.id)
         return None if found is None else sign * found
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(
+        node.value, bool
+    ):
         return sign * float(node.value)
     return None
