@@ -15,8 +15,8 @@ from unstuck.words import count
 
 STEPS = Threshold(
     "target-steps", 300.0,
-    "Target networks are copied every hundred to a few thousand steps. A shorter run may end before "
-    "the first copy.",
+    "Target networks are copied every hundred to a few thousand steps. A shorter run may end "
+    "before the first copy.",
     "Mnih et al. 2015 copy every 10,000 of millions of steps; small programs every 100 to 500",
 )
 LOADS = Threshold(

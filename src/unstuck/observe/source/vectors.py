@@ -93,7 +93,8 @@ def made_at(vector: Vector, keep_text: bool) -> SourceLocation | None:
 
 def _scopes(tree: ast.Module, code: Any) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
-                node.name == code.co_name and min(
-                    [node.lineno, *(d.lineno for d in node.decorator_list)]) == code.co_firstlineno):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        if (node.name, first) == (code.co_name, code.co_firstlineno):
             yield node
