@@ -41,7 +41,7 @@ EDITS = [
     edits.BuildEach(None),
     edits.CopyNetwork(None),
     edits.Follow(None, None),
-    edits.MaskEnds(None, "done"),
+    edits.MaskEnds(None, "done", "(1 - done)"),
     edits.BuildOnce(None),
     edits.CopyState(None),
     edits.LoadKeys(None, "module.", "body."),

@@ -57,11 +57,18 @@ def _detect(view: View) -> Verdict:
             "or not"),),
         remedies=(Remedy(
             "leave the value out at ends", Safety.SAFE,
-            (MaskEnds(fact.location, fact.ends or "", fact.inverse),) if fact.plain else (),
+            (MaskEnds(fact.location, fact.ends, _factor(fact)),) if fact.ends and fact.type else (),
             advice="Multiply the value of the next state by 1 - done.",
             code_text="target = reward + gamma * (1 - done) * next_value",
         ),),
     )
+
+
+def _factor(fact: BootstrappedTarget) -> str:
+    """What is 0 at ends and 1 elsewhere, as code."""
+    if fact.inverse:
+        return str(fact.ends)
+    return f"~{fact.ends}" if fact.type == "bool" else f"(1 - {fact.ends})"
 
 
 CAUSE = Cause(

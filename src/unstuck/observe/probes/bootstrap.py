@@ -126,7 +126,7 @@ class BootstrapProbe(Probe):
             held = vectors(self._sites, size)
             outputs = [call.output.reshape(size, -1).to("cpu", torch.float64) for call in sources
                        if len(call.output) == size]
-            targets = [Vector("", v, tuple(t.shape), True, None) for t in self._losses
+            targets = [Vector("", v, tuple(t.shape), "", None) for t in self._losses
                        if (v := as_vector(t, size)) is not None]
             relation = find(targets or held, held, outputs)
             if relation is None:
@@ -163,7 +163,7 @@ class BootstrapProbe(Probe):
         self._writer.fact(BootstrappedTarget(
             "targets", made or self._sites.location(site), round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
-            ends is not None and ends.plain and ends.shape == relation.reward.shape), step)
+            ends.type if ends is not None and ends.shape == relation.reward.shape else ""), step)
         if marked is not None:
             told = marked & (relation.holds ^ relation.bare)  # where both would not be the same
             if int(told.sum()):

@@ -30,12 +30,12 @@ _GOES_ON = frozenset({"mask", "masks", "alive", "continues", "continuing", "nont
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A variable with one number for each sample; `plain` is a tensor of floats, in `shape`."""
+    """A variable with one number for each sample; `type` is that of a tensor, else ""."""
 
     name: str
     values: torch.Tensor
     shape: tuple[int, ...]
-    plain: bool
+    type: str
     code: Any  # of the function whose variable it is
 
 
@@ -52,7 +52,8 @@ def vectors(sites: Sites, size: int) -> list[Vector]:
                 if values is not None and len(found) < MOST:
                     found.append(Vector(
                         name, values, tuple(getattr(value, "shape", (size,))),
-                        isinstance(value, torch.Tensor) and value.is_floating_point(),
+                        str(value.dtype).removeprefix("torch.") if isinstance(
+                            value, torch.Tensor) else "",
                         frame.f_code))
         frame = frame.f_back
     return found

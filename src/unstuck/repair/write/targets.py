@@ -56,12 +56,11 @@ def write_mask_ends(edit: MaskEnds, record: Record, index: Index) -> list[Patch]
     source = found.source
     if not names.resolve(source, found.node, edit.ends):
         raise Refused(Reason.NO_PLACE, f"{edit.ends} is not known where the targets are made.")
-    factor = edit.ends if edit.inverse else f"(1 - {edit.ends})"
     for node in ast.walk(found.node):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             for side in (node.right, node.left):
                 if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult):
-                    return [Patch(edit, change.times(source, side.right, factor), Form.CALL)]
+                    return [Patch(edit, change.times(source, side.right, edit.factor), Form.CALL)]
     raise Refused(Reason.UNKNOWN_FORM, "The targets are not written as a reward plus a product.")
 
 

@@ -110,14 +110,15 @@ class Follow(Edit):
 
 @dataclass(frozen=True, slots=True)
 class MaskEnds(Edit):
-    """Leave the value of the next state out where `ends` is 1, or 0 if it is `inverse`.
+    """Leave the value of the next state out where the variable `ends` says so.
 
-    `at` is the expression that makes the targets, a reward plus a discounted value.
+    `at` is the expression that makes the targets, a reward plus a discounted value, and `factor`
+    one that is 0 at ends and 1 elsewhere.
     """
 
     at: SourceLocation | None
     ends: str
-    inverse: bool = False
+    factor: str
 
     def words(self) -> str:
         return "leave out the value of the next state at the end of an episode"

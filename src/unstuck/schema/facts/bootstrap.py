@@ -47,7 +47,7 @@ class BootstrappedTarget(Fact):
 
     `ends` is the variable that marks ends of episodes, None if none was found. It marks them by 0
     if it is `inverse`. `location` is the expression that makes the targets, else the loss.
-    `plain` says that the variable is a tensor of floats in the shape of the reward.
+    `type` is "float32" or "bool" where the variable is a tensor in the shape of the reward.
     """
 
     name: str
@@ -55,4 +55,4 @@ class BootstrappedTarget(Fact):
     discount: float
     ends: str | None
     inverse: bool = False
-    plain: bool = False
+    type: str = ""
