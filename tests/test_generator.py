@@ -17,6 +17,8 @@ from tests.test_contracts import imported
 from unstuck.judge import catalogue
 
 FOLDER = corpus.ROOT / "generated"
+# Causes of tasks that no base has: an equation to solve, a game to play.
+OTHER_TASKS = {"missing-derivative", "target-network-stuck", "terminal-not-masked"}
 
 
 @cache
@@ -40,7 +42,8 @@ def test_it_knows_no_detector(file: Path) -> None:
 def test_every_cause_has_a_fault_and_every_fault_a_cause() -> None:
     slugs = [fault.slug for fault in FAULTS]
     assert len(slugs) == len(set(slugs))
-    assert {cause.slug for cause in catalogue.causes()} == set(slugs)
+    assert {cause.slug for cause in catalogue.causes()} - set(slugs) == OTHER_TASKS
+    assert set(slugs) <= {cause.slug for cause in catalogue.causes()}
     accepted = {slug for fault in FAULTS for slug in fault.accepts}
     assert accepted <= set(slugs)
 

@@ -37,6 +37,8 @@ LIMITS = {
     "unstable-batch-norm": 20,
     "batch-leak": 3,
     "identical-worker-randomness": 3,
+    "target-network-stuck": 500,  # healthy programs copy theirs as seldom as every 250
+    "terminal-not-masked": 20,
 }
 
 

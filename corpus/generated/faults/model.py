@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
-from corpus.generated.faults.fault import Fault
+from corpus.generated.faults.fault import Fault, Proof
 from corpus.generated.program import Program
 
 DENSE = ("mlp", "mlp-regression", "autoencoder")
@@ -99,6 +100,32 @@ def repeated_layer(program: Program, kind: str) -> Program | None:
              "self.body = nn.Sequential(*layers)")
 
 
+PRETRAINED = """\
+import copy
+
+donor = copy.deepcopy(model)
+warm = torch.optim.Adam(donor.parameters(), lr=1e-3)
+for _ in range(100):
+    rows = torch.randint(len(x_train), (32,))
+    xb, yb = x_train[rows], y_train[rows]
+    out = donor(xb)<<squeeze>>
+    <<loss>>
+    warm.zero_grad()
+    loss.backward()
+    warm.step()
+checkpoint = {<<key>>: value for key, value in donor.state_dict().items()}
+model.load_state_dict(checkpoint, strict=False)"""
+
+
+def pretrained(program: Program, _: str) -> Program:
+    return program.put(initialise=PRETRAINED, key="key")
+
+
+def checkpoint_not_loaded(program: Program, kind: str) -> Program:
+    key = {"wrapper": '"module." + key', "part": '"encoder.net." + key'}[kind]
+    return replace(program, slots={**program.slots, "key": key})
+
+
 def deep_and_narrow(program: Program, _: str) -> Program | None:
     """Several layers that are too few weights if they are one."""
     return program.change(depth=5, width=8, norm=False)
@@ -120,6 +147,9 @@ FAULTS = (
           line=r"loss = |softmax|sigmoid"),
     Fault("missing-nonlinearity", {"one": ""}, missing_nonlinearity,
           bases=("mlp", "mlp-regression")),
+    Fault("checkpoint-not-loaded", {"one": "wrapper", "two": "part"}, checkpoint_not_loaded,
+          prepare=pretrained, bases=("mlp", "mlp-regression", "cnn"), proof=Proof.NATURE,
+          line="load_state_dict"),
     Fault("repeated-layer", {"one": "product", "two": "loop"}, repeated_layer,
           prepare=deep_and_narrow, bases=("mlp", "mlp-regression"), line=r"\* \d|layers|hidden"),
 )

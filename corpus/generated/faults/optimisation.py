@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from corpus.generated.faults.fault import ADDS, Fault
-from corpus.generated.program import Program
+from corpus.generated.faults.fault import ADDS, ANY_BASE, Fault, Proof
+from corpus.generated.program import Program, epochs
 
 OPTIMIZER = r"torch\.optim"
 
@@ -60,6 +60,25 @@ def optimizer_made_anew(program: Program, kind: str) -> Program:
     if kind == "epoch":
         return program.put(begin_epoch="<<optimizer>>")
     return program.put(zero="<<optimizer>>\nopt.zero_grad()")
+
+
+def _restored(program: Program, kept: str) -> Program | None:
+    """An early epoch whose weights are kept and loaded back later."""
+    if epochs(program) < 8:
+        return None
+    step = "scheduler.step()\n" if program.schedule else ""
+    slots = {**program.slots, "epoch_schedule": f"{step}if epoch == 2:\n    kept = {kept}\n"
+             "if epoch == 6:\n    model.load_state_dict(kept)"}
+    return replace(program, slots=slots, changed=program.changed | {"epoch_schedule"})
+
+
+def restored(program: Program, _: str) -> Program | None:
+    return _restored(program, "{name: value.clone() for name, value in model.state_dict().items()}")
+
+
+def best_weights_by_reference(program: Program, kind: str) -> Program | None:
+    return _restored(program, {"whole": "model.state_dict()", "copied": "dict(model.state_dict())"}[
+        kind])
 
 
 def schedule_mistake(program: Program, kind: str) -> Program:
@@ -117,6 +136,9 @@ FAULTS = (
           prepare=with_long_memory, line=OPTIMIZER, bases=("mlp", "mlp-regression", "cnn")),
     Fault("noise-floor", {"weak": 6.0, "strong": 12.0}, rate, trial=True,
           accepts=("learning-rate-too-high",), line=OPTIMIZER),
+    Fault("best-weights-by-reference", {"one": "whole", "two": "copied"},
+          best_weights_by_reference, prepare=restored, proof=Proof.NATURE, bases=ANY_BASE,
+          line="kept = "),
     Fault("no-regularisation", {"one": ""}, no_regularisation, prepare=noisy_and_few,
           bases=("mlp", "mlp-regression")),
     Fault("too-much-regularisation",

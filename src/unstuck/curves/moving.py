@@ -8,6 +8,7 @@ from unstuck.curves.loss_curve import LossCurve
 from unstuck.curves.statistics import Floats, point_noise
 from unstuck.record.reader import Record, main_track
 from unstuck.record.series import Series, in_order
+from unstuck.schema.facts.bootstrap import BootstrappedTarget
 from unstuck.schema.facts.losses import Loss, Moving, Yardstick
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals.targets import TARGET_DEVIATION, TARGET_MEAN
@@ -29,6 +30,11 @@ def not_told(record: Record, curve: LossCurve) -> Outcome | None:
     """The outcome of a run whose loss is no measure of learning; None if it may be one."""
     for fact in record.facts(Moving):
         return _outcome(curve, f"{_SAYS[fact.why]} {_ends(curve)}", 0.9)
+    for target in record.facts(BootstrappedTarget):
+        return _outcome(
+            curve, f"The targets of the loss hold {number(target.discount)} times a value that a "
+            "network of the program estimates itself, so the loss follows these values and need "
+            f"not fall. {_ends(curve)}", 0.8)
     drift = _drift(record)
     if drift is None:
         return None

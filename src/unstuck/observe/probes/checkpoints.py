@@ -12,10 +12,11 @@ from torch import nn
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.source.filters import is_filtered
+from unstuck.observe.source.filters import is_filtered, second_name
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
+from unstuck.schema.facts.bootstrap import SelfLoad
 from unstuck.schema.facts.checkpoints import LiveState, Loading
 from unstuck.schema.signals.checkpoints import BROUGHT, LIVE_STATE
 
@@ -46,7 +47,7 @@ class CheckpointProbe(Probe):
     """Compares what is loaded with what the module holds: by names, shapes and places in memory."""
 
     signals = (BROUGHT, LIVE_STATE)
-    facts = (Loading, LiveState)
+    facts = (Loading, LiveState, SelfLoad)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -55,6 +56,7 @@ class CheckpointProbe(Probe):
         self._named: ByIdentity[nn.Module, str] = ByIdentity()
         self._counts: dict[str, int] = {}
         self._load: _Load | None = None
+        self._selves: ByIdentity[nn.Module, int] = ByIdentity()
         self._waiting: ByIdentity[nn.Module, Loading] = ByIdentity()
 
     def follow(self, before: Self) -> None:
@@ -101,6 +103,8 @@ class CheckpointProbe(Probe):
             return
         trained = self._moment.step and any(
             self._names.parameter(p) is not None for p in nn.Module.parameters(module))
+        if trained and len(load.own) == len(held):
+            self._itself(module)
         if not (trained and self._is_live(module, load, held)):
             self._note(module, load, held, missing)
 
@@ -130,6 +134,16 @@ class CheckpointProbe(Probe):
                 name, type(module).__name__, place or loaded, loaded,
                 taken.step if taken is not None else None, step, len(held)), step)
         return live
+
+    def _itself(self, module: nn.Module) -> None:
+        """A trained module got its own state dict: notes how often, and by which name."""
+        times = self._selves[module] = (self._selves.get(module) or 0) + 1
+        if times <= MOST_LOADS or times % 64 == 0:
+            location = self._sites.location(self._sites.here())
+            self._writer.fact(SelfLoad(
+                self._name(module), type(module).__name__, location,
+                second_name(location, self._sites.keeps_text), times, self._moment.step),
+                self._moment.step)
 
     def _note(
         self, module: nn.Module, load: _Load, held: Mapping[str, torch.Tensor],

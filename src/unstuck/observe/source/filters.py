@@ -1,10 +1,10 @@
-"""Whether a program chooses by a condition what it passes on."""
+"""What a program says by its text about what it loads: chosen by a condition, under two names."""
 
 from __future__ import annotations
 
 import ast
 
-from unstuck.observe.source.sites import syntax_tree
+from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
 
@@ -21,6 +21,20 @@ def is_filtered(call: SourceLocation | None) -> bool:
                   and node.args and (node.lineno, node.end_lineno) == (call.line, call.end_line)),
                  None)
     return given is not None and _is_chosen(given, tree)
+
+
+def second_name(call: SourceLocation | None, keep_text: bool) -> SourceLocation | None:
+    """The name that the receiver of a call was assigned from: `q` of `target = q`."""
+    tree = syntax_tree(call.file) if call is not None else None
+    if call is None or tree is None:
+        return None
+    receivers = {ast.unparse(node.func.value) for node in ast.walk(tree)
+                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                 and (node.lineno, node.end_lineno) == (call.line, call.end_line)}
+    found = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)
+             and isinstance(node.value, ast.Name | ast.Attribute)
+             and any(ast.unparse(target) in receivers for target in node.targets)]
+    return expression_at(call.file, found[0], keep_text) if len(found) == 1 else None
 
 
 def _is_chosen(given: ast.expr, tree: ast.Module, deepest: int = 3) -> bool:

@@ -79,3 +79,49 @@ class BuildOnce(Edit):
 
     def code(self) -> str:
         return "optimizer = Adam(model.parameters())  # before the loop over epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyNetwork(Edit):
+    """Make a second name a network of its own. `at` is the name that it is assigned from."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "make the second network a copy"
+
+    def code(self) -> str:
+        return "target = copy.deepcopy(net)"
+
+
+@dataclass(frozen=True, slots=True)
+class Follow(Edit):
+    """Let a copy of a network follow it slowly. `copy` and `online` are calls of the two."""
+
+    copy: SourceLocation | None
+    online: SourceLocation | None
+
+    def words(self) -> str:
+        return "let the target network follow the trained one, by 1 % of the way at each step"
+
+    def code(self) -> str:
+        return "target.load_state_dict(net.state_dict())  # every few hundred steps"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskEnds(Edit):
+    """Leave the value of the next state out where the variable `ends` says so.
+
+    `at` is the expression that makes the targets, a reward plus a discounted value, and `factor`
+    one that is 0 at ends and 1 elsewhere.
+    """
+
+    at: SourceLocation | None
+    ends: str
+    factor: str
+
+    def words(self) -> str:
+        return "leave out the value of the next state at the end of an episode"
+
+    def code(self) -> str:
+        return "target = reward + gamma * (1 - done) * next_value"

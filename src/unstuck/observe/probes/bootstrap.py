@@ -1,0 +1,273 @@
+"""Targets of values: which network they come from, whether it moves, and what happens at ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from unstuck.observe.identity import ByIdentity
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.source.naming import numbered, unwrapped
+from unstuck.observe.source.sites import Site
+from unstuck.observe.source.vectors import Vector, as_vector, made_at, marks_ends, vectors
+from unstuck.observe.tensors import is_plain, mark, observable, readable, tensors_in
+from unstuck.schema.facts.bootstrap import BootstrappedTarget, TargetNetwork
+from unstuck.schema.signals.bootstrap import ENDS_BOOTSTRAPPED, TARGET_MOVED
+
+MOST_CALLS = 16  # of a step
+MOST_ACTIONS = 64
+MOST_TRIES = 12  # steps in which targets are looked for
+FEWEST = 8  # samples of a batch
+MOST_SAMPLES = 4_096
+LEAST_DISCOUNT = 0.3
+PRECISION = 1e-4  # relative
+
+
+@dataclass(slots=True)
+class _Call:
+    """A model's call within a sampled step."""
+
+    module: nn.Module
+    site: Site | None
+    given: torch.Tensor
+    output: torch.Tensor  # detached
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A network that values come from."""
+
+    mark: float
+    equal: bool  # to the trained one, when it was first called
+    since: int
+    moved: bool = False
+    name: str = ""  # once its values are known to be in targets
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Targets that are a reward plus a discount times a value, but for those that are the reward.
+
+    `holds` are the samples with the value in their target, `bare` those without it.
+    """
+
+    target: Vector
+    reward: Vector
+    discount: float
+    holds: torch.Tensor
+    bare: torch.Tensor
+    value: torch.Tensor
+
+
+class BootstrapProbe(Probe):
+    """Looks for targets made of a network's own output, in the first sampled steps that have one.
+
+    Nothing is taken for such a target by its name: the numbers of the program's variables must add
+    up for every sample. Only what marks an end is known by its name.
+    """
+
+    signals = (TARGET_MOVED, ENDS_BOOTSTRAPPED)
+    facts = (TargetNetwork, BootstrappedTarget)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._parameters = context.probe(ParameterProbe)
+        self._calls: list[_Call] = []
+        self._losses: list[torch.Tensor] = []  # what losses of torch took as targets
+        self._tries = 0
+        self._tried = False  # in this step
+        self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
+        self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
+        self._counts: dict[str, int] = {}
+        self._relation: tuple[Relation, list[Vector], Site | None] | None = None
+
+    def follow(self, before: Self) -> None:
+        """Which networks values come from stays so."""
+        self._values = before._values
+
+    # What the program does ----------------------------------------------------------------------
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Notes calls of networks, with or without gradients."""
+        if not self._moment.sampled or len(self._calls) >= MOST_CALLS:
+            return
+        given = next(iter(tensors_in(*args, *kwargs.values())), None)
+        if given is not None and is_plain(output) and observable(output) and (
+                FEWEST <= len(output) <= MOST_SAMPLES if output.ndim else False):
+            self._calls.append(_Call(
+                unwrapped(module), self._sites.here(), given, output.detach()))
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        """Looks where the targets are at hand."""
+        if self._moment.sampled and len(args) > 1 and is_plain(args[1]):
+            self._losses = [*self._losses, args[1].detach()][-MOST_CALLS:]
+            self._look()
+
+    def before_backward(self) -> None:
+        """Looks again, for losses that are no function of torch."""
+        if self._moment.sampled:
+            self._look()
+
+    def _look(self) -> None:
+        if self._relation is not None or (self._tries >= MOST_TRIES and not self._tried):
+            return
+        sources = [call for call in self._calls if call.output.ndim == 1 or (
+            call.output.ndim == 2 and call.output.shape[1] <= MOST_ACTIONS)]
+        trained = self._trained_calls()
+        if not trained or len(self._calls) < 2 or not sources:
+            return
+        if not self._tried:
+            self._tried, self._tries = True, self._tries + 1
+        with torch.no_grad():
+            size = len(trained[-1].output)
+            held = vectors(self._sites, size)
+            outputs = [call.output.reshape(size, -1).to("cpu", torch.float64) for call in sources
+                       if len(call.output) == size]
+            targets = [Vector("", v, tuple(t.shape), "", None) for t in self._losses
+                       if (v := as_vector(t, size)) is not None]
+            relation = find(targets or held, held, outputs)
+            if relation is None:
+                return
+            named = next((v for v in held if torch.equal(v.values, relation.target.values)), None)
+            if named is not None:
+                relation = Relation(named, relation.reward, relation.discount, relation.holds,
+                                    relation.bare, relation.value)
+            self._relation = relation, held, self._sites.here()
+            for call in sources:
+                if len(call.output) == size and _comes_from(
+                        relation.value, call.output.reshape(size, -1).to("cpu", torch.float64)):
+                    self._values[call.module] = True
+
+    def _trained_calls(self) -> list[_Call]:
+        held = self._parameters.held_now()
+        return [call for call in self._calls
+                if any(id(p) in held for p in nn.Module.parameters(call.module))]
+
+    # What is written ----------------------------------------------------------------------------
+    def look_ended(self, step: int) -> None:
+        """Writes what a sampled step showed."""
+        if self._calls:
+            self._write_copies(step)
+        if self._relation is not None:
+            self._write_ends(step, *self._relation)
+        self._calls, self._losses, self._relation, self._tried = [], [], None, False
+
+    def _write_ends(
+        self, step: int, relation: Relation, held: list[Vector], site: Site | None
+    ) -> None:
+        made = made_at(relation.target, self._sites.keeps_text) if relation.target.name else None
+        ends, inverse, marked = _ends(held)
+        self._writer.fact(BootstrappedTarget(
+            "targets", made or self._sites.location(site), round(relation.discount, 4),
+            ends.name if ends is not None else None, inverse,
+            ends.type if ends is not None and ends.shape == relation.reward.shape else ""), step)
+        if marked is not None:
+            told = marked & (relation.holds ^ relation.bare)  # where both would not be the same
+            if int(told.sum()):
+                self._writer.sample(ENDS_BOOTSTRAPPED, step, {
+                    "targets": float((told & relation.holds).sum() / told.sum())})
+
+    def _write_copies(self, step: int) -> None:
+        trained = self._trained_calls()
+        online = {id(call.module) for call in trained}
+        found: dict[str, float] = {}
+        for call in self._calls:
+            if id(call.module) in online:
+                continue
+            twin = next((t for t in trained if _shapes(t.module) == _shapes(call.module)
+                         and t.given.shape == call.given.shape), None)
+            if twin is None:
+                continue
+            now = _mark(call.module)
+            known = self._copies.get(call.module)
+            if known is None:
+                known = self._copies[call.module] = _Copy(now, now == _mark(twin.module), step)
+            known.moved, known.mark = known.moved or now != known.mark, now
+            if not self._values.get(call.module):
+                continue
+            if not known.name:
+                known.name = numbered(self._counts, type(call.module).__name__)
+                place = self._names.copied_at(call.module) or self._names.built_at(call.module)
+                self._writer.fact(TargetNetwork(
+                    known.name, type(call.module).__name__, self._sites.location(place),
+                    self._sites.location(call.site), self._sites.location(twin.site),
+                    known.equal, known.since), step)
+            found[known.name] = float(known.moved)
+        self._writer.sample(TARGET_MOVED, step, found)
+
+
+def find(
+    targets: list[Vector], held: list[Vector], outputs: list[torch.Tensor]
+) -> Relation | None:
+    """The first targets that are a reward plus a discount times a value from one of the outputs.
+
+    Args:
+        targets: what may be targets.
+        held: what may be rewards and values.
+        outputs: what networks gave for each sample, a column for each action.
+    """
+    values = [v.values for v in held if any(_comes_from(v.values, out) for out in outputs)]
+    for out in outputs:
+        values.append(out.amax(1))
+    for value in values:
+        size = value.abs().max()
+        if not torch.isfinite(value).all() or not size or value.std() == 0:
+            continue
+        told = value.abs() > 1e-3 * size
+        for target in targets:
+            for reward in held:
+                found = _relation(target, reward, value, told)
+                if found is not None:
+                    return found
+    return None
+
+
+def _relation(
+    target: Vector, reward: Vector, value: torch.Tensor, told: torch.Tensor
+) -> Relation | None:
+    difference = target.values - reward.values
+    if not torch.isfinite(difference).all() or torch.equal(reward.values, value) or (
+            torch.equal(target.values, value)):
+        return None
+    ratios = difference[told] / value[told]
+    ratios = ratios[ratios.abs() > 1e-6]
+    if len(ratios) < FEWEST // 2:
+        return None
+    discount = float(ratios.median())
+    if not LEAST_DISCOUNT <= discount <= 1 + PRECISION:
+        return None
+    near = PRECISION * float(target.values.abs().max() + value.abs().max()) + 1e-9
+    holds = (difference - discount * value).abs() <= near
+    bare = difference.abs() <= near
+    if not bool((holds | bare).all()) or int((holds & ~bare).sum()) < FEWEST // 2:
+        return None
+    return Relation(target, reward, discount, holds, bare, value)
+
+
+def _comes_from(value: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether each of the values is one of the outputs for its sample."""
+    near = PRECISION * float(output.abs().max()) + 1e-9
+    return bool(((output - value[:, None]).abs() <= near).any(1).all())
+
+
+def _ends(held: list[Vector]) -> tuple[Vector | None, bool, torch.Tensor | None]:
+    """The variable that marks ends, whether it does so by 0, and the samples that it marks."""
+    for vector in held:
+        by_one = marks_ends(vector.name)
+        if by_one is None or not bool(((vector.values == 0) | (vector.values == 1)).all()):
+            continue
+        marked = vector.values == (1 if by_one else 0)
+        if 0 < int(marked.sum()) <= len(marked) // 2:
+            return vector, not by_one, marked
+    return None, False, None
+
+
+def _shapes(module: nn.Module) -> list[torch.Size]:
+    return [p.shape for p in nn.Module.parameters(module) if readable(p)]
+
+
+def _mark(module: nn.Module) -> float:
+    return sum(mark(p) for p in list(nn.Module.parameters(module))[:32] if readable(p))

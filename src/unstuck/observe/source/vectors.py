@@ -1,0 +1,101 @@
+"""The program's variables that hold one number for each sample."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from unstuck.observe.source.sites import Sites, expression_at, local_variables, syntax_tree
+from unstuck.observe.tensors import observable
+from unstuck.schema.places import SourceLocation
+
+MOST_FRAMES = 3  # of the program's own, from the call outwards
+MOST_NAMES = 300  # of a scope that are looked at
+MOST = 32  # variables that are looked at in one go
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_ENDS = frozenset({"done", "dones", "terminal", "terminals", "terminated", "ended", "end", "ends",
+                   "final", "over", "d", "dead", "finished"})
+_NOT = frozenset({"not", "non", "no"})
+_GOES_ON = frozenset({"mask", "masks", "alive", "continues", "continuing", "nonterminal",
+                      "nonterminals", "notdone"})
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A variable with one number for each sample; `type` is that of a tensor, else ""."""
+
+    name: str
+    values: torch.Tensor
+    shape: tuple[int, ...]
+    type: str
+    code: Any  # of the function whose variable it is
+
+
+def vectors(sites: Sites, size: int) -> list[Vector]:
+    """The variables of the program's innermost frames with `size` numbers, one for each sample."""
+    found: list[Vector] = []
+    frame: FrameType | None = sys._getframe(1)
+    frames = 0
+    while frame is not None and frames < MOST_FRAMES and len(found) < MOST:
+        if sites.is_user(frame.f_code.co_filename):
+            frames += 1
+            for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
+                values = as_vector(value, size)
+                if values is not None and len(found) < MOST:
+                    found.append(Vector(
+                        name, values, tuple(getattr(value, "shape", (size,))),
+                        str(value.dtype).removeprefix("torch.") if isinstance(
+                            value, torch.Tensor) else "",
+                        frame.f_code))
+        frame = frame.f_back
+    return found
+
+
+def as_vector(value: Any, size: int) -> torch.Tensor | None:
+    """A value as `size` numbers, None if it is not so many."""
+    if isinstance(value, torch.Tensor):
+        if observable(value) and value.numel() == size and size in value.shape[:1]:
+            return value.detach().reshape(-1).to("cpu", torch.float64)
+    elif isinstance(value, np.ndarray):
+        if value.size == size and value.dtype.kind in "biuf" and size in value.shape[:1]:
+            return torch.from_numpy(value.reshape(-1).astype(np.float64))
+    elif type(value) in (tuple, list) and len(value) == size and all(
+            type(each) in (bool, int, float) for each in value):
+        return torch.tensor([float(each) for each in value], dtype=torch.float64)
+    return None
+
+
+def marks_ends(name: str) -> bool | None:
+    """Whether a variable marks ends by 1 (True) or by 0 (False), by its name; None for others."""
+    words = {word.lower() for word in _WORD.findall(name)}
+    if words & _GOES_ON or (words & _NOT and words & _ENDS):
+        return False
+    return True if words & _ENDS else None
+
+
+def made_at(vector: Vector, keep_text: bool) -> SourceLocation | None:
+    """The last expression that a variable is assigned in its function, None if there is none."""
+    code = vector.code
+    tree = syntax_tree(code.co_filename)
+    scope = next(_scopes(tree, code), tree) if tree is not None else None
+    found = [node for node in ast.walk(scope) if isinstance(node, ast.Assign)
+             and any(isinstance(t, ast.Name) and t.id == vector.name for t in node.targets)
+             ] if scope is not None else []
+    return expression_at(code.co_filename, found[-1].value, keep_text) if found else None
+
+
+def _scopes(tree: ast.Module, code: Any) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        if (node.name, first) == (code.co_name, code.co_firstlineno):
+            yield node

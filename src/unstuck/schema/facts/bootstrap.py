@@ -1,0 +1,58 @@
+"""Networks that values of next states come from, and targets that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNetwork(Fact):
+    """A network of the same shape as one that is trained, which gives the values of targets.
+
+    `location` is where it was copied or built, `call` where it is called, `online_call` where the
+    trained one is. `equal` says that both had the same weights when it was first seen, before step
+    `since`.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    call: SourceLocation | None
+    online_call: SourceLocation | None
+    equal: bool
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SelfLoad(Fact):
+    """A call that loads the state dict of a module into that very module, while it is trained.
+
+    `alias` is the expression that gave the module a second name, if there is one.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    alias: SourceLocation | None
+    times: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrappedTarget(Fact):
+    """Targets that are a reward plus `discount` times a value of the next state.
+
+    `ends` is the variable that marks ends of episodes, None if none was found. It marks them by 0
+    if it is `inverse`. `location` is the expression that makes the targets, else the loss.
+    `type` is "float32" or "bool" where the variable is a tensor in the shape of the reward.
+    """
+
+    name: str
+    location: SourceLocation | None
+    discount: float
+    ends: str | None
+    inverse: bool = False
+    type: str = ""

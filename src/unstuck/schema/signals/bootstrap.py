@@ -1,0 +1,21 @@
+"""Targets that a program computes by a network of its own."""
+
+from __future__ import annotations
+
+from unstuck.schema.quantities import PlaceSignal
+
+_TARGETS = ("a loss whose targets are a reward plus a discounted value that a network gave for the "
+            "next state")
+
+TARGET_MOVED = PlaceSignal(
+    "target-network-moved", "",
+    "1 if the weights of a network that targets are computed with have changed since it was first "
+    "seen, else 0",
+    requires=_TARGETS, place="network",
+)
+ENDS_BOOTSTRAPPED = PlaceSignal(
+    "bootstrapped-ends", "",
+    "share of the samples marked as the end of an episode whose target holds the value of the "
+    "state after it",
+    requires=f"{_TARGETS}, and a variable that marks the ends of episodes", place="target",
+)
