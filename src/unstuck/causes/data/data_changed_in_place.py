@@ -8,6 +8,7 @@ from unstuck.measures.basics import drawn
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import CopySample, Remedy, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.stored import Altered
@@ -85,6 +86,7 @@ CAUSE = Cause(
     title="Data changed in place",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.RISES, Symptom.ANOTHER, Symptom.OVERFITS),
     words=Words(
         symptom="Training starts well and gets worse from epoch to epoch. The first epoch is the "
         "best, the loss may become NaN, and with worker processes all is well.",

@@ -8,6 +8,7 @@ from unstuck.measures.basics import last, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, WeightPerSample
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
@@ -191,6 +192,8 @@ CAUSE = Cause(
     title="Sampler misses samples",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.OVERFITS,),
+    often=Often.SELDOM,
     words=Words(
         symptom="The training loss falls to almost zero within the first epochs. On all other data "
         "the network does about as well as a guess, or predicts one class only.",

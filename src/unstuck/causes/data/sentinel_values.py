@@ -10,6 +10,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Impute, Remedy, Safety
 from unstuck.schema.facts.sentinels import Filling
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -163,6 +164,7 @@ CAUSE = Cause(
     title="Sentinel values",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU, Symptom.FLAT),
     words=Words(
         symptom="The loss is large and erratic at first and then no better than that of a "
         "constant. Standardising the inputs calms it, but the fit stays poor.",

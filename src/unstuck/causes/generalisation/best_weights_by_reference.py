@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import CopyState, Remedy, Safety
 from unstuck.schema.facts.checkpoints import LiveState
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
@@ -55,6 +56,7 @@ CAUSE = Cause(
     title="Best weights by reference",
     family="Generalisation",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.OVERFITS, Symptom.ANOTHER),
     words=Words(
         symptom="The restored best model performs like the last one. Its validation loss is not "
         "the best one that was printed.",

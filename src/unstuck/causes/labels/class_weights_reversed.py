@@ -9,6 +9,7 @@ from unstuck.measures.basics import last, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import ClassWeights, Edit, LossOption, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -167,6 +168,8 @@ CAUSE = Cause(
     title="Class weights reversed",
     family="Labels and targets",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.METRIC, Symptom.SAME),
+    often=Often.SELDOM,
     words=Words(
         symptom="A rare class is never predicted, although the loss has class weights. Without the "
         "weights the network does better.",

@@ -8,6 +8,7 @@ from unstuck.measures.samples import held_out, labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Kept, Loader
@@ -142,6 +143,7 @@ CAUSE = Cause(
     title="Label mapping mismatch",
     family="Labels and targets",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.METRIC, Symptom.OVERFITS),
     words=Words(
         symptom="The training accuracy is high and the held-out accuracy is near zero, or far "
         "below what a guess would give. The held-out loss rises as training goes on.",

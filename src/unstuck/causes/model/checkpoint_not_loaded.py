@@ -6,6 +6,7 @@ from unstuck.measures.basics import failed, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LoadKeys, Remedy, Safety
 from unstuck.schema.facts.checkpoints import Loading
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
@@ -112,6 +113,7 @@ CAUSE = Cause(
     title="Checkpoint not loaded",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.ANOTHER, Symptom.SLOW, Symptom.PLATEAU),
     words=Words(
         symptom="Fine-tuning does no better than training from scratch, or a loaded model "
         "performs like a random one. There is no error.",

@@ -6,6 +6,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.derivatives import Differentiation
 from unstuck.schema.facts.models import Activation, Model
@@ -90,6 +91,8 @@ CAUSE = Cause(
     title="Missing derivative",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.PLATEAU),
+    often=Often.SELDOM,
     words=Words(
         symptom="A physics-informed network fits its boundary values and ignores the equation. "
         "The residual of the equation does not fall, or is small at once and means nothing.",

@@ -6,6 +6,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BuildEach, Remedy, Safety
 from unstuck.schema.facts.sharing import RepeatedLayer, Repeating
 from unstuck.schema.findings import Absent, Evidence, Present, Verdict
@@ -65,6 +66,7 @@ CAUSE = Cause(
     title="Repeated layer",
     family="Model",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU,),
     words=Words(
         symptom="A deep network does no better than a shallow one. It has far fewer parameters "
         "than you built, and the layers of its state_dict have equal weights.",

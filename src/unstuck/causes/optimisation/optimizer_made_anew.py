@@ -6,6 +6,7 @@ from unstuck.measures.basics import failed, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BuildOnce, Remedy, Safety
 from unstuck.schema.facts.loops import Loop
 from unstuck.schema.facts.optimizers import Rebuilt
@@ -100,6 +101,7 @@ CAUSE = Cause(
     title="Optimizer made anew",
     family="Optimisation",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.SLOW, Symptom.PLATEAU),
     words=Words(
         symptom="The loss jumps at the start of each epoch, or falls far more slowly than with the "
         "same optimizer elsewhere. A scheduler seems to have no effect.",

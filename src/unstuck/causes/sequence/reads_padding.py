@@ -6,6 +6,7 @@ from unstuck.measures.basics import level, measured, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import ReadRealSteps, Remedy, Safety
 from unstuck.schema.facts.sequences import Padding, Read, Reading
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -105,6 +106,8 @@ CAUSE = Cause(
     title="Reads padding",
     family="Sequences",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.CHANCE, Symptom.SAME),
+    often=Often.COMMON,
     words=Words(
         symptom="The network hardly learns from sequences of different lengths, or it learns from "
         "the longest ones only. With all sequences of one length it learns.",

@@ -6,6 +6,7 @@ from unstuck.measures.basics import unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LayerArgument, Remedy, Safety, Together
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import NonFinite
@@ -114,6 +115,7 @@ CAUSE = Cause(
     title="Sequence shorter than its target",
     family="Sequences",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.NAN),
     words=Words(
         symptom="The CTC loss is infinite or NaN. Or, with zero_infinity=True, it is zero from the "
         "start, and the network still reads nothing.",

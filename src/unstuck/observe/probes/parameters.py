@@ -56,8 +56,9 @@ class _Known:
         self.written: tuple[int, ...] | None = None
         self.nameless = False  # described before its parameters had names
         self.rates: list[float | None] = []
-        # Parameters with a nonzero gradient after its step; weakly, so that a model can go.
-        self.carried: list[weakref.ref[torch.Tensor]] | None = None
+        # Parameters with a nonzero gradient after its step, and where it lies; weakly, so that a
+        # model can go.
+        self.carried: list[tuple[weakref.ref[torch.Tensor], int]] | None = None
         self.backwards = 0  # since that step
 
 
@@ -282,10 +283,10 @@ class ParameterProbe(Probe):
         self._writer.sample(HELD, step, held)
 
     # Gradients that are carried over ------------------------------------------------------------
-    def _nonzero(self, optimizer: Optimizer) -> list[weakref.ref[torch.Tensor]]:
+    def _nonzero(self, optimizer: Optimizer) -> list[tuple[weakref.ref[torch.Tensor], int]]:
         with torch.no_grad():
             return [
-                weakref.ref(p) for p in held_by(optimizer)
+                (weakref.ref(p), p.grad.data_ptr()) for p in held_by(optimizer)
                 if is_plain(p.grad) and not p.grad.is_sparse and is_nonzero(p.grad)
             ]
 
@@ -301,17 +302,22 @@ class ParameterProbe(Probe):
             known.backwards += 1
             if known.carried:
                 known.carried = [
-                    ref for ref in known.carried
+                    (ref, place) for ref, place in known.carried
                     if (p := ref()) is not None and is_nonzero(p.grad)
                 ]
 
     def _write_carried(self, known: _Known, step: int) -> None:
         """Writes the share of parameters whose gradient still held that of the step before.
 
-        Called after the step: a closure clears the gradients within it.
+        Called after the step: a closure clears the gradients within it. A gradient that the
+        program has put in the place of the old one holds nothing of it: backward adds in place,
+        but for gradients with a graph of their own.
         """
         if known.carried is not None and known.written and known.backwards:
-            share = len(known.carried) / len(known.written)
+            still = [ref for ref, place in known.carried if (p := ref()) is not None
+                     and is_plain(p.grad) and (
+                         p.grad.requires_grad or p.grad.data_ptr() == place)]
+            share = len(still) / len(known.written)
             self._writer.sample(CARRIED_GRADIENT, step, {known.name: share})
 
     def _carried_by_hand(self, nodes: list[Any], step: int) -> None:
