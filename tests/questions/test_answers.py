@@ -54,6 +54,12 @@ class Told:
     def constant_loss(self) -> float:
         return self.constant
 
+    def can_be_guessed(self) -> bool:
+        return True
+
+    def is_alone(self) -> bool:
+        return True
+
     def memorise(self, *_: Any, **__: Any) -> Sequence[float]:
         return self.losses
 

@@ -55,6 +55,7 @@ class Recorder:
             if self._in_backward or not self._tape.on:
                 return original(tensors, *args, **kwargs)
             loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+            self._captured.backwards += 1
             if isinstance(loss, torch.Tensor) and loss.numel() == 1:
                 with self._tape.border():
                     self._keep(loss)
@@ -120,7 +121,6 @@ class Recorder:
     def _note_step(self, optimizer: Optimizer) -> None:
         captured = self._captured
         captured.optimizers[id(optimizer)] = optimizer
-        captured.updates += 1
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and bool(parameter.grad.any()):

@@ -30,6 +30,8 @@ class ExpectedFirstLoss(Question):
         first = bench.first_loss()
         if not math.isfinite(first):
             return self.failed(f"the first loss is {number(first)}", first, None, bench.place)
+        if not bench.can_be_guessed():
+            raise CannotAsk("no first loss is expected of this loss function")
         if bench.loss in CLASSES | BINARY:
             expected, most = bench.expected_loss(), MOST
         elif bench.loss in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"):

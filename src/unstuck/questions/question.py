@@ -47,7 +47,7 @@ class Reading:
 
     `skill` is how well a simple model reads the target from it, from 0 (not at all) to 1; NaN where
     it has no axis of samples. `spread` is how far samples differ in it, relative to its size.
-    `parents` are places in the list of readings.
+    `parents` are places in the list of readings. `trained` says that parameters helped to make it.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Reading:
     spread: float
     parents: tuple[int, ...]
     location: SourceLocation | None
+    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,13 @@ class Bench(Protocol):
         """Where the loss is made."""
 
     def first_loss(self) -> float:
-        """The loss of the first batch, before any update."""
+        """What the loss function gives for each target of the first batch, before any update."""
+
+    def can_be_guessed(self) -> bool:
+        """Whether the loss is what guessing can be compared with: no weights, nothing smoothed."""
+
+    def is_alone(self) -> bool:
+        """Whether nothing is added to what the loss function gives."""
 
     def constant_loss(self) -> float:
         """The loss of the best constant guess for the first batch."""
@@ -148,6 +155,9 @@ class Bench(Protocol):
 
     def ranges(self) -> tuple[float, float, float, float, str, SourceLocation | None]:
         """Lowest and highest the outputs can be, lowest and highest target, the last operation."""
+
+
+LEAST_SPREAD = 3e-4  # samples that differ by less, relative to the values, are alike to a network
 
 
 class Question:
