@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from unstuck.judge.catalogue import find
 from unstuck.questions import catalogue
 from unstuck.questions.batch_memorised import BatchMemorised
 from unstuck.questions.expected_first_loss import ExpectedFirstLoss
@@ -92,6 +93,8 @@ def test_all_questions_are_found_with_their_words() -> None:
         assert each.why
         assert each.sources
         assert set(each.needs) <= {other.slug for other in found}
+        for slug in each.causes:
+            find(slug)
 
 
 def test_an_answer_survives_being_data() -> None:

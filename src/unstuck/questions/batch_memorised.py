@@ -30,6 +30,8 @@ class BatchMemorised(Question):
                "Goodfellow, Bengio & Courville 2016, Deep learning, 11.5",
                "Tobin 2019, Troubleshooting deep neural networks")
     place_in_order = 5
+    causes = ("detached-graph", "dead-relu", "vanishing-gradients", "loss-sign",
+              "output-does-not-fit-loss", "noisy-labels", "too-narrow", "loss-broadcast")
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

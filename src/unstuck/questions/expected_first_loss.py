@@ -24,6 +24,8 @@ class ExpectedFirstLoss(Question):
     sources = ("CS231n, Neural networks 3: look for the correct loss at chance performance",
                "Karpathy 2019, A recipe for training neural networks: verify loss @ init")
     place_in_order = 1
+    causes = ("bad-initialisation", "inputs-not-normalised", "output-does-not-fit-loss",
+              "targets-not-normalised")
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

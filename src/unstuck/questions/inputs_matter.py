@@ -17,6 +17,9 @@ class InputsMatter(Question):
                "Slavv 2017, 37 reasons why your neural network is not working: 2")
     after = True
     place_in_order = 2
+    causes = ("constant-output", "reads-padding", "dead-relu", "saturated-activations",
+              "vanishing-gradients", "bad-initialisation")
+    names_place = True
 
     def prepare(self, bench: Bench) -> object:
         """How far outputs change before the training."""

@@ -36,6 +36,9 @@ class LabelReadable(Question):
                "Golub, Heath & Wahba 1979, Generalized cross-validation")
     after = True
     place_in_order = 1
+    causes = ("reads-padding", "constant-output", "dead-relu", "saturated-activations",
+              "vanishing-gradients", "bad-initialisation")
+    names_place = True
     needs = ("samples-apart",)
 
     def prepare(self, bench: Bench) -> object:

@@ -165,7 +165,8 @@ class Question:
 
     `title` is what is true of a program that passes. `sources` say where the question comes from.
     `after` says that it is asked after the laboratory's own training. `needs` are questions that a
-    program must not fail if this one is to mean anything; they are asked before it.
+    program must not fail if this one is to mean anything; they are asked before it. `causes` are
+    those that a failure speaks for, `names_place` says that its place is where the fault is.
     """
 
     slug: ClassVar[str]
@@ -175,6 +176,8 @@ class Question:
     after: ClassVar[bool] = False
     place_in_order: ClassVar[int] = 0
     needs: ClassVar[tuple[str, ...]] = ()
+    causes: ClassVar[tuple[str, ...]] = ()
+    names_place: ClassVar[bool] = False
 
     def prepare(self, bench: Bench) -> object:
         """What is to be known from before that training, as plain data; in a process of its own."""
