@@ -165,6 +165,7 @@ class Captured:
     first: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
     models: dict[int, nn.Module] = field(default_factory=dict)
     optimizers: dict[int, Optimizer] = field(default_factory=dict)
+    made: dict[int, Site | None] = field(default_factory=dict)  # where optimizers are built
     reached: set[int] = field(default_factory=set)
     backwards: int = 0
     loaded: bool = False

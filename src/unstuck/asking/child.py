@@ -157,6 +157,7 @@ class AskingChild(program.Child):
         swap(nn.Module._wrapped_call_impl, self._tape.model_call)
         swap(nn.Module.__init__, self._init)
         swap(nn.Module.load_state_dict, self._load)
+        swap(Optimizer.__init__, self._made)
         register_optimizer_step_post_hook(recorder.stepped)
         with self._tape:
             yield
@@ -168,6 +169,13 @@ class AskingChild(program.Child):
         def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
             self._built[id(module)] = weakref.ref(module), self._sites.here(module)
             original(module, *args, **kwargs)
+
+        return init
+
+    def _made(self, original: Original) -> Callable[..., Any]:
+        def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            self._captured.made[id(optimizer)] = self._sites.here(optimizer)
+            original(optimizer, *args, **kwargs)
 
         return init
 

@@ -107,6 +107,34 @@ class Measured(Laboratory):
         self.captured.restore()
         return self.train([self.first], rate, steps, seconds, swapped, enough)
 
+    def rate(self) -> float:
+        """The learning rate of the program's optimizer."""
+        rates = {float(group["lr"]) for optimizer in self.captured.optimizers.values()
+                 for group in optimizer.param_groups if group.get("lr") is not None}
+        if len(rates) != 1:
+            raise CannotAsk("the program has not one learning rate" if rates
+                            else "no optimizer of torch updates the weights")
+        return rates.pop()
+
+    def rate_place(self) -> SourceLocation | None:
+        """Where that optimizer is built."""
+        sites = [self.captured.made.get(each) for each in self.captured.optimizers]
+        return self.location(sites[0]) if sites else None
+
+    def at_rate(self, factor: float, steps: int, seconds: float, reverse: bool
+                ) -> Sequence[float]:
+        """Losses of a training with the program's optimizer, at a multiple of its rate."""
+        self.captured.restore()
+        groups = [group for optimizer in self.captured.optimizers.values()
+                  for group in optimizer.param_groups]
+        rates = [group["lr"] for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate * factor
+        losses = self.train(self.steps[::-1] if reverse else self.steps, None, steps, seconds)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        return losses
+
     def training(self) -> Sequence[float]:
         """The losses of the laboratory's own training."""
         return self.history

@@ -126,6 +126,19 @@ class Bench(Protocol):
         stay below `enough`.
         """
 
+    def rate(self) -> float:
+        """The learning rate of the program's optimizer."""
+
+    def rate_place(self) -> SourceLocation | None:
+        """Where that optimizer is built."""
+
+    def at_rate(self, factor: float, steps: int, seconds: float, reverse: bool
+                ) -> Sequence[float]:
+        """Losses of a training with the program's optimizer, at a multiple of its rate.
+
+        From the first weights on, over all batches in turn, or in `reverse`.
+        """
+
     def training(self) -> Sequence[float]:
         """The losses of the laboratory's own training, which has come before."""
 
