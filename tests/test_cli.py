@@ -187,8 +187,12 @@ def test_fail_on_counts_where_the_program_did_not_fail(
     assert document["findings"][0]["cause"] == "non-finite-loss"
 
 
+_THEN = (", try the usual suspects with `unstuck prove o`, or ask where it goes wrong with "
+         "`unstuck check o`")
+
+
 @pytest.mark.parametrize(("kind", "skill", "then"), [
-    (OutcomeKind.NOT_LEARNING, 0.0, ", try the usual suspects with `unstuck prove o`"),
+    (OutcomeKind.NOT_LEARNING, 0.0, _THEN),
     (OutcomeKind.CONVERGED, 0.99, ""),
 ])
 def test_a_failed_run_without_a_finding_names_the_next_command(

@@ -17,6 +17,7 @@ import pytest
 from tests import processes
 from unstuck import cli
 from unstuck.judge import catalogue
+from unstuck.questions import catalogue as questions
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "examples" / "cancer.py"
@@ -54,12 +55,13 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "train.py")
     shutil.copy(ROOT / "tests/data/logs/keras_csv_logger.csv", tmp_path / "history.csv")
     assert {command.split()[1] for command in OURS} == {
-        "run", "diagnose", "prove", "fix", "curves", "explain", "list"}
+        "run", "check", "diagnose", "prove", "fix", "curves", "explain", "list"}
     for command in OURS:
         done = call(command, tmp_path)
         assert "Traceback" not in done.stderr, done.stderr
-        # A record with an error makes `diagnose` exit with 1; everything else succeeds.
-        assert done.returncode == int("diagnose" in command), (command, done.stderr)
+        # An error makes `diagnose` and `check` exit with 1; everything else succeeds.
+        bad = command.split()[1] in ("diagnose", "check")
+        assert done.returncode == int(bad), (command, done.stderr)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     holds(report, json.loads(block("json")))
     assert (tmp_path / "run1" / "events.jsonl").is_file()
@@ -75,6 +77,15 @@ def holds(whole: Any, part: Any) -> None:
             holds(whole[index], value)
     else:
         assert whole == part
+
+
+def test_questions_are_those_that_are_asked() -> None:
+    text = " ".join((ROOT / "docs" / "checking.md").read_text(encoding="utf-8").split())
+    for question in questions.questions():
+        assert f"| `{question.slug}` | {question.title} |" in README
+        assert f"### {question.slug} " in text
+        assert " ".join(question.why.split()) in text
+        assert all(source in text for source in question.sources)
 
 
 def test_other_commands_exist() -> None:

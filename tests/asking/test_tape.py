@@ -85,7 +85,8 @@ def test_values_are_followed_into_layers(tape: Tape) -> None:
     loss = nn.functional.cross_entropy(model(x), y)
     batch = noted(tape, loss)
     step = step_of(batch)
-    values, slots = follow(batch, step.inputs, tape.sites, lambda module: None)
+    flow = follow(batch, step.inputs, tape.sites, lambda module: None)
+    values, slots = flow.values, flow.slots
     names = [each.name for each in values]
     assert names == ["input", "linear", "relu", "linear", "cross_entropy"]
     assert values[1].could

@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from unstuck.judge.catalogue import find
 from unstuck.questions import catalogue
 from unstuck.questions.batch_memorised import BatchMemorised
 from unstuck.questions.expected_first_loss import ExpectedFirstLoss
 from unstuck.questions.gradients_reach import GradientsReach
 from unstuck.questions.label_readable import LabelReadable
+from unstuck.questions.learning_rate import LearningRate
 from unstuck.questions.question import (
     Answer,
     Bench,
@@ -40,6 +42,7 @@ class Told:
     constant: float = 1.0
     losses: Sequence[float] = ()
     skills: Sequence[float] = ()
+    rates: dict[float, Sequence[float]] = field(default_factory=dict)
     missing: Sequence[Unreached] = ()
     mixes: Mixed | None = None
     range: tuple[Any, ...] = (-math.inf, math.inf, 0.0, 1.0, "", None)
@@ -54,8 +57,23 @@ class Told:
     def constant_loss(self) -> float:
         return self.constant
 
+    def can_be_guessed(self) -> bool:
+        return True
+
+    def is_alone(self) -> bool:
+        return True
+
     def memorise(self, *_: Any, **__: Any) -> Sequence[float]:
         return self.losses
+
+    def rate(self) -> float:
+        return 1.0
+
+    def rate_place(self) -> SourceLocation | None:
+        return PLACE
+
+    def at_rate(self, factor: float, *_: Any) -> Sequence[float]:
+        return self.rates[factor]
 
     def readings(self) -> list[Reading]:
         return [Reading(f"op{i}", each, 1.0, (i - 1,) if i else (), PLACE)
@@ -86,6 +104,8 @@ def test_all_questions_are_found_with_their_words() -> None:
         assert each.why
         assert each.sources
         assert set(each.needs) <= {other.slug for other in found}
+        for slug in each.causes:
+            find(slug)
 
 
 def test_an_answer_survives_being_data() -> None:
@@ -155,6 +175,23 @@ def test_samples() -> None:
     assert ask(bench(mixes=Mixed("view", 1.0, "", PLACE)), None).verdict is Verdict.FAIL
     with pytest.raises(CannotAsk, match="statistic over the batch"):
         ask(bench(mixes=Mixed("sub", 1.0, "it takes a statistic over the batch", PLACE)), None)
+
+
+def test_the_learning_rate() -> None:
+    ask = LearningRate().ask
+    falls, rises, flat = [2.0, 1.0, 0.5], [2.0, 9.0, 40.0], [2.0, 2.0, 2.0]
+    assert ask(bench(rates={1.0: falls}), None).verdict is Verdict.PASS
+    high = ask(bench(rates={1.0: rises, 0.1: flat, 0.01: falls}), None)
+    assert high.verdict is Verdict.FAIL
+    assert high.location == PLACE
+    assert high.bound == 0.01
+    gone = ask(bench(rates={1.0: [2.0, math.nan], 0.1: falls}), None)
+    assert gone.verdict is Verdict.FAIL
+    assert "explodes" in gone.says
+    slow = ask(bench(rates={1.0: flat, 10.0: falls}), None)
+    assert slow.verdict is Verdict.UNKNOWN, "schedules may begin with a low rate"
+    assert ask(bench(rates={1.0: rises, 0.1: rises, 0.01: rises, 10.0: rises}), None
+               ).verdict is Verdict.UNKNOWN, "another reason"
 
 
 def test_targets_out_of_range() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,15 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from unstuck.asking.tape import Batch, is_parameter, play, slots_of, tensors_of
+from unstuck.asking.tape import (
+    Batch,
+    Instruction,
+    Slot,
+    is_parameter,
+    play,
+    slots_of,
+    tensors_of,
+)
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.questions.question import CannotAsk
 from unstuck.schema.places import SourceLocation
@@ -29,7 +38,10 @@ class Step:
     """A batch with its parts told apart.
 
     `inputs` are the slots of constants that models receive, `target` that of the targets, `output`
-    that of what is compared with them. `samples` lie along `axis` of the first input.
+    that of what is compared with them. `samples` lie along `axis` of the first input. `criterion`
+    is the slot of the value that a loss function of torch gives; `plain` says that it does so
+    without weights and smoothing, `alone` that the program adds nothing to it, and `per` over how
+    many targets it is a sum.
     """
 
     batch: Batch
@@ -39,6 +51,10 @@ class Step:
     samples: int
     axis: int
     function: str
+    criterion: int
+    per: int = 1
+    plain: bool = False
+    alone: bool = False
 
 
 def step_of(batch: Batch) -> Step:
@@ -73,7 +89,7 @@ def step_of(batch: Batch) -> Step:
     if not model_calls:  # a network without modules
         inputs = [slot for slot, tensor in batch.constants.items()
                   if tensor.ndim and slot != target]
-    inputs = [slot for slot in inputs if slot != target]
+    target = None if target in inputs else target  # an autoencoder's
     if not inputs:
         raise CannotAsk("no model of the program receives data that could be exchanged")
     first = batch.constants[inputs[0]]
@@ -84,7 +100,49 @@ def step_of(batch: Batch) -> Step:
             samples, axis = first.shape[1], 1
         elif rows != (samples,):
             target = None
-    return Step(batch, inputs, target, output, samples, axis, function)
+    found = Step(batch, inputs, target, output, samples, axis, function, batch.loss)
+    if losses:
+        _describe(found, losses[-1])
+    return found
+
+
+def _describe(step: Step, call: Instruction) -> None:
+    """Notes how a loss function makes its value, and what becomes of that."""
+    try:
+        bound = inspect.signature(call.call).bind(*call.arguments[0], **call.arguments[1])
+    except (TypeError, ValueError):
+        return
+    options = bound.arguments
+    result = next(iter(slots_of(call.result)), None)
+    reduction = options.get("reduction", "mean")
+    target = options.get("target")
+    if result is None or reduction == "none" or options.get("reduce") is not None or (
+            options.get("size_average") is not None):
+        return
+    if reduction == "sum":
+        shape = play(step.batch)[target.number].shape if isinstance(target, Slot) else ()
+        step.per = max(math.prod(shape), 1)
+    step.criterion = result
+    step.plain = all(options.get(name) is None for name in ("weight", "pos_weight")) and (
+        not options.get("label_smoothing"))
+    step.alone = _alone(step.batch, result)
+
+
+def _alone(batch: Batch, slot: int) -> bool:
+    """Whether the loss is a value times constants: nothing else that learns is added to it."""
+    before, chain = {slot}, {slot}
+    for each in reversed(batch.instructions):
+        if before & set(slots_of(each.result)):
+            before |= set(slots_of(each.arguments))
+    for each in batch.instructions:
+        given, made = set(slots_of(each.arguments)), set(slots_of(each.result))
+        if made & before:
+            continue
+        if not given & chain or given - chain - set(batch.constants) or any(
+                True for _ in tensors_of(each.arguments)):
+            return False
+        chain |= made
+    return batch.loss in chain
 
 
 def _named(arguments: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -107,8 +165,9 @@ class Captured:
     first: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
     models: dict[int, nn.Module] = field(default_factory=dict)
     optimizers: dict[int, Optimizer] = field(default_factory=dict)
+    made: dict[int, Site | None] = field(default_factory=dict)  # where optimizers are built
     reached: set[int] = field(default_factory=set)
-    updates: int = 0  # of optimizers
+    backwards: int = 0
     loaded: bool = False
     several: bool = False  # losses in turn
 
@@ -125,7 +184,8 @@ class Laboratory:
     def __init__(self, captured: Captured) -> None:
         self.captured = captured
         if not captured.batches:
-            raise CannotAsk("the program makes no backward pass")
+            raise CannotAsk("what makes the loss cannot be followed" if captured.backwards
+                            else "the program makes no backward pass")
         if captured.several:
             raise CannotAsk("the program trains with several losses in turn")
         self.steps = [step_of(batch) for batch in captured.batches]
@@ -152,9 +212,9 @@ class Laboratory:
         return _close(float(play(batch, exact=True)[batch.loss].detach()), batch.value)
 
     def value(self, step: Step, swapped: dict[int, torch.Tensor] | None = None) -> float:
-        """The loss of a step."""
+        """The loss of a step, for each target."""
         with torch.no_grad():
-            return float(play(step.batch, swapped)[step.batch.loss])
+            return float(play(step.batch, swapped)[step.criterion]) / step.per
 
     def output(self, step: Step, swapped: dict[int, torch.Tensor] | None = None) -> torch.Tensor:
         """What the model gives in a step."""
@@ -207,11 +267,12 @@ class Laboratory:
         def closure() -> Any:
             for each in self.parameters:
                 each.grad = None
-            batch = steps[len(losses) % len(steps)].batch
-            loss = play(batch, swapped)[batch.loss]
+            step = steps[len(losses) % len(steps)]
+            values = play(step.batch, swapped)
+            loss = values[step.batch.loss]
             if loss.requires_grad:
                 loss.backward()
-            seen.append(float(loss.detach()))
+            seen.append(float(values[step.criterion].detach()) / step.per)
             return loss.detach()
 
         while len(losses) < most and time.monotonic() < end:
@@ -263,10 +324,7 @@ class Laboratory:
         """The targets of a step, samples first."""
         if step.target is None:
             raise CannotAsk("it is not known which tensor holds the targets")
-        tensor = step.batch.constants[step.target]
-        if any(tensor is step.batch.constants[slot] for slot in step.inputs):
-            raise CannotAsk("the targets are the inputs themselves")
-        return tensor.detach().cpu()
+        return step.batch.constants[step.target].cpu()
 
     def has_classes(self, step: Step) -> bool:
         """Whether the targets of a step are classes."""

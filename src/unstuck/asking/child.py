@@ -55,6 +55,7 @@ class Recorder:
             if self._in_backward or not self._tape.on:
                 return original(tensors, *args, **kwargs)
             loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+            self._captured.backwards += 1
             if isinstance(loss, torch.Tensor) and loss.numel() == 1:
                 with self._tape.border():
                     self._keep(loss)
@@ -120,7 +121,6 @@ class Recorder:
     def _note_step(self, optimizer: Optimizer) -> None:
         captured = self._captured
         captured.optimizers[id(optimizer)] = optimizer
-        captured.updates += 1
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and bool(parameter.grad.any()):
@@ -157,6 +157,7 @@ class AskingChild(program.Child):
         swap(nn.Module._wrapped_call_impl, self._tape.model_call)
         swap(nn.Module.__init__, self._init)
         swap(nn.Module.load_state_dict, self._load)
+        swap(Optimizer.__init__, self._made)
         register_optimizer_step_post_hook(recorder.stepped)
         with self._tape:
             yield
@@ -168,6 +169,13 @@ class AskingChild(program.Child):
         def init(module: nn.Module, *args: Any, **kwargs: Any) -> None:
             self._built[id(module)] = weakref.ref(module), self._sites.here(module)
             original(module, *args, **kwargs)
+
+        return init
+
+    def _made(self, original: Original) -> Callable[..., Any]:
+        def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            self._captured.made[id(optimizer)] = self._sites.here(optimizer)
+            original(optimizer, *args, **kwargs)
 
         return init
 

@@ -61,6 +61,10 @@ class Flow(TorchFunctionMode):  # type: ignore[misc]
     layers: list[nn.Module] = field(default_factory=list)
     counts: dict[Any, int] = field(default_factory=dict)
     outer: Site | None = None
+    # What is made of parameters alone: their identities, by tensor; and what cuts them off.
+    made_of: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    cuts: dict[int, tuple[str, Site | None]] = field(default_factory=dict)
+    slots: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         TorchFunctionMode.__init__(self)
@@ -80,10 +84,11 @@ class Flow(TorchFunctionMode):  # type: ignore[misc]
         parents = tuple(self.numbers[id(each)] for each in tensors_of((args, kwargs))
                         if id(each) in self.numbers)
         result = function(*args, **kwargs)
-        if not parents:
-            return result
         name = _name(function)
         if name in _UNTOLD:
+            return result
+        if not parents:
+            self._note_parameters(name, result, args, kwargs)
             return result
         if name == "__setitem__":
             result_of: Any = args[0]
@@ -93,6 +98,21 @@ class Flow(TorchFunctionMode):  # type: ignore[misc]
         for tensor in tensors_of(result_of):
             self._note(name, tensor, site, parents, args, kwargs)
         return result
+
+    def _parameters(self, given: Iterable[torch.Tensor]) -> tuple[int, ...]:
+        """The identities of parameters among tensors, and of those that they are made of."""
+        found = (self.made_of.get(id(each), (id(each),) if is_parameter(each) else ())
+                 for each in given)
+        return tuple(number for numbers in found for number in numbers)
+
+    def _note_parameters(self, name: str, result: Any, args: Any, kwargs: Any) -> None:
+        used = self._parameters(tensors_of((args, kwargs)))
+        for tensor in tensors_of(result) if used else ():
+            self.kept.append(tensor)
+            self.made_of[id(tensor)] = used
+            if not tensor.requires_grad and tensor.is_floating_point():
+                for number in used:
+                    self.cuts.setdefault(number, (name, self._site()))
 
     def _note(self, name: str, tensor: torch.Tensor, site: Site | None, parents: tuple[int, ...],
               args: Any, kwargs: Any) -> None:
@@ -106,13 +126,13 @@ class Flow(TorchFunctionMode):  # type: ignore[misc]
         self.values.append(Value(
             len(self.values), (*place, count), name, _copy(tensor), site, layer, parents,
             tensor.requires_grad, any(each.requires_grad for each in given),
-            tuple(id(each) for each in given if is_parameter(each)),
+            self._parameters(given),
             tuple(tuple(each.shape) for each in given if id(each) not in self.numbers),
             axis if isinstance(axis, int) else None))
 
     def _site(self) -> Site | None:
         """The program's innermost frame within this step, else where the layer was built."""
-        frame: FrameType | None = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not play.__code__:
             if self.sites.is_user(frame.f_code.co_filename):
                 return self.sites._site(frame)
@@ -157,7 +177,7 @@ def _copy(tensor: torch.Tensor) -> torch.Tensor:
 def follow(
     batch: Batch, inputs: Iterable[int], sites: Sites, built: Callable[[nn.Module], Site | None],
     swapped: dict[int, torch.Tensor] | None = None,
-) -> tuple[list[Value], dict[int, torch.Tensor]]:
+) -> Flow:
     """The values of a step in order, with its inputs first; and those of its slots."""
     flow = Flow(sites, built)
     given = {**batch.constants, **(swapped or {})}
@@ -165,5 +185,5 @@ def follow(
     begun = {number: given[number].view_as(given[number]) for number in inputs}
     flow.begins_with(begun.values())
     with flow.following():
-        slots = play(batch, {**given, **begun}, note=flow)
-    return flow.values, slots
+        flow.slots = play(batch, {**given, **begun}, note=flow)
+    return flow

@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from unstuck.asking.bench import Laboratory, Step, axis_of
-from unstuck.asking.flow import Value, follow
+from unstuck.asking.flow import Flow, Value, follow
 from unstuck.asking.reading import columns, skill, spread
+from unstuck.asking.tape import play
 from unstuck.questions.question import CannotAsk, Mixed, Reading, Unreached
 from unstuck.schema.places import SourceLocation
 from unstuck.torch_api import BATCH_NORM, BINARY, CLASSES
 
 SAMPLES = 256  # that targets are read from
+FEWEST = 40  # below that nothing can be read
 MOST_COLUMNS = 32  # of targets that are numbers
 LONGEST = 1_000_000  # features that are looked at
 WIDTH = 512  # features; more are hashed together
@@ -55,7 +57,16 @@ class Measured(Laboratory):
     # Losses --------------------------------------------------------------------------------------
     def first_loss(self) -> float:
         """The loss of the first batch, before any update."""
-        return self.first.batch.value
+        with torch.no_grad():
+            return float(play(self.first.batch, exact=True)[self.first.criterion]) / self.first.per
+
+    def can_be_guessed(self) -> bool:
+        """Whether the loss is what guessing can be compared with: no weights, nothing smoothed."""
+        return self.first.plain
+
+    def is_alone(self) -> bool:
+        """Whether nothing is added to what the loss function gives."""
+        return self.first.alone
 
     def expected_loss(self) -> float:
         """The loss of guessing all classes alike."""
@@ -95,6 +106,34 @@ class Measured(Laboratory):
             swapped = {self.first.target: targets[order]}
         self.captured.restore()
         return self.train([self.first], rate, steps, seconds, swapped, enough)
+
+    def rate(self) -> float:
+        """The learning rate of the program's optimizer."""
+        rates = {float(group["lr"]) for optimizer in self.captured.optimizers.values()
+                 for group in optimizer.param_groups if group.get("lr") is not None}
+        if len(rates) != 1:
+            raise CannotAsk("the program has not one learning rate" if rates
+                            else "no optimizer of torch updates the weights")
+        return rates.pop()
+
+    def rate_place(self) -> SourceLocation | None:
+        """Where that optimizer is built."""
+        sites = [self.captured.made.get(each) for each in self.captured.optimizers]
+        return self.location(sites[0]) if sites else None
+
+    def at_rate(self, factor: float, steps: int, seconds: float, reverse: bool
+                ) -> Sequence[float]:
+        """Losses of a training with the program's optimizer, at a multiple of its rate."""
+        self.captured.restore()
+        groups = [group for optimizer in self.captured.optimizers.values()
+                  for group in optimizer.param_groups]
+        rates = [group["lr"] for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate * factor
+        losses = self.train(self.steps[::-1] if reverse else self.steps, None, steps, seconds)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        return losses
 
     def training(self) -> Sequence[float]:
         """The losses of the laboratory's own training."""
@@ -141,8 +180,8 @@ class Measured(Laboratory):
     def ranges(self) -> tuple[float, float, float, float, str, SourceLocation | None]:
         """Lowest and highest the outputs can be, lowest and highest target, the last operation."""
         targets = torch.cat([self.targets(step).reshape(-1) for step in self.steps])
-        values, slots = self._followed(self.first)
-        last = self._output_value(values, slots)
+        flow = self._followed(self.first)
+        values, last = flow.values, self._output_value(flow)
         while last is not None and last.name not in _BOUNDED and last.parents and last.name in (
                 "squeeze", "view", "reshape", "flatten", "__getitem__", "unsqueeze", "float", "t"):
             last = values[last.parents[0]]
@@ -154,24 +193,24 @@ class Measured(Laboratory):
 
     # Values within the network -------------------------------------------------------------------
     def _followed(self, step: Step, swapped: dict[int, torch.Tensor] | None = None
-                  ) -> tuple[list[Value], dict[int, torch.Tensor]]:
+                  ) -> Flow:
         state = torch.get_rng_state()
         found = follow(step.batch, step.inputs, self.captured.sites, self.captured.built, swapped)
         torch.set_rng_state(state)
         return found
 
-    def _output_value(self, values: list[Value], slots: dict[int, torch.Tensor]) -> Value | None:
+    def _output_value(self, flow: Flow) -> Value | None:
         """The value that is compared with the targets; None if no operation links it to inputs."""
         if self.first.output is None:
             raise CannotAsk("it is not known what the model's output is")
-        output = slots[self.first.output]
-        same = [each for each in values if each.tensor.shape == output.shape
+        output = flow.slots[self.first.output]
+        same = [each for each in flow.values if each.tensor.shape == output.shape
                 and torch.equal(each.tensor, output.detach())]
         return same[-1] if same else None
 
-    def _path(self, values: list[Value], slots: dict[int, torch.Tensor]) -> list[Value]:
+    def _path(self, flow: Flow) -> list[Value]:
         """The values that the output is made of, in order."""
-        last = self._output_value(values, slots)
+        last = self._output_value(flow)
         if last is None:
             raise CannotAsk("the model's output is not computed from its inputs by torch alone")
         found, waiting = {last.number}, [last]
@@ -179,37 +218,35 @@ class Measured(Laboratory):
             for number in waiting.pop().parents:
                 if number not in found:
                     found.add(number)
-                    waiting.append(values[number])
-        return [values[number] for number in sorted(found)]
+                    waiting.append(flow.values[number])
+        return [flow.values[number] for number in sorted(found)]
 
     def readings(self) -> Sequence[Reading]:
         """What can be read from each value of the network, from the inputs to the output."""
-        steps: list[Step] = []
-        for step in reversed(self.steps):  # the laboratory trains on the first ones
-            if sum(each.samples for each in steps) < SAMPLES:
-                steps.append(step)
-        labels = torch.cat([self.targets(step) for step in steps])[:SAMPLES]
+        chosen = self._different()
+        labels = torch.cat([self.targets(step)[rows] for step, rows in chosen])[:SAMPLES]
         classes = self.has_classes(self.first)
-        if len(labels) < 2 or (classes and labels.numel() != len(labels)):
+        if classes and labels.numel() != len(labels):
             raise CannotAsk("each sample has several targets")
+        if len(labels) < FEWEST:
+            raise CannotAsk(f"there are fewer than {FEWEST} different samples in the first batches")
         wanted = columns(labels, classes)
         if wanted.shape[1] > MOST_COLUMNS:
             raise CannotAsk("each sample has many targets")
         found: dict[object, list[torch.Tensor]] = {}
         path: list[Value] = []
-        for step in steps:
-            values, slots = self._followed(step)
-            path = self._path(values, slots)
+        for step, rows in chosen:
+            path = self._path(self._followed(step))
             for value in path:
                 table = _features(value, step)
                 if table is not None:
-                    found.setdefault(value.key, []).append(table)
+                    found.setdefault(value.key, []).append(table[rows])
         places = {value.number: place for place, value in enumerate(path)}
         readings, known = [], dict[bytes, float]()
         for value in path:
             tables = found.get(value.key, [])
             read, apart = math.nan, math.nan
-            if tables and len(tables) == len(steps):
+            if tables and len(tables) == len(chosen):
                 width = max(table.shape[1] for table in tables)
                 table = torch.cat([nn.functional.pad(each, (0, width - each.shape[1]))
                                    for each in tables])[:SAMPLES]
@@ -218,16 +255,38 @@ class Measured(Laboratory):
                     known[mark] = skill(table, wanted)
                 read, apart = known[mark], spread(table)
             readings.append(Reading(
-                value.name, read, apart, tuple(places[each] for each in value.parents
-                                               if each in places), self.location(value.site)))
+                value.name, read, apart, tuple(
+                    places[each] for each in value.parents if each in places),
+                self.location(value.site), bool(value.used)))
         return readings
+
+    def _different(self) -> list[tuple[Step, torch.Tensor]]:
+        """Steps, with the places of samples in them of which none comes twice.
+
+        A sample that is among those left out and among the others would be read from itself. The
+        last steps come first: the laboratory trains on the first ones.
+        """
+        known: set[bytes] = set()
+        found = []
+        for step in reversed(self.steps):
+            tables = [tensor.movedim(axis, 0).reshape(step.samples, -1)
+                      for tensor in map(step.batch.constants.__getitem__, step.inputs)
+                      if (axis := axis_of(tensor, step)) is not None]
+            places = []
+            for place in range(step.samples if len(known) < SAMPLES else 0):
+                mark = b"".join(table[place].cpu().numpy().tobytes() for table in tables)
+                if mark not in known:
+                    known.add(mark)
+                    places.append(place)
+            if places:
+                found.append((step, torch.tensor(places)))
+        return found
 
     def spreads(self) -> Sequence[Reading]:
         """How far samples differ in each value, from the inputs to the output."""
         step = max(self.steps, key=lambda each: each.samples)
-        values, slots = self._followed(step)
         found = []
-        for value in self._path(values, slots):
+        for value in self._path(self._followed(step)):
             table = _features(value, step)
             if table is not None:
                 found.append(Reading(value.name, math.nan, spread(table), (),
@@ -242,15 +301,15 @@ class Measured(Laboratory):
         order = torch.arange(step.samples)
         order[0] = step.samples - 1
         with self._batch_norm_evaluates():
-            values, slots = self._followed(step)
-            path = self._path(values, slots)
-            others = self._followed(step, self.exchanged(step, order))[0]
-        by_key = {value.key: value for value in others}
+            flow = self._followed(step)
+            path = self._path(flow)
+            others = self._followed(step, self.exchanged(step, order))
+        by_key = {value.key: value for value in others.values}
         if not self._differs(path[-1], by_key, step):
             return None
         for value in path:
             if self._differs(value, by_key, step):
-                return Mixed(value.name, 1.0, _meant(value, values, step),
+                return Mixed(value.name, 1.0, _meant(value, flow.values, step),
                              self.location(value.site))
         return None
 
@@ -290,19 +349,20 @@ class Measured(Laboratory):
             return []
         names = {id(p): name for model in self.captured.models.values()
                  for name, p in model.named_parameters()}
-        values, _ = self._followed(self.first)
+        flow = self._followed(self.first)
         children: dict[int, list[Value]] = {}
-        for value in values:
+        for value in flow.values:
             for parent in value.parents:
                 children.setdefault(parent, []).append(value)
         found = []
         for number in missing:
-            user = next((each for each in values if number in each.used), None)
-            cut = None if user is None else _cut(user, children)
+            user = next((each for each in flow.values if number in each.used), None)
+            behind = None if user is None else _cut(user, children)
+            name, site = ("", None) if behind is None else (behind.name, behind.site)
+            name, site = flow.cuts.get(number, (name, site)) if user is not None else (name, site)
             found.append(Unreached(
                 names.get(number, f"a parameter of shape {tuple(held[number].shape)}"),
-                user is not None, "" if cut is None else cut.name,
-                None if cut is None else self.location(cut.site)))
+                user is not None, name, self.location(site)))
         return found
 
     def held(self) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-# Samples that differ by less, relative to the size of the values, do not differ for a network.
-LEAST_SPREAD = 3e-4
+from unstuck.questions.question import LEAST_SPREAD
+
 _RIDGES = (1e-5, 1e-3, 1e-2, 1e-1)  # shares of the kernel's trace
 
 

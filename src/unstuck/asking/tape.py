@@ -28,12 +28,27 @@ class Slot:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What holds before a call: gradients, automatic casts, the generator of random numbers."""
+
+    grad: bool
+    casts: bool
+    kind: torch.dtype
+    random: torch.Tensor
+
+    @classmethod
+    def now(cls) -> State:
+        """What holds."""
+        return cls(torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"),
+                   torch.get_autocast_dtype("cpu"), torch.get_rng_state())
+
+
 @dataclass(slots=True)
 class Instruction:
     """One call: `arguments` and `result` hold slots for all tensors that are not parameters.
 
-    `model` is the module that was called, None for a function of torch. `random` is the state of
-    the generator before it.
+    `model` is the module that was called, None for a function of torch. `state` is what held then.
     """
 
     name: str
@@ -41,9 +56,8 @@ class Instruction:
     arguments: Any
     result: Any
     site: Site | None
-    grad: bool
+    state: State
     model: nn.Module | None
-    random: torch.Tensor
 
 
 @dataclass(slots=True)
@@ -68,9 +82,8 @@ class _Call:
     kwargs: Any
     result: Any
     site: Site | None
-    grad: bool
+    state: State
     model: nn.Module | None
-    random: torch.Tensor
 
 
 @dataclass(slots=True)
@@ -101,7 +114,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             return function(*args, **kwargs)
         if not any(self._depends(each) for each in tensors_of((args, kwargs))):
             return function(*args, **kwargs)
-        random = torch.get_rng_state()
+        state = State.now()
         result = function(*args, **kwargs)
         with self.border():
             name = str(getattr(function, "__name__", ""))
@@ -109,8 +122,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             if isinstance(made, torch.Tensor) and is_parameter(made):
                 return result  # an initialisation, for instance
             if any(True for _ in tensors_of(made)):
-                self.note(_Call(name, function, args, kwargs, made, self.sites.called_from(2),
-                                torch.is_grad_enabled(), None, random))
+                self.note(_Call(
+                    name, function, args, kwargs, made, self.sites.called_from(2), state, None))
         return result
 
     def _depends(self, tensor: torch.Tensor) -> bool:
@@ -134,15 +147,15 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self.on or self.depth or next(iter(nn.Module.parameters(module)), None) is None:
                 return original(module, *args, **kwargs)
-            random = torch.get_rng_state()
+            state = State.now()
             self.depth += 1
             try:
                 result = original(module, *args, **kwargs)
             finally:
                 self.depth -= 1
             with self.border():
-                self.note(_Call("", module, args, kwargs, result, self.sites.called_from(2),
-                                torch.is_grad_enabled(), module, random))
+                self.note(_Call(
+                    "", module, args, kwargs, result, self.sites.called_from(2), state, module))
             return result
 
         return call
@@ -174,8 +187,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             arguments = mapped((call.args, call.kwargs), lambda each: slot(each, True))
             result = mapped(call.result, lambda each: slot(each, False))
             instructions.append(Instruction(
-                call.name, call.call, arguments, result, call.site, call.grad, call.model,
-                call.random))
+                call.name, call.call, arguments, result, call.site, call.state, call.model))
         return Batch(instructions, constants, numbers[id(loss)], float(loss.detach()), site)
 
 
@@ -267,11 +279,13 @@ def play(
     values = {**batch.constants, **(swapped or {})}
     for each in batch.instructions:
         if exact:
-            torch.set_rng_state(each.random)
+            torch.set_rng_state(each.state.random)
         if note is not None:
             note.outer = each.site
         args, kwargs = filled(each.arguments, values)
-        with torch.set_grad_enabled(each.grad):
+        state = each.state
+        with (torch.set_grad_enabled(state.grad),
+              torch.autocast("cpu", dtype=state.kind, enabled=state.casts)):
             result = each.call(*args, **kwargs)
         bound(each.result, next(tensors_of((args, kwargs))) if changes(each.name) else result,
               values)

@@ -15,12 +15,12 @@ from unstuck.commands.trying import (
     TryingCommand,
     ended_in_order,
     memory_for,
+    recorded,
 )
 
 
 @click.command(cls=TryingCommand, context_settings={"allow_interspersed_args": False})
-@click.argument("target", nargs=-1, required=True,
-                metavar="(SCRIPT [ARGS]... | -m MODULE [ARGS]...)")
+@click.argument("target", nargs=-1, metavar="[RUN | SCRIPT [ARGS]... | -m MODULE [ARGS]...]")
 @click.option("--budget", metavar="TIME", type=Duration(), default=f"{round(BUDGET)}s",
               show_default=True, help="How long to ask at most.")
 @click.option("--allow-network", is_flag=True,
@@ -38,24 +38,30 @@ def check(
 
     Can it memorise one batch? Do its inputs matter? Where is the label lost? The program runs up
     to its first steps only, in a private view of the file system: your files stay as they are.
+    RUN is the folder of a record, whose program is asked; by default that of the last run.
     """
     from unstuck.questions.question import Verdict
+    from unstuck.record.reader import UnusableRecord, read_record
     from unstuck.report import checks, schema
     from unstuck.report.canvas import Canvas
     from unstuck.trials.checking import check as ask_all
     from unstuck.trials.laboratory import Laboratory, Limits, LostServer
-    from unstuck.trials.subject import Untriable, guessed
+    from unstuck.trials.subject import Untriable, guessed, subject_of
     from unstuck.trials.verdict import how_it_crashed
     from unstuck.trials.view import NoView
 
     check_json(json_file)
     wishes = project()
-    check_target(list(target))
+    folder = recorded(target)
+    if folder is None:
+        check_target(list(target))
     with ended_in_order():
         try:
             jobs = min(os.cpu_count() or 1, 2)
             limits = Limits(memory=memory_for(jobs), network=allow_network)
-            with Laboratory(guessed(target, os.getcwd()), limits) as laboratory:
+            asked = (guessed(target, os.getcwd()) if folder is None
+                     else subject_of(read_record(folder))[0])
+            with Laboratory(asked, limits) as laboratory:
                 checked = ask_all(laboratory, wishes, budget, jobs)
                 if checked.run.ended.no_view is not None:
                     refuse(f"nothing can be asked: {checked.run.ended.no_view}")
@@ -66,7 +72,7 @@ def check(
                            f"{how_it_crashed(checked.run)}")
         except (NoView, LostServer) as error:
             refuse(f"nothing can be asked: {error}")
-        except Untriable as error:
+        except (Untriable, UnusableRecord) as error:
             refuse(str(error))
         except KeyboardInterrupt:
             say("the check was interrupted; nothing of the program was changed")

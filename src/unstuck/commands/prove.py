@@ -9,6 +9,7 @@ from unstuck.clean import clean, put
 from unstuck.commands.trying import Bench, TryingCommand, bench, planned, progress, trial_options
 
 PROVEN, NOT_PROVEN = 0, 1
+ASKING = 30.0  # seconds of questions, where no change helps
 
 
 @click.command(cls=TryingCommand, context_settings={"allow_interspersed_args": False})
@@ -21,7 +22,8 @@ def prove(
     """Prove a diagnosis: try its remedies on the program itself.
 
     RUN is the folder of a record; by default that of the last run. A program is first run as it
-    is. Your files stay as they are. Exits with 0 if a remedy cures the program on fresh seeds, or
+    is. If no change helps, it is asked the questions of `unstuck check`. Your files stay as they
+    are. Exits with 0 if a remedy cures the program on fresh seeds, or
     if there is nothing to prove, with 1 if not.
     """
     check_json(json_file)
@@ -34,9 +36,10 @@ def prove(
 
 def proved(ready: Bench, json_file: str | None) -> int:
     """Tries, and shows what came of it; the exit status."""
-    from unstuck.report import schema, terminal
+    from unstuck.report import checks, schema, terminal
     from unstuck.report.canvas import Canvas
     from unstuck.report.intervals import Interval, draw_intervals
+    from unstuck.trials.checking import ask, with_answers
     from unstuck.trials.peel import needs_proof, repair
     from unstuck.trials.results import SKILL, rows, skills, with_trials
 
@@ -50,10 +53,17 @@ def proved(ready: Bench, json_file: str | None) -> int:
     with progress(ready.race):
         found = repair(ready.race, ready.control, ready.texts.index, first, rounds=1)
     spent = ready.race.clock.seconds - ready.race.clock.left
-    diagnosis = with_trials(found, ready.root, spent)
-    if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):
+    diagnosis, answers = with_trials(found, ready.root, spent), None
+    if not found.kept:  # nothing helps: what does the program itself say?
+        with progress(ready.race):
+            ready.race.say("asking the program where it goes wrong")
+            answers = ask(ready.race.laboratory, ASKING)
+        diagnosis = with_answers(diagnosis, answers)
+    if json_file is not None and not put_json(schema.to_text(diagnosis, answers), json_file):
         return UNUSABLE
     terminal.render(diagnosis, file=ready.file, advise=False)
+    if answers is not None:
+        checks.draw(Canvas.on(ready.file), answers, ())
     for row in rows(found):
         put(clean(row), ready.file)
     if found.tried:

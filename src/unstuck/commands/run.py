@@ -201,16 +201,21 @@ def _show_below(
 
 
 def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
-    """What tries the fixes of a run that failed, or the usual suspects where it found none."""
+    """What tries the fixes of a run that failed, or asks further where it found nothing sure."""
     if proving:
         return ""
-    if any(remedy.ladder for each in diagnosis.counted() for remedy in each.remedies):
-        return f", try its fixes with `{command('unstuck fix', named)}`"
+    from unstuck.schema.findings import Confidence
     from unstuck.trials.questions import unexplained
 
+    found = diagnosis.counted()
+    asks = f"ask where it goes wrong with `{command('unstuck check', named)}`"
+    unsure = bool(found) and all(each.confidence is Confidence.POSSIBLE for each in found)
+    if any(remedy.ladder for each in found for remedy in each.remedies):
+        fix = f", try its fixes with `{command('unstuck fix', named)}`"
+        return f"{fix}, or {asks}" if unsure else fix
     if unexplained(diagnosis):
-        return f", try the usual suspects with `{command('unstuck prove', named)}`"
-    return ""
+        return f", try the usual suspects with `{command('unstuck prove', named)}`, or {asks}"
+    return f", {asks}" if unsure else ""
 
 
 def _prove(record: Path, json_file: str | None) -> None:

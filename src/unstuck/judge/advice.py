@@ -26,6 +26,9 @@ class Advice:
 
 _WATCH = ("run the program under `unstuck run`: it looks at gradients, weights and data and names "
           "the cause and the line")
+_CHECK = ("ask the program where it goes wrong with `unstuck check`: can it memorise one batch, do "
+          "its inputs matter, where is the label lost")
+CHECK = "unstuck check"
 _METRIC = ("judge the run by a metric of its task, such as the return of a policy or the quality "
            "of generated samples")
 _SAME_MODE = ("compute both losses in eval mode: dropout raises the train loss alone, and so does "
@@ -132,7 +135,10 @@ def next_steps(
             f"for at least {count(outcome.more_points, 'more step')}")
         return (NextStep(f"Train {how}."),)
     steps = advice(outcome.kind, held_out).steps
-    return tuple(NextStep(_sentence(s)) for s in steps if not (watched and s is _WATCH))
+    return tuple(
+        NextStep(_sentence(_CHECK), CHECK) if watched and step is _WATCH
+        else NextStep(_sentence(step), CHECK if watched and step is _ONE_BATCH else None)
+        for step in steps)
 
 
 def _to_settle(finding: Finding) -> NextStep:

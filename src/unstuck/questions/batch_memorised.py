@@ -30,9 +30,13 @@ class BatchMemorised(Question):
                "Goodfellow, Bengio & Courville 2016, Deep learning, 11.5",
                "Tobin 2019, Troubleshooting deep neural networks")
     place_in_order = 5
+    causes = ("detached-graph", "dead-relu", "vanishing-gradients", "loss-sign",
+              "output-does-not-fit-loss", "noisy-labels", "too-narrow", "loss-broadcast")
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""
+        if not bench.can_be_guessed() or not bench.is_alone():
+            raise CannotAsk("it is not known how low this loss can become")
         if bench.loss in CLASSES | BINARY:
             guess = bench.expected_loss()
         elif bench.loss in ("mse_loss", "l1_loss"):

@@ -24,12 +24,16 @@ class ExpectedFirstLoss(Question):
     sources = ("CS231n, Neural networks 3: look for the correct loss at chance performance",
                "Karpathy 2019, A recipe for training neural networks: verify loss @ init")
     place_in_order = 1
+    causes = ("bad-initialisation", "inputs-not-normalised", "output-does-not-fit-loss",
+              "targets-not-normalised")
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""
         first = bench.first_loss()
         if not math.isfinite(first):
             return self.failed(f"the first loss is {number(first)}", first, None, bench.place)
+        if not bench.can_be_guessed():
+            raise CannotAsk("no first loss is expected of this loss function")
         if bench.loss in CLASSES | BINARY:
             expected, most = bench.expected_loss(), MOST
         elif bench.loss in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"):

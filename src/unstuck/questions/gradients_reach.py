@@ -16,6 +16,9 @@ class GradientsReach(Question):
     sources = ("Karpathy 2019, A recipe for training neural networks",
                "Lightning issue 1237: verify that all layers train")
     place_in_order = 2
+    causes = ("detached-graph", "frozen-parameters", "dead-relu", "vanishing-gradients",
+              "saturated-activations")
+    names_place = True
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from unstuck.questions.question import Answer, Bench, Question
+from unstuck.questions.question import LEAST_SPREAD, Answer, Bench, Question
 from unstuck.words import percent
-
-LEAST = 3e-4  # of the outputs' size
 
 
 class InputsMatter(Question):
@@ -18,7 +16,10 @@ class InputsMatter(Question):
     sources = ("Karpathy 2019, A recipe for training neural networks: input-independent baseline",
                "Slavv 2017, 37 reasons why your neural network is not working: 2")
     after = True
-    place_in_order = 1
+    place_in_order = 2
+    causes = ("constant-output", "reads-padding", "dead-relu", "saturated-activations",
+              "vanishing-gradients", "bad-initialisation")
+    names_place = True
 
     def prepare(self, bench: Bench) -> object:
         """How far outputs change before the training."""
@@ -28,11 +29,12 @@ class InputsMatter(Question):
         """See the class."""
         assert isinstance(before, float)
         change = bench.outputs_change()
-        if max(change, before) >= LEAST:
+        if max(change, before) >= LEAST_SPREAD:
             return self.passed(
                 f"with the inputs of other samples the outputs change by {percent(change)}",
-                change, LEAST)
-        place = next((each.location for each in bench.spreads() if each.spread < LEAST), None)
+                change, LEAST_SPREAD)
+        alike = (each for each in bench.spreads() if each.spread < LEAST_SPREAD)
+        place = next((each.location for each in alike), None)
         return self.failed(
             "the outputs stay the same whatever the inputs are, before and after a training",
-            max(change, before), LEAST, place or bench.place)
+            max(change, before), LEAST_SPREAD, place or bench.place)

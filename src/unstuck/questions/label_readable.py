@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from unstuck.questions.question import Answer, Bench, CannotAsk, Question, Reading
+from unstuck.questions.question import (
+    LEAST_SPREAD,
+    Answer,
+    Bench,
+    CannotAsk,
+    Question,
+    Reading,
+)
 from unstuck.words import percent
 
 READABLE = 0.25  # of the targets' variance: so much can be read somewhere on the way
@@ -28,7 +35,10 @@ class LabelReadable(Question):
     sources = ("Alain & Bengio 2017, Understanding intermediate layers with linear probes",
                "Golub, Heath & Wahba 1979, Generalized cross-validation")
     after = True
-    place_in_order = 2
+    place_in_order = 1
+    causes = ("reads-padding", "constant-output", "dead-relu", "saturated-activations",
+              "vanishing-gradients", "bad-initialisation")
+    names_place = True
     needs = ("samples-apart",)
 
     def prepare(self, bench: Bench) -> object:
@@ -74,7 +84,9 @@ def _real(value: float) -> float:
 def _lost_at(skills: Sequence[float], readings: Sequence[Reading], limit: float) -> int:
     """The first value made of the last readable one, from which the label cannot be read."""
     last = max(place for place, each in enumerate(skills) if _real(each) > limit)
-    for place in range(last + 1, len(skills)):
-        if last in readings[place].parents:
-            return place
-    return last + 1
+    lost = next((place for place in range(last + 1, len(skills))
+                 if last in readings[place].parents), last + 1)
+    if readings[lost].trained:  # which a training would have mended, but for what comes behind
+        return next((place for place in range(lost + 1, len(skills))
+                     if readings[place].spread < LEAST_SPREAD), lost)
+    return lost

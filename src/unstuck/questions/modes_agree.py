@@ -23,6 +23,7 @@ class ModesAgree(Question):
                "Slavv 2017, 37 reasons why your neural network is not working: 32")
     after = True
     place_in_order = 3
+    causes = ("unstable-batch-norm", "validation-in-train-mode")
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

@@ -47,7 +47,7 @@ class Reading:
 
     `skill` is how well a simple model reads the target from it, from 0 (not at all) to 1; NaN where
     it has no axis of samples. `spread` is how far samples differ in it, relative to its size.
-    `parents` are places in the list of readings.
+    `parents` are places in the list of readings. `trained` says that parameters helped to make it.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Reading:
     spread: float
     parents: tuple[int, ...]
     location: SourceLocation | None
+    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,13 @@ class Bench(Protocol):
         """Where the loss is made."""
 
     def first_loss(self) -> float:
-        """The loss of the first batch, before any update."""
+        """What the loss function gives for each target of the first batch, before any update."""
+
+    def can_be_guessed(self) -> bool:
+        """Whether the loss is what guessing can be compared with: no weights, nothing smoothed."""
+
+    def is_alone(self) -> bool:
+        """Whether nothing is added to what the loss function gives."""
 
     def constant_loss(self) -> float:
         """The loss of the best constant guess for the first batch."""
@@ -117,6 +124,19 @@ class Bench(Protocol):
         `rate` is Adam's learning rate; None is the program's own optimizer as it is. With
         `shuffled` the samples of the batch have the targets of others. It ends early when losses
         stay below `enough`.
+        """
+
+    def rate(self) -> float:
+        """The learning rate of the program's optimizer."""
+
+    def rate_place(self) -> SourceLocation | None:
+        """Where that optimizer is built."""
+
+    def at_rate(self, factor: float, steps: int, seconds: float, reverse: bool
+                ) -> Sequence[float]:
+        """Losses of a training with the program's optimizer, at a multiple of its rate.
+
+        From the first weights on, over all batches in turn, or in `reverse`.
         """
 
     def training(self) -> Sequence[float]:
@@ -150,12 +170,16 @@ class Bench(Protocol):
         """Lowest and highest the outputs can be, lowest and highest target, the last operation."""
 
 
+LEAST_SPREAD = 3e-4  # samples that differ by less, relative to the values, are alike to a network
+
+
 class Question:
     """One question. Subclasses in files of this package are found by themselves.
 
     `title` is what is true of a program that passes. `sources` say where the question comes from.
     `after` says that it is asked after the laboratory's own training. `needs` are questions that a
-    program must not fail if this one is to mean anything; they are asked before it.
+    program must not fail if this one is to mean anything; they are asked before it. `causes` are
+    those that a failure speaks for, `names_place` says that its place is where the fault is.
     """
 
     slug: ClassVar[str]
@@ -165,6 +189,8 @@ class Question:
     after: ClassVar[bool] = False
     place_in_order: ClassVar[int] = 0
     needs: ClassVar[tuple[str, ...]] = ()
+    causes: ClassVar[tuple[str, ...]] = ()
+    names_place: ClassVar[bool] = False
 
     def prepare(self, bench: Bench) -> object:
         """What is to be known from before that training, as plain data; in a process of its own."""

@@ -15,6 +15,8 @@ class SamplesApart(Question):
            "what it will not have later.")
     sources = ("Karpathy 2019, A recipe for training neural networks: chart dependencies",)
     place_in_order = 4
+    causes = ("batch-leak",)
+    names_place = True
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

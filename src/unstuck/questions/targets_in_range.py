@@ -19,6 +19,8 @@ class TargetsInRange(Question):
     sources = ("Holden 2017, My neural network isn't working! What should I do?: 7",
                "CS231n, Neural networks 2")
     place_in_order = 6
+    causes = ("wrong-output-activation", "targets-not-normalised")
+    names_place = True
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""

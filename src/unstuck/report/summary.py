@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from unstuck.judge.catalogue import causes
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.findings import (
+    Absent,
+    Confidence,
     Diagnosis,
     Finding,
     Outcome,
@@ -22,6 +26,15 @@ _UNJUDGED = (OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING, OutcomeKind.NOT_TOL
 _MOST_REASONS = 2
 _MOST_NEEDS = 3
 _MOST_SIGNALS = 8
+
+_MOST_RULED_OUT = 3
+# What users see of a run that failed.
+_SEEN = {
+    OutcomeKind.NOT_LEARNING: (Symptom.FLAT, Symptom.CHANCE, Symptom.SAME),
+    OutcomeKind.PLATEAU: (Symptom.PLATEAU,),
+    OutcomeKind.BROKEN: (Symptom.RISES,),
+    OutcomeKind.DIVERGED: (Symptom.RISES, Symptom.NAN),
+}
 
 # What became of the run, as the beginning of a sentence.
 IN_WORDS = {
@@ -69,6 +82,22 @@ def outcome_of(diagnosis: Diagnosis) -> tuple[str, str]:
             "present.")
     return (f"{what}, and none of the {checked} causes checked over {steps} explains it.",
             stopped(outcome.says))
+
+
+def ruled_out(diagnosis: Diagnosis) -> str:
+    """The causes that users with such a run meet most, and what speaks against each.
+
+    "" unless the run failed, and nothing sure explains it.
+    """
+    wanted = _SEEN.get(diagnosis.outcome.kind, ())
+    if any(each.confidence is not Confidence.POSSIBLE for each in diagnosis.counted()):
+        return ""
+    absent = {slug: each for slug, each in diagnosis.verdicts if isinstance(each, Absent)}
+    near = [cause for cause in causes() if cause.slug in absent
+            and any(symptom in wanted for symptom in cause.symptoms)]
+    near.sort(key=lambda cause: -cause.often)
+    return "; ".join(f"{cause.slug}, because {absent[cause.slug].reason}"
+                     for cause in near[:_MOST_RULED_OUT])
 
 
 def _steps_of(training: Training) -> str:

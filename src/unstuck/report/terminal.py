@@ -87,6 +87,8 @@ def _draw_outcome(canvas: Canvas, diagnosis: Diagnosis, advise: bool) -> None:
         found and (found[0].confidence is not Confidence.POSSIBLE or found[0].separated_by)
     ):
         _draw_prose(canvas, "next: ", diagnosis.next_steps[0].text, "")
+    if advise and (out := summary.ruled_out(diagnosis)):
+        _draw_prose(canvas, "ruled out: ", f"{out}.", "")
 
 
 def _draw_limits(canvas: Canvas, diagnosis: Diagnosis, *, notes: bool, apart: bool) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from unstuck.questions import catalogue
 from unstuck.questions.question import Answer, Verdict
-from unstuck.schema.findings import Confidence, Finding, Severity
+from unstuck.schema.findings import (
+    Confidence,
+    Diagnosis,
+    Evidence,
+    Finding,
+    NextStep,
+    Severity,
+)
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Laboratory, Trial
 from unstuck.trials.verdict import Run, how_it_crashed, read
@@ -53,6 +62,29 @@ def ask(laboratory: Laboratory, seconds: float) -> tuple[Answer, ...]:
     """The answers alone."""
     (asked,) = laboratory.run([Trial(seconds=seconds + GRACE, ask=True, budget=seconds)])
     return _complete(asked, None, seconds)
+
+
+def with_answers(diagnosis: Diagnosis, answers: Iterable[Answer]) -> Diagnosis:
+    """A diagnosis whose findings cite the questions that the program fails.
+
+    What is failed at a place is the first thing to look at.
+    """
+    asked = {each.slug: each for each in catalogue.questions()}
+    failed = [each for each in answers if each.verdict is Verdict.FAIL]
+    findings = []
+    for finding in diagnosis.findings:
+        cited = tuple(
+            Evidence(each.question, "", (0,), () if each.value is None else (each.value,),
+                     each.bound, each.says)
+            for each in failed if finding.cause in asked[each.question].causes)
+        findings.append(finding if not cited else replace(finding, present=replace(
+            finding.present, evidence=(*finding.evidence, *cited))))
+    steps = tuple(
+        NextStep(f"Look at {os.path.basename(each.location.file)}, line {each.location.line}: "
+                 f"{each.says}.")
+        for each in failed if each.location is not None and asked[each.question].names_place)
+    return replace(diagnosis, findings=tuple(findings),
+                   next_steps=(*steps, *diagnosis.next_steps))
 
 
 def _complete(asked: Ended, run: Run | None, seconds: float) -> tuple[Answer, ...]:
