@@ -7,9 +7,7 @@ print changes the exit status.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import math
-import os
 import shlex
 import signal
 import sys
@@ -30,6 +28,7 @@ from unstuck.arguments import (
     say,
 )
 from unstuck.commands.judging import as_json, judged_with_diffs, show, sorry
+from unstuck.commands.starting import target_of
 from unstuck.output import complain, silence
 from unstuck.words import command
 
@@ -97,7 +96,7 @@ def run(
         refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
     wishes = project()
-    check_target(target)
+    target = target_of(target)
     try:
         name = target[1] if target[0] == "-m" else target[0]
         folder = folders.asked(out) if out else folders.new(name)
@@ -221,27 +220,3 @@ def _prove(record: Path, json_file: str | None) -> None:
     with contextlib.suppress(click.exceptions.Exit), bench(
             (str(record),), BUDGET, None, False, sys.stderr) as ready:
         proved(ready, json_file)
-
-
-# Arguments ---------------------------------------------------------------------------------------
-def check_target(target: Sequence[str]) -> None:
-    """Refuses a program that cannot be there, before anything is started."""
-    name = target[0]
-    if name == "-m":
-        if len(target) < 2:
-            refuse("-m needs the name of a module")
-        return
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "__main__.py").is_file():
-            refuse(f"{name} is a folder without __main__.py; give the path of a script")
-    elif not path.exists():
-        if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
-            refuse(f"there is no script {name}; give the script itself: unstuck run train.py")
-        folder = path.parent
-        scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
-        near = difflib.get_close_matches(path.name, scripts, 1)
-        hint = f"; did you mean {folder / near[0]}?" if near else ""
-        refuse(f"there is no script {name}{hint}")
-    elif not os.access(path, os.R_OK):
-        refuse(f"{name} cannot be read")
