@@ -46,7 +46,8 @@ def own_packages(folders: tuple[str, ...]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for folder in folders:
-        for origin in glob.glob(os.path.join(glob.escape(folder), "*.dist-info", "direct_url.json")):
+        pattern = os.path.join(glob.escape(folder), "*.dist-info", "direct_url.json")
+        for origin in glob.glob(pattern):
             installed = os.path.dirname(origin)
             if os.path.basename(installed).startswith("torch"):
                 continue
