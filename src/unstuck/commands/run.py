@@ -86,7 +86,8 @@ def run(
     """Run a program unchanged and find out why it does not learn.
 
     Options after the script, or after -m MODULE, belong to the program. Under a launcher (torchrun,
-    accelerate, srun) each process saves its record in DIR/rank-N, and rank 0 writes FILE.
+    accelerate, srun) each process saves its record in DIR/rank-N; rank 0 shows the report and
+    writes FILE.
     """
     from unstuck import folders, launch, supervise
 
@@ -125,7 +126,11 @@ def run(
             if json_file is not None:
                 put_json(as_json(diagnosis), json_file)
             named = shlex.quote(str(result.record)) if out else ""
-            _show_below(found, diagnosis, notes, quiet, result.failures, named)
+            if launch.rank():
+                quiet = True  # the report is that of the first
+            else:
+                _show_below(found, diagnosis, notes, quiet, result.failures, named)
+                _say_who_differs(result.record)
             if not quiet:
                 again = command("unstuck diagnose", named)
                 then = _next(diagnosis, named, proving)
@@ -197,6 +202,13 @@ def _show_below(
         show(record, diagnosis, sys.stderr, notes, quiet, said, run)
     except OSError:
         silence(sys.stderr)
+
+
+def _say_who_differs(record: Path) -> None:
+    from unstuck.commands.ranks import differing
+
+    for sentence in differing(record):
+        say(sentence)
 
 
 def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
