@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint overhead non-interference scoreboard pages records docs clean
+.PHONY: demo test test-all test-frameworks lint overhead non-interference scoreboard pages records docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of
 # several gigabytes.
@@ -32,6 +32,20 @@ test: $(BIN)/test-ready
 # Everything, with what takes an hour or more.
 test-all: $(BIN)/test-ready
 	UNSTUCK_ALL=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+# The real frameworks, in an environment of their own; writes docs/frameworks.md.
+FRAMEWORKS := .venv-frameworks
+$(FRAMEWORKS)/ready: pyproject.toml constraints.txt constraints-frameworks.txt
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/pip install --quiet --constraint constraints.txt torch numpy
+	$(FRAMEWORKS)/bin/pip install --quiet --constraint constraints.txt \
+		--requirement constraints-frameworks.txt pytest pytest-timeout
+	$(FRAMEWORKS)/bin/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+test-frameworks: $(FRAMEWORKS)/ready
+	OMP_NUM_THREADS=1 $(FRAMEWORKS)/bin/python -m pytest -q frameworks
+	$(FRAMEWORKS)/bin/python -m frameworks.test_frameworks
 
 lint: $(BIN)/test-ready
 	$(BIN)/ruff check .
@@ -67,4 +81,4 @@ docs: $(BIN)/docs-ready
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) site
+	rm -rf $(VENV) $(FRAMEWORKS) site

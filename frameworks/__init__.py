@@ -1,1 +1,1 @@
-"""Trainings with the real frameworks, healthy and faulty, watched in each way (`make test-frameworks`)."""
+"""Trainings with the real frameworks, healthy and faulty (`make test-frameworks`)."""

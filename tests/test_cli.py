@@ -102,7 +102,7 @@ def test_standard_output_and_input_are_the_programs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (("run", "trian.py"), "there is no script trian.py; did you mean train.py?"),
-    (("run", "python", "train.py"), "there is no script python; give the script itself"),
+    (("run", "python"), "give the program itself: unstuck run train.py"),
     (("run", "no/where.py"), "there is no script no/where.py"),
     (("run", "-"), "there is no script -"),
     (("run", "."), ". is a folder without __main__.py; give the path of a script"),

@@ -168,3 +168,87 @@ def test_a_restarted_attempt_writes_over_nothing(tmp_path: Path) -> None:
     steps = {p.name: read_record(p).steps for p in (tmp_path / "d").glob("rank-*")}
     assert steps["rank-0.1"] == steps["rank-1.1"] == 5
     assert steps["rank-1"] == 0
+
+
+DISTRIBUTED = """
+import os, sys, torch
+import torch.distributed as dist
+from torch import nn
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+x = torch.randn(256, 20)
+y = (x @ torch.randn(20, 4)).argmax(1)
+model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 4))
+if "sharded" in sys.argv:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    fully_shard(model[0], mesh=mesh)
+    fully_shard(model, mesh=mesh)
+else:
+    model = nn.parallel.DistributedDataParallel(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+torch.manual_seed(rank)
+for step in range(60):
+    i = torch.randint(0, 256, (64,))
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x[i]), y[i])
+    loss.backward()
+    optimizer.step()
+    assert loss.isnan() or loss < 1e38
+print("rank", rank)
+dist.destroy_process_group()
+"""
+
+
+def _launched(folder: Path, rate: str, *words: str) -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(DISTRIBUTED.replace("RATE", rate))
+    return processes.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port",
+         "0", "--standalone", "-m", "unstuck", "run", "--out", "runs", "--json", "d.json",
+         "train.py", *words], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("words", [
+    pytest.param((), id="replicated"),
+    pytest.param(("sharded",), id="sharded", marks=pytest.mark.slow),
+])
+def test_a_distributed_training_is_watched_and_reported_once(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = _launched(tmp_path, "30.0", *words)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout) == sorted("rank 0\nrank 1\n")  # they may print at once
+    assert done.stderr.count("error[learning-rate-too-high]") == 1
+    assert done.stderr.count("record saved to") == 1
+    found = json.loads((tmp_path / "d.json").read_text())
+    assert found["findings"][0]["cause"] == "learning-rate-too-high"
+    line = (tmp_path / "train.py").read_text().splitlines()[
+        found["findings"][0]["location"]["line"] - 1]
+    assert line.startswith("optimizer = torch.optim.SGD(")
+    for number in (0, 1):
+        record = read_record(tmp_path / "runs" / f"rank-{number}")
+        assert record.steps == 60
+        assert not [odd.says for odd in record.oddities if odd.what == "watcher-failed"]
+
+
+def test_ranks_that_went_another_way_are_named(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    import unstuck
+    from unstuck.commands.ranks import differing
+
+    for number, (rate, steps) in enumerate([(0.1, 40), (0.1, 40), (1e30, 40), (0.1, 20)]):
+        with unstuck.watch(tmp_path / f"rank-{number}", overhead=1e9):
+            model = nn.Linear(3, 2)
+            optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                model(torch.ones(4, 3)).square().mean().backward()
+                optimizer.step()
+    broken, short = differing(tmp_path / "rank-0")
+    assert broken.startswith("rank 2 went another way than rank 0: its loss is not finite since")
+    assert short == "rank 3 went another way than rank 0: it took 20 steps, and rank 0 40"
+    assert len(differing(tmp_path / "rank-2")) == 3

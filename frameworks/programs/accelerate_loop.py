@@ -18,7 +18,7 @@ with watching:
     optimizer = torch.optim.SGD(model.parameters(), lr=30.0 if "faulty" in sys.argv else 0.1)
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 32, shuffle=True)
     model, optimizer, data = accelerator.prepare(model, optimizer, data)
-    for epoch in range(10):
+    for _ in range(10):
         for inputs, targets in data:
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(inputs), targets)

@@ -248,7 +248,8 @@ def nothing_recorded(result: RunResult) -> str:
         )
     return (
         "the program ended without importing torch, so there was nothing to watch (unstuck does "
-        "not watch the processes that a program starts)"
+        "not watch the processes that a program starts: put `with unstuck.watch():` around what "
+        "they run)"
     )
 
 

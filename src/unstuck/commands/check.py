@@ -8,7 +8,7 @@ import sys
 import click
 
 from unstuck.arguments import UNUSABLE, FailOn, check_json, deliver, project, refuse, say
-from unstuck.commands.run import check_target
+from unstuck.commands.starting import target_of
 from unstuck.commands.trying import (
     BUDGET,
     Duration,
@@ -54,7 +54,7 @@ def check(
     wishes = project()
     folder = recorded(target)
     if folder is None:
-        check_target(list(target))
+        target = target_of(target)
     with ended_in_order():
         try:
             jobs = min(os.cpu_count() or 1, 2)

@@ -7,9 +7,7 @@ print changes the exit status.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import math
-import os
 import shlex
 import signal
 import sys
@@ -30,6 +28,7 @@ from unstuck.arguments import (
     say,
 )
 from unstuck.commands.judging import as_json, judged_with_diffs, show, sorry
+from unstuck.commands.starting import target_of
 from unstuck.output import complain, silence
 from unstuck.words import command
 
@@ -87,7 +86,8 @@ def run(
     """Run a program unchanged and find out why it does not learn.
 
     Options after the script, or after -m MODULE, belong to the program. Under a launcher (torchrun,
-    accelerate, srun) each process saves its record in DIR/rank-N, and rank 0 writes FILE.
+    accelerate, srun) each process saves its record in DIR/rank-N; rank 0 shows the report and
+    writes FILE.
     """
     from unstuck import folders, launch, supervise
 
@@ -97,7 +97,7 @@ def run(
         refuse("run --json needs a file because standard output belongs to the program")
     check_json(json_file)
     wishes = project()
-    check_target(target)
+    target = target_of(target)
     try:
         name = target[1] if target[0] == "-m" else target[0]
         folder = folders.asked(out) if out else folders.new(name)
@@ -126,7 +126,11 @@ def run(
             if json_file is not None:
                 put_json(as_json(diagnosis), json_file)
             named = shlex.quote(str(result.record)) if out else ""
-            _show_below(found, diagnosis, notes, quiet, result.failures, named)
+            if launch.rank():
+                quiet = True  # the report is that of the first
+            else:
+                _show_below(found, diagnosis, notes, quiet, result.failures, named)
+                _say_who_differs(result.record)
             if not quiet:
                 again = command("unstuck diagnose", named)
                 then = _next(diagnosis, named, proving)
@@ -200,6 +204,13 @@ def _show_below(
         silence(sys.stderr)
 
 
+def _say_who_differs(record: Path) -> None:
+    from unstuck.commands.ranks import differing
+
+    for sentence in differing(record):
+        say(sentence)
+
+
 def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
     """What tries the fixes of a run that failed, or asks further where it found nothing sure."""
     if proving:
@@ -226,27 +237,3 @@ def _prove(record: Path, json_file: str | None) -> None:
     with contextlib.suppress(click.exceptions.Exit), bench(
             (str(record),), BUDGET, None, False, sys.stderr) as ready:
         proved(ready, json_file)
-
-
-# Arguments ---------------------------------------------------------------------------------------
-def check_target(target: Sequence[str]) -> None:
-    """Refuses a program that cannot be there, before anything is started."""
-    name = target[0]
-    if name == "-m":
-        if len(target) < 2:
-            refuse("-m needs the name of a module")
-        return
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "__main__.py").is_file():
-            refuse(f"{name} is a folder without __main__.py; give the path of a script")
-    elif not path.exists():
-        if Path(name).name.rstrip("0123456789.") in ("python", "torchrun", "accelerate"):
-            refuse(f"there is no script {name}; give the script itself: unstuck run train.py")
-        folder = path.parent
-        scripts = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
-        near = difflib.get_close_matches(path.name, scripts, 1)
-        hint = f"; did you mean {folder / near[0]}?" if near else ""
-        refuse(f"there is no script {name}{hint}")
-    elif not os.access(path, os.R_OK):
-        refuse(f"{name} cannot be read")

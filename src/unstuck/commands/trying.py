@@ -16,7 +16,8 @@ import click
 
 from unstuck.arguments import project, refuse, say
 from unstuck.commands.judging import named_or_last
-from unstuck.commands.run import TargetCommand, check_target
+from unstuck.commands.run import TargetCommand
+from unstuck.commands.starting import target_of
 from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
     wishes = project()
     folder = recorded(target)
     if folder is None:
-        check_target(list(target))
+        target = target_of(target)
     many = jobs or max((os.cpu_count() or 2) // 2, 1)
     limits = Limits(_LONGEST, memory_for(many), network)
     with ended_in_order():

@@ -297,7 +297,8 @@ def nothing_trained(record: Record) -> str:
         EndKind.KILLED: "was killed",
     }.get(record.end.kind)
     until = f" before it {cut}" if cut else ""
-    elsewhere = "unstuck does not watch other processes"
+    elsewhere = ("unstuck does not watch the processes that a program starts: put "
+                 "`with unstuck.watch():` around what they run")
     if not record.facts(Model):
         return (
             f"the program imported torch but called no model in this process{until} ({elsewhere})"

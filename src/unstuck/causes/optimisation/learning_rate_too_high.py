@@ -35,6 +35,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Experiment
+from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -197,7 +198,8 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         title=f"the learning rate{rate_of(optimizer)} is too high: one update is {percent(size)} "
         f"as large as the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,
-        location=optimizer.location if optimizer is not None else None,
+        location=optimizer.location if optimizer is not None else next(
+            (each.location for each in view.record.facts(Backward)), None),
         label=f"one update is {percent(size)} as large as the weights (usual: about "
         f"{percent(HEALTHY)})",
         evidence=(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import glob
+import json
 import linecache
 import os
 import site
 import sys
 import sysconfig
+from contextlib import suppress
 from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType
@@ -36,6 +39,29 @@ def library_folders() -> tuple[str, ...]:
     return tuple(sorted({path.rstrip(os.sep) + os.sep for path in found | real}))
 
 
+def own_packages(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """The packages in folders of installed ones that were installed from a folder of somebody's.
+
+    They are the user's own code, put there by `pip install .`; torch built from source is not.
+    """
+    found: list[str] = []
+    for folder in folders:
+        pattern = os.path.join(glob.escape(folder), "*.dist-info", "direct_url.json")
+        for origin in glob.glob(pattern):
+            installed = os.path.dirname(origin)
+            if os.path.basename(installed).startswith("torch"):
+                continue
+            with suppress(OSError, ValueError):
+                with open(origin, encoding="utf-8") as file:
+                    if "dir_info" not in json.load(file):
+                        continue
+                with open(os.path.join(installed, "RECORD"), encoding="utf-8") as file:
+                    heads = {line.partition(",")[0].partition("/")[0] for line in file}
+                found += [os.path.join(folder, head) for head in heads
+                          if head.endswith(".py") or head.isidentifier()]
+    return tuple(path if path.endswith(".py") else path + os.sep for path in sorted(found))
+
+
 class Sites:
     """Finds the user's innermost frame and turns call sites into source locations.
 
@@ -47,6 +73,7 @@ class Sites:
 
     def __init__(self, program_folder: str | None, keep_text: bool) -> None:
         self._libraries = library_folders()
+        self._own = own_packages(self._libraries)
         self._program = None
         if program_folder and program_folder.startswith(self._libraries):
             self._program = program_folder.rstrip(os.sep) + os.sep
@@ -114,6 +141,8 @@ class Sites:
         if file.startswith(OWN_FOLDER):
             return False
         if self._program is not None and file.startswith(self._program):
+            return True
+        if self._own and file.startswith(self._own):
             return True
         return not file.startswith(self._libraries)
 
