@@ -22,8 +22,9 @@ FAR = 2.0**62
 class Axis:
     """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
 
-    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of the train
-    column in the rows after it: in a resumed run it supersedes what does not come before it.
+    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of
+    the train column in the rows after it: in a resumed run it supersedes what does not come before
+    it.
     """
 
     name: str

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 _LABELS = ("name", "run", "id", "label")
+LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 _BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
 
 Pair = tuple[str, float]
@@ -50,10 +53,35 @@ def read(source: Source) -> Table | None:
             "per line instead (JSON Lines)")
     with source.open() as file:
         content = file.read(LARGEST + 1)
-    document = _parsed(content.decode(source.encoding, errors="replace"), source.name)
+    text = content.decode(source.encoding, errors="replace")
+    document, torn = _parsed(text, source.name), False
+    if document is None and len(text) <= LARGEST_TORN and (whole := _whole(text)):
+        document, torn = _parsed(whole, source.name), True
     if not isinstance(document, dict | list):
         return None
-    return _table(document, source.name)
+    table = _table(document, source.name)
+    if torn:
+        if not _worth(table)[0]:
+            return None
+        says = "The document breaks off; unstuck reads what comes before."
+        table = replace(table, remarks=(*table.remarks, says))
+    return table
+
+
+def _whole(text: str) -> str:
+    """A document that was cut off, closed behind its last whole object or list; "" without one."""
+    closers: list[str] = []
+    end, rest = 0, ""
+    for found in _BRACKET.finditer(text):
+        match found[0]:
+            case "[":
+                closers.append("]")
+            case "{":
+                closers.append("}")
+            case "]" | "}" if closers:
+                closers.pop()
+                end, rest = found.end(), "".join(reversed(closers))
+    return text[:end] + rest if end and rest else ""
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -196,7 +224,7 @@ def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, A
                 _search(inner, _below(path, key), depth + 1, records, series, curves)
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
-            items = [item for item in value if isinstance(item, dict)]
+            items: list[Mapping[str, Any]] = [item for item in value if isinstance(item, dict)]
             if all(map(_holds_lists, items)):  # a run each
                 for i, item in enumerate(items):
                     label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)),

@@ -91,7 +91,8 @@ _COUNT = _words("global n num number count total trainer current cur no nb id")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
-    "of the is was at after for total overall data on per s ep results result rollout charts episode")
+    "of the is was at after for total overall data on per s ep results result rollout "
+    "charts episode")
 _NO_CURVE = _words(
     "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
