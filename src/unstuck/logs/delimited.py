@@ -74,6 +74,8 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     if header and header[0].lstrip().startswith("#"):
         header = [header[0].lstrip().removeprefix("#"), *header[1:]]
         header = header if header[0].strip() or delimiter else header[1:]
+    if header and not delimiter and len(header) == width - 1:
+        header = ["", *header]  # pandas prints an index without a name
     if first and len(header) != width:
         return None
     if sum(len(row) == width for row in body) < NUMERIC * len(body):
