@@ -155,7 +155,7 @@ def oscillation(series: Series) -> Oscillation | None:
 def tidy(series: Series) -> Series:
     """The finite points in the order of their steps, cut at HUGE."""
     series = in_order(series).finite
-    if not len(series) or np.max(np.abs(series.values)) <= HUGE:
+    if not len(series) or (np.max(series.values) <= HUGE and np.min(series.values) >= -HUGE):
         return series
     return Series(series.steps, np.clip(series.values, -HUGE, HUGE))
 

@@ -127,6 +127,9 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
     if not able:
         return None
     able.sort(key=lambda c: -_shared(table, train, c))
+    first = able[0]
+    if len(first) == table.rows and np.isfinite(first.values).all():
+        return first.name, first.values
     at = np.full(table.rows, np.nan)
     backs = 0
     for column in able[:4]:
@@ -149,7 +152,8 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
 
 def _backs(values: Floats) -> int:
     """How often a counter goes back."""
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    values = values if finite.all() else values[finite]
     return int(np.count_nonzero(values[1:] < values[:-1]))
 
 
