@@ -26,6 +26,7 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
+from harness.logs import judging
 from unstuck.clean import visible
 from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
@@ -51,13 +52,16 @@ class Seed:
 
 
 def seeds() -> list[Seed]:
-    """The good files, kept in the repository."""
+    """The good files: those kept in the repository, and logs in the style of each tool."""
     ours = [Seed(path.name, gzip.decompress(path.read_bytes()), True)
             for path in sorted((DATA / "records").glob("*.gz"))]
     theirs = [Seed(str(path.relative_to(DATA)), path.read_bytes(), False)
               for path in sorted((DATA / "logs").rglob("*"))
               if path.is_file() and path.suffix != ".py"]
-    return ours + theirs
+    styled = [Seed(f"{case.name}/{name}", content, False)
+              for aside in (False, True) for case in judging.cases(aside)
+              for name, content in case.files.items() if len(content) > 100]
+    return ours + theirs + styled
 
 
 # Bytes -------------------------------------------------------------------------------------------
@@ -264,11 +268,14 @@ def _check(drawn: str, text: str) -> None:
 
 
 # Many of them ------------------------------------------------------------------------------------
-def faults(numbers: Sequence[int], seed: int) -> Iterator[tuple[int, str]]:
-    """The mutations of these numbers that something was wrong with, from a bounded process."""
+def faults(numbers: Sequence[int], seed: int, only: str = "") -> Iterator[tuple[int, str]]:
+    """The mutations of these numbers that something was wrong with, from a bounded process.
+
+    `only` is "records" or "logs"; "" takes both.
+    """
     context = multiprocessing.get_context("spawn")
     told: SimpleQueue[tuple[int, str | None]] = context.SimpleQueue()
-    child = context.Process(target=_bounded, args=(list(numbers), seed, told))
+    child = context.Process(target=_bounded, args=(list(numbers), seed, told, only))
     child.start()
     left = list(numbers)
     while left:
@@ -284,8 +291,9 @@ def faults(numbers: Sequence[int], seed: int) -> Iterator[tuple[int, str]]:
     child.join()
 
 
-def _bounded(numbers: list[int], seed: int, told: SimpleQueue[tuple[int, str | None]]) -> None:
-    known = seeds()
+def _bounded(numbers: list[int], seed: int, told: SimpleQueue[tuple[int, str | None]],
+             only: str) -> None:
+    known = [one for one in seeds() if only in ("", "records" if one.record else "logs")]
     with tempfile.TemporaryDirectory() as name:
         for warm in known:  # whatever is imported lazily comes before the bound
             fault_of(warm, Path(name))
@@ -300,10 +308,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mutations", nargs="?", type=int, default=10_000)
     parser.add_argument("seed", nargs="?", type=int, default=0)
+    parser.add_argument("--only", choices=("records", "logs"), default="",
+                        help="mutate only records, or only logs of other tools")
     asked = parser.parse_args()
     kinds: Counter[str] = Counter()
     for start in range(0, asked.mutations, 500):
-        for number, fault in faults(range(start, min(start + 500, asked.mutations)), asked.seed):
+        for number, fault in faults(range(start, min(start + 500, asked.mutations)), asked.seed,
+                                    asked.only):
             kinds[re.sub(r"\d+", "N", fault)[:90]] += 1
             print(f"{number}: {fault!a}", flush=True)
     for kind, count in kinds.most_common():

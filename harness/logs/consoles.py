@@ -183,8 +183,8 @@ def _libraries() -> Iterator[Case]:
 
     d = shapes.learning(24, 132)
     yield one("flair", "".join("".join(
-        f"2026-01-01 09:00:01,100 epoch {i + 1} - iter {k}/40 - loss {d.train[i]:.8f} - time (sec): "
-        f"1.10 - samples/sec: 90.1 - lr: 0.100000\n" for k in (20, 40))
+        f"2026-01-01 09:00:01,100 epoch {i + 1} - iter {k}/40 - loss {d.train[i]:.8f} - time (sec)"
+        f": 1.10 - samples/sec: 90.1 - lr: 0.100000\n" for k in (20, 40))
         + f"2026-01-01 09:00:09,800 EPOCH {i + 1} done: loss {d.train[i]:.4f} - lr 0.1000000\n"
         f"2026-01-01 09:00:11,200 DEV : loss {d.held[i]:.8f} - f1-score (micro avg)  "
         f"{d.held_accuracy[i]:.4f}\n" for i in range(d.n)),
@@ -227,8 +227,8 @@ def _libraries() -> Iterator[Case]:
 
     d = shapes.learning(40, 138)
     yield one("dl4j", "".join(
-        f"12:00:{i:02}.123 [main] INFO o.d.o.l.ScoreIterationListener - Score at iteration {10 * i} "
-        f"is {v:.16f}\n" for i, v in enumerate(1.6 * d.train)),
+        f"12:00:{i:02}.123 [main] INFO o.d.o.l.ScoreIterationListener - Score at iteration "
+        f"{10 * i} is {v:.16f}\n" for i, v in enumerate(1.6 * d.train)),
         Expected(d.truth, 1.6 * d.train, None, ("step",)))
 
     d = shapes.learning(40, 139)
@@ -286,8 +286,8 @@ def _boosting() -> Iterator[Case]:
     best = np.minimum.accumulate(d.held)
     yield one("catboost-console", "Learning rate set to 0.05\n" + "".join(
         f"{i}:\tlearn: {d.train[i]:.7f}\ttest: {d.held[i]:.7f}\tbest: {best[i]:.7f} "
-        f"({int(np.argmin(d.held[: i + 1]))})\ttotal: {3.1 * i:.1f}ms\tremaining: {9 - 0.1 * i:.1f}s"
-        "\n" for i in range(d.n)), of(d))
+        f"({int(np.argmin(d.held[: i + 1]))})\ttotal: {3.1 * i:.1f}ms\tremaining: "
+        f"{9 - 0.1 * i:.1f}s\n" for i in range(d.n)), of(d))
 
     d = shapes.learning(40, 156)
     yield one("mlp-classifier", "".join(
@@ -306,8 +306,8 @@ def _rivals_and_returns() -> Iterator[Case]:
     d_loss, g_loss = 1.2 + 0.2 * g.standard_normal(60), 2 + 0.4 * g.standard_normal(60)
     rivals = ("not-told-by-loss",)
     yield one("dcgan", "".join(
-        f"[{i // 12}/5][{50 * (i % 12)}/600]\tLoss_D: {a:.4f}\tLoss_G: {b:.4f}\tD(x): 0.61\tD(G(z)): "
-        "0.31 / 0.12\n" for i, (a, b) in enumerate(zip(d_loss, g_loss, strict=True))),
+        f"[{i // 12}/5][{50 * (i % 12)}/600]\tLoss_D: {a:.4f}\tLoss_G: {b:.4f}\tD(x): 0.61\tD(G(z)"
+        "): 0.31 / 0.12\n" for i, (a, b) in enumerate(zip(d_loss, g_loss, strict=True))),
         Expected(rivals, g_loss))
 
     yield one("cyclegan-columns", "epoch,g_loss,d_X_loss,d_Y_loss\n" + "".join(
@@ -322,7 +322,8 @@ def _rivals_and_returns() -> Iterator[Case]:
         f"(epoch: {1 + i // 20}, iters: {100 * (1 + i % 20)}, time: 0.212, data: 0.001) D_A: "
         f"{0.2 * a:.3f} G_A: {0.3 * b:.3f} cycle_A: 1.201 idt_A: 0.401 D_B: {0.2 * a:.3f} G_B: "
         f"{0.3 * b:.3f} cycle_B: 1.1 idt_B: 0.4\n"
-        for i, (a, b) in enumerate(zip(d_loss, g_loss, strict=True))), Expected(rivals, 0.3 * g_loss))
+        for i, (a, b) in enumerate(zip(d_loss, g_loss, strict=True))),
+        Expected(rivals, 0.3 * g_loss))
 
     d = shapes.learning(60, 161)
     gone = np.round(d.returns, 2)

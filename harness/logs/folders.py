@@ -62,7 +62,8 @@ def cases() -> Iterator[Case]:
     yield Case("tensorboard-keras-folder", {
         "train/events.out.tfevents.1.host.1.0.v2": events(
             [row for i in range(d.n) for row in (
-                (i, "epoch_loss", d.train[i]), (i, "epoch_accuracy", d.accuracy[i]))], tensors=True),
+                (i, "epoch_loss", d.train[i]), (i, "epoch_accuracy", d.accuracy[i]))],
+            tensors=True),
         "validation/events.out.tfevents.2.host.1.1.v2": events(
             [row for i in range(d.n) for row in (
                 (i, "epoch_loss", d.held[i]), (i, "epoch_accuracy", d.held_accuracy[i]))],
@@ -101,7 +102,8 @@ def cases() -> Iterator[Case]:
     d, other = shapes.learning(40, 212), shapes.lost(30, 213)
     yield Case("folder-of-console-logs", {
         "run1.out": "".join(f"epoch {i} loss {v:.4f}\n" for i, v in enumerate(d.train)).encode(),
-        "run2.out": "".join(f"epoch {i} loss {v:.4f}\n" for i, v in enumerate(other.train)).encode(),
+        "run2.out": "".join(
+            f"epoch {i} loss {v:.4f}\n" for i, v in enumerate(other.train)).encode(),
         "README.md": b"# Two runs\n\nThe second one had a higher rate.\n",
         "train.py": b"import torch\n\nEPOCHS = 40\nfor epoch in range(EPOCHS):\n    loss = 0.5\n"},
         (of(d, held=False), of(other, held=False)))

@@ -37,8 +37,8 @@ def _csv() -> Iterator[Case]:
               Expected(d.truth, np.array(steps), d.held, ("step",)))
 
     d = shapes.converged(50, 3)
-    yield one("wandb-csv-export", '"Step","brisk-owl-7 - train/loss","brisk-owl-7 - train/loss__MIN"'
-              ',"brisk-owl-7 - train/loss__MAX"\n' + "".join(
+    yield one("wandb-csv-export", '"Step","brisk-owl-7 - train/loss",'
+              '"brisk-owl-7 - train/loss__MIN","brisk-owl-7 - train/loss__MAX"\n' + "".join(
                   f'"{10 * i}","{v}","{v}","{v}"\n' for i, v in enumerate(d.train)),
               of(d, held=False, units=["step"]))
 
@@ -181,7 +181,8 @@ def _json() -> Iterator[Case]:
     d = shapes.overfitting(60, 27)
     yield one("catboost-json", json.dumps({
         "meta": {"test_sets": ["test"], "test_metrics": [{"best_value": "Min", "name": "Logloss"}],
-                 "learn_metrics": [{"best_value": "Min", "name": "Logloss"}], "launch_mode": "Train",
+                 "learn_metrics": [{"best_value": "Min", "name": "Logloss"}],
+                 "launch_mode": "Train",
                  "parameters": "", "iteration_count": 60, "learn_sets": ["learn"], "name": "exp"},
         "iterations": [{"learn": [v], "iteration": i, "passed_time": 0.1 * i, "remaining_time":
                         9 - 0.1 * i, "test": [h]}
@@ -279,7 +280,8 @@ def _printed() -> Iterator[Case]:
               Expected(("plateau", "converged"), np.round(90 * d.train, 2)))
 
     d = shapes.learning(40, 42)
-    yield one("gradient-boosting-table", "      Iter       Train Loss   Remaining Time \n" + "".join(
+    yield one("gradient-boosting-table", "      Iter       Train Loss   Remaining Time \n"
+              + "".join(
         f"{i + 1:10} {v:16.4f} {40 - i:15.2f}s\n" for i, v in enumerate(d.train)),
         of(d, held=False))
 

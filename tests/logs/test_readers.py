@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.logs.folders import events
 from unstuck.curves.outcome import judge
 from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
@@ -118,13 +119,24 @@ def test_the_same_file_gives_the_same_record() -> None:
     assert first.id != read(LOGS / "lightning_metrics.csv").id
 
 
-def test_a_missing_tensorboard_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_files_need_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.partition(".")[0] == "tensorboard":
+        if name.partition(".")[0] in ("tensorboard", "google", "wandb"):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(Unusable, match=r"pip install 'unstuck\[tensorboard\]'"):
-        read(LOGS / "tensorboard")
+    for name in ("tensorboard", "google.protobuf", "wandb"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert len(train(read(LOGS / "tensorboard"))) == 160
+    assert len(train(read(LOGS / "offline.wandb"))) == 40
+
+
+def test_an_event_file_counts_up_to_its_first_spoilt_record(tmp_path: Path) -> None:
+    rows = [(step, "loss", 1 / (1 + step)) for step in range(20)]
+    whole = events(rows)
+    for spoilt in (whole[:-7], whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:]):
+        record = of_text(tmp_path, spoilt)
+        assert [step for step, _ in train(record)] == list(range(19))
+    with pytest.raises(Unusable, match="holds no scalars"):
+        of_text(tmp_path, events([]))
 
 
 def test_scalars_kept_as_tensors_are_read(tmp_path: Path) -> None:
@@ -273,6 +285,92 @@ def test_a_table_without_header(tmp_path: Path) -> None:
     assert held(chosen) == [(0, 0.95), (1, 0.85)]
 
 
+# What a loss does not tell -----------------------------------------------------------------------
+@pytest.mark.parametrize("names", [
+    "g_loss,d_loss", "g_loss,d_X_loss", "Loss_G,Loss_D", "gen_loss,disc_loss", "G_A,D_A",
+    "loss_generator,loss_critic", "train/g_loss,train/d_loss",
+])
+def test_the_losses_of_rivals_tell_nothing(tmp_path: Path, names: str) -> None:
+    rows = "".join(f"{2 + 0.1 * (i % 3)},{1 - i / 100}\n" for i in range(40))
+    record = of_text(tmp_path, f"{names}\n{rows}")
+    assert judge(record).kind is OutcomeKind.NOT_TOLD
+    assert [value for _, value in train(record)[:3]] == pytest.approx([2, 2.1, 2.2])
+
+
+def test_a_policy_loss_is_no_train_loss(tmp_path: Path) -> None:
+    rows = [(i, -0.02 + 0.01 * (i % 4), 9 + i, 20 + 3 * i) for i in range(40)]
+    alone = "".join(f"{i},{p},{v}\n" for i, p, v, _ in rows)
+    record = of_text(tmp_path, f"update,policy_loss,value_loss\n{alone}")
+    assert judge(record).kind is OutcomeKind.NOT_TOLD
+    both = "".join(f"{i},{p},{v},{r}\n" for i, p, v, r in rows)
+    record = of_text(tmp_path, f"update,policy_loss,value_loss,episode_reward_mean\n{both}")
+    log = record.fact(Log)
+    assert log is not None
+    assert (log.train, log.higher_is_better, log.best) == ("episode_reward_mean", True, None)
+    assert judge(record).says == (
+        "The score rose from 24.5 to 126 and is still rising, from 110 in the last quarter of the "
+        "run.")
+
+
+def test_rewards_of_pairs_of_texts_are_no_returns(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{0.69 - i / 100},{i / 50},{0.5 + i / 100}\n" for i in range(40))
+    record = of_text(tmp_path, f"step,loss,rewards/margins,rewards/accuracies\n{rows}")
+    log = record.fact(Log)
+    assert log is not None
+    assert log.train == "loss"
+
+
+# Several runs ------------------------------------------------------------------------------------
+def runs(tmp_path: Path, text: str) -> list[tuple[str, int]]:
+    file = tmp_path / "log"
+    file.write_text(text)
+    found = []
+    for record in records(file):
+        log = record.fact(Log)
+        assert log is not None
+        found.append((log.file.removeprefix(f"{file}").strip(" ()"), len(train(record))))
+    return found
+
+
+def test_runs_one_after_another(tmp_path: Path) -> None:
+    run = "".join(f"step {i} loss {1 / (1 + i):.4f}\n" for i in range(20))
+    assert runs(tmp_path, run * 3) == [("run 1 of 3", 20), ("run 2 of 3", 20), ("run 3 of 3", 20)]
+    given_up = "".join(run.splitlines(keepends=True)[:3])
+    assert runs(tmp_path, given_up + run + run) == [("run 1 of 2", 20), ("run 2 of 2", 20)]
+    assert runs(tmp_path, given_up + run) == [("", 20)]
+
+
+@pytest.mark.parametrize("column", ["seed", "fold", "run_id", "trial"])
+def test_a_column_names_the_runs(tmp_path: Path, column: str) -> None:
+    rows = "".join(f"{i},{name},{1 / (1 + i)}\n" for i in range(9) for name in ("a", "b"))
+    assert runs(tmp_path, f"epoch,{column},loss\n{rows}") == [("a", 9), ("b", 9)]
+    rows = "".join(f"{i},{k},{1 / (1 + i)}\n" for k in (3, 4) for i in range(9))
+    assert runs(tmp_path, f"epoch,{column},loss\n{rows}") == [
+        (f"{column} 3", 9), (f"{column} 4", 9)]
+
+
+def test_documents_of_several_runs(tmp_path: Path) -> None:
+    losses = [1 / (1 + i) for i in range(9)]
+    by_name = {"adam": {"loss": losses}, "sgd": {"loss": losses, "val_loss": losses}}
+    assert runs(tmp_path, json.dumps(by_name)) == [("adam", 9), ("sgd", 9)]
+    listed = [{"name": "adam", "loss": losses}, {"name": "sgd", "loss": losses[:5]}]
+    assert runs(tmp_path, json.dumps(listed)) == [("adam", 9), ("sgd", 5)]
+    parts = {"train": {"loss": losses}, "val": {"loss": losses}}
+    assert runs(tmp_path, json.dumps(parts)) == [("", 9)]
+
+
+def test_a_run_that_cannot_be_read_is_reported_beside_others(tmp_path: Path) -> None:
+    for name, text in (("a.csv", "epoch,loss\n0,nan\n"), ("b.csv", "epoch,loss\n0,1\n1,0.5\n"),
+                       ("notes.txt", "The loss was 0.5.\n"), ("train.py", "loss = 0.5\n")):
+        (tmp_path / name).write_text(text)
+    told: list[str] = []
+    assert len(list(records(tmp_path, tell=told.append))) == 1
+    assert told == [f"column 'loss' of {tmp_path / 'a.csv'} holds no finite numbers"]
+    (tmp_path / "b.csv").unlink()
+    with pytest.raises(Unusable, match="holds no finite numbers"):
+        list(records(tmp_path))
+
+
 # Refusals ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("text", "says"), [
     (b"", "is empty"), (b" \n\n", "is empty"),
@@ -281,7 +379,6 @@ def test_a_table_without_header(tmp_path: Path) -> None:
     ("x" * 2_000_000, "is longer than"), ("no number anywhere\n", "holds no named numbers"),
     ("epoch,loss\n0,nan\n1,nan\n", "holds no finite number"),
     ("epoch,val_loss\n0,0.5\n1,0.4\n", "--train COLUMN"),
-    ("d_loss,g_loss\n0.5,0.4\n0.6,0.5\n", "work against each other"),
     ("epoch,apples\n0,0.5\n1,nothing\n", "finite|apples"),
     ("[" * 100_000, "64 levels deep"), ('{"a": ' * 5000, "64 levels deep"),
 ])

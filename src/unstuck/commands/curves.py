@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +22,18 @@ from unstuck.arguments import (
     report_options,
     say,
 )
+from unstuck.clean import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from unstuck.logs.read import Progress
     from unstuck.logs.roles import Choice
     from unstuck.record.reader import Record
     from unstuck.report.logs import Reading
     from unstuck.settings import Settings
+
+LARGE = 20_000_000  # bytes of a file that takes a second to read
 
 
 @click.command(no_args_is_help=True)
@@ -70,8 +76,10 @@ def _readings(files: Sequence[str], choice: Choice, wishes: Settings) -> tuple[l
     unusable = False
     for file in files:
         try:
+            with _progress(file) as progress:
+                found = list(_records(file, choice, progress))
             readings += [Reading(record, diagnose(record, wishes.thresholds, wishes.ignore))
-                         for record in _records(file, choice)]
+                         for record in found]
         except Unusable as error:
             say(str(error))
             unusable = True
@@ -81,7 +89,7 @@ def _readings(files: Sequence[str], choice: Choice, wishes: Settings) -> tuple[l
     return readings, unusable
 
 
-def _records(file: str, choice: Choice) -> Iterator[Record]:
+def _records(file: str, choice: Choice, progress: Progress) -> Iterator[Record]:
     from unstuck.logs.read import records, records_of
     from unstuck.logs.source import piped
     from unstuck.logs.table import UnusableLog
@@ -92,7 +100,21 @@ def _records(file: str, choice: Choice) -> Iterator[Record]:
         with piped(sys.stdin.buffer) as source:
             yield from records_of(source, choice)
         return
-    yield from records(Path(file), choice, say)
+    yield from records(Path(file), choice, say, progress)
+
+
+@contextlib.contextmanager
+def _progress(file: str) -> Iterator[Progress]:
+    """A bar on standard error while a large file is read, if that is a terminal."""
+    size = 0
+    with contextlib.suppress(OSError, ValueError):
+        size = os.path.getsize(file) if os.path.isfile(file) else 0
+    if size < LARGE or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=size, label=f"reading {visible(file)}", file=sys.stderr,
+                           width=30, show_eta=True) as bar:
+        yield bar.update
 
 
 def _write(readings: list[Reading], json_file: str | None, notes: bool, quiet: bool) -> bool:

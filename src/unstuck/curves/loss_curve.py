@@ -57,7 +57,7 @@ class LossCurve:
     whole: Trend | None
     half: Trend | None
     quarter: Trend | None
-    words: Wording = Wording()
+    words: Wording
 
     @property
     def n(self) -> int:
@@ -108,6 +108,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
     skill = 1 - level / constant if constant and positive else None
     swings = oscillation(points)
     start = float(np.median(points.values[: max(1, min(5, n // 10))]))
+    whole, half, quarter = (_part(points, share) for share in (1.0, 0.5, 0.25))
     return LossCurve(
         points, x, y, point_noise(y), start, level, level_error,
         constant, skill if skill is not None and math.isfinite(skill) else None, positive,
@@ -115,7 +116,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
         record.end.kind is EndKind.STOPPED and n < FEW,
         "point" if record.fact(Log) is not None else "backward pass",
         record.steps if record.thinned else n,
-        *(_part(points, share) for share in (1.0, 0.5, 0.25)), wording(record),
+        whole, half, quarter, wording(record),
     )
 
 

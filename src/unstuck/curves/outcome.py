@@ -116,7 +116,8 @@ def _non_finite(raw: Series, curve: LossCurve | None, words: Wording) -> Outcome
     what = "infinite" if np.isinf(raw.values[first]) else "NaN"
     step, are = int(raw.steps[first]), "is" if amount == 1 else "are"
     if first:
-        says = f"was {words.number(float(raw.values[first - 1]))} before it became {what} at step {step:,}"
+        before = words.number(float(raw.values[first - 1]))
+        says = f"was {before} before it became {what} at step {step:,}"
     else:
         says = f"was {what} from the first value on"
     return Outcome(
@@ -327,7 +328,7 @@ def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool)
             OutcomeKind.NOT_LEARNING, sure + 0.08,
             f"The loss ends at {number(level)}, no better than a constant prediction "
             f"({number(curve.constant or 0.0)}).")
-    would = (f"a clear {'rise' if w.higher else 'fall'}" if w.higher
+    would = ("a clear rise" if w.higher
              else f"a fall of {percent(max(unsure, MATERIAL))}")
     return curve.outcome(
         OutcomeKind.NOT_LEARNING, sure - (0.3 if curve.skill is not None else 0.1),

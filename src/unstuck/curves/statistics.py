@@ -155,7 +155,7 @@ def oscillation(series: Series) -> Oscillation | None:
 def tidy(series: Series) -> Series:
     """The finite points in the order of their steps, cut at HUGE."""
     series = in_order(series).finite
-    if not len(series) or np.max(np.abs(series.values)) <= HUGE:
+    if not len(series) or (np.max(series.values) <= HUGE and np.min(series.values) >= -HUGE):
         return series
     return Series(series.steps, np.clip(series.values, -HUGE, HUGE))
 
@@ -230,6 +230,8 @@ def early_fall(values: Floats) -> tuple[float, float]:
             means = half[: len(half) // k * k].reshape(-1, k).mean(axis=1)
             low, high, near = np.percentile(means, [2.5, 97.5, 50])
             spread = max(1.4826 * float(np.median(np.abs(means - near))), float(high - low) / 3.92)
+        elif k == 2 and len(half) > 4:
+            spread = float(np.ptp(half))  # of a few points their range is sure to be wide enough
         else:
             spread /= math.sqrt(2)
         head = float(np.mean(values[:k]))

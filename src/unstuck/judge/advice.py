@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unstuck.curves.wording import Wording
 from unstuck.schema.findings import (
     Confidence,
     Finding,
@@ -37,58 +38,69 @@ _ONE_BATCH = ("check whether the network can memorise one small batch: if it can
               "fault in the model, the loss or the optimizer, otherwise in the data")
 
 
-def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
+def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
+           course: str = "", words: Wording = Wording()) -> Advice:  # noqa: B008 frozen
     """The advice for an outcome.
 
     Args:
         kind: what became of the run.
         held_out: whether there is a held-out curve; without one overfitting cannot be seen.
         best_step: where the held-out loss was best, "" if that says nothing.
+        course: where the held-out curve has been going lately: "falling", "flat" or "rising"; ""
+            if that is not known.
+        words: how the curves are spoken of.
     """
-    both = "The train and held-out losses are" if held_out else "The train loss is"
-    have = "The train and held-out losses have" if held_out else "The train loss has"
+    w, noun = words, words.noun
     keep = f" ({best_step})" if best_step else ""
     unseen = () if held_out else (
-        "log a held-out loss as well: without one, overfitting looks like learning",)
+        f"log a held-out {noun} as well: without one, overfitting looks like learning",)
+    other = {"falling": f"the held-out {noun} is {w.falling}",
+             "rising": f"the held-out {noun} is {w.rising}",
+             "flat": f"the held-out {noun} is flat"}.get(course, "")
     match kind:
         case OutcomeKind.LEARNING:
             return Advice(
-                f"{both} falling, so the network is still learning. Single steps may go up.",
+                f"{_both(noun, course == 'falling')} {w.falling}, so the network is still learning."
+                + (f" But {other}." if course in ("flat", "rising") else "")
+                + f" Single steps may go {'down' if w.higher else 'up'}.",
                 ("let it train on, and judge it after dozens of epochs and thousands of steps",
                  *unseen,
                  "if it is too slow, raise the learning rate: first to twice, then to five times"))
         case OutcomeKind.OVERFITTING:
             return Advice(
-                "The train loss falls but the held-out loss does not, so the network overfits.",
-                (f"keep the weights that had the best held-out loss{keep}",
+                f"The train {noun} {'rises' if w.higher else 'falls'} but the held-out {noun} does "
+                "not, so the network overfits.",
+                (f"keep the weights that had the best held-out {noun}{keep}",
                  "use more data, data augmentation or noise on the inputs",
                  "add dropout: Dropout(p=0.1) or Dropout(p=0.25) zeroes 10 % or 25 % of the units",
                  "use fewer units, in the fully connected layers first, or add weight decay",
                  "use smaller batches"))
         case OutcomeKind.DATA_PROBLEM:
             return Advice(
-                "The held-out loss falls but the train loss does not, so something is wrong with "
-                "the data or with how the losses are computed.",
+                f"The held-out {noun} {'rises' if w.higher else 'falls'} but the train {noun} does "
+                f"not, so something is wrong with the data or with how the {noun}"
+                f"{'s' if noun == 'score' else 'es'} are computed.",
                 (_SAME_MODE,
                  "check the split: are the held-out samples easier, or part of the training set?",
                  "check the training samples and their labels, and normalise the inputs", _WATCH))
         case OutcomeKind.PLATEAU:
             return Advice(
-                f"{have} plateaued after an initial fall.",
+                f"{_both(noun, course == 'flat', 'have', 'has')} plateaued."
+                + (f" But {other}." if course in ("falling", "rising") else ""),
                 ("lower the learning rate to a tenth, or halve the batch size", *unseen,
                  "raise the momentum, in case of a local minimum",
                  "only then try a larger network", _WATCH))
         case OutcomeKind.BROKEN:
             return Advice(
-                ("The train loss is" if held_out else both) + " rising. Usual reasons are the "
-                "network's structure, its hyperparameters or faulty data.",
+                f"The train {noun} is {w.rising}. Usual reasons are the network's structure, its "
+                "hyperparameters or faulty data.",
                 ("divide the learning rate by 10, and again if that does not help",
                  "check the samples and labels, and normalise the inputs",
                  "check the sign of the loss, and that the gradients are cleared before each step",
                  _WATCH))
         case OutcomeKind.NOT_LEARNING:
             return Advice(
-                "The train loss is flat from the first step on, so nothing was ever learned.",
+                f"The train {noun} is flat from the first step on, so nothing was ever learned.",
                 (_WATCH, _ONE_BATCH,
                  "normalise inputs and targets to mean 0 and standard deviation 1",
                  "check that the optimizer has the model's parameters, and the loss reaches them",
@@ -102,9 +114,12 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
                  "clip gradients only for the time being, because clipping hides the cause"))
         case OutcomeKind.CONVERGED:
             return Advice(
-                f"{both} flat after a fall: training is finished, or it is stuck at this level.",
+                f"{_both(noun, course == 'flat')} flat after a {'rise' if w.higher else 'fall'}: "
+                "training is finished, or it is stuck at this level."
+                + (f" But {other}." if course in ("falling", "rising") else ""),
                 ("if the result is good enough, stop", *unseen,
-                 "otherwise lower the learning rate to a tenth: if the loss falls, it was stuck",
+                 ("otherwise lower the learning rate to a tenth: if the "
+                  f"{noun} {'rises' if w.higher else 'falls'}, it was stuck"),
                  "otherwise try a larger network or better features"))
         case OutcomeKind.TOO_SHORT:
             return Advice(
@@ -115,6 +130,12 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "") -> Advice:
                 (_METRIC,))
         case _:
             return Advice("There is no training in this log.", (_WATCH,))
+
+
+def _both(noun: str, both: bool, many: str = "are", one: str = "is") -> str:
+    """The subject and the auxiliary of a sentence about the train curve, or about both."""
+    plural = "scores" if noun == "score" else "losses"
+    return f"The train and held-out {plural} {many}" if both else f"The train {noun} {one}"
 
 
 def next_steps(

@@ -22,8 +22,9 @@ FAR = 2.0**62
 class Axis:
     """An axis for all rows of a table; `at`, of shape (rows,), is NaN where none is known yet.
 
-    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of the train
-    column in the rows after it: in a resumed run it supersedes what does not come before it.
+    `unit` is "step", "episode", "epoch" or "row". `later` is, at each row, the earliest point of
+    the train column in the rows after it: in a resumed run it supersedes what does not come before
+    it.
     """
 
     name: str
@@ -126,15 +127,42 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
     if not able:
         return None
     able.sort(key=lambda c: -_shared(table, train, c))
+    first = able[0]
+    if len(first) == table.rows and np.isfinite(first.values).all():
+        return first.name, first.values
     at = np.full(table.rows, np.nan)
+    backs = 0
     for column in able[:4]:
-        free = np.isnan(at[column.rows])
-        at[column.rows[free]] = column.values[free]
+        more = at.copy()
+        free = np.isnan(more[column.rows])
+        more[column.rows[free]] = column.values[free]
+        backs += _backs(column.values)
+        if _backs(more) <= backs:  # another counter may count something else
+            at = more
     at[np.isinf(at)] = np.nan
-    if not np.isnan(at).any():
+    known = np.flatnonzero(~np.isnan(at))
+    if len(known) in (0, table.rows):
         return able[0].name, at
-    last = np.maximum.accumulate(np.where(np.isnan(at), 0, np.arange(table.rows)))
+    rows = np.arange(table.rows)
+    if _follows(known, train.rows):
+        return able[0].name, at[known[np.minimum(np.searchsorted(known, rows), len(known) - 1)]]
+    last = np.maximum.accumulate(np.where(np.isnan(at), 0, rows))
     return able[0].name, at[last]
+
+
+def _backs(values: Floats) -> int:
+    """How often a counter goes back."""
+    finite = np.isfinite(values)
+    values = values if finite.all() else values[finite]
+    return int(np.count_nonzero(values[1:] < values[:-1]))
+
+
+def _follows(counted: Integers, points: Integers) -> bool:
+    """Whether a counter stands behind the points that it counts: each has one before the next."""
+    if counted[0] <= points[0]:
+        return False
+    after = counted[np.minimum(np.searchsorted(counted, points), len(counted) - 1)]
+    return bool(np.mean((after[:-1] > points[:-1]) & (after[:-1] < points[1:])) > AT_ONCE)
 
 
 def _shared(table: Table, one: Column, other: Column) -> int:

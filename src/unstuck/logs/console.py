@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unstuck.logs import grids, phrases
 from unstuck.logs.grids import Heading
@@ -20,6 +21,8 @@ from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
 from unstuck.reading import check_numbers
 from unstuck.record.series import Floats, Integers
+
+Flags = NDArray[np.bool_]
 
 FEWEST = 3  # finished lines with a quantity, from which passing states of a bar do not count
 LONGEST = 4000  # bytes of a line that are looked at
@@ -154,16 +157,13 @@ class _Lines:
             (False, True) if one.of else (False,))) if of)
         kind = _Kind(None, store, shares, after, block)
         if store is not None:
-            self._begin(kind) if block or self.block else self._next()
+            self._begin(kind)
             store.rows.append(self.row)
             store.passing.append(overwritten)
             spans = [span for one in pairs for span in (one.span, one.of) if span]
             store.values.extend(_divided([text[a:b] for a, b in spans], shares))
         self._remember(state, text, pairs, kind)
         return kind
-
-    def _next(self) -> None:
-        self.row += 1
 
     def _meaning(self, text: str) -> tuple[list[Said], _Context]:
         """The quantities of a line, and what holds after it."""
@@ -198,33 +198,35 @@ class _Lines:
             if self.seen < MOST_KINDS:
                 self.seen += 1
                 kinds[key] = [kind] if key == state else []
-        elif len(known) < 8 and self.patterns < MOST_PATTERNS and len(state) < LONGEST:
-            if text.encode(errors="replace") == state:
-                self.patterns += 1
-                known.append(replace(kind, pattern=_pattern(text, pairs)))
+        elif (len(known) < 8 and self.patterns < MOST_PATTERNS and len(state) < LONGEST
+              and text.encode(errors="replace") == state):
+            self.patterns += 1
+            known.append(replace(kind, pattern=_pattern(text, pairs)))
 
     def columns(self) -> dict[str, Column]:
         """What is left once overwritten states are dropped where the final ones suffice."""
-        parts: dict[str, list[tuple[Integers, Floats, Integers]]] = {}
+        parts: dict[str, list[tuple[Integers, Floats, Flags]]] = {}
         for store in self.stores.values():
             rows = np.frombuffer(store.rows, dtype=np.int64)
             table = np.frombuffer(store.values).reshape(len(rows), len(store.names))
-            passing = np.frombuffer(store.passing, dtype=np.int8)
+            passing = np.frombuffer(store.passing, dtype=np.bool_)
             for i, name in enumerate(store.names):
                 parts.setdefault(name, []).append((rows, table[:, i], passing))
         return {name: _column(name, found) for name, found in parts.items()}
 
 
-def _column(name: str, parts: Sequence[tuple[Integers, Floats, Integers]]) -> Column:
+def _column(name: str, parts: Sequence[tuple[Integers, Floats, Flags]]) -> Column:
     """One quantity, from all stores that have it. Of two numbers in a row the first counts."""
     rows, values, passing = parts[0]
     if len(parts) > 1:
-        rows, values, passing = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        rows = np.concatenate([part[0] for part in parts])
+        values = np.concatenate([part[1] for part in parts])
+        passing = np.concatenate([part[2] for part in parts])
         order = np.argsort(rows, kind="stable")
         order = order[np.r_[True, np.diff(rows[order]) > 0]]
         rows, values, passing = rows[order], values[order], passing[order]
     if passing.any() and len(passing) - np.count_nonzero(passing) >= FEWEST:
-        rows, values = rows[passing == 0], values[passing == 0]
+        rows, values = rows[~passing], values[~passing]
     return Column(name, rows, values)
 
 

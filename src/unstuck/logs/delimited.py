@@ -74,6 +74,8 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     if header and header[0].lstrip().startswith("#"):
         header = [header[0].lstrip().removeprefix("#"), *header[1:]]
         header = header if header[0].strip() or delimiter else header[1:]
+    if header and not delimiter and len(header) == width - 1:
+        header = ["", *header]  # pandas prints an index without a name
     if first and len(header) != width:
         return None
     if sum(len(row) == width for row in body) < NUMERIC * len(body):
@@ -231,10 +233,13 @@ def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
 
 @dataclass(slots=True)
 class _Numbers:
-    """One column on its way in. Of one that says which run a row belongs to, words count too."""
+    """One column on its way in: the rows of its parts, or the first of successive ones.
+
+    Of a column that says which run a row belongs to, words count too.
+    """
 
     run: bool
-    parts: list[tuple[Integers, Floats]] = field(default_factory=list)
+    parts: list[tuple[Integers | int, Floats]] = field(default_factory=list)
     amount: int = 0
     words: bool = False  # a column of words is not looked at further
     labels: dict[str, int] = field(default_factory=dict)
@@ -242,8 +247,10 @@ class _Numbers:
     def add(self, start: int, values: Floats) -> None:
         """Numbers of successive rows, gaps among them."""
         there = values != float(_GAP)
-        rows = np.flatnonzero(there) + start
-        self.parts.append((rows, values[there]))
+        if there.all():
+            self.parts.append((start, values.copy()))
+        else:
+            self.parts.append((np.flatnonzero(there) + start, values[there]))
         self.amount += len(values)
 
     def take(self, start: int, cells: Sequence[str]) -> None:
@@ -259,7 +266,7 @@ class _Numbers:
             values = np.array([value for _, value in found], dtype=np.float64)
             self.parts.append((np.array([i for i, _ in found], dtype=np.int64) + start, values))
         else:
-            self.parts.append((np.arange(start, start + len(cells)), values))
+            self.parts.append((start, values))
         self.amount += len(values)
 
     def _number(self, cell: str) -> float | None:
@@ -276,4 +283,6 @@ class _Numbers:
         values = np.concatenate([part for _, part in self.parts])
         if len(values) == len(everywhere):
             return Column(name, everywhere, values)
-        return Column(name, np.concatenate([part for part, _ in self.parts]), values)
+        rows = [np.arange(at, at + len(part)) if isinstance(at, int) else at
+                for at, part in self.parts]
+        return Column(name, np.concatenate(rows), values)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,10 @@ from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 _LABELS = ("name", "run", "id", "label")
+LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
+_NUMBERED = re.compile(r"(?:epoch|step|iteration|iter|round)?[ _-]?\d{1,12}", re.IGNORECASE)
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 _BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
 
 Pair = tuple[str, float]
@@ -50,10 +54,35 @@ def read(source: Source) -> Table | None:
             "per line instead (JSON Lines)")
     with source.open() as file:
         content = file.read(LARGEST + 1)
-    document = _parsed(content.decode(source.encoding, errors="replace"), source.name)
+    text = content.decode(source.encoding, errors="replace")
+    document, torn = _parsed(text, source.name), False
+    if document is None and len(text) <= LARGEST_TORN and (whole := _whole(text)):
+        document, torn = _parsed(whole, source.name), True
     if not isinstance(document, dict | list):
         return None
-    return _table(document, source.name)
+    table = _table(document, source.name)
+    if torn:
+        if not _worth(table)[0]:
+            return None
+        says = "The document breaks off; unstuck reads what comes before."
+        table = replace(table, remarks=(*table.remarks, says))
+    return table
+
+
+def _whole(text: str) -> str:
+    """A document that was cut off, closed behind its last whole object or list; "" without one."""
+    closers: list[str] = []
+    end, rest = 0, ""
+    for found in _BRACKET.finditer(text):
+        match found[0]:
+            case "[":
+                closers.append("]")
+            case "{":
+                closers.append("}")
+            case "]" | "}" if closers:
+                closers.pop()
+                end, rest = found.end(), "".join(reversed(closers))
+    return text[:end] + rest if end and rest else ""
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -127,14 +156,13 @@ def _table(document: Any, name: str) -> Table:
         document = document["log_history"]
     if isinstance(document, dict) and (boosted := _boosted(document, name)):
         return boosted
-    records: list[list[Mapping[str, Any]]] = []
+    records: list[tuple[str, list[Mapping[str, Any]]]] = []
     series: dict[str, Column] = {}
     curves = Builder(name)
     _search(document, "", 0, records, series, curves)
     if not records and not series and isinstance(document, dict):
-        records = [[document]]
-    best = max((_of_records(found, name) for found in records), key=_worth,
-               default=Table("JSON", {}, 0))
+        records = [("", [document])]
+    best = _of_records(records, name)
     if series:
         rows = 1 + max(int(column.rows[-1]) for column in series.values())
         best = max(best, Table("JSON, lists by name", series, rows), key=_worth)
@@ -175,20 +203,33 @@ def _boosted(document: Mapping[str, Any], name: str) -> Table | None:
     return Table("CatBoost training", builder.columns(), builder.rows)
 
 
-def _of_records(records: Sequence[Mapping[str, Any]], name: str) -> Table:
+def _of_records(lists: Sequence[tuple[str, list[Mapping[str, Any]]]], name: str) -> Table:
+    """The columns of the list of records that holds a curve; of several such, those of each by its
+    path, one after another. Their counters stay common."""
+    tables = []
+    for path, records in lists:
+        builder = Builder(name)
+        for record in records:
+            builder.add(flat(record))
+        tables.append((path, records, Table("JSON records", builder.columns(), builder.rows)))
+    curves = [one for one in tables if _worth(one[2])[0] > 1]
+    if len(curves) < 2:
+        return max((table for _, _, table in tables), key=_worth, default=Table("JSON", {}, 0))
     builder = Builder(name)
-    for record in records:
-        builder.add(flat(record))
+    for path, records, _ in curves:
+        for record in records:
+            builder.add((key if name_of(key).kind in (Kind.STEP, Kind.EPOCH, Kind.EPISODE)
+                         else _below(path, key), value) for key, value in flat(record))
     return Table("JSON records", builder.columns(), builder.rows)
 
 
-def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, Any]]],
+def _search(value: Any, path: str, depth: int, records: list[tuple[str, list[Mapping[str, Any]]]],
             series: dict[str, Column], curves: Builder) -> None:
     """Finds lists of records, lists of numbers and curves with steps of their own, at any depth."""
     if depth > DEEPEST or max(len(series), len(records)) >= MOST_COLUMNS:
         return
     if isinstance(value, dict):
-        if value and all(str(key).isdecimal() for key in value):  # rows by number, as pandas has it
+        if value and all(map(_NUMBERED.fullmatch, value)):  # rows by number, as pandas has it
             _search(list(value.values()), path, depth, records, series, curves)
             return
         for key, inner in value.items():
@@ -196,14 +237,14 @@ def _search(value: Any, path: str, depth: int, records: list[list[Mapping[str, A
                 _search(inner, _below(path, key), depth + 1, records, series, curves)
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
-            items = [item for item in value if isinstance(item, dict)]
+            items: list[Mapping[str, Any]] = [item for item in value if isinstance(item, dict)]
             if all(map(_holds_lists, items)):  # a run each
                 for i, item in enumerate(items):
                     label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)),
                                  str(i))
                     _search(item, _below(path, label), depth + 1, records, series, curves)
             else:
-                records.append(items)
+                records.append((path, items))
         elif triples := _triples(value):
             for _, step, number in triples:
                 curves.add((("step", step), (path or "value", number)))

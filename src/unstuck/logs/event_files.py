@@ -96,7 +96,7 @@ def _good(messages: Sequence[bytes], sums: Sequence[int]) -> int:
 
 def _scalars(message: bytes) -> tuple[float, list[tuple[str, float]]]:
     """The step of an event, and its scalars by their tags."""
-    step, found = 0.0, []
+    step, found = 0.0, list[tuple[str, float]]()
     for number, value in fields(message):
         if number == _STEP and isinstance(value, int):
             step = float(value)
@@ -156,7 +156,7 @@ def _checksums(messages: Sequence[bytes]) -> list[int]:
     lengths = np.array([len(message) for message in messages], dtype=np.int64)
     for length in np.unique(lengths):
         which = np.flatnonzero(lengths == length)
-        cells = np.frombuffer(b"".join(messages[i] for i in which), dtype=np.uint8)
+        cells = np.frombuffer(b"".join(messages[i] for i in which.tolist()), dtype=np.uint8)
         crc = np.full(len(which), 0xFFFFFFFF, dtype=np.uint32)
         for column in cells.reshape(len(which), length).T:
             crc = table[(crc ^ column) & 255] ^ (crc >> 8)

@@ -27,9 +27,9 @@ _KNOWN = frozenset({
     "catboost_training.json", "monitor.csv"})
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".log"})
 _NO_LOGS = frozenset({
-    ".py", ".pyc", ".ipynb", ".md", ".rst", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".sh", ".html",
-    ".js", ".css", ".c", ".cpp", ".h", ".png", ".jpg", ".pt", ".pth", ".bin", ".safetensors", ".npy",
-    ".npz", ".zip", ".gz", ".pkl"})
+    ".py", ".pyc", ".ipynb", ".md", ".rst", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".sh",
+    ".html", ".js", ".css", ".c", ".cpp", ".h", ".png", ".jpg", ".pt", ".pth", ".bin", ".npy",
+    ".npz", ".safetensors", ".zip", ".gz", ".pkl"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ _VALIDATION = _words(
 _TEST = _words("test testing tel")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
-    "cost objective criterion kl kld wer cer bpc bpb huber logloss mlogloss multilogloss hinge "
+    "cost objective criterion kl kld wer cer bpc bpb huber rms logloss mlogloss multilogloss hinge "
     "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh") | {"err"}
 _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
@@ -87,11 +87,12 @@ _STEP = _words(
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
-_COUNT = _words("global n num number count total trainer current cur no nb id")
+_COUNT = _words("global n num number count total trainer current cur no nb id at learning")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
-    "of the is was at after for total overall data on per s ep results result rollout charts episode")
+    "of the is was at after for total overall data on per s ep results result rollout "
+    "charts episode")
 _NO_CURVE = _words(
     "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "

@@ -14,7 +14,7 @@ _WORD = r"[A-Za-z_@][\w@./-]{0,40}(?:'s)?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,8}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -25,10 +25,13 @@ _PART_BETWEEN = re.compile(
     rf"\s*(?P<step>\d{{1,12}})\s{{1,8}}(?P<name>[A-Za-z_]\w{{0,40}})\s{{1,8}}(?P<number>{_NUMBER})\s*")
 # Counters without a name, or too close to it to be taken for one: tqdm's bar, "[10]", "3:",
 # "[3/25][200/782]", "Epoch[3]", "3epoch".
+# darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
+_BEFORE = re.compile(
+    rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean) loss)(?![\w:=])")
 _COUNTERS = (
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
-    ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[A-Za-z_]")),
+    ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[\w]")),
     ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}) \[[A-Za-z]")),
     ("epoch", re.compile(r"\[\s*(?P<number>\d{1,7})(?:/\d{1,7})?\]\[\s*\d{1,12}/\d{1,12}\]")),
     ("batch", re.compile(r"\[\s*\d{1,7}(?:/\d{1,7})?\]\[\s*(?P<number>\d{1,12})/\d{1,12}\]")),
@@ -88,14 +91,17 @@ def _said(text: str, heading: str) -> Iterator[Said]:
         yield Said("step", between.span("step"))
         yield Said(between["name"], between.span("number"), between.start("name"))
         return
-    part = heading
+    if behind := _BEFORE.search(text):
+        yield Said(behind["name"], behind.span("number"))
+    part, measured = heading, False
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({role for _, _, role in roles}) == 1
     end = 0
     for pair in _PAIR.finditer(text):
         begin = pair.start("name")
         for start, stop, role in roles:
-            if (end <= start and stop <= begin) or (alone and not end and start == begin):
+            if (end <= start and stop <= begin) or (
+                    alone and not measured and start == begin):
                 part = role
         end = pair.end()
         label = _SENTENCE.sub("", pair["name"].strip())
@@ -117,6 +123,7 @@ def _said(text: str, heading: str) -> Iterator[Said]:
             if pair["of"] and known.kind is Kind.SCORE and float(pair["of"]):
                 yield Said(label, span, begin, pair.span("of"))
                 continue
+        measured = measured or known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN)
         yield Said(label, span, begin)
 
 

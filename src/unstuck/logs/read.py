@@ -173,5 +173,5 @@ def _identity(series: dict[str, Series | dict[str, Series]]) -> str:
         for place, one in sorted(found.items()) if isinstance(found, dict) else [("", found)]:
             digest.update(f"{name}\0{place}\0".encode(errors="backslashreplace"))
             for part in (one.steps, one.values):
-                digest.update(np.ascontiguousarray(part))
+                digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()[:32]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +21,7 @@ SHORT = 0.2  # of the longest run: a start that was given up
 _CURVES = (Kind.LOSS, Kind.SCORE, Kind.RETURN)
 
 
+@np.errstate(all="ignore")
 def runs_of(table: Table, choice: Choice) -> list[Table]:
     """The runs of a table, each with its name; the table itself where there is but one."""
     if not choice.train:
@@ -93,10 +95,9 @@ def _by_column(table: Table) -> list[Table]:
         values = np.unique(which[np.isfinite(which)])
         if not 2 <= len(values) <= MOST:
             continue
-        labels = table.labels.get(name)
+        labels = dict(enumerate(table.labels.get(name, ())))
         found = [_rows(table, np.flatnonzero(which == value),
-                       labels[int(value)] if labels else f"{name} {number(float(value))}")
-                 for value in values]
+                       labels.get(value, f"{name} {number(value)}")) for value in values.tolist()]
         if all(_points(part) >= 3 for part in found):
             return [replace(part, columns={n: c for n, c in part.columns.items() if n != name})
                     for part in found]
@@ -132,7 +133,7 @@ def _by_restarts(table: Table, choice: Choice) -> list[Table]:
         return []
     edges = [0, *begins, table.rows]
     points = [int(np.count_nonzero((train.rows >= a) & (train.rows < b)))
-              for a, b in _pairs(edges)]
+              for a, b in pairwise(edges)]
     whole = [n >= max(FEWEST, SHORT * max(points)) for n in points]
     if sum(whole) < 2:
         return []
@@ -140,10 +141,6 @@ def _by_restarts(table: Table, choice: Choice) -> list[Table]:
     remarks = table.remarks
     if dropped:
         remarks = (*remarks, f"unstuck left out {count(dropped, 'start')} of only a few points.")
-    kept = [edge for edge, good in zip(_pairs(edges), whole, strict=True) if good]
+    kept = [edge for edge, good in zip(pairwise(edges), whole, strict=True) if good]
     return [replace(_rows(table, np.arange(a, b), f"run {i} of {len(kept)}"), remarks=remarks)
             for i, (a, b) in enumerate(kept, 1)]
-
-
-def _pairs(edges: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(edges[:-1], edges[1:], strict=True)

@@ -9,7 +9,9 @@ from typing import IO
 import numpy as np
 
 from unstuck.curves.forecast import COVERED, Abstained, outlook
-from unstuck.curves.statistics import end_level
+from unstuck.curves.loss_curve import MATERIAL, SURE
+from unstuck.curves.statistics import end_level, trend
+from unstuck.curves.wording import wording
 from unstuck.judge.advice import advice
 from unstuck.logs.names import name_of
 from unstuck.record.reader import Record
@@ -49,6 +51,17 @@ class Reading:
             return None
         finite = self.record.series(HELD_OUT_LOSS).finite
         return finite if len(finite) else None
+
+    @property
+    def course(self) -> str:
+        """Where the held-out curve has been going in the last half; "" if that is not known."""
+        held = self.held_out
+        line = trend(held.since(int(held.steps[len(held) // 2]))) if held is not None else None
+        if line is None:
+            return ""
+        if abs(line.score) <= SURE or abs(line.fall) <= MATERIAL:
+            return "flat"
+        return "falling" if line.falling else "rising"
 
     @property
     def level(self) -> float:
@@ -93,7 +106,8 @@ def _read_as(reading: Reading) -> str:
     log = reading.log
     what = "train loss"
     if log.higher_is_better:
-        what = "train score (higher is better, judged by its distance from the best value)"
+        best = "" if log.best is None else f", {number(log.best)} is the best"
+        what = f"train score (higher is better{best})"
     parts = [f"{what} = column {log.train!r}"]
     parts.append(f"held-out = {log.held_out!r}" if log.held_out else "no held-out column")
     parts.append(f"x = {log.axis!r}" if log.unit != "row" else "x = row")
@@ -107,11 +121,18 @@ def _draw_chart(canvas: Canvas, reading: Reading) -> None:
     curves = [("train", reading.record.series(TRAIN_LOSS))]
     if reading.record.measured(HELD_OUT_LOSS):
         curves.append(("held-out", reading.record.series(HELD_OUT_LOSS)))
+    words = wording(reading.record)
+    if words.higher:
+        curves = [(name, Series(one.steps, words.best - one.values)) for name, one in curves]
     draw_curves(canvas, curves, reading.log.unit)
     if reading.record.measured(METRIC):
         for name, series in list(reading.record.series(METRIC).items())[:_METRICS]:
             finite = series.finite
             if len(finite):
+                if name_of(name).length:  # whether longer is better depends on the task
+                    _prose(canvas, "also: ", f"{name!r} began at {number(finite.values[0])} and "
+                           f"ended at {number(finite.values[-1])}")
+                    continue
                 best = np.argmax if name in reading.log.metrics_higher else np.argmin
                 at = int(best(finite.values))
                 _prose(canvas, "also: ", f"{name!r} was best at {number(finite.values[at])} "
@@ -127,11 +148,12 @@ def _draw_forecast(canvas: Canvas, reading: Reading) -> None:
     if isinstance(found, Abstained):
         _prose(canvas, "forecast: ", f"none is possible because {found.reason}")
         return
-    # Gains are shown as levels, so the interval's ends change places.
-    higher = reading.log.higher_is_better
-    what = "the distance from the best score" if higher else "the train loss"
-    now, then, low, high = (number(found.level - gain)
-                            for gain in (0.0, found.gain, found.high, found.low))
+    # Gains are shown as levels, so the interval's ends change places, those of a score do not.
+    words = wording(reading.record)
+    what = f"the train {words.noun}"
+    ends = (found.low, found.high) if words.higher else (found.high, found.low)
+    now, then, low, high = (words.number(found.level - gain)
+                            for gain in (0.0, found.gain, *ends))
     change = f"leave {what} at {now}" if now == then else f"take {what} from {now} to {then}"
     unit = f"more {reading.log.unit}"
     more = count(round(found.more), unit, unit + "s")
@@ -140,15 +162,13 @@ def _draw_forecast(canvas: Canvas, reading: Reading) -> None:
 
 
 def _draw_advice(canvas: Canvas, reading: Reading) -> None:
-    held = reading.held_out
+    held, words = reading.held_out, wording(reading.record)
     best = ""
     if held is not None:
         at = int(np.argmin(held.values))
-        best = f"{number(held.values[at])} at {reading.log.unit} {held.steps[at]:,}"
-        if reading.log.higher_is_better:
-            best = f"at {reading.log.unit} {held.steps[at]:,}"
+        best = f"{words.number(held.values[at])} at {reading.log.unit} {held.steps[at]:,}"
     outcome = reading.diagnosis.outcome
-    found = advice(outcome.kind, held is not None, best)
+    found = advice(outcome.kind, held is not None, best, course=reading.course, words=words)
     _prose(canvas, "meaning: ", ("If this is right: " if outcome.confidence < 0.5 else "")
            + found.meaning)
     for place, step in enumerate(found.steps, 1):
@@ -161,12 +181,13 @@ def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
     rows = [("run", "outcome", "confidence", "train ends at", "best held-out")]
     for reading in readings:
         outcome, held = reading.diagnosis.outcome, reading.held_out
+        words = wording(reading.record)
         best = "none"
         if held is not None:
             at = int(np.argmin(held.values))
-            best = f"{number(held.values[at])} ({reading.log.unit} {held.steps[at]:,})"
+            best = f"{words.number(held.values[at])} ({reading.log.unit} {held.steps[at]:,})"
         rows.append((canvas.clean(reading.log.file), summary.in_short(outcome),
-                     percent(outcome.confidence), number(reading.level), best))
+                     percent(outcome.confidence), words.number(reading.level), best))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     widths[0] = max(min(widths[0], canvas.width - sum(widths[1:]) - 8), 8)
     for index, row in enumerate(rows):
@@ -182,8 +203,8 @@ def _draw_comparison(canvas: Canvas, readings: Sequence[Reading]) -> None:
                "not be comparable")
     by_held = all(r.held_out is not None for r in readings)
     order = sorted(readings, key=lambda r: _rank(r, by_held))
-    _prose(canvas, "best: ", f"{order[0].log.file} ({_because(order[0], by_held, 'lowest')})")
-    _prose(canvas, "worst: ", f"{order[-1].log.file} ({_because(order[-1], by_held, 'highest')})")
+    _prose(canvas, "best: ", f"{order[0].log.file} ({_because(order[0], by_held, True)})")
+    _prose(canvas, "worst: ", f"{order[-1].log.file} ({_because(order[-1], by_held, False)})")
 
 
 def _rank(reading: Reading, by_held: bool) -> tuple[bool, float]:
@@ -198,9 +219,11 @@ def _counts(reading: Reading, by_held: bool) -> float:
     return float(np.min(held.values)) if held is not None else reading.level
 
 
-def _because(reading: Reading, by_held: bool, which: str) -> str:
+def _because(reading: Reading, by_held: bool, best: bool) -> str:
     kind = reading.diagnosis.outcome.kind
     if kind in _FAILED:
         return lowered(summary.IN_WORDS[kind])
-    what = "best held-out loss" if by_held else "final train loss"
-    return f"its {what}, {number(_counts(reading, by_held))}, is the {which}"
+    words = wording(reading.record)
+    what = f"best held-out {words.noun}" if by_held else f"final train {words.noun}"
+    which = "lowest" if best is not words.higher else "highest"
+    return f"its {what}, {words.number(_counts(reading, by_held))}, is the {which}"

