@@ -36,6 +36,7 @@ EDITS = [
     edits.SoftmaxAxis(None, 1),
     edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
     *(edits.ReadRealSteps(None, how, Padding("input", 0.0, False)) for how in Reading),
+    edits.InvertMask(None),
     edits.BatchFirst("rnn"),
     edits.KeepResult((), "relu"),
     edits.CallIt(None, "zero_grad"),

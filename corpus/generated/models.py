@@ -63,6 +63,7 @@ def slots(program: Program) -> dict[str, str]:
         "head": outputs,
         "apply": "x = self.body(x)",
         "hidden": "",
+        "closed": "~real",
         "read": "x = x[torch.arange(len(x)), ends]",  # where a fault is about it
         "logits": "self.head(x)",
         "result": last,

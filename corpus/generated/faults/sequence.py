@@ -32,7 +32,8 @@ PADDED = """\
 def cut_and_pad(part):  # each sample begins with a wait, and all are padded to one length
     steps = part.shape[1]
     padded = np.full((len(part), 5 * steps, part.shape[2]), -9.0)
-    for row, sample, wait in zip(padded, part, rng.integers(0, steps, len(part))):
+    waits = np.where(rng.random(len(part)) < 0.9, rng.integers(0, steps, len(part)), 4 * steps)
+    for row, sample, wait in zip(padded, part, waits):
         row[:wait] = sample[0]
         row[wait:wait + steps] = sample
     return padded
@@ -52,6 +53,38 @@ def reads_padding(program: Program, _: str) -> Program:
     return program.put(read="x = x[:, -1]")
 
 
+ATTENDED = """\
+class Masked(nn.Module):  # attention to real places only, with a place that is always real
+    def __init__(self, width):
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, 1, width))
+        self.attend = nn.MultiheadAttention(width, 4, batch_first=True)
+
+    def forward(self, x, real):
+        query = self.query.expand(len(x), -1, -1)
+        return self.attend(query, x, x, key_padding_mask=<<read>>, need_weights=False)[0][:, 0]
+
+
+"""
+
+
+def attended(program: Program, _: str) -> Program:
+    """Padded samples, of which attention gathers what is real."""
+    return program.put(
+        arrangement=PADDED, extra=ATTENDED.replace("<<read>>", "<<closed>>"),
+        stem=f"self.enter = nn.Linear({program.data.shape[1]}, {program.width // 4 * 4})\n"
+             f"self.place = nn.Parameter(0.1 * torch.randn({5 * program.data.shape[0]}, "
+             f"{program.width // 4 * 4}))\n"
+             f"self.gather = Masked({program.width // 4 * 4})",
+        into="real = x[..., 0] != -9\n"
+             "x = self.gather(self.enter(x) + self.place, real)").change(
+        width=program.width // 4 * 4)
+
+
+def wrong_mask(program: Program, _: str) -> Program:
+    return program.put(closed="real")
+
+
 def padding_in_loss(program: Program, _: str) -> Program | None:
     """Labels that are hidden from the loss, all of them."""
     if program.reads != "argmax":
@@ -64,6 +97,8 @@ FAULTS = (
           bases=("gru",), line=r"x\[:, -1\]"),
     Fault("padding-in-loss", {"one": ""}, padding_in_loss,
           bases=("mlp", "cnn", "gru", "transformer"), line="loss = ", hides=True),
+    Fault("wrong-mask", {"one": ""}, wrong_mask, prepare=attended, bases=("gru",),
+          line="self.attend", hides=True),
     Fault("sequence-shorter-than-target", {"weak": "infinite", "strong": "zero"},
           sequence_shorter_than_target, prepare=aligned, bases=("gru",),
           line=r"ctc_loss", hides=True),

@@ -1,17 +1,17 @@
-"""Padded sequences: read without their padding."""
+"""Padded sequences: read without their padding, and masked the right way round."""
 
 from __future__ import annotations
 
 import ast
 
 from unstuck.record.reader import Record
-from unstuck.repair import change
+from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import ReadRealSteps, literal
+from unstuck.schema.edits import InvertMask, ReadRealSteps, literal
 from unstuck.schema.facts.sequences import Reading
 
 
@@ -103,4 +103,40 @@ def _lengths(
     return name, change.first_of_body(found.source, function, f"{name} = {real}.sum({axis})")
 
 
-WRITERS = {ReadRealSteps: write_real_steps}
+# Masks -------------------------------------------------------------------------------------------
+_OPPOSITE: dict[type[ast.cmpop], str] = {
+    ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.GtE: "<", ast.Gt: "<=", ast.LtE: ">"}
+
+
+def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch]:
+    """At the argument that is the mask: a `~` more or less, or the opposite comparison."""
+    found = index.at(edit.at, "the call that is given the mask")
+    source, mask = found.source, _mask(found.call)
+    if isinstance(mask, ast.UnaryOp) and isinstance(mask.op, ast.Invert):
+        text = source.code(mask.operand)
+    elif isinstance(mask, ast.Compare) and len(mask.ops) == 1 and type(mask.ops[0]) in _OPPOSITE:
+        text = (f"{source.code(mask.left)} {_OPPOSITE[type(mask.ops[0])]} "
+                f"{source.code(mask.comparators[0])}")
+    else:
+        text = f"~{change.operand(source, mask)}"
+    return [Patch(edit, change.replace(source, mask, text), Form.CALL)]
+
+
+def _mask(call: ast.Call) -> ast.expr:
+    """What a call is given as the mask. Raises Refused if that is not known."""
+    if names.called(call) in ("masked_fill", "masked_fill_", "where"):
+        function = isinstance(call.func, ast.Name) or (
+            isinstance(call.func, ast.Attribute) and names.dotted(call.func.value) == "torch")
+        place = 1 if function and names.called(call) != "where" else 0
+        name = "condition" if names.called(call) == "where" else "mask"
+        found = change.argument(call, name, place)
+        if found is not None:
+            return found
+    named = [keyword.value for keyword in call.keywords if "mask" in (keyword.arg or "")]
+    padding = [keyword.value for keyword in call.keywords if "padding" in (keyword.arg or "")]
+    if len(padding or named) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "Which argument is the mask is not known.")
+    return (padding or named)[0]
+
+
+WRITERS = {ReadRealSteps: write_real_steps, InvertMask: write_inverted}

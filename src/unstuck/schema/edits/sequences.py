@@ -37,3 +37,16 @@ class ReadRealSteps(Edit):
             Reading.STATE: "pack_padded_sequence(x, lengths, batch_first=True, "
             "enforce_sorted=False)",
         }.get(self.how, "(x * real.unsqueeze(-1)).sum(1) / real.sum(1, keepdim=True)")
+
+
+@dataclass(frozen=True, slots=True)
+class InvertMask(Edit):
+    """The other way round for the mask of attention; `at` is the call that is given it."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "invert the mask"
+
+    def code(self) -> str:
+        return "~mask"

@@ -93,3 +93,15 @@ class PaddedTargets(Fact):
     name: str
     value: float
     ignored: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mask(Fact):
+    """Attention over padded sequences, or with rows that are closed. `name` counts them.
+
+    `location` is the expression that masks it, if it is `masked`, else that of its softmax.
+    """
+
+    name: str
+    location: SourceLocation | None
+    masked: bool

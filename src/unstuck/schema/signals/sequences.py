@@ -33,3 +33,14 @@ IGNORED_TARGETS = PlaceSignal(
     "only if there are any",
     requires=runs.IGNORED, place="loss",
 )
+ATTENTION_ON_PADDING = PlaceSignal(
+    "attention-on-padding", "",
+    "share of the attention in padded sequences that goes to the padding",
+    requires=runs.ATTENTION, place="attention",
+)
+CLOSED_ROWS = PlaceSignal(
+    "closed-rows", "",
+    "share of the rows of an attention mask that leave no place open; written only if there are "
+    "any",
+    requires=runs.MASKS, place="attention",
+)

@@ -1,0 +1,109 @@
+"""Wrong mask: attention goes to the padding alone, or rows of it are closed altogether."""
+
+from __future__ import annotations
+
+from unstuck.measures.basics import level, measured, unwatched
+from unstuck.measures.view import Threshold, View
+from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
+from unstuck.schema.edits import InvertMask, Remedy, Safety
+from unstuck.schema.facts.run import NonFinite
+from unstuck.schema.facts.sequences import Mask
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS
+from unstuck.words import percent
+
+INVERTED = Threshold(
+    "attention-on-padding", 0.99,
+    "Attention without a mask spreads over real and padded places. That nothing at all goes to the "
+    "real ones takes a mask that closes them.",
+    "definition",
+)
+SPELLED = ("MultiheadAttention and TransformerEncoder mask where True, "
+           "scaled_dot_product_attention attends where True")
+
+
+def _detect(view: View) -> Verdict:
+    masks = {mask.name: mask for mask in view.record.facts(Mask)}
+    if view.has(ATTENTION_ON_PADDING):
+        for name, series in view[ATTENTION_ON_PADDING].items():
+            share = level(series)
+            if share >= view.limit(INVERTED) and masks[name].masked:
+                return _inverted(view, masks[name], share)
+    broken = view.record.fact(NonFinite)
+    if view.has(CLOSED_ROWS) and broken is not None:
+        for name, series in view[CLOSED_ROWS].items():
+            if len(series) and series.steps[0] <= broken.step:
+                return _closed(view, masks[name], float(series.values[0]), broken.step)
+    if view.has(ATTENTION_ON_PADDING):
+        share = max(level(series) for series in view[ATTENTION_ON_PADDING].values())
+        return Absent(f"{percent(1 - share)} of the attention goes to what is real")
+    unseen = unwatched(view.record)
+    return Absent("no attention over padded sequences was seen") if unseen is None else Unknown(
+        f"attention was not seen: {unseen}", ("a training step of a model with attention",))
+
+
+def _inverted(view: View, mask: Mask, share: float) -> Present:
+    return Present(
+        strength=0.97, certain=True,
+        title=f"the attention mask is the wrong way round: {percent(share)} of the attention goes "
+        "to the padding",
+        since_step=0, location=mask.location, label="closes what is real and leaves the padding",
+        evidence=(measured(view, ATTENTION_ON_PADDING, mask.name, view.limit(INVERTED),
+                           f"{percent(share)} of the attention goes to padded places"),),
+        remedies=(Remedy("invert the mask", Safety.SAFE, (InvertMask(mask.location),),
+                         advice=f"Invert the mask. {SPELLED}."),))
+
+
+def _closed(view: View, mask: Mask, share: float, step: int) -> Present:
+    return Present(
+        strength=0.9,
+        title=f"{percent(share)} of the rows of the attention mask leave no place open, so their "
+        f"softmax is NaN at step {step}",
+        since_step=step, location=mask.location, label="closes whole rows",
+        evidence=(measured(view, CLOSED_ROWS, mask.name, 0.0,
+                           f"{percent(share)} of the rows have no place to attend to"),),
+        remedies=(
+            Remedy("invert the mask", Safety.SAFE, (InvertMask(mask.location),),
+                   advice=f"Invert the mask if it is the wrong way round. {SPELLED}."),
+            Remedy("leave one place open", Safety.ADVICE, advice="Leave at least one place open in "
+                   "each row, for example the first one, or leave out empty sequences."),
+        ))
+
+
+CAUSE = Cause(
+    slug="wrong-mask",
+    code="T003",
+    title="Wrong mask",
+    family="Sequences",
+    harm=Harm.MISTAKE,
+    words=Words(
+        symptom="A network with attention learns nothing from padded sequences, or its loss is NaN "
+        "from the first step. Without the mask it learns.",
+        consequence="The network sees only the padding, which is the same in all sequences. If a "
+        "row of the mask closes every place, its softmax divides 0 by 0.",
+        why="Masks have two conventions. key_padding_mask and masked_fill close the places that "
+        "are True; scaled_dot_product_attention attends to them. A mask of lengths, such as positions "
+        "< lengths, is True where data are real. With the wrong convention every real place is "
+        "closed.",
+        detection="Padding is found in the data. The detector reads the weights that the softmax "
+        "of the attention has made, or the mask of fused attention, and adds up what goes to "
+        "padded places. Closed rows are counted in the mask, and are reported only if the loss "
+        "became NaN or infinite.",
+        limitations="A mask that closes nothing, such as one filled with 1e-9 in place of -1e9, is "
+        "not a wrong mask here: reads-padding reports what it lets through. Attention on a GPU "
+        "whose fused kernel keeps no mask is not judged.",
+        references=(
+            "PyTorch: torch.nn.MultiheadAttention (key_padding_mask)",
+            "PyTorch: torch.nn.functional.scaled_dot_product_attention (attn_mask)",
+        ),
+    ),
+    needs=(),
+    uses=(ATTENTION_ON_PADDING, CLOSED_ROWS),
+    thresholds=(INVERTED,),
+    effects=(
+        Effect.PADDING_READ, Effect.LABELS_UNPREDICTABLE, Effect.NON_FINITE, Effect.UNITS_DIE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
+    ),
+    detect=_detect,
+)
