@@ -83,9 +83,9 @@ CAUSE = Cause(
         consequence="The network sees only the padding, which is the same in all sequences. If a "
         "row of the mask closes every place, its softmax divides 0 by 0.",
         why="Masks have two conventions. key_padding_mask and masked_fill close the places that "
-        "are True; scaled_dot_product_attention attends to them. A mask of lengths, such as positions "
-        "< lengths, is True where data are real. With the wrong convention every real place is "
-        "closed.",
+        "are True; scaled_dot_product_attention attends to them. A mask of lengths, such as "
+        "positions < lengths, is True where data are real. With the wrong convention every real "
+        "place is closed.",
         detection="Padding is found in the data. The detector reads the weights that the softmax "
         "of the attention has made, or the mask of fused attention, and adds up what goes to "
         "padded places. Closed rows are counted in the mask, and are reported only if the loss "

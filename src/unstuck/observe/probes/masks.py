@@ -164,7 +164,8 @@ def _share(weights: torch.Tensor | None, padded: Padded) -> torch.Tensor | None:
 def _masked_calls(tree: ast.Module, line: int) -> Iterator[ast.expr]:
     """Calls on a line that are given a mask by name."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or node.lineno) and (
-            any("mask" in (keyword.arg or "") for keyword in node.keywords)
+        if isinstance(node, ast.Call) and (
+            node.lineno <= line <= (node.end_lineno or node.lineno)
+            and any("mask" in (keyword.arg or "") for keyword in node.keywords)
         ):
             yield node

@@ -69,6 +69,7 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
+from unstuck.schema.edits.sequences import InvertMask, ReadRealSteps
 from unstuck.schema.edits.sharing import (
     BuildEach,
     BuildOnce,
