@@ -31,6 +31,16 @@ SHARE = Threshold(
     "So many samples must have exactly this number. A smaller share is a few outliers.",
     "a choice: exact repetition of a measured number is rare",
 )
+MOST = Threshold(
+    "sentinel-most-share", 0.4,
+    "What more samples have is the usual case, such as a word that does not occur in a text.",
+    "a choice: few tables miss nearly half of a column",
+)
+ZERO = Threshold(
+    "sentinel-most-share-of-zero", 0.2,
+    "Zero often says that there is nothing to count, so fewer samples may have it.",
+    "a choice: sparse features are zero for most samples",
+)
 GAP = Threshold(
     "sentinel-gap", 1.0,
     "The number lies further from all others of its feature than these lie from each other. Zeros "
@@ -73,11 +83,12 @@ def _detect(view: View) -> Verdict:
 
 
 def _found(view: View) -> list[str]:
-    if not view.has(SENTINEL_SHARE) or not view.has(SENTINEL_GAP):
+    if not all(view.has(s) for s in (SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_VALUE)):
         return []
-    shares, gaps = last(view[SENTINEL_SHARE]), last(view[SENTINEL_GAP])
+    shares, gaps, values = (last(view[s]) for s in (SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_VALUE))
     return [f for f, share in shares.items()
-            if share >= view.limit(SHARE) and gaps.get(f, 0.0) >= view.limit(GAP)]
+            if view.limit(SHARE) <= share <= view.limit(MOST if values[f] else ZERO)
+            and gaps.get(f, 0.0) >= view.limit(GAP)]
 
 
 def _replaced(view: View, found: list[str]) -> bool:
@@ -189,7 +200,7 @@ CAUSE = Cause(
     needs=(),
     uses=(SEARCHED_FEATURES, SENTINEL_VALUE, SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_MEDIAN,
           SENTINEL_SPREAD, SENTINEL_DEVIATION, INPUT_DEVIATION),
-    thresholds=(SHARE, GAP, FAR, LEFT),
+    thresholds=(SHARE, MOST, ZERO, GAP, FAR, LEFT),
     effects=(Effect.LABELS_UNPREDICTABLE, Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE,
              Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL,
              Effect.CANNOT_FIT, Effect.TOO_SLOW),
