@@ -25,6 +25,7 @@ class Effect(StrEnum):
     INPUTS_OFF_SCALE = "the scale of the inputs looks to blame"
     TARGETS_OFF_SCALE = "the scale of the targets looks to blame"
     # Of the weights
+    WEIGHTS_RANDOM = "frozen weights are random"
     WEIGHTS_SHRINK = "the weights shrink"
     BAD_START = "the initial weights look to blame"
     # Of the steps

@@ -137,8 +137,8 @@ CAUSE = Cause(
     uses=(BROUGHT,),
     thresholds=(FEW, FITTING),
     effects=(
-        Effect.BAD_START, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
-        Effect.MEMORISES,
+        Effect.WEIGHTS_RANDOM, Effect.BAD_START, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.TOO_SLOW, Effect.MEMORISES,
     ),
     detect=_detect,
 )

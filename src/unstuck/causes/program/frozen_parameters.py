@@ -129,6 +129,7 @@ CAUSE = Cause(
     needs=(),
     uses=(FROZEN, OUTPUT_MEAN),
     thresholds=(SHARE,),
+    shows=Effect.WEIGHTS_RANDOM,
     effects=(
         Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,

@@ -110,6 +110,11 @@ class BootstrapProbe(Probe):
         """Looks again, for losses that are no function of torch."""
         if self._moment.sampled:
             self._look()
+            for call, twin in self._copies_called():
+                if self._copies.get(call.module) is None:  # before the first step
+                    now = _mark(call.module)
+                    self._copies[call.module] = _Copy(
+                        now, now == _mark(twin.module), self._moment.step)
 
     def _look(self) -> None:
         if self._relation is not None or (self._tries >= MOST_TRIES and not self._tried):
@@ -146,6 +151,16 @@ class BootstrapProbe(Probe):
         return [call for call in self._calls
                 if any(id(p) in held for p in nn.Module.parameters(call.module))]
 
+    def _copies_called(self) -> list[tuple[_Call, _Call]]:
+        """The calls of networks that nothing trains, each with that of a trained one of its shape.
+        """
+        trained = self._trained_calls()
+        online = {id(call.module) for call in trained}
+        return [(call, twin) for call in self._calls if id(call.module) not in online
+                for twin in trained
+                if _shapes(twin.module) == _shapes(call.module)
+                and twin.given.shape == call.given.shape]
+
     # What is written ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
@@ -171,20 +186,12 @@ class BootstrapProbe(Probe):
                     "targets": float((told & relation.holds).sum() / told.sum())})
 
     def _write_copies(self, step: int) -> None:
-        trained = self._trained_calls()
-        online = {id(call.module) for call in trained}
         found: dict[str, float] = {}
-        for call in self._calls:
-            if id(call.module) in online:
-                continue
-            twin = next((t for t in trained if _shapes(t.module) == _shapes(call.module)
-                         and t.given.shape == call.given.shape), None)
-            if twin is None:
-                continue
-            now = _mark(call.module)
+        for call, twin in self._copies_called():
             known = self._copies.get(call.module)
             if known is None:
-                known = self._copies[call.module] = _Copy(now, now == _mark(twin.module), step)
+                continue
+            now = _mark(call.module)
             known.moved, known.mark = known.moved or now != known.mark, now
             if not self._values.get(call.module):
                 continue
