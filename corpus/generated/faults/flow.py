@@ -1,4 +1,4 @@
-"""Faults of the signal flow (G001 to G005)."""
+"""Faults of the signal flow (G001 to G006)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,20 @@ def non_finite_loss(program: Program, kind: str) -> Program | None:
     return None
 
 
+def constant_output(program: Program, kind: str) -> Program | None:
+    """A normalisation that sees a single number, behind the last layer or before it."""
+    if program.data.reads != "value" or program.base == "autoencoder":
+        return None
+    return program.put(initialise={
+        "behind": "model = nn.Sequential(model, nn.LayerNorm(1))",
+        "without weights": "model = nn.Sequential(model, nn.LayerNorm(1, elementwise_affine=False),"
+                           "\n                      nn.Linear(1, 1))",
+    }[kind])
+
+
 FAULTS = (
+    Fault("constant-output", {"weak": "without weights", "strong": "behind"}, constant_output,
+          bases=("mlp-regression",), line=r"LayerNorm"),
     Fault("dead-relu", {"weak": -3.0, "strong": -15.0}, dead_relu,
           bases=(*DENSE, "cnn"), accepts=("bad-initialisation",)),
     Fault("vanishing-gradients", {"weak": 6, "strong": 10}, vanishing_gradients, bases=DENSE),

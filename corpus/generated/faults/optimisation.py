@@ -116,7 +116,19 @@ def too_much_regularisation(program: Program, dose: tuple[str, float]) -> Progra
     return program.change(weight_decay=value)
 
 
+def low_precision_update(program: Program, _: str) -> Program | None:
+    """All weights in 16 bits, and the eps of Adam or RMSprop as it is."""
+    if program.data.tokens or program.optimizer in ADDS:
+        return None
+    return program.put(initialise=(
+        "model = model.half()\n"
+        "model.register_forward_pre_hook(lambda module, given: (given[0].half(),))\n"
+        "model.register_forward_hook(lambda module, given, out: out.float())"))
+
+
 FAULTS = (
+    Fault("low-precision-update", {"one": ""}, low_precision_update,
+          bases=("mlp", "mlp-regression"), line=OPTIMIZER),
     Fault("learning-rate-too-high", {"weak": 30.0, "middle": 100.0, "strong": 1000.0}, rate,
           line=OPTIMIZER),
     Fault("learning-rate-too-low", {"weak": 1 / 300, "strong": 1e-4}, rate, line=OPTIMIZER),

@@ -7,6 +7,7 @@ from unstuck.measures.labels import pairs_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.pairs import DrawnApart
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -120,6 +121,7 @@ CAUSE = Cause(
     title="Augmentation breaks pairs",
     family="Data",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.PLATEAU,),
     words=Words(
         symptom="A segmentation or an image-to-image network stays poor, and outputs blurred maps "
         "or the same map for every picture. Without augmentation it learns.",

@@ -6,6 +6,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import CopyNetwork, Follow, Remedy, Safety
 from unstuck.schema.facts.bootstrap import SelfLoad, TargetNetwork
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -100,6 +101,7 @@ CAUSE = Cause(
     title="Target network stuck",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.FLAT, Symptom.PLATEAU),
     words=Words(
         symptom="The values of a Q-learning agent stop at the rewards of a step or two, or grow "
         "without end. The returns do not improve although the loss is small.",

@@ -8,6 +8,7 @@ from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MaskEnds, Remedy, Safety
 from unstuck.schema.facts.bootstrap import BootstrappedTarget
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -77,6 +78,7 @@ CAUSE = Cause(
     title="Terminal not masked",
     family="Program",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.RISES,),
     words=Words(
         symptom="The values of an agent grow far beyond any return, or the agent does not mind "
         "that an episode ends. The returns do not improve.",

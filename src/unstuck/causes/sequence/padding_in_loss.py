@@ -6,6 +6,7 @@ from unstuck.measures.basics import level, measured, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LossOption, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import PaddedTargets, Padding
@@ -97,6 +98,7 @@ CAUSE = Cause(
     title="Padding in the loss",
     family="Sequences",
     harm=Harm.CONDITION,
+    symptoms=(Symptom.PLATEAU, Symptom.METRIC),
     words=Words(
         symptom="The loss is small and the accuracy is high, but the network answers nearly always "
         "with the padding. Or the loss is NaN from the first step, because every target is "
