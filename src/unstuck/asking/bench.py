@@ -188,6 +188,9 @@ class Laboratory:
                             else "the program makes no backward pass")
         if captured.several:
             raise CannotAsk("the program trains with several losses in turn")
+        if any(tensor.device.type != "cpu" for batch in captured.batches
+               for tensor in batch.constants.values()):
+            raise CannotAsk("the program computes on a GPU, of which a process cannot have a fork")
         self.steps = [step_of(batch) for batch in captured.batches]
         self.first = self.steps[0]
         self.parameters = self._reached()
