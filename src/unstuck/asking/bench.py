@@ -341,6 +341,18 @@ class Laboratory:
         return self.captured.sites.location(site)
 
 
+def check_axis(step: Step) -> None:
+    """Whether it is known along which axis of the inputs the samples lie.
+
+    Raises:
+        CannotAsk: the targets do not say so, or they run along time as well.
+    """
+    first = step.batch.constants[step.inputs[0]].shape
+    target = None if step.target is None else step.batch.constants[step.target].shape
+    if target is None or (len(target) > 1 and target[1] > 1 and target[:2] == first[:2]):
+        raise CannotAsk("it is not known along which axis of the inputs the samples lie")
+
+
 def axis_of(tensor: torch.Tensor, step: Step) -> int | None:
     """The axis along which a tensor has the samples of a step, None if it has none."""
     if tensor.ndim > step.axis and tensor.shape[step.axis] == step.samples:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from unstuck.asking.bench import Laboratory, Step, axis_of
+from unstuck.asking.bench import Laboratory, Step, axis_of, check_axis
 from unstuck.asking.features import features
 from unstuck.asking.flow import Flow, Value, follow
 from unstuck.asking.reading import columns, skill, spread
@@ -50,8 +50,7 @@ class Measured(Laboratory):
     def place(self) -> SourceLocation | None:
         """Where the loss is made."""
         calls = [each for each in self.first.batch.instructions if each.name == self.loss]
-        site = calls[-1].site if calls else self.first.batch.site
-        return self.location(site)
+        return self.location(calls[-1].site if calls else self.first.batch.site)
 
     # Losses --------------------------------------------------------------------------------------
     def first_loss(self) -> float:
@@ -297,6 +296,7 @@ class Measured(Laboratory):
         step = max(self.steps, key=lambda each: each.samples)
         if step.samples < 3:
             raise CannotAsk("the batches hold fewer than three samples")
+        check_axis(step)
         order = torch.arange(step.samples)
         order[0] = step.samples - 1
         with self._batch_norm_evaluates():
