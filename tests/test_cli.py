@@ -187,6 +187,38 @@ def test_fail_on_counts_where_the_program_did_not_fail(
     assert document["findings"][0]["cause"] == "non-finite-loss"
 
 
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("check", "trian.py"), "there is no script trian.py; did you mean train.py?"),
+    (("check", "--json", "no/a.json", "train.py"), "there is no folder no"),
+    (("check", "--budget", "soon", "train.py"), "'soon' is not a length of time"),
+])
+def test_check_refuses_what_cannot_be_asked(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    _script(tmp_path, "import torch")
+    status, out, err = _unstuck(tmp_path, *arguments)
+    assert (status, out) == (2, "")
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
+def test_check_exits_with_1_for_a_failed_question_and_writes_the_answers(tmp_path: Path) -> None:
+    program = Path(__file__).parent / "trials" / "checked" / "mixing.py"
+    _script(tmp_path, program.read_text(encoding="utf-8"))
+    status, out, err = _unstuck(tmp_path, "check", "--json", "a.json", "train.py")
+    assert status == 1, err
+    assert "fail     samples-apart" in out
+    assert "(train.py:17:18)" in out
+    document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema.json_schema()).validate(document)
+    answers = {each["question"]: each for each in document["answers"]}
+    assert answers["samples-apart"]["verdict"] == "fail"
+    assert answers["samples-apart"]["location"]["line"] == 17
+    assert _unstuck(tmp_path, "check", "--fail-on", "never", "train.py")[0] == 0
+
+
 _THEN = (", try the usual suspects with `unstuck prove o`, or ask where it goes wrong with "
          "`unstuck check o`")
 
@@ -305,7 +337,7 @@ def test_version_and_help(tmp_path: Path) -> None:
     status, told, _ = _unstuck(tmp_path, "-h")
     assert status == 0
     assert re.findall(r"^  (\w+)  ", told, re.MULTILINE) == [
-        "run", "diagnose", "prove", "fix", "curves", "explain", "list"]
+        "run", "check", "diagnose", "prove", "fix", "curves", "explain", "list"]
     assert _unstuck(tmp_path) == (2, "", told), "without a command its help is printed, in lines"
     assert _unstuck(tmp_path, "run") == (2, "", out)
 

@@ -67,7 +67,7 @@ def app() -> None:
     """All commands."""
 
 
-for _command in (check.check, run.run, diagnose.diagnose, prove.prove, fix.fix, curves.curves,
+for _command in (run.run, check.check, diagnose.diagnose, prove.prove, fix.fix, curves.curves,
                  explain.explain, list_.list_causes):
     app.add_command(_command)
 

@@ -42,6 +42,8 @@ class Told:
     constant: float = 1.0
     losses: Sequence[float] = ()
     skills: Sequence[float] = ()
+    spreads: Sequence[float] | None = None
+    trained: Sequence[int] = ()
     rates: dict[float, Sequence[float]] = field(default_factory=dict)
     missing: Sequence[Unreached] = ()
     mixes: Mixed | None = None
@@ -76,8 +78,9 @@ class Told:
         return self.rates[factor]
 
     def readings(self) -> list[Reading]:
-        return [Reading(f"op{i}", each, 1.0, (i - 1,) if i else (), PLACE)
-                for i, each in enumerate(self.skills)]
+        spreads = [1.0] * len(self.skills) if self.spreads is None else self.spreads
+        return [Reading(f"op{i}", each, spread, (i - 1,) if i else (), PLACE, i in self.trained)
+                for i, (each, spread) in enumerate(zip(self.skills, spreads, strict=True))]
 
     def unreached(self) -> Sequence[Unreached]:
         return self.missing
@@ -150,6 +153,17 @@ def test_the_label_is_lost_where_it_can_be_read_no_more() -> None:
     assert lost.location == PLACE
     assert read([0.9, 0.8, 0.0, 0.0], [0.9, 0.9, 0.8, 0.7]).verdict is Verdict.PASS, "trained"
     assert read([0.9, math.nan, 0.1, 0.5], [0.9, math.nan, 0.1, 0.5]).verdict is Verdict.PASS
+
+
+def test_a_layer_that_loses_the_label_may_need_training_unless_all_samples_are_alike() -> None:
+    known = {"skills": [0.9, 0.0, 0.0, 0.0], "trained": (1, 3)}
+    before = [0.9, 0.0, 0.0, 0.0]
+    open_ = LabelReadable().ask(bench(**known), before)
+    assert open_.verdict is Verdict.UNKNOWN
+    assert "longer training" in open_.says
+    alike = LabelReadable().ask(bench(**known, spreads=[1.0, 1.0, 0.0, 0.0]), before)
+    assert alike.verdict is Verdict.FAIL
+    assert "lost at op2" in alike.says, "the first place where samples are alike"
 
 
 def test_what_nobody_can_read_is_not_lost() -> None:

@@ -188,6 +188,9 @@ class Laboratory:
                             else "the program makes no backward pass")
         if captured.several:
             raise CannotAsk("the program trains with several losses in turn")
+        if any(tensor.device.type != "cpu" for batch in captured.batches
+               for tensor in batch.constants.values()):
+            raise CannotAsk("the program computes on a GPU, of which a process cannot have a fork")
         self.steps = [step_of(batch) for batch in captured.batches]
         self.first = self.steps[0]
         self.parameters = self._reached()
@@ -336,6 +339,18 @@ class Laboratory:
     def location(self, site: Site | None) -> SourceLocation | None:
         """The place of a call."""
         return self.captured.sites.location(site)
+
+
+def check_axis(step: Step) -> None:
+    """Whether it is known along which axis of the inputs the samples lie.
+
+    Raises:
+        CannotAsk: the targets do not say so, or they run along time as well.
+    """
+    first = step.batch.constants[step.inputs[0]].shape
+    target = None if step.target is None else step.batch.constants[step.target].shape
+    if target is None or (len(target) > 1 and target[1] > 1 and target[:2] == first[:2]):
+        raise CannotAsk("it is not known along which axis of the inputs the samples lie")
 
 
 def axis_of(tensor: torch.Tensor, step: Step) -> int | None:

@@ -33,7 +33,8 @@ from unstuck.observe.swap import Original, swap
 from unstuck.questions import catalogue
 from unstuck.questions.question import Answer, CannotAsk, Question, Verdict
 
-BATCHES, SAMPLES, SECONDS = 40, 1_024, 8.0  # of a program that are kept, whichever comes first
+# What is kept of a program's first steps, whichever comes first.
+BATCHES, SAMPLES, SECONDS, BYTES = 40, 1_024, 8.0, 512 << 20
 SAME = 3  # batches that were kept already, after which no others are expected
 PATIENCE = 20.0  # seconds for one question
 
@@ -45,13 +46,15 @@ class Recorder:
         self._tape, self._captured, self._ask = tape, captured, ask
         self._places: list[Site | None] = []
         self._known: set[bytes] = set()
-        self._samples = self._same = 0
+        self._samples = self._same = self._bytes = 0
         self._began: float | None = None
         self._in_backward = False
 
     def backward(self, original: Original) -> Callable[..., Any]:
         """What stands for `torch.autograd.backward`."""
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._tape.failed is not None:
+                self._ask()
             if self._in_backward or not self._tape.on:
                 return original(tensors, *args, **kwargs)
             loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
@@ -83,7 +86,7 @@ class Recorder:
                 self._remember(batch)
             self._add(batch)
         if len(self._captured.batches) >= BATCHES or self._samples >= SAMPLES or (
-                self._same >= SAME or now - self._began > SECONDS):
+                self._same >= SAME or now - self._began > SECONDS or self._bytes > BYTES):
             self._ask()
         self._tape.on = True  # an error leaves it off
 
@@ -95,6 +98,7 @@ class Recorder:
             return
         self._known.add(mark)
         self._captured.batches.append(batch)
+        self._bytes += sum(each.nbytes for each in batch.constants.values())
         with contextlib.suppress(CannotAsk):
             self._samples += step_of(batch).samples
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from unstuck.asking.bench import Laboratory, Step, axis_of
+from unstuck.asking.bench import Laboratory, Step, axis_of, check_axis
+from unstuck.asking.features import features
 from unstuck.asking.flow import Flow, Value, follow
 from unstuck.asking.reading import columns, skill, spread
 from unstuck.asking.tape import play
@@ -21,8 +22,6 @@ from unstuck.torch_api import BATCH_NORM, BINARY, CLASSES
 SAMPLES = 256  # that targets are read from
 FEWEST = 40  # below that nothing can be read
 MOST_COLUMNS = 32  # of targets that are numbers
-LONGEST = 1_000_000  # features that are looked at
-WIDTH = 512  # features; more are hashed together
 _CHANGED = 1e-3  # of the differences between samples: a value that changes by less is the same
 # The ranges of operations that bound what they make.
 _BOUNDED = {
@@ -51,8 +50,7 @@ class Measured(Laboratory):
     def place(self) -> SourceLocation | None:
         """Where the loss is made."""
         calls = [each for each in self.first.batch.instructions if each.name == self.loss]
-        site = calls[-1].site if calls else self.first.batch.site
-        return self.location(site)
+        return self.location(calls[-1].site if calls else self.first.batch.site)
 
     # Losses --------------------------------------------------------------------------------------
     def first_loss(self) -> float:
@@ -238,7 +236,7 @@ class Measured(Laboratory):
         for step, rows in chosen:
             path = self._path(self._followed(step))
             for value in path:
-                table = _features(value, step)
+                table = features(value, step)
                 if table is not None:
                     found.setdefault(value.key, []).append(table[rows])
         places = {value.number: place for place, value in enumerate(path)}
@@ -287,7 +285,7 @@ class Measured(Laboratory):
         step = max(self.steps, key=lambda each: each.samples)
         found = []
         for value in self._path(self._followed(step)):
-            table = _features(value, step)
+            table = features(value, step)
             if table is not None:
                 found.append(Reading(value.name, math.nan, spread(table), (),
                                      self.location(value.site)))
@@ -298,6 +296,7 @@ class Measured(Laboratory):
         step = max(self.steps, key=lambda each: each.samples)
         if step.samples < 3:
             raise CannotAsk("the batches hold fewer than three samples")
+        check_axis(step)
         order = torch.arange(step.samples)
         order[0] = step.samples - 1
         with self._batch_norm_evaluates():
@@ -399,36 +398,3 @@ def _meant(value: Value, values: list[Value], step: Step) -> str:
     if value.name == "batch_norm":
         return "it takes a statistic over the batch"
     return ""
-
-
-def _features(value: Value, step: Step) -> torch.Tensor | None:
-    """A value as (samples, features), None if it has no axis of samples."""
-    tensor = value.tensor
-    axis = axis_of(tensor, step)
-    if axis is None or tensor.is_sparse or tensor.is_complex():
-        return None
-    rows = tensor.movedim(axis, 0).reshape(step.samples, -1).cpu()
-    if not tensor.is_floating_point() and tensor.dtype is not torch.bool:
-        return _counted(rows.long())
-    table = rows.double()
-    return table if table.shape[1] <= WIDTH else _hashed(table)
-
-
-def _counted(numbers: torch.Tensor) -> torch.Tensor:
-    """Whole numbers, such as words, as counts: of each number, and of each at each place."""
-    found = torch.zeros(len(numbers), 2 * WIDTH, dtype=torch.float64)
-    ones = torch.ones_like(numbers, dtype=torch.float64)
-    places = torch.arange(numbers.shape[1])
-    found.scatter_add_(1, numbers % WIDTH, ones)
-    return found.scatter_add_(1, WIDTH + (numbers * 31 + places * 7_919) % WIDTH, ones)
-
-
-def _hashed(table: torch.Tensor) -> torch.Tensor:
-    """Many features in fewer, each added with a random sign (a count sketch)."""
-    random = torch.Generator().manual_seed(0)
-    places = torch.randint(WIDTH, (LONGEST,), generator=random)[: table.shape[1]]
-    signs = torch.randint(2, (LONGEST,), generator=random)[: table.shape[1]] * 2.0 - 1.0
-    if table.shape[1] > LONGEST:
-        table = table[:, :LONGEST]
-    found = torch.zeros(len(table), WIDTH, dtype=torch.float64)
-    return found.index_add_(1, places, table * signs)

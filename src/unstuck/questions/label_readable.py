@@ -66,10 +66,12 @@ class LabelReadable(Question):
                 end, max(LOST, SHARE * most))
         lost = _lost_at(skills, after, max(LOST, SHARE * most))
         place = after[lost]
-        return self.failed(
-            f"the label is lost at {place.name}: {percent(max(skills[:lost] or [0.0], key=_real))} "
-            f"of its variance could be read before, {percent(_real(skills[lost]))} behind it",
-            _real(skills[lost]), max(LOST, SHARE * most), place.location)
+        says = (f"the label is lost at {place.name}: {percent(most)} of its variance could be read "
+                f"before, {percent(_real(skills[lost]))} behind it")
+        if place.trained and place.spread >= LEAST_SPREAD:
+            return self.unknown(f"{says}, but its weights may only need a longer training",
+                                _real(skills[lost]))
+        return self.failed(says, _real(skills[lost]), max(LOST, SHARE * most), place.location)
 
 
 def _most(one: float | None, other: float) -> float:
