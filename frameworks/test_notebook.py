@@ -1,0 +1,45 @@
+"""A notebook in a real kernel: `%%unstuck`, `render`, and the names of cells."""
+
+from __future__ import annotations
+
+import nbformat
+from nbclient import NotebookClient
+
+DATA = """\
+import torch, unstuck, io
+from torch import nn
+torch.manual_seed(0)
+x = torch.randn(256, 20)
+y = (x @ torch.randn(20, 4)).argmax(1)
+model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 4))"""
+TRAIN = """\
+print("hello")
+optimizer = torch.optim.SGD(model.parameters(), lr=30.0)
+for step in range(80):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()"""
+
+
+def test_a_notebook() -> None:
+    block = "\n".join(f"    {line}" for line in TRAIN.splitlines())
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (
+        "%load_ext unstuck", DATA, f"%%unstuck\n{TRAIN}",
+        "for layer in model[::2]: layer.reset_parameters()",
+        f"with unstuck.watch() as watch:\n{block}\nfound = watch.diagnose()\nfile = io.StringIO()\n"
+        "unstuck.render(found, file=file)\nprint(len(file.getvalue()) > 100)\nunstuck.render(found)",
+        "%%unstuck\n\n1 / 0")])
+    NotebookClient(notebook, timeout=300, allow_errors=True, kernel_name="python3").execute()
+    first, second, third = (notebook.cells[i].outputs for i in (2, 4, 5))
+    assert [output.output_type for output in first] == ["stream", "display_data"]
+    shown = first[1]["data"]["text/html"]
+    assert "error[learning-rate-too-high]" in shown
+    assert "Cell In[3], line 3" in shown
+    assert "^^^^" in shown
+    assert "!unstuck explain" in shown
+    assert [output.output_type for output in second] == ["stream", "display_data"]
+    assert second[0]["text"] == "hello\nTrue\n"
+    assert "Cell In[5], line 3" in second[1]["data"]["text/html"]
+    assert [output.get("ename") for output in third if output.output_type == "error"] == [
+        "ZeroDivisionError"]
+    assert any("at Cell In[6], line 3" in output.get("text", "") for output in third)
