@@ -38,6 +38,6 @@ def test_one_piece_of_html_says_what_a_terminal_shows(tmp_path: Path) -> None:
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&#x27;", "'"), ("&quot;", '"'),
                               ("&amp;", "&")):
         shown = shown.replace(entity, character)
-    assert [line.rstrip() for line in shown.splitlines()] == [
+    assert [line.rstrip() for line in shown.rstrip().splitlines()] == [
         line.rstrip() for line in plain.getvalue().splitlines()]
     assert "^^^^" in shown
