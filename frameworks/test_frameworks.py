@@ -51,6 +51,24 @@ FRAMEWORKS = (
     Framework("Accelerate", "accelerate", "accelerate_loop",
               "with unstuck.adapters.accelerate.Watch():", "torch.optim.SGD("),
 )
+HEAD = """\
+# Frameworks
+
+`unstuck run train.py` watches a training with any of these without an edit. Where you cannot start
+the program that way, in a job of somebody else's for instance, one line tells `unstuck` where the
+fit begins and ends. The report then comes on standard error when the fit is over, once, from rank
+0.
+
+`make test-frameworks` runs a healthy and a faulty training with each: bare, under `unstuck run`, and
+by its adapter. The output, the exit status and the weights must be those of the bare run. The
+healthy one must get no finding. The faulty one must be named first, in the user's own file.
+
+| framework | the line | a learning rate that is too high is named at |
+|---|---|---|"""
+TAIL = """
+fastai has an adapter as well, `Learner(cbs=[unstuck.adapters.fastai.Watch()])`. It is not in the
+suite.
+"""
 FAULT = "learning-rate-too-high"
 
 
@@ -106,20 +124,7 @@ def page() -> str:
     rows = [
         f"| {each.name} {importlib.metadata.version(each.package)} | `{each.adapter}` | "
         f"`{each.place}…)` |" for each in FRAMEWORKS]
-    return "\n".join([
-        "# Frameworks", "",
-        "`unstuck run train.py` watches a training with any of these without an edit. Where you "
-        "cannot start the program that way, in a notebook server or a job of somebody else's, one "
-        "line tells `unstuck` where the fit begins and ends. The report then comes on standard "
-        "error when the fit is over, once, from rank 0.", "",
-        "`make test-frameworks` runs a healthy and a faulty training with each, bare, under "
-        "`unstuck run` and by its adapter: outputs, exit status and weights are those of the bare "
-        "run, the healthy one gets no finding, and the faulty one is named first, at the place "
-        "in the user's own file.", "",
-        "| framework | the line | a learning rate that is too high is named at |",
-        "|---|---|---|", *rows, "",
-        "fastai has an adapter, too, `Learner(cbs=[unstuck.adapters.fastai.Watch()])`. It is not "
-        "in the suite.", ""])
+    return "\n".join([HEAD, *rows, TAIL])
 
 
 if __name__ == "__main__":

@@ -36,5 +36,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """For `%load_ext unstuck` in a notebook: from then on `%%unstuck` watches a cell."""
+    from unstuck import notebook
+
+    notebook.load_ipython_extension(shell)
+
+
 def __dir__() -> list[str]:
     return __all__

@@ -60,12 +60,18 @@ class Fit:
 
 def _show(folder: Path) -> None:
     from unstuck.commands.judging import judged_with_diffs, show, sorry
+    from unstuck.report import notebook
+    from unstuck.report.terminal import render
+    from unstuck.schema.facts.losses import Loss
     from unstuck.settings import Settings
 
     # Standard error is the program's: closed, None, or full.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         try:
             record, diagnosis = judged_with_diffs(folder, Settings())
+            if notebook.shell() is not None and record.facts(Loss):
+                render(diagnosis, run=str(folder))
+                return
             show(record, diagnosis, sys.stderr, notes=False, quiet=False, run=str(folder))
         except Exception as error:
             print(f"unstuck: {sorry(error, folder)}", file=sys.stderr)

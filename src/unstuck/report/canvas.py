@@ -69,6 +69,7 @@ class Canvas:
         console = _Console(
             file=file, force_terminal=color, color_system="standard" if color else None,
             no_color=not color, highlight=False, markup=False, emoji=False,
+            force_jupyter=False,  # there it would leave the file unwritten
         )
         if width is None:
             columns = os.environ.get("COLUMNS", "")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from unstuck.report import summary
+from unstuck.report import notebook, summary
 from unstuck.report.changes import draw_rows, read_diff
 from unstuck.schema.edits import Safety
 from unstuck.schema.facts.models import Model
@@ -43,7 +44,7 @@ def render(
     advise: bool = True,
     run: str = "",
 ) -> None:
-    """Prints a diagnosis to `file`, standard error if there is none.
+    """Prints a diagnosis to `file`; by default to standard error, in a notebook below the cell.
 
     Args:
         diagnosis: what to print.
@@ -57,6 +58,11 @@ def render(
     """
     from unstuck.report.canvas import Canvas  # rich is not loaded to explain a cause
 
+    if file is None and notebook.shell() is not None:
+        notebook.display(partial(
+            render, diagnosis, notes=notes, quiet=quiet, width=width or notebook.WIDTH,
+            color=color is not False, advise=advise, run=run))
+        return
     canvas = Canvas.on(sys.stderr if file is None else file, width, color)
     shown = diagnosis.findings if notes else diagnosis.counted()
     if not quiet:
@@ -182,7 +188,8 @@ def _draw_finding(
         if finding.separated_by:
             text += f"; to find out, {finding.separated_by.words}"
         _draw_item(canvas, gutter, "note", text)
-    _draw_code(canvas, gutter, "why", f"unstuck explain {finding.cause}")
+    shell = "!" if notebook.shell() is not None else ""  # how a cell runs a command
+    _draw_code(canvas, gutter, "why", f"{shell}unstuck explain {finding.cause}")
     symptoms = _symptoms(finding, shown)
     if symptoms:
         _draw_item(canvas, gutter, "this also explains:", "")
@@ -270,6 +277,9 @@ def _tried(trial: TrialResult) -> str:
 
 
 def _place(location: SourceLocation) -> str:
+    cell = notebook.cell(location.file)
+    if cell is not None:
+        return f"{cell}, line {location.line}"
     return f"{_relative(location.file)}:{location.line}:{location.column}"
 
 
