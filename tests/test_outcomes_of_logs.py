@@ -55,7 +55,8 @@ FALLING = over(60, lambda t: np.exp(-3.5 * t))
 
 
 @pytest.mark.parametrize("held", [
-    [0.7, 0.64, 0.72, 0.81, 0.93], [0.68, 0.64, 0.66, 0.63, 0.67], [0.6, 0.7, 0.8, 0.95], [0.8, 0.7, 0.66, 0.74, 0.85, 0.99],
+    [0.7, 0.64, 0.72, 0.81, 0.93],
+    [0.68, 0.64, 0.66, 0.63, 0.67], [0.6, 0.7, 0.8, 0.95], [0.8, 0.7, 0.66, 0.74, 0.85, 0.99],
     over(10, lambda t: 0.6 + 0 * t), over(20, lambda t: 0.3 * np.exp(-20 * t) + 0.6),
 ])
 def test_overfitting_shows_in_few_or_flat_held_out_points(tmp_path: Path, held: Numbers) -> None:
