@@ -16,6 +16,8 @@ FEW = 6  # below which their noise is unknown: only a rise at every single one c
 RISES = 3  # of such points in a row; of a curve without a trend one in 24 does so
 MATERIAL = 0.1  # of the best: such a rise
 FLAT = 0.03  # of its level: a held-out loss that stays within it is flat
+FLAT_IF_FAR = 0.1  # the same for one that is far above the train loss
+FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
 
@@ -64,9 +66,12 @@ def _flat(curve: LossCurve, held: Series) -> Outcome | None:
     middle = float(np.median(values[m // 2 : m // 2 + 3]))
     first = m // 2 if m >= 10 and middle - end < max(error, 0.02 * abs(middle)) else None
     if first is None:
-        away = np.flatnonzero(np.abs(values - end) > FLAT * abs(end))
+        wide = end > FAR_ABOVE * now
+        away = np.flatnonzero(np.abs(values - end) > (FLAT_IF_FAR if wide else FLAT) * abs(end))
         first = int(away[-1]) + 1 if len(away) else 0
-        if m - first < max(FLAT_POINTS, m // 4):
+        k = (m - first) // 2
+        if m - first < max(FLAT_POINTS, m // 4) or (
+                np.mean(values[first : first + k]) - np.mean(values[-k:]) > FLAT * abs(end)):
             return None
     step = int(held.steps[first])
     was = _at(curve, step)

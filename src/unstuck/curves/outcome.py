@@ -285,7 +285,8 @@ def _slowly(curve: LossCurve, scale: float) -> bool:
     """Whether a log's curve falls by less than a material amount, but surely and to go on so.
 
     The points of a log are mostly means, so that their noise is small. The forecast must agree: its
-    whole interval lies below the present level.
+    whole interval lies below the present level. Where there is none, both trends must be beyond
+    doubt.
     """
     half, quarter = curve.half, curve.quarter
     if half is None or quarter is None or not (quarter.score < -SURE and half.score < -SURE):
@@ -293,7 +294,9 @@ def _slowly(curve: LossCurve, scale: float) -> bool:
     if not ratio(quarter.start - quarter.end, scale) > SLOW:
         return False
     found = outlook(curve.points)
-    return isinstance(found, Forecast) and found.low > SLOW * scale / 2
+    if not isinstance(found, Forecast):
+        return max(quarter.score, half.score) < -2 * SURE
+    return found.low > SLOW * scale / 2
 
 
 def _lately(curve: LossCurve, gain: float) -> str:

@@ -58,8 +58,9 @@ def row(text: str, names: Heading) -> Iterator[Said]:
         return
     pairs = [(name, found) for name, cell in zip(names, cells, strict=False)
              if (found := _NUMBER.fullmatch(text, cell.start(), cell.end()))]
-    if len(pairs) < 2 or 2 * len(pairs) < len(names):
-        return
+    counted = name_of(names[0]).kind in (Kind.EPOCH, Kind.STEP, Kind.EPISODE)
+    if len(pairs) < 2 or 2 * len(pairs) < len(names) or (counted and pairs[0][0] != names[0]):
+        return  # where the first column counts, a row begins with a number
     taken: set[str] = set()
     for name, found in pairs:
         if name not in taken:

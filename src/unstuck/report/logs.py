@@ -71,6 +71,7 @@ class Reading:
         return end_level(series.finite.values)[0] if np.isfinite(last) else last
 
 
+@np.errstate(all="ignore")
 def render(readings: Sequence[Reading], *, notes: bool, quiet: bool, file: IO[str],
            width: int | None = None) -> None:
     """Prints one run with its chart and what to do next, or several runs and a comparison."""
