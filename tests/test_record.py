@@ -469,7 +469,8 @@ def test_events_never_break_the_reader(
 def test_a_fact_with_one_wrong_value_never_breaks_the_reader(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    kind = data.draw(st.sampled_from(sorted(kinds())))
+    kind = data.draw(st.sampled_from(sorted(
+        name for name, kind in kinds().items() if dataclasses.fields(kind))))
     plain = to_json(data.draw(strategy(kinds()[kind])))
     plain[data.draw(st.sampled_from(sorted(plain)))] = data.draw(ANY_JSON)
     event = json.dumps({"type": "fact", "fact": kind, "step": 0, "data": plain})

@@ -61,7 +61,7 @@ def fix(
 
 def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) -> int:
     from unstuck.report import schema, terminal
-    from unstuck.trials.peel import needs_repair, repair
+    from unstuck.trials.peel import needs_repair
     from unstuck.trials.results import summary, with_trials
 
     if not needs_repair(ready.control):
@@ -72,7 +72,7 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
         return FIXED
     first = planned(ready)
     with progress(ready.race):
-        found = repair(ready.race, ready.control, ready.texts.index, first)
+        found = ready.repaired(first)
     spent = ready.race.clock.seconds - ready.race.clock.left
     diagnosis = with_trials(found, ready.root, spent)
     if json_file is not None and not put_json(schema.to_text(diagnosis), json_file):

@@ -40,7 +40,7 @@ def proved(ready: Bench, json_file: str | None) -> int:
     from unstuck.report.canvas import Canvas
     from unstuck.report.intervals import Interval, draw_intervals
     from unstuck.trials.checking import ask, with_answers
-    from unstuck.trials.peel import needs_proof, repair
+    from unstuck.trials.peel import needs_proof
     from unstuck.trials.results import SKILL, rows, skills, with_trials
 
     assert ready.control.diagnosis is not None
@@ -51,7 +51,7 @@ def proved(ready: Bench, json_file: str | None) -> int:
         return PROVEN
     first = planned(ready)
     with progress(ready.race):
-        found = repair(ready.race, ready.control, ready.texts.index, first, rounds=1)
+        found = ready.repaired(first, rounds=1)
     spent = ready.race.clock.seconds - ready.race.clock.left
     diagnosis, answers = with_trials(found, ready.root, spent), None
     if not found.kept:  # nothing helps: what does the program itself say?

@@ -23,8 +23,11 @@ from unstuck.words import count, joined, number
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
     from unstuck.repair.program import Loaded
+    from unstuck.schema.findings import Price
     from unstuck.settings import Settings
     from unstuck.trials.laboratory import Laboratory
+    from unstuck.trials.lengths import Lengths
+    from unstuck.trials.peel import Repair
     from unstuck.trials.plan import Plan
     from unstuck.trials.race import Race
     from unstuck.trials.verdict import Run
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
 BUDGET = 60.0  # seconds of trials, unless something else is asked for
-_CONFIRMING = 4  # runs on fresh seeds
 _LONGEST = 24 * 3600.0  # seconds of a run that is tried
 
 
@@ -97,6 +99,16 @@ class Bench:
     texts: Loaded
     file: IO[str]
     root: str
+    lengths: Lengths
+    price: Price | None = None
+
+    def repaired(self, first: Plan, rounds: int | None = None) -> Repair:
+        """What trials come to, at lengths that the budget allows."""
+        from unstuck.trials.lengths import repaired
+        from unstuck.trials.peel import MOST_ROUNDS
+
+        return repaired(self.lengths, self.control, self.texts.index, first, self.price,
+                        rounds or MOST_ROUNDS)
 
 
 def recorded(target: Sequence[str]) -> Path | None:
@@ -154,16 +166,22 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
 def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Loaded, budget: float,
            jobs: int, file: IO[str]) -> Bench:
     from unstuck.schema.facts.run import EndKind
+    from unstuck.trials.lengths import Lengths, cost_of
     from unstuck.trials.race import Clock, Race
-    from unstuck.trials.verdict import how_it_crashed
+    from unstuck.trials.verdict import diagnosed, how_it_crashed
 
     race = Race(laboratory, wishes, Clock(budget), jobs)
-    control = race.control()
+    lengths = Lengths(race, record, diagnosed(record, wishes), cost_of(record))
+    root = laboratory.subject.working_folder
+    control = lengths.control()
+    if control is None:
+        return Bench(race, lengths.recorded(), texts, file, root, lengths)
     crashed = record.last.end.kind not in (EndKind.FINISHED, EndKind.STOPPED)
     if control.ended.crashed and not crashed:  # it may need what it was started on
         laboratory.limits = replace(laboratory.limits, terminal=True)
         control = race.control()
-    race.clock = Clock(budget)
+    if lengths.first is None:
+        race.clock = Clock(budget)
     if control.ended.no_view is not None:
         refuse(f"nothing can be tried: {control.ended.no_view}")
     if control.diagnosis is None or (control.ended.crashed and not crashed):
@@ -174,7 +192,7 @@ def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Load
     if control.ended.copied:
         say("this system allows no private view of its files, so the program is tried in a copy of "
             "its folder, and cannot write elsewhere")
-    return Bench(race, control, texts, file, laboratory.subject.working_folder)
+    return Bench(race, control, texts, file, root, lengths)
 
 
 def _ran(target: Sequence[str]) -> Record:
@@ -234,16 +252,27 @@ def planned(ready: Bench) -> Plan:
     assert control.diagnosis is not None
     assert control.record is not None
     made = plan(control.diagnosis, control.record, ready.texts.index)
-    first = [each for each in made.candidates if each.first and not each.place[-1]]
-    needed = ready.race.length * (sum(each.cost for each in first) + _CONFIRMING) / ready.race.jobs
-    if first:
-        says = (f"there {'are' if len(first) > 1 else 'is'} {count(len(first), 'change')} to try; "
-                f"with fresh seeds this takes about {number(round(needed))} s")
-        if needed > ready.race.clock.seconds:
-            says += (f", and the budget is {number(round(ready.race.clock.seconds))} s, so some of "
-                     "it will not be tried; a larger --budget allows more")
-        say(says)
+    if ready.race.max_steps is not None:
+        made.without_longer(ready.race.max_steps)
+    ready.price = ready.lengths.price(made)
+    if ready.price is not None and not ready.lengths.short:
+        say(_announced(ready.price, ready.race.clock.seconds))
     return made
+
+
+def _announced(price: Price, budget: float) -> str:
+    """What trials will take, before the first."""
+    from unstuck.trials.lengths import duration, undecided
+
+    says = (f"there {'are' if price.changes > 1 else 'is'} {count(price.changes, 'change')} to "
+            f"try; with fresh seeds this takes about {number(round(price.seconds))} s")
+    if price.trial_steps < price.steps:
+        return (f"{says}, because each trial ends after {count(price.trial_steps, 'step')}; "
+                f"{undecided(price)}")
+    if price.seconds > budget:
+        says += (f", and the budget is {number(round(budget))} s, so some of it will not be tried; "
+                 f"--budget {duration(price.seconds)} allows all of it")
+    return says
 
 
 @contextlib.contextmanager

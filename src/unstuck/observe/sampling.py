@@ -26,6 +26,7 @@ class Budget:
         self.next = 0.0
         self._start = self._began = time.perf_counter()
         self._spent = 0.0
+        self._first: float | None = None  # when the first step had ended
 
     def sampled(self, step: int) -> bool:
         """Whether `step`, which now begins, is to be sampled."""
@@ -43,8 +44,15 @@ class Budget:
         if not self.timed:
             return
         now = time.perf_counter()
+        self._first = self._first or now
         self._spent += max(0.0, now - self._began - (now - self._start) / (step + 1))
         self._began = now  # the next one may be sampled too
+
+    def took(self) -> tuple[float, float] | None:
+        """Seconds to the end of the first step, and from there to now; None if nothing is timed."""
+        if self._first is None:
+            return None
+        return self._first - self._start, time.perf_counter() - self._first
 
     def _affordable(self) -> bool:
         if not self.timed:

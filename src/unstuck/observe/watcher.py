@@ -23,7 +23,7 @@ from unstuck.observe.stop import Stop
 from unstuck.observe.switches import Switches
 from unstuck.observe.trainings import Training, Trainings
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.run import End, EndKind
+from unstuck.schema.facts.run import Duration, End, EndKind
 
 
 class Watcher:
@@ -58,6 +58,7 @@ class Watcher:
             self.moment, switches, context.names, limits, self.stop, writer)
         self._fast_path = FastPath(context, self._steps, switches, calls, self.stop)
         first = self._training(0, 0, context)
+        self._took = first.sampling.budget.took
         self._trainings = Trainings(
             first, self._next_training, self._turn, self.moment, limits, writer)
         self._steps.watch(self._trainings)
@@ -124,9 +125,12 @@ class Watcher:
             end = End(EndKind.STOPPED, max_steps=self.stop.max_steps)
         self._guard.active = not self._failed
         self.moment.over = True
+        took = self._took()  # before the samples are judged
         self._guard.tell(self._trainings.end, end.kind)
         self._guard.active = False
         try:
+            if took is not None:
+                self.writer.fact(Duration(*took), self.moment.step)
             self.writer.end(end, self.moment.step)
             self.writer.close()
         except Exception as error:

@@ -23,7 +23,7 @@ from unstuck.record.series import Series, evened, in_order
 from unstuck.record.writer import EVENTS, SCHEMA, RecordWriter
 from unstuck.schema.facts import kinds
 from unstuck.schema.facts.optimizers import Optimizer
-from unstuck.schema.facts.run import End, EndKind, NonFinite, Program
+from unstuck.schema.facts.run import Duration, End, EndKind, NonFinite, Program
 from unstuck.schema.quantities import PlaceSignal, StepSignal
 from unstuck.schema.signals import BY_NAME
 from unstuck.schema.signals.layers import OUTPUT_MEAN
@@ -268,7 +268,7 @@ class _Found:
     def _fact(self, kind: str, fact: Any) -> None:
         known = self._shared[kind] if fact.of_process else self._now.named[kind]
         key = getattr(fact, "name", None) or getattr(fact, "location", None)
-        if isinstance(fact, NonFinite | End | Program):
+        if isinstance(fact, NonFinite | End | Program | Duration):
             key = None
             if isinstance(fact, NonFinite) and known:
                 return  # the first one is the root

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     TYPED = "typed"  # the value was typed on the command line
     UNKNOWN_FORM = "unknown form"  # the program says it in a way that no writer knows
     NOT_MEASURED = "not measured"  # a number to write in is not known
+    TOO_LONG = "too long"  # a trial of it takes longer than there is time
     BY_HAND = "by hand"  # no text can do it
 
 

@@ -25,6 +25,7 @@ from unstuck.schema.findings import (
     Finding,
     OutcomeKind,
     Present,
+    Price,
     Severity,
     Training,
     TrialResult,
@@ -57,6 +58,20 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "next_steps": [{"text": step.text, "command": step.command}
                        for step in diagnosis.next_steps],
         **several,
+        **({} if diagnosis.price is None else {"price": _price(diagnosis.price)}),
+    }
+
+
+def _price(price: Price) -> dict[str, Any]:
+    return {
+        "changes": price.changes,
+        "control_steps": int(price.steps),
+        "control_seconds": _number(price.control),
+        "trial_steps": int(price.trial_steps),
+        "trial_seconds": _number(price.trial),
+        "trials": _number(price.trials),
+        "seconds": _number(price.seconds),
+        "budget": _number(price.budget),
     }
 
 
@@ -176,6 +191,7 @@ def _trial(trial: TrialResult | None) -> dict[str, Any] | None:
         "seeds": [int(seed) for seed in trial.seeds],
         "doses": _numbers(trial.doses),
         "seconds": _number(trial.seconds),
+        "steps": None if trial.steps is None else int(trial.steps),
     }
 
 
@@ -229,6 +245,18 @@ def json_schema() -> dict[str, Any]:
         seeds=_list({"type": "integer"}),
         doses=_list(number),
         seconds=number,
+        steps=_described(_or_null(step), "Those of each run, if not the whole program was run."),
+    )
+    price = _object(
+        "What trying changes costs, as estimated before the start.",
+        changes=_described(step, "So many are to be tried."),
+        control_steps=_described(step, "Those of the whole program."),
+        control_seconds=number,
+        trial_steps=_described(step, "Those of a trial, which may end before the program does."),
+        trial_seconds=number,
+        trials=_described(number, "To try each change once and to confirm one."),
+        seconds=_described(number, "Of all these trials."),
+        budget=_described(number, "Seconds that they take if each runs the whole program."),
     )
     experiment = _object(
         "Runs that tell causes apart, each with one change.",
@@ -324,6 +352,7 @@ def json_schema() -> dict[str, Any]:
         "trainings": _described(
             _list({"$ref": "#/$defs/training"}),
             "All of them, only if the process trained more than once."),
+        "price": _described({"$ref": "#/$defs/price"}, "Only where changes were to be tried."),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -340,6 +369,7 @@ def json_schema() -> dict[str, Any]:
             "verdict": verdict,
             "training": training,
             "answer": answer,
+            "price": price,
         },
     }
 

@@ -152,6 +152,26 @@ class TrialResult:
     seconds: float
     metric: str = ""
     says: str = ""
+    steps: int | None = None  # that each run had, if not the whole program was run
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What it costs to try changes on a program, as estimated before the start.
+
+    One run of the program takes `control` seconds and has `steps`, a trial `trial` seconds and
+    `trial_steps`. To try each of so many `changes` once, and to confirm one, takes so many `trials`
+    in `seconds`, and `budget` seconds if each runs the whole program.
+    """
+
+    changes: int
+    steps: int
+    control: float
+    trial_steps: int
+    trial: float
+    trials: float  # a longer run counts as several
+    seconds: float
+    budget: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +272,7 @@ class Diagnosis:
     next_steps: tuple[NextStep, ...] = ()
     trainings: tuple[Training, ...] = ()  # of a process that trained more than once, all of them;
     training: int = 0  # this is the diagnosis of that one, the worst
+    price: Price | None = None  # if changes were tried
 
     def counted(self) -> tuple[Finding, ...]:
         """Findings that are more than a note."""

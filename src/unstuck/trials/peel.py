@@ -16,7 +16,7 @@ from unstuck.repair.index import Index
 from unstuck.repair.patch import Form
 from unstuck.repair.write import write
 from unstuck.schema.edits import Edit
-from unstuck.schema.findings import Severity
+from unstuck.schema.findings import Diagnosis, Price, Severity
 from unstuck.trials.doses import dose_of
 from unstuck.trials.plan import Plan, open_questions, patched, plan, went_well
 from unstuck.trials.questions import unexplained
@@ -46,6 +46,8 @@ class Repair:
     plans: list[Plan] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     confirmed: Confirmed | None = None
+    whole: Diagnosis | None = None  # of the whole program, if only its first steps were tried
+    price: Price | None = None  # what trials were estimated to cost
 
     @property
     def proven(self) -> bool:
@@ -88,6 +90,8 @@ def repair(
             break
         made = first if first is not None and not found.plans else plan(
             found.run.diagnosis, found.run.record, now, bool(found.kept))
+        if race.max_steps is not None:
+            made.without_longer(race.max_steps)
         if not found.plans and made.candidates:
             race.replicate(len(made.candidates[:_FIRST]) + len(FRESH))
             _found_elsewhere(race, made, index)

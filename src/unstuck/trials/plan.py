@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.record.reader import Record
-from unstuck.repair.cannot import CannotWrite
+from unstuck.repair.cannot import CannotWrite, Reason
 from unstuck.repair.compose import Overlay, compose
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Patch
@@ -16,6 +16,7 @@ from unstuck.repair.write import write
 from unstuck.schema.edits import Edit, MoreSteps, Remedy, Safety, Together
 from unstuck.schema.findings import Diagnosis, Finding, OutcomeKind, Severity
 from unstuck.trials.questions import questions, unexplained
+from unstuck.words import count
 
 MOST_REMEDIES = 2  # of one finding
 MOST_DOSES = 4  # of one remedy
@@ -66,6 +67,15 @@ class Plan:
     def rivals(self, cause: str) -> frozenset[str]:
         """The causes that the record cannot tell from one, itself among them."""
         return frozenset({cause}).union(*(each for each in self.sets if cause in each))
+
+    def without_longer(self, steps: int) -> None:
+        """Leaves out runs that are longer, where trials have so many steps only."""
+        for each in [each for each in self.candidates if each.cost > 1]:
+            self.candidates.remove(each)
+            cannot = CannotWrite(Reason.TOO_LONG, f"a longer run needs more than the "
+                                 f"{count(steps, 'step')} that trials have here")
+            if (each.cause, cannot) not in self.cannot:
+                self.cannot.append((each.cause, cannot))
 
     def add(self, other: Plan) -> None:
         """Takes in what another plan has besides, behind all others."""

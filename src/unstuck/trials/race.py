@@ -86,12 +86,18 @@ class Race:
     training: int | None = None  # that is to be cured, of a program that trains several times
     controls: dict[int, Run] = field(default_factory=dict)  # by the shift of their seeds
     out: list[str] = field(default_factory=list)  # causes whose changes did nothing
+    max_steps: int | None = None  # of every trial
+
+    def shorten(self, steps: int | None) -> None:
+        """From now on trials end after so many steps; nothing else can be compared with them."""
+        self.max_steps, self.length = steps, 0.0
+        self.controls, self.out = {}, []
 
     def control(self) -> Run:
-        """The program as it is."""
+        """The program as it is. How long that takes is what other trials are measured by."""
         self.say("running the program as it is")
         began = time.monotonic()
-        run = self.run({})
+        run = self._read(self.laboratory.run([Trial(max_steps=self.max_steps)])[0])
         if run.diagnosis is not None:
             self.training = run.diagnosis.training
         self.length = max(self.length, run.ended.seconds or time.monotonic() - began)
@@ -102,7 +108,7 @@ class Race:
         """Runs the program as it is on fresh seeds, if there is time for so much more besides."""
         if self.affordable(len(FRESH) + lengths):
             self.say("running the program as it is on fresh seeds")
-            trials = [Trial(shift=shift, seconds=self._patience(1.0)) for shift in FRESH]
+            trials = [self._trial({}, shift) for shift in FRESH]
             for ended in self.laboratory.run(trials, self.jobs):
                 self.controls[ended.trial.shift] = self._read(ended)
 
@@ -113,7 +119,7 @@ class Race:
 
     def run(self, texts: Mapping[str, str], cost: float = 1.0) -> Run:
         """One run with these texts."""
-        return self._read(self.laboratory.run([Trial(texts, seconds=self._patience(cost))])[0])
+        return self._read(self.laboratory.run([self._trial(texts, cost=cost)])[0])
 
     def screen(
         self, control: Run, plan: Plan, base: Mapping[str, str]
@@ -136,7 +142,7 @@ class Race:
                     break
                 waiting.remove(chosen)
                 self.say(f"trying: {chosen.edit.words()}")
-                trial = Trial({**base, **chosen.texts}, seconds=self._patience(chosen.cost))
+                trial = self._trial({**base, **chosen.texts}, cost=chosen.cost)
                 running[id(trial)] = chosen
                 self.laboratory.submit(trial)
             if not running:
@@ -165,9 +171,8 @@ class Race:
         if not seeds:
             return None
         self.say("confirming on fresh seeds")
-        missing = [Trial({}, shift, seconds=self._patience(1.0))
-                   for shift in seeds if shift not in self.controls]
-        trials = [Trial(texts, shift, seconds=self._patience(1.0)) for shift in seeds]
+        missing = [self._trial({}, shift) for shift in seeds if shift not in self.controls]
+        trials = [self._trial(texts, shift) for shift in seeds]
         runs = [self._read(each) for each in self.laboratory.run([*missing, *trials], self.jobs)]
         self.controls |= {each.shift: run for each, run in zip(missing, runs, strict=False)}
         controls = [control, *(self.controls[shift] for shift in seeds)]
@@ -189,6 +194,9 @@ class Race:
     def affordable(self, lengths: float) -> bool:
         """Whether there is time for so many lengths of the program."""
         return self.length * lengths / max(self.jobs, 1) <= self.clock.left
+
+    def _trial(self, texts: Mapping[str, str], shift: int = 0, cost: float = 1.0) -> Trial:
+        return Trial(texts, shift, self.max_steps, self._patience(cost))
 
     def _patience(self, cost: float) -> float:
         return max(_PATIENCE * self.length * cost, _LEAST)

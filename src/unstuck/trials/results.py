@@ -11,6 +11,7 @@ from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
 from unstuck.trials.doses import dose_of
+from unstuck.trials.lengths import undecided, unproven
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict
@@ -34,15 +35,28 @@ def with_trials(found: Repair, root: str | None, seconds: float) -> Diagnosis:
     What was proven comes first, and is no longer one of several suspects. What went with it is its
     symptom.
     """
-    before = found.control.diagnosis
+    before = found.whole or found.control.diagnosis
     assert before is not None
+    before = replace(before, price=found.price)
     findings = tuple(_finding(each, found, root, seconds) for each in before.findings)
+    if found.whole is not None and found.price is not None:
+        planned = {each.cause for made in found.plans for each in made.candidates}
+        findings = tuple(
+            replace(each, trial=unproven(found.price, seconds))
+            if each.trial is None and (each.cause in planned or not _shown(each, found))
+            else each for each in findings)
     if not found.kept:
         return replace(before, findings=findings)
     first = found.kept[0].candidate.cause
     if found.proven or found.confirmed is None:
         findings = _settled(first, findings, found, root, seconds)
     return replace(before, findings=tuple(sorted(findings, key=lambda each: each.cause != first)))
+
+
+def _shown(finding: Finding, found: Repair) -> bool:
+    """Whether the program as it was tried shows it."""
+    assert found.control.diagnosis is not None
+    return any(each.cause == finding.cause for each in found.control.diagnosis.findings)
 
 
 def _settled(first: str, findings: tuple[Finding, ...], found: Repair, root: str | None,
@@ -70,7 +84,8 @@ def _settled(first: str, findings: tuple[Finding, ...], found: Repair, root: str
     left = {each.cause for each in found.run.diagnosis.findings}
     return tuple(
         settled if each.cause == first
-        else replace(each, explained_by=first) if each.cause not in kept | left
+        else replace(each, explained_by=first)
+        if each.cause not in kept | left and _shown(each, found)
         else each for each in findings)
 
 
@@ -107,7 +122,17 @@ def _result(best: Tried, trials: Sequence[Tried], found: Repair, whole: bool, se
     metric, before, after = values(controls, treateds)
     doses = tuple(dose for each in trials if (dose := _dose(each)) is not None)
     return TrialResult(published(verdict), before, after, seeds, doses, seconds, metric,
-                       _says(best, found, whole, metric, before, after))
+                       _says(best, found, whole, metric, before, after) + _within(found),
+                       None if found.whole is None or found.price is None
+                       else found.price.trial_steps)
+
+
+def _within(found: Repair) -> str:
+    """In which of its steps the program was tried, if not in all."""
+    if found.whole is None or found.price is None:
+        return ""
+    return (f"; this was tried in the first {count(found.price.trial_steps, 'step')} of "
+            f"{found.price.steps:,}")
 
 
 def values(controls: Sequence[Run], treateds: Sequence[Run]
@@ -190,6 +215,8 @@ def rows(found: Repair) -> list[str]:
               each.judgement.because) for each in found.tried]
     cells += [("not tried", cause, cannot.words.rstrip("."), "")
               for made in found.plans for cause, cannot in made.cannot]
+    if not found.tried and found.price is not None:
+        return [f"unstuck: nothing was tried: {undecided(found.price)}"]
     if not cells:
         return ["unstuck: there is nothing that could be tried"]
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
@@ -213,9 +240,11 @@ def skills(found: Repair, controls: Iterable[Run]) -> list[tuple[str, tuple[floa
 
 def summary(found: Repair, runs: int, seconds: float) -> str:
     """What came of trying to fix a program, a sentence or two."""
-    cost = f"{count(runs, 'run')} in {number(round(seconds))} s"
+    cost = f"{count(runs, 'run')} in {number(round(seconds))} s{_within(found)}"
     if not found.kept:
         if not found.tried:
+            if found.price is not None:
+                return f"not fixed, because nothing was tried: {undecided(found.price)}"
             why = next((cannot.words for made in found.plans for _, cannot in made.cannot),
                        "No finding has a remedy that a change of the text could try.")
             return f"not fixed, because nothing could be tried. {why}"

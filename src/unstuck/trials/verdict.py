@@ -84,12 +84,18 @@ def read(ended: Ended, wishes: Settings, training: int | None = None) -> Run:
         record = read_record(Path(ended.record))
     except UnusableRecord:
         return Run(ended, None, None, None)
-    diagnosis = diagnose(record, wishes.thresholds, wishes.ignore)
-    number = diagnosis.training if training is None else min(training, len(record.later))
-    if diagnosis.trainings:
-        diagnosis = replace(diagnosis.trainings[number].diagnosis, training=number)
-    record = record.trainings[number]
+    diagnosis = diagnosed(record, wishes, training)
+    record = record.trainings[diagnosis.training]
     return Run(ended, record, diagnosis, measure(record, diagnosis.outcome))
+
+
+def diagnosed(record: Record, wishes: Settings, training: int | None = None) -> Diagnosis:
+    """What is said of one training of a record, by default of the worst."""
+    diagnosis = diagnose(record, wishes.thresholds, wishes.ignore)
+    if not diagnosis.trainings:
+        return diagnosis
+    number = diagnosis.training if training is None else min(training, len(record.later))
+    return replace(diagnosis.trainings[number].diagnosis, training=number)
 
 
 def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),

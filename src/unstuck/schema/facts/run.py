@@ -44,6 +44,16 @@ class Log(Fact):
     score_best: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Duration(Fact):
+    """How long the process took, in seconds: up to the end of its first step, and from there on."""
+
+    of_process: ClassVar[bool] = True
+
+    before: float  # from the import of torch: data, models, the first batch
+    training: float
+
+
 class NonFiniteStage(StrEnum):
     """Where the first non-finite number of a run was found."""
 
