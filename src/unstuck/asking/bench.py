@@ -345,8 +345,11 @@ def check_axis(step: Step) -> None:
     """Whether it is known along which axis of the inputs the samples lie.
 
     Raises:
-        CannotAsk: the targets do not say so, or they run along time as well.
+        CannotAsk: the targets do not say so, or they run along time as well; or no module is
+            called, so that what is computed from the data may be weights as well as outputs.
     """
+    if all(each.model is None for each in step.batch.instructions) and len(step.inputs) > 1:
+        raise CannotAsk("it is not known which of the data are samples")
     first = step.batch.constants[step.inputs[0]].shape
     target = None if step.target is None else step.batch.constants[step.target].shape
     if target is None or (len(target) > 1 and target[1] > 1 and target[:2] == first[:2]):

@@ -95,7 +95,9 @@ def ruled_out(diagnosis: Diagnosis) -> str:
     absent = {slug: each for slug, each in diagnosis.verdicts if isinstance(each, Absent)}
     near = [cause for cause in causes() if cause.slug in absent
             and any(symptom in wanted for symptom in cause.symptoms)]
-    near.sort(key=lambda cause: -cause.often)
+    # A reason with a number in it was measured; others only say that the cause does not apply.
+    near.sort(key=lambda cause: (
+        -any(map(str.isdigit, absent[cause.slug].reason)), -cause.often))
     return "; ".join(f"{cause.slug}, because {absent[cause.slug].reason}"
                      for cause in near[:_MOST_RULED_OUT])
 
