@@ -198,7 +198,10 @@ def changes(name: str) -> bool:
 
 def is_parameter(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a leaf that is to be trained."""
-    return bool(tensor.requires_grad and tensor.is_leaf)
+    try:
+        return bool(tensor.requires_grad and tensor.is_leaf)
+    except RuntimeError:  # torch does not tell of a row of a parameter that was written to
+        return True
 
 
 def tensors_of(value: Any, depth: int = 6) -> Iterator[torch.Tensor]:
