@@ -75,7 +75,8 @@ def test_a_healthy_program_fails_no_question_and_its_files_stay(
 
 def test_findings_cite_the_questions_that_are_failed() -> None:
     place = SourceLocation("/a/train.py", 3, 1, 3, 9, "h = h.detach()")
-    failed = Answer("gradients-reach", Verdict.FAIL, "no gradient reaches a.weight", 0.5, 0.0, place)
+    failed = Answer(
+        "gradients-reach", Verdict.FAIL, "no gradient reaches a.weight", 0.5, 0.0, place)
     passed = Answer("samples-apart", Verdict.PASS, "all is well", 0.0, 0.0)
     findings = tuple(
         Finding(slug, "P000", Severity.WARNING, Present(0.6, slug, 0, None, "", ()))
