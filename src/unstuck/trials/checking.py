@@ -33,9 +33,10 @@ class Checked:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the judge has found in the watched steps, and is sure enough of."""
+        """What the judge has found in the watched steps and is sure of: roots, no symptoms."""
         found = () if self.run.diagnosis is None else self.run.diagnosis.counted()
-        return tuple(each for each in found if each.confidence is not Confidence.POSSIBLE)
+        return tuple(each for each in found if each.explained_by is None
+                     and each.confidence is not Confidence.POSSIBLE)
 
     @property
     def failed(self) -> tuple[Answer, ...]:
