@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-FAULTS = {"low-precision-update": "make(network.parameters())"}
+FAULTS = {"low-precision-update": "torch.optim.RMSprop(weights, lr=1e-3)"}
 
 
 class Net(nn.Module):
