@@ -103,7 +103,7 @@ CAUSE = Cause(
     thresholds=(INVERTED,),
     effects=(
         Effect.PADDING_READ, Effect.LABELS_UNPREDICTABLE, Effect.NON_FINITE, Effect.UNITS_DIE,
-        Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,
