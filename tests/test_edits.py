@@ -37,6 +37,8 @@ EDITS = [
     edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
     *(edits.ReadRealSteps(None, how, Padding("input", 0.0, False)) for how in Reading),
     edits.InvertMask(None),
+    edits.AttendBackwards(None, "src_mask", 16),
+    edits.AttendBackwards(None, "is_causal", 16),
     edits.BatchFirst("rnn"),
     edits.KeepResult((), "relu"),
     edits.CallIt(None, "zero_grad"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corpus.generated.faults.fault import Fault
+from corpus.generated.faults.fault import Fault, Proof
 from corpus.generated.program import Program
 
 READS_OUT = ("self.head(x) if self.training else "
@@ -85,6 +85,15 @@ def wrong_mask(program: Program, _: str) -> Program:
     return program.put(closed="real")
 
 
+def target_in_input(program: Program, _: str) -> Program | None:
+    """A column of the table that is the target itself."""
+    if program.data.shape[0] < 3:
+        return None
+    return program.put(
+        arrangement="for part, answers in ((x_train, y_train), (x_val, y_val), (x_test, y_test)):\n"
+                    "    part[:, 1] = answers")
+
+
 def padding_in_loss(program: Program, _: str) -> Program | None:
     """Labels that are hidden from the loss, all of them."""
     if program.reads != "argmax":
@@ -99,6 +108,8 @@ FAULTS = (
           bases=("mlp", "cnn", "gru", "transformer"), line="loss = ", hides=True),
     Fault("wrong-mask", {"one": ""}, wrong_mask, prepare=attended, bases=("gru",),
           line="self.attend", hides=True),
+    Fault("target-in-input", {"one": ""}, target_in_input, bases=("mlp", "mlp-regression"),
+          proof=Proof.NATURE),
     Fault("sequence-shorter-than-target", {"weak": "infinite", "strong": "zero"},
           sequence_shorter_than_target, prepare=aligned, bases=("gru",),
           line=r"ctc_loss", hides=True),

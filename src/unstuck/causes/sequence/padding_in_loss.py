@@ -57,7 +57,7 @@ def _detect(view: View) -> Verdict:
 
 
 def _nothing(view: View, loss: Loss) -> Present:
-    reason = "count all classes again, by an ignore_index that is no class"
+    reason = "count all classes again, with an ignore_index that never occurs"
     return Present(
         strength=0.97, certain=True,
         title=f"the loss ignores all of its targets: {percent(1.0)} of them equal its ignore_index",

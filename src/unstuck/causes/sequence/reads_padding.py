@@ -134,8 +134,8 @@ CAUSE = Cause(
     thresholds=(LEAST, MOSTLY),
     shows=Effect.PADDING_READ,
     effects=(
-        Effect.LABELS_UNPREDICTABLE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT, Effect.TOO_SLOW,
+        Effect.LABELS_UNPREDICTABLE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

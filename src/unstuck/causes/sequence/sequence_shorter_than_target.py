@@ -141,8 +141,8 @@ CAUSE = Cause(
     uses=(SHORT_SEQUENCES,),
     thresholds=(MOST,),
     effects=(
-        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,
 )

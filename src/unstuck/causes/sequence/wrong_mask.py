@@ -103,7 +103,8 @@ CAUSE = Cause(
     thresholds=(INVERTED,),
     effects=(
         Effect.PADDING_READ, Effect.LABELS_UNPREDICTABLE, Effect.NON_FINITE, Effect.UNITS_DIE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

@@ -11,7 +11,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import InvertMask, ReadRealSteps, literal
+from unstuck.schema.edits import AttendBackwards, InvertMask, ReadRealSteps, literal
 from unstuck.schema.facts.sequences import Reading
 
 
@@ -139,4 +139,19 @@ def _mask(call: ast.Call) -> ast.expr:
     return (padding or named)[0]
 
 
-WRITERS = {ReadRealSteps: write_real_steps, InvertMask: write_inverted}
+def write_causal(edit: AttendBackwards, record: Record, index: Index) -> list[Patch]:
+    """At the call: a mask of as many steps as its first argument has, if that is a variable."""
+    found = index.at(edit.at, "the call of the attention")
+    source, call = found.source, found.call
+    if edit.argument == "is_causal":
+        return [Patch(edit, change.set_argument(source, call, "is_causal", "True"), Form.CALL)]
+    made, needs = spell(index, source, "torch.nn.Transformer.generate_square_subsequent_mask")
+    given = call.args[0] if call.args else None
+    size = (f"{given.id}.shape[1], device={given.id}.device" if isinstance(given, ast.Name)
+            else str(edit.steps))
+    return [Patch(edit, change.set_argument(
+        source, call, edit.argument, f"{made}({size})"), Form.CALL, needs)]
+
+
+WRITERS = {ReadRealSteps: write_real_steps, InvertMask: write_inverted,
+           AttendBackwards: write_causal}

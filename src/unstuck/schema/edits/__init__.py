@@ -69,7 +69,7 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
-from unstuck.schema.edits.sequences import InvertMask, ReadRealSteps
+from unstuck.schema.edits.sequences import AttendBackwards, InvertMask, ReadRealSteps
 from unstuck.schema.edits.sharing import (
     BuildEach,
     BuildOnce,
@@ -81,15 +81,16 @@ from unstuck.schema.edits.sharing import (
 )
 
 __all__ = [
-    "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt", "CallStep", "ClampInputs",
-    "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState", "DefaultInitialisation",
-    "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep", "FlipSign", "Follow",
-    "FollowMode", "Guard", "Impute", "InitialiseLayer", "InsertLayer", "InvertMask", "KeepGraph",
-    "KeepNumber", "KeepResult", "LayerArgument", "LoadKeys", "LossArgument", "LossForm",
-    "LossOption", "MaskEnds", "MoreSteps", "MoveChannels", "MoveSchedulerStep", "NormaliseInputs",
-    "NormaliseTargets", "OptimizerArgument", "ParametersToOptimizer", "ReadRealSteps",
-    "RegisterLayers", "Remedy", "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule",
-    "ReplaceLayer", "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
-    "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together", "Unfreeze",
-    "WeightPerSample", "ZeroGrad", "literal", "loss_form", "measured",
+    "AttendBackwards", "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt", "CallStep",
+    "ClampInputs", "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState",
+    "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
+    "FlipSign", "Follow", "FollowMode", "Guard", "Impute", "InitialiseLayer", "InsertLayer",
+    "InvertMask", "KeepGraph", "KeepNumber", "KeepResult", "LayerArgument", "LoadKeys",
+    "LossArgument", "LossForm", "LossOption", "MaskEnds", "MoreSteps", "MoveChannels",
+    "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
+    "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy", "RemoveClip",
+    "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
+    "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
+    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeightPerSample", "ZeroGrad", "literal",
+    "loss_form", "measured",
 ]

@@ -50,3 +50,20 @@ class InvertMask(Edit):
 
     def code(self) -> str:
         return "~mask"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendBackwards(Edit):
+    """A causal mask for the call of attention at `at`, by this argument; over `steps` steps."""
+
+    at: SourceLocation | None
+    argument: str
+    steps: int
+
+    def words(self) -> str:
+        return "let each step attend to itself and to earlier steps only"
+
+    def code(self) -> str:
+        if self.argument == "is_causal":
+            return "is_causal=True"
+        return f"{self.argument}=nn.Transformer.generate_square_subsequent_mask({self.steps})"

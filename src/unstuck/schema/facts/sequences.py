@@ -105,3 +105,26 @@ class Mask(Fact):
     name: str
     location: SourceLocation | None
     masked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LooksAhead(Fact):
+    """The targets of a loss are the inputs of the next step, and the model sees those.
+
+    `name` is the loss's. `location` is the call of a layer of this `kind`, or the softmax of
+    attention that is written out ("softmax"), over `steps` time steps.
+    """
+
+    name: str
+    kind: str
+    location: SourceLocation | None
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFeature(Fact):
+    """A feature of the inputs that is the target of a loss. `name` is the loss's."""
+
+    name: str
+    feature: int
+    samples: int  # that were compared at first

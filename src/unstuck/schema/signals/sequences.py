@@ -44,3 +44,14 @@ CLOSED_ROWS = PlaceSignal(
     "any",
     requires=runs.MASKS, place="attention",
 )
+LOOKS_AHEAD = PlaceSignal(
+    "looks-ahead", "",
+    "share of the attention that goes to later steps, where the targets are the inputs of the next "
+    "step; 0.5 for a recurrent layer that runs both ways",
+    requires=runs.NEXT_STEPS, place="loss",
+)
+TARGET_FEATURES = PlaceSignal(
+    "features-equal-to-target", "features",
+    "features of a table of inputs that were the target of every sample so far",
+    requires=runs.TABLE, place="loss",
+)

@@ -1,0 +1,187 @@
+"""Whether the model is given what it has to predict: later steps, or the target as a feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.source.sites import Site
+from unstuck.observe.tensors import is_plain, observable, tensors_in
+from unstuck.schema.facts.sequences import LooksAhead, TargetFeature
+from unstuck.schema.signals.sequences import LOOKS_AHEAD, TARGET_FEATURES
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
+
+MOST_INPUTS = 4
+ELEMENT_LIMIT = 1_000_000
+MOST_NODES = 5_000
+STEPS = 4  # of a sequence at least
+SHIFTED = 0.95  # of the targets must be the next input, and
+IN_PLACE = 0.5  # of them at most the same input
+FEATURES = 3  # of a table at least: a line through one feature is a lesson, not a leak
+SAMPLES = 8  # of a batch at least
+NOTHING = 1e-6  # of the attention
+ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+
+
+class LeakProbe(Probe):
+    """Compares targets with inputs, and looks at what the attention over such inputs can see."""
+
+    signals = (LOOKS_AHEAD, TARGET_FEATURES)
+    facts = (LooksAhead, TargetFeature)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._losses = context.probe(LossProbe)
+        self._finite = context.probe(FiniteProbe)
+        self._inputs: list[torch.Tensor] = []
+        self._next: dict[str, int] = {}  # losses about the next step, with the number of steps
+        self._layers: list[tuple[str, Site | None, bool]] = []  # of attention, or both ways
+        self._same: dict[str, torch.Tensor] = {}  # features that were the target so far
+        self._ahead: dict[str, float] = {}
+        self._counts: dict[str, float] = {}
+        self._written: dict[str, LooksAhead | TargetFeature] = {}
+
+    # Forward ------------------------------------------------------------------------------------
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Notes layers through which a step may see others."""
+        if not self._moment.learns or not isinstance(module, (*ATTENTION, nn.RNNBase)):
+            return
+        recurrent = isinstance(module, nn.RNNBase)
+        if not recurrent or module.bidirectional:
+            self._layers.append((type(module).__name__, self._sites.here(), recurrent))
+
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Keeps what the model was given until the loss."""
+        self._inputs += [t.detach() for t in tensors_in(*args, *kwargs.values())[:MOST_INPUTS]
+                         if t.ndim == 2 and observable(t) and t.numel() <= ELEMENT_LIMIT]
+        del self._inputs[:-MOST_INPUTS]
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        """Compares targets with inputs, at a sampled step and with gradients on."""
+        if not self._moment.sampled or not loss.requires_grad or not self._inputs or (
+            function not in CLASS_LIKELIHOODS | REGRESSION | BINARY
+        ):
+            return
+        target = target_among(function, args)
+        known = self._losses.known.get((function, self._sites.here()))
+        if known is None or not is_plain(target) or not observable(target):
+            return
+        target = target.detach()
+        for given in self._inputs:
+            if given.is_floating_point():
+                self._features(known.name, given, target)
+            elif not target.is_floating_point() and given.numel() == target.numel():
+                steps = next_steps(given, target.reshape(given.shape))
+                if steps:
+                    self._next[known.name] = steps
+
+    def _features(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
+        if given.shape[1] < FEATURES or len(given) < SAMPLES or target.numel() != len(given):
+            return
+        wanted = target.reshape(-1, 1).to(given.dtype)
+        same = (given == wanted).all(0)
+        if bool((wanted == wanted[0]).all()):
+            return
+        before = self._same.get(name)
+        if before is not None and before.shape == same.shape:
+            same = same & before
+        self._same[name] = same
+        found = same.nonzero()
+        self._counts[name] = float(len(found))
+        if len(found):
+            self._know(TargetFeature(name, int(found[0]), len(given)))
+
+    # Backward -----------------------------------------------------------------------------------
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Looks at the attention over inputs of which the next ones are the targets."""
+        if not self._next or len(nodes) > MOST_NODES:
+            return
+        for name, steps in self._next.items():
+            maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
+                    if (share := _ahead(node, steps)) is not None]
+            if maps:
+                share = min(share for _, share in maps)
+                self._ahead[name] = share
+                if share > NOTHING:
+                    self._know(self._attention(name, maps[0][0], steps))
+                continue
+            both = next((layer for layer in self._layers if layer[2]), None)
+            self._ahead[name] = 0.5 if both is not None else 0.0
+            if both is not None:
+                self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps))
+
+    def _attention(self, name: str, node: Any, steps: int) -> LooksAhead:
+        layers = [layer for layer in self._layers if not layer[2]]
+        if layers:  # the outermost of a library's is called last
+            kind, site, _ = [each for each in layers if each[1] == layers[0][1]][-1]
+            return LooksAhead(name, kind, self._sites.location(site), steps)
+        line = self._finite.line_of(node)
+        fused = node.name().startswith("Scaled")
+        operation = "ScaledDotProductAttentionBackward0" if fused else "SoftmaxBackward0"
+        return LooksAhead(name, "scaled_dot_product_attention" if fused else "softmax",
+                          self._sites.operation(*line, operation) if line else None, steps)
+
+    def _know(self, fact: LooksAhead | TargetFeature) -> None:
+        before = self._written.get(fact.name)
+        if isinstance(before, LooksAhead) and before.location is not None:
+            return
+        if fact != before and not (isinstance(before, TargetFeature)
+                                   and isinstance(fact, TargetFeature)
+                                   and before.feature == fact.feature):
+            self._written[fact.name] = fact
+            self._writer.fact(fact, self._moment.step)
+
+    def look_ended(self, step: int) -> None:
+        """Writes what the step showed."""
+        self._writer.sample(LOOKS_AHEAD, step, self._ahead)
+        self._writer.sample(TARGET_FEATURES, step, self._counts)
+        self.left_halfway()
+
+    def left_halfway(self) -> None:
+        """Forgets the step."""
+        self._inputs, self._layers = [], []
+        self._next, self._ahead, self._counts = {}, {}, {}
+
+
+def next_steps(given: torch.Tensor, target: torch.Tensor) -> int:
+    """How many steps the inputs have if the targets are those of the next step, else 0."""
+    in_place = float((given == target).float().mean())
+    for axis in (1, 0):
+        steps = given.shape[axis]
+        if steps < STEPS or in_place > IN_PLACE:
+            continue
+        following = given.narrow(axis, 1, steps - 1)
+        if float((following == target.narrow(axis, 0, steps - 1)).float().mean()) >= SHIFTED:
+            return int(steps)
+    return 0
+
+
+def _ahead(node: Any, steps: int) -> float | None:
+    """How much of a map of attention goes to later steps; None if it is not one over all steps."""
+    name = node.name()
+    if name.startswith("ScaledDotProduct"):
+        shape = graph.shape(node)
+        if shape is None or len(shape) < 3 or shape[-2] != steps:
+            return None
+        if graph.saved(node, "is_causal"):
+            return 0.0
+        mask = graph.saved(node, "attn_mask")
+        if not is_plain(mask) or mask.shape[-2] != steps:
+            return (steps - 1) / (2 * steps)
+        open_ = mask if mask.dtype is torch.bool else mask > torch.finfo(mask.dtype).min / 2
+        return float(open_.triu(1).float().mean())
+    if name not in ("SoftmaxBackward0", "SafeSoftmaxBackward0"):
+        return None
+    weights = graph.saved(node, "result")
+    if not is_plain(weights) or tuple(weights.shape[-2:]) != (steps, steps) or (
+        graph.dimension(node) not in (-1, weights.ndim - 1)
+    ):
+        return None
+    with torch.no_grad():
+        return float(weights.triu(1).sum() / weights.sum())
