@@ -11,6 +11,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.pairs import DrawnApart
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.pairs import (
     PAIR_BEST_FIT,
     PAIR_FIT,
@@ -144,7 +145,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(PAIR_FIT, PAIR_BEST_FIT, PAIR_SURPLUS, PAIR_PLACED, PAIR_TURNED, PAIR_SPREAD),
+    uses=(PAIR_FIT, PAIR_BEST_FIT, PAIR_SURPLUS, PAIR_PLACED, PAIR_TURNED, PAIR_SPREAD,
+          BATCH_SIZE),
     thresholds=(SURPLUS, PLACED, HERE, TURNED, ASTRAY, LESS),
     effects=(Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.CANNOT_FIT),
     detect=_detect,

@@ -48,7 +48,7 @@ def _present(view: View, loader: str) -> Present:
     fact = next((x for x in view.record.facts(Altered) if x.name == loader), None)
     made = next((x for x in view.record.facts(Loader) if x.name == loader), None)
     series = view[CHANGED_BY_FETCH][loader]
-    size = float(np.median(view[FETCH_CHANGE][loader].finite.values)) if view.has(
+    size = float(np.max(view[FETCH_CHANGE][loader].finite.values)) if view.has(
         FETCH_CHANGE) and loader in view[FETCH_CHANGE] else 0.0
     where = f"self.{fact.attribute}" if fact is not None else "the data set"
     place = fact.location if fact is not None else None
@@ -63,7 +63,7 @@ def _present(view: View, loader: str) -> Present:
     return Present(
         strength=0.95, certain=True,
         title="each fetch changes the samples that the data set holds: their numbers move by "
-        f"{percent(size)} each time, so the data drift from epoch to epoch",
+        f"up to {percent(size)} each time, so the data drift from epoch to epoch",
         since_step=0,
         location=place or (made.made or made.location if made is not None else None),
         label=f"this changes {where} itself, and again in every epoch",
@@ -73,7 +73,7 @@ def _present(view: View, loader: str) -> Present:
                   f"{percent(float(np.mean(series.finite.values)))} of the stored samples were "
                   "other ones after they were fetched"),
             *((drawn(FETCH_CHANGE, loader, view[FETCH_CHANGE][loader], 0.0,
-                     f"one fetch moves the stored numbers by {percent(size)} of their size"),)
+                     f"one fetch moves the stored numbers by up to {percent(size)} of their size"),)
               if size else ()),
         ),
         remedies=tuple(remedies),

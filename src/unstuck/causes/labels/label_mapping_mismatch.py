@@ -66,7 +66,7 @@ def _detect(view: View) -> Verdict:
     number_of = final(view, RELABELLED_SAMPLES)
     if plain is None or best is None or number_of is None or number_of < view.limit(FEWEST):
         return Unknown("it is not known how the network classifies enough held-out samples",
-                       ("a validation loss over at least 40 samples with class labels",))
+                       ("a validation over at least 40 samples with class labels",))
     if best - plain < view.limit(GAIN):
         return Absent("no other numbering of the classes fits the held-out labels much better "
                       f"(accuracy {percent(best)} instead of {percent(plain)})")
@@ -157,9 +157,10 @@ CAUSE = Cause(
         "half of them it looks for the one-to-one renumbering that fits best, and judges it on the "
         "other half, where a chance fit gains nothing. It reports a renumbering that makes the "
         "held-out accuracy about as high as the training accuracy.",
-        limitations="Needs a loss on held-out samples, since labels that are only compared with "
-        "predictions are not seen. With two classes, inputs with the wrong sign look the same. At "
-        "most 100 classes are compared.",
+        limitations="Where no loss is computed on held-out samples, the labels are those of the "
+        "only tensor of whole numbers beside the call of the model that has one for each sample. "
+        "With two classes, inputs with the wrong sign look the same. At most 100 classes are "
+        "compared.",
         references=(
             "Northcutt et al. 2021: Confident learning (the table of labels and predictions)",
             "Python: set, whose order depends on the hash seed",

@@ -116,7 +116,7 @@ class StoredProbe(Probe):
         self._writer.sample(FETCH_CHANGE, step, {loader.name: size})
         if share and not loader.written:
             loader.written = True
-            place, read = altering(type(data), name, self._sites)
+            place, read = altering(type(data), _members(data), name, self._sites)
             tensors = isinstance(dict(_stores(data)).get(name), torch.Tensor) or isinstance(
                 _first(now.get(name)), torch.Tensor)
             self._writer.fact(Altered(
@@ -136,15 +136,18 @@ def _innermost(data: Any, rows: list[int]) -> tuple[Any, list[int]]:
     return data, rows
 
 
+def _members(data: Any) -> dict[str, Any]:
+    """The attributes of a data set, past whatever its class makes of attribute access."""
+    try:
+        found = object.__getattribute__(data, "__dict__")
+    except (AttributeError, TypeError):
+        return {}
+    return found if type(found) is dict else {}
+
+
 def _stores(data: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of a data set that may hold a row for each sample, by name."""
-    try:
-        attributes = object.__getattribute__(data, "__dict__")
-    except (AttributeError, TypeError):
-        return
-    if type(attributes) is not dict:
-        return
-    for name, value in list(attributes.items())[:MOST_ATTRIBUTES]:
+    for name, value in list(_members(data).items())[:MOST_ATTRIBUTES]:
         if isinstance(value, torch.Tensor | np.ndarray) or type(value) is list:
             yield str(name), value
         elif type(value) is tuple:

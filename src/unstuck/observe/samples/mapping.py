@@ -20,29 +20,42 @@ SIGNALS = (HELD_OUT_ACCURACY, PREDICTED_CLASS, RELABELLED_ACCURACY, RELABELLED_S
 
 
 def write_mapping(classes: Classes, writer: RecordWriter, step: int) -> None:
-    """Writes the accuracy on held-out samples, and that under the best other numbering.
-
-    The numbering is found on one half of the samples and judged on the other, both ways: by chance
-    alone it gains nothing.
-    """
+    """Writes it for the kept samples that were predicted late."""
     if classes.scores is None or classes.count > MOST_CLASSES:
         return
     last = np.maximum((classes.steps >= 0).sum(1) - 1, 0)
     rows = np.arange(len(last))
     scores = classes.scores[rows, last]
     late = (classes.steps[rows, last] >= LATE * step) & np.all(np.isfinite(scores), axis=1)
-    labels, told = classes.labels[late], scores[late].argmax(1)
+    write_numbering(classes.labels[late], scores[late].argmax(1), classes.count, writer, step)
+
+
+def write_numbering(
+    labels: Integers, told: Integers, classes: int, writer: RecordWriter, step: int
+) -> None:
+    """Writes the accuracy on held-out samples, and that under the best other numbering.
+
+    The numbering is found on one half of the samples and judged on the other, both ways: by chance
+    alone it gains nothing.
+
+    Args:
+        labels: of N samples, (N,).
+        told: the classes that the network assigns to them, (N,).
+        classes: how many there are.
+        writer: of the record.
+        step: the last one.
+    """
     if len(labels) < 2:
         return
     right = 0
     for half in (0, 1):
         mine = np.arange(len(labels)) % 2 == half
-        numbering = one_to_one(labels[mine], told[mine], classes.count)
+        numbering = one_to_one(labels[mine], told[mine], classes)
         right += int((numbering[told[~mine]] == labels[~mine]).sum())
     writer.row(HELD_OUT_ACCURACY, step, float((told == labels).mean()))
     writer.row(RELABELLED_ACCURACY, step, right / len(labels))
     writer.row(RELABELLED_SAMPLES, step, float(len(labels)))
-    numbering = one_to_one(labels, told, classes.count)
+    numbering = one_to_one(labels, told, classes)
     there = np.unique(told).tolist()
     writer.sample(PREDICTED_CLASS, step, {
         str(numbering[p]): float(p) for p in sorted(there, key=lambda p: int(numbering[p]))

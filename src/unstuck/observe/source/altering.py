@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
@@ -17,12 +18,13 @@ _KEEPING = frozenset({"requires_grad_", "detach_", "share_memory_", "pin_memory_
 
 
 def altering(
-    kind: type, attribute: str, sites: Sites
+    kind: type, members: Mapping[str, Any], attribute: str, sites: Sites
 ) -> tuple[SourceLocation | None, SourceLocation | None]:
     """The first operation in place of the code that fetches a sample, and what it takes it from.
 
     Args:
         kind: the class of the data set.
+        members: its attributes; transforms may be among them.
         attribute: that holds the samples.
         sites: of the program.
     """
@@ -44,7 +46,7 @@ def altering(
         changes = [n for n in ordered(node) if isinstance(n, ast.expr | ast.stmt) and _alters(n)]
         if changes and place is None:
             place = expression_at(file, changes[0], sites.keeps_text)
-        functions += _called(node, kind, function)
+        functions += _called(node, kind, members, function)
     return place, read
 
 
@@ -90,8 +92,10 @@ def _alters(node: ast.expr | ast.stmt) -> bool:
     return False
 
 
-def _called(node: ast.AST, kind: type, function: FunctionType) -> list[FunctionType]:
-    """Functions of the program that a function calls by name: its own methods and globals."""
+def _called(
+    node: ast.AST, kind: type, members: Mapping[str, Any], function: FunctionType
+) -> list[FunctionType]:
+    """Functions that a function calls by name: methods, globals, and attributes that are called."""
     found: list[Any] = []
     for call in ordered(node):
         if not isinstance(call, ast.Call):
@@ -100,6 +104,11 @@ def _called(node: ast.AST, kind: type, function: FunctionType) -> list[FunctionT
             found.append(function.__globals__.get(call.func.id))
         elif isinstance(call.func, ast.Attribute):
             found.append(method_of(kind, call.func.attr))
+            member = members.get(call.func.attr)
+            parts = vars(member).get("transforms") if hasattr(member, "__dict__") else None
+            for each in (member, *(parts if type(parts) is list else ())):
+                found.append(each if isinstance(each, FunctionType) else (
+                    method_of(type(each), "__call__")))
             if isinstance(call.func.value, ast.Name):
                 home = function.__globals__.get(call.func.value.id)
                 found.append(vars(home).get(call.func.attr) if type(home) is type(sys) else None)

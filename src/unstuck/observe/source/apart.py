@@ -9,7 +9,7 @@ from unstuck.observe.source.altering import definition, method_of, ordered
 from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
-_TURNS = re.compile(r"(?i)transform|(^|_)tfms?($|_)|(^|_)aug|crop|flip|rotat|jitter|affine|warp"
+_TURNS = re.compile(r"(?i)transform|(^|_)tfm?s?($|_)|(^|_)aug|crop|flip|rotat|jitter|affine|warp"
                     r"|shift|roll")
 
 _SOURCE = re.compile("(?i)rng|gen|rand|self")  # what numbers are drawn from

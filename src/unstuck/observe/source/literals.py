@@ -24,7 +24,7 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
     """The number and the place of the call or assignment that writes it; the first of several.
 
     What was scaled since is found by functions that are for missing numbers, and by numbers that
-    are nothing but nines.
+    are nothing but nines; else by an assignment of -1 to a part of something.
     """
     found: list[tuple[int, float, SourceLocation]] = []
     for file in sites.files():
@@ -34,6 +34,8 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
                 rank = 0
             elif number is None:
                 rank = 2
+            elif number == -1 and not function:
+                rank = 3
             elif number and (function in _MISSING or _NINES.fullmatch(str(int(abs(number))))):
                 rank = 1
             else:
