@@ -24,7 +24,7 @@ SHARE = Threshold(
 )
 LOOKS = Threshold(
     "looks-with-a-change", 0.8,
-    "Share of the batches looked at, from the second pass on, in which samples were changed.",
+    "Share of the batches looked at, from the second epoch on, in which samples were changed.",
     "as above; a look or two may fall on samples that the change leaves as they are",
 )
 FEWEST = Threshold(
@@ -69,7 +69,7 @@ def _present(view: View, loader: str) -> Present:
         label=f"this changes {where} itself, and again in every epoch",
         evidence=(
             drawn(CHANGED_BY_FETCH, loader, series, view.limit(SHARE),
-                  f"in {count(len(series), 'batch')} from the second pass on, "
+                  f"in {count(len(series), 'batch')} from the second epoch on, "
                   f"{percent(float(np.mean(series.finite.values)))} of the stored samples were "
                   "other ones after they were fetched"),
             *((drawn(FETCH_CHANGE, loader, view[FETCH_CHANGE][loader], 0.0,
@@ -95,7 +95,7 @@ CAUSE = Cause(
         why="Indexing a tensor or an array gives a view of the same memory. An operation in place "
         "on it, such as x -= mean, changes what the data set holds, so the next epoch transforms "
         "numbers that were transformed before. Workers do this to copies of their own.",
-        detection="From the second pass over a loader on, unstuck compares some numbers of the "
+        detection="From the second epoch on, unstuck compares some numbers of the "
         "stored samples before they are fetched and after. If nearly every fetch changes them, the "
         "data drift. A cache, which changes a sample when it is fetched first, is not reported.",
         limitations="Loaders with workers are not looked at, nor are samples that are read from "
