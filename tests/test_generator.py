@@ -17,8 +17,10 @@ from tests.test_contracts import imported
 from unstuck.judge import catalogue
 
 FOLDER = corpus.ROOT / "generated"
-# Causes of tasks that no base has: an equation to solve, a game to play.
-OTHER_TASKS = {"missing-derivative", "target-network-stuck", "terminal-not-masked"}
+# Causes of tasks that no base has: an equation to solve, a game to play, a target for each pixel, a
+# data set with a class of its own.
+OTHER_TASKS = {"augmentation-breaks-pairs", "data-changed-in-place", "missing-derivative",
+               "target-network-stuck", "terminal-not-masked"}
 
 
 @cache

@@ -59,6 +59,26 @@ def inputs_not_normalised(program: Program, units: str) -> Program | None:
     return program.put(units=lines, scale="")
 
 
+def sampler_misses_samples(program: Program, kind: str) -> Program | None:
+    if program.data.reads != "argmax" or program.loop == "rows":
+        return None
+    weights = "1 / torch.bincount(y_train)"
+    draws = "len(y_train)" if kind == "per class" else f"{program.data.outputs}"
+    if kind == "one batch":
+        weights = f"({weights})[y_train]"
+    return program.put(
+        imports=f"{program.data.imports}\nfrom torch.utils.data import WeightedRandomSampler",
+        shuffle="False",
+        loader_options=f", sampler=WeightedRandomSampler({weights}, {draws})")
+
+
+def sentinel_values(program: Program, dose: tuple[float, float]) -> Program | None:
+    share, value = dose
+    if program.data.tokens or len(program.data.shape) > 1 or program.norm:
+        return None
+    return program.put(pipeline=f"X[rng.random(X.shape) < {share:g}] = {value:g}")
+
+
 def too_few_samples(program: Program, rows: int) -> Program:
     return program.change(rows=rows, batch=min(program.batch, rows // 2))
 
@@ -106,5 +126,10 @@ FAULTS = (
           train_validation_mismatch),
     Fault("train-validation-leak", {"weak": 0.4, "strong": 1.0}, train_validation_leak,
           proof=Proof.NATURE),
+    Fault("sampler-misses-samples", {"weak": "one batch", "strong": "per class"},
+          sampler_misses_samples, bases=("mlp", "cnn", "gru", "transformer"),
+          line="WeightedRandomSampler\\(", hides=True),
+    Fault("sentinel-values", {"weak": (0.03, -99.0), "strong": (0.08, -999.0)}, sentinel_values,
+          bases=("mlp", "mlp-regression"), line=r"= -999?$", hides=True),
     Fault("wrong-channel-order", {"one": ""}, wrong_channel_order, bases=("cnn",)),
 )

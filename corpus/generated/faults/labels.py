@@ -54,6 +54,28 @@ def class_imbalance(program: Program, share: float) -> Program | None:
               "x_train, y_train = x_train[kept], y_train[kept]")
 
 
+def rarer_classes(program: Program, dose: float) -> Program | None:
+    if program.data.reads != "argmax" or program.data.outputs > 4:
+        return None
+    return program.put(spoil="kept = (y_train == 0) | (rng.random(len(y_train)) < 0.15)\n"
+                             "x_train, y_train = x_train[kept], y_train[kept]")
+
+
+def class_weights_reversed(program: Program, power: float) -> Program | None:
+    if program.data.reads != "argmax":
+        return None
+    return program.put(
+        before=f"weight = (torch.bincount(y_train) / len(y_train)) ** {power:g}",
+        loss="loss = F.cross_entropy(out, yb, weight=weight.float())")
+
+
+def label_mapping_mismatch(program: Program, places: int) -> Program | None:
+    if program.data.reads != "argmax":
+        return None
+    return program.put(spoil=f"numbers = np.roll(np.arange({program.data.outputs}), {places})\n"
+                             "y_val, y_test = numbers[y_val], numbers[y_test]")
+
+
 def targets_not_normalised(program: Program, dose: tuple[float, float]) -> Program | None:
     if program.data.reads != "value":
         return None
@@ -69,6 +91,9 @@ FAULTS = (
           labels_out_of_range, bases=CLASSES, line=r"loss = ", hides=True),
     Fault("wrong-target-encoding", {"weak": "index", "strong": "spread"}, wrong_target_encoding,
           bases=CLASSES, line=r"loss = "),
+    Fault("class-weights-reversed", {"weak": 0.5, "strong": 1.0}, class_weights_reversed,
+          bases=CLASSES, prepare=rarer_classes, line="weight=weight"),
+    Fault("label-mapping-mismatch", {"one": 1}, label_mapping_mismatch, bases=CLASSES),
     Fault("class-imbalance", {"weak": 0.02, "strong": 0.006}, class_imbalance, bases=CLASSES),
     Fault("targets-not-normalised", {"weak": (30.0, 500.0), "strong": (300.0, 2e4)},
           targets_not_normalised, bases=("mlp-regression", "gru")),
