@@ -28,7 +28,7 @@ def fit(filler):
     torch.manual_seed(2)
     train, test = Meals(500, 1, filler), Meals(200, 2, filler)
     net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1))
-    opt = torch.optim.Adam(net.parameters(), lr=5e-3)
+    opt = torch.optim.Adam(net.parameters(), lr=2e-2)
     for epoch in range(10):
         for meals, weight in DataLoader(train, batch_size=25, shuffle=True):
             opt.zero_grad()
