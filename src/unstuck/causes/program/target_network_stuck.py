@@ -122,6 +122,5 @@ CAUSE = Cause(
     uses=(TARGET_MOVED, LIVE_STATE),
     thresholds=(STEPS, LOADS),
     effects=(Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
-    symptoms=(Symptom.METRIC, Symptom.RISES),
     detect=_detect,
 )

@@ -99,6 +99,5 @@ CAUSE = Cause(
     uses=(ENDS_BOOTSTRAPPED,),
     thresholds=(LOOKS, SHARE),
     effects=(Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
-    symptoms=(Symptom.METRIC, Symptom.RISES),
     detect=_detect,
 )
