@@ -5,7 +5,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-FAULTS = {"target-network-stuck": "make_network()"}
+FAULTS = {"target-network-stuck": "self.frozen(next_obs)"}
 
 
 def make_network():

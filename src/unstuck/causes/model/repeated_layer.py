@@ -86,8 +86,7 @@ CAUSE = Cause(
     ),
     needs=(LAYER_PLACES,),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.UNITS_DIE, Effect.UNITS_SATURATE,
-        Effect.GRADIENTS_VANISH, Effect.CANNOT_FIT, Effect.TOO_SLOW,
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,
 )

@@ -198,6 +198,8 @@ class BootstrapProbe(Probe):
             if not known.name:
                 known.name = numbered(self._counts, type(call.module).__name__)
                 place = self._names.copied_at(call.module) or self._names.built_at(call.module)
+                if place == self._names.built_at(twin.module):
+                    place = None  # a line that builds both
                 self._writer.fact(TargetNetwork(
                     known.name, type(call.module).__name__, self._sites.location(place),
                     self._sites.location(call.site), self._sites.location(twin.site),
