@@ -59,8 +59,8 @@ the program that way, in a job of somebody else's for instance, one line tells `
 fit begins and ends. The report then comes on standard error when the fit is over, once, from rank
 0.
 
-`make test-frameworks` runs a healthy and a faulty training with each: bare, under `unstuck run`, and
-by its adapter. The output, the exit status and the weights must be those of the bare run. The
+`make test-frameworks` runs a healthy and a faulty training with each: bare, under `unstuck run`,
+and by its adapter. The output, the exit status and the weights must be those of the bare run. The
 healthy one must get no finding. The faulty one must be named first, in the user's own file.
 
 | framework | the line | a learning rate that is too high is named at |

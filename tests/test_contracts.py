@@ -61,6 +61,7 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
         "repair/text": "from unstuck.repair import index\n",
         "repair/index": "from unstuck.curves import outcome\n",
         "schema/edits/edit": "from unstuck.schema.edits import remedies\n",
+        "adapters/skorch": "import unstuck.judge.engine\nfrom unstuck.adapters import keras\n",
         "causes/data/outliers": "from unstuck.causes.data import duplicate_samples\n",
     }.items():
         with (tmp_path / "src" / "unstuck" / f"{name}.py").open("a", encoding="utf-8") as file:

@@ -20,7 +20,13 @@ class Watch:
 
         Nothing is attached to its exceptions: an engine with such a handler raises them no more.
         """
-        engine.add_event_handler(Events.STARTED, self._fit.begin)
-        engine.add_event_handler(Events.COMPLETED, self._fit.end)
-        engine.add_event_handler(Events.TERMINATE, self._fit.end)
+        engine.add_event_handler(Events.STARTED, self._begin)
+        engine.add_event_handler(Events.COMPLETED, self._end)
+        engine.add_event_handler(Events.TERMINATE, self._end)
         return self
+
+    def _begin(self, engine: Any) -> None:
+        self._fit.begin()
+
+    def _end(self, engine: Any) -> None:
+        self._fit.end()

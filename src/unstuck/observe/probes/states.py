@@ -15,7 +15,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import observable
 from unstuck.schema.facts.models import CutState
 from unstuck.schema.places import SourceLocation
 
@@ -104,9 +104,9 @@ class StateProbe(Probe):
 
 
 def _tensors(given: Any) -> Iterator[torch.Tensor]:
-    """The plain tensors of arguments or of an output, and of tuples among them."""
+    """The tensors that can be read of arguments or of an output, and of tuples among them."""
     for each in given if isinstance(given, tuple | list) else (given,):
         if isinstance(each, tuple | list):
             yield from _tensors(each)
-        elif is_plain(each) and each.numel():
+        elif observable(each):
             yield each
