@@ -35,8 +35,8 @@ def console(file: Path, megabytes: int) -> None:
         while size < megabytes * 1_000_000:
             loss = _loss(rng, step)
             line = (f"2026-01-01 12:{step % 60:02}:{step % 59:02},{step % 1000:03} INFO step "
-                    f"{step}: loss {loss:.4f}, time {rng.uniform(40, 60):.2f}ms, lr {1e-3:.6f}, gnorm "
-                    f"{rng.random():.3f}\n")
+                    f"{step}: loss {loss:.4f}, time {rng.uniform(40, 60):.2f}ms, lr {1e-3:.6f}, "
+                    f"gnorm {rng.random():.3f}\n")
             if step % 1000 == 999:
                 line += f"step {step}: train loss {loss:.4f}, val loss {loss + 0.1:.4f}\n"
             out.write(line)

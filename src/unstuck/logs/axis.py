@@ -159,7 +159,7 @@ def _backs(values: Floats) -> int:
 
 def _follows(counted: Integers, points: Integers) -> bool:
     """Whether a counter stands behind the points that it counts: each has one before the next."""
-    if counted[0] <= points[0]:
+    if len(points) < 2 or counted[0] <= points[0]:
         return False
     after = counted[np.minimum(np.searchsorted(counted, points), len(counted) - 1)]
     return bool(np.mean((after[:-1] > points[:-1]) & (after[:-1] < points[1:])) > AT_ONCE)

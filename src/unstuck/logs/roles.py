@@ -119,7 +119,7 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     losses = _of_kind(table, names, Kind.LOSS)
     if (earned := _return(table, names, losses)) is not None:
         return earned, None
-    policy = [c for c in losses if names[c.name].rest & _POLICY and np.nanmin(c.values) < 0]
+    policy = [c for c in losses if names[c.name].rest & _POLICY and np.any(c.values < 0)]
     if policy:
         return policy[0], Yardstick.SCORE
     for able in (losses, _of_kind(table, names, Kind.SCORE)):
@@ -182,7 +182,7 @@ def _numbered(table: Table, names: dict[str, Name]) -> tuple[Column, Column] | N
         for other in able[i + 1 :]:
             a, b = names[one.name], names[other.name]
             if a.measure == b.measure and all(map(str.isdigit, a.rest ^ b.rest)):
-                low = np.nanmedian(one.values[-5:]) <= np.nanmedian(other.values[-5:])
+                low = np.median(one.values[-5:]) <= np.median(other.values[-5:])
                 return (one, other) if low else (other, one)
     return None
 
