@@ -154,7 +154,7 @@ CAUSE = Cause(
     thresholds=(NEARLY_ALL, MOST, KEPT, SAMPLES),
     effects=(
         Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.INPUTS_OFF_SCALE,
-        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,

@@ -223,7 +223,7 @@ CAUSE = Cause(
     thresholds=(LARGE, TINY, SPREAD, SHIFT),
     shows=Effect.INPUTS_OFF_SCALE,
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT,
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,

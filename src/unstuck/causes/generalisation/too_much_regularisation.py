@@ -277,7 +277,7 @@ CAUSE = Cause(
     thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
-        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     needs_trend=True,

@@ -245,7 +245,7 @@ CAUSE = Cause(
     uses=(TARGET_MINIMUM, TARGET_MAXIMUM, DISTINCT_TARGETS),
     thresholds=(SLACK, CODES),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,

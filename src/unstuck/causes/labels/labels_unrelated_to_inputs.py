@@ -246,7 +246,7 @@ CAUSE = Cause(
     thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     shows=Effect.LABELS_UNPREDICTABLE,
     effects=(
-        Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK, Effect.OUTPUT_CONSTANT,
+        Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK,
         Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),

@@ -231,7 +231,7 @@ CAUSE = Cause(
     thresholds=(FAR, TINY, GAP, USUAL),
     shows=Effect.TARGETS_OFF_SCALE,
     effects=(
-        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT,
+        Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW,
     ),
     detect=_detect,

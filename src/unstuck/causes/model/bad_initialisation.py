@@ -313,7 +313,7 @@ CAUSE = Cause(
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     shows=Effect.BAD_START,
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     alike=("inputs-not-normalised", "vanishing-gradients"),

@@ -288,7 +288,7 @@ CAUSE = Cause(
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
-        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE, Effect.OUTPUT_CONSTANT,
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE,
         Effect.GRADIENTS_VANISH, Effect.PLATEAU,
     ),
     detect=_detect,

@@ -173,7 +173,7 @@ CAUSE = Cause(
     uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
     thresholds=(STEPS,),
     effects=(
-        Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     detect=_detect,

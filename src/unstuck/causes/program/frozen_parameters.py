@@ -131,7 +131,7 @@ CAUSE = Cause(
     thresholds=(SHARE,),
     shows=Effect.WEIGHTS_RANDOM,
     effects=(
-        Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
     ),
     alike=("detached-graph",),

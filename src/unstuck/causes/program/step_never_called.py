@@ -105,7 +105,7 @@ CAUSE = Cause(
     uses=(UNUSED_BACKWARDS,),
     thresholds=(PASSES, PASSES_OF_A_WHOLE_RUN),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,

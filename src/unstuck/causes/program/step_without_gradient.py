@@ -129,7 +129,7 @@ CAUSE = Cause(
     uses=(UPDATE_NORM,),
     thresholds=(TIMES, SHARE),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE, Effect.OUTPUT_CONSTANT,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,

@@ -125,7 +125,7 @@ CAUSE = Cause(
     uses=(UNREGISTERED,),
     thresholds=(STEPS,),
     effects=(
-        Effect.BAD_START, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.BAD_START, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT,
     ),
     detect=_detect,

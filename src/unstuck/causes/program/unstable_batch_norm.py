@@ -316,7 +316,7 @@ CAUSE = Cause(
           TRAIN_IN_VALIDATION),
     thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH,
+        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,
