@@ -92,6 +92,7 @@ def choose(laboratory: Laboratory, whole: Whole, folder: Path) -> Choose:
 def test_a_long_program_is_decided_in_a_fraction_of_its_steps(
     choose: Choose, whole: Whole, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("unstuck.trials.race._LEAST", 300.0)  # of a busy machine
     lengths = choose(1_200.0)
     read: list[Run] = []
     before = Race._read
@@ -140,6 +141,7 @@ def test_what_a_budget_cannot_decide_is_unproven_and_has_a_price(
     says = rows(found)
     assert len(says) == 1
     assert f"--budget {needed}" in says[0]
+    assert says[0].endswith(f", and {duration(price.seconds)} in the first 200 steps")
     assert "one run of the program takes about 11m" in says[0]
     assert f"--budget {needed}" in summary(found, 0, 0.0)
     told = with_trials(found, str(folder), 0.0)

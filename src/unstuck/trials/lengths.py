@@ -14,10 +14,10 @@ from unstuck.record.reader import Record
 from unstuck.repair.index import Index
 from unstuck.schema.facts.run import Duration, EndKind
 from unstuck.schema.findings import Diagnosis, Price, TrialResult
-from unstuck.trials.laboratory import Ended, Trial
 from unstuck.trials.peel import MOST_ROUNDS, Repair, repair
 from unstuck.trials.plan import Plan
 from unstuck.trials.race import FRESH, Race
+from unstuck.trials.trial import Ended, Trial
 from unstuck.trials.verdict import Run
 from unstuck.trials.yardstick import measure
 from unstuck.words import count, number
@@ -182,9 +182,12 @@ def repaired(lengths: Lengths, control: Run, index: Index, first: Plan, price: P
 
 def undecided(price: Price) -> str:
     """A clause: what a budget that was too small leaves open, and which one would not."""
+    needs = f"needs --budget {duration(price.budget)}"
+    if price.trial_steps < price.steps:
+        needs += (f", and {duration(price.seconds)} in the first "
+                  f"{count(price.trial_steps, 'step')}")
     return (f"one run of the program takes about {duration(price.control)}, so trying "
-            f"{count(price.changes, 'change')} over its whole length needs "
-            f"--budget {duration(price.budget)}")
+            f"{count(price.changes, 'change')} over its whole length {needs}")
 
 
 def duration(seconds: float) -> str:
