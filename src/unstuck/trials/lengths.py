@@ -6,6 +6,7 @@ many, the first at which the diagnosis of the control names what was found in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -51,7 +52,8 @@ class Cost:
 def cost_of(record: Record) -> Cost | None:
     """What the recorded run took; None if no clock was asked, or there was no second step."""
     took, steps = record.fact(Duration), record.last.begun + record.last.steps
-    if took is None or steps < 2 or not took.training > 0 <= took.before:
+    if took is None or steps < 2 or not (
+            0 <= took.before < math.inf and 0 < took.training < math.inf):
         return None
     return Cost(took.before, took.training / (steps - 1), steps)
 
