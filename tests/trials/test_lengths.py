@@ -110,8 +110,8 @@ def test_a_long_program_is_decided_in_a_fraction_of_its_steps(
     assert found.proven, rows(found)
     ran = [run.record.steps for run in read if run.record is not None]
     assert set(ran) == {FEWEST}  # all compared after as many steps
-    # What was estimated, and the control; a smaller change is tried only for numbers.
-    assert sum(ran) == pytest.approx((price.trials + 1) * price.trial_steps, rel=0.34)
+    # The control, one change and what confirms it, at least; at most each change that was planned.
+    assert 2 + CONFIRMING <= sum(ran) / price.trial_steps <= 1 + price.trials
     assert sum(ran) < STEPS
     told = with_trials(found, str(folder), 1.0)
     assert told.outcome == whole[1].outcome
@@ -164,6 +164,8 @@ def test_a_prefix_that_does_not_show_the_failure_is_not_enough(
     lengths = Lengths(lengths.race, record, late, Cost(1.0, 1e6, STEPS))
     assert lengths.first == 2_000
     assert list(lengths.prefixes()) == []  # more than half of the program
+    slow = Cost(0.0, 2.0 * 1e6 / STEPS, STEPS)  # one run fits, no prefix would tell
+    assert Lengths(lengths.race, record, late, slow).first is None
     control = lengths.recorded()
     other = replace(diagnosis, findings=())
     assert lengths.shows(control)

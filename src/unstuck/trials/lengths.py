@@ -86,6 +86,8 @@ class Lengths:
             self.steps = self.cost.steps
         if ONE_CHANGE * self.cost.seconds() > room:
             self.first = int(max(FEWEST, BEYOND * self._since()))
+            if not list(self.prefixes()) and self.cost.seconds() <= room:
+                self.first = None  # some of it can be tried, if nothing confirmed
 
     def _since(self) -> int:
         """The step of the process at which the recorded run began to fail."""
