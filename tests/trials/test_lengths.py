@@ -92,6 +92,7 @@ def choose(laboratory: Laboratory, whole: Whole, folder: Path) -> Choose:
 def test_a_long_program_is_decided_in_a_fraction_of_its_steps(
     choose: Choose, whole: Whole, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("unstuck.trials.race._LEAST", 300.0)  # of a busy machine
     lengths = choose(1_200.0)
     read: list[Run] = []
     before = Race._read
@@ -109,8 +110,8 @@ def test_a_long_program_is_decided_in_a_fraction_of_its_steps(
     assert found.proven, rows(found)
     ran = [run.record.steps for run in read if run.record is not None]
     assert set(ran) == {FEWEST}  # all compared after as many steps
-    # What was estimated, and the control; a smaller change is tried only for numbers.
-    assert sum(ran) == pytest.approx((price.trials + 1) * price.trial_steps, rel=0.34)
+    # The control, one change and what confirms it, at least; at most each change that was planned.
+    assert 2 + CONFIRMING <= sum(ran) / price.trial_steps <= 1 + price.trials
     assert sum(ran) < STEPS
     told = with_trials(found, str(folder), 1.0)
     assert told.outcome == whole[1].outcome
@@ -140,6 +141,7 @@ def test_what_a_budget_cannot_decide_is_unproven_and_has_a_price(
     says = rows(found)
     assert len(says) == 1
     assert f"--budget {needed}" in says[0]
+    assert says[0].endswith(f", and {duration(price.seconds)} in the first 200 steps")
     assert "one run of the program takes about 11m" in says[0]
     assert f"--budget {needed}" in summary(found, 0, 0.0)
     told = with_trials(found, str(folder), 0.0)
@@ -162,6 +164,8 @@ def test_a_prefix_that_does_not_show_the_failure_is_not_enough(
     lengths = Lengths(lengths.race, record, late, Cost(1.0, 1e6, STEPS))
     assert lengths.first == 2_000
     assert list(lengths.prefixes()) == []  # more than half of the program
+    slow = Cost(0.0, 2.0 * 1e6 / STEPS, STEPS)  # one run fits, no prefix would tell
+    assert Lengths(lengths.race, record, late, slow).first is None
     control = lengths.recorded()
     other = replace(diagnosis, findings=())
     assert lengths.shows(control)

@@ -45,8 +45,9 @@ def check(
     from unstuck.report import checks, schema
     from unstuck.report.canvas import Canvas
     from unstuck.trials.checking import check as ask_all
-    from unstuck.trials.laboratory import Laboratory, Limits, LostServer
+    from unstuck.trials.laboratory import Laboratory, LostServer
     from unstuck.trials.subject import Untriable, guessed, subject_of
+    from unstuck.trials.trial import Limits
     from unstuck.trials.verdict import how_it_crashed
     from unstuck.trials.view import NoView
 

@@ -39,7 +39,7 @@ FIXED, NOT_FIXED = 0, 1
 @click.option("--patch", metavar="FILE", help="Write the change to FILE, for `git apply`.")
 def fix(
     target: tuple[str, ...], budget: float, jobs: int | None, allow_network: bool,
-    json_file: str | None, dry_run: bool, write: bool, patch: str | None,
+    on: str | None, json_file: str | None, dry_run: bool, write: bool, patch: str | None,
 ) -> None:
     """Find the change that cures a program, by trying it on the program itself.
 
@@ -54,7 +54,7 @@ def fix(
         refuse(f"--patch {patch} cannot be written: there is no folder {Path(patch).parent}")
     if dry_run:
         raise click.exceptions.Exit(_dry_run(target))
-    with bench(target, budget, jobs, allow_network) as ready:
+    with bench(target, budget, jobs, allow_network, on=on) as ready:
         status = _fix(ready, json_file, write, patch)
     raise click.exceptions.Exit(status)
 

@@ -17,7 +17,7 @@ ASKING = 30.0  # seconds of questions, where no change helps
 @trial_options
 def prove(
     target: tuple[str, ...], budget: float, jobs: int | None, allow_network: bool,
-    json_file: str | None,
+    on: str | None, json_file: str | None,
 ) -> None:
     """Prove a diagnosis: try its remedies on the program itself.
 
@@ -29,7 +29,7 @@ def prove(
     check_json(json_file)
     if json_file == "-":
         refuse("prove --json needs a file")
-    with bench(target, budget, jobs, allow_network) as ready:
+    with bench(target, budget, jobs, allow_network, on=on) as ready:
         status = proved(ready, json_file)
     raise click.exceptions.Exit(status)
 

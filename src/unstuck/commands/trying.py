@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from unstuck.repair.program import Loaded
     from unstuck.schema.findings import Price
     from unstuck.settings import Settings
-    from unstuck.trials.laboratory import Laboratory
+    from unstuck.trials.executor import Executor
     from unstuck.trials.lengths import Lengths
     from unstuck.trials.peel import Repair
     from unstuck.trials.plan import Plan
     from unstuck.trials.race import Race
+    from unstuck.trials.trial import Limits, Subject
     from unstuck.trials.verdict import Run
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
@@ -72,6 +73,25 @@ class Duration(click.ParamType[float]):
         return float(found[1]) * _UNITS[found[2]]
 
 
+class Place(click.ParamType[str]):
+    """Where trials run: None for this machine, else the address of a Ray cluster, "" for its own.
+
+    Written as local, ray, ray:ADDRESS or ray://ADDRESS.
+    """
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+                ) -> Any:
+        """The address."""
+        kind, _, address = str(value).partition(":")
+        if kind not in ("local", "ray") or (kind == "local" and value != "local"):
+            self.fail(f"{value!r} is neither local nor ray nor ray:ADDRESS", param, ctx)
+        if kind == "local":
+            return None
+        return value if address.startswith("//") else address
+
+
 def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that try changes."""
     options = (
@@ -80,6 +100,8 @@ def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="How long to try changes, after the program has run as it is."),
         click.option("--jobs", metavar="N", type=click.IntRange(min=1),
                      help="Trials at a time. Default: half of the processors."),
+        click.option("--on", metavar="PLACE", type=Place(), default="local", show_default=True,
+                     help="Where trials run: local; ray, a Ray cluster; ray:ADDRESS."),
         click.option("--allow-network", is_flag=True,
                      help="Let trials use the network; without it they have none."),
         click.option("--json", "json_file", metavar="FILE",
@@ -122,7 +144,7 @@ def recorded(target: Sequence[str]) -> Path | None:
 
 @contextlib.contextmanager
 def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
-          file: IO[str] | None = None) -> Iterator[Bench]:
+          file: IO[str] | None = None, on: str | None = None) -> Iterator[Bench]:
     """Runs a program as it is, unless a record is named, and prepares its trials.
 
     What comes of them is reported to `file`: by default, where the program has printed nothing.
@@ -130,31 +152,32 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
     Refuses what cannot be tried. Ctrl-C and a request to end leave nothing behind.
     """
     from unstuck.record.reader import UnusableRecord, read_record
-    from unstuck.trials.laboratory import Laboratory, Limits, LostServer
+    from unstuck.trials.laboratory import LostServer
+    from unstuck.trials.on_ray import NoRay
     from unstuck.trials.subject import Untriable, guessed, subject_of
+    from unstuck.trials.trial import Limits
     from unstuck.trials.view import NoView
 
     wishes = project()
     folder = recorded(target)
     if folder is None:
         target = target_of(target)
-    many = jobs or max((os.cpu_count() or 2) // 2, 1)
-    limits = Limits(_LONGEST, memory_for(many), network)
+    here = on is None  # of another machine's memory nothing is known
+    memory = memory_for(_many(jobs, os.cpu_count() or 1)) if here else None
+    limits = Limits(_LONGEST, memory, network)
     with ended_in_order():
         try:
             if folder is None:
-                with Laboratory(guessed(tuple(target), os.getcwd()), limits) as laboratory:
+                with _executor(guessed(tuple(target), os.getcwd()), limits, on) as executor:
                     record = _ran(target)
-                    laboratory.subject, texts = subject_of(record, os.getcwd())
-                    yield _bench(laboratory, wishes, record, texts, budget, many, sys.stderr)
+                    executor.subject, texts = subject_of(record, os.getcwd())
+                    yield _bench(executor, wishes, record, texts, budget, jobs, sys.stderr)
                 return
             record = read_record(folder)
             subject, texts = subject_of(record)
-            with Laboratory(subject, limits) as laboratory:
-                yield _bench(laboratory, wishes, record, texts, budget, many, file or sys.stdout)
-        except UnusableRecord as error:
-            refuse(str(error))
-        except Untriable as error:
+            with _executor(subject, limits, on) as executor:
+                yield _bench(executor, wishes, record, texts, budget, jobs, file or sys.stdout)
+        except (NoRay, UnusableRecord, Untriable) as error:
             refuse(str(error))
         except (NoView, LostServer) as error:
             refuse(f"nothing can be tried: {error}")
@@ -163,14 +186,27 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
             raise click.exceptions.Exit(130) from None
 
 
-def _bench(laboratory: Laboratory, wishes: Settings, record: Record, texts: Loaded, budget: float,
-           jobs: int, file: IO[str]) -> Bench:
+def _many(jobs: int | None, processors: int) -> int:
+    return jobs or max(processors // 2, 1)
+
+
+def _executor(subject: Subject, limits: Limits, on: str | None) -> Executor:
+    from unstuck.trials.laboratory import Laboratory
+    from unstuck.trials.on_ray import RayExecutor
+
+    if on is None:
+        return Laboratory(subject, limits)
+    return RayExecutor(subject, limits, on or None)
+
+
+def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded, budget: float,
+           jobs: int | None, file: IO[str]) -> Bench:
     from unstuck.schema.facts.run import EndKind
     from unstuck.trials.lengths import Lengths, cost_of
     from unstuck.trials.race import Clock, Race
     from unstuck.trials.verdict import diagnosed, how_it_crashed
 
-    race = Race(laboratory, wishes, Clock(budget), jobs)
+    race = Race(laboratory, wishes, Clock(budget), _many(jobs, laboratory.processors))
     lengths = Lengths(race, record, diagnosed(record, wishes), cost_of(record))
     root = laboratory.subject.working_folder
     control = lengths.control()
@@ -267,8 +303,7 @@ def _announced(price: Price, budget: float) -> str:
     says = (f"there {'are' if price.changes > 1 else 'is'} {count(price.changes, 'change')} to "
             f"try; with fresh seeds this takes about {number(round(price.seconds))} s")
     if price.trial_steps < price.steps:
-        return (f"{says}, because each trial ends after {count(price.trial_steps, 'step')}; "
-                f"{undecided(price)}")
+        return f"{says}, because trials end early: {undecided(price)}"
     if price.seconds > budget:
         says += (f", and the budget is {number(round(budget))} s, so some of it will not be tried; "
                  f"--budget {duration(price.seconds)} allows all of it")

@@ -15,6 +15,7 @@ from typing import Any
 from unstuck.clean import visible
 from unstuck.questions import question as questions
 from unstuck.questions.question import Answer
+from unstuck.report.json_schema import a_list, an_object, described, or_null
 from unstuck.schema.edits import Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.findings import (
@@ -220,139 +221,139 @@ def json_schema() -> dict[str, Any]:
     text = {"type": "string"}
     step = {"type": "integer", "minimum": 0}
     number = {"$ref": "#/$defs/number"}
-    evidence = _object(
+    evidence = an_object(
         "A measurement that supports a finding.",
         signal=text,
-        where=_described(text, "A layer, parameter, class or loss; empty for the whole run."),
-        steps=_list(step),
-        observed=_list(number),
-        bound=_described(_or_null(number), "The limit that a healthy run stays within."),
+        where=described(text, "A layer, parameter, class or loss; empty for the whole run."),
+        steps=a_list(step),
+        observed=a_list(number),
+        bound=described(or_null(number), "The limit that a healthy run stays within."),
         says=text,
     )
-    remedy = _object(
+    remedy = an_object(
         "A treatment.",
         name=text,
         safety={"enum": [safety.value for safety in Safety]},
-        code=_described(text, "Code that a user could write, or advice in words."),
-        diff=_described(_or_null(text), "The change of the program's text, as a unified diff."),
+        code=described(text, "Code that a user could write, or advice in words."),
+        diff=described(or_null(text), "The change of the program's text, as a unified diff."),
     )
-    trial = _object(
+    trial = an_object(
         "The result of trying a remedy on the program itself.",
         verdict={"enum": ["cured", "better", "no effect", "worse", "void", "unproven"]},
-        metric=_described(text, "What control and treated are values of."),
-        control=_list(number),
-        treated=_list(number),
-        seeds=_list({"type": "integer"}),
-        doses=_list(number),
+        metric=described(text, "What control and treated are values of."),
+        control=a_list(number),
+        treated=a_list(number),
+        seeds=a_list({"type": "integer"}),
+        doses=a_list(number),
         seconds=number,
-        steps=_described(_or_null(step), "Those of each run, if not the whole program was run."),
+        steps=described(or_null(step), "Those of each run, if not the whole program was run."),
     )
-    price = _object(
+    price = an_object(
         "What trying changes costs, as estimated before the start.",
-        changes=_described(step, "So many are to be tried."),
-        control_steps=_described(step, "Those of the whole program."),
+        changes=described(step, "So many are to be tried."),
+        control_steps=described(step, "Those of the whole program."),
         control_seconds=number,
-        trial_steps=_described(step, "Those of a trial, which may end before the program does."),
+        trial_steps=described(step, "Those of a trial, which may end before the program does."),
         trial_seconds=number,
-        trials=_described(number, "To try each change once and to confirm one."),
-        seconds=_described(number, "Of all these trials."),
-        budget=_described(number, "Seconds that they take if each runs the whole program."),
+        trials=described(number, "To try each change once and to confirm one."),
+        seconds=described(number, "Of all these trials."),
+        budget=described(number, "Seconds that they take if each runs the whole program."),
     )
-    experiment = _object(
+    experiment = an_object(
         "Runs that tell causes apart, each with one change.",
         words=text,
-        arms=_list(_object(
+        arms=a_list(an_object(
             "One run: the program with one change.",
             change=text,
-            code=_described(_list(text), "The change as code, where it can be written."),
-            means=_described(text, "What is known if this run learns better."),
+            code=described(a_list(text), "The change as code, where it can be written."),
+            means=described(text, "What is known if this run learns better."),
         )),
     )
-    step_to_take = _object(
+    step_to_take = an_object(
         "What to do next.",
         text=text,
-        command=_described(_or_null(text), "The command that does it, or tells more."),
+        command=described(or_null(text), "The command that does it, or tells more."),
     )
-    finding = _object(
+    finding = an_object(
         "A cause that was found.",
-        cause=_described(text, "Its slug; `unstuck explain` describes it."),
+        cause=described(text, "Its slug; `unstuck explain` describes it."),
         code=text,
         severity={"enum": [severity.value for severity in Severity]},
-        confidence=_described(
+        confidence=described(
             {"enum": [confidence.value for confidence in Confidence]},
             "Certain is what is true by definition of what was measured."),
         strength={"type": "number", "minimum": 0, "maximum": 1},
         since_step=step,
         title=text,
-        location=_or_null({"$ref": "#/$defs/location"}),
-        evidence=_list({"$ref": "#/$defs/evidence"}),
-        one_of=_described(_list(text), "Slugs of causes that this run cannot exclude."),
-        separated_by=_described(_or_null({"$ref": "#/$defs/experiment"}),
+        location=or_null({"$ref": "#/$defs/location"}),
+        evidence=a_list({"$ref": "#/$defs/evidence"}),
+        one_of=described(a_list(text), "Slugs of causes that this run cannot exclude."),
+        separated_by=described(or_null({"$ref": "#/$defs/experiment"}),
                                 "The experiment that would separate them."),
-        explained_by=_described(_or_null(text), "The slug of its root, if it is a symptom."),
-        remedies=_list({"$ref": "#/$defs/remedy"}),
-        trial=_or_null({"$ref": "#/$defs/trial"}),
+        explained_by=described(or_null(text), "The slug of its root, if it is a symptom."),
+        remedies=a_list({"$ref": "#/$defs/remedy"}),
+        trial=or_null({"$ref": "#/$defs/trial"}),
     )
-    verdict = _object(
+    verdict = an_object(
         "The verdict on one cause.",
         verdict={"enum": ["present", "absent", "unknown"]},
         reason=text,
-        needs=_described(_list(text), "What the run must have, as names of signals or in words."),
+        needs=described(a_list(text), "What the run must have, as names of signals or in words."),
     )
     line = {"type": "integer", "minimum": 1}
-    location = _object(
+    location = an_object(
         "An expression in the program; 1-based, columns in code points, the end is exclusive.",
         file=text, line=line, column=line, end_line=line, end_column=line,
     )
     judged = {
         "outcome": {"enum": [kind.value for kind in OutcomeKind]},
         "outcome_confidence": {"type": "number", "minimum": 0, "maximum": 1},
-        "findings": _described(
-            _list({"$ref": "#/$defs/finding"}), "The first is the root cause that matters most."
+        "findings": described(
+            a_list({"$ref": "#/$defs/finding"}), "The first is the root cause that matters most."
         ),
-        "verdicts": _described(
+        "verdicts": described(
             {"type": "object", "additionalProperties": {"$ref": "#/$defs/verdict"}},
             "The verdict on every cause, by slug.",
         ),
     }
-    training = _object(
+    training = an_object(
         "One training of a process that trained several times; its findings count steps from its "
         "first.",
-        first_step=_described(step, "The first of its steps among those of the process."),
+        first_step=described(step, "The first of its steps among those of the process."),
         last_step=step,
-        location=_described(
-            _or_null({"$ref": "#/$defs/location"}), "Where its optimizer is built."),
+        location=described(
+            or_null({"$ref": "#/$defs/location"}), "Where its optimizer is built."),
         **judged,
     )
-    report = _object(
+    report = an_object(
         "What unstuck says about one record of a training run.",
         schema={"const": SCHEMA},
-        version=_described(text, "The version of unstuck."),
-        record=_described(text, "The record's id."),
+        version=described(text, "The version of unstuck."),
+        record=described(text, "The record's id."),
         **judged,
-        ignored=_described(_list(text), "Causes whose findings the user has silenced."),
-        next_steps=_described(_list(step_to_take), "The first is to be taken first."),
+        ignored=described(a_list(text), "Causes whose findings the user has silenced."),
+        next_steps=described(a_list(step_to_take), "The first is to be taken first."),
     )
-    answer = _object(
+    answer = an_object(
         "The answer to one question of `unstuck check`.",
         question=text,
         verdict={"enum": [verdict.value for verdict in questions.Verdict]},
-        severity=_described(
+        severity=described(
             {"enum": [*(severity.value for severity in Severity), None]}, "Of a question failed."),
         says=text,
-        value=_described(_or_null(number), "The number that decided."),
-        bound=_described(_or_null(number), "The limit that it was compared with."),
-        location=_or_null({"$ref": "#/$defs/location"}),
+        value=described(or_null(number), "The number that decided."),
+        bound=described(or_null(number), "The limit that it was compared with."),
+        location=or_null({"$ref": "#/$defs/location"}),
     )
     report["properties"] |= {
-        "answers": _described(
-            _list({"$ref": "#/$defs/answer"}), "Of the questions that were asked, if any were."),
-        "training": _described(
+        "answers": described(
+            a_list({"$ref": "#/$defs/answer"}), "Of the questions that were asked, if any were."),
+        "training": described(
             line, "Which of the trainings the rest is about, the worst: the first is 1."),
-        "trainings": _described(
-            _list({"$ref": "#/$defs/training"}),
+        "trainings": described(
+            a_list({"$ref": "#/$defs/training"}),
             "All of them, only if the process trained more than once."),
-        "price": _described({"$ref": "#/$defs/price"}, "Only where changes were to be tried."),
+        "price": described({"$ref": "#/$defs/price"}, "Only where changes were to be tried."),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -384,32 +385,10 @@ def runs_schema() -> dict[str, Any]:
     return {
         "$schema": one["$schema"],
         "title": "unstuck curves of several runs",
-        **_object("What unstuck says about several logs.", schema={"const": SCHEMA},
-                  runs=_list({"$ref": "#/$defs/report"})),
+        **an_object("What unstuck says about several logs.", schema={"const": SCHEMA},
+                  runs=a_list({"$ref": "#/$defs/report"})),
         "$defs": {**one["$defs"], "report": report},
     }
-
-
-def _object(description: str, **properties: Any) -> dict[str, Any]:
-    return {
-        "description": description,
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": True,  # what comes later is additive
-    }
-
-
-def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, **schema}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def schema_text(schema: dict[str, Any] | None = None) -> str:

@@ -17,7 +17,8 @@ from unstuck.schema.findings import (
     Severity,
 )
 from unstuck.settings import Settings
-from unstuck.trials.laboratory import Ended, Laboratory, Trial
+from unstuck.trials.executor import Executor
+from unstuck.trials.trial import Ended, Trial
 from unstuck.trials.verdict import Run, how_it_crashed, read
 
 STEPS = 100  # of the watched run, whose data, labels and mistakes of the program are judged
@@ -50,7 +51,7 @@ class Checked:
         return min(each, key=lambda severity: severity.rank, default=None)
 
 
-def check(laboratory: Laboratory, wishes: Settings, seconds: float, jobs: int = 2) -> Checked:
+def check(laboratory: Executor, wishes: Settings, seconds: float, jobs: int = 2) -> Checked:
     """Asks all questions of the program of a laboratory, within so many seconds each way."""
     asking = Trial(seconds=seconds + GRACE, ask=True, budget=seconds)
     watched, asked = laboratory.run(
@@ -59,7 +60,7 @@ def check(laboratory: Laboratory, wishes: Settings, seconds: float, jobs: int = 
     return Checked(_complete(asked, run, seconds), run)
 
 
-def ask(laboratory: Laboratory, seconds: float) -> tuple[Answer, ...]:
+def ask(laboratory: Executor, seconds: float) -> tuple[Answer, ...]:
     """The answers alone."""
     (asked,) = laboratory.run([Trial(seconds=seconds + GRACE, ask=True, budget=seconds)])
     return _complete(asked, None, seconds)

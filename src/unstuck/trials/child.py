@@ -18,6 +18,7 @@ QUIET = {
     "SDL_VIDEODRIVER": "dummy", "DISPLAY": "", "PYTHONDONTWRITEBYTECODE": "1",
 }
 ANSWERS = "answers"  # the file, in the scratch folder, in which questions are answered
+CANCEL = "cancel"  # the pipe, in the scratch folder, through which a trial is cancelled
 _PROCESSES = 1_000
 _FILE = 8 << 30  # bytes of the largest file
 _EMPTY_ANSWERS = 1_000  # lines, where it is not known what a program was told

@@ -13,18 +13,17 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from unstuck.folders import EVENTS, holds
 from unstuck.questions import catalogue
 from unstuck.questions.question import Answer
 from unstuck.supervise import interpreter_flags
 from unstuck.trials import server, view
-from unstuck.trials.child import ANSWERS, QUIET
+from unstuck.trials.child import ANSWERS, CANCEL, QUIET
+from unstuck.trials.executor import Executor
+from unstuck.trials.trial import Ended, Limits, Subject, Trial
 
 _LAST = 4_000  # bytes of a program's output that are kept
 
@@ -33,79 +32,7 @@ class LostServer(Exception):
     """The process that trials are forked from has ended; the message is a clause for a user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The program that is tried: how it is started, where, and what it is told on its input.
-
-    `folder` is that of its script or top package. `libraries` are modules to load beforehand, none
-    of them the user's.
-    """
-
-    target: tuple[str, ...]
-    working_folder: str
-    folder: str
-    answers: tuple[str, ...] | None = None
-    libraries: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a trial may use: seconds, bytes, the network, a terminal.
-
-    `copy` does without the kernel's view.
-    """
-
-    seconds: float = 600.0
-    memory: int | None = None
-    network: bool = False
-    copy: bool = False
-    terminal: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One run of the program: with these texts over its own, all seeds moved by `shift`.
-
-    It is ended after so many `seconds`, those of the laboratory's limits if None. With `ask` it is
-    not watched, but asked questions at its first steps, where it ends: no more after `budget`
-    seconds.
-    """
-
-    texts: Mapping[str, str] = field(default_factory=dict)
-    shift: int = 0
-    max_steps: int | None = None
-    seconds: float | None = None
-    ask: bool = False
-    budget: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a trial ended: the program's status or signal, or that it was ended for taking too long.
-
-    `record` is the folder of what was watched, None if nothing was. `no_view` says why nothing was
-    run. `processor` are the seconds of processor time.
-    """
-
-    trial: Trial
-    status: int | None
-    signal: int | None
-    hung: bool
-    record: Path | None
-    output: str
-    seconds: float
-    processor: float
-    no_view: str | None = None
-    copied: bool = False
-    answers: tuple[Answer, ...] = ()
-
-    @property
-    def crashed(self) -> bool:
-        """Whether it ended in any other way than by itself, with status 0."""
-        return self.hung or self.signal is not None or bool(self.status)
-
-
-class Laboratory:
+class Laboratory(Executor):
     """The server and what is running. `close` ends all of it.
 
     Another program of the same libraries may become the `subject` while nothing runs.
@@ -114,8 +41,9 @@ class Laboratory:
     def __init__(self, subject: Subject, limits: Limits | None = None) -> None:
         self.subject = subject
         self.limits = limits or Limits()
-        self.scratch = view.scratch_folder(_covered(subject))
+        self.scratch = view.scratch_folder(covered(subject))
         self._running: dict[str, tuple[Trial, Path]] = {}
+        self._told: dict[str, int] = {}  # pipes of those that were cancelled
         self._buffer = b""
         flags = interpreter_flags()
         self._errors = self.scratch / "errors"
@@ -133,30 +61,27 @@ class Laboratory:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     @property
     def running(self) -> int:
         """How many trials have been asked for and have not ended."""
         return len(self._running)
+
+    @property
+    def processors(self) -> int:
+        """How many this machine has."""
+        return os.cpu_count() or 1
 
     def submit(self, trial: Trial) -> None:
         """Starts a trial."""
         identity = uuid.uuid4().hex
         scratch = self.scratch / identity
         scratch.mkdir(mode=0o700)
+        os.mkfifo(scratch / CANCEL, 0o600)
         self._running[identity] = trial, scratch
         subject, limits = self.subject, self.limits
         self._send({
             "id": identity, "record": identity, "scratch": str(scratch),
-            "covered": _covered(subject), "folder": os.path.realpath(subject.folder),
+            "covered": covered(subject), "folder": os.path.realpath(subject.folder),
             "texts": dict(trial.texts), "working_folder": subject.working_folder,
             "network": limits.network, "copy": limits.copy,
             "terminal": limits.terminal,
@@ -179,16 +104,13 @@ class Laboratory:
             if "ready" not in answer:
                 return self._ended(answer)
 
-    def run(self, trials: Sequence[Trial], jobs: int = 1) -> list[Ended]:
-        """Runs trials, so many at a time; in their order."""
-        waiting, found = list(trials), {}
-        while waiting or self._running:
-            while waiting and len(self._running) < jobs:
-                self.submit(waiting.pop(0))
-            ended = self.next()
-            assert ended is not None
-            found[id(ended.trial)] = ended
-        return [found[id(trial)] for trial in trials]
+    def cancel(self, trial: Trial) -> None:
+        """Ends a trial that runs; `next` will tell of it, with `cancelled`, unless it has ended."""
+        for identity, (each, scratch) in self._running.items():
+            if each is trial and identity not in self._told:
+                descriptor = os.open(scratch / CANCEL, os.O_RDWR)
+                self._told[identity] = descriptor  # what is written stays there while it is open
+                os.write(descriptor, b"x")
 
     def close(self) -> None:
         """Ends everything; safe to call twice."""
@@ -198,6 +120,8 @@ class Laboratory:
         for stream in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 stream.close()
+        while self._told:
+            os.close(self._told.popitem()[1])
         _await_processes(self.scratch)
         with contextlib.suppress(OSError):
             view.remove(self.scratch)
@@ -227,6 +151,8 @@ class Laboratory:
 
     def _ended(self, answer: dict[str, Any]) -> Ended:
         trial, scratch = self._running.pop(answer["id"])
+        if answer["id"] in self._told:
+            os.close(self._told.pop(answer["id"]))
         record = scratch / "record"
         output = ""
         with contextlib.suppress(OSError), (scratch / "output").open("rb") as file:
@@ -241,7 +167,8 @@ class Laboratory:
         return Ended(
             trial, answer["status"], answer["signal"], answer["hung"],
             record if holds(record, answer["id"]) else None, output, answer["seconds"],
-            answer["processor"], answer["no_view"], answer["copied"], answers)
+            answer["processor"], answer["no_view"], answer["copied"], answers,
+            answer["cancelled"])
 
 
 def _answers(file: Path) -> tuple[Answer, ...]:
@@ -253,7 +180,8 @@ def _answers(file: Path) -> tuple[Answer, ...]:
         return ()
 
 
-def _covered(subject: Subject) -> tuple[str, ...]:
+def covered(subject: Subject) -> tuple[str, ...]:
+    """The folders that a program may seem to write to."""
     return view.to_cover(os.path.realpath(subject.folder), subject.working_folder)
 
 

@@ -6,6 +6,7 @@ many, the first at which the diagnosis of the control names what was found in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -14,10 +15,10 @@ from unstuck.record.reader import Record
 from unstuck.repair.index import Index
 from unstuck.schema.facts.run import Duration, EndKind
 from unstuck.schema.findings import Diagnosis, Price, TrialResult
-from unstuck.trials.laboratory import Ended, Trial
 from unstuck.trials.peel import MOST_ROUNDS, Repair, repair
 from unstuck.trials.plan import Plan
 from unstuck.trials.race import FRESH, Race
+from unstuck.trials.trial import Ended, Trial
 from unstuck.trials.verdict import Run
 from unstuck.trials.yardstick import measure
 from unstuck.words import count, number
@@ -51,7 +52,8 @@ class Cost:
 def cost_of(record: Record) -> Cost | None:
     """What the recorded run took; None if no clock was asked, or there was no second step."""
     took, steps = record.fact(Duration), record.last.begun + record.last.steps
-    if took is None or steps < 2 or not took.training > 0 <= took.before:
+    if took is None or steps < 2 or not (
+            0 <= took.before < math.inf and 0 < took.training < math.inf):
         return None
     return Cost(took.before, took.training / (steps - 1), steps)
 
@@ -84,6 +86,8 @@ class Lengths:
             self.steps = self.cost.steps
         if ONE_CHANGE * self.cost.seconds() > room:
             self.first = int(max(FEWEST, BEYOND * self._since()))
+            if not list(self.prefixes()) and self.cost.seconds() <= room:
+                self.first = None  # some of it can be tried, if nothing confirmed
 
     def _since(self) -> int:
         """The step of the process at which the recorded run began to fail."""
@@ -182,9 +186,12 @@ def repaired(lengths: Lengths, control: Run, index: Index, first: Plan, price: P
 
 def undecided(price: Price) -> str:
     """A clause: what a budget that was too small leaves open, and which one would not."""
+    needs = f"needs --budget {duration(price.budget)}"
+    if price.trial_steps < price.steps:
+        needs += (f", and {duration(price.seconds)} in the first "
+                  f"{count(price.trial_steps, 'step')}")
     return (f"one run of the program takes about {duration(price.control)}, so trying "
-            f"{count(price.changes, 'change')} over its whole length needs "
-            f"--budget {duration(price.budget)}")
+            f"{count(price.changes, 'change')} over its whole length {needs}")
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from unstuck.settings import Settings
-from unstuck.trials.laboratory import Ended, Laboratory, Trial
+from unstuck.trials.executor import Executor
 from unstuck.trials.plan import Candidate, Plan
+from unstuck.trials.trial import Ended, Trial
 from unstuck.trials.verdict import Judgement, Run, TrialVerdict, judge, read
 from unstuck.trials.yardstick import Spread, spread_of
 
@@ -76,7 +77,7 @@ class Clock:
 class Race:
     """The trials of one program in one laboratory."""
 
-    laboratory: Laboratory
+    laboratory: Executor
     wishes: Settings
     clock: Clock
     jobs: int = 1
@@ -130,26 +131,31 @@ class Race:
         """
         waiting = list(plan.candidates)
         tried: list[Tried] = []
-        running: dict[int, Candidate] = {}
+        running: dict[int, tuple[Trial, Candidate]] = {}
         finished: set[tuple[int, int, int]] = set()
         while True:
-            waiting = _worth_while(waiting, plan, [
-                each.candidate for each in tried
-                if each.judgement.verdict is TrialVerdict.CURED])
+            cured = [each.candidate for each in tried
+                     if each.judgement.verdict is TrialVerdict.CURED]
+            waiting = _worth_while(waiting, plan, cured)
+            for trial, other in running.values():
+                if not _worth_while([other], plan, cured):
+                    self.laboratory.cancel(trial)
             while waiting and len(running) < self.jobs:
-                chosen = self._choose(waiting, running, finished)
+                chosen = self._choose(waiting, [each for _, each in running.values()], finished)
                 if chosen is None:
                     break
                 waiting.remove(chosen)
                 self.say(f"trying: {chosen.edit.words()}")
                 trial = self._trial({**base, **chosen.texts}, cost=chosen.cost)
-                running[id(trial)] = chosen
+                running[id(trial)] = trial, chosen
                 self.laboratory.submit(trial)
             if not running:
                 return sorted(tried, key=lambda each: each.candidate.place)
             ended = self.laboratory.next()
             assert ended is not None
-            candidate = running.pop(id(ended.trial))
+            _, candidate = running.pop(id(ended.trial))
+            if ended.cancelled:
+                continue
             each = self.judged(candidate, control, self._read(ended))
             if each.judgement.verdict in _OUT and candidate.cause not in self.out:
                 self.out.append(candidate.cause)
@@ -182,10 +188,10 @@ class Race:
         return Confirmed((0, *seeds), tuple(controls), tuple(treateds), judgements)
 
     # Time ----------------------------------------------------------------------------------------
-    def _choose(self, waiting: Sequence[Candidate], running: Mapping[int, Candidate],
+    def _choose(self, waiting: Sequence[Candidate], running: Sequence[Candidate],
                 finished: set[tuple[int, int, int]]) -> Candidate | None:
         """The first candidate that there is time for and that no other form stands for."""
-        busy = {each.next_form for each in running.values()} | finished
+        busy = {each.next_form for each in running} | finished
         for each in waiting:
             if each.next_form not in busy and self.affordable(each.cost):
                 return each

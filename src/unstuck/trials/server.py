@@ -71,9 +71,11 @@ def _guard(request: dict[str, Any], answers: int) -> list[str] | None:
     with contextlib.suppress(OSError):
         Library().die_with_parent()
     answer: dict[str, Any] = {"id": request["id"], "status": None, "signal": None, "hung": False,
-                              "no_view": None, "copied": False, "seconds": 0.0, "processor": 0.0}
+                              "no_view": None, "copied": False, "cancelled": False,
+                              "seconds": 0.0, "processor": 0.0}
     began = time.monotonic()
     try:
+        cancel = os.open(os.path.join(request["scratch"], child.CANCEL), os.O_RDWR)
         try:
             wish = view.Wish(request["scratch"], tuple(request["covered"]), request["texts"],
                              request["working_folder"], request["network"])
@@ -90,13 +92,13 @@ def _guard(request: dict[str, Any], answers: int) -> list[str] | None:
     told, telling = os.pipe()
     first = os.fork()
     if not first:
-        os.close(told)
-        os.close(answers)
+        for descriptor in (told, answers, cancel):
+            os.close(descriptor)
         return _first(request, telling, not answer["copied"])
     os.close(telling)
-    if not select.select([told], [], [], request["timeout"])[0]:
-        answer["hung"] = True
-    status = os.read(told, 32) if not answer["hung"] else b""
+    heard = select.select([told, cancel], [], [], request["timeout"])[0]
+    answer |= {"hung": not heard, "cancelled": heard == [cancel]}
+    status = os.read(told, 32) if told in heard else b""
     for number in (first, -first):  # the kernel ends all that is in its view with it
         with contextlib.suppress(OSError):
             os.kill(number, signal.SIGKILL)
@@ -104,7 +106,7 @@ def _guard(request: dict[str, Any], answers: int) -> list[str] | None:
     if status:
         code = os.waitstatus_to_exitcode(int(status))
         answer |= {"status": max(code, 0), "signal": -code if code < 0 else None}
-    elif not answer["hung"]:
+    elif told in heard:
         answer["signal"] = int(signal.SIGKILL)  # memory ran out
     _answer(answers, answer | {"seconds": time.monotonic() - began,
                                "processor": used.ru_utime + used.ru_stime})

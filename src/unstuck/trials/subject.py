@@ -18,7 +18,7 @@ from unstuck.schema.facts.files import Answers, UserFile
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import Program
-from unstuck.trials.laboratory import Subject
+from unstuck.trials.trial import Subject
 
 _MOST_FILES = 200  # of the user's that are followed where a record does not name them
 

@@ -22,7 +22,7 @@ from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
-from unstuck.trials.laboratory import Ended
+from unstuck.trials.trial import Ended
 from unstuck.trials.yardstick import CONSTANT, Spread, Yardstick, measure
 from unstuck.words import joined, lowered
 
