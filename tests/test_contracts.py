@@ -18,6 +18,7 @@ from tests import processes
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+KNOW_TORCH = {"observe", "asking", "adapters"}
 TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in SOURCES}
 each_source = pytest.mark.parametrize(
     "file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -61,6 +62,8 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
         "repair/text": "from unstuck.repair import index\n",
         "repair/index": "from unstuck.curves import outcome\n",
         "schema/edits/edit": "from unstuck.schema.edits import remedies\n",
+        "asking/tape": "from unstuck.asking import child\n",
+        "questions/question": "from unstuck.questions import catalogue\n",
         "adapters/skorch": "import unstuck.judge.engine\nfrom unstuck.adapters import keras\n",
         "causes/data/outliers": "from unstuck.causes.data import duplicate_samples\n",
     }.items():
@@ -76,8 +79,8 @@ def test_a_breach_of_each_contract_is_seen(tmp_path: Path) -> None:
 
 
 @each_source
-def test_only_observe_imports_torch(file: Path) -> None:
-    if "observe" not in file.relative_to(PACKAGE).parts:
+def test_only_what_runs_beside_a_program_imports_torch(file: Path) -> None:
+    if not KNOW_TORCH & {*file.relative_to(PACKAGE).parts}:
         assert "torch" not in {name.partition(".")[0] for name in imported(TREES[file])}
 
 
@@ -109,11 +112,11 @@ def test_the_writer_of_records_needs_only_the_standard_library() -> None:
     assert loaded <= {"unstuck", *sys.stdlib_module_names}
 
 
-def test_all_but_observe_is_imported_without_torch() -> None:
+def test_all_else_is_imported_without_torch() -> None:
     names = [
         ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for file in SOURCES
-        if "observe" not in file.relative_to(PACKAGE).parts and file.name != "__main__.py"
+        if not KNOW_TORCH & {*file.relative_to(PACKAGE).parts} and file.name != "__main__.py"
     ]
     code = (
         "import importlib, sys\nsys.modules['torch'] = None\n"

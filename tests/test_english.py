@@ -20,7 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # What must not be said, and what to say instead.
 PHRASES = {
     r"(?<!standard )\bdeviations?\b": "standard deviation",
-    r"(?<!learning )(?<!dropout )(?<!error )(?<!false-alarm )(?<!warm-up )\brates?\b"
+    r"(?<!learning )(?<!learning-)(?<!dropout )(?<!error )(?<!false-alarm )(?<!warm-up )\brates?\b"
     r"(?!-too-| of false alarms)": "learning rate",
     r"\brectifiers?\b": "ReLU",
     r"\bputs? out\b|\bpass(es)? on\b": "outputs",

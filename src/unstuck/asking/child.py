@@ -32,6 +32,7 @@ from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.swap import Original, swap
 from unstuck.questions import catalogue
 from unstuck.questions.question import Answer, CannotAsk, Question, Verdict
+from unstuck.words import number
 
 # What is kept of a program's first steps, whichever comes first.
 BATCHES, SAMPLES, SECONDS, BYTES = 40, 1_024, 8.0, 512 << 20
@@ -295,7 +296,7 @@ def apart(work: Callable[[], Any], deadline: float) -> Any:
     os.waitpid(process, 0)
     if text is None:
         return Failure("there was no time left" if seconds < PATIENCE
-                       else f"it takes more than {seconds:g} s to find out")
+                       else f"it takes more than {number(seconds)} s to find out")
     if not text:
         return Failure("the process that asked has ended")
     found = json.loads(text)

@@ -25,8 +25,8 @@ class LearningRate(Question):
     slug = "learning-rate"
     title = "the loss does not explode at the program's learning rate"
     why = ("A learning rate that is too high throws the weights further with each step. If a tenth "
-           "or a hundredth of it makes the loss fall on the same batches, the rate is to blame. "
-           "Whether a rate is too low is not judged, because many schedules begin with a low one.")
+           "or a hundredth of it makes the loss fall on the same batches, it is to blame. "
+           "Whether it is too low is not judged, because many schedules begin low.")
     sources = ("CS231n, Neural networks 3: learning rates on a log scale",
                "Smith 2017, Cyclical learning rates: the range test",
                "Holden 2017, My neural network isn't working! What should I do?: 6")
@@ -51,7 +51,7 @@ class LearningRate(Question):
                         f"{number(rate * factor)} it falls from {number(start)} to "
                         f"{number(max(ends))}", rate, rate * factor, bench.rate_place())
         start, ends = _levels(bench, FACTORS[3])
-        more = f"; at 10 times the rate it falls to {number(max(ends))}" if (
+        more = f"; at 10 times that it falls to {number(max(ends))}" if (
             max(ends) < FALLEN * start) else ""
         return self.unknown(
             f"{STEPS} steps at its learning rate of {number(rate)} take the loss from "

@@ -20,6 +20,7 @@ from unstuck.settings import Settings
 from unstuck.trials.executor import Executor
 from unstuck.trials.trial import Ended, Trial
 from unstuck.trials.verdict import Run, how_it_crashed, read
+from unstuck.words import number
 
 STEPS = 100  # of the watched run, whose data, labels and mistakes of the program are judged
 GRACE = 15.0  # seconds beyond the budget, for what was asked last
@@ -93,7 +94,7 @@ def _complete(asked: Ended, run: Run | None, seconds: float) -> tuple[Answer, ..
     """One answer to each question, whatever has become of who asked."""
     known = {each.question: each for each in asked.answers}
     if asked.hung:
-        why = f"the program needs more than {seconds:g} s for its first steps"
+        why = f"the program needs more than {number(seconds)} s for its first steps"
     elif asked.no_view is not None:
         why = asked.no_view
     else:

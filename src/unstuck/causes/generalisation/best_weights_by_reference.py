@@ -33,8 +33,8 @@ def _present(view: View, fact: LiveState) -> Present:
                 f"{fact.step:,}")
     return Present(
         strength=0.97, certain=True,
-        title=f"{kept} is no copy: its {count(fact.tensors, 'tensor')} are those of the model, so "
-        "loading it changes nothing",
+        title=f"{kept} is not a copy: its {count(fact.tensors, 'tensor')} are those of the model, "
+        "so loading it changes nothing",
         since_step=fact.taken or 0,
         location=fact.location,
         label="this holds the model's own tensors, which training goes on changing",

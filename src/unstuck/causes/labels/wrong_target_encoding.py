@@ -57,7 +57,7 @@ SEVERAL = Threshold(
 LOOKS = Threshold(
     "looks-at-targets", 10.0,
     "Ten batches may all hold samples of one kind by chance if an answer is rare.",
-    "of 640 answers of which a hundredth is yes, all are no once in 600 times",
+    "of 640 answers of which a hundredth is yes, none is yes once in 600 times",
 )
 WHOLE = (*WHOLE_NUMBERS, "bool")
 

@@ -15,8 +15,8 @@ from unstuck.words import count, number, percent
 
 FEW = Threshold(
     "loaded-few", 0.5,
-    "A new head on a loaded body leaves a small part of the weights without a checkpoint. Less "
-    "than half loaded is no new head.",
+    "A new head on a loaded body leaves a small part of the weights without a checkpoint. If "
+    "less than half is loaded, it is more than a new head.",
     "definition: most of the model",
 )
 FITTING = Threshold(

@@ -246,7 +246,7 @@ def _counts(loss: Loss, operation: str, values: _Values, slack: float) -> _Fault
             "expected counts", "their logarithms",
             f"takes the output of {_plain(operation)} for the logarithm of the expected count, so "
             "no sample can get less than 1",
-            (loss_form("F.poisson_nll_loss(rate, target, log_input=False)", reason,
+            (loss_form("F.poisson_nll_loss(counts, target, log_input=False)", reason,
                        LossOption(loss.location, "log_input", "False", reason)),), 0.95)
     if not loss.log_input and values.low < -slack:
         reason = "tell the loss that it receives logarithms"
@@ -342,7 +342,7 @@ CAUSE = Cause(
         "which axis. If it does not, the values of several batches decide. Rows that are not "
         "negative and sum to 1 are probabilities. Log-probabilities are never above 0, and "
         "probabilities never lie outside 0..1. poisson_nll_loss takes the logarithm of the "
-        "expected count unless it is told otherwise; neither an exponential nor a softplus makes "
+        "expected count by default; neither an exponential nor a softplus makes "
         "one. A log_softmax before cross_entropy changes nothing and is not reported.",
         limitations="Hand-written losses are checked only if one activation directly follows "
         "another. A hand-written sigmoid before binary_cross_entropy_with_logits is not detected.",

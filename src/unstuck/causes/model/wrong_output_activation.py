@@ -164,7 +164,8 @@ CAUSE = Cause(
     uses=(UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM),
     thresholds=(SHARE, FLOOR),
     effects=(
-        Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT,
     ),
     detect=_detect,

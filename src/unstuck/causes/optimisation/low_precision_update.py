@@ -19,7 +19,7 @@ from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import WEIGHT_NORM
 from unstuck.schema.signals.precision import LOST_UPDATES
-from unstuck.words import count, percent
+from unstuck.words import count, number, percent
 
 LOST = Threshold(
     "lost-updates", 0.5,
@@ -54,15 +54,15 @@ def _ruined(view: View) -> bool:
 def _zero_epsilon(view: View, fact: NarrowWeights) -> Verdict:
     found = view.record.fact(NonFinite)
     assert found is not None
-    where = _place(view, fact)
+    where, epsilon = _place(view, fact), number(fact.epsilon or 0.0)
     norms = next(iter(view[WEIGHT_NORM].values()), None) if view.has(WEIGHT_NORM) else None
     loss = view[TRAIN_LOSS]
     return Present(
         strength=0.97, certain=True,
-        title=f"the eps of {fact.name}, {fact.epsilon:g}, is 0 in {fact.dtype}, so that its step "
-        f"divides by zero: {found.detail} (smallest number: {fact.tiny:.1g})",
+        title=f"the eps of {fact.name}, {epsilon}, is 0 in {fact.dtype}, so that its step "
+        f"divides by zero: {found.detail} (smallest number: {number(fact.tiny)})",
         since_step=0, location=where,
-        label=f"its eps of {fact.epsilon:g} is 0 in {fact.dtype}",
+        label=f"its eps of {epsilon} is 0 in {fact.dtype}",
         evidence=(
             drawn(TRAIN_LOSS, "", loss, None,
                   f"{found.detail}; {count(fact.parameters, 'parameter')} of {fact.name} are "

@@ -78,7 +78,7 @@ def _present(view: View, fact: Rebuilt, strength: float) -> Present:
     each = "step" if fact.life == 1 else f"{fact.life:,} steps"
     return Present(
         strength=strength,
-        title=f"a new {fact.kind} is built every {each}, {count(fact.times, 'time')} in all, so "
+        title=f"a new {fact.kind} is built every {each}, {count(fact.times, 'time')} in total, so "
         f"its running averages over about {fact.memory:,} steps never build up",
         since_step=0,
         location=fact.location,

@@ -155,7 +155,8 @@ CAUSE = Cause(
     uses=(PASTED_SHARE,),
     thresholds=(MOST,),
     effects=(
-        Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.UPDATES_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT,
     ),
     detect=_detect,

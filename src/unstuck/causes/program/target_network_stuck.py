@@ -12,7 +12,7 @@ from unstuck.schema.facts.bootstrap import SelfLoad, TargetNetwork
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.bootstrap import TARGET_MOVED
 from unstuck.schema.signals.checkpoints import LIVE_STATE
-from unstuck.words import count
+from unstuck.words import count, number
 
 STEPS = Threshold(
     "target-steps", 300.0,
@@ -44,7 +44,7 @@ def _detect(view: View) -> Verdict:
     if steps < view.limit(STEPS):
         return Unknown(f"the target network has not moved in {count(steps, 'step')}, but it may be "
                        "copied less often than that",
-                       (f"a run of at least {view.limit(STEPS) + 1:,.0f} steps",))
+                       (f"a run of at least {number(view.limit(STEPS) + 1)} steps",))
     return _stuck(view, known[name], steps)
 
 

@@ -23,7 +23,7 @@ LOOKS = Threshold(
 SHARE = Threshold(
     "ends-share", 0.99,
     "Where ends are masked no target of one holds the value; where they are not, all do. In "
-    "between, ends by a time limit may be told apart from others.",
+    "between, only some ends may be masked, such as those by a time limit.",
     "definition",
 )
 
@@ -47,7 +47,7 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.8,
         title=f"targets at the end of an episode still hold {number(fact.discount)} times the "
-        f"value of the state after it, in all {count(len(series), 'batch', 'batches')} with ends "
+        f"value of the state after it, in {count(len(series), 'batch', 'batches')} with ends "
         f"marked by {fact.ends}",
         since_step=int(series.steps[0]),
         location=fact.location,

@@ -165,7 +165,8 @@ CAUSE = Cause(
     uses=(EVAL_IN_TRAINING, UPDATE_NORM, OUTPUT_MEAN),
     thresholds=(TIMES, SHARE, LOADED),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
+        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,
 )
