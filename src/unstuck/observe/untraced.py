@@ -38,8 +38,10 @@ def spare_compiler() -> Callable[[Any], Any]:
 
 def any_compiled() -> bool:
     """Whether there is a compiled model already."""
-    return "torch._dynamo" in sys.modules and any(
-        type(thing).__name__ == "OptimizedModule" for thing in gc.get_objects())
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    kind = getattr(dynamo, "OptimizedModule", None)
+    kinds = [kind, *kind.__subclasses__()] if isinstance(kind, type) else []
+    return any(type(thing) in kinds for thing in gc.get_referrers(*kinds)) if kinds else False
 
 
 def _codes(names: dict[str, Any]) -> Iterator[CodeType]:

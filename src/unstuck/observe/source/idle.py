@@ -25,13 +25,20 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
         tree = syntax_tree(file) if sites.is_user(file) else None
         if tree is None:
             continue
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        built: dict[str, list[ast.Call]] = {}  # what is assigned to attributes, by their names
+        for node in nodes:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute):
+                        built.setdefault(target.attr, []).append(node.value)
+        for node in nodes:
             if not isinstance(node, ast.Expr) or count >= MOST:
                 continue
             found = node.value
             if isinstance(found, ast.Attribute) and found.attr in _METHODS:
                 function, called = found.attr, False
-            elif isinstance(found, ast.Call) and (name := _discarded(tree, found)) is not None:
+            elif isinstance(found, ast.Call) and (name := _discarded(found, built)) is not None:
                 function, called = name, True
             else:
                 continue
@@ -39,28 +46,22 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
             yield Idle(expression_at(file, found, sites.keeps_text), function, called)
 
 
-def _discarded(tree: ast.Module, call: ast.Call) -> str | None:
+def _discarded(call: ast.Call, built: dict[str, list[ast.Call]]) -> str | None:
     """The activation whose result a call makes and nobody keeps."""
     if any(keyword.arg == "inplace" for keyword in call.keywords):
         return None
-    function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else (
-        function.id if isinstance(function, ast.Name) else "")
-    if name in _ACTIVATIONS and not (isinstance(function, ast.Attribute) and (
-            isinstance(function.value, ast.Name) and function.value.id == "self")):
-        return name
-    built = _built(tree, name)
-    if built is None or any(keyword.arg == "inplace" for keyword in built.keywords):
+    name, own = _last_name(call.func), isinstance(call.func, ast.Attribute) and (
+        isinstance(call.func.value, ast.Name) and call.func.value.id == "self")
+    if not own:
+        return name if name in _ACTIVATIONS else None
+    made = built.get(name, [])
+    if len(made) != 1 or any(keyword.arg == "inplace" for keyword in made[0].keywords):
         return None
-    kind = built.func.attr if isinstance(built.func, ast.Attribute) else (
-        built.func.id if isinstance(built.func, ast.Name) else "")
-    return kind.lower() if kind.lower() in {a.replace("_", "") for a in _ACTIVATIONS} else None
+    kind = _last_name(made[0].func).lower()
+    return kind if kind in {each.replace("_", "") for each in _ACTIVATIONS} else None
 
 
-def _built(tree: ast.Module, attribute: str) -> ast.Call | None:
-    """The only call whose result is assigned to `self.attribute`."""
-    found = [node.value for node in ast.walk(tree)
-             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-             and any(isinstance(target, ast.Attribute) and target.attr == attribute
-                     for target in node.targets)]
-    return found[0] if len(found) == 1 else None
+def _last_name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""

@@ -11,6 +11,7 @@ import site
 import sys
 import sysconfig
 from contextlib import suppress
+from functools import lru_cache
 from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType
@@ -241,8 +242,13 @@ def _code_points(text: str, column: int) -> int:
 
 def syntax_tree(file: str) -> ast.Module | None:
     """The syntax tree of a file, None if it is not Python that can be read."""
+    return _parsed("".join(linecache.getlines(file)))
+
+
+@lru_cache(maxsize=4)  # one file is asked for again and again
+def _parsed(text: str) -> ast.Module | None:
     try:
-        return ast.parse("".join(linecache.getlines(file)))
+        return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
 
