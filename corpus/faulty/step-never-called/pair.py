@@ -6,7 +6,7 @@ import math
 import torch
 from torch import nn
 
-FAULTS = {"step-never-called": "torch.optim.RAdam(self.net.parameters(), lr=0.01)"}
+FAULTS = {"step-never-called": "optimizer.step"}
 
 
 def spirals(points):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,12 +30,23 @@ PRECISION = 1e-4  # relative
 
 @dataclass(slots=True)
 class _Call:
-    """A model's call within a sampled step."""
+    """A model's call within a sampled step.
 
-    module: nn.Module
+    `output` is there, without its graph, where it may be a value of each sample or of few actions.
+    """
+
+    called: weakref.ref[nn.Module]
     site: Site | None
-    given: torch.Tensor
-    output: torch.Tensor  # detached
+    given: tuple[int, ...]  # the shape of its input
+    samples: int
+    output: torch.Tensor | None
+
+    @property
+    def module(self) -> nn.Module:
+        """What was called, which lives as long as the program holds it."""
+        module = self.called()
+        assert module is not None
+        return module
 
 
 @dataclass(slots=True)
@@ -97,8 +109,10 @@ class BootstrapProbe(Probe):
         given = next(iter(tensors_in(*args, *kwargs.values())), None)
         if given is not None and is_plain(output) and observable(output) and (
                 FEWEST <= len(output) <= MOST_SAMPLES if output.ndim else False):
+            small = output.ndim == 1 or (output.ndim == 2 and output.shape[1] <= MOST_ACTIONS)
             self._calls.append(_Call(
-                unwrapped(module), self._sites.here(), given, output.detach()))
+                weakref.ref(unwrapped(module)), self._sites.here(), tuple(given.shape),
+                len(output), output.detach() if small else None))
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Looks where the targets are at hand."""
@@ -119,18 +133,17 @@ class BootstrapProbe(Probe):
     def _look(self) -> None:
         if self._relation is not None or (self._tries >= MOST_TRIES and not self._tried):
             return
-        sources = [call for call in self._calls if call.output.ndim == 1 or (
-            call.output.ndim == 2 and call.output.shape[1] <= MOST_ACTIONS)]
         trained = self._trained_calls()
+        size = trained[-1].samples if trained else 0
+        sources = [(call, call.output) for call in self._alive()
+                   if call.output is not None and call.samples == size]
         if not trained or len(self._calls) < 2 or not sources:
             return
         if not self._tried:
             self._tried, self._tries = True, self._tries + 1
         with torch.no_grad():
-            size = len(trained[-1].output)
             held = vectors(self._sites, size)
-            outputs = [call.output.reshape(size, -1).to("cpu", torch.float64) for call in sources
-                       if len(call.output) == size]
+            outputs = [output.reshape(size, -1).to("cpu", torch.float64) for _, output in sources]
             targets = [Vector("", v, tuple(t.shape), "", None) for t in self._losses
                        if (v := as_vector(t, size)) is not None]
             relation = find(targets or held, held, outputs)
@@ -141,14 +154,16 @@ class BootstrapProbe(Probe):
                 relation = Relation(named, relation.reward, relation.discount, relation.holds,
                                     relation.bare, relation.value)
             self._relation = relation, held, self._sites.here()
-            for call in sources:
-                if len(call.output) == size and _comes_from(
-                        relation.value, call.output.reshape(size, -1).to("cpu", torch.float64)):
+            for (call, _), output in zip(sources, outputs, strict=True):
+                if _comes_from(relation.value, output):
                     self._values[call.module] = True
+
+    def _alive(self) -> list[_Call]:
+        return [call for call in self._calls if call.called() is not None]
 
     def _trained_calls(self) -> list[_Call]:
         held = self._parameters.held_now()
-        return [call for call in self._calls
+        return [call for call in self._alive()
                 if any(id(p) in held for p in nn.Module.parameters(call.module))]
 
     def _copies_called(self) -> list[tuple[_Call, _Call]]:
@@ -156,10 +171,10 @@ class BootstrapProbe(Probe):
         """
         trained = self._trained_calls()
         online = {id(call.module) for call in trained}
-        return [(call, twin) for call in self._calls if id(call.module) not in online
+        return [(call, twin) for call in self._alive() if id(call.module) not in online
                 for twin in trained
                 if _shapes(twin.module) == _shapes(call.module)
-                and twin.given.shape == call.given.shape]
+                and twin.given == call.given]
 
     # What is written ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
