@@ -357,7 +357,8 @@ def test_a_causes_text_has_all_its_parts() -> None:
     headings = [line for line in text.splitlines()[1:] if line and not line.startswith(" ")]
     assert headings == ["Symptoms", "Consequences", "Why", "How it is detected",
                         *(["Thresholds"] if cause.thresholds else []),
-                        "Known limitations", "References"]
+                        "Known limitations", "References", "Fixes", "A program with this fault",
+                        "What the fix changes in it"]
     with pytest.raises(KeyError):
         unstuck.explain("no-such-cause")
 

@@ -65,6 +65,9 @@ def _detect(view: View) -> Verdict:
             PAIR_FIT) else Unknown("the targets of too few pictures were seen")
     surplus, here, best, placed, turned, spread = (last(view[s]) for s in (
         PAIR_SURPLUS, PAIR_FIT, PAIR_BEST_FIT, PAIR_PLACED, PAIR_TURNED, PAIR_SPREAD))
+    if not all("train" in each for each in (surplus, here, best, placed, turned, spread)):
+        return Unknown("how the target maps fit their pictures is not a finite number",
+                       ("pictures and target maps that are finite",))
     fits = placed["train"] > view.limit(PLACED) or (
         here["train"] > view.limit(HERE) * best["train"])
     if fits:
@@ -130,11 +133,11 @@ CAUSE = Cause(
         "network can learn is their average.",
         why="A random transform draws its numbers when it is called. Called once for the picture "
         "and once for the mask, it mirrors, crops or turns the two in different ways.",
-        detection="unstuck keeps small copies of pictures and target maps, as the model and the "
-        "loss receive them. It looks for the place at which each map fits its picture best, among "
-        "all movements and mirror images. If most maps fit elsewhere than where they are, each "
-        "in another place, and better than maps of other samples fit, the pair was broken. A scene "
-        "that moves is never mirrored.",
+        detection="Here unstuck keeps small copies of pictures and target maps, as the model and "
+        "the loss receive them. It looks for the place at which each map fits its picture best, "
+        "among all movements and mirror images. If most maps fit elsewhere than where they are, "
+        "each in another place, and better than maps of other samples fit, the pair was broken. A "
+        "scene that moves is never mirrored.",
         limitations="The map must follow the brightness of the picture, or of its contrast. Crops "
         "alone are distinguished from motion only if a loss on held-out pairs is computed. "
         "Rotations by other angles, and targets that are not maps, such as boxes and points, are "

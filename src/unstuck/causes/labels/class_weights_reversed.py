@@ -75,6 +75,9 @@ def _detect(view: View) -> Verdict:
                            ("a loss from torch.nn",))
         return Absent("no loss is given weights for its classes")
     verdicts = [_judged(view, loss) for loss in _losses(view)]
+    if not verdicts:
+        return Unknown("the weights of the classes are not finite numbers",
+                       ("class weights that are finite",))
     found = next((v for v in verdicts if isinstance(v, Present)), None)
     return found or verdicts[0]
 
@@ -86,7 +89,8 @@ def _losses(view: View) -> list[_Loss]:
         name, _, rest = place.partition(": ")
         label, _, kind = rest.rpartition("class ")
         rows = found.setdefault(name, _Loss(name)).rows
-        rows.setdefault(label, []).append((kind, share, weights[place]))
+        if place in weights:
+            rows.setdefault(label, []).append((kind, share, weights[place]))
     return list(found.values())
 
 
@@ -178,10 +182,10 @@ CAUSE = Cause(
         why="Weights are to make up for unequal class sizes, so the rare class needs the larger "
         "one. Counts in the place of their inverse, a list in the wrong order, or pos_weight as "
         "positives over negatives do the opposite.",
-        detection="unstuck reads the weights that each call of a classification loss receives, "
-        "also those that the program multiplies the losses of single samples with. It counts the "
-        "targets of each class, and compares the logarithms of both. Weights that grow with the "
-        "counts are reported.",
+        detection="Here unstuck reads the weights that each call of a classification loss "
+        "receives, also those that the program multiplies the losses of single samples with. It "
+        "counts the targets of each class, and compares the logarithms of both. Weights that grow "
+        "with the counts are reported.",
         limitations="A frequent class may be given more weight on purpose, if an error on it is "
         "expensive. Then the finding is right about the numbers and wrong about the intent. "
         "Weights inside a hand-written loss are not read.",

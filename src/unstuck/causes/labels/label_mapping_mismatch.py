@@ -153,9 +153,9 @@ CAUSE = Cause(
         why="Each set was numbered by itself: by the order in which the classes come, by a set of "
         "Python, whose order changes from run to run, or by another listing of folders. So the "
         "same class has two numbers.",
-        detection="unstuck keeps predictions for held-out samples from late in the run. On one "
-        "half of them it looks for the one-to-one renumbering that fits best, and judges it on the "
-        "other half, where a chance fit gains nothing. It reports a renumbering that makes the "
+        detection="Here unstuck keeps predictions for held-out samples from late in the run. On "
+        "one half of them it looks for the one-to-one renumbering that fits best, and judges it on "
+        "the other half, where a chance fit gains nothing. It reports a renumbering that makes the "
         "held-out accuracy about as high as the training accuracy.",
         limitations="Where no loss is computed on held-out samples, the labels are those of the "
         "only tensor of whole numbers beside the call of the model that has one for each sample. "

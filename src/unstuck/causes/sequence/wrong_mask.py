@@ -28,12 +28,13 @@ def _detect(view: View) -> Verdict:
     if view.has(ATTENTION_ON_PADDING):
         for name, series in view[ATTENTION_ON_PADDING].items():
             share = level(series)
-            if share >= view.limit(INVERTED) and masks[name].masked:
-                return _inverted(view, masks[name], share)
+            mask = masks.get(name)
+            if mask is not None and mask.masked and share >= view.limit(INVERTED):
+                return _inverted(view, mask, share)
     broken = view.record.fact(NonFinite)
     if view.has(CLOSED_ROWS) and broken is not None:
         for name, series in view[CLOSED_ROWS].items():
-            if len(series) and series.steps[0] <= broken.step:
+            if name in masks and len(series) and series.steps[0] <= broken.step:
                 return _closed(view, masks[name], float(series.values[0]), broken.step)
     if view.has(ATTENTION_ON_PADDING):
         share = max(level(series) for series in view[ATTENTION_ON_PADDING].values())

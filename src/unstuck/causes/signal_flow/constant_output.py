@@ -85,7 +85,7 @@ def _differs(found: list[Spreads], bar: float) -> Verdict:
 def _present(view: View, found: Collapse) -> Verdict:
     output, place = found.output, found.place
     layer = view.record.layers().get(place.layer)
-    when = "from the start" if found.from_start else f"since step {found.since:,}"
+    when = "from step 0 on" if found.from_start else f"since step {found.since:,}"
     differ = "the same for every sample"
     before = found.before
     if before is None:
