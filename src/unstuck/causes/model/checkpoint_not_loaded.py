@@ -122,10 +122,10 @@ CAUSE = Cause(
         why="With strict=False, load_state_dict skips every key that the module does not have. A "
         "prefix such as module. from DataParallel, or a checkpoint that holds the state dict under "
         "another key, makes all of them differ.",
-        detection="Here unstuck counts which of the module's keys a load brought other tensors "
-        "for, and whether the keys that matched nothing would fit under another prefix by name and shape. "
-        "A load that brought nothing is certain. A load of less than half is reported if most of "
-        "the rest would fit.",
+        detection="Here unstuck counts the keys of the module for which a load brought other "
+        "tensors, and whether the keys that matched nothing would fit under another prefix by name "
+        "and shape. A load that brought nothing is certain. A load of less than half is reported "
+        "if most of the rest would fit.",
         limitations="An empty state dict may stand for a checkpoint that does not exist yet, so it "
         "is reported only if the run learned little. Weights that are copied in by hand are not "
         "seen. A part that is left out on purpose is not reported unless it would fit under "
