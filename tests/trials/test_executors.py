@@ -76,6 +76,7 @@ def test_the_same_trial_has_the_same_result(executor: Executor, laboratory: Labo
     assert not executor.running
 
 
+@pytest.mark.slow
 def test_a_program_is_repaired(
     executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
