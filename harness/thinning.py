@@ -15,7 +15,19 @@ from unstuck.observe.sampling import Budget
 from unstuck.record.reader import LOOKED
 from unstuck.record.schedule import LIMITS
 from unstuck.schema import signals
-from unstuck.schema.signals import batches, losses, modes, parameters, samples
+from unstuck.schema.signals import (
+    batches,
+    checkpoints,
+    losses,
+    mapping,
+    modes,
+    pairs,
+    parameters,
+    rebuilt,
+    samples,
+    sentinels,
+    stored,
+)
 
 # Whether the look of this number, counted from 0 after those of the first steps, is taken.
 Keep = Callable[[int], bool]
@@ -47,7 +59,8 @@ _ALWAYS = {
 }
 CLOSE = frozenset(
     signal.name for signal in signals.ALL
-    if signal not in _ALWAYS and signal not in vars(samples).values()
+    if signal not in _ALWAYS and not any(signal in vars(whole).values() for whole in (
+        checkpoints, mapping, pairs, rebuilt, samples, sentinels, stored))
 )
 
 

@@ -59,6 +59,7 @@ class Fit:
 
 
 def _show(folder: Path) -> None:
+    from unstuck.clean import put
     from unstuck.commands.judging import judged_with_diffs, show, sorry
     from unstuck.report import notebook
     from unstuck.report.terminal import render
@@ -74,4 +75,4 @@ def _show(folder: Path) -> None:
                 return
             show(record, diagnosis, sys.stderr, notes=False, quiet=False, run=str(folder))
         except Exception as error:
-            print(f"unstuck: {sorry(error, folder)}", file=sys.stderr)
+            put(f"unstuck: {sorry(error, folder)}", sys.stderr)
