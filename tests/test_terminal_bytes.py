@@ -303,6 +303,7 @@ WRITERS = {
     "clean.py": {"print"},  # put
     "report/canvas.py": {"print"},  # draw, which cleans
     "report/schema.py": {"print"},  # python -m unstuck.report.schema
+    "report/notebook.py": {"print"},  # into a page, what a canvas has drawn
     "arguments.py": {"echo"},  # JSON, whose text is clean by itself
     "observe/samples/ending.py": {"print"},  # words of our own
     "observe/program.py": {"write"},  # cleans by itself, for it may import nothing
