@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import math
 import re
 import shutil
@@ -30,6 +31,7 @@ from unstuck.schema.signals import BY_NAME
 CAUSES = catalogue.causes()
 OWN = [c for c in CAUSES if c.detect.__module__.startswith("unstuck.")]
 each_cause = pytest.mark.parametrize("cause", CAUSES, ids=lambda c: c.slug)
+ALL = os.environ.get("UNSTUCK_ALL") == "1"
 each_case = pytest.mark.parametrize("case", corpus.PAIRS, ids=corpus.cause_of)
 
 
@@ -130,7 +132,7 @@ class _Spy(View):
 def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> None:
     read: set[str] = set()
     compared: set[str] = set()
-    for program in corpus.programs():
+    for program in corpus.programs(long=ALL):
         record = recorded(program.file, program.function)
         if not all(record.measured(signal) for signal in cause.needs):
             continue
@@ -138,8 +140,13 @@ def test_what_is_declared_is_read_and_what_is_read_declared(cause: Cause) -> Non
         cause.detect(spy)  # an undeclared read raises
         read |= spy.read
         compared |= spy.compared
-    assert read == {s.name for s in (*cause.needs, *cause.uses)}
-    assert compared == {t.name for t in cause.thresholds}
+    declared = {s.name for s in (*cause.needs, *cause.uses)}
+    thresholds = {t.name for t in cause.thresholds}
+    assert read <= declared
+    assert compared <= thresholds
+    if ALL:  # some are read in the programs only that `make test` leaves out
+        assert read == declared
+        assert compared == thresholds
 
 
 # Records that no one would wish for --------------------------------------------------------------
