@@ -129,15 +129,17 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     if failed_check is not None:
         return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
                          f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
-    # What mends the score itself may have to hold out others.
-    if find(cause).harm is not Harm.DISTRUST and _other_samples(control.record, treated.record):
+    # What mends the score itself may have to hold out others, and a true score is a lower one.
+    flattering = find(cause).harm is Harm.DISTRUST
+    if not flattering and _other_samples(control.record, treated.record):
         return Judgement(TrialVerdict.VOID, "other samples are then held out, so that nothing can "
                          "be compared")
     gain, least = _gain(control, treated, spread)
     repaired = control.ended.crashed and not treated.ended.crashed
     better = repaired or _healed(control, treated) or (gain is not None and gain > least)
     # Against the untrained model another loss may look worse and be none.
-    worse = not better and gain is not None and gain < -least and _alike(control, treated)
+    worse = not (better or flattering) and gain is not None and gain < -least and (
+        _alike(control, treated))
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
