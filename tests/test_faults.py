@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -42,7 +43,10 @@ def test_an_entry_beneath_which_nothing_can_fail_is_found(tmp_path: Path) -> Non
 def test_no_error_of_ours_reaches_a_program(interpreter: Interpreter, tmp_path: Path) -> None:
     runs = matrix.Matrix(interpreter, tmp_path)
     walks = runs.walk()
-    chosen = matrix.pairwise(walks, 2 if os.environ.get("UNSTUCK_ALL") == "1" else 1)
+    every = os.environ.get("UNSTUCK_ALL") == "1"  # else half of the points, drawn by their names
+    wanted = {point for walked in walks.values() for point in walked.points
+              if every or crc32(repr(point).encode()) % 2}
+    chosen = [c for c in matrix.pairwise(walks, 2 if every else 1) if c.point in wanted]
     results = [runs.run(combination, walks[combination.program]) for combination in chosen]
     # A full disk may end the watching before the point is reached.
     thrown = {result.combination.point for result in results if result.thrown}
@@ -55,7 +59,7 @@ def test_no_error_of_ours_reaches_a_program(interpreter: Interpreter, tmp_path: 
             if results[-1].thrown:
                 break
     thrown = {result.combination.point for result in results if result.thrown}
-    assert {point for walked in walks.values() for point in walked.points} - thrown == set()
+    assert wanted - thrown == set()
     differing = [f"{result.combination}: {', '.join(result.differences)}"
                  for result in results if result.differences]
     assert differing == []
