@@ -360,7 +360,7 @@ def test_a_causes_text_has_all_its_parts() -> None:
                         "Known limitations", "References", "Fixes", "A program with this fault",
                         "What the fix changes in it"]
     with pytest.raises(KeyError):
-        unstuck.explain("no-such-cause")
+        unstuck.explain("xyzzy")
 
 
 _MODEL = Model("net", "Net", None, None, (), ())
