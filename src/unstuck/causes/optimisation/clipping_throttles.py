@@ -62,7 +62,8 @@ SAME = 1e-2  # relative: programs add something small to the norm that they divi
 
 def _detect(view: View) -> Verdict:
     clippings = view.record.facts(Clipping)
-    by_hand = None if clippings else _same_length(view)
+    norms = _lengths(view)
+    by_hand = None if clippings else _same_length(view, norms)
     if not clippings and by_hand is None:
         return Absent("no gradient clipping was seen, nor gradients that are cut to one length")
     limits = {c.limit for c in clippings}
@@ -83,7 +84,6 @@ def _detect(view: View) -> Verdict:
     if not left <= view.limit(SLOW):
         return Absent(f"the updates are large enough, relative to the weights ({percent(left)})")
     if by_hand is not None:
-        norms = _lengths(view)
         return _present(view, by_hand, left, GRADIENT_NORM.name, norms, "cuts the gradient to the "
                         f"same length at {percent(view.limit(ALWAYS))} of the steps or more",
                         0.85, 100 * by_hand.limit)
@@ -115,13 +115,13 @@ def _lengths(view: View) -> Series:
     return Series(steps, np.sqrt(np.sum(squares, axis=0)) if parts else np.empty(0))
 
 
-def _same_length(view: View) -> Clipping | None:
+def _same_length(view: View, norms: Series) -> Clipping | None:
     """A clipping by hand: whatever the gradient was, it has the same norm before nearly all steps.
 
     The program must have changed gradients itself: those of all samples at once hardly differ
     while the weights hardly move.
     """
-    changed, norms = view.record.facts(ChangedGradient), _lengths(view)
+    changed = view.record.facts(ChangedGradient)
     if not changed or len(norms) < FEWEST:
         return None
     limit = float(np.median(norms.values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.cuts import CutProbe
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import observable
+from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.models import CutState
 from unstuck.schema.places import SourceLocation
 
@@ -64,12 +63,15 @@ class StateProbe(Probe):
         if len(calls.nodes) >= MOST_CALLS:
             return
         before = {made.data_ptr() for ref in calls.made if (made := ref()) is not None}
-        kept = [each.requires_grad for each in _tensors(args) if each.data_ptr() in before]
+        kept = [each.requires_grad for each in tensors_in(*args)
+                if observable(each) and each.data_ptr() in before]
         if kept:
             calls.carried |= any(kept)
             calls.cut += 1
             calls.stack = calls.stack or tuple(self._sites.stack())
-        made = [each for each in _tensors(output) if each.grad_fn is not None]
+        returned = output if type(output) is tuple else (output,)
+        made = [each for each in tensors_in(*returned)
+                if observable(each) and each.grad_fn is not None]
         calls.made = [weakref.ref(each) for each in made]
         calls.nodes.append({graph.sequence(each.grad_fn) for each in made})
 
@@ -101,12 +103,3 @@ class StateProbe(Probe):
     def _forget(self) -> None:
         self._layers.clear()
         self._met = 0
-
-
-def _tensors(given: Any) -> Iterator[torch.Tensor]:
-    """The tensors that can be read of arguments or of an output, and of tuples among them."""
-    for each in given if isinstance(given, tuple | list) else (given,):
-        if isinstance(each, tuple | list):
-            yield from _tensors(each)
-        elif observable(each):
-            yield each

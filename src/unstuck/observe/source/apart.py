@@ -6,7 +6,7 @@ import ast
 import re
 
 from unstuck.observe.source.altering import definition, method_of, ordered
-from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.places import SourceLocation
 
 _TURNS = re.compile(r"(?i)transform|(^|_)tfm?s?($|_)|(^|_)aug|crop|flip|rotat|jitter|affine|warp"
@@ -35,9 +35,8 @@ def drawn_apart(kind: type, sites: Sites) -> SourceLocation | None:
 
 def turned_apart(sites: Sites) -> SourceLocation | None:
     """The second of two calls in one loop of the program that transform different things."""
-    for file in sites.files():
-        tree = syntax_tree(file) if sites.is_user(file) else None
-        for loop in ast.walk(tree) if tree is not None else ():
+    for file, tree in user_trees(sites):
+        for loop in ast.walk(tree):
             if isinstance(loop, ast.For | ast.While):
                 call = _second(loop, True)
                 if call is not None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Sites, expression_at, syntax_tree, user_trees
 from unstuck.schema.facts.calls import Variable
 from unstuck.schema.places import SourceLocation
 
@@ -29,7 +28,7 @@ class Filling:
 def gradient_assignments(sites: Sites) -> list[SourceLocation]:
     """The statements of the user's files that assign something to a `grad`, other than None."""
     found = []
-    for file, tree in _trees(sites):
+    for file, tree in user_trees(sites):
         for node in ast.walk(tree):
             if not isinstance(node, ast.Assign) or (
                 isinstance(node.value, ast.Constant) and node.value.value is None
@@ -45,7 +44,7 @@ def gradient_assignments(sites: Sites) -> list[SourceLocation]:
 def gradient_changes(sites: Sites) -> list[SourceLocation]:
     """The expressions of the user's files that change a `grad` in place, other than clearing it."""
     found = []
-    for file, tree in _trees(sites):
+    for file, tree in user_trees(sites):
         for node in ast.walk(tree):
             if isinstance(node, ast.AugAssign):
                 changed: ast.AST = node.target
@@ -66,7 +65,7 @@ def rate_setting(sites: Sites, rate: float) -> tuple[str, SourceLocation] | None
     Of several the one that is written as just this number.
     """
     found: list[tuple[bool, str, SourceLocation]] = []
-    for file, tree in _trees(sites):
+    for file, tree in user_trees(sites):
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
                 continue
@@ -102,7 +101,7 @@ def parameter_expressions(sites: Sites, kind: type) -> dict[str, SourceLocation]
 def fillings(sites: Sites) -> list[Filling]:
     """The expressions of the user's files that set values of parameters in place."""
     found = []
-    for file, tree in _trees(sites):
+    for file, tree in user_trees(sites):
         for node in ast.walk(tree):
             known = _filling(node)
             if known is not None and isinstance(node, ast.expr | ast.stmt):
@@ -178,10 +177,3 @@ def _attributes(node: ast.AST) -> frozenset[str]:
 
 def _mentions_gradient(node: ast.AST) -> bool:
     return any(isinstance(part, ast.Attribute) and part.attr == "grad" for part in ast.walk(node))
-
-
-def _trees(sites: Sites) -> Iterator[tuple[str, ast.Module]]:
-    for file in sites.files():
-        tree = syntax_tree(file) if sites.is_user(file) else None
-        if tree is not None:
-            yield file, tree

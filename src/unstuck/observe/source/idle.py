@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import Idle
 
 MOST = 64
@@ -21,10 +21,7 @@ _ACTIVATIONS = frozenset({
 def idle_statements(sites: Sites) -> Iterator[Idle]:
     """Those of the user's files, in the order of the text."""
     count = 0
-    for file in sites.files():
-        tree = syntax_tree(file) if sites.is_user(file) else None
-        if tree is None:
-            continue
+    for file, tree in user_trees(sites):
         nodes = list(ast.walk(tree))
         built: dict[str, list[ast.Call]] = {}  # what is assigned to attributes, by their names
         for node in nodes:

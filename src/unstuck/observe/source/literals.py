@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.places import SourceLocation
 
 _FILLS = frozenset({
@@ -27,9 +27,8 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
     are nothing but nines; else by an assignment of -1 to a part of something.
     """
     found: list[tuple[int, float, SourceLocation]] = []
-    for file in sites.files():
-        tree = syntax_tree(file) if sites.is_user(file) else None
-        for node, function, number in _writes(tree) if tree is not None else ():
+    for file, tree in user_trees(sites):
+        for node, function, number in _writes(tree):
             if number is not None and math.isclose(number, value, rel_tol=LEAST):
                 rank = 0
             elif number is None:

@@ -10,6 +10,7 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
@@ -243,6 +244,14 @@ def _code_points(text: str, column: int) -> int:
 def syntax_tree(file: str) -> ast.Module | None:
     """The syntax tree of a file, None if it is not Python that can be read."""
     return _parsed("".join(linecache.getlines(file)))
+
+
+def user_trees(sites: Sites) -> Iterator[tuple[str, ast.Module]]:
+    """The user's files that have call sites and can be read, each with its syntax tree."""
+    for file in sites.files():
+        tree = syntax_tree(file) if sites.is_user(file) else None
+        if tree is not None:
+            yield file, tree
 
 
 @lru_cache(maxsize=4)  # one file is asked for again and again
