@@ -162,6 +162,41 @@ def uses(source: Source, scope: Scope, name: str) -> list[ast.Name]:
     ]
 
 
+def given_before(source: Source, node: ast.Name) -> ast.expr | None:
+    """The expression whose value a name certainly has at a node: the last assignment before it.
+
+    It stands in a block around the node, and nothing between the two, in no turn of a loop around
+    the node, can bind the name anew.
+    """
+    scope = scope_of(source, node)
+    held = [each.node for each in bindings(source, scope, node.id) if hasattr(each.node, "lineno")]
+    inner: ast.AST = node
+    for outer in source.ancestors(node):
+        for block in _blocks(outer):
+            place = next((i for i, each in enumerate(block) if each is inner), None)
+            for statement in reversed(block[:place] if place is not None else ()):
+                within = [each for each in held if _within(source, each, statement)]
+                match statement:
+                    case ast.Assign(targets=[ast.Name(id=node.id)], value=value):
+                        return value
+                    case ast.AnnAssign(target=ast.Name(id=node.id), value=ast.expr() as value):
+                        return value
+                if within:
+                    return None
+        if outer is scope or (isinstance(outer, ast.For | ast.AsyncFor | ast.While) and any(
+                _within(source, each, outer) for each in held)):
+            return None
+        inner = outer
+    return None
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+
+
 def shown(source: Source, node: ast.AST) -> bool:
     """Whether an expression is only shown: in print, an f-string, a logger's call."""
     for outer in source.ancestors(node):

@@ -65,6 +65,8 @@ def _called(loss: Loss) -> str:
 
 def _remedies(loss: Loss) -> tuple[Remedy, ...]:
     given, target = loss.input_shape, loss.target_shape
+    if not target and len(given) == 1:
+        target = (*given, 1)  # nothing else makes N numbers N × N
     if len(target) == len(given) + 1 and target[-1] == 1:
         words, argument = "drop the last dimension of the target", "target"
     elif given and given[-1] == 1 and (not target or len(given) == len(target) + 1):

@@ -45,12 +45,14 @@ class Formula:
     prediction: torch.Tensor | None = None
     target: torch.Tensor | None = None
     made_by: Any = None  # the node of the prediction
+    input_first: bool | None = None
 
     def fact(self, name: str, location: SourceLocation | None) -> Loss:
         """The loss as a record has it."""
         return Loss(
             name, self.function, True, location, self.input_shape, self.target_shape, "", "mean",
             self.operations, self.stretched, self.softmax_dimension,
+            input_first=self.input_first,
         )
 
 
@@ -70,7 +72,8 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         return Formula("hand-written", names, root=stretch or (body[0] if body else root),
                        input_shape=(graph.shape(given) or ()) if given is not None else (),
                        stretched=graph.shape(stretch) if stretch is not None else None,
-                       softmax_dimension=graph.dimension(softmax), made_by=_node(root, output))
+                       softmax_dimension=graph.dimension(softmax), made_by=_node(root, output),
+                       input_first=_model_first(stretch) if stretch is not None else None)
     above = names[: chain.index(difference)]
     squared = "PowBackward0" in above or _squares(chain, difference)
     function = "mse_loss" if squared else "l1_loss" if "AbsBackward0" in above else "hand-written"
@@ -83,6 +86,7 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         stretched=_stretched(shape, given, inner), root=difference,
         prediction=output.value if output is not None and target is not None else None,
         target=target, made_by=inner[0] if inner else None,
+        input_first=_model_first(difference) if len(inner) == 1 else None,
     )
 
 
@@ -235,7 +239,7 @@ def _target(
         return prediction + sign * residual
 
 
-def _model_first(difference: Any) -> bool:
-    """Whether the model's side stands left of the minus."""
-    first = difference.next_functions[0][0]
+def _model_first(operation: Any) -> bool:
+    """Whether the model's side stands left of the operator."""
+    first = operation.next_functions[0][0]
     return first is not None

@@ -67,7 +67,7 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
     """Around what the loss receives, at all places that compute it; at the one place alone."""
     found = index.at(edit.at, "the loss")
     if isinstance(found.node, ast.BinOp):
-        return [_of_difference(edit, found, record, index)]
+        return _of_operation(edit, found, record, index)
     fact = _loss(record, edit.at)
     known = torch_api.LOSSES.get(fact.function) if fact is not None else None
     declared = known.arguments if known is not None else ("input", "target")
@@ -87,10 +87,36 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
     return forms
 
 
-def _of_difference(edit: LossArgument, found: Found, record: Record, index: Index) -> Patch:
-    """Around one side of a difference: the one that the model has made, or the other."""
+def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index) -> list[Patch]:
+    """Around one side of an operator: the one that the model has made, or the other.
+
+    A name that is read at other places of the function too is better given another value.
+    """
     node = found.node
     assert isinstance(node, ast.BinOp)
+    fact = _loss(record, edit.at)
+    first = fact.input_first if fact is not None else None
+    if first is None and isinstance(node.op, ast.Sub):
+        first = _made_first(node, found, record, index)
+    if first is None:
+        raise Refused(Reason.UNKNOWN_FORM, "Which side of the loss the model has made is not "
+                      "known.")
+    side = node.left if first is (edit.argument == "input") else node.right
+    places = [side]
+    if isinstance(side, ast.Name):
+        scope, given = names.scope_of(found.source, side), names.given_before(found.source, side)
+        if given is not None and len(names.uses(found.source, scope, side.id)) > 1:
+            places = [given, side]
+    forms: list[Patch] = []
+    for value in places:
+        needs: list[Need] = []
+        splices = _around(index, found, value, edit.by, needs)
+        forms.append(Patch(edit, splices, Form.CALL, tuple(needs)))
+    return forms
+
+
+def _made_first(node: ast.BinOp, found: Found, record: Record, index: Index) -> bool | None:
+    """Whether the model has made what stands left of an operator, by the text alone."""
     calls = [index.at(each.call_location, "the call of the model").node
              for each in record.facts(Model) if each.call_location is not None]
 
@@ -105,13 +131,8 @@ def _of_difference(edit: LossArgument, found: Found, record: Record, index: Inde
             source, here = origin.source, origin.node
         return False
 
-    if not isinstance(node.op, ast.Sub) or made(node.left) is made(node.right):
-        raise Refused(Reason.UNKNOWN_FORM, "Which side of the loss the model has made is not "
-                      "known.")
-    side = node.left if made(node.left) is (edit.argument == "input") else node.right
-    needs: list[Need] = []
-    splices = _around(index, found, side, edit.by, needs)
-    return Patch(edit, splices, Form.CALL, tuple(needs))
+    left, right = made(node.left), made(node.right)
+    return left if left is not right else None
 
 
 def _alike(edit: LossArgument, found: Found, record: Record, index: Index) -> list[Found]:

@@ -35,6 +35,7 @@ class Loss(Fact):
     input_location: SourceLocation | None = None  # the operation that did, where no module did
     call_location: SourceLocation | None = None  # where a function of the program's own is called
     built: SourceLocation | None = None  # where the loss module was constructed
+    input_first: bool | None = None  # whether the input stands left of a hand-written operator
     log_input: bool | None = None  # whether a loss of counts takes logarithms, None for others
 
 
