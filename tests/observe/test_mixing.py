@@ -32,6 +32,10 @@ class Net(nn.Module):
             h = h * F.softmax(h, dim=-1)
         elif self.way == "one weight a sample":
             h = h * F.softmax(h[:, :1], dim=0)
+        elif self.way == "softmax over samples, one question each":
+            h = (h[:, None] * F.softmax(h[:, None], dim=0)).squeeze(1)
+        elif self.way == "samples by samples":
+            h = F.softmax(h @ h.t(), dim=0) @ h
         elif self.way == "view":
             h = h.view(6, len(x)).t()
         elif self.way == "transpose":
@@ -65,6 +69,7 @@ def found(model: nn.Module, x: torch.Tensor, folder: Path) -> list[Pasted]:
 
 @pytest.mark.parametrize(("way", "how"), [
     ("softmax over samples", "softmax"), ("view", "view"), ("softmax over features", None),
+    ("softmax over samples, one question each", "softmax"), ("samples by samples", None),
     ("one weight a sample", None), ("transpose", None), ("view within samples", None),
 ])
 def test_operations(way: str, how: str | None, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     if loss.function in LOGITS:
         return _logits(view, loss, operation, summed and many, across and many)
     if loss.function in LOG_PROBABILITIES and loss.function != "ctc_loss":
-        return _log_probabilities(loss, operation, values, summed, slack)
+        return _log_probabilities(loss, operation, values, summed, slack) or _twice(view, loss)
     if loss.function == "binary_cross_entropy" and (
         values.low < -slack or values.high > 1 + slack
     ):
@@ -178,7 +178,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
             0.97, by_value=True)
     if loss.log_input is not None:
         return _counts(loss, operation, values, slack)
-    return _hand_written(view, loss) if loss.hand_written else None
+    return _twice(view, loss)
 
 
 def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) -> _Fault | None:
@@ -259,7 +259,7 @@ def _counts(loss: Loss, operation: str, values: _Values, slack: float) -> _Fault
     return None
 
 
-def _hand_written(view: View, loss: Loss) -> _Fault | None:
+def _twice(view: View, loss: Loss) -> _Fault | None:
     """Two activations in direct succession; a log_softmax of a log_softmax changes nothing."""
     stems = [operation.split("Backward")[0] for operation in loss.input_operations]
     for outer, inner in pairwise(stems):

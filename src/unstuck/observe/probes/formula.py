@@ -14,7 +14,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
-_PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
+PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
 CHAIN = 12
 NEAR = 500  # graph nodes among which the model's output is looked for
 
@@ -94,7 +94,7 @@ def _likelihood(
     chain: list[Any], names: tuple[str, ...], output: Output | None
 ) -> Formula | None:
     """The mean negative logarithm of the probability of one class per sample: a cross entropy."""
-    picks = next((n for n, name in enumerate(names) if name in _PICKS), None)
+    picks = next((n for n, name in enumerate(names) if name in PICKS), None)
     if picks is None or output is None or output.value.ndim != 2 or picks + 1 >= len(chain):
         return None
     above = [name for name in names[:picks] if name not in graph.RESHAPES]
@@ -103,7 +103,7 @@ def _likelihood(
     ):
         return None
     logits = graph.parents(chain[picks + 1])
-    labels = _labels(chain[picks], len(output.value))
+    labels = picked(chain[picks], len(output.value))
     if labels is None or not logits or graph.sequence(logits[0]) != output.sequence or (
         graph.dimension(chain[picks + 1]) not in (1, -1)
     ):
@@ -113,7 +113,7 @@ def _likelihood(
                    made_by=logits[0])
 
 
-def _labels(pick: Any, samples: int) -> torch.Tensor | None:
+def picked(pick: Any, samples: int) -> torch.Tensor | None:
     """The class that is picked of each sample; None if anything else is picked."""
     index = graph.saved(pick, "index")
     if pick.name() == "IndexBackward0":
@@ -154,6 +154,9 @@ def _difference(chain: list[Any]) -> Any:
     """The subtraction that the loss reduces, if only a power, a modulus and sums stand above it."""
     for node in chain:
         name = node.name()
+        behind = {graph.sequence(p) for p in graph.parents(node) if graph.variable(p) is None}
+        if name == "MulBackward0" and len(behind) > 1:  # a difference is a factor of another value
+            return None
         if name in ("SubBackward0", "RsubBackward1", "RsubBackward0"):
             return node
         if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward")) and (

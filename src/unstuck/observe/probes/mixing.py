@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -99,7 +100,8 @@ class MixingProbe(Probe):
             # Weights of one number a sample, or of samples by samples, are meant to compare them;
             # what the model ends with is compared with what its loss expects.
             across = graph.dimension(node) in (0, -len(shape)) and shape[0] == self._samples and (
-                shape[1] not in (1, self._samples) and graph.sequence(node) < newest)
+                shape[1] != self._samples and math.prod(shape[1:]) > 1
+                and graph.sequence(node) < newest)
             given, how = shape, "softmax"
         else:
             given = tuple(graph.saved(node, "self_sym_sizes") or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.formula import PICKS, picked
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.tensors import is_plain, observable, spread
 from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
@@ -18,6 +20,25 @@ from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, WEIGHTED, target_among
 MOST_CLASSES = 100
 MOST_LOSSES = 16
 ELEMENT_LIMIT = 1_000_000  # of the targets of a call
+
+
+_LOG_SOFTMAX = frozenset({"LogSoftmaxBackward0", "SoftmaxBackward0", "LogBackward0"})
+_ELEMENTWISE = frozenset({
+    "MulBackward0", "NegBackward0", "PowBackward0", "PowBackward1", "ExpBackward0",
+    "LogBackward0", "AddBackward0", "SubBackward0", "RsubBackward1", "DivBackward0",
+    "ClampBackward0", "ClampMinBackward0"}) | graph.RESHAPES
+
+
+def _log_probabilities(nodes: list[Any], name: str) -> dict[int, tuple[str, torch.Tensor]]:
+    """The nodes of a hand-written loss that pick a probability of each sample, with the classes."""
+    found = {}
+    for node in nodes:
+        behind = graph.parents(node) if node.name() in PICKS else []
+        shape = graph.shape(behind[0]) if behind and behind[0].name() in _LOG_SOFTMAX else None
+        classes = picked(node, shape[0]) if shape is not None and len(shape) == 2 else None
+        if classes is not None:
+            found[graph.sequence(node)] = name, classes
+    return found
 
 
 class _Classes:
@@ -109,19 +130,25 @@ class WeightingProbe(Probe):
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Weights that the program multiplies the losses of single samples with."""
-        if not self._single:
+        written = self._losses.known.get(("", self._sites.here()))
+        found = dict(self._single)
+        if written is not None and not found:
+            found = _log_probabilities(nodes, written.name)
+        if not found:
             return
-        for node in nodes:
-            if node.name() != "MulBackward0":
+        for node in sorted(nodes, key=graph.sequence):
+            if node.name() not in _ELEMENTWISE:
                 continue
             for (parent, _), other in zip(node.next_functions, ("other", "self"), strict=False):
-                found = self._single.get(graph.sequence(parent)) if parent is not None else None
-                weight = graph.saved(node, other) if found is not None else None
-                if found is not None and is_plain(weight) and not weight.requires_grad and (
-                    weight.shape == found[1].shape
-                ):
+                known = found.get(graph.sequence(parent)) if parent is not None else None
+                if known is None or math.prod(graph.shape(node) or ()) != known[1].numel():
+                    continue
+                found[graph.sequence(node)] = known
+                constant = node.name() == "MulBackward0" and len(graph.parents(node)) == 1
+                weight = graph.saved(node, other) if constant else None
+                if is_plain(weight) and weight.numel() == known[1].numel():
                     with torch.no_grad():
-                        self._multiplied(*found, weight.detach())
+                        self._multiplied(*known, weight.abs().reshape(known[1].shape))
 
     def _multiplied(self, name: str, target: torch.Tensor, weight: torch.Tensor) -> None:
         if target.is_floating_point() and bool(((target != 0) & (target != 1)).any()):
