@@ -140,8 +140,8 @@ class Updates:
 def weight_updates(view: View) -> Updates:
     """How far each step moved each weight matrix, relative to the matrix.
 
-    Left out are vectors (biases, norms), embeddings (a step leaves most rows), loaded weights,
-    and matrices at or near zero, which any step moves far.
+    Left out are vectors (biases, norms), loaded weights, matrices at or near zero, which any step
+    moves far, and embeddings, of which a step leaves most rows, unless there is nothing else.
     """
     moved, sizes = view[UPDATE_NORM], view[WEIGHT_NORM]
     layers = view.record.layers()
@@ -150,9 +150,10 @@ def weight_updates(view: View) -> Updates:
         for p in view.record.parameters().values()
         if p.trainable and not p.loaded and len(p.shape) >= 2 and min(p.shape) > 0
         and p.name in moved and p.name in sizes
-        and not (p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
     ]
+    embeddings = {name for name, layer in layers.items() if layer.role is LayerRole.EMBEDDING}
     parameters = view.record.parameters()
+    names = [n for n in names if parameters[n].layer not in embeddings] or names
     steps = np.unique(np.concatenate([moved[n].steps for n in names] or [np.zeros(0, np.int64)]))
     steps = steps[spread(len(steps), max(MOST_RATIOS // max(len(names), 1), 2))]
     at = {step: column for column, step in enumerate(steps.tolist())}

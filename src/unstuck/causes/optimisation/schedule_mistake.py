@@ -57,6 +57,12 @@ LOW = Threshold(
     "The highest learning rate reached is only a fifth of the intended one.",
     "most warm-ups start between a thousandth and a third of the target",
 )
+HALF = Threshold(
+    "half-peak", 0.5,
+    "A run that failed, and whose learning rate rose evenly until the end but came no further than "
+    "half of the intended one, may have ended before it could learn.",
+    "a choice: no more than a suspicion",
+)
 IDLE = Threshold(
     "idle-update", 1e-4,
     "The largest update of the whole run is a tenth of the usual one. The warm-up never reached a "
@@ -189,14 +195,16 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
             label=f"still rising at the last step, at {number(float(values[-1]))}",
             bound=float(values[-1]),
         )
-    if not float(values[-1]) <= low * goal:
+    reached = float(values[-1]) / goal
+    sure = reached <= low
+    if not (sure or (reached <= view.limit(HALF) and failed(view.outcome))):
         return None
     return _present(
-        view, trace, scheduler, strength=0.85,
+        view, trace, scheduler, strength=0.85 if sure else 0.55,
         title=f"the warm-up never ends: after all {count(trace.steps, 'step')} the learning rate "
-        f"is {number(float(values[-1]))}, only {percent(float(values[-1]) / goal)} of its target "
+        f"is {number(float(values[-1]))}, only {percent(reached)} of its target "
         f"of {number(goal)}",
-        label=f"reaches only {percent(float(values[-1]) / goal)} of the target learning rate",
+        label=f"reaches only {percent(reached)} of the target learning rate",
         bound=goal,
     )
 
@@ -341,7 +349,7 @@ CAUSE = Cause(
     ),
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, IDLE),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, IDLE),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

@@ -23,6 +23,7 @@ _WORDS = {
     "LogSoftmaxBackward0": "the negative log-likelihood",
     "LogSigmoidBackward0": "the negative log-likelihood",
     "LogBackward0": "the negative log-likelihood",
+    "LogsumexpBackward0": "the negative log-likelihood",
 }
 
 

@@ -94,9 +94,45 @@ def _collect(
         name == "LogBackward0" and any(map(_is_probability, behind))
     ):
         found.append((-sign, path))
+    elif (likelihood := _likelihood(node, behind)) is not None:
+        factor, total = likelihood
+        found.append((sign * factor, [*path, total]))
     else:
         for factor, parent in _terms(node, name, behind):
             _collect(parent, sign * factor, [*path, parent], found, seen)
+
+
+def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
+    """The sign and node of log sum exp(x) in its difference to picked values of x, if it is one.
+
+    Log sum exp(x) less one of the x is a negative logarithm of a probability.
+    """
+    if len(behind) != 2:
+        return None
+    terms = [(factor, *_picked_from(parent)) for factor, parent in _terms(node, node.name(), behind)]
+    total = next((t for t in terms if t[2].name() == "LogsumexpBackward0"), None)
+    other = next((t for t in terms if t is not total), None)
+    if total is None or other is None or total[0] * total[1] != -other[0] * other[1]:
+        return None
+    if other[2] not in map(_source, graph.parents(total[2])):
+        return None
+    return total[0] * total[1], total[2]
+
+
+def _picked_from(node: Any) -> tuple[float, Any]:
+    """What values were picked from, and the sign that they have got since."""
+    sign = 1.0
+    for _ in range(5):
+        name = node.name()
+        behind = graph.parents(node)
+        if len(behind) != 1 or not (name in _POSITIVE or name == "NegBackward0"):
+            break
+        sign, node = -sign if name == "NegBackward0" else sign, behind[0]
+    return sign, node
+
+
+def _source(node: Any) -> Any:
+    return _picked_from(node)[1]
 
 
 def _terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:
