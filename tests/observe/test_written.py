@@ -8,7 +8,7 @@ import pytest
 
 from tests.observe.sources import record_of, text_at
 from unstuck.record.reader import Record
-from unstuck.schema.facts.gradients import WrittenGradient
+from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.models import Initialisation
 
@@ -125,3 +125,13 @@ class Net(nn.Module):
 model = Net().double().float()
 """ + TRAIN.replace("BEFORE", "pass"), tmp_path)
     assert initialised(record) == {}
+
+
+def test_a_gradient_of_another_name_that_the_program_changes(tmp_path: Path) -> None:
+    record = record_of(MODEL + TRAIN.replace("BEFORE", """
+    gradients = [p.grad for p in model.parameters()]
+    for g in gradients:
+        g.mul_(0.5)
+    """), tmp_path)
+    (changed,) = record.facts(ChangedGradient)
+    assert text_at(changed.location) == "g.mul_(0.5)"

@@ -50,6 +50,7 @@ class Forward:
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
+    batch: weakref.ref[Batch] | None = None  # of a pass with gradients on
 
 
 @dataclass(slots=True)
@@ -177,7 +178,8 @@ class ModeProbe(Probe):
         if self._moment.learns:
             if module.training:
                 self._last = Forward(
-                    weakref.ref(module), self._sites.here(), batch.hashes[0], None)
+                    weakref.ref(module), self._sites.here(), batch.hashes[0], None,
+                    batch=weakref.ref(batch))
                 if len(self._learning) >= MOST_WAITING:
                     del self._learning[next(iter(self._learning))]
                 self._learning[batch.hashes[0]] = self._last
@@ -230,8 +232,9 @@ class ModeProbe(Probe):
 
     def _batch_judged(self, batch: Batch | None, role: Role) -> None:
         """A loss of this batch could have reached backward, and never did."""
-        if batch is not None:
-            self._judged(self._learning.get(batch.hashes[0]), role)
+        forward = self._learning.get(batch.hashes[0]) if batch is not None else None
+        if forward is not None and forward.batch is not None and forward.batch() is batch:
+            self._judged(forward, role)  # not another pass over the same samples
 
     def is_at_rest(self) -> bool:
         """Whether no pass waits for its end."""

@@ -33,7 +33,7 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Passes:
-    """A loader that is iterated."""
+    """The passes over a data set, and the loader of the first."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,27 +50,27 @@ class StoredProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._workers = context.probe(WorkerProbe)
-        self._loaders: ByIdentity[Any, _Passes] = ByIdentity()  # by their samplers
+        self._loaders: ByIdentity[Any, _Passes] = ByIdentity()  # by their data sets
         self._before: list[tuple[str, Numbers]] = []  # of the batch that is fetched now
         self._rows: list[int] = []
         self._data: weakref.ref[Any] | None = None
         self._loader: _Passes | None = None
 
     def loader_iterated(self, loader: Any) -> None:
-        """Counts the passes over each loader."""
-        sampler, name = getattr(loader, "_index_sampler", None), self._workers.name(loader)
-        if sampler is None or name is None:
+        """Counts the passes over each data set; a loader may be made anew for each of them."""
+        data, name = getattr(loader, "dataset", None), self._workers.name(loader)
+        if name is None or getattr(type(data), "__weakrefoffset__", 0) == 0:
             return
-        known = self._loaders.get(sampler)
+        known = self._loaders.get(data)
         if known is None:
-            known = self._loaders[sampler] = _Passes(name)
+            known = self._loaders[data] = _Passes(name)
         known.passes += 1
 
     def batch_drawn(self, iterator: Any, indices: Any) -> None:
         """Takes some numbers of the rows that are fetched next, in the second pass and later."""
         self._compare()
-        known = self._loaders.get(getattr(iterator, "_index_sampler", None))
         data = getattr(iterator, "_dataset", None)
+        known = self._loaders.get(data)
         if known is None or known.passes < 2 or getattr(iterator, "_num_workers", None) != 0 or (
             type(indices) is not list or not all(type(i) is int for i in indices)
         ):

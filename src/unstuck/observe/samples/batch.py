@@ -17,7 +17,7 @@ class Role(StrEnum):
     SEEN = "seen"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Batch:
     """What a model was called with: hashes of its samples, and the role if none learns from it."""
 

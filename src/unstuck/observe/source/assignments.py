@@ -45,6 +45,7 @@ def gradient_changes(sites: Sites) -> list[SourceLocation]:
     """The expressions of the user's files that change a `grad` in place, other than clearing it."""
     found = []
     for file, tree in user_trees(sites):
+        named = _named_gradients(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.AugAssign):
                 changed: ast.AST = node.target
@@ -54,8 +55,31 @@ def gradient_changes(sites: Sites) -> list[SourceLocation]:
                 changed = node.func.value
             else:
                 continue
-            if _mentions_gradient(changed):
+            if _mentions_gradient(changed) or (
+                isinstance(changed, ast.Name) and changed.id in named
+            ):
                 found.append(expression_at(file, node, sites.keeps_text))
+    return found
+
+
+def _named_gradients(tree: ast.AST) -> set[str]:
+    """The names of gradients themselves, as `g` in `for g in [p.grad for p in parameters]`."""
+    found: set[str] = set()  # of gradients, and of lists of them
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets):
+            value = node.value.elt if isinstance(
+                node.value, ast.ListComp | ast.GeneratorExp) else node.value
+            if isinstance(value, ast.Attribute) and value.attr == "grad":
+                found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.For(target=ast.Name(id=name), iter=ast.Name(id=each)) if each in found:
+                found.add(name)
+            case ast.For(target=ast.Tuple(elts=names), iter=ast.Call(
+                    func=ast.Name(id="zip"), args=lists)):
+                found |= {name.id for name, each in zip(names, lists, strict=False)
+                          if isinstance(name, ast.Name) and isinstance(each, ast.Name)
+                          and each.id in found}
     return found
 
 
