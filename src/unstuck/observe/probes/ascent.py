@@ -109,7 +109,8 @@ def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
     """
     if len(behind) != 2:
         return None
-    terms = [(factor, *_picked_from(parent)) for factor, parent in _terms(node, node.name(), behind)]
+    parts = _terms(node, node.name(), behind)
+    terms = [(factor, *_picked_from(parent)) for factor, parent in parts]
     total = next((t for t in terms if t[2].name() == "LogsumexpBackward0"), None)
     other = next((t for t in terms if t is not total), None)
     if total is None or other is None or total[0] * total[1] != -other[0] * other[1]:
