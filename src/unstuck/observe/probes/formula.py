@@ -14,6 +14,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
+_CONVERSION = "ToCopyBackward"  # to another type
 PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
 CHAIN = 12
 NEAR = 500  # graph nodes among which the model's output is looked for
@@ -159,7 +160,7 @@ def _difference(chain: list[Any]) -> Any:
             return None
         if name in ("SubBackward0", "RsubBackward1", "RsubBackward0"):
             return node
-        if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward")) and (
+        if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward", _CONVERSION)) and (
             name not in graph.RESHAPES
         ):
             return None
@@ -221,8 +222,9 @@ def _target(
     """The target, from the saved difference and the model's output."""
     if output is None or len(inner) != 1:
         return None
-    above = chain[chain.index(difference) - 1]
-    residual = graph.saved(above, "self")
+    above = next((node for node in reversed(chain[:chain.index(difference)])
+                  if not node.name().startswith(_CONVERSION)), None)
+    residual = graph.saved(above, "self") if above is not None else None
     if not is_plain(residual):
         return None
     node = inner[0]
