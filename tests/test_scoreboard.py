@@ -134,6 +134,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("scoreboard")
 
 
+@pytest.mark.slow
 def test_twins_learn_and_faulty_programs_fail(cache: Path) -> None:
     runs = Runs(cache)
     samples = (short(sample_of("step-never-called")),
@@ -146,6 +147,7 @@ def test_twins_learn_and_faulty_programs_fail(cache: Path) -> None:
     assert not counted.trouble
 
 
+@pytest.mark.slow
 def test_what_has_been_run_is_not_run_again(cache: Path) -> None:
     program = short(sample_of("step-never-called")).program
     first = Runs(cache).run(program)

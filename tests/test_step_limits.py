@@ -63,6 +63,7 @@ def test_a_mistake_is_named_within_its_steps(slug: str, steps: int) -> None:
     assert named[0].cause == slug
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slug", "steps"), LIMITS.items(), ids=LIMITS)
 def test_a_cured_program_is_silent_after_as_many(slug: str, steps: int) -> None:
     assert not diagnosed(slug, "well", steps).counted()
