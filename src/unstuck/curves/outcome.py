@@ -100,7 +100,10 @@ def _by_curves(record: Record) -> Outcome:
     if moving is not None:
         return moving
     held = tidy(held) if held is not None else None
-    return rising(curve, held) or overfitting(curve, held) or _by_level(record, curve, held)
+    worse = rising(curve, held)
+    if worse is not None and worse.kind is OutcomeKind.BROKEN and curve.words.data != "train":
+        return curve.outcome(OutcomeKind.OVERFITTING, 0.5, worse.says, worse.since_step)
+    return worse or overfitting(curve, held) or _by_level(record, curve, held)
 
 
 def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:

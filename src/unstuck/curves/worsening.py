@@ -154,7 +154,7 @@ def rising(curve: LossCurve, held: Series | None) -> Outcome | None:
         other = trend(held)
         if other is not None and other.falling and other.fall > 0.1:
             return curve.outcome(
-                OutcomeKind.DATA_PROBLEM, 0.4, f"The train {w.noun} {w.rose} from "
+                OutcomeKind.DATA_PROBLEM, 0.4, f"The {w.curve} {w.rose} from "
                 f"{w.number(low)} to {w.number(end)} while the held-out {w.noun} {w.fell} to "
                 f"{w.number(other.end)}.",
                 float(curve.x[best]))
@@ -162,7 +162,7 @@ def rising(curve: LossCurve, held: Series | None) -> Outcome | None:
         return too_short(curve, 1.0)
     if left:
         return curve.outcome(
-            OutcomeKind.BROKEN, 0.7, f"The train {w.noun} was at {w.number(left.held)} until step "
+            OutcomeKind.BROKEN, 0.7, f"The {w.curve} was at {w.number(left.held)} until step "
             f"{round(left.until):,}, then {w.rose} to {w.number(left.level)} and stayed there.",
             left.until)
     size = ratio(end - max(low, 0.0 if above_start else low), max(abs(low), 4 * curve.error))
@@ -170,4 +170,4 @@ def rising(curve: LossCurve, held: Series | None) -> Outcome | None:
     against = f"its start ({w.number(start)})" if above_start else f"its best ({w.number(low)})"
     return curve.outcome(
         OutcomeKind.BROKEN, sure,
-        f"The train {w.noun} ends at {w.number(end)}, {w.above} {against}.", float(curve.x[best]))
+        f"The {w.curve} ends at {w.number(end)}, {w.above} {against}.", float(curve.x[best]))

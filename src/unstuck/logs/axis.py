@@ -126,7 +126,7 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
     able = [c for n, c in table.columns.items() if name_of(n).kind is kind and c is not train]
     if not able:
         return None
-    able.sort(key=lambda c: -_shared(table, train, c))
+    able.sort(key=lambda c: (-_shared(table, train, c), "global" not in c.name.lower()))
     first = able[0]
     if len(first) == table.rows and np.isfinite(first.values).all():
         return first.name, first.values

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unstuck.logs import grids, phrases
 from unstuck.logs.grids import Heading
+from unstuck.logs.names import Kind, name_of
 from unstuck.logs.phrases import Said
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
@@ -40,7 +41,7 @@ _BOX = re.compile(r"\s*[|│].*[|│]\s*")
 
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line or block that names any."""
-    lines = _Lines(source.name)
+    lines = _Lines(source.name, len(set(map(phrases.section, source.text().splitlines()))) > 2)
     for chunk in source.chunks():
         lines.take(chunk)
     columns = lines.columns()
@@ -64,6 +65,7 @@ class _Context:
     heading: str = ""
     grid: Heading = ()
     above: Heading = ()  # the heading that stands directly above
+    section: str = ""  # the part of the data, up to the next section
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ class _Kind:
 
 @dataclass(slots=True)
 class _Lines:
-    """The text so far; `name` is the file's."""
+    """The text so far; `name` is the file's, `sections` whether it has some of both parts."""
 
     name: str
+    sections: bool
     row: int = -1
     context: _Context = _Context()
     stores: dict[tuple[str, ...], _Store] = field(default_factory=dict)
@@ -170,21 +173,29 @@ class _Lines:
         heading, grid = self.context.heading, self.context.grid
         if not text.strip() or grids.is_rule(text):
             return [], self.context
+        if self.sections and (section := phrases.section(text)) is not None:
+            return [], self._context("", grid, section=section)
         pairs = list(grids.row(text, grid)) if grid else []
         if not pairs and (found := grids.heading(text, self.context.above)):
             return [], self._context("", found, found)
         if not pairs and _ABLE.search(text):
-            pairs = sorted(phrases.said(text, heading), key=lambda one: one.span)
+            part = heading or self.context.section
+            pairs = sorted(phrases.said(text, part), key=lambda one: one.span)
         if not pairs:
-            part = phrases.announced(text)
-            return [], self._context(heading if part is None else part, grid)
+            named = phrases.announced(text)
+            return [], self._context(heading if named is None else named, grid, grids.above(text))
         if len(self.names) < MOST_COLUMNS:
             self.names.update(one.name for one in pairs)
-        return [one for one in pairs if one.name in self.names], self._context("", grid)
+        kept = [one for one in pairs if one.name in self.names]
+        if all(name_of(one.name).kind is Kind.EPOCH for one in pairs):  # a new one begins
+            return kept, self._context("", grid, section="")
+        return kept, self._context("", grid)
 
-    def _context(self, heading: str, grid: Heading, above: Heading = ()) -> _Context:
+    def _context(self, heading: str, grid: Heading, above: Heading = (),
+                 section: str | None = None) -> _Context:
         """The context of that content: always the same object."""
-        context = _Context(heading, grid, above)
+        context = _Context(heading, grid, above,
+                           self.context.section if section is None else section)
         for known in (self.context, *self.kinds):
             if known == context:
                 return known

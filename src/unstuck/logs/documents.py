@@ -29,6 +29,8 @@ from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 _LABELS = ("name", "run", "id", "label")
+_STEPS = ("steps", "step", "x", "epochs", "epoch", "iterations", "iteration")
+_VALUES = ("values", "value", "y", "data")
 LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
 _NUMBERED = re.compile(r"(?:epoch|step|iteration|iter|round)?[ _-]?\d{1,12}", re.IGNORECASE)
@@ -229,6 +231,10 @@ def _search(value: Any, path: str, depth: int, records: list[tuple[str, list[Map
     if depth > DEEPEST or max(len(series), len(records)) >= MOST_COLUMNS:
         return
     if isinstance(value, dict):
+        if points := _points(value):
+            for step, number in points:
+                curves.add((("step", step), (path or "value", number)))
+            return
         if value and all(map(_NUMBERED.fullmatch, value)):  # rows by number, as pandas has it
             _search(list(value.values()), path, depth, records, series, curves)
             return
@@ -238,7 +244,11 @@ def _search(value: Any, path: str, depth: int, records: list[tuple[str, list[Map
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
             items: list[Mapping[str, Any]] = [item for item in value if isinstance(item, dict)]
-            if all(map(_holds_lists, items)):  # a run each
+            if path and (points := _points({key: [item.get(key) for item in items]
+                                            for key in items[0]})):
+                for step, number in points:
+                    curves.add((("step", step), (path, number)))
+            elif all(map(_holds_lists, items)):  # a run each
                 for i, item in enumerate(items):
                     label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)),
                                  str(i))
@@ -261,6 +271,19 @@ def _holds_lists(item: Mapping[str, Any]) -> bool:
     """Whether a record holds whole curves."""
     return any(isinstance(value, list) and len(value) > 2 and as_number(value[0]) is not None
                and name_of(key).kind in (Kind.LOSS, Kind.SCORE) for key, value in item.items())
+
+
+def _points(value: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """A curve as lists of its steps and its values; empty if it is none."""
+    lists = {key.casefold(): one for key, one in value.items() if isinstance(key, str)
+             and isinstance(one, list) and one}
+    steps = next((lists[key] for key in _STEPS if key in lists), None)
+    values = next((lists[key] for key in _VALUES if key in lists), None)
+    if steps is None or values is None or len(steps) != len(values):
+        return []
+    pairs = [(as_number(step), as_number(number))
+             for step, number in zip(steps, values, strict=True)]
+    return [(step, number) for step, number in pairs if step is not None and number is not None]
 
 
 def _triples(value: list[Any]) -> list[list[float]]:

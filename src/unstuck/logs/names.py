@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from unstuck.logs.languages import english
+
 
 class Kind(StrEnum):
     """What a column measures."""
@@ -83,16 +85,16 @@ _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
     "step steps iter iters iteration iterations it update updates batch batches minibatch "
-    "minibatches idx index i timestep timesteps up")
+    "minibatches idx index i timestep timesteps up counter")
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
-_COUNT = _words("global n num number count total trainer current cur no nb id at learning")
+_COUNT = _words("example global n num number count total trainer current cur no nb id at learning")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
     "of the is was at after for total overall data on per s ep results result rollout "
-    "charts episode")
+    "charts episode function")
 _NO_CURVE = _words(
     "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
@@ -107,7 +109,7 @@ _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 @lru_cache(maxsize=4096)
 def name_of(name: str) -> Name:
     """What a column of this name holds, as far as its words say it."""
-    have = set(_split(name[:200]))
+    have = set(_split(english(name[:200])))
     if {"held", "out"} <= have or {"hold", "out"} <= have:
         have = have - {"held", "hold", "out"} | {"heldout"}
     if {"cross", "entropy"} <= have:

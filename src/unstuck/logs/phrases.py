@@ -10,11 +10,11 @@ from unstuck.logs.names import Kind, Part, name_of
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
-_WORD = r"[A-Za-z_@][\w@./-]{0,40}(?:'s)?"
+_WORD = r"(?:[DdLl]['’])?(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?:\s{{0,4}}[:=：]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -28,6 +28,10 @@ _PART_BETWEEN = re.compile(
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
 _BEFORE = re.compile(
     rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean) loss)(?![\w:=])")
+# "Average objective for 'output' for minibatches 0-99 is -5.7", as Kaldi has it.
+_SAYS = re.compile(
+    rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
+    rf"(?P<step>\d{{1,12}})(?:-\d{{1,12}})?)? is (?P<number>{_NUMBER})")
 _COUNTERS = (
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
@@ -46,7 +50,12 @@ _SENTENCE = re.compile(r".*\w\. (?=\S)")
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
-    r"eval(?:uation)?|dev))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+    r"eval(?:uation)?|dev|saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+_SECTION = re.compile(
+    r"(?:\x1b\[\d*m|[\W_])*(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
+    r"test(?:ing)?|eval(?:uation|uating)?|dev))"
+    r"(?: (?:phase|set|performance|results?|mode|stage|data|epoch))?"
+    r"(?: ?\([^()]*\))?(?:\x1b\[\d*m|[\W_])*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,13 @@ class Said:
 def announced(text: str) -> str | None:
     """The part of the data that a line without numbers announces for the next one."""
     found = _ROLE.search(text) if text.rstrip().endswith(":") else None
+    return _part(found) if found else None
+
+
+def section(text: str) -> str | None:
+    """The part of the data that a line speaks of and nothing else: "> EVALUATION", "Training...".
+    """
+    found = _SECTION.fullmatch(text) if len(text) < 100 else None
     return _part(found) if found else None
 
 
@@ -90,6 +106,11 @@ def _said(text: str, heading: str) -> Iterator[Said]:
     if between := _PART_BETWEEN.fullmatch(text):
         yield Said("step", between.span("step"))
         yield Said(between["name"], between.span("number"), between.start("name"))
+        return
+    if sentence := _SAYS.search(text):
+        if sentence["counter"]:
+            yield Said(sentence["counter"], sentence.span("step"), sentence.start("counter"))
+        yield Said(sentence["name"], sentence.span("number"), sentence.start("name"))
         return
     if behind := _BEFORE.search(text):
         yield Said(behind["name"], behind.span("number"))
