@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.curves.collapse import collapse_of
-from unstuck.curves.forecast import Forecast, outlook
+from unstuck.curves.forecast import Abstained, Forecast, outlook
 from unstuck.curves.held_out import overfitting
 from unstuck.curves.loss_curve import (
     FEWEST,
@@ -39,6 +39,8 @@ from unstuck.words import called, count, number, percent
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
+PERFECT = 0.99  # of the best score: from here on it says nothing of what is left
+A_TENTH = 0.1  # of the start, or of the best score
 SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
 SOME_SKILL = 0.1  # from which an output cannot be the same for every sample
 COLLAPSED = 0.8  # how sure it is that nothing is learned where it is
@@ -117,11 +119,19 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     if curve.positive:
         scale = max(abs(level), 1e-3 * curve.reference)
     done = curve.positive and fell and level <= NEAR_ZERO * curve.reference
+    log = record.fact(Log)
+    if log is not None and log.best is not None:  # of a score, what is missing may be tiny
+        scale = max(scale, A_TENTH * log.best)
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
     gain = gain_of(quarter, half, whole, scale)
     falling = gain > MATERIAL or dropping(curve) or (on_its_way(curve) and not no_better)
-    if not falling and not done and fell and record.fact(Log) is not None:
-        falling = _slowly(curve, scale)
+    if fell and log is not None and not (done and not falling):
+        ahead = outlook(curve.points)
+        if falling:
+            falling = not (isinstance(ahead, Forecast) and ahead.high < SLOW * scale)
+        else:
+            falling = _slowly(curve, scale, ahead)
+        done = done or _perfect(record, curve, ahead)
     flat_since = float(curve.x[flat_from(curve)])
     flat = half if fell and not no_better else whole
     since = int(curve.points.steps[n // 2 if flat is half else 0])
@@ -176,22 +186,45 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         f"How {w.low} it could get is unknown, so it may be stuck there.", flat_since)
 
 
-def _slowly(curve: LossCurve, scale: float) -> bool:
+def _slowly(curve: LossCurve, scale: float, ahead: Forecast | Abstained) -> bool:
     """Whether a log's curve falls by less than a material amount, but surely and to go on so.
 
     The points of a log are mostly means, so that their noise is small. The forecast must agree: its
     whole interval lies below the present level. Where there is none, both trends must be beyond
-    doubt.
+    doubt. Numbers of few digits have no trend within a quarter.
     """
     half, quarter = curve.half, curve.quarter
-    if half is None or quarter is None or not (quarter.score < -SURE and half.score < -SURE):
+    if half is None or quarter is None or not half.score < -SURE:
         return False
-    if not ratio(quarter.start - quarter.end, scale) > SLOW:
+    if isinstance(ahead, Forecast) and ahead.low > 2 * SLOW * scale:
+        return True
+    if not quarter.score < -SURE or not ratio(quarter.start - quarter.end, scale) > SLOW:
         return False
-    found = outlook(curve.points)
-    if not isinstance(found, Forecast):
+    if not isinstance(ahead, Forecast):
         return max(quarter.score, half.score) < -2 * SURE
-    return found.low > SLOW * scale / 2
+    return ahead.low > SLOW * scale / 2
+
+
+def _perfect(record: Record, curve: LossCurve, ahead: Forecast | Abstained) -> bool:
+    """Whether a score is all but perfect, and the loss does not surely fall any further."""
+    if not curve.positive or not isinstance(ahead, Forecast) or ahead.low > 0:
+        return False
+    _, best, reached = _score(record, curve)
+    return best > 0 and reached >= PERFECT * best
+
+
+def _score(record: Record, curve: LossCurve) -> tuple[str, float, float]:
+    """A score whose best is known, that best and what was reached; "" and 0 where there is none.
+    The curve itself, if it is one, has no name."""
+    log = record.fact(Log)
+    if log is not None and curve.words.higher and log.best is not None:
+        return "", log.best, log.best - curve.end
+    if log is None or curve.words.higher or log.score is None or not record.measured(METRIC):
+        return "", 0.0, 0.0
+    series = record.series(METRIC).get(log.score)
+    if series is None or not len(series.finite):
+        return "", 0.0, 0.0
+    return log.score, log.score_best, end_median(series.finite.values)
 
 
 def _lately(curve: LossCurve, gain: float) -> str:
@@ -236,18 +269,9 @@ def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool)
 
 def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:
     """What a flat curve has come to, by a score whose best value is known; None without one."""
-    log, w = record.fact(Log), curve.words
-    if log is None:
-        return None
-    if w.higher and log.best is not None:
-        name, best, reached = "", log.best, log.best - curve.end
-    elif not w.higher and log.score is not None and record.measured(METRIC):
-        name, best = log.score, log.score_best
-        series = record.series(METRIC).get(name)
-        if series is None or not len(series.finite):
-            return None
-        reached = end_median(series.finite.values)
-    else:
+    w = curve.words
+    name, best, reached = _score(record, curve)
+    if not best:
         return None
     means = f"the best is {number(best)}" if not name else (
         f"{name!r} ends at {number(reached)}; the best is {number(best)}")

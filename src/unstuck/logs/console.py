@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.logs import grids, phrases
+from unstuck.logs import commas, grids, phrases
 from unstuck.logs.grids import Heading
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.phrases import Said
@@ -42,8 +42,9 @@ _BOX = re.compile(r"\s*[|│].*[|│]\s*")
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line or block that names any."""
     lines = _Lines(source.name, len(set(map(phrases.section, source.text().splitlines()))) > 2)
+    written = commas.without(source.text())
     for chunk in source.chunks():
-        lines.take(chunk)
+        lines.take(written[0].sub(written[1], chunk) if written else chunk)
     columns = lines.columns()
     return Table("console text", columns, lines.row + 1)
 
@@ -174,7 +175,10 @@ class _Lines:
         if not text.strip() or grids.is_rule(text):
             return [], self.context
         if self.sections and (section := phrases.section(text)) is not None:
-            return [], self._context("", grid, section=section)
+            counted = [one for one in phrases.said(text, "")
+                       if name_of(one.name).kind is Kind.EPOCH]
+            self.names.update(one.name for one in counted)
+            return counted, self._context("", grid, section=section)
         pairs = list(grids.row(text, grid)) if grid else []
         if not pairs and (found := grids.heading(text, self.context.above)):
             return [], self._context("", found, found)

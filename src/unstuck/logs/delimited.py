@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unstuck.logs.grids import is_rule
-from unstuck.logs.names import Kind, name_of
+from unstuck.logs.names import ROLE_COLUMNS, Kind, name_of, role, with_role
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
     LONGEST_NAME,
@@ -32,6 +33,7 @@ CELLS = 1 << 20  # of a batch, at most
 LOOKED_AT = 60  # lines that the dialect is detected from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _GAP = b"-8.7654321e307"  # stands for an empty cell while numbers are read; no log holds it
+_PROSE = re.compile(r"[^\W\d_]{3}.*\d|\d.*[^\W\d_]{3}")  # a cell of words and numbers
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
 
@@ -44,6 +46,7 @@ class Dialect:
     names: tuple[str, ...]
     width: int
     skipped: int  # lines before the first row of numbers, the header among them
+    role: int | None = None  # the column that says which data a row is of
 
 
 def sniff(text: str) -> Dialect | None:
@@ -91,7 +94,11 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
         return None  # a box drawn around words and numbers
     if not numeric or (not first and 2 * sum(map(_numbers, body)) < sum(map(len, body))):
         return None
-    return Dialect(delimiter, _unique(header), width, rows[first][0])
+    if not first and any(len(cell) > 3 and _PROSE.search(cell) for cell in body[0]):
+        return None
+    roles = (i for i, cell in enumerate(header) if cell.strip().lower() in ROLE_COLUMNS
+             and cells[i] and all(role(x.strip()) for x in cells[i]))
+    return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
 
 
 def _numbers(row: Sequence[str]) -> int:
@@ -123,8 +130,9 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
-    if long := named_rows(names):
-        return _read_long(source, dialect, names, *long)
+    long = named_rows(names)
+    if long or dialect.role is not None:
+        return _read_long(source, dialect, names, *(long or (None, None)))
     columns = [_Numbers(name_of(name).kind is Kind.RUN) for name in names[:MOST_COLUMNS]]
     count, skipped = 0, dialect.skipped
     try:
@@ -193,16 +201,20 @@ def _plain_numbers(chunk: bytes, dialect: Dialect) -> Floats | None:
     return numbers.reshape(len(ends), width).T
 
 
-def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int,
-               value_at: int) -> Table:
-    """A table with a row for each number, whose name stands in a column of its own."""
+def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int | None,
+               value_at: int | None) -> Table:
+    """A table whose rows say what their numbers are: by a name for the value, or the data that they
+    are of."""
     lines = itertools.islice(source.lines(), dialect.skipped, None)
     builder = Builder(source.name)
     try:
         for row in _rows(_whole(lines, dialect), dialect.delimiter):
-            pairs = [(row[name_at] if i == value_at and name_at < len(row) else names[i], value)
-                     for i, cell in enumerate(row[: len(names)]) if not missing(cell)
-                     and (value := number(cell)) is not None]
+            pairs = [(row[name_at] if i == value_at and name_at is not None and name_at < len(row)
+                      else names[i], value) for i, cell in enumerate(row[: len(names)])
+                     if not missing(cell) and (value := number(cell)) is not None]
+            if dialect.role is not None and dialect.role < len(row):
+                data = role(row[dialect.role].strip())
+                pairs = [(with_role(name, data), value) for name, value in pairs]
             builder.add(pairs)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None

@@ -100,6 +100,9 @@ _NO_CURVE = _words(
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
     "coefficient grad gradient norm best min max lowest patience std stdev var variance size "
     "alpha beta gamma lambda smoothing threshold number remaining length len") | {"deviation"}
+ROLE_COLUMNS = frozenset({
+    "phase", "split", "mode", "set", "subset", "dataset", "data", "event", "stage", "part",
+    "partition", "type", "kind"})  # columns whose words say which data a row is of
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -137,6 +140,22 @@ def name_of(name: str) -> Name:
                 return Name(kind, part, _same(measure), frozenset(have - known - _NOISE), test,
                             smoothed)
     return Name(Kind.OTHER, part, rest=frozenset(have - {"s"}), test=test, smoothed=smoothed)
+
+
+def role(cell: str) -> str:
+    """The data that a cell speaks of and of nothing else, as a word; "" if it does not."""
+    found = name_of(cell) if 0 < len(cell) <= 24 and not cell.isdigit() else None
+    if found is None or found.part is Part.UNSAID or found.kind is not Kind.OTHER or (
+            found.rest - _NOISE):
+        return ""
+    return "train" if found.part is Part.TRAIN else "test" if found.test else "val"
+
+
+def with_role(name: str, role: str) -> str:
+    """The name of a quantity of some data; counters and names that say it stay."""
+    known = name_of(name)
+    measures = known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.OTHER)
+    return f"{role} {name}" if role and measures and known.part is Part.UNSAID else name
 
 
 def _split(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs that lie in several files: one for each metric, or one for each epoch or step."""
+"""Runs that lie in several files: one for each metric, each part of the data, or each step."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from unstuck.logs import delimited
+from unstuck.logs import delimited, documents
 from unstuck.logs.documents import flat
 from unstuck.logs.kinds import table_of
-from unstuck.logs.names import Kind, Name, Part, name_of
+from unstuck.logs.names import Kind, Name, name_of, role, with_role
 from unstuck.logs.source import HEAD, Source, source
-from unstuck.logs.table import Builder, Table
+from unstuck.logs.table import Builder, Column, Table
 from unstuck.reading import Unusable, parsed
 
 FEWEST_STEPS = 3  # files that are numbered
+MOST = 1 << 22  # bytes of a file that holds one curve
 _CURVES = (Kind.LOSS, Kind.SCORE, Kind.RETURN)
 _AXES = (Kind.STEP, Kind.EPOCH, Kind.EPISODE)
 _CLOCKS = frozenset({"wall", "time", "timestamp", "date"})
 _NUMBERED = re.compile(r"(?P<what>[A-Za-z]+)[_-]?(?P<number>\d{1,12})(?!.*\d)")
 _STEPS = frozenset({"epoch", "ep", "step", "iter", "iteration", "checkpoint", "ckpt"})
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_WORD = re.compile(r"[A-Za-z]+|[^A-Za-z]+")
 
 Found = tuple[Path, Callable[[], Table]]
+Files = dict[str, Source]
 
 
 def joined(files: Sequence[Path]) -> tuple[list[Found], list[Path]]:
@@ -31,11 +34,14 @@ def joined(files: Sequence[Path]) -> tuple[list[Found], list[Path]]:
     found: list[Found] = []
     left = set(files)
     for home, numbered in _by_steps(files).items():
-        found.append((home, partial(_read_steps, home, numbered)))
+        found.append((home, partial(_of_steps, home, numbered)))
         left -= set(numbered.values())
     for home, named in _by_metrics([path for path in files if path in left]):
-        found.append((home, partial(_read_metrics, home, named)))
-        left -= {file.path for file, _ in named.values()}
+        found.append((home, partial(_of_files, home, named, False)))
+        left -= {file.path for file in named.values()}
+    for home, named in _by_data([path for path in files if path in left]):
+        found.append((home, partial(_of_files, home, named, True)))
+        left -= {file.path for file in named.values()}
     return found, [path for path in files if path in left]
 
 
@@ -67,7 +73,7 @@ def _record(path: Path) -> dict[str, float]:
     return dict(flat(document)) if isinstance(document, dict) else {}
 
 
-def _read_steps(home: Path, numbered: Mapping[int, Path]) -> Table:
+def _of_steps(home: Path, numbered: Mapping[int, Path]) -> Table:
     builder = Builder(str(home))
     for number, path in sorted(numbered.items()):
         record = _record(path)
@@ -78,52 +84,52 @@ def _read_steps(home: Path, numbered: Mapping[int, Path]) -> Table:
 
 
 # A file for each metric --------------------------------------------------------------------------
-def _by_metrics(files: Sequence[Path]) -> list[tuple[Path, dict[str, tuple[Source, str]]]]:
-    """The files of each run by the names of their metrics, and the columns that hold them."""
-    homes: dict[tuple[Path, str], dict[str, tuple[Source, str]]] = {}
+def _by_metrics(files: Sequence[Path]) -> list[tuple[Path, Files]]:
+    """The files of each run by the names of their metrics."""
+    homes: dict[tuple[Path, str], Files] = {}
     for path in files:
-        try:
-            file = source(path)
-            dialect = delimited.sniff(file.text())
-        except Unusable:
-            continue
-        column = _only_curve(dialect) if dialect else None
-        if column is None:
-            continue
-        run, name = _called(path, column)
-        if name_of(name).kind in _CURVES:
-            homes.setdefault((path.parent, run), {}).setdefault(name, (file, column))
-    found = []
-    for (home, run), named in homes.items():
-        for group in _runs(named):
-            if len(group) > 1:
-                found.append((home / run if run else home, group))
-    return found
+        run, name = _called(path.stem)
+        if name_of(name).kind in _CURVES and (file := _one_curve(path)) is not None:
+            homes.setdefault((path.parent, run), {}).setdefault(name, file)
+    return [(home / run if run else home, group) for (home, run), named in homes.items()
+            for group in _runs(named) if len(group) > 1]
 
 
-def _only_curve(dialect: delimited.Dialect) -> str | None:
-    """The column that is no axis and no clock, if there is but one."""
-    if not dialect.names:  # step, value or step, time, value
-        return f"column {dialect.width}" if dialect.width in (2, 3) else None
-    names = {name: name_of(name) for name in dialect.names}
-    left = [n for n, known in names.items() if known.kind not in _AXES
-            and not known.rest & _CLOCKS]
-    return left[0] if len(left) == 1 and len(names) > 1 else None
+def _one_curve(path: Path) -> Source | None:
+    """A file that holds a curve and what counts its points, and nothing else."""
+    try:
+        file = source(path)
+        if file.size > MOST or file.head[:1] in b"\x00\x89\x1f":
+            return None
+        text = file.text()
+        if documents.is_json(text) or delimited.sniff(text):
+            return file if _curve(table_of(file)) is not None else None
+    except Unusable:
+        pass
+    return None
 
 
-def _called(path: Path, column: str) -> tuple[str, str]:
-    """The run and the name of a metric, by its file where the column has none of its own."""
-    if name_of(column).kind in _CURVES:
-        return "", column
-    if board := _TENSORBOARD.fullmatch(path.stem):
-        run, tag = board["run"], board["tag"]
-        words = [word for word in re.split(r"[_/.-]", run) if word]
-        parts = [word for word in words if name_of(word).part is not Part.UNSAID]
-        return "_".join(word for word in words if word not in parts), " ".join([*parts, tag])
-    return "", path.stem
+def _curve(table: Table) -> Column | None:
+    """The only column of a table that is no counter and no clock; the last of nameless ones."""
+    names = {name: name_of(name) for name in table.columns}
+    left = [c for n, c in table.columns.items() if names[n].kind not in _AXES
+            and not names[n].rest & _CLOCKS]
+    if all(name.startswith("column ") for name in names) and 0 < len(left) < 4:
+        return left[-1]  # step, value or step, time, value
+    return left[0] if len(left) == 1 else None
 
 
-def _runs(named: dict[str, tuple[Source, str]]) -> list[dict[str, tuple[Source, str]]]:
+def _called(stem: str) -> tuple[str, str]:
+    """The run and the name of a metric, by its file."""
+    if board := _TENSORBOARD.fullmatch(stem):
+        words = [word for word in re.split(r"[_/.-]", board["run"]) if word]
+        parts = [word for word in words if role(word)]
+        return "_".join(word for word in words if word not in parts), " ".join(
+            [*parts, board["tag"]])
+    return "", stem
+
+
+def _runs(named: Files) -> list[Files]:
     """The metrics of each run: those of several differ by words that speak of no data."""
     def what(name: Name) -> tuple[object, ...]:
         return name.kind, name.measure, name.part, name.test
@@ -131,7 +137,7 @@ def _runs(named: dict[str, tuple[Source, str]]) -> list[dict[str, tuple[Source, 
     names = {name: name_of(name) for name in named}
     if len({what(name) for name in names.values()}) == len(names):
         return [named]
-    groups: dict[frozenset[str], dict[str, tuple[Source, str]]] = {}
+    groups: dict[frozenset[str], Files] = {}
     for name, file in named.items():
         groups.setdefault(names[name].rest, {})[name] = file
     whole = groups.get(frozenset())
@@ -140,20 +146,55 @@ def _runs(named: dict[str, tuple[Source, str]]) -> list[dict[str, tuple[Source, 
     return list(groups.values())
 
 
-def _read_metrics(home: Path, named: Mapping[str, tuple[Source, str]]) -> Table:
-    """All points, one file after another."""
-    builder = Builder(str(home))
-    for name, (file, column) in named.items():
-        table = table_of(file)
-        if column not in table.columns:
+# A file for each part of the data ----------------------------------------------------------------
+def _by_data(files: Sequence[Path]) -> list[tuple[Path, Files]]:
+    """Files that are named alike but for the data that they are of: `train.csv`, `val.csv`."""
+    homes: dict[tuple[Path, str], Files] = {}
+    for path in files:
+        words = _WORD.findall(path.stem)
+        parts = [word for word in words if role(word)]
+        if len(parts) != 1:
             continue
-        curve = table.columns[column]
-        axes = [c for n, c in table.columns.items() if name_of(n).kind in _AXES]
-        if not axes and "column 1" in table.columns and column != "column 1":
-            axes = [table.columns["column 1"]]
-        places = [("step" if c.name.startswith("column") else c.name,
-                   dict(zip(c.rows.tolist(), c.values.tolist(), strict=True))) for c in axes]
-        for row, value in zip(curve.rows.tolist(), curve.values.tolist(), strict=True):
-            at = [(label, known[row]) for label, known in places if row in known]
-            builder.add((*(at or [("step", float(row))]), (name, value)))
-    return Table("a file for each metric", builder.columns(), builder.rows)
+        try:
+            file = source(path)
+        except Unusable:
+            continue
+        rest = "".join(word for word in words if word not in parts) + path.suffix
+        homes.setdefault((path.parent, rest), {}).setdefault(role(parts[0]), file)
+    return [(home, named) for (home, _), named in homes.items()
+            if "train" in named and len(named) > 1 and all(map(_has_curve, named.values()))]
+
+
+def _has_curve(file: Source) -> bool:
+    try:
+        table = table_of(file)
+    except Unusable:
+        return False
+    return any(name_of(name).kind in _CURVES and len(column) > 1
+               for name, column in table.columns.items())
+
+
+# Both --------------------------------------------------------------------------------------------
+def _of_files(home: Path, named: Mapping[str, Source], by_data: bool) -> Table:
+    """All rows, one file after another; what a file is called is the name of its curve, or of the
+    data that its numbers are of."""
+    builder = Builder(str(home))
+    tables = {name: table_of(file) for name, file in named.items()}
+    counted = any(name_of(n).kind in _AXES for table in tables.values() for n in table.columns)
+    alike = len({table.rows for table in tables.values()}) == 1
+    for called, table in tables.items():
+        labels = {name: with_role(name, called) for name in table.columns}
+        if not by_data and (curve := _curve(table)) is not None:
+            first = "column 1" in table.columns and curve.name != "column 1"
+            labels = {name: "step" if first and name == "column 1" else name
+                      for name in table.columns} | {curve.name: called}
+        rows: dict[int, list[tuple[str, float]]] = {}
+        for name, column in table.columns.items():
+            for row, value in zip(column.rows.tolist(), column.values.tolist(), strict=True):
+                rows.setdefault(row, []).append((labels[name], value))
+        for row, pairs in sorted(rows.items()):
+            if alike and not counted and not any(name_of(n).kind in _AXES for n, _ in pairs):
+                pairs.append(("step", float(row)))
+            builder.add(pairs)
+    what = "part of the data" if by_data else "metric"
+    return Table(f"a file for each {what}", builder.columns(), builder.rows)

@@ -12,9 +12,10 @@ _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"(?:[DdLl]['’])?(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
+_TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=：]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?:\s{{0,4}}[:=：]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -32,6 +33,8 @@ _BEFORE = re.compile(
 _SAYS = re.compile(
     rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
     rf"(?P<step>\d{{1,12}})(?:-\d{{1,12}})?)? is (?P<number>{_NUMBER})")
+_FIRST = re.compile(
+    rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
 _COUNTERS = (
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
@@ -52,7 +55,8 @@ _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
     r"eval(?:uation)?|dev|saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
 _SECTION = re.compile(
-    r"(?:\x1b\[\d*m|[\W_])*(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
+    r"(?:\x1b\[\d*m|[\W\d_]|INFO|DEBUG|root|main)*"
+    r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
     r"test(?:ing)?|eval(?:uation|uating)?|dev))"
     r"(?: (?:phase|set|performance|results?|mode|stage|data|epoch))?"
     r"(?: ?\([^()]*\))?(?:\x1b\[\d*m|[\W_])*", re.IGNORECASE)
@@ -112,8 +116,33 @@ def _said(text: str, heading: str) -> Iterator[Said]:
             yield Said(sentence["counter"], sentence.span("step"), sentence.start("counter"))
         yield Said(sentence["name"], sentence.span("number"), sentence.start("name"))
         return
+    if first := _numbers_first(text):
+        counted = text[: first[0].span[0]]
+        yield from _pairs(counted, heading)
+        yield from first
+        return
     if behind := _BEFORE.search(text):
         yield Said(behind["name"], behind.span("number"))
+    yield from _pairs(text, heading)
+
+
+def _numbers_first(text: str) -> list[Said]:
+    """All of a list such as "0.53 train loss, 0.61 val loss"; empty if a text does not end so."""
+    begin = max(text.rfind(": "), text.rfind("] ")) + 1
+    found = []
+    for part in re.finditer(r"[^,;|]+", text[begin:]):
+        one = _FIRST.fullmatch(part[0])
+        if one is None:
+            return []
+        a, b = one.span("number")
+        at = begin + part.start()
+        found.append(Said(one["name"], (at + a, at + b)))
+    known = sum(name_of(one.name).kind in (Kind.LOSS, Kind.SCORE) for one in found)
+    return found if known and (known > 1 or begin) else []
+
+
+def _pairs(text: str, heading: str) -> Iterator[Said]:
+    """The names that stand before their numbers."""
     part, measured = heading, False
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({role for _, _, role in roles}) == 1

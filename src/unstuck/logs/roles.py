@@ -252,10 +252,12 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
                       f"{listed(table)}); choose one with --train COLUMN")
 
 
-def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, int]:
-    """The whole loss before its parts and its exponential, then what was written more often."""
+def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int]:
+    """The whole loss before its parts and its exponential, what changes, what was written more
+    often."""
     return ("loss" not in name.measure and name.kind is Kind.LOSS, len(name.rest),
-            "perplexity" in name.measure, len(name.measure), -len(column))
+            "perplexity" in name.measure, len(name.measure),
+            bool(len(column)) and bool(np.all(column.values == column.values[0])), -len(column))
 
 
 def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | None:
