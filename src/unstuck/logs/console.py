@@ -147,7 +147,7 @@ class _Lines:
 
     def _slowly(self, state: bytes, overwritten: bool) -> _Kind:
         """Takes a line word by word; the second one of a kind gives the pattern for the others."""
-        text = state.decode(errors="replace")
+        text = state.decode(errors="replace").replace("┃", "│")
         pairs, after = self._meaning(text)
         store = None
         if pairs:
@@ -214,7 +214,7 @@ class _Lines:
                 self.seen += 1
                 kinds[key] = [kind] if key == state else []
         elif (len(known) < 8 and self.patterns < MOST_PATTERNS and len(state) < LONGEST
-              and text.encode(errors="replace") == state):
+              and text.encode(errors="replace") == state):  # else a pattern would not match
             self.patterns += 1
             known.append(replace(kind, pattern=_pattern(text, pairs)))
 

@@ -47,6 +47,11 @@ def is_json(text: str) -> bool:
     return bool(_BEGINNING.match(text))
 
 
+def is_lines(table: Table) -> bool:
+    """Whether the table comes from JSON Lines."""
+    return table.format == "JSON Lines"
+
+
 def read(source: Source) -> Table | None:
     """The document's columns, None if it is not JSON."""
     first = next((line for line in source.text().lstrip("\ufeff").splitlines() if line.strip()), "")
@@ -123,8 +128,7 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
     """The numbers of a nested record by their path: {"train": {"loss": 1}} gives train/loss, and
     {"mode": "val", "loss": 1} gives val loss."""
     if not depth and (data := next((data for key in record if key.lower() in ROLE_COLUMNS
-                                    and isinstance(record[key], str)
-                                    and (data := role(record[key]))), "")):
+                                    and (data := _role(record[key]))), "")):
         for name, value in flat({k: v for k, v in record.items() if k.lower() not in ROLE_COLUMNS}):
             yield with_role(name, data), value
         return
@@ -141,6 +145,13 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
                 yield from flat(value, name, depth + 1)
         elif (found := as_number(value)) is not None:
             yield name, found
+
+
+def _role(value: Any) -> str:
+    """The data that a value speaks of, itself or the one value in it."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    return role(value) if isinstance(value, str) else ""
 
 
 def _below(path: str, key: str) -> str:

@@ -14,7 +14,7 @@ _GAP = re.compile(r"\s*[|│]\s*|\s*\t\s*|\s{2,}")
 _CELL = re.compile(r"[A-Za-z#%_(][\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
 _ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf)$", re.IGNORECASE)
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
-_RULE = re.compile(r"[\s|:=+│─━-]*")
+_RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
 _TOKEN = re.compile(r"[^\s|│]+")
 _BARRED = re.compile(r"[^|│]+")
 _NUMBER = re.compile(r"\s*(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"

@@ -26,6 +26,10 @@ _WORDS: Mapping[str, str] = {
     "perda": "loss", "acuracia": "accuracy", "treino": "train", "treinamento": "train",
     "validacao": "val", "teste": "test", "passo": "step", "perdita": "loss", "errore": "error",
     "accuratezza": "accuracy", "addestramento": "train", "validazione": "val",
+    # Dutch, Polish
+    "verlies": "loss", "trainingsverlies": "train loss", "validatieverlies": "val loss",
+    "nauwkeurigheid": "accuracy", "validatie": "val", "strata": "loss", "epoka": "epoch",
+    "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val", "trening": "train",
     # Russian
     "эпоха": "epoch", "шаг": "step", "потери": "loss", "потеря": "loss", "ошибка": "error",
     "точность": "accuracy", "обучение": "train", "обучения": "train", "валидация": "val",

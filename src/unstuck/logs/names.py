@@ -49,6 +49,11 @@ class Name:
         return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
 
     @property
+    def no_curve(self) -> bool:
+        """Whether it is a time, a size or a setting, which no training is judged by."""
+        return bool(self.rest & _NO_CURVE)
+
+    @property
     def length(self) -> bool:
         """Whether it is how long the episodes of an agent were."""
         return self.kind is Kind.OTHER and bool(self.rest & {"length", "len"}) and bool(
@@ -96,13 +101,13 @@ _NOISE = _words(
     "of the is was at after for total overall data on per s ep results result rollout "
     "charts episode function")
 _NO_CURVE = _words(
-    "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
+    "ts time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
     "coefficient grad gradient norm best min max lowest patience std stdev var variance size "
     "alpha beta gamma lambda smoothing threshold number remaining length len") | {"deviation"}
 ROLE_COLUMNS = frozenset({
-    "phase", "split", "mode", "set", "subset", "dataset", "data", "event", "stage", "part",
-    "partition", "type", "kind"})  # columns whose words say which data a row is of
+    "phase", "split", "mode", "context", "set", "subset", "dataset", "data", "event", "stage",
+    "part", "partition", "type", "kind"})  # columns whose words say which data a row is of
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -146,7 +151,7 @@ def role(cell: str) -> str:
     """The data that a cell speaks of and of nothing else, as a word; "" if it does not."""
     found = name_of(cell) if 0 < len(cell) <= 24 and not cell.isdigit() else None
     if found is None or found.part is Part.UNSAID or found.kind is not Kind.OTHER or (
-            found.rest - _NOISE):
+            found.rest - _NOISE - ROLE_COLUMNS):
         return ""
     return "train" if found.part is Part.TRAIN else "test" if found.test else "val"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unstuck.logs import delimited, documents
 from unstuck.logs.documents import flat
-from unstuck.logs.kinds import table_of
+from unstuck.logs.kinds import has_curves, table_of
 from unstuck.logs.names import Kind, Name, name_of, role, with_role
 from unstuck.logs.source import HEAD, Source, source
 from unstuck.logs.table import Builder, Column, Table
@@ -167,11 +167,9 @@ def _by_data(files: Sequence[Path]) -> list[tuple[Path, Files]]:
 
 def _has_curve(file: Source) -> bool:
     try:
-        table = table_of(file)
+        return has_curves(table_of(file))
     except Unusable:
         return False
-    return any(name_of(name).kind in _CURVES and len(column) > 1
-               for name, column in table.columns.items())
 
 
 # Both --------------------------------------------------------------------------------------------

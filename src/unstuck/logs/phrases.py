@@ -12,10 +12,11 @@ _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"(?:[DdLl]['’])?(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
+_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev)[a-z]{0,10}\)(?=\s?[:=]))?"  # "loss (train): 0.5"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 _PAIR = re.compile(
-    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=：]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"]?\]?"
+    rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -143,7 +144,7 @@ def _numbers_first(text: str) -> list[Said]:
 
 def _pairs(text: str, heading: str) -> Iterator[Said]:
     """The names that stand before their numbers."""
-    part, measured = heading, False
+    part, measured, last = heading, False, None
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({role for _, _, role in roles}) == 1
     end = 0
@@ -166,6 +167,11 @@ def _pairs(text: str, heading: str) -> Iterator[Said]:
             if name_of(before).kind is Kind.OTHER or known.measure != name_of(before).measure:
                 before = label  # "Score at iteration 10 is 0.5" is more than a score
             label, span, known = before, then.span("number"), name_of(before)
+        if known.of_data_alone and last is not None:  # "loss train: 0.5, val: 0.6"
+            label = f"{label} {last}"
+            known = name_of(label)
+        elif known.kind in (Kind.LOSS, Kind.SCORE) and known.part is Part.TRAIN:
+            last = " ".join(sorted(known.measure))
         if known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.OTHER):
             if part and known.part is Part.UNSAID and not (
                     known.kind is Kind.OTHER and _RUN_WORDS.fullmatch(label)):

@@ -239,7 +239,11 @@ def _held_out_alone(table: Table, names: dict[str, Name]) -> Column | None:
 def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     """The column without a known name that must be the curve, because there is no other."""
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
-              and names[n].part is not Part.HELD_OUT and not _is_clock(c)]
+              and names[n].part is not Part.HELD_OUT and not _is_clock(c)
+              and not names[n].no_curve]
+    twins = [c for c in others if names[c.name].part is Part.TRAIN and _twin(table, names, c)]
+    if len(twins) == 1:
+        return twins[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
     headless = all(name.startswith("column ") for name in table.columns)
     if headless and len(values) > 1 and _is_axis(values[0]):
@@ -250,6 +254,13 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
         raise UnusableLog(f"{file} holds no named numbers, so there is no curve to read")
     raise UnusableLog(f"it is not clear which column of {file} is the training loss (columns: "
                       f"{listed(table)}); choose one with --train COLUMN")
+
+
+def _twin(table: Table, names: dict[str, Name], train: Column) -> Column | None:
+    """The column of held-out data whose name is otherwise the same."""
+    own = names[train.name]
+    return next((c for n, c in table.columns.items() if names[n].part is Part.HELD_OUT
+                 and names[n].kind is own.kind and names[n].rest == own.rest), None)
 
 
 def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int]:
@@ -266,6 +277,8 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
     if own.of_data_alone:
         return next((c for n, c in table.columns.items() if c is not train
                      and names[n].of_data_alone and names[n].part is Part.HELD_OUT), None)
+    if own.kind is Kind.OTHER and own.part is Part.TRAIN:
+        return _twin(table, names, train)
     if own.kind not in (Kind.LOSS, Kind.SCORE):
         return None
     if own.part is Part.HELD_OUT:

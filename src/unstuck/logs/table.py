@@ -17,8 +17,8 @@ LONGEST_NAME = 300  # characters of a column's name
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?"
 _TENSOR = re.compile(rf"tensor\(\s*({_NUMBER}|[+-]?(?:nan|inf))\b")
 _NAME_COLUMNS = frozenset({"tag", "metric", "metricname", "name", "key", "variable", "series",
-                           "measure"})
-_VALUE_COLUMNS = ("value", "metricvalue", "val", "y", "scalar")
+                           "attributepath", "measure"})
+_VALUE_COLUMNS = ("value", "floatvalue", "metricvalue", "val", "y", "scalar")
 _MISSING = frozenset({"", "na", "n/a", "none", "null", "-", "--", "<na>"})
 
 
