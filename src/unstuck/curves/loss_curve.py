@@ -108,7 +108,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     level, level_error = end_level(points.values)
     skill = 1 - level / constant if constant and positive else None
-    swings = oscillation(points)
+    swings = oscillation(points, amplitude=False)
     start = float(np.median(points.values[: max(1, min(5, n // 10))]))
     whole, half, quarter = (_part(points, share) for share in (1.0, 0.5, 0.25))
     return LossCurve(

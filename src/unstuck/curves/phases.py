@@ -150,7 +150,7 @@ def remarks(record: Record) -> list[str]:
         steps = joined(f"{step:,}" for step in shot)
         said.append(f"{curve} has {count(len(shot), 'spike')}, at "
                     f"{'step' if len(shot) == 1 else 'steps'} {steps}.")
-    swings = oscillation(train)
+    swings = oscillation(train, amplitude=False)
     if swings is not None and swings.alternates:
         said.append(f"{curve} alternates from point to point, so its column may mix two curves.")
     constant = read(record, CONSTANT_LOSS)

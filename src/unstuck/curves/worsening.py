@@ -13,6 +13,7 @@ from unstuck.curves.statistics import (
     block_levels,
     end_median,
     ending,
+    of_three,
     point_noise,
     ratio,
     trend,
@@ -104,7 +105,7 @@ def _broken_off(curve: LossCurve) -> _Break | None:
     n = len(y)
     if n < FEWEST_BLOCKS or curve.mixed:
         return None
-    calm = np.median(np.stack([y[:-2], y[1:-1], y[2:]]), axis=0)
+    calm = of_three(y)
     low = float(np.min(calm))
     high = low + max(JUMP * point_noise(y), 0.25 * max(
         curve.constant or abs(curve.start), curve.start - low))
@@ -132,7 +133,7 @@ def rising(curve: LossCurve, held: Series | None) -> Outcome | None:
     y, whole, late, w = curve.y, curve.whole, curve.half, curve.words
     k = max(3, len(y) // 10)
     start, end = float(np.median(y[:k])), curve.last_blocks
-    calm = np.median(np.stack([y[:-2], y[1:-1], y[2:]]), axis=0)
+    calm = of_three(y)
     best = int(np.argmin(calm)) + 1
     low = float(calm[best - 1])
     after = curve.points.since(int(curve.x[best]))

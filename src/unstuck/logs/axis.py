@@ -16,6 +16,7 @@ RESUMES = 0.02  # of the points may go back before the order is none
 AT_ONCE = 0.8  # of a step's returns coincide with a new epoch: it counts within the epoch
 UNKNOWN = 0.05  # of the points may come before the first step is named
 FAR = 2.0**62
+MOST_DOUBLED = 200  # points: of more, a number would be too large
 DOUBLING = 0.6  # of the next point's step, from which a counter grows exponentially
 
 
@@ -70,7 +71,8 @@ def axis_of(table: Table, train: Column) -> Axis:
         if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
             continue
         moves = np.diff(known)
-        if len(known) > 7 and np.min(moves) > 0 and np.median(known[1:-1] / known[2:]) < DOUBLING:
+        if 7 < len(known) < MOST_DOUBLED and np.min(moves) > 0 and (
+                np.median(known[1:-1] / known[2:]) < DOUBLING):
             continue  # points that are ever farther apart have no trend over it
         back = np.flatnonzero(moves < 0)
         if len(back) == len(moves) > 3:  # the newest first

@@ -6,6 +6,7 @@ import csv
 import itertools
 import re
 import warnings
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -153,14 +154,12 @@ def read(source: Source, dialect: Dialect) -> Table:
                     for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
                         column.take(count, cells)
                     count += len(batch)
-            check_numbers(sum(column.amount for column in columns), source.name)
+            check_numbers(sum(len(column.values) for column in columns), source.name)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
     everywhere = np.arange(count)
-    made = {}
-    for name, column in zip(names, columns, strict=False):
-        made[name] = column.made(name, everywhere)
-        column.parts.clear()
+    made = {name: column.made(name, everywhere)
+            for name, column in zip(names, columns, strict=False)}
     labels = {name: tuple(column.labels) for name, column in zip(names, columns, strict=False)
               if column.labels}
     return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count,
@@ -245,14 +244,14 @@ def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
 
 @dataclass(slots=True)
 class _Numbers:
-    """One column on its way in: the rows of its parts, or the first of successive ones.
+    """One column on its way in; `rows` is empty while no row has lacked a number.
 
     Of a column that says which run a row belongs to, words count too.
     """
 
     run: bool
-    parts: list[tuple[Integers | int, Floats]] = field(default_factory=list)
-    amount: int = 0
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
     words: bool = False  # a column of words is not looked at further
     labels: dict[str, int] = field(default_factory=dict)
 
@@ -260,10 +259,21 @@ class _Numbers:
         """Numbers of successive rows, gaps among them."""
         there = values != float(_GAP)
         if there.all():
-            self.parts.append((start, values.copy()))
+            self._append(start, values)
         else:
-            self.parts.append((np.flatnonzero(there) + start, values[there]))
-        self.amount += len(values)
+            self._append(np.flatnonzero(there) + start, values[there])
+
+    def _append(self, rows: Integers | int, values: Floats) -> None:
+        """Values with their rows, or with the first of successive ones."""
+        if isinstance(rows, int):
+            if not self.rows and rows == len(self.values):
+                self.values.frombytes(values.tobytes())
+                return
+            rows = np.arange(rows, rows + len(values))
+        if not self.rows:
+            self.rows.frombytes(np.arange(len(self.values)).tobytes())
+        self.rows.frombytes(rows.tobytes())
+        self.values.frombytes(values.tobytes())
 
     def take(self, start: int, cells: Sequence[str]) -> None:
         """The cells of successive rows."""
@@ -274,12 +284,11 @@ class _Numbers:
         except ValueError:
             found = [(i, value) for i, cell in enumerate(cells)
                      if cell and (value := self._number(cell)) is not None]
-            self.words = not found and not self.amount and not all(map(missing, cells))
-            values = np.array([value for _, value in found], dtype=np.float64)
-            self.parts.append((np.array([i for i, _ in found], dtype=np.int64) + start, values))
+            self.words = not found and not self.values and not all(map(missing, cells))
+            self._append(np.array([i for i, _ in found], dtype=np.int64) + start,
+                         np.array([value for _, value in found], dtype=np.float64))
         else:
-            self.parts.append((start, values))
-        self.amount += len(values)
+            self._append(start, values)
 
     def _number(self, cell: str) -> float | None:
         if missing(cell):
@@ -290,11 +299,8 @@ class _Numbers:
 
     def made(self, name: str, everywhere: Integers) -> Column:
         """The column; `everywhere` are all rows of the table."""
-        if not self.parts:
-            return Column(name, everywhere[:0], everywhere[:0].astype(np.float64))
-        values = np.concatenate([part for _, part in self.parts])
-        if len(values) == len(everywhere):
-            return Column(name, everywhere, values)
-        rows = [np.arange(at, at + len(part)) if isinstance(at, int) else at
-                for at, part in self.parts]
-        return Column(name, np.concatenate(rows), values)
+        values = np.frombuffer(self.values) if self.values else np.zeros(0)
+        if not self.rows:
+            whole = len(values) == len(everywhere)  # whose rows are known to be the same then
+            return Column(name, everywhere if whole else everywhere[: len(values)], values)
+        return Column(name, np.frombuffer(self.rows, dtype=np.int64), values)

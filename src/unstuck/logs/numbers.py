@@ -37,10 +37,10 @@ def _rises(values: Floats) -> bool:
 def without_false_zeros(table: Table, train: Column, held: Column | None) -> Column:
     """The train loss with NaN where it is exactly 0 to its end while the gradient is NaN, or the
     held-out loss: some tools print a loss that is not finite so. Itself, if there is none."""
+    if not len(train) or train.values[-1] != 0:
+        return train
     other = np.flatnonzero(train.values != 0)
     first = int(other[-1]) + 1 if len(other) else 0
-    if first == len(train):
-        return train
     witnesses = [c for n, c in table.columns.items() if {"gradient", "grad"} & name_of(n).rest
                  and "norm" in name_of(n).rest]
     if held is not None:
