@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unstuck.curves.outcome import judge
+from unstuck.curves.phases import remarks
 from unstuck.judge.advice import advice
 from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
@@ -193,3 +194,23 @@ def test_a_loss_that_explodes_late_has_diverged(tmp_path: Path, last: Floats) ->
 def test_what_comes_back_is_not_broken(tmp_path: Path, last: Numbers) -> None:
     assert outcome(tmp_path, loss=held_then(last)).kind not in (
         OutcomeKind.BROKEN, OutcomeKind.DIVERGED)
+
+
+# Held-out data alone, and what is spoken of ------------------------------------------------------
+def test_held_out_data_alone_that_rise_mean_overfitting(tmp_path: Path) -> None:
+    t = np.linspace(0, 1, 40)
+    found = outcome(tmp_path, val_loss=noisy(0.5 * np.exp(-12 * t) + 0.5 + 0.6 * t, 0.005))
+    assert found.kind is OutcomeKind.OVERFITTING
+    assert found.confidence <= 0.5
+    assert "held-out" in found.says
+    assert "train" not in found.says
+
+
+def test_the_phases_of_a_score_are_those_of_a_score(tmp_path: Path) -> None:
+    lines = [f"{i},{0.8 - 0.6 * 2 ** (-i / 4):.4f}" for i in range(60)]
+    file = tmp_path / "log"
+    file.write_text("epoch,acc\n" + "\n".join(lines) + "\n")
+    (record,) = records(file)
+    says = " ".join(remarks(record))
+    assert "The train score was rising from 0." in says
+    assert "falling" not in says
