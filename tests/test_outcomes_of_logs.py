@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unstuck.curves.outcome import judge
+from unstuck.curves.phases import remarks
 from unstuck.judge.advice import advice
 from unstuck.judge.engine import diagnose
 from unstuck.logs.read import records
@@ -159,3 +160,57 @@ def test_what_is_said_of_the_held_out_loss_is_computed_from_it(
     both = "The train and held-out losses are falling, so the network is still learning."
     assert says.startswith(both) is (course == "falling")
     assert (f"But the held-out loss is {course}." in says) is (course != "falling")
+
+
+# A level that was left ---------------------------------------------------------------------------
+def held_then(last: Numbers, n: int = 60) -> Floats:
+    """A loss that falls to 0.5, and then goes on so."""
+    known = 0.5 + 1.8 * np.exp(-8 * np.linspace(0, 1, n))
+    return noisy(np.r_[known[: n - len(last)], last], 0.02)
+
+
+@pytest.mark.parametrize("last", [
+    [2.3] * 20, [1.2] * 10, [2.3] * 5, np.linspace(2.1, 2.4, 12),
+])
+def test_a_loss_that_left_the_level_it_held_is_broken(tmp_path: Path, last: Numbers) -> None:
+    found = outcome(tmp_path, loss=held_then(last))
+    assert found.kind is OutcomeKind.BROKEN
+    assert "stayed there" in found.says
+    assert abs((found.since_step or 0) - (59 - len(last))) <= 1
+
+
+@pytest.mark.parametrize("last", [0.5 * 1.4 ** np.arange(20), 0.5 * 1.2 ** np.arange(30)])
+def test_a_loss_that_explodes_late_has_diverged(tmp_path: Path, last: Floats) -> None:
+    assert outcome(tmp_path, loss=held_then(last)).kind is OutcomeKind.DIVERGED
+
+
+@pytest.mark.parametrize("last", [
+    0.5 + 0.6 * np.exp(-np.arange(16) / 4),  # a warm restart
+    0.5 + 0.5 * np.exp(-np.arange(20) / 12),  # a harder part of the data, still being learned
+    [0.5] * 10 + [9.0] + [0.5] * 9,  # a spike
+    [0.5] * 10 + [2.3] * 5 + [0.5] * 5,  # it came back
+    *(np.tile(0.5 + 0.1 * np.arange(k), 40 // k) for k in (4, 8)),  # a cyclic schedule
+])
+def test_what_comes_back_is_not_broken(tmp_path: Path, last: Numbers) -> None:
+    assert outcome(tmp_path, loss=held_then(last)).kind not in (
+        OutcomeKind.BROKEN, OutcomeKind.DIVERGED)
+
+
+# Held-out data alone, and what is spoken of ------------------------------------------------------
+def test_held_out_data_alone_that_rise_mean_overfitting(tmp_path: Path) -> None:
+    t = np.linspace(0, 1, 40)
+    found = outcome(tmp_path, val_loss=noisy(0.5 * np.exp(-12 * t) + 0.5 + 0.6 * t, 0.005))
+    assert found.kind is OutcomeKind.OVERFITTING
+    assert found.confidence <= 0.5
+    assert "held-out" in found.says
+    assert "train" not in found.says
+
+
+def test_the_phases_of_a_score_are_those_of_a_score(tmp_path: Path) -> None:
+    lines = [f"{i},{0.8 - 0.6 * 2 ** (-i / 4):.4f}" for i in range(60)]
+    file = tmp_path / "log"
+    file.write_text("epoch,acc\n" + "\n".join(lines) + "\n")
+    (record,) = records(file)
+    says = " ".join(remarks(record))
+    assert "The train score was rising from 0." in says
+    assert "falling" not in says

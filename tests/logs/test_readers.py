@@ -378,7 +378,7 @@ def test_a_run_that_cannot_be_read_is_reported_beside_others(tmp_path: Path) -> 
     (b"PK\x03\x04abc", "zip archive"), (b"\0\1\2\3" * 50, "is a binary file"),
     ("x" * 2_000_000, "is longer than"), ("no number anywhere\n", "holds no named numbers"),
     ("epoch,loss\n0,nan\n1,nan\n", "holds no finite number"),
-    ("epoch,val_loss\n0,0.5\n1,0.4\n", "--train COLUMN"),
+    ("epoch,val_apples\n0,0.5\n1,0.4\n", "--train COLUMN"),
     ("epoch,apples\n0,0.5\n1,nothing\n", "finite|apples"),
     ("[" * 100_000, "64 levels deep"), ('{"a": ' * 5000, "64 levels deep"),
 ])

@@ -37,6 +37,10 @@ def roles(made: Table, choice: Choice = Choice()) -> Roles:  # noqa: B008
     ("_step", Kind.STEP, Part.UNSAID), ("Epoch", Kind.EPOCH, Part.UNSAID),
     ("grad_norm", Kind.OTHER, Part.UNSAID), ("loss_scale", Kind.OTHER, Part.UNSAID),
     ("best_val_loss", Kind.OTHER, Part.HELD_OUT), ("batch_size", Kind.OTHER, Part.UNSAID),
+    ("Validierungsverlust", Kind.LOSS, Part.HELD_OUT), ("Lernrate", Kind.RATE, Part.UNSAID),
+    ("perte d'entraînement", Kind.LOSS, Part.TRAIN), ("l'époque", Kind.EPOCH, Part.UNSAID),
+    ("pérdida de validación", Kind.LOSS, Part.HELD_OUT), ("验证损失", Kind.LOSS, Part.HELD_OUT),
+    ("taux d'apprentissage", Kind.RATE, Part.UNSAID), ("потери", Kind.LOSS, Part.UNSAID),
     ("_timestamp", Kind.OTHER, Part.UNSAID), ("eval_samples_per_second", Kind.OTHER, Part.HELD_OUT),
 ])
 def test_names(name: str, kind: Kind, part: Part) -> None:
@@ -75,6 +79,50 @@ def test_the_user_has_the_last_word() -> None:
         "a", "B", True)
     with pytest.raises(UnusableLog, match="did you mean 'loss'"):
         roles(made, Choice("lost"))
+
+
+def test_a_curve_that_was_printed_twice_is_no_held_out_curve() -> None:
+    values = [4.28671, 3.817888, 3.501993, 3.1712, 2.98, 2.7123, 2.5, 2.31111, 2.2]
+    rounded = [float(f"{v:.3g}") for v in values]
+    found = roles(table(loss=rounded, eval_loss=values))
+    assert found.held_out is None
+    assert any("holds the numbers of 'loss' again" in says for says in found.remarks)
+    other = [v * 1.01 for v in values]
+    assert roles(table(loss=rounded, eval_loss=other)).held_out is not None
+    flat = [0.693] * 12
+    assert roles(table(loss=flat, eval_loss=flat)).held_out is not None
+
+
+@pytest.mark.parametrize("base", [np.e, 2.0])
+def test_a_held_out_perplexity_is_compared_as_a_loss(base: float) -> None:
+    losses = [5.0 - 0.2 * i for i in range(12)]
+    own = [float(base**v) for v in losses]
+    found = roles(table(xent=losses, ppl=own, valid_ppl=own))
+    assert found.train.name == "xent"
+    assert found.held_out is not None
+    assert np.allclose(found.held_out.values, losses)
+
+
+def test_zeros_beside_nan_are_nan() -> None:
+    losses = [1.0, 0.8, 0.7, 0.6, 0.0, 0.0, 0.0]
+    sick = [1.0, 1.0, 1.0, 1.0, np.nan, np.nan, np.nan]
+    found = roles(table(loss=list(losses), grad_norm=list(sick)))
+    assert np.isnan(found.train.values[4:]).all()
+    found = roles(table(loss=list(losses), val_loss=list(sick)))
+    assert np.isnan(found.train.values[4:]).all()
+    assert roles(table(loss=list(losses), grad_norm=[1.0] * 7)).train.values[-1] == 0
+    assert roles(table(loss=[*losses, 0.5], grad_norm=[*sick, 1.0])).train.values[4] == 0
+
+
+def test_held_out_data_alone_are_judged_and_said_to_be() -> None:
+    found = roles(table(epoch=[0, 1, 2], val_loss=[1.0, 0.8, 0.7], val_acc=[0.1, 0.2, 0.3]))
+    assert (found.train.name, found.held_out, found.of_held_out) == ("val_loss", None, True)
+    assert not roles(table(loss=[1.0, 0.8], val_loss=[1.0, 0.9])).of_held_out
+
+
+def test_no_time_and_no_size_is_judged() -> None:
+    with pytest.raises(UnusableLog, match="it is not clear"):
+        roles(table(epoch=[0, 1, 2], seconds=[1.0, 2.0, 4.0]))
 
 
 # Axes --------------------------------------------------------------------------------------------

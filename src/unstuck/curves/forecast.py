@@ -163,7 +163,7 @@ def _ill_behaved(series: Series) -> str | None:
         return f"the shape of the curve needs at least {FEWEST} points; there {there} {len(series)}"
     if not series.steps[-1] > series.steps[0]:
         return "all points belong to one step"
-    swings = oscillation(series)
+    swings = oscillation(series, amplitude=False)
     if swings is not None and swings.alternates:
         return "the loss alternates from point to point"
     late = trend(Series(series.steps[-max(len(series) // 2, 8):],

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.curves.loss_curve import NEAR_ZERO, LossCurve
-from unstuck.curves.statistics import end_median, ending, point_noise, ratio
+from unstuck.curves.statistics import end_median, ending, of_three, point_noise, ratio
 from unstuck.record.series import Series
 from unstuck.schema.findings import Outcome, OutcomeKind
 
@@ -32,7 +32,7 @@ def overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
 def _risen(curve: LossCurve, held: Series) -> Outcome | None:
     """Overfitting, if the held-out loss rose from its best."""
     values, m = held.values, len(held)
-    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    calm = of_three(values)
     best = int(np.argmin(calm)) + 1 if m >= FEW else int(np.argmin(values))
     low, step = float(calm[best - 1] if m >= FEW else values[best]), int(held.steps[best])
     end, spread = end_median(values), point_noise(values)

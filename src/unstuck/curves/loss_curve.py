@@ -28,7 +28,9 @@ from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.losses import CONSTANT_LOSS
+from unstuck.words import count, percent
 
+FEWEST = 30  # backward passes below which nothing but divergence is called
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
@@ -106,7 +108,7 @@ def reduce(record: Record, points: Series) -> LossCurve:
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     level, level_error = end_level(points.values)
     skill = 1 - level / constant if constant and positive else None
-    swings = oscillation(points)
+    swings = oscillation(points, amplitude=False)
     start = float(np.median(points.values[: max(1, min(5, n // 10))]))
     whole, half, quarter = (_part(points, share) for share in (1.0, 0.5, 0.25))
     return LossCurve(
@@ -118,6 +120,17 @@ def reduce(record: Record, points: Series) -> LossCurve:
         record.steps if record.thinned else n,
         whole, half, quarter, wording(record),
     )
+
+
+def too_short(curve: LossCurve, unsure: float) -> Outcome:
+    """Too short to judge; `unsure` is the relative change that could hide in the noise."""
+    longer = min(max((unsure / 0.1) ** 2, 1.5), 20.0)
+    more = max(math.ceil(curve.passes * (longer - 1)), FEW - curve.passes, 1)
+    return curve.outcome(
+        OutcomeKind.TOO_SHORT, 0.7,
+        f"After {count(curve.passes, curve.unit)} the noise of the loss could hide a change of "
+        f"{percent(min(unsure, 9.99))}. About {count(more, 'more ' + curve.unit)} would show it.",
+        more=more)
 
 
 def _part(points: Series, share: float) -> Trend | None:

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from unstuck.curves.collapse import collapse_of
-from unstuck.curves.forecast import Forecast, outlook
+from unstuck.curves.forecast import Abstained, Forecast, outlook
 from unstuck.curves.held_out import overfitting
 from unstuck.curves.loss_curve import (
-    FEW,
+    FEWEST,
     MATERIAL,
     NEAR_ZERO,
     SURE,
@@ -23,23 +23,25 @@ from unstuck.curves.loss_curve import (
     read,
     reduce,
     slack_of,
+    too_short,
 )
 from unstuck.curves.moving import not_told
-from unstuck.curves.statistics import end_median, ending, point_noise, ratio, tidy, trend
-from unstuck.curves.wording import Wording, wording
+from unstuck.curves.statistics import end_median, ratio, tidy, trend
+from unstuck.curves.wording import wording
+from unstuck.curves.worsening import non_finite, rising, runaway
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, METRIC, TRAIN_LOSS
-from unstuck.words import called, count, number, percent, times
+from unstuck.words import called, count, number, percent
 
-FEWEST = 30  # backward passes below which nothing but divergence is called
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
+PERFECT = 0.99  # of the best score: from here on it says nothing of what is left
+A_TENTH = 0.1  # of the start, or of the best score
 SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
-DIVERGED = 3.0  # times the start and the constant
 SOME_SKILL = 0.1  # from which an output cannot be the same for every sample
 COLLAPSED = 0.8  # how sure it is that nothing is learned where it is
 _HOPEFUL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED, OutcomeKind.PLATEAU,
@@ -75,11 +77,11 @@ def _by_curves(record: Record) -> Outcome:
     held = read(record, HELD_OUT_LOSS)
     finite = tidy(raw)
     curve = reduce(record, finite) if len(finite) else None
-    found = _non_finite(raw, curve, wording(record))
+    found = non_finite(raw, curve, wording(record))
     if found:
         return found
     assert curve is not None  # without a finite value the run has diverged
-    found = _runaway(curve)
+    found = runaway(curve)
     moving = not_told(record, curve)
     if found and (moving is None or found.confidence >= RUN_AWAY):
         return found
@@ -100,115 +102,10 @@ def _by_curves(record: Record) -> Outcome:
     if moving is not None:
         return moving
     held = tidy(held) if held is not None else None
-    return _rising(curve, held) or overfitting(curve, held) or _by_level(record, curve, held)
-
-
-def _non_finite(raw: Series, curve: LossCurve | None, words: Wording) -> Outcome | None:
-    """Diverged, if the loss ended non-finite or was so more often than not."""
-    bad = ~np.isfinite(raw.values)
-    amount, n = int(bad.sum()), len(bad)
-    good = np.flatnonzero(~bad)
-    trailing = n - 1 - int(good[-1]) if len(good) else n
-    if not amount or not (trailing or amount > n / 2):
-        return None
-    first = (int(good[-1]) + 1 if len(good) else 0) if trailing else int(np.argmax(bad))
-    sure = 0.6 if not trailing else 0.99 if trailing >= 3 or trailing == n else 0.8
-    what = "infinite" if np.isinf(raw.values[first]) else "NaN"
-    step, are = int(raw.steps[first]), "is" if amount == 1 else "are"
-    if first:
-        before = words.number(float(raw.values[first - 1]))
-        says = f"was {before} before it became {what} at step {step:,}"
-    else:
-        says = f"was {what} from the first value on"
-    return Outcome(
-        OutcomeKind.DIVERGED, sure,
-        f"The {words.noun} {says} ({amount:,} of {n:,} values {are} not finite).",
-        int(raw.steps[first]), curve.skill if curve and not trailing else None,
-    )
-
-
-def _runaway(curve: LossCurve) -> Outcome | None:
-    """Diverged, if a finite loss went far above its start for good, or endlessly below zero."""
-    values, n = curve.points.values, curve.n
-    if n < 6 or curve.words.higher:  # a score has bounds, and returns of another scale are no fault
-        return None
-    end = end_median(values)
-    head = np.abs(values[: max(5, n // 20)])
-    start = float(np.max(head) if n < FEW else np.median(head) + np.ptp(head) / 2)
-    height = max(start, curve.constant or 0.0)
-    factor = ratio(abs(end), height)
-    limit = DIVERGED if curve.positive else 30.0
-    if end < 0:
-        limit = 1e6 if curve.constant is None else 1e3
-    for_good = np.quantile(np.abs(ending(values)), 0.25) >= 0.6 * factor * height
-    if not factor >= (limit if n >= FEWEST else 100.0) or (factor < 100 and not for_good):
-        return None
-    peak = float(np.max(curve.y))
-    late = curve.quarter
-    if 0 < end < peak / 3 and late is not None and late.falling and factor < 100:
-        return None  # on its way back from a spike
-    sure = min(0.55 + 0.15 * math.log10(factor), 0.97)
-    if (curve.mixed or not curve.positive) and factor < 1e4:
-        sure = min(sure, 0.4)
-    within = np.flatnonzero(np.abs(values) <= height * 2)
-    since = int(curve.points.steps[min(int(within[-1]) + 1 if len(within) else 0, n - 1)])
-    way = "rose to" if end > 0 else "ran away below zero to"
-    than = (f"the {number(height)} at the start" if height == start
-            else f"the {number(height)} of a constant prediction")
-    return curve.outcome(
-        OutcomeKind.DIVERGED, sure,
-        f"The loss {way} {number(end)}, {times(factor)} {than}, and did not come back.", since)
-
-
-def _rising(curve: LossCurve, held: Series | None) -> Outcome | None:
-    """Broken, if the train loss rises with confidence and ends above its start or its best."""
-    y, whole, late, w = curve.y, curve.whole, curve.half, curve.words
-    k = max(3, len(y) // 10)
-    start, end = float(np.median(y[:k])), curve.last_blocks
-    calm = np.median(np.stack([y[:-2], y[1:-1], y[2:]]), axis=0)
-    best = int(np.argmin(calm)) + 1
-    low = float(calm[best - 1])
-    after = curve.points.since(int(curve.x[best]))
-    since_best = trend(after)
-    above_start = (
-        whole is not None and whole.score > SURE and late is not None and late.high > 0
-        and end - start > 5 * curve.error / math.sqrt(k)
-        and end - start > 0.1 * max(abs(start), curve.constant or 0.0)
-    )
-    turned = (
-        since_best is not None and since_best.score > SURE and len(y) - best >= len(y) / 5
-        and end - low > max(5 * curve.error, 0.25 * curve.reference, 0.5 * (curve.start - low))
-        and point_noise(curve.points.values) < end - low
-    )
-    if not (above_start or turned) or not (curve.positive or end > abs(start)):
-        return None
-    if held is not None:
-        other = trend(held)
-        if other is not None and other.falling and other.fall > 0.1:
-            return curve.outcome(
-                OutcomeKind.DATA_PROBLEM, 0.4, f"The train {w.noun} {w.rose} from "
-                f"{w.number(low)} to {w.number(end)} while the held-out {w.noun} {w.fell} to "
-                f"{w.number(other.end)}.",
-                float(curve.x[best]))
-    if curve.cut_short:
-        return _too_short(curve, 1.0)
-    size = ratio(end - max(low, 0.0 if above_start else low), max(abs(low), 4 * curve.error))
-    sure = (0.7 if above_start else 0.55) + 0.25 * min(size, 1.0)
-    against = f"its start ({w.number(start)})" if above_start else f"its best ({w.number(low)})"
-    return curve.outcome(
-        OutcomeKind.BROKEN, sure,
-        f"The train {w.noun} ends at {w.number(end)}, {w.above} {against}.", float(curve.x[best]))
-
-
-def _too_short(curve: LossCurve, unsure: float) -> Outcome:
-    """Too short to judge; `unsure` is the relative change that could hide in the noise."""
-    longer = min(max((unsure / 0.1) ** 2, 1.5), 20.0)
-    more = max(math.ceil(curve.passes * (longer - 1)), FEW - curve.passes, 1)
-    return curve.outcome(
-        OutcomeKind.TOO_SHORT, 0.7,
-        f"After {count(curve.passes, curve.unit)} the noise of the loss could hide a change of "
-        f"{percent(min(unsure, 9.99))}. About {count(more, 'more ' + curve.unit)} would show it.",
-        more=more)
+    worse = rising(curve, held)
+    if worse is not None and worse.kind is OutcomeKind.BROKEN and curve.words.data != "train":
+        return curve.outcome(OutcomeKind.OVERFITTING, 0.5, worse.says, worse.since_step)
+    return worse or overfitting(curve, held) or _by_level(record, curve, held)
 
 
 def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
@@ -222,11 +119,19 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     if curve.positive:
         scale = max(abs(level), 1e-3 * curve.reference)
     done = curve.positive and fell and level <= NEAR_ZERO * curve.reference
+    log = record.fact(Log)
+    if log is not None and log.best is not None:  # of a score, what is missing may be tiny
+        scale = max(scale, A_TENTH * log.best)
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
     gain = gain_of(quarter, half, whole, scale)
     falling = gain > MATERIAL or dropping(curve) or (on_its_way(curve) and not no_better)
-    if not falling and not done and fell and record.fact(Log) is not None:
-        falling = _slowly(curve, scale)
+    if fell and log is not None and not (done and not falling):
+        ahead = outlook(curve.points)
+        if falling:
+            falling = not (isinstance(ahead, Forecast) and ahead.high < SLOW * scale)
+        else:
+            falling = _slowly(curve, scale, ahead)
+        done = done or _perfect(record, curve, ahead)
     flat_since = float(curve.x[flat_from(curve)])
     flat = half if fell and not no_better else whole
     since = int(curve.points.steps[n // 2 if flat is half else 0])
@@ -281,22 +186,45 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         f"How {w.low} it could get is unknown, so it may be stuck there.", flat_since)
 
 
-def _slowly(curve: LossCurve, scale: float) -> bool:
+def _slowly(curve: LossCurve, scale: float, ahead: Forecast | Abstained) -> bool:
     """Whether a log's curve falls by less than a material amount, but surely and to go on so.
 
     The points of a log are mostly means, so that their noise is small. The forecast must agree: its
     whole interval lies below the present level. Where there is none, both trends must be beyond
-    doubt.
+    doubt. Numbers of few digits have no trend within a quarter.
     """
     half, quarter = curve.half, curve.quarter
-    if half is None or quarter is None or not (quarter.score < -SURE and half.score < -SURE):
+    if half is None or quarter is None or not half.score < -SURE:
         return False
-    if not ratio(quarter.start - quarter.end, scale) > SLOW:
+    if isinstance(ahead, Forecast) and ahead.low > 2 * SLOW * scale:
+        return True
+    if not quarter.score < -SURE or not ratio(quarter.start - quarter.end, scale) > SLOW:
         return False
-    found = outlook(curve.points)
-    if not isinstance(found, Forecast):
+    if not isinstance(ahead, Forecast):
         return max(quarter.score, half.score) < -2 * SURE
-    return found.low > SLOW * scale / 2
+    return ahead.low > SLOW * scale / 2
+
+
+def _perfect(record: Record, curve: LossCurve, ahead: Forecast | Abstained) -> bool:
+    """Whether a score is all but perfect, and the loss does not surely fall any further."""
+    if not curve.positive or not isinstance(ahead, Forecast) or ahead.low > 0:
+        return False
+    _, best, reached = _score(record, curve)
+    return best > 0 and reached >= PERFECT * best
+
+
+def _score(record: Record, curve: LossCurve) -> tuple[str, float, float]:
+    """A score whose best is known, that best and what was reached; "" and 0 where there is none.
+    The curve itself, if it is one, has no name."""
+    log = record.fact(Log)
+    if log is not None and curve.words.higher and log.best is not None:
+        return "", log.best, log.best - curve.end
+    if log is None or curve.words.higher or log.score is None or not record.measured(METRIC):
+        return "", 0.0, 0.0
+    series = record.series(METRIC).get(log.score)
+    if series is None or not len(series.finite):
+        return "", 0.0, 0.0
+    return log.score, log.score_best, end_median(series.finite.values)
 
 
 def _lately(curve: LossCurve, gain: float) -> str:
@@ -317,7 +245,7 @@ def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool)
     if curve.skill is not None and no_better:
         unsure = min(unsure, 2 * ratio(curve.end_error, level))
     if not unsure < 0.2 or curve.cut_short:
-        return _too_short(curve, unsure)
+        return too_short(curve, unsure)
     first, last = (int(curve.points.steps[i]) for i in (0, -1))
     log = record.fact(Log)
     if log is not None and log.unit != "row" and first > last - first:
@@ -341,18 +269,9 @@ def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool)
 
 def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:
     """What a flat curve has come to, by a score whose best value is known; None without one."""
-    log, w = record.fact(Log), curve.words
-    if log is None:
-        return None
-    if w.higher and log.best is not None:
-        name, best, reached = "", log.best, log.best - curve.end
-    elif not w.higher and log.score is not None and record.measured(METRIC):
-        name, best = log.score, log.score_best
-        series = record.series(METRIC).get(name)
-        if series is None or not len(series.finite):
-            return None
-        reached = end_median(series.finite.values)
-    else:
+    w = curve.words
+    name, best, reached = _score(record, curve)
+    if not best:
         return None
     means = f"the best is {number(best)}" if not name else (
         f"{name!r} ends at {number(reached)}; the best is {number(best)}")

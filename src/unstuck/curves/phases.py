@@ -19,6 +19,7 @@ from unstuck.curves.statistics import (
     tidy,
     trend,
 )
+from unstuck.curves.wording import wording
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
@@ -136,20 +137,22 @@ def remarks(record: Record) -> list[str]:
     if train is None:
         return []
     said = []
+    w = wording(record)
+    curve = f"The {w.curve}"
+    ways = {Course.FALLING: w.falling, Course.FLAT: "flat", Course.RISING: w.rising}
     course = phases(train)
     if len(course) > 1:
-        said.append("The train loss was " + ", then ".join(
-            f"{p.course} from {number(p.start)} to {number(p.end)} (steps {p.first:,} to "
+        said.append(f"{curve} was " + ", then ".join(
+            f"{ways[p.course]} from {w.number(p.start)} to {w.number(p.end)} (steps {p.first:,} to "
             f"{p.last:,})"
             for p in course) + ".")
     if shot := spikes(train):
         steps = joined(f"{step:,}" for step in shot)
-        said.append(f"The train loss has {count(len(shot), 'spike')}, at "
+        said.append(f"{curve} has {count(len(shot), 'spike')}, at "
                     f"{'step' if len(shot) == 1 else 'steps'} {steps}.")
-    swings = oscillation(train)
+    swings = oscillation(train, amplitude=False)
     if swings is not None and swings.alternates:
-        said.append("The train loss alternates from point to point, so its column may mix two "
-                    "losses.")
+        said.append(f"{curve} alternates from point to point, so its column may mix two curves.")
     constant = read(record, CONSTANT_LOSS)
     if course and course[-1].course is Course.FLAT and constant is not None and (
         constant.values[-1] > 0

@@ -141,13 +141,16 @@ def relative_fall(series: Series) -> float | None:
 
 
 @np.errstate(all="ignore")
-def oscillation(series: Series) -> Oscillation | None:
-    """How the finite points swing; None with fewer than 10."""
+def oscillation(series: Series, *, amplitude: bool = True) -> Oscillation | None:
+    """How the finite points swing, and how far if that is asked for; None with fewer than 10."""
     values = tidy(series).values
     if len(values) < 10:
         return None
     steps = np.diff(values)
-    changes = float(np.mean(np.sign(steps[1:]) * np.sign(steps[:-1]) < 0))
+    up, down = steps > 0, steps < 0
+    changes = float(np.mean((up[1:] & down[:-1]) | (down[1:] & up[:-1])))
+    if not amplitude:
+        return Oscillation(changes, 0.0, len(values))
     size, level = float(np.median(np.abs(steps))), abs(float(np.median(values)))
     return Oscillation(changes, ratio(size, level), len(values))
 
@@ -177,6 +180,14 @@ def middle_mean(values: Floats) -> float:
     cut = len(values) // 4
     middle = np.partition(values, (cut, len(values) - cut - 1))[cut: len(values) - cut]
     return float(np.mean(middle))
+
+
+def of_three(values: Floats) -> Floats:
+    """The median of each value and its two neighbours, without the first and the last."""
+    before, here, after = values[:-2], values[1:-1], values[2:]
+    low, high = np.minimum(before, here), np.maximum(before, here)
+    np.minimum(high, after, out=high)
+    return np.maximum(low, high, out=low)
 
 
 def point_noise(values: Floats) -> float:
@@ -242,10 +253,9 @@ def early_fall(values: Floats) -> tuple[float, float]:
 
 def block_levels(series: Series, most: int) -> tuple[Floats, Floats]:
     """Middle steps and levels of at most `most` blocks of equal numbers of points."""
-    steps = series.steps.astype(np.float64)
     if len(series) <= most:
-        return steps, series.values
+        return series.steps.astype(np.float64), series.values
     edges = np.linspace(0, len(series), most + 1).astype(int)
     pairs = list(pairwise(edges))
-    return (np.array([steps[(a + b) // 2] for a, b in pairs]),
+    return (np.array([series.steps[(a + b) // 2] for a, b in pairs], dtype=np.float64),
             np.array([middle_mean(series.values[a:b]) for a, b in pairs]))

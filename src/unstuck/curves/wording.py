@@ -16,6 +16,12 @@ class Wording:
     noun: str = "loss"
     higher: bool = False
     best: float = 0.0
+    data: str = "train"  # what the curve is of
+
+    @property
+    def curve(self) -> str:
+        """What is judged: the train loss, mostly."""
+        return f"{self.data} {self.noun}"
 
     def number(self, level: float) -> str:
         """A level as the user knows it."""
@@ -56,5 +62,5 @@ def wording(record: Record) -> Wording:
     """The words for the curves of a record."""
     log = record.fact(Log)
     if log is None or not log.higher_is_better:
-        return Wording()
-    return Wording("score", True, log.best or 0.0)
+        return Wording(data="held-out" if log and log.of_held_out else "train")
+    return Wording("score", True, log.best or 0.0, "held-out" if log.of_held_out else "train")

@@ -52,7 +52,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
     """
     w, noun = words, words.noun
     keep = f" ({best_step})" if best_step else ""
-    unseen = () if held_out else (
+    unseen = (f"log the train {noun} as well",) if w.data != "train" else () if held_out else (
         f"log a held-out {noun} as well: without one, overfitting looks like learning",)
     other = {"falling": f"the held-out {noun} is {w.falling}",
              "rising": f"the held-out {noun} is {w.rising}",
@@ -60,7 +60,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
     match kind:
         case OutcomeKind.LEARNING:
             return Advice(
-                f"{_both(noun, course == 'falling')} {w.falling}, so the network is still learning."
+                f"{_both(w, course == 'falling')} {w.falling}, so the network is still learning."
                 + (f" But {other}." if course in ("flat", "rising") else "")
                 + f" Single steps may go {'down' if w.higher else 'up'}.",
                 ("let it train on, and judge it after dozens of epochs and thousands of steps",
@@ -69,7 +69,9 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
         case OutcomeKind.OVERFITTING:
             return Advice(
                 f"The train {noun} {'rises' if w.higher else 'falls'} but the held-out {noun} does "
-                "not, so the network overfits.",
+                "not, so the network overfits." if w.data == "train" else
+                f"The held-out {noun} is {w.rising}, as it does when a network overfits. Without a "
+                f"train {noun} this is not certain.",
                 (f"keep the weights that had the best held-out {noun}{keep}",
                  "use more data, data augmentation or noise on the inputs",
                  "add dropout: Dropout(p=0.1) or Dropout(p=0.25) zeroes 10 % or 25 % of the units",
@@ -85,14 +87,14 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
                  "check the training samples and their labels, and normalise the inputs", _WATCH))
         case OutcomeKind.PLATEAU:
             return Advice(
-                f"{_both(noun, course == 'flat', 'have', 'has')} plateaued."
+                f"{_both(w, course == 'flat', 'have', 'has')} plateaued."
                 + (f" But {other}." if course in ("falling", "rising") else ""),
                 ("lower the learning rate to a tenth, or halve the batch size", *unseen,
                  "raise the momentum, in case of a local minimum",
                  "only then try a larger network", _WATCH))
         case OutcomeKind.BROKEN:
             return Advice(
-                f"The train {noun} is {w.rising}. Usual reasons are the network's structure, its "
+                f"The {w.curve} is {w.rising}. Usual reasons are the network's structure, its "
                 "hyperparameters or faulty data.",
                 ("divide the learning rate by 10, and again if that does not help",
                  "check the samples and labels, and normalise the inputs",
@@ -100,7 +102,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
                  _WATCH))
         case OutcomeKind.NOT_LEARNING:
             return Advice(
-                f"The train {noun} is flat from the first step on, so nothing was ever learned.",
+                f"The {w.curve} is flat from the first step on, so nothing was ever learned.",
                 (_WATCH, _ONE_BATCH,
                  "normalise inputs and targets to mean 0 and standard deviation 1",
                  "check that the optimizer has the model's parameters, and the loss reaches them",
@@ -114,7 +116,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
                  "clip gradients only for the time being, because clipping hides the cause"))
         case OutcomeKind.CONVERGED:
             return Advice(
-                f"{_both(noun, course == 'flat')} flat after a {'rise' if w.higher else 'fall'}: "
+                f"{_both(w, course == 'flat')} flat after a {'rise' if w.higher else 'fall'}: "
                 "training is finished, or it is stuck at this level."
                 + (f" But {other}." if course in ("falling", "rising") else ""),
                 ("if the result is good enough, stop", *unseen,
@@ -132,10 +134,11 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
             return Advice("There is no training in this log.", (_WATCH,))
 
 
-def _both(noun: str, both: bool, many: str = "are", one: str = "is") -> str:
+def _both(words: Wording, both: bool, many: str = "are", one: str = "is") -> str:
     """The subject and the auxiliary of a sentence about the train curve, or about both."""
-    plural = "scores" if noun == "score" else "losses"
-    return f"The train and held-out {plural} {many}" if both else f"The train {noun} {one}"
+    plural = "scores" if words.higher else "losses"
+    return (f"The train and held-out {plural} {many}" if both
+            else f"The {words.curve} {one}")
 
 
 def next_steps(

@@ -16,6 +16,8 @@ RESUMES = 0.02  # of the points may go back before the order is none
 AT_ONCE = 0.8  # of a step's returns coincide with a new epoch: it counts within the epoch
 UNKNOWN = 0.05  # of the points may come before the first step is named
 FAR = 2.0**62
+MOST_DOUBLED = 200  # points: of more, a number would be too large
+DOUBLING = 0.6  # of the next point's step, from which a counter grows exponentially
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ def axis_of(table: Table, train: Column) -> Axis:
         if len(known) < (1 - UNKNOWN) * len(train) or np.min(known) < 0 or np.max(known) >= FAR:
             continue
         moves = np.diff(known)
+        if 7 < len(known) < MOST_DOUBLED and np.min(moves) > 0 and (
+                np.median(known[1:-1] / known[2:]) < DOUBLING):
+            continue  # points that are ever farther apart have no trend over it
         back = np.flatnonzero(moves < 0)
         if len(back) == len(moves) > 3:  # the newest first
             back = back[:0]
@@ -126,7 +131,7 @@ def _filled(table: Table, kind: Kind, train: Column) -> tuple[str, Floats] | Non
     able = [c for n, c in table.columns.items() if name_of(n).kind is kind and c is not train]
     if not able:
         return None
-    able.sort(key=lambda c: -_shared(table, train, c))
+    able.sort(key=lambda c: (-_shared(table, train, c), "global" not in c.name.lower()))
     first = able[0]
     if len(first) == table.rows and np.isfinite(first.values).all():
         return first.name, first.values

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.logs import grids, phrases
+from unstuck.logs import commas, grids, phrases
 from unstuck.logs.grids import Heading
+from unstuck.logs.names import Kind, name_of
 from unstuck.logs.phrases import Said
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
@@ -40,9 +41,10 @@ _BOX = re.compile(r"\s*[|│].*[|│]\s*")
 
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line or block that names any."""
-    lines = _Lines(source.name)
+    lines = _Lines(source.name, len(set(map(phrases.section, source.text().splitlines()))) > 2)
+    written = commas.without(source.text())
     for chunk in source.chunks():
-        lines.take(chunk)
+        lines.take(written[0].sub(written[1], chunk) if written else chunk)
     columns = lines.columns()
     return Table("console text", columns, lines.row + 1)
 
@@ -64,6 +66,7 @@ class _Context:
     heading: str = ""
     grid: Heading = ()
     above: Heading = ()  # the heading that stands directly above
+    section: str = ""  # the part of the data, up to the next section
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,10 @@ class _Kind:
 
 @dataclass(slots=True)
 class _Lines:
-    """The text so far; `name` is the file's."""
+    """The text so far; `name` is the file's, `sections` whether it has some of both parts."""
 
     name: str
+    sections: bool
     row: int = -1
     context: _Context = _Context()
     stores: dict[tuple[str, ...], _Store] = field(default_factory=dict)
@@ -143,7 +147,7 @@ class _Lines:
 
     def _slowly(self, state: bytes, overwritten: bool) -> _Kind:
         """Takes a line word by word; the second one of a kind gives the pattern for the others."""
-        text = state.decode(errors="replace")
+        text = state.decode(errors="replace").replace("┃", "│")
         pairs, after = self._meaning(text)
         store = None
         if pairs:
@@ -170,21 +174,32 @@ class _Lines:
         heading, grid = self.context.heading, self.context.grid
         if not text.strip() or grids.is_rule(text):
             return [], self.context
+        if self.sections and (section := phrases.section(text)) is not None:
+            counted = [one for one in phrases.said(text, "")
+                       if name_of(one.name).kind is Kind.EPOCH]
+            self.names.update(one.name for one in counted)
+            return counted, self._context("", grid, section=section)
         pairs = list(grids.row(text, grid)) if grid else []
         if not pairs and (found := grids.heading(text, self.context.above)):
             return [], self._context("", found, found)
         if not pairs and _ABLE.search(text):
-            pairs = sorted(phrases.said(text, heading), key=lambda one: one.span)
+            part = heading or self.context.section
+            pairs = sorted(phrases.said(text, part), key=lambda one: one.span)
         if not pairs:
-            part = phrases.announced(text)
-            return [], self._context(heading if part is None else part, grid)
+            named = phrases.announced(text)
+            return [], self._context(heading if named is None else named, grid, grids.above(text))
         if len(self.names) < MOST_COLUMNS:
             self.names.update(one.name for one in pairs)
-        return [one for one in pairs if one.name in self.names], self._context("", grid)
+        kept = [one for one in pairs if one.name in self.names]
+        if all(name_of(one.name).kind is Kind.EPOCH for one in pairs):  # a new one begins
+            return kept, self._context("", grid, section="")
+        return kept, self._context("", grid)
 
-    def _context(self, heading: str, grid: Heading, above: Heading = ()) -> _Context:
+    def _context(self, heading: str, grid: Heading, above: Heading = (),
+                 section: str | None = None) -> _Context:
         """The context of that content: always the same object."""
-        context = _Context(heading, grid, above)
+        context = _Context(heading, grid, above,
+                           self.context.section if section is None else section)
         for known in (self.context, *self.kinds):
             if known == context:
                 return known
@@ -199,7 +214,7 @@ class _Lines:
                 self.seen += 1
                 kinds[key] = [kind] if key == state else []
         elif (len(known) < 8 and self.patterns < MOST_PATTERNS and len(state) < LONGEST
-              and text.encode(errors="replace") == state):
+              and text.encode(errors="replace") == state):  # else a pattern would not match
             self.patterns += 1
             known.append(replace(kind, pattern=_pattern(text, pairs)))
 

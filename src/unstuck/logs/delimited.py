@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 import warnings
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from unstuck.logs.grids import is_rule
-from unstuck.logs.names import Kind, name_of
+from unstuck.logs.names import ROLE_COLUMNS, Kind, name_of, role, with_role
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
     LONGEST_NAME,
@@ -32,6 +34,7 @@ CELLS = 1 << 20  # of a batch, at most
 LOOKED_AT = 60  # lines that the dialect is detected from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _GAP = b"-8.7654321e307"  # stands for an empty cell while numbers are read; no log holds it
+_PROSE = re.compile(r"[^\W\d_]{3}.*\d|\d.*[^\W\d_]{3}")  # a cell of words and numbers
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
 
@@ -44,6 +47,7 @@ class Dialect:
     names: tuple[str, ...]
     width: int
     skipped: int  # lines before the first row of numbers, the header among them
+    role: int | None = None  # the column that says which data a row is of
 
 
 def sniff(text: str) -> Dialect | None:
@@ -91,7 +95,11 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
         return None  # a box drawn around words and numbers
     if not numeric or (not first and 2 * sum(map(_numbers, body)) < sum(map(len, body))):
         return None
-    return Dialect(delimiter, _unique(header), width, rows[first][0])
+    if not first and any(len(cell) > 3 and _PROSE.search(cell) for cell in body[0]):
+        return None
+    roles = (i for i, cell in enumerate(header) if cell.strip().lower() in ROLE_COLUMNS
+             and cells[i] and all(role(x.strip()) for x in cells[i]))
+    return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
 
 
 def _numbers(row: Sequence[str]) -> int:
@@ -123,8 +131,9 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
-    if long := named_rows(names):
-        return _read_long(source, dialect, names, *long)
+    long = named_rows(names)
+    if long or dialect.role is not None:
+        return _read_long(source, dialect, names, *(long or (None, None)))
     columns = [_Numbers(name_of(name).kind is Kind.RUN) for name in names[:MOST_COLUMNS]]
     count, skipped = 0, dialect.skipped
     try:
@@ -145,14 +154,12 @@ def read(source: Source, dialect: Dialect) -> Table:
                     for column, cells in zip(columns, _across(batch, len(columns)), strict=True):
                         column.take(count, cells)
                     count += len(batch)
-            check_numbers(sum(column.amount for column in columns), source.name)
+            check_numbers(sum(len(column.values) for column in columns), source.name)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
     everywhere = np.arange(count)
-    made = {}
-    for name, column in zip(names, columns, strict=False):
-        made[name] = column.made(name, everywhere)
-        column.parts.clear()
+    made = {name: column.made(name, everywhere)
+            for name, column in zip(names, columns, strict=False)}
     labels = {name: tuple(column.labels) for name, column in zip(names, columns, strict=False)
               if column.labels}
     return Table(_NAMES[dialect.delimiter], {n: c for n, c in made.items() if len(c)}, count,
@@ -193,16 +200,20 @@ def _plain_numbers(chunk: bytes, dialect: Dialect) -> Floats | None:
     return numbers.reshape(len(ends), width).T
 
 
-def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int,
-               value_at: int) -> Table:
-    """A table with a row for each number, whose name stands in a column of its own."""
+def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int | None,
+               value_at: int | None) -> Table:
+    """A table whose rows say what their numbers are: by a name for the value, or the data that they
+    are of."""
     lines = itertools.islice(source.lines(), dialect.skipped, None)
     builder = Builder(source.name)
     try:
         for row in _rows(_whole(lines, dialect), dialect.delimiter):
-            pairs = [(row[name_at] if i == value_at and name_at < len(row) else names[i], value)
-                     for i, cell in enumerate(row[: len(names)]) if not missing(cell)
-                     and (value := number(cell)) is not None]
+            pairs = [(row[name_at] if i == value_at and name_at is not None and name_at < len(row)
+                      else names[i], value) for i, cell in enumerate(row[: len(names)])
+                     if not missing(cell) and (value := number(cell)) is not None]
+            if dialect.role is not None and dialect.role < len(row):
+                data = role(row[dialect.role].strip())
+                pairs = [(with_role(name, data), value) for name, value in pairs]
             builder.add(pairs)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
@@ -233,14 +244,14 @@ def _across(batch: list[list[str]], width: int) -> Iterable[Sequence[str]]:
 
 @dataclass(slots=True)
 class _Numbers:
-    """One column on its way in: the rows of its parts, or the first of successive ones.
+    """One column on its way in; `rows` is empty while no row has lacked a number.
 
     Of a column that says which run a row belongs to, words count too.
     """
 
     run: bool
-    parts: list[tuple[Integers | int, Floats]] = field(default_factory=list)
-    amount: int = 0
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
     words: bool = False  # a column of words is not looked at further
     labels: dict[str, int] = field(default_factory=dict)
 
@@ -248,10 +259,21 @@ class _Numbers:
         """Numbers of successive rows, gaps among them."""
         there = values != float(_GAP)
         if there.all():
-            self.parts.append((start, values.copy()))
+            self._append(start, values)
         else:
-            self.parts.append((np.flatnonzero(there) + start, values[there]))
-        self.amount += len(values)
+            self._append(np.flatnonzero(there) + start, values[there])
+
+    def _append(self, rows: Integers | int, values: Floats) -> None:
+        """Values with their rows, or with the first of successive ones."""
+        if isinstance(rows, int):
+            if not self.rows and rows == len(self.values):
+                self.values.frombytes(values.tobytes())
+                return
+            rows = np.arange(rows, rows + len(values))
+        if not self.rows:
+            self.rows.frombytes(np.arange(len(self.values)).tobytes())
+        self.rows.frombytes(rows.tobytes())
+        self.values.frombytes(values.tobytes())
 
     def take(self, start: int, cells: Sequence[str]) -> None:
         """The cells of successive rows."""
@@ -262,12 +284,11 @@ class _Numbers:
         except ValueError:
             found = [(i, value) for i, cell in enumerate(cells)
                      if cell and (value := self._number(cell)) is not None]
-            self.words = not found and not self.amount and not all(map(missing, cells))
-            values = np.array([value for _, value in found], dtype=np.float64)
-            self.parts.append((np.array([i for i, _ in found], dtype=np.int64) + start, values))
+            self.words = not found and not self.values and not all(map(missing, cells))
+            self._append(np.array([i for i, _ in found], dtype=np.int64) + start,
+                         np.array([value for _, value in found], dtype=np.float64))
         else:
-            self.parts.append((start, values))
-        self.amount += len(values)
+            self._append(start, values)
 
     def _number(self, cell: str) -> float | None:
         if missing(cell):
@@ -278,11 +299,8 @@ class _Numbers:
 
     def made(self, name: str, everywhere: Integers) -> Column:
         """The column; `everywhere` are all rows of the table."""
-        if not self.parts:
-            return Column(name, everywhere[:0], everywhere[:0].astype(np.float64))
-        values = np.concatenate([part for _, part in self.parts])
-        if len(values) == len(everywhere):
-            return Column(name, everywhere, values)
-        rows = [np.arange(at, at + len(part)) if isinstance(at, int) else at
-                for at, part in self.parts]
-        return Column(name, np.concatenate(rows), values)
+        values = np.frombuffer(self.values) if self.values else np.zeros(0)
+        if not self.rows:
+            whole = len(values) == len(everywhere)  # whose rows are known to be the same then
+            return Column(name, everywhere if whole else everywhere[: len(values)], values)
+        return Column(name, np.frombuffer(self.rows, dtype=np.int64), values)

@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from unstuck.logs.names import Kind, name_of
+from unstuck.logs.names import ROLE_COLUMNS, Kind, name_of, role, with_role
 from unstuck.logs.source import Source
 from unstuck.logs.table import (
     LONGEST_NAME,
@@ -29,6 +30,9 @@ from unstuck.words import count
 
 LARGEST = 1 << 27  # bytes of a document that is read whole; JSON Lines have no limit
 _LABELS = ("name", "run", "id", "label")
+_STEPS = ("steps", "step", "x", "epochs", "epoch", "iterations", "iteration")
+_CLOCKS = ("timestamps", "timestamp", "time", "wall_time", "walltime", "relative", "created")
+_VALUES = ("values", "value", "y", "data")
 LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
 _NUMBERED = re.compile(r"(?:epoch|step|iteration|iter|round)?[ _-]?\d{1,12}", re.IGNORECASE)
@@ -41,6 +45,11 @@ Pair = tuple[str, float]
 def is_json(text: str) -> bool:
     """Whether a file that begins so may be JSON or JSON Lines."""
     return bool(_BEGINNING.match(text))
+
+
+def is_lines(table: Table) -> bool:
+    """Whether the table comes from JSON Lines."""
+    return table.format == "JSON Lines"
 
 
 def read(source: Source) -> Table | None:
@@ -116,7 +125,13 @@ def _read_lines(source: Source) -> Table | None:
 
 
 def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[Pair]:
-    """The numbers of a nested record by their path: {"train": {"loss": 1}} gives train/loss."""
+    """The numbers of a nested record by their path: {"train": {"loss": 1}} gives train/loss, and
+    {"mode": "val", "loss": 1} gives val loss."""
+    if not depth and (data := next((data for key in record if key.lower() in ROLE_COLUMNS
+                                    and (data := _role(record[key]))), "")):
+        for name, value in flat({k: v for k, v in record.items() if k.lower() not in ROLE_COLUMNS}):
+            yield with_role(name, data), value
+        return
     own = None
     if not depth and (long := named_rows(list(record))):  # {"name": "loss", "value": 0.5}
         label, at = list(record.values())[long[0]], list(record)[long[1]]
@@ -130,6 +145,13 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
                 yield from flat(value, name, depth + 1)
         elif (found := as_number(value)) is not None:
             yield name, found
+
+
+def _role(value: Any) -> str:
+    """The data that a value speaks of, itself or the one value in it."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    return role(value) if isinstance(value, str) else ""
 
 
 def _below(path: str, key: str) -> str:
@@ -229,6 +251,13 @@ def _search(value: Any, path: str, depth: int, records: list[tuple[str, list[Map
     if depth > DEEPEST or max(len(series), len(records)) >= MOST_COLUMNS:
         return
     if isinstance(value, dict):
+        if rows := _split(value):
+            records.append((path, rows))
+            return
+        if points := _points(value):
+            for at, found in points:
+                curves.add((("step", at), (path or "value", found)))
+            return
         if value and all(map(_NUMBERED.fullmatch, value)):  # rows by number, as pandas has it
             _search(list(value.values()), path, depth, records, series, curves)
             return
@@ -238,23 +267,32 @@ def _search(value: Any, path: str, depth: int, records: list[tuple[str, list[Map
     elif isinstance(value, list) and value:
         if 2 * sum(isinstance(item, dict) for item in value) > len(value):
             items: list[Mapping[str, Any]] = [item for item in value if isinstance(item, dict)]
-            if all(map(_holds_lists, items)):  # a run each
+            if named := list(filter(None, map(_labelled, items))):
+                for label, content in named:
+                    _search({label: content}, path if len(named) < len(items) else "",
+                            depth + 1, records, series, curves)
+            elif path and not named_rows(list(items[0])) and (
+                    points := _points({key: [item.get(key) for item in items]
+                                       for key in items[0]})):
+                for at, found in points:
+                    curves.add((("step", at), (path, found)))
+            elif all(map(_holds_lists, items)):  # a run each
                 for i, item in enumerate(items):
                     label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)),
                                  str(i))
                     _search(item, _below(path, label), depth + 1, records, series, curves)
             else:
                 records.append((path, items))
-        elif triples := _triples(value):
-            for _, step, number in triples:
-                curves.add((("step", step), (path or "value", number)))
+        elif pairs := _pairs(value):
+            for at, found in pairs:
+                curves.add((("step", at), (path or "value", found)))
         else:
             numbers = [as_number(item) for item in value]
-            rows = [i for i, found in enumerate(numbers) if found is not None]
-            if rows:
+            places = [i for i, found in enumerate(numbers) if found is not None]
+            if places:
                 name = path or "column 1"
-                series[name] = Column(name, np.array(rows, dtype=np.int64),
-                                      np.array([numbers[i] for i in rows], dtype=np.float64))
+                series[name] = Column(name, np.array(places, dtype=np.int64),
+                                      np.array([numbers[i] for i in places], dtype=np.float64))
 
 
 def _holds_lists(item: Mapping[str, Any]) -> bool:
@@ -263,9 +301,49 @@ def _holds_lists(item: Mapping[str, Any]) -> bool:
                and name_of(key).kind in (Kind.LOSS, Kind.SCORE) for key, value in item.items())
 
 
-def _triples(value: list[Any]) -> list[list[float]]:
-    """TensorBoard's download of a curve, [[wall time, step, value], …]; empty if it is none."""
-    if not all(isinstance(row, list) and len(row) == 3 for row in value):
+def _split(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records of a table with its names apart, as pandas has it; empty if it is none."""
+    names, rows = value.get("columns"), value.get("data")
+    if not (isinstance(names, list) and isinstance(rows, list) and rows and all(
+            isinstance(row, list) and len(row) == len(names) for row in rows)):
+        return []
+    return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+
+
+def _points(value: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """A curve as lists of its steps and its values, and of nothing else; empty if it is none."""
+    lists = {key.casefold(): one for key, one in value.items() if isinstance(key, str)
+             and isinstance(one, list) and one}
+    steps = next((lists[key] for key in _STEPS if key in lists), None)
+    values = next((lists[key] for key in _VALUES if key in lists), None)
+    if steps is None or values is None or len(steps) != len(values) or not (
+            lists.keys() <= {*_STEPS, *_VALUES, *_CLOCKS}):
+        return []
+    pairs = [(as_number(step), as_number(number))
+             for step, number in zip(steps, values, strict=True)]
+    return [(step, number) for step, number in pairs if step is not None and number is not None]
+
+
+def _pairs(value: list[Any]) -> list[list[float]]:
+    """The steps and values of a curve as TensorBoard downloads it, [[wall time, step, value], …],
+    or as [[step, value], …]; empty if it is none."""
+    width = len(value[0]) if isinstance(value[0], list) else 0
+    if width not in (2, 3) or not all(isinstance(row, list) and len(row) == width for row in value):
         return []
     rows = [[number for cell in row if (number := as_number(cell)) is not None] for row in value]
-    return rows if all(len(row) == 3 for row in rows) else []
+    if not all(len(row) == width for row in rows) or (width == 2 and not all(
+            a[0] < b[0] for a, b in pairwise(rows))):
+        return []
+    return [row[-2:] for row in rows]
+
+
+def _labelled(item: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """A record that is one curve, such as {"name": "loss", "data": […]}: its name, its content."""
+    label = next((item[key] for key in _LABELS if isinstance(item.get(key), str)), None)
+    if label is None or name_of(label).kind not in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.RATE):
+        return None
+    if _points(item):
+        return label, item
+    lists = {key.casefold(): one for key, one in item.items() if isinstance(one, list)}
+    values = next((lists[key] for key in _VALUES if key in lists), None)
+    return (label, values) if values is not None else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from unstuck.logs import event_files, metric_files, weights_and_biases
+from unstuck.logs import event_files, metric_files, parts, weights_and_biases
 from unstuck.logs.kinds import table_of
 from unstuck.logs.names import Part, name_of
 from unstuck.logs.source import Source, source
@@ -123,6 +123,8 @@ def _home(parent: Path, folder: Path) -> tuple[Path, str]:
 
 def _tables(files: list[Path]) -> list[Run]:
     """Tables, documents and console text; files that hold programs or settings are passed over."""
+    joined, files = parts.joined(
+        [path for path in files if path.suffix.lower() not in _NO_LOGS])
     states: dict[Path, Path] = {}
     for path in files:
         if path.name == "trainer_state.json":  # of the checkpoints of one run the last holds all
@@ -131,13 +133,13 @@ def _tables(files: list[Path]) -> list[Run]:
             last = states.get(home)
             if last is None or path.stat().st_size >= last.stat().st_size:
                 states[home] = path
-    able = [path for path in files if path.suffix.lower() not in _NO_LOGS
-            and path.name != "trainer_state.json"]
+    able = [path for path in files if path.name != "trainer_state.json"]
     known = [path for path in able if path.name in _KNOWN]
     found = [*states.values(), *(known or able)]
-    return [_run(path, partial(_table, path), surely := (
+    single = [_run(path, partial(_table, path), surely := not joined and (
         bool(known) or path.suffix.lower() in _TABLES or path in states.values()),
         0 if surely else FEWEST) for path in sorted(found)]
+    return [*(_run(home, read) for home, read in joined), *single]
 
 
 def _table(path: Path) -> Table:

@@ -12,12 +12,13 @@ WIDEST = 60  # cells of a row
 _BAR = re.compile(r"\)?:?\s+\d{1,3}%\|.*$")  # a progress bar behind the cells
 _GAP = re.compile(r"\s*[|│]\s*|\s*\t\s*|\s{2,}")
 _CELL = re.compile(r"[A-Za-z#%_(][\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
+_ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf)$", re.IGNORECASE)
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
-_RULE = re.compile(r"[\s|:=+│─━-]*")
+_RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
 _TOKEN = re.compile(r"[^\s|│]+")
 _BARRED = re.compile(r"[^|│]+")
 _NUMBER = re.compile(r"\s*(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-                     r"|nan|NaN|inf|-inf)[%s]?\s*")
+                     r"|nan|NaN|inf|-inf)(?:/\d{1,12})?[%s]?\s*")
 _KNOWN = (Kind.EPOCH, Kind.STEP, Kind.EPISODE, Kind.LOSS, Kind.SCORE, Kind.RETURN)
 
 Heading = tuple[str, ...]
@@ -42,8 +43,19 @@ def heading(text: str, above: Heading) -> Heading | None:
         cells = _GAP.split(text)
     if not 2 <= len(cells) <= WIDEST or not all(map(_CELL.fullmatch, cells)):
         return None
+    if sum(map(bool, map(_ENDS.search, cells))) > 1:
+        return None  # "train loss 0.5 | val loss 0.6"
+    words = text.split()
+    if len(above) == len(words) > 2 and not text.startswith(("|", "│")):
+        cells = [f"{old} {word}" for old, word in zip(above, words, strict=True)]
     known = sum(name_of(cell).kind in _KNOWN for cell in cells)
     return tuple(cells) if known and (known > 1 or len(cells) > 2) else None
+
+
+def above(text: str) -> Heading:
+    """The words that stand above those of a heading in the next line; none if there are none."""
+    cells = _GAP.split(text.strip())
+    return tuple(cells) if 2 < len(cells) <= WIDEST and all(map(str.isalpha, cells)) else ()
 
 
 def row(text: str, names: Heading) -> Iterator[Said]:

@@ -7,13 +7,21 @@ from unstuck.logs import (
     delimited,
     documents,
     event_files,
+    lists,
     metric_files,
     weights_and_biases,
 )
+from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import Table, UnusableLog
 
 _OWN = '{"type":"header","schema":'  # the first line of unstuck's own records
+
+
+def has_curves(table: Table) -> bool:
+    """Whether a column is named as a curve and has more than one point."""
+    return any(name_of(name).kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN) and len(column) > 1
+               for name, column in table.columns.items())
 
 
 def table_of(file: Source) -> Table:
@@ -27,9 +35,12 @@ def table_of(file: Source) -> Table:
     if text.startswith(_OWN):
         raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
     if documents.is_json(text) and (table := documents.read(file)):
+        if not has_curves(table) and documents.is_lines(table) and has_curves(
+                printed := console.read(file)):
+            return printed  # messages within records
         return table
     if metric_files.is_metric_file(text):
         return metric_files.read({metric_files.name_in_store(file.path): file})
     if dialect := delimited.sniff(text):
         return delimited.read(file, dialect)
-    return console.read(file)
+    return (lists.read(file) if lists.begins(text) else None) or console.read(file)

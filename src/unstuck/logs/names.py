@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from unstuck.logs.languages import english
+
 
 class Kind(StrEnum):
     """What a column measures."""
@@ -47,6 +49,11 @@ class Name:
         return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
 
     @property
+    def no_curve(self) -> bool:
+        """Whether it is a time, a size or a setting, which no training is judged by."""
+        return bool(self.rest & _NO_CURVE)
+
+    @property
     def length(self) -> bool:
         """Whether it is how long the episodes of an agent were."""
         return self.kind is Kind.OTHER and bool(self.rest & {"length", "len"}) and bool(
@@ -83,21 +90,24 @@ _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
     "step steps iter iters iteration iterations it update updates batch batches minibatch "
-    "minibatches idx index i timestep timesteps up")
+    "minibatches idx index i timestep timesteps up counter")
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
-_COUNT = _words("global n num number count total trainer current cur no nb id at learning")
+_COUNT = _words("example global n num number count total trainer current cur no nb id at learning")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
     "of the is was at after for total overall data on per s ep results result rollout "
-    "charts episode")
+    "charts episode function")
 _NO_CURVE = _words(
-    "time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
+    "ts time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "
     "coefficient grad gradient norm best min max lowest patience std stdev var variance size "
     "alpha beta gamma lambda smoothing threshold number remaining length len") | {"deviation"}
+ROLE_COLUMNS = frozenset({
+    "phase", "split", "mode", "context", "set", "subset", "dataset", "data", "event", "stage",
+    "part", "partition", "type", "kind"})  # columns whose words say which data a row is of
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -107,7 +117,7 @@ _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 @lru_cache(maxsize=4096)
 def name_of(name: str) -> Name:
     """What a column of this name holds, as far as its words say it."""
-    have = set(_split(name[:200]))
+    have = set(_split(english(name[:200])))
     if {"held", "out"} <= have or {"hold", "out"} <= have:
         have = have - {"held", "hold", "out"} | {"heldout"}
     if {"cross", "entropy"} <= have:
@@ -135,6 +145,22 @@ def name_of(name: str) -> Name:
                 return Name(kind, part, _same(measure), frozenset(have - known - _NOISE), test,
                             smoothed)
     return Name(Kind.OTHER, part, rest=frozenset(have - {"s"}), test=test, smoothed=smoothed)
+
+
+def role(cell: str) -> str:
+    """The data that a cell speaks of and of nothing else, as a word; "" if it does not."""
+    found = name_of(cell) if 0 < len(cell) <= 24 and not cell.isdigit() else None
+    if found is None or found.part is Part.UNSAID or found.kind is not Kind.OTHER or (
+            found.rest - _NOISE - ROLE_COLUMNS):
+        return ""
+    return "train" if found.part is Part.TRAIN else "test" if found.test else "val"
+
+
+def with_role(name: str, role: str) -> str:
+    """The name of a quantity of some data; counters and names that say it stay."""
+    known = name_of(name)
+    measures = known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.OTHER)
+    return f"{role} {name}" if role and measures and known.part is Part.UNSAID else name
 
 
 def _split(name: str) -> list[str]:

@@ -10,11 +10,13 @@ from unstuck.logs.names import Kind, Part, name_of
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
-_WORD = r"[A-Za-z_@][\w@./-]{0,40}(?:'s)?"
+_WORD = r"(?:[DdLl]['’])?(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
+_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev)[a-z]{0,10}\)(?=\s?[:=]))?"  # "loss (train): 0.5"
+_TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 _PAIR = re.compile(
-    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"]?\]?"
-    rf"(?:\s{{0,4}}[:=]\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s{{1,8}})(?:tensor)?[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"]?\]?"
+    rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -28,6 +30,12 @@ _PART_BETWEEN = re.compile(
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
 _BEFORE = re.compile(
     rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean) loss)(?![\w:=])")
+# "Average objective for 'output' for minibatches 0-99 is -5.7", as Kaldi has it.
+_SAYS = re.compile(
+    rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
+    rf"(?P<step>\d{{1,12}})(?:-\d{{1,12}})?)? is (?P<number>{_NUMBER})")
+_FIRST = re.compile(
+    rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
 _COUNTERS = (
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
@@ -46,7 +54,13 @@ _SENTENCE = re.compile(r".*\w\. (?=\S)")
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
-    r"eval(?:uation)?|dev))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+    r"eval(?:uation)?|dev|saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+_SECTION = re.compile(
+    r"(?:\x1b\[\d*m|[\W\d_]|INFO|DEBUG|root|main)*"
+    r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
+    r"test(?:ing)?|eval(?:uation|uating)?|dev))"
+    r"(?: (?:phase|set|performance|results?|mode|stage|data|epoch))?"
+    r"(?: ?\([^()]*\))?(?:\x1b\[\d*m|[\W_])*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,13 @@ class Said:
 def announced(text: str) -> str | None:
     """The part of the data that a line without numbers announces for the next one."""
     found = _ROLE.search(text) if text.rstrip().endswith(":") else None
+    return _part(found) if found else None
+
+
+def section(text: str) -> str | None:
+    """The part of the data that a line speaks of and nothing else: "> EVALUATION", "Training...".
+    """
+    found = _SECTION.fullmatch(text) if len(text) < 100 else None
     return _part(found) if found else None
 
 
@@ -91,9 +112,39 @@ def _said(text: str, heading: str) -> Iterator[Said]:
         yield Said("step", between.span("step"))
         yield Said(between["name"], between.span("number"), between.start("name"))
         return
+    if sentence := _SAYS.search(text):
+        if sentence["counter"]:
+            yield Said(sentence["counter"], sentence.span("step"), sentence.start("counter"))
+        yield Said(sentence["name"], sentence.span("number"), sentence.start("name"))
+        return
+    if first := _numbers_first(text):
+        counted = text[: first[0].span[0]]
+        yield from _pairs(counted, heading)
+        yield from first
+        return
     if behind := _BEFORE.search(text):
         yield Said(behind["name"], behind.span("number"))
-    part, measured = heading, False
+    yield from _pairs(text, heading)
+
+
+def _numbers_first(text: str) -> list[Said]:
+    """All of a list such as "0.53 train loss, 0.61 val loss"; empty if a text does not end so."""
+    begin = max(text.rfind(": "), text.rfind("] ")) + 1
+    found = []
+    for part in re.finditer(r"[^,;|]+", text[begin:]):
+        one = _FIRST.fullmatch(part[0])
+        if one is None:
+            return []
+        a, b = one.span("number")
+        at = begin + part.start()
+        found.append(Said(one["name"], (at + a, at + b)))
+    known = sum(name_of(one.name).kind in (Kind.LOSS, Kind.SCORE) for one in found)
+    return found if known and (known > 1 or begin) else []
+
+
+def _pairs(text: str, heading: str) -> Iterator[Said]:
+    """The names that stand before their numbers."""
+    part, measured, last = heading, False, None
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({role for _, _, role in roles}) == 1
     end = 0
@@ -116,6 +167,11 @@ def _said(text: str, heading: str) -> Iterator[Said]:
             if name_of(before).kind is Kind.OTHER or known.measure != name_of(before).measure:
                 before = label  # "Score at iteration 10 is 0.5" is more than a score
             label, span, known = before, then.span("number"), name_of(before)
+        if known.of_data_alone and last is not None:  # "loss train: 0.5, val: 0.6"
+            label = f"{label} {last}"
+            known = name_of(label)
+        elif known.kind in (Kind.LOSS, Kind.SCORE) and known.part is Part.TRAIN:
+            last = " ".join(sorted(known.measure))
         if known.kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN, Kind.OTHER):
             if part and known.part is Part.UNSAID and not (
                     known.kind is Kind.OTHER and _RUN_WORDS.fullmatch(label)):

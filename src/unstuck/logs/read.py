@@ -133,7 +133,7 @@ def _log(name: str, table: Table, roles: Roles, axis: Axis, best: float | None) 
         name, table.format, roles.train.name, roles.held_out.name if roles.held_out else None,
         axis.name, axis.unit, table.rows, roles.higher,
         tuple(c.name for c in roles.metrics if name_of(c.name).kind in (Kind.SCORE, Kind.RETURN)),
-        best, score, score_best,
+        best, score, score_best, roles.of_held_out,
     )
 
 

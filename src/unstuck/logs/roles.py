@@ -10,8 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
+from unstuck.logs.numbers import (
+    is_likelihood,
+    is_the_same,
+    logarithm,
+    rises_within_one,
+    without_false_zeros,
+)
 from unstuck.logs.table import Column, Table, UnusableLog
-from unstuck.record.series import Floats
 from unstuck.schema.facts.losses import Yardstick
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
@@ -43,6 +49,7 @@ class Roles:
     higher: bool
     remarks: tuple[str, ...] = ()
     why: Yardstick | None = None  # why the train column is no measure of learning, if it is none
+    of_held_out: bool = False  # the train column is one of held-out data: there is no other
 
 
 def assign(table: Table, choice: Choice, file: str) -> Roles:
@@ -64,11 +71,27 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
             else _held_out(table, names, train))
     if not np.isfinite(train.values).any():
         raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
+    if held is not None and not choice.held_out and is_the_same(train, held):
+        remarks.append(f"{held.name!r} holds the numbers of {train.name!r} again, so it is not "
+                       "taken for held-out data.")
+        held = None
+    if held is None and not choice.held_out and why is None:
+        held = _perplexity(table, names, train, remarks)
+    lost = without_false_zeros(table, train, held)
+    if lost is not train:
+        first = np.flatnonzero(np.isnan(lost.values) & (train.values == 0))[0]
+        remarks.append(f"From its value {int(first) + 1:,} on, {train.name!r} is exactly 0 while "
+                       "other columns are NaN, so unstuck takes it for NaN there.")
+        train = lost
     kind = names[train.name].kind
     higher = choice.higher_is_better
     if higher is None:
         higher = kind in (Kind.SCORE, Kind.RETURN)
-        if kind is Kind.OTHER and _rises_within_one(train.values):
+        if is_likelihood(names[train.name], train.values):
+            higher = True
+            remarks.append(f"{train.name!r} is negative and rises, so unstuck takes it for a "
+                           "log-likelihood: higher is better. If not, use --lower-is-better.")
+        if kind is Kind.OTHER and rises_within_one(train.values):
             higher = True
             remarks.append(f"{train.name!r} lies between 0 and 1 and rises, so unstuck takes it "
                            "for a score: higher is better. If not, use --lower-is-better.")
@@ -79,6 +102,8 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
         tuple(c for n, c in table.columns.items() if n not in used
               and (names[n].kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN) or names[n].length)),
         higher, tuple(remarks), why,
+        not choice.train and held is None and names[train.name].part is Part.HELD_OUT
+        and kind is not Kind.RETURN,
     )
 
 
@@ -122,6 +147,8 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     policy = [c for c in losses if names[c.name].rest & _POLICY and np.any(c.values < 0)]
     if policy:
         return policy[0], Yardstick.SCORE
+    if not losses and (alone := _of_data_alone(table, names)) is not None:
+        return alone, None
     for able in (losses, _of_kind(table, names, Kind.SCORE)):
         if not able:
             continue
@@ -137,6 +164,10 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
         remarks.append(f"No column says that it is of training data; unstuck takes "
                        f"{numbered[0].name!r}, the lower one, for it.")
         return numbered[0], None
+    if (held := _held_out_alone(table, names)) is not None:
+        remarks.append(f"No column is of training data; unstuck judges {held.name!r}, which is of "
+                       "held-out data.")
+        return held, None
     return _nameless(table, names, file), None
 
 
@@ -169,8 +200,10 @@ def _return(table: Table, names: dict[str, Name], losses: Sequence[Column]) -> C
             and (len(c) >= FEWEST_RETURNS or not losses)]
     if {"r", "l", "t"} == set(table.columns):  # a monitor's table of episodes
         able.append(table.columns["r"])
+    most = max(map(len, able), default=0)
     return min(able, key=lambda c: (
-        names[c.name].part is Part.HELD_OUT, len(names[c.name].rest), -len(c)), default=None)
+        2 * len(c) < most, names[c.name].part is not Part.HELD_OUT, len(names[c.name].rest),
+        -len(c)), default=None)
 
 
 def _numbered(table: Table, names: dict[str, Name]) -> tuple[Column, Column] | None:
@@ -187,14 +220,30 @@ def _numbered(table: Table, names: dict[str, Name]) -> tuple[Column, Column] | N
     return None
 
 
+def _of_data_alone(table: Table, names: dict[str, Name]) -> Column | None:
+    """The column "train" beside one such as "valid": the names say nothing else."""
+    able = [c for n, c in table.columns.items() if names[n].of_data_alone and not _is_clock(c)]
+    train = [c for c in able if names[c.name].part is not Part.HELD_OUT]
+    return train[0] if len(train) == 1 and len(able) > 1 else None
+
+
+def _held_out_alone(table: Table, names: dict[str, Name]) -> Column | None:
+    """The loss or score of held-out data, where none is of training data."""
+    for kind in (Kind.LOSS, Kind.SCORE):
+        able = [c for n, c in table.columns.items() if names[n].kind is kind]
+        if able:
+            return min(able, key=lambda c: (names[c.name].test, *_train_order(names[c.name], c)))
+    return None
+
+
 def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     """The column without a known name that must be the curve, because there is no other."""
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
-              and names[n].part is not Part.HELD_OUT and not _is_clock(c)]
-    of_data = [c for c in others if names[c.name].of_data_alone]
-    if len(of_data) == 1 and any(name.of_data_alone and name.part is Part.HELD_OUT
-                                 for name in names.values()):
-        return of_data[0]
+              and names[n].part is not Part.HELD_OUT and not _is_clock(c)
+              and not names[n].no_curve]
+    twins = [c for c in others if names[c.name].part is Part.TRAIN and _twin(table, names, c)]
+    if len(twins) == 1:
+        return twins[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
     headless = all(name.startswith("column ") for name in table.columns)
     if headless and len(values) > 1 and _is_axis(values[0]):
@@ -207,10 +256,19 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
                       f"{listed(table)}); choose one with --train COLUMN")
 
 
-def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, int]:
-    """The whole loss before its parts and its exponential, then what was written more often."""
+def _twin(table: Table, names: dict[str, Name], train: Column) -> Column | None:
+    """The column of held-out data whose name is otherwise the same."""
+    own = names[train.name]
+    return next((c for n, c in table.columns.items() if names[n].part is Part.HELD_OUT
+                 and names[n].kind is own.kind and names[n].rest == own.rest), None)
+
+
+def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int]:
+    """The whole loss before its parts and its exponential, what changes, what was written more
+    often."""
     return ("loss" not in name.measure and name.kind is Kind.LOSS, len(name.rest),
-            "perplexity" in name.measure, len(name.measure), -len(column))
+            "perplexity" in name.measure, len(name.measure),
+            bool(len(column)) and bool(np.all(column.values == column.values[0])), -len(column))
 
 
 def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | None:
@@ -219,6 +277,8 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
     if own.of_data_alone:
         return next((c for n, c in table.columns.items() if c is not train
                      and names[n].of_data_alone and names[n].part is Part.HELD_OUT), None)
+    if own.kind is Kind.OTHER and own.part is Part.TRAIN:
+        return _twin(table, names, train)
     if own.kind not in (Kind.LOSS, Kind.SCORE):
         return None
     if own.part is Part.HELD_OUT:
@@ -232,16 +292,23 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
         names[c.name].test, -len(c)), default=None)
 
 
+def _perplexity(table: Table, names: dict[str, Name], train: Column,
+                remarks: list[str]) -> Column | None:
+    """The held-out perplexity as a loss, where no column is the held-out loss itself."""
+    of = {part: [c for n, c in table.columns.items() if names[n].measure == {"perplexity"}
+                 and not names[n].rest and (names[n].part is Part.HELD_OUT) is part]
+          for part in (True, False)}
+    if not of[True]:
+        return None
+    own = next((c for c in of[False] if len(c) == len(train)), None)
+    found = logarithm(of[True][0], names[train.name], train, own)
+    if found is not None:
+        remarks.append(f"unstuck takes the logarithm of {found.name!r} to compare it with "
+                       f"{train.name!r}.")
+    return found
+
+
 # Behaviour ---------------------------------------------------------------------------------------
-def _rises_within_one(values: Floats) -> bool:
-    finite = values[np.isfinite(values)]
-    if len(finite) < 8 or np.min(finite) < 0 or np.max(finite) > 1:
-        return False
-    part = max(len(finite) // 5, 2)
-    start, end = finite[:part], finite[-part:]
-    return bool(np.median(end) - np.median(start) > np.std(start) + np.std(end))
-
-
 def _is_axis(column: Column) -> bool:
     """Whether it counts: whole numbers in even, rising steps."""
     steps = np.diff(column.values)

@@ -16,7 +16,9 @@ MOST_COLUMNS = 1000
 LONGEST_NAME = 300  # characters of a column's name
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?"
 _TENSOR = re.compile(rf"tensor\(\s*({_NUMBER}|[+-]?(?:nan|inf))\b")
-_NAME_COLUMNS = frozenset({"tag", "metric", "metric_name", "name", "key", "variable"})
+_NAME_COLUMNS = frozenset({"tag", "metric", "metricname", "name", "key", "variable", "series",
+                           "attributepath", "measure"})
+_VALUE_COLUMNS = ("value", "floatvalue", "metricvalue", "val", "y", "scalar")
 _MISSING = frozenset({"", "na", "n/a", "none", "null", "-", "--", "<na>"})
 
 
@@ -75,9 +77,10 @@ def number(cell: str) -> float | None:
 
 def named_rows(names: Sequence[str]) -> tuple[int, int] | None:
     """Where a row that holds one number has its name and the number, None if rows are wider."""
-    lower = [name.strip().casefold() for name in names]
+    lower = [name.strip().casefold().replace("_", "").replace(" ", "") for name in names]
     named = next((i for i, name in enumerate(lower) if name in _NAME_COLUMNS), None)
-    return (named, lower.index("value")) if named is not None and "value" in lower else None
+    value = next((lower.index(name) for name in _VALUE_COLUMNS if name in lower), None)
+    return (named, value) if named is not None and value is not None else None
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.statistics import end_median, point_noise, tidy
+from unstuck.curves.statistics import end_median, of_three, point_noise, tidy
 from unstuck.measures.basics import (
     constant_loss,
     final,
@@ -54,7 +54,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
         return Unknown(f"this run had {count(len(held), 'validation pass')}, and a trend needs at "
                        f"least {FEWEST}", (f"a run with at least {FEWEST} validation passes",))
     values = held.values
-    calm = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    calm = of_three(values)
     at = int(np.argmin(calm)) + 1
     best, end = float(calm[at - 1]), end_median(values)
     constant = constant_loss(view)

@@ -109,8 +109,11 @@ def _read_as(reading: Reading) -> str:
     if log.higher_is_better:
         best = "" if log.best is None else f", {number(log.best)} is the best"
         what = f"train score (higher is better{best})"
+    if log.of_held_out:
+        what = what.replace("train", "held-out")
     parts = [f"{what} = column {log.train!r}"]
-    parts.append(f"held-out = {log.held_out!r}" if log.held_out else "no held-out column")
+    parts.append(f"held-out = {log.held_out!r}" if log.held_out else
+                 f"no {'train' if log.of_held_out else 'held-out'} column")
     parts.append(f"x = {log.axis!r}" if log.unit != "row" else "x = row")
     if reading.record.measured(LEARNING_RATE):
         columns = reading.record.series(LEARNING_RATE)
@@ -119,10 +122,10 @@ def _read_as(reading: Reading) -> str:
 
 
 def _draw_chart(canvas: Canvas, reading: Reading) -> None:
-    curves = [("train", reading.record.series(TRAIN_LOSS))]
+    words = wording(reading.record)
+    curves = [(words.data, reading.record.series(TRAIN_LOSS))]
     if reading.record.measured(HELD_OUT_LOSS):
         curves.append(("held-out", reading.record.series(HELD_OUT_LOSS)))
-    words = wording(reading.record)
     if words.higher:
         curves = [(name, Series(one.steps, words.best - one.values)) for name, one in curves]
     draw_curves(canvas, curves, reading.log.unit)
@@ -151,7 +154,7 @@ def _draw_forecast(canvas: Canvas, reading: Reading) -> None:
         return
     # Gains are shown as levels, so the interval's ends change places, those of a score do not.
     words = wording(reading.record)
-    what = f"the train {words.noun}"
+    what = f"the {words.curve}"
     ends = (found.low, found.high) if words.higher else (found.high, found.low)
     now, then, low, high = (words.number(found.level - gain)
                             for gain in (0.0, found.gain, *ends))

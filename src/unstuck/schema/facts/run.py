@@ -42,6 +42,7 @@ class Log(Fact):
     best: float | None = None  # value of a score, if it is known; else they hold negated scores
     score: str | None = None  # the metric that says how good the network is, if there is one
     score_best: float = 1.0
+    of_held_out: bool = False  # no column is of training data: `train` names one of held-out data
 
 
 @dataclass(frozen=True, slots=True)
