@@ -33,7 +33,7 @@ def main(reduction):
         for rows in torch.randperm(len(train)).split(50):
             images = train[rows]
             output, mu, logvar = model(images)
-            recon = F.mse_loss(output, images, reduction=reduction)
+            recon = F.binary_cross_entropy(output, images, reduction=reduction)
             kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum()
             loss = recon + kl
             optimizer.zero_grad()
@@ -41,7 +41,7 @@ def main(reduction):
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            error = F.mse_loss(model(test)[0], test)
+            error = F.binary_cross_entropy(model(test)[0], test)
         print(epoch, f"{recon:.4f} {kl:.4f} test {error:.4f}")
     return model, optimizer
 

@@ -13,7 +13,7 @@ class Trainer:
         self.body = nn.Sequential(nn.Linear(16, 48), nn.ReLU(), nn.Linear(48, 32), nn.ReLU())
         self.kind, self.pressure = nn.Linear(32, 5), nn.Linear(32, 1)
         self.net = nn.ModuleList([self.body, self.kind, self.pressure])
-        self.opt = torch.optim.SGD(self.net.parameters(), lr=3e-7, momentum=0.9)
+        self.opt = torch.optim.SGD(self.net.parameters(), lr=6e-6, momentum=0.9)
 
     def step(self, batch):
         h = self.body(batch[0])
@@ -32,7 +32,7 @@ def main():
     kinds = (x @ torch.randn(16, 5)).argmax(1)
     pressure = 400 * torch.tanh(x[:, 0] + 0.5 * x[:, 1]) + 20 * torch.randn(1200)
     trainer = Trainer()
-    for epoch in range(12):
+    for epoch in range(18):
         order = torch.randperm(1200)
         for i in range(0, 1200, 40):
             rows = order[i:i + 40]

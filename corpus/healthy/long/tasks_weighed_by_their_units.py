@@ -1,7 +1,7 @@
 """Two regressions in units far apart, and a kind. Each loss is divided by what its unit makes of it, so all three learn."""
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
 
 def main():
