@@ -15,6 +15,7 @@ import unstuck
 from unstuck.judge.engine import diagnose
 from unstuck.observe.probes.summands import summands
 from unstuck.record.reader import Record, read_record
+from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.signals.sums import TERM_SHARE, TERM_SKILL
@@ -73,6 +74,12 @@ def test_the_share_is_that_of_the_gradients_at_the_shared_tensor(tmp_path: Path)
     shares = record.series(TERM_SHARE)
     for name, size in zip(("term 1", "term 2"), sizes, strict=True):
         assert shares[name].values[0] == pytest.approx(float(size / sum(sizes)), rel=1e-4)
+
+
+def test_no_graph_outlives_its_step(tmp_path: Path) -> None:
+    record = watched(tmp_path, small_second, steps=20)
+    assert record.series(TERM_SHARE)
+    assert not record.facts(RetainedGraph)
 
 
 def test_a_starved_task_is_found(tmp_path: Path) -> None:

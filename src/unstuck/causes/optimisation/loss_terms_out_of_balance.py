@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import expression, level, measured, typed, unwatched
+from unstuck.measures.basics import expression, measured, typed, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -22,7 +22,7 @@ from unstuck.words import number, percent, times
 STARVED = Threshold(
     "starved-term", 0.05,
     "A term with a twentieth of the gradient hardly moves what it shares with the others.",
-    "in healthy programs of the corpus a term that has learned nothing has a third or more",
+    "in healthy programs of the corpus a term that has learned nothing has a fifth or more",
 )
 NOTHING = Threshold(
     "starved-skill", 0.1,
@@ -53,6 +53,11 @@ class _Term:
     fact: LossTerm
     share: Series
     skill: Series | None
+
+    @property
+    def start(self) -> float:
+        """Its share of the gradient before the terms come to an equilibrium, in which they cancel."""
+        return float(np.median(self.share.values[:max(FEWEST // 2, len(self.share) // 2)]))
 
     @property
     def end(self) -> float | None:
@@ -103,11 +108,11 @@ def _judged(view: View, term: _Term, group: list[_Term]) -> Verdict:
     if len(term.share) < FEWEST or term.end is None:
         return Unknown("too few steps were measured to judge the terms of the loss",
                        ("a longer run",))
-    if not level(term.share) < view.limit(STARVED):
+    if not term.start < view.limit(STARVED):
         return Absent("each term of the loss that has targets gets its share of the gradient")
     if not term.end < view.limit(NOTHING):
         return Absent("the terms of the loss with a small share of the gradient have learned, too")
-    main = max(group, key=lambda each: level(each.share))
+    main = max(group, key=lambda each: each.start)
     others = [each.end for each in group if each is not term and each.skill is not None]
     learned = any(end is not None and end >= view.limit(LEARNED) for end in others)
     if others and not learned:
@@ -126,9 +131,9 @@ def _chosen(view: View, own: float | None, others: float | None) -> bool:
 
 
 def _present(view: View, term: _Term, main: _Term) -> Present:
-    share = level(term.share)
+    share = term.start
     ratio = term.share.values / main.share.values
-    early, typical = float(np.median(ratio[:EARLY])), float(np.median(ratio))
+    early, typical = float(np.median(ratio[:EARLY])), share / main.start
     factors = dict.fromkeys(typed(value) for value in (early, typical, early / 10) if value > 0)
     loss = view[TERM_LOSS][term.fact.name]
     fewer = main.words.removeprefix("the term ")
@@ -140,15 +145,16 @@ def _present(view: View, term: _Term, main: _Term) -> Present:
         "both terms in the same way: both a mean, or both a sum.")
     return Present(
         strength=0.85 if share < view.limit(STARVED) / 2 else 0.7,
-        title=f"{term.words} gets {percent(share)} of the gradient and is no better than a "
-        f"constant guess: {main.words} has {times(1 / typical)} its gradient",
+        title=f"{term.words} starts with {percent(share)} of the gradient and ends no better than "
+        f"a constant guess: {main.words} has {times(1 / typical)} its gradient",
         since_step=int(term.share.steps[0]),
         location=term.fact.sum_location,
         label=f"{fewer} silences the rest" if expression(main.fact.location) == fewer else
         "one term of this sum silences the other",
         evidence=(
             measured(view, TERM_SHARE, term.fact.name, view.limit(STARVED),
-                     f"{term.words} has {percent(share)} of the gradient where the two meet"),
+                     f"{term.words} had {percent(share)} of the gradient where the two meet, while "
+                     "much was still to be learned"),
             measured(view, TERM_LOSS, term.fact.name, None,
                      f"its value ends at {number(float(np.median(loss.values[-EARLY:])))}, about "
                      "that of the best constant prediction"),
@@ -175,7 +181,7 @@ CAUSE = Cause(
         "help because it scales the sum as a whole.",
         detection="unstuck follows the gradient of each term back to where it meets that of the "
         "others, and compares the two. A term is starved if it has less than a twentieth of "
-        "the gradient, compares predictions with targets, and ends no better than a constant "
+        "the gradient over the first half of the run, compares predictions with targets, and ends no better than a constant "
         "prediction. If another term with targets is there, it must have learned.",
         limitations="A term that nothing could predict looks the same if its unit is small as "
         "well. Terms without targets, such as penalties, divergences and adversarial losses, are "

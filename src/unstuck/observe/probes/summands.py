@@ -91,12 +91,13 @@ def _times(node: Any, factor: float | None) -> float | None:
 class Joint:
     """Where the way of some terms joins those of others: an edge of the graph.
 
-    `terms` are those whose gradient comes along it, as bits. `shape` is that of the gradient.
+    `terms` are those whose gradient comes along it, as bits. `into` numbers what it leads to, and
+    `shape` is that of the gradient there. It holds no node: a hook on one that did would keep
+    the graph alive for ever.
     """
 
-    child: Any
-    edge: int
-    into: tuple[Any, int]
+    edge: int  # of the node that it begins at
+    into: int
     terms: int
     shape: tuple[int, ...]
 
@@ -112,16 +113,18 @@ def reaching(nodes: list[Any], terms: list[Summand]) -> dict[Any, int]:
     return reached
 
 
-def joints(reached: dict[Any, int]) -> list[Joint]:
-    """All edges at which the gradient of some terms is added to that of others."""
+def joints(reached: dict[Any, int]) -> list[tuple[Any, Joint]]:
+    """All edges at which the gradient of some terms is added to that of others, by their node."""
     found = []
+    numbers: dict[tuple[Any, int], int] = {}
     for node, terms in reached.items():
-        for edge, (parent, number) in enumerate(node.next_functions if terms else ()):
+        for edge, (parent, output) in enumerate(node.next_functions if terms else ()):
             if parent is None or reached[parent] == terms:
                 continue
-            shape = _shape(parent, number)
+            shape = _shape(parent, output)
             if shape is not None:
-                found.append(Joint(node, edge, (parent, number), terms, shape))
+                into = numbers.setdefault((parent, output), len(numbers))
+                found.append((node, Joint(edge, into, terms, shape)))
     return found
 
 

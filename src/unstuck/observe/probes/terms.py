@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,6 @@ from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import read_formula
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.probes.rows import mean_of
 from unstuck.observe.probes.summands import Joint, Summand, joints, reaching, summands, sums
 from unstuck.observe.source.addition import addition, written
 from unstuck.observe.source.sites import Site, expression_at
@@ -42,8 +42,8 @@ class _Look:
     """The gradients of a backward pass where they join, by the terms that they come from."""
 
     terms: list[_Term]
-    sizes: dict[tuple[int, Any], torch.Tensor] = field(default_factory=dict)
-    sums: dict[tuple[int, Any], torch.Tensor] = field(default_factory=dict)
+    sizes: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+    sums: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
 
 
 class TermProbe(Probe):
@@ -122,7 +122,7 @@ class TermProbe(Probe):
             number = next(iter(inside))
             pending = waiting[number]
             constant = pending.known.constant.value()
-            value = torch.as_tensor(mean_of(pending.value)).detach()
+            value = torch.as_tensor(pending.value).detach().double().mean()
             floor = self._floors.get(number, torch.zeros(()))
             if constant is not None:
                 self._values[each.fact.name] = value, constant, floor / pending.share
@@ -165,20 +165,18 @@ class TermProbe(Probe):
                 self._sites.operation(*line, term.node.name()) if line is not None else None)
             self._writer.fact(each.fact, self._moment.step)
 
-    def _ask(self, found: list[Joint], known: list[_Term]) -> None:
+    def _ask(self, found: list[tuple[Any, Joint]], known: list[_Term]) -> None:
         look = _Look(known)
         self._looks.append(look)
-        alone: dict[tuple[int, Any], int] = {}
-        for joint in found:
-            key = joint.terms, joint.into
-            alone[key] = alone.get(key, 0) + 1
-        kept = {(j.terms, j.into): math.prod(j.shape) for j in found
-                if alone[j.terms, j.into] > 1}
-        if len(found) > MOST_JOINTS or sum(kept.values()) > ELEMENT_LIMIT:
+        counts = Counter((joint.terms, joint.into) for _, joint in found)
+        several = [joint for _, joint in found if counts[joint.terms, joint.into] > 1]
+        if len(found) > MOST_JOINTS or (
+            sum(math.prod(joint.shape) for joint in several) > ELEMENT_LIMIT
+        ):
             return
-        for joint in found:
-            several = alone[joint.terms, joint.into] > 1
-            joint.child.register_hook(self._guard.guarded(_noting(look, joint, several)))
+        for node, joint in found:
+            alone = counts[joint.terms, joint.into] == 1
+            node.register_hook(self._guard.guarded(_noting(look, joint, alone)))
 
     # The end of a step --------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
@@ -206,8 +204,9 @@ class TermProbe(Probe):
         self._looks, self._values, self._floors = [], {}, {}
 
 
-def _noting(look: _Look, joint: Joint, several: bool) -> Any:
-    """A hook that notes the gradient along an edge: its size, or a part of a sum."""
+def _noting(look: _Look, joint: Joint, alone: bool) -> Any:
+    """A hook that notes the gradient along an edge: its size if it comes `alone`, else to be added.
+    """
 
     def note(given: Any, received: Any) -> None:
         gradient = given[joint.edge] if joint.edge < len(given) else None
@@ -217,7 +216,7 @@ def _noting(look: _Look, joint: Joint, several: bool) -> Any:
             gradient = gradient.detach()
             if gradient.shape != joint.shape:
                 gradient = gradient.sum_to_size(joint.shape)  # as backward will
-            if not several:
+            if alone:
                 look.sizes[joint.terms, joint.into] = torch.linalg.vector_norm(gradient.float())
                 return
             before = look.sums.get((joint.terms, joint.into))
