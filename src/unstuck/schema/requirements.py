@@ -21,6 +21,7 @@ SMALL_GRAPH = "a loss with at most 5,000 operations behind it, in one of the fir
 RECURRENCE = "a recurrent weight that is used at least six times in one forward pass"
 UNREGISTERED = "a layer that the loss uses although no model registers it"
 FROZEN = "a backward pass through a model with frozen parameters"
+SCORE = "a variable that counts the right predictions of a binary classifier with one output"
 METRICS = "a log with other numbers besides the losses"
 
 # Layers ------------------------------------------------------------------------------------------

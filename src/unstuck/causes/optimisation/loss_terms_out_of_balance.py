@@ -56,7 +56,7 @@ class _Term:
 
     @property
     def start(self) -> float:
-        """Its share of the gradient before the terms come to an equilibrium, in which they cancel."""
+        """Its share of the gradient in the first half: at an equilibrium all are alike."""
         return float(np.median(self.share.values[:max(FEWEST // 2, len(self.share) // 2)]))
 
     @property
@@ -181,8 +181,9 @@ CAUSE = Cause(
         "help because it scales the sum as a whole.",
         detection="unstuck follows the gradient of each term back to where it meets that of the "
         "others, and compares the two. A term is starved if it has less than a twentieth of "
-        "the gradient over the first half of the run, compares predictions with targets, and ends no better than a constant "
-        "prediction. If another term with targets is there, it must have learned.",
+        "the gradient over the first half of the run, compares predictions with targets, and ends "
+        "no better than a constant prediction. If another term with targets is there, it must have "
+        "learned.",
         limitations="A term that nothing could predict looks the same if its unit is small as "
         "well. Terms without targets, such as penalties, divergences and adversarial losses, are "
         "never called starved. A term that the program gives a smaller weight is taken as meant "
