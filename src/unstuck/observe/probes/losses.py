@@ -22,13 +22,13 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.pending import Known, Pending
-from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
+from unstuck.observe.probes.rows import LossRows, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain, tensors_in
+from unstuck.observe.tensors import Number, is_plain, tensors_in
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
