@@ -171,14 +171,15 @@ CAUSE = Cause(
     harm=Harm.MISTAKE,
     symptoms=(Symptom.PLATEAU, Symptom.SAME, Symptom.METRIC),
     words=Words(
-        symptom="The total loss falls, but one of its terms stays where it is: a variational "
-        "autoencoder draws the same picture for every code, or one of several tasks is not "
-        "learned.",
+        symptom="The total loss falls, but one of its terms stays where it is. A variational "
+        "autoencoder, or VAE, draws the same picture for every code. A physics-informed network, "
+        "or PINN, ignores the data. One task of a multi-task network is not learned.",
         consequence="The weights follow the large term alone. The other one would need steps a "
         "hundred or a million times as large.",
         why="The gradient of a sum is the sum of the gradients. A term that adds up over pixels, "
-        "samples or large units has a far larger gradient than one that is a mean. Adam does not "
-        "help because it scales the sum as a whole.",
+        "samples or large units has a far larger gradient than one that is a mean: a summed KL "
+        "divergence beside a mean reconstruction error, or a regression in pascals beside a "
+        "cross-entropy. Adam does not help because it scales the sum as a whole.",
         detection="unstuck follows the gradient of each term back to where it meets that of the "
         "others, and compares the two. A term is starved if it has less than a twentieth of "
         "the gradient over the first half of the run, compares predictions with targets, and ends "

@@ -32,7 +32,7 @@ LOGITS = "binary_cross_entropy_with_logits"
 _NAMES = re.compile(r"acc|corr|right|hit|score|match", re.IGNORECASE)
 SAME = 1e-5  # relative
 APART = 1e-3
-SURELY = 10  # times as often as any other way, which agrees by chance now and then
+MOST = 0.8  # of the values of a variable must agree: a few do by chance
 
 
 @dataclass(slots=True)
@@ -46,11 +46,15 @@ class _Tally:
     def add(self, count: float, mean: float) -> None:
         self.count, self.means, self.last = self.count + count, self.means + mean, (count, mean)
 
-    def holds(self, value: float, run: _Pass, tolerance: float) -> bool:
+    def holds(self, value: float, run: _Pass) -> bool:
         """Whether a number is this, in one of the forms in which a program may keep it."""
-        shares = (self.count / run.samples, self.means / run.batches, self.last[1])
-        forms = (self.count, self.means, self.last[0], *shares, *(100 * x for x in shares))
-        return any(math.isclose(value, form, rel_tol=tolerance) for form in forms)
+        return _is_one_of(value, SAME, self.count, self.means, self.count / run.samples,
+                          self.means / run.batches)
+
+    def is_near(self, value: float, run: _Pass) -> bool:
+        """Whether a number is about this, or the same of the last batch."""
+        return _is_one_of(value, APART, self.count, self.means, self.count / run.samples,
+                          self.means / run.batches, *self.last)
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class ScoreProbe(Probe):
         self._pass: _Pass | None = None
         self._passes = 0
         self._agreed: dict[tuple[str, Counting], int] = {}
+        self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
 
@@ -129,17 +134,18 @@ class ScoreProbe(Probe):
                     continue
                 run.before[name] = value
                 called = f"{frame.f_code.co_name}: {name}"
-                if any(tally.holds(value, run, SAME) for tally in right):
+                if any(tally.holds(value, run) for tally in right):
                     self._agree(called, Counting.RIGHT)
-                if any(tally.holds(value, run, APART) for tally in right):
+                if any(tally.is_near(value, run) for tally in right):
                     continue
-                for how, tallies in run.tallies.items():
-                    found = next((t for t in tallies if t.holds(value, run, SAME)), None)
-                    if found is not None:
-                        self._places.setdefault(called, self._place(frame, name))
-                        self._agree(called, how)
-                        self._write(called, found.means / run.batches,
-                                    right[0].means / run.batches)
+                self._others[called] = self._others.get(called, 0) + 1
+                found = [(how, tally) for how, tallies in run.tallies.items() for tally in tallies
+                         if tally.holds(value, run)]
+                if len({how for how, _ in found}) == 1:  # else they have come to the same so far
+                    how, tally = found[0]
+                    self._places.setdefault(called, self._place(frame, name))
+                    self._agree(called, how)
+                    self._write(called, tally.means / run.batches, right[0].means / run.batches)
 
     def _agree(self, called: str, how: Counting) -> None:
         self._agreed[called, how] = self._agreed.get((called, how), 0) + 1
@@ -169,10 +175,16 @@ class ScoreProbe(Probe):
     def finished(self, kind: EndKind) -> None:
         """Writes how the program counts."""
         for (called, how), agreed in self._agreed.items():
-            others = [self._agreed.get((called, other), 0) for other in Counting if other != how]
-            if agreed >= SURELY * max(others):
+            others = self._others.get(called, 0)
+            if agreed >= MOST * (others + agreed if how is Counting.RIGHT else others):
                 self._writer.fact(
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
+
+
+def _is_one_of(value: float, tolerance: float, *forms: float) -> bool:
+    """Whether a number is one of some, as it is or in per cent."""
+    return any(math.isclose(value, by * form, rel_tol=tolerance)
+               for form in forms for by in (1, 100))
 
 
 def _is(target: ast.expr, name: str) -> bool:
