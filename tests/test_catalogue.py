@@ -109,6 +109,7 @@ def test_words_are_complete(cause: Cause) -> None:
         assert words[0].isupper() or not words[0].isalpha() or "_" in words.split()[0], text
         assert not re.search(r"`|\*\*|  ", words), f"{text} has markup"
     assert cause.words.references
+    assert cause.symptoms, "users look for it by what they see"
     for threshold in cause.thresholds:
         assert threshold.reason.endswith(".")
         assert threshold.source

@@ -20,7 +20,7 @@ FOLDER = corpus.ROOT / "generated"
 # Causes of tasks that no base has: an equation to solve, a game to play, a target for each pixel, a
 # data set with a class of its own.
 OTHER_TASKS = {"augmentation-breaks-pairs", "data-changed-in-place", "missing-derivative",
-               "target-network-stuck", "terminal-not-masked"}
+               "target-network-stuck", "terminal-not-masked", "wrong-metric"}
 
 
 @cache

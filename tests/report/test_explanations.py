@@ -42,6 +42,15 @@ def test_a_symptom_lists_its_causes_by_frequency_and_the_command_that_decides(
     ("my loss is nan", "loss-nan: "), ("same output for every input", "same-output: "),
     ("worse in eval mode", "worse-in-eval-mode: "), ("0.693", "0.693 is the logarithm of 2 "),
     ("3.912", "3.912 is the logarithm of 50 classes."),
+    ("falls then rises", "loss-falls-then-rises: "), ("oscillates", "loss-oscillates: "),
+    ("stuck at ln C", "loss-at-chance: "), ("stuck at 0.693", "loss-at-chance: "),
+    ("stuck at the margin", "loss-at-margin: "),
+    ("good training and bad validation", "good-training-bad-validation: "),
+    ("worse after eval()", "worse-in-eval-mode: "),
+    ("fine in a notebook and not in a script", "differs-between-runs: "),
+    ("worse than yesterday", "differs-between-runs: "),
+    ("too good to be true", "too-good-to-be-true: "),
+    ("vae", "loss-terms-out-of-balance "), ("multitask", "loss-terms-out-of-balance "),
 ])
 def test_what_users_say_names_a_symptom(query: str, said: str) -> None:
     assert explain(query).startswith(said)

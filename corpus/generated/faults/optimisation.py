@@ -126,6 +126,16 @@ def low_precision_update(program: Program, _: str) -> Program | None:
         "model.register_forward_hook(lambda module, given, out: out.float())"))
 
 
+def loss_terms_out_of_balance(program: Program, weight: float) -> Program | None:
+    """A penalty on the outputs that is summed over the batch, beside a loss that is a mean."""
+    if program.optimizer in ADDS:
+        return None  # plain descent diverges at its rate
+    loss = {"argmax": "F.cross_entropy(out, yb)",
+            "sign": "F.binary_cross_entropy_with_logits(out, yb)",
+            "value": "F.mse_loss(out, yb)"}[program.data.reads]
+    return program.put(loss=f"loss = {loss}\nloss = loss + {weight:g} * out.pow(2).sum()")
+
+
 FAULTS = (
     Fault("low-precision-update", {"one": ""}, low_precision_update,
           bases=("mlp", "mlp-regression"), line=OPTIMIZER),
@@ -146,6 +156,8 @@ FAULTS = (
           schedule_mistake, line="scheduler"),
     Fault("optimizer-made-anew", {"weak": "epoch", "strong": "batch"}, optimizer_made_anew,
           prepare=with_long_memory, line=OPTIMIZER, bases=("mlp", "mlp-regression", "cnn")),
+    Fault("loss-terms-out-of-balance", {"weak": 10.0, "strong": 100.0}, loss_terms_out_of_balance,
+          line=r"out\.pow"),
     Fault("noise-floor", {"weak": 6.0, "strong": 12.0}, rate, trial=True,
           accepts=("learning-rate-too-high",), line=OPTIMIZER),
     Fault("best-weights-by-reference", {"one": "whole", "two": "copied"},

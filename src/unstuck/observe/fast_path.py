@@ -21,11 +21,12 @@ from unstuck.observe.probe import Context
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.pending import Known
-from unstuck.observe.probes.rows import Number, value_of
+from unstuck.observe.probes.rows import value_of
 from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop
 from unstuck.observe.swap import Swap
 from unstuck.observe.switches import Switches
+from unstuck.observe.tensors import Number
 
 
 class FastPath(Listener):

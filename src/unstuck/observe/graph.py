@@ -17,6 +17,12 @@ RESHAPES = frozenset({
     "PermuteBackward0", "TBackward0", "CloneBackward0", "ToCopyBackward0", "AliasBackward0",
     "ExpandBackward0", "SelectBackward0", "SliceBackward0",
 })
+# Operations that add tensors up, and those that leave a sum of terms a sum of terms.
+SUMS = frozenset({"AddBackward0", "SubBackward0", "StackBackward0", "CatBackward0"})
+LINEAR = RESHAPES | {
+    "MulBackward0", "DivBackward0", "NegBackward0", "MeanBackward0", "MeanBackward1",
+    "SumBackward0", "SumBackward1",
+}
 NODE_LIMIT = 20_000
 
 

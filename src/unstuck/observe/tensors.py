@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
 import torch
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
+
+# A loss on the CPU is a number at once: reading one from another device would wait for it.
+Number: TypeAlias = float | torch.Tensor
 
 MARKED = 1_000
 PIECE = 1_000_000  # elements that are worked on at a time

@@ -58,13 +58,14 @@ class Symptom(Enum):
         _ALL_AT_ONCE)
     CHANCE = Sign(
         "loss-at-chance", "The loss stays at ln C: 0.693 for two classes, 2.303 for ten",
-        ("chance", "ln c", "log c", "0.693", "0.69", "2.303", "2.302", "2.30", "random guessing"),
+        ("chance", "ln c", "at ln c", "log c", "0.693", "0.69", "2.303", "2.302", "2.30",
+         "random guessing"),
         "That is the loss of a network that gives each class the same probability, whatever the "
         "input is. It has learned nothing, or nothing of the input reaches its output.",
         _ALL_AT_ONCE)
     MARGIN = Sign(
         "loss-at-margin", "The loss stays exactly at the margin",
-        ("margin", "triplet", "contrastive", "siamese", "embedding", "embeddings"),
+        ("margin", "at the margin", "triplet", "contrastive", "siamese", "embedding", "embeddings"),
         "Then all distances are zero, because every sample has the same embedding.",
         "It names the first layer whose output is the same for every sample, and since when.")
     SAME = Sign(
@@ -107,6 +108,13 @@ class Symptom(Enum):
         "Look at whether validation was ever good. If it was and then got worse, the network "
         "memorises. If it was bad from the start, the two sets are prepared in different ways.",
         "It compares the two sets, and the network in train and eval mode.")
+    TOO_GOOD = Sign(
+        "too-good-to-be-true", "The loss is almost zero at once, too good to be true",
+        ("too good", "too good to be true", "zero loss", "perfect", "100 %", "100%",
+         "leakage", "cheats"),
+        "Look at what the network is given, and how often it is given the same. The target may be "
+        "among the inputs, or only a few samples ever reach the network.",
+        _ALL_AT_ONCE)
     EVAL = Sign(
         "worse-in-eval-mode", "The network is worse after eval()",
         ("eval", "eval()", "eval mode", "inference", "dropout", "batch norm", "batchnorm"),
@@ -154,6 +162,7 @@ _SHORT = {
     "fp16": "16 bits", "bf16": "16 bits", "half": "16 bits", "opt": "optimizer",
     "normalize": "normalis", "normalization": "normalis", "initialization": "initialis",
     "regularization": "regularis", "memorize": "memoris", "optimiser": "optimizer",
+    "multitask": "multi task",
 }
 
 
@@ -164,15 +173,23 @@ def plain(text: str) -> str:
 
 
 def signs_of(query: str) -> tuple[Symptom, ...]:
-    """The symptoms that a query names: by slug, by a word or phrase, or as the loss ln C."""
+    """The symptoms that a query names: by slug, by a word or phrase, or as the loss ln C.
+
+    Of a sentence that holds several phrases, the one with the longest comes first.
+    """
     wanted = " ".join(query.lower().split())
     named = [symptom for symptom in Symptom
              if wanted.replace(" ", "-") == symptom.slug or wanted in symptom.value.words]
     if not named and classes_of(wanted) is not None:
         named = [Symptom.CHANCE]
     if not named and " " in wanted:
-        named = [symptom for symptom in Symptom
-                 if any(f" {words} " in f" {wanted} " for words in symptom.value.words)]
+        lengths = {symptom: max((len(words) for words in symptom.value.words
+                                 if f" {words} " in f" {wanted} "), default=0)
+                   for symptom in Symptom}
+        if any(classes_of(word) is not None for word in wanted.split()):
+            lengths[Symptom.CHANCE] = len(wanted)  # "stuck at 0.693"
+        named = sorted((symptom for symptom, length in lengths.items() if length),
+                       key=lambda symptom: -lengths[symptom])
     return tuple(named)
 
 

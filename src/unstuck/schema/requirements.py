@@ -15,10 +15,13 @@ OPEN_OPTIMIZER_TWICE = "at least two steps of a torch optimizer with gradients o
 STEPLESS = "at least two backward passes before the first optimizer step"
 SCHEDULER = "a learning rate scheduler whose step() is called"
 CLIPPING = "a call of clip_grad_norm_ on CPU gradients"
+SUM = "a loss that is a sum of several terms, at most 5,000 operations long"
+SUM_WITH_TARGETS = "a loss that is a sum of terms, one of which compares predictions with targets"
 SMALL_GRAPH = "a loss with at most 5,000 operations behind it, in one of the first three steps"
 RECURRENCE = "a recurrent weight that is used at least six times in one forward pass"
 UNREGISTERED = "a layer that the loss uses although no model registers it"
 FROZEN = "a backward pass through a model with frozen parameters"
+SCORE = "a variable that counts the right predictions of a binary classifier with one output"
 METRICS = "a log with other numbers besides the losses"
 
 # Layers ------------------------------------------------------------------------------------------

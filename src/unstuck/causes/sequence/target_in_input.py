@@ -6,6 +6,7 @@ from unstuck.measures.basics import first_model, level, measured
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import AttendBackwards, Guard, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import LooksAhead, TargetFeature
@@ -89,6 +90,7 @@ CAUSE = Cause(
     title="Target in the input",
     family="Sequences",
     harm=Harm.DISTRUST,
+    symptoms=(Symptom.TOO_GOOD, Symptom.OVERFITS),
     words=Words(
         symptom="The loss falls to nearly zero within a few steps, too good to be true, and the "
         "model is useless when it has to generate or predict on its own.",

@@ -6,6 +6,7 @@ from unstuck.measures.basics import level, measured, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
+from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import InvertMask, Remedy, Safety
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.facts.sequences import Mask
@@ -78,6 +79,7 @@ CAUSE = Cause(
     title="Wrong mask",
     family="Sequences",
     harm=Harm.MISTAKE,
+    symptoms=(Symptom.NAN, Symptom.FLAT, Symptom.CHANCE),
     words=Words(
         symptom="A network with attention learns nothing from padded sequences, or its loss is NaN "
         "from the first step. Without the mask it learns.",

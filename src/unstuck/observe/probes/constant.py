@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.probes.moments import Moments
-from unstuck.observe.probes.rows import Number
-from unstuck.observe.tensors import PIECE, SPREAD, is_plain, observable, pieces, spread
+from unstuck.observe.tensors import PIECE, SPREAD, Number, is_plain, observable, pieces, spread
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, COUNTS, DIFFERENCES
 
 CLASS_LIMIT = 10_000

@@ -22,13 +22,13 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.pending import Known, Pending
-from unstuck.observe.probes.rows import LossRows, Number, is_many, mean_of, value_of
+from unstuck.observe.probes.rows import LossRows, is_many, mean_of, value_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain, tensors_in
+from unstuck.observe.tensors import Number, is_plain, tensors_in
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
@@ -69,11 +69,11 @@ class LossProbe(Probe):
         self.known: dict[tuple[str, Site | None], Known] = {}
         self._counts: dict[str, int] = {}  # of the names of each kind
         self._unit: ConstantLoss | None = None  # the loss that is trained, in its own reduction
-        self._pending: dict[int, Pending] = {}
+        self.pending: dict[int, Pending] = {}
         self._scaled: dict[int, Number] = {}
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
         self.rows = LossRows(self._writer, self._finite)
-        self._output: Output | None = None
+        self.output: Output | None = None
         self._factored = -1  # the last step of which a loss factor was written
         self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
 
@@ -84,9 +84,9 @@ class LossProbe(Probe):
         A function that computes the loss may hold the only reference to it.
         """
         tensor = next(iter(tensors_in(output)), None)
-        self._output = None
+        self.output = None
         if tensor is not None and tensor.grad_fn is not None:
-            self._output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
+            self.output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
             site = self._sites.here()
             if site not in self._outputs:
                 self._outputs[site] = numbered(self._counts, OUTPUT)
@@ -121,9 +121,9 @@ class LossProbe(Probe):
         if sampled or step < FIRST_STEPS or not known.reached:
             self._lifetimes.follow(node, known.name, step)
         # Only the number is kept: the graph must be able to go.
-        if len(self._pending) >= MOST_PENDING:  # a program that only looks at them
-            self._only_looked_at(self._pending.pop(next(iter(self._pending))))
-        self._pending[node._sequence_nr()] = Pending(
+        if len(self.pending) >= MOST_PENDING:  # a program that only looks at them
+            self._only_looked_at(self.pending.pop(next(iter(self.pending))))
+        self.pending[node._sequence_nr()] = Pending(
             value_of(result), known, self._samples.batch, samples_of(args),
             known.constant.per_term(1.0, args))
 
@@ -135,11 +135,11 @@ class LossProbe(Probe):
 
     def waits(self, number: int, value: Number, known: Known, weight: int) -> None:
         """A loss of a model call whose batch was not hashed waits for its backward."""
-        self._pending[number] = Pending(value, known, None, weight)
+        self.pending[number] = Pending(value, known, None, weight)
 
     def is_at_rest(self) -> bool:
         """Whether no loss waits for anything."""
-        return not self._pending and not self._passes
+        return not self.pending and not self._passes
 
     def loss_scaled(self, unscaled: Any, scaled: Any) -> None:
         """The record holds the loss itself."""
@@ -178,13 +178,13 @@ class LossProbe(Probe):
         if (climbs := self._parameters.climbs()) and root.name() == "NegBackward0":
             value = -value  # maximised: what falls is the loss behind the sign
         found: set[int] = set()
-        if self._pending:
-            found, way = graph.find(root, set(self._pending))
+        if self.pending:
+            found, way = graph.find(root, set(self.pending))
             for number in sorted(found):
-                self._write(self._pending[number].known, step)
-                self._samples.trained(self._pending[number].batch)
+                self._write(self.pending[number].known, step)
+                self._samples.trained(self.pending[number].batch)
             if len(found) == 1:
-                pending = self._pending[next(iter(found))]
+                pending = self.pending[next(iter(found))]
                 if way.plain:
                     known = pending.known
                     if not is_many(pending.value):
@@ -197,7 +197,7 @@ class LossProbe(Probe):
                 self._end_pass(step)
         if not found:
             known = self._hand_written(root, sampled, step)
-        self._output = None  # nothing of the program's is kept beyond its backward
+        self.output = None  # nothing of the program's is kept beyond its backward
         if sampled:
             self._ascents.note(root, climbs, known.name if known else COMBINED, step)
         self._emit(value, known, root, step, sampled)
@@ -210,18 +210,18 @@ class LossProbe(Probe):
     def _plain_backward(self, loss: torch.Tensor, step: int, sampled: bool) -> bool:
         """Does it all if this very loss and nothing else waits for it; else False."""
         root = loss.grad_fn
-        if root is None or len(self._pending) != 1 or (sampled and self._parameters.climbs()):
+        if root is None or len(self.pending) != 1 or (sampled and self._parameters.climbs()):
             return False
-        direct = self._pending.get(root._sequence_nr())
+        direct = self.pending.get(root._sequence_nr())
         if direct is None or not direct.known.written:
             return False
         known = direct.known
         known.reached += 1
-        self._pending.clear()
+        self.pending.clear()
         if direct.batch is not None:
             self._samples.trained(direct.batch)
         self._emit(direct.value, known, root, step, sampled)
-        self._output = None
+        self.output = None
         if sampled:
             self._write_factor(known, 1.0, 1.0, step)
         return True
@@ -244,14 +244,14 @@ class LossProbe(Probe):
     def _forget(self, found: set[int]) -> None:
         usual = False
         for number in found:
-            known = self._pending.pop(number).known
+            known = self.pending.pop(number).known
             known.reached += 1
             usual = usual or known.reached > 2
-        for number, pending in list(self._pending.items()):
+        for number, pending in list(self.pending.items()):
             pending.age += 1
             # A line that training has passed by so far is a validation with gradients on.
             if (usual and not pending.known.reached) or pending.age >= PATIENCE:
-                self._pending.pop(number, None)
+                self.pending.pop(number, None)
                 self._only_looked_at(pending)
 
     def _only_looked_at(self, pending: Pending) -> None:
@@ -262,10 +262,10 @@ class LossProbe(Probe):
     def after_step(self, optimizer: Optimizer | None) -> None:
         """Without a backward, `torch.autograd.grad` has computed the gradients: the last loss's."""
         moment = self._moment
-        if optimizer is not None and self._pending and not (
+        if optimizer is not None and self.pending and not (
             moment.backwards or moment.backwards_in_step
         ):
-            pending = self._pending.pop(max(self._pending))
+            pending = self.pending.pop(max(self.pending))
             self._write(pending.known, moment.step)
             self._samples.trained(pending.batch)
             self._emit(pending.value, pending.known, None, moment.step, moment.sampled)
@@ -295,10 +295,10 @@ class LossProbe(Probe):
 
         A loss that waited for no backward yet counts only in a run that came to its `whole` end.
         """
-        for pending in self._pending.values():
+        for pending in self.pending.values():
             if pending.age or whole:
                 self._only_looked_at(pending)
-        self._pending.clear()
+        self.pending.clear()
         self._end_pass(self._moment.step)
         self.rows.drain(None)
 
@@ -336,8 +336,8 @@ class LossProbe(Probe):
             return known
         if known is not None:
             self._lifetimes.follow(root, known.name, step)
-        formula = read_formula(root, self._output)
-        self._output = None
+        formula = read_formula(root, self.output)
+        self.output = None
         if known is None:
             name = numbered(self._counts, "hand-written loss")
             fact = formula.fact(name, None)

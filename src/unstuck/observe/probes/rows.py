@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import Number, is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.losses import TRAIN_LOSS
 
 DRAIN_SECONDS = 0.25  # how long losses on another device wait for their transfer
-
-# A loss on the CPU is a number at once: reading one from another device would wait for it.
-Number: TypeAlias = float | torch.Tensor
 
 
 class LossRows:

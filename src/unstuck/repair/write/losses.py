@@ -24,6 +24,8 @@ from unstuck.schema.edits import (
     LossArgument,
     LossOption,
     SwapLoss,
+    WeighTerm,
+    literal,
 )
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
@@ -316,6 +318,17 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, _scaled(found, held, "", f" / {edit.passes}"), Form.CALL)]
 
 
+def write_weigh(edit: WeighTerm, record: Record, index: Index) -> list[Patch]:
+    """In front of the term, wherever it stands."""
+    found = index.at(edit.at, "the term of the loss")
+    source, node = found.source, found.node
+    if isinstance(node, ast.Expr | ast.Assign | ast.Return) and isinstance(node.value, ast.expr):
+        node = node.value  # of a term whose operation was not found, its line is known
+    if not isinstance(node, ast.expr):
+        raise Refused(Reason.UNKNOWN_FORM, "The term is not one expression.")
+    return [Patch(edit, change.times(source, node, literal(edit.factor)), Form.FACTOR)]
+
+
 # Operations that may give NaN --------------------------------------------------------------------
 def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
     """Around what the operation receives: a function's argument, a base, a divisor."""
@@ -347,5 +360,5 @@ def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
 WRITERS = {
     LossArgument: write_argument, SwapLoss: write_swap, LossOption: write_option,
     ClassWeights: write_weights, FlipSign: write_sign, DivideLoss: write_divide,
-    Guard: write_guard,
+    WeighTerm: write_weigh, Guard: write_guard,
 }

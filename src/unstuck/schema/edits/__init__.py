@@ -56,6 +56,7 @@ from unstuck.schema.edits.losses import (
     LossForm,
     LossOption,
     SwapLoss,
+    WeighTerm,
 )
 from unstuck.schema.edits.optimizers import (
     Clip,
@@ -91,6 +92,6 @@ __all__ = [
     "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy", "RemoveClip",
     "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
     "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
-    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeightPerSample", "ZeroGrad", "literal",
-    "loss_form", "measured",
+    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeighTerm", "WeightPerSample",
+    "ZeroGrad", "literal", "loss_form", "measured",
 ]

@@ -126,6 +126,20 @@ class DivideLoss(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WeighTerm(Edit):
+    """A constant factor at a term of the loss; `at` is the term."""
+
+    at: SourceLocation | None
+    factor: float
+
+    def words(self) -> str:
+        return f"multiply the term by {literal(self.factor)}"
+
+    def code(self) -> str:
+        return f"{literal(self.factor)} * term"
+
+
+@dataclass(frozen=True, slots=True)
 class Guard(Edit):
     """A bound on what a risky operation receives; `at` is the operation.
 

@@ -1,0 +1,245 @@
+"""How much each term of a loss moves what it shares with the others, and how well it does."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from unstuck.observe import graph
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.constant import ConstantLoss
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.formula import read_formula
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.summands import Joint, Summand, joints, reaching, summands, sums
+from unstuck.observe.source.addition import addition, written
+from unstuck.observe.source.sites import Site, expression_at
+from unstuck.observe.tensors import is_plain, observable, transfer
+from unstuck.schema.facts.sums import LossTerm
+from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, target_among
+
+MOST_SUMS = 8  # that a program may have
+MOST_NODES = 5_000  # of a graph that is searched
+MOST_JOINTS = 256
+ELEMENT_LIMIT = 2_000_000  # of gradients that are kept to be added up, and of targets
+
+
+@dataclass(slots=True)
+class _Term:
+    """What is known of a term over the steps."""
+
+    fact: LossTerm
+    constant: ConstantLoss | None = None  # of a hand-written one
+
+
+@dataclass(slots=True)
+class _Look:
+    """The gradients of a backward pass where they join, by the terms that they come from."""
+
+    terms: list[_Term]
+    sizes: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+    sums: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+
+
+class TermProbe(Probe):
+    """Follows the gradient of each term to where it is added to that of others.
+
+    There backward itself has each apart: nothing is computed that the program would not compute.
+    """
+
+    signals = (TERM_LOSS, TERM_SHARE, TERM_SKILL)
+    facts = (LossTerm,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._losses = context.probe(LossProbe)
+        self._finite = context.probe(FiniteProbe)
+        self._known: dict[tuple[Site | None, tuple[str, ...]], list[_Term]] = {}
+        self._floors: dict[int, torch.Tensor] = {}  # by the number of the loss's node
+        self._looks: list[_Look] = []
+        self._values: dict[str, tuple[torch.Tensor, float, torch.Tensor]] = {}
+
+    def loss_called(
+        self, function: str, original: Any, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """Notes what soft targets cost at least."""
+        target = target_among(function, args)
+        if not self._moment.sampled or not is_plain(result) or result.grad_fn is None or not (
+            is_plain(target) and target.is_floating_point() and observable(target)
+            and target.numel() <= ELEMENT_LIMIT
+        ):
+            return
+        with torch.no_grad():
+            entropy = -torch.special.xlogy(target, target)
+            if function in BINARY:
+                self._floors[graph.sequence(result.grad_fn)] = (
+                    entropy - torch.special.xlogy(1 - target, 1 - target)).mean()
+            elif function in CLASS_LIKELIHOODS and target.ndim > 1:
+                self._floors[graph.sequence(result.grad_fn)] = entropy.sum(1).mean()
+
+    # Backward -----------------------------------------------------------------------------------
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Takes the loss apart, and asks for the gradients where the ways of its terms join."""
+        terms = summands(nodes[0], self._losses.pending)
+        key = self._sites.here(), tuple(term.node.name() for term in terms)
+        known = self._known.get(key)
+        if len(terms) < 2 or (known is None and len(self._known) >= MOST_SUMS) or any(
+            look.terms is known for look in self._looks  # only the first of a step
+        ):
+            return
+        if known is None:
+            before = sum(map(len, self._known.values()))
+            known = self._known[key] = [
+                _Term(LossTerm(f"term {before + n}", f"sum {len(self._known) + 1}",
+                               None, None, None, None))
+                for n in range(1, len(terms) + 1)]
+        reached = reaching(nodes, terms) if len(nodes) <= MOST_NODES else {}
+        for bit, (term, each) in enumerate(zip(terms, known, strict=True)):
+            self._know(each, term, self._value(each, term, reached, 1 << bit))
+        self._place(nodes[0], terms, known)
+        self._ask(joints(reached), known)
+
+    def _know(self, each: _Term, term: Summand, loss: str | None) -> None:
+        fact = replace(each.fact, factor=term.factor, loss=loss or each.fact.loss)
+        if fact.loss != each.fact.loss or not each.fact.factor:
+            each.fact = fact
+            self._writer.fact(fact, self._moment.step)
+
+    def _value(self, each: _Term, term: Summand, reached: dict[Any, int], bit: int) -> str | None:
+        """Notes the value of a term, and what a constant and a perfect prediction would cost.
+
+        Returns the name of the loss that it is; None where it has no targets.
+        """
+        waiting = self._losses.pending
+        inside = {number for node, terms in reached.items()
+                  if terms == bit and (number := graph.sequence(node)) in waiting}
+        if len(inside) == 1:
+            number = next(iter(inside))
+            pending = waiting[number]
+            constant = pending.known.constant.value()
+            value = torch.as_tensor(pending.value).detach().double().mean()
+            floor = self._floors.get(number, torch.zeros(()))
+            if constant is not None:
+                self._values[each.fact.name] = value, constant, floor / pending.share
+            return pending.known.fact.function
+        output = self._losses.output
+        if inside or output is None or output.value.numel() > ELEMENT_LIMIT:
+            return None
+        formula = read_formula(term.node, output)
+        if formula.target is None or formula.prediction is None or (
+            formula.function not in ("mse_loss", "l1_loss")
+        ):
+            return None
+        if each.constant is None:
+            each.constant = ConstantLoss(formula.function, getattr(
+                torch.nn.functional, formula.function))
+        each.constant.add((formula.prediction, formula.target))
+        constant = each.constant.value()
+        with torch.no_grad():
+            apart = formula.prediction.reshape(formula.target.shape) - formula.target
+            value = (apart.square() if formula.function == "mse_loss" else apart.abs()).mean()
+        if constant is not None:
+            self._values[each.fact.name] = value, constant, torch.zeros(())
+        return formula.function
+
+    def _place(self, root: Any, terms: list[Summand], known: list[_Term]) -> None:
+        """Finds the terms in the source, at a step at which torch noted the lines."""
+        if not self._moment.traced or known[0].fact.sum_location is not None:
+            return
+        line_of, keeps = self._finite.line_of, self._sites.keeps_text
+        whole = next((found for node in sums(root)
+                      if (found := addition(node, line_of)) is not None), None)
+        if whole is None:
+            return
+        parts = written(root, line_of)
+        for term, each in zip(terms, known, strict=True):
+            part, line = parts.get(term.node), line_of(term.node)
+            each.fact = replace(
+                each.fact, sum_location=expression_at(*whole, keeps),
+                location=expression_at(*part, keeps) if part is not None else
+                self._sites.operation(*line, term.node.name()) if line is not None else None)
+            self._writer.fact(each.fact, self._moment.step)
+
+    def _ask(self, found: list[tuple[Any, Joint]], known: list[_Term]) -> None:
+        look = _Look(known)
+        self._looks.append(look)
+        counts = Counter((joint.terms, joint.into) for _, joint in found)
+        several = [joint for _, joint in found if counts[joint.terms, joint.into] > 1]
+        if len(found) > MOST_JOINTS or (
+            sum(math.prod(joint.shape) for joint in several) > ELEMENT_LIMIT
+        ):
+            return
+        for node, joint in found:
+            alone = counts[joint.terms, joint.into] == 1
+            node.register_hook(self._guard.guarded(_noting(look, joint, alone)))
+
+    # The end of a step --------------------------------------------------------------------------
+    def look_ended(self, step: int) -> None:
+        """Writes what the step showed."""
+        shares = [share for look in self._looks for share in _shares(look)]
+        values = [number for value, _, floor in self._values.values() for number in (value, floor)]
+        numbers = transfer([*(share for _, share in shares), *values])
+        self._writer.sample(TERM_SHARE, step, {
+            name: number for (name, _), number in zip(shares, numbers, strict=False)
+            if math.isfinite(number)})
+        rest = iter(numbers[len(shares):])
+        losses, skills = {}, {}
+        for name, (_, constant, _) in self._values.items():
+            value, floor = next(rest), next(rest)
+            if math.isfinite(value):
+                losses[name] = value
+                if constant > floor:
+                    skills[name] = (constant - value) / (constant - floor)
+        self._writer.sample(TERM_LOSS, step, losses)
+        self._writer.sample(TERM_SKILL, step, skills)
+        self.left_halfway()
+
+    def left_halfway(self) -> None:
+        """Forgets the step."""
+        self._looks, self._values, self._floors = [], {}, {}
+
+
+def _noting(look: _Look, joint: Joint, alone: bool) -> Any:
+    """A hook that notes the gradient along an edge: its size if it comes `alone`, else to be added.
+    """
+
+    def note(given: Any, received: Any) -> None:
+        gradient = given[joint.edge] if joint.edge < len(given) else None
+        if not is_plain(gradient) or gradient.layout is not torch.strided:
+            return
+        with torch.no_grad():
+            gradient = gradient.detach()
+            if gradient.shape != joint.shape:
+                gradient = gradient.sum_to_size(joint.shape)  # as backward will
+            if alone:
+                look.sizes[joint.terms, joint.into] = torch.linalg.vector_norm(gradient.float())
+                return
+            before = look.sums.get((joint.terms, joint.into))
+            look.sums[joint.terms, joint.into] = (
+                gradient.float().clone() if before is None else before + gradient)
+
+    return note
+
+
+def _shares(look: _Look) -> list[tuple[str, torch.Tensor]]:
+    """For each term its share of the gradient where it joins others."""
+    squares = {key: size.square() for key, size in look.sizes.items()}
+    for key, total in look.sums.items():
+        squares[key] = torch.linalg.vector_norm(total).square()
+    found = []
+    for bit, term in enumerate(look.terms):
+        places = {into for terms, into in squares if terms >> bit & 1}
+        sizes: dict[int, torch.Tensor] = {}
+        for (terms, into), square in squares.items():
+            if into in places:
+                group = 0 if terms >> bit & 1 else terms
+                sizes[group] = sizes[group] + square if group in sizes else square
+        if len(sizes) > 1:
+            own = sizes[0].sqrt()
+            found.append((term.fact.name, own / sum(size.sqrt() for size in sizes.values())))
+    return found

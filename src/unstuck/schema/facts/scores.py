@@ -1,0 +1,31 @@
+"""Scores that a program computes of its own predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.schema.facts.fact import Fact
+from unstuck.schema.places import SourceLocation
+
+
+class Counting(StrEnum):
+    """How a score counts a prediction as right."""
+
+    RIGHT = "right"  # the score is the share of right predictions
+    COLUMN = "column"  # by the largest of one column, which always is the first
+    ROUNDED = "rounded"  # by rounding logits, as if they were probabilities
+    PAIRS = "pairs"  # against the label of each sample of the batch
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Fact):
+    """A variable of the program that counts right predictions of a binary classifier.
+
+    `agreed` is how often its value was that of this way of counting and of no right one.
+    """
+
+    name: str
+    how: Counting
+    agreed: int
+    location: SourceLocation | None
