@@ -1,0 +1,79 @@
+"""Modules that stand for weights which the program keeps in plain tensors."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.schema.facts.models import LayerRole
+from unstuck.schema.places import SourceLocation
+
+
+class StandIn(nn.Module):
+    """Weights of the program, seen as a module that it never made. It holds none of them.
+
+    `labels` are the full names of its parameters, by their own ones, and `made` the expressions
+    that made them.
+    """
+
+    role = LayerRole.CONTAINER
+
+    def __init__(self) -> None:
+        # Not that of `nn.Module`: nobody is to hear of a construction.
+        self.__dict__.update(
+            training=True, _modules={}, _buffers={}, _weak={}, labels={}, made={})
+
+    @property
+    def _parameters(self) -> dict[str, torch.Tensor]:  # type: ignore[override]
+        return {name: tensor for name, ref in self.__dict__["_weak"].items()
+                if (tensor := ref()) is not None}
+
+    def take(
+        self, name: str, tensor: torch.Tensor, label: str, made: SourceLocation | None
+    ) -> None:
+        """Stands for this tensor, too; another one of the name is forgotten."""
+        self.__dict__["_weak"][name] = weakref.ref(tensor)
+        self.__dict__["labels"][name] = label
+        if made is not None:
+            self.__dict__["made"][name] = made
+
+    @property
+    def location(self) -> SourceLocation | None:
+        """What made its first parameter."""
+        found: dict[str, SourceLocation] = self.__dict__["made"]
+        return next((found[name] for name in self.__dict__["_weak"] if name in found), None)
+
+    def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Any]]:
+        """The parameters of all its parts, by their labels."""
+        for part in self.modules():
+            assert isinstance(part, StandIn)
+            for name, tensor in part._parameters.items():
+                yield part.__dict__["labels"][name], tensor
+
+
+class MatMul(StandIn):
+    """Data times a matrix of one column a unit: `x @ w`."""
+
+    role = LayerRole.LINEAR
+
+
+class Linear(StandIn):
+    """A matrix of one row a unit: `w @ x`, `F.linear(x, w)`."""
+
+    role = LayerRole.LINEAR
+
+
+class Convolution(StandIn):
+    """Filters of torch's functions."""
+
+    role = LayerRole.CONVOLUTION
+
+
+class Lookup(StandIn):
+    """A table of vectors, of which numbers choose rows."""
+
+    role = LayerRole.EMBEDDING
