@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 
-class Recomputed(torch.Tensor):
+class Recomputed(torch.Tensor):  # type: ignore[misc]
     """Values that were computed once more, in the place of those that a node of a graph made.
 
     To its readers it is the program's own tensor: it requires gradients, its `grad_fn` is that

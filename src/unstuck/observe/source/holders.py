@@ -79,10 +79,12 @@ def _in_container(
             continue
         inner = enumerate(part) if type(part) in (list, tuple) else attributes(part)
         for own, tensor in list(inner)[:MOST_PARTS]:
-            if isinstance(tensor, torch.Tensor):
-                yield id(tensor), Held(
-                    f"{called}[{own}]", None) if isinstance(own, int) else Held(
-                    f"{called}.{own}", _made(part, own, sites))
+            if not isinstance(tensor, torch.Tensor):
+                continue
+            if isinstance(own, str):
+                yield id(tensor), Held(f"{called}.{own}", _made(part, own, sites))
+            else:
+                yield id(tensor), Held(f"{called}[{own}]", None)
 
 
 def _by_class(module: nn.Module, path: str, sites: Sites) -> SourceLocation | None:

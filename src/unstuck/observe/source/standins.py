@@ -13,7 +13,7 @@ from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.places import SourceLocation
 
 
-class StandIn(nn.Module):
+class StandIn(nn.Module):  # type: ignore[misc]
     """Weights of the program, seen as a module that it never made. It holds none of them.
 
     `labels` are the full names of its parameters, by their own ones, and `made` the expressions
@@ -28,7 +28,7 @@ class StandIn(nn.Module):
             training=True, _modules={}, _buffers={}, _weak={}, labels={}, made={})
 
     @property
-    def _parameters(self) -> dict[str, torch.Tensor]:  # type: ignore[override]
+    def _parameters(self) -> dict[str, torch.Tensor]:
         return {name: tensor for name, ref in self.__dict__["_weak"].items()
                 if (tensor := ref()) is not None}
 
