@@ -50,7 +50,7 @@ class BareModel:
     # What the program does ----------------------------------------------------------------------
     def before_loss(self, args: Any) -> None:
         """A loss function has received these, and nobody was told of it yet."""
-        if self.off:
+        if self._is_off:
             return
         given = tensors_in(*args)
         made = next((tensor for tensor in given if tensor.grad_fn is not None), None)
@@ -62,7 +62,7 @@ class BareModel:
 
     def before_backward(self, loss: Any) -> None:
         """A loss is about to be differentiated: no function of torch need have computed it."""
-        if not self.off and not self._met and is_plain(loss) and loss.grad_fn is not None:
+        if not self._is_off and not self._met and is_plain(loss) and loss.grad_fn is not None:
             self._call(loss.grad_fn, None)
 
     def backward_begins(self) -> None:
@@ -70,9 +70,13 @@ class BareModel:
         self._met = []
 
     @property
+    def _is_off(self) -> bool:
+        return self.off or self._moment.compiled
+
+    @property
     def is_new(self) -> bool:
         """Whether nothing is known of the program's weights yet."""
-        return self._model is None and not self.off
+        return self._model is None and not self._is_off
 
     # Calls --------------------------------------------------------------------------------------
     def _call(self, root: Any, output: torch.Tensor | None) -> None:

@@ -323,9 +323,12 @@ class Names:
         expressions: dict[type, dict[str, SourceLocation]] = {}
         for module in model.modules():
             kind = type(module)
-            if module._parameters and kind not in expressions and not isinstance(module, StandIn):
-                expressions[kind] = parameter_expressions(self._sites, kind)
-            known = module.__dict__["made"] if isinstance(module, StandIn) else expressions[kind]
+            if isinstance(module, StandIn):
+                known = module.made
+            else:
+                if module._parameters and kind not in expressions:
+                    expressions[kind] = parameter_expressions(self._sites, kind)
+                known = expressions.get(kind, {})
             for leaf, parameter in module._parameters.items():
                 name = self.parameter(parameter) if parameter is not None else None
                 place = known.get(leaf)

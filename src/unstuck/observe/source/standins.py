@@ -21,6 +21,9 @@ class StandIn(nn.Module):  # type: ignore[misc]
     """
 
     role = LayerRole.CONTAINER
+    labels: dict[str, str]
+    made: dict[str, SourceLocation]
+    _weak: dict[str, weakref.ref[torch.Tensor]]
 
     def __init__(self) -> None:
         # Not that of `nn.Module`: nobody is to hear of a construction.
@@ -29,30 +32,29 @@ class StandIn(nn.Module):  # type: ignore[misc]
 
     @property
     def _parameters(self) -> dict[str, torch.Tensor]:
-        return {name: tensor for name, ref in self.__dict__["_weak"].items()
+        return {name: tensor for name, ref in self._weak.items()
                 if (tensor := ref()) is not None}
 
     def take(
         self, name: str, tensor: torch.Tensor, label: str, made: SourceLocation | None
     ) -> None:
         """Stands for this tensor, too; another one of the name is forgotten."""
-        self.__dict__["_weak"][name] = weakref.ref(tensor)
-        self.__dict__["labels"][name] = label
+        self._weak[name] = weakref.ref(tensor)
+        self.labels[name] = label
         if made is not None:
-            self.__dict__["made"][name] = made
+            self.made[name] = made
 
     @property
     def location(self) -> SourceLocation | None:
         """What made its first parameter."""
-        found: dict[str, SourceLocation] = self.__dict__["made"]
-        return next((found[name] for name in self.__dict__["_weak"] if name in found), None)
+        return next((self.made[name] for name in self._weak if name in self.made), None)
 
     def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Any]]:
         """The parameters of all its parts, by their labels."""
         for part in self.modules():
             assert isinstance(part, StandIn)
             for name, tensor in part._parameters.items():
-                yield part.__dict__["labels"][name], tensor
+                yield part.labels[name], tensor
 
 
 class MatMul(StandIn):
