@@ -177,7 +177,7 @@ class Steps:
     ) -> None:
         """A loss function has returned, or raised."""
         self._may_look()
-        self.bare.before_loss(args)
+        self.bare.before_loss(args, result)
         self.events.loss_called(function, original, args, kwargs, result)
         if is_plain(result):
             self.events.loss_computed(function, args, result)

@@ -16,6 +16,7 @@ from unstuck.observe.hooks.taps import Taps
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.probe import Context
+from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sampling import Budget, Sampling
@@ -76,8 +77,9 @@ class Watcher:
     def _training(self, number: int, begun: int, context: Context) -> Training:
         events = Dispatch()
         events.subscribe(*context.probes(probes.kinds(), self._signals), self._fast_path)
-        bare = BareModel(context, events, context.probe(SampleProbe).quiet_until,
-                         context.probe(ParameterProbe).held)
+        bare = BareModel(
+            context, events, context.probe(SampleProbe).quiet_until,
+            context.probe(ParameterProbe).held, context.probe(FiniteProbe).called_at)
         return Training(number, begun, context, events, Sampling(Budget(self._overhead)), bare)
 
     def _next_training(self, number: int, begun: int, before: Training) -> Training:

@@ -16,6 +16,7 @@ from unstuck.observe.probe import Context
 from unstuck.observe.source.holders import Held, holders
 from unstuck.observe.source.standins import StandIn
 from unstuck.observe.tensors import is_leaf, is_plain, tensors_in
+from unstuck.schema.places import SourceLocation
 
 MOST_PLACES = 200  # of a graph that are told of
 MOST_LEAVES = 1_000
@@ -28,11 +29,14 @@ class BareModel:
     Args:
         wants: the next step from which on each batch is wanted, though the step is not sampled.
         held: the tensors of all optimizers.
+        call_of: where the program calls its own function that made a node of the graph, seen from
+            another node; or the operation of the first one, if there is no such function.
     """
 
     def __init__(
         self, context: Context, events: Dispatch, wants: Callable[[int], float],
         held: Callable[[], Iterable[torch.Tensor]],
+        call_of: Callable[[Any, Any], SourceLocation | None],
     ) -> None:
         self._names = context.names
         self._sites = context.sites
@@ -40,6 +44,7 @@ class BareModel:
         self._events = events
         self._wants = wants
         self._held = held
+        self._call_of = call_of
         self._model: StandIn | None = None
         self._layers: dict[str, StandIn] = {}
         self._known: ByIdentity[torch.Tensor, str] = ByIdentity()  # the labels of leaves
@@ -48,14 +53,14 @@ class BareModel:
         self.off = False  # the program calls a module
 
     # What the program does ----------------------------------------------------------------------
-    def before_loss(self, args: Any) -> None:
+    def before_loss(self, args: Any, result: Any) -> None:
         """A loss function has received these, and nobody was told of it yet."""
         if self._is_off:
             return
         given = tensors_in(*args)
         made = next((tensor for tensor in given if tensor.grad_fn is not None), None)
         if made is not None:
-            self._call(made.grad_fn, made)
+            self._call(made.grad_fn, made, getattr(result, "grad_fn", None))
         elif self._model is not None and given and not torch.is_grad_enabled():
             self._moment.learns = self._quiet = False
             self._events.model_called(self._model, (), {}, given[0])
@@ -63,7 +68,7 @@ class BareModel:
     def before_backward(self, loss: Any) -> None:
         """A loss is about to be differentiated: no function of torch need have computed it."""
         if not self._is_off and not self._met and is_plain(loss) and loss.grad_fn is not None:
-            self._call(loss.grad_fn, None)
+            self._call(loss.grad_fn, None, loss.grad_fn)
 
     def backward_begins(self) -> None:
         """What comes next is about another loss."""
@@ -79,9 +84,9 @@ class BareModel:
         return self._model is None and not self._is_off
 
     # Calls --------------------------------------------------------------------------------------
-    def _call(self, root: Any, output: torch.Tensor | None) -> None:
+    def _call(self, root: Any, output: torch.Tensor | None, loss: Any) -> None:
         if self._moment.sampled:
-            self._tell(root, output)
+            self._tell(root, output, loss)
         elif self._model is not None and self._wants(self._moment.step) <= self._moment.step:
             data = data_of(places(graph.walk(root)))
             if data is not None and self._meets(data):
@@ -92,7 +97,7 @@ class BareModel:
             self._events.quiet_steps_begin()
             self._events.quiet_call()
 
-    def _tell(self, root: Any, output: torch.Tensor | None) -> None:
+    def _tell(self, root: Any, output: torch.Tensor | None, loss: Any) -> None:
         nodes = list(graph.walk(root))
         found = places(nodes)[:MOST_PLACES]
         data = data_of(found)
@@ -101,6 +106,9 @@ class BareModel:
         self._register(nodes, found)
         model, events = self._model, self._events
         assert model is not None
+        if model.called is None and loss is not None:
+            model.__dict__["called"] = self._call_of(
+                next(place.node for place in found if place.source is None), loss)
         self._moment.learns, self._quiet = True, False
         events.before_call(model)
         for place in found:

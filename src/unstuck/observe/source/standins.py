@@ -17,18 +17,19 @@ class StandIn(nn.Module):  # type: ignore[misc]
     """Weights of the program, seen as a module that it never made. It holds none of them.
 
     `labels` are the full names of its parameters, by their own ones, and `made` the expressions
-    that made them.
+    that made them. `called` is where the program computes with them in training.
     """
 
     role = LayerRole.CONTAINER
     labels: dict[str, str]
     made: dict[str, SourceLocation]
+    called: SourceLocation | None
     _weak: dict[str, weakref.ref[torch.Tensor]]
 
     def __init__(self) -> None:
         # Not that of `nn.Module`: nobody is to hear of a construction.
         self.__dict__.update(
-            training=True, _modules={}, _buffers={}, _weak={}, labels={}, made={})
+            training=True, _modules={}, _buffers={}, _weak={}, labels={}, made={}, called=None)
 
     @property
     def _parameters(self) -> dict[str, torch.Tensor]:
