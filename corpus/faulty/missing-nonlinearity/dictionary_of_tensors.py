@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import make_circles
+
 FAULTS = {"missing-nonlinearity": None}
 
 

@@ -12,6 +12,7 @@ from unstuck.repair.index import Index
 from unstuck.repair.text import Source, Splice
 from unstuck.schema.facts.models import MATMUL, Initialisation, Layer, LayerRole, Model, Parameter
 
+WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION)
 _MAKERS = frozenset({"randn", "rand", "zeros", "ones", "full", "empty"})
 _SCALES = {"kaiming_normal_": "(2 / {inputs}) ** 0.5",
            "xavier_normal_": "(2 / ({inputs} + {units})) ** 0.5"}
@@ -38,7 +39,8 @@ def drawn_anew(
                 raise Refused(Reason.UNKNOWN_FORM,
                               f"{parameter.name} is filled anew after it is made.")
             matrix = len(parameter.shape) > 1
-            splice = _drawn(index, layer, parameter, scale) if matrix else _zero(index, parameter)
+            splice = _zero(index, parameter) if not matrix else (
+                _drawn(index, layer, parameter, scale) if layer.role in WEIGHTED else None)
             if splice is not None:
                 found[splice] = None
     if not found:
@@ -46,7 +48,7 @@ def drawn_anew(
     return tuple(found)
 
 
-def _drawn(index: Index, layer: Layer, parameter: Parameter, scale: str) -> Splice | None:
+def _drawn(index: Index, layer: Layer, parameter: Parameter, scale: str) -> Splice:
     made = _made(index, parameter)
     if made is None:
         raise Refused(Reason.UNKNOWN_FORM, f"The expression that makes {parameter.name} is not "
@@ -56,10 +58,10 @@ def _drawn(index: Index, layer: Layer, parameter: Parameter, scale: str) -> Spli
     if len(sizes) != len(parameter.shape):
         raise Refused(Reason.UNKNOWN_FORM, f"The sizes of {parameter.name} are not written out.")
     parts = [change.operand(source, size) for size in sizes]
-    units, *rest = parts[::-1] if layer.kind == MATMUL else parts
-    inputs = rest[0] if len(rest) == 1 else f"({' * '.join(rest)})"
-    if layer.role is LayerRole.EMBEDDING:
-        return None
+    own, before, *kernel = parts[::-1] if layer.kind == MATMUL else parts
+    inputs, units = (" * ".join([side, *kernel]) for side in (before, own))
+    if kernel and "+" not in scale:
+        inputs = f"({inputs})"
     drawn = f"{_call(source, call, 'randn', sizes)} * {scale.format(inputs=inputs, units=units)}"
     return _in_place_of(source, call, whole, drawn)
 

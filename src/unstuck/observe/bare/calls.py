@@ -115,9 +115,9 @@ class BareModel:
             layer = self._layers.get(_layer_of(self._known.get(place.weight) or ""))
             if type(layer) is not place.kind:
                 continue  # tied weights, in their other use
-            made, taken = place.made(), place.taken()
-            if layer is not None and made is not None and taken is not None:
-                events.layer_called(layer, (taken,), made)
+            made = place.made()
+            if layer is not None and made is not None:
+                events.layer_called(layer, (place.taken(),), made)
         result = output if output is not None else result_of(found, nodes)
         events.model_called(model, (data,), {}, result)
         events.model_trained(model, (data,), {}, result)

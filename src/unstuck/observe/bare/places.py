@@ -15,7 +15,8 @@ from unstuck.observe.source.standins import Convolution, Linear, Lookup, MatMul,
 from unstuck.observe.tensors import is_plain, observable
 
 ELEMENT_LIMIT = 4_000_000  # elements of an output that is computed once more
-STEPS = 4  # operations from a product to the addition of its bias
+STEPS = 4  # operations from a product to the addition of its bias,
+RESHAPED = 8  # and those that may reshape weights on their way to a product
 # Where an operation keeps what it multiplies, by names and in the order of `next_functions`.
 _PRODUCTS = {
     "AddmmBackward0": (("mat1", 1), ("mat2", 2)), "MmBackward0": (("self", 0), ("mat2", 1)),
@@ -41,15 +42,17 @@ class Place:
     bias: torch.Tensor | None
     node: Any
     end: Any
-    given: torch.Tensor | None
+    given: torch.Tensor
     source: Any
     left: bool = False  # the weights stand to the left of what they multiply
 
-    def taken(self) -> torch.Tensor | None:
+    def taken(self) -> torch.Tensor:
         """What the weights met, with the samples along its first axis."""
         found = self.given
-        if found is None or self.source is not None:
-            return standing_for(self.source, self._straight(found)) if found is not None else None
+        if found.ndim == 3 and len(found) == 1:  # as `einsum` takes a matrix
+            found = found[0]
+        if self.source is not None:
+            return standing_for(self.source, self._straight(found))
         whole = found._base
         if whole is not None and found.ndim == 2 and whole.ndim > 2 and (
             whole.numel() == found.numel() and whole.shape[-1] == found.shape[-1]
@@ -61,7 +64,7 @@ class Place:
     def made(self) -> torch.Tensor | None:
         """What came of it, computed once more; None where that is not known or too large."""
         shape = graph.shape(self.end)
-        if self.given is None or shape is None or math.prod(shape) > ELEMENT_LIMIT:
+        if shape is None or math.prod(shape) > ELEMENT_LIMIT:
             return None
         with torch.no_grad():
             values = self._product(self.given, self.weight.detach())
@@ -115,8 +118,7 @@ def places(nodes: Iterable[Any]) -> list[Place]:
 
 def data_of(found: Iterable[Place]) -> torch.Tensor | None:
     """The data that the first weights meet; None if none do."""
-    return next((data for place in found if place.source is None
-                 and (data := place.taken()) is not None), None)
+    return next((place.taken() for place in found if place.source is None), None)
 
 
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:
@@ -164,7 +166,7 @@ def _place(node: Any, users: dict[Any, list[Any]], biases: set[int]) -> Place | 
     ):
         return None
     kind: type[StandIn] = Convolution if node.name() == "ConvolutionBackward0" else (
-        MatMul if (at == 1) is not _is_turned(behind[at]) else Linear)
+        MatMul if (at == 1) is not _is_turned(weight, behind[at]) else Linear)
     end, bias = _with_bias(node, users, biases)
     return Place(kind, weight, bias, node, end, given, behind[other],
                  at == 0 and kind is not Convolution)
@@ -209,7 +211,7 @@ def _leaf(node: Any) -> torch.Tensor | None:
 
 
 def _reshaped(node: Any) -> Iterator[Any]:
-    for _ in range(STEPS):
+    for _ in range(RESHAPED):
         if node is None:
             return
         yield node
@@ -219,8 +221,11 @@ def _reshaped(node: Any) -> Iterator[Any]:
         node = behind[0]
 
 
-def _is_turned(node: Any) -> bool:
-    """Whether a matrix is transposed on its way to a product."""
+def _is_turned(weight: torch.Tensor, node: Any) -> bool:
+    """Whether a matrix is transposed on its way to a product: by its shape, where that tells."""
+    shape = (graph.shape(node) or ())[-2:]
+    if weight.ndim == 2 and weight.shape[0] != weight.shape[1] and len(shape) == 2:
+        return bool(shape != weight.shape)
     turns = ("TBackward0", "TransposeBackward0", "PermuteBackward0", "NumpyTBackward0")
     return sum(each.name() in turns for each in _reshaped(node)) % 2 == 1
 
