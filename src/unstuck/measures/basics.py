@@ -19,7 +19,7 @@ from unstuck.record.reader import Record
 from unstuck.record.series import Floats, Integers, PlaceSeries, Series
 from unstuck.schema.edits import Edit, OptimizerArgument, literal
 from unstuck.schema.facts.losses import Backward, Loss
-from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
+from unstuck.schema.facts.models import MATMUL, STAND_IN, Layer, LayerRole, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
@@ -137,6 +137,21 @@ class Updates:
         return nan_median(self.ratios, axis=0)
 
 
+def by_unit(view: View, parameter: Parameter) -> tuple[int, ...]:
+    """The shape of weights with the units first, as torch's own layers hold them."""
+    layer = view.record.layers().get(parameter.layer)
+    turned = layer is not None and layer.kind == MATMUL and len(parameter.shape) == 2
+    return parameter.shape[::-1] if turned else parameter.shape
+
+
+def drawing(view: View, scheme: str) -> str:
+    """The code of an initialisation where weights are plain tensors; "" where modules hold them."""
+    if not any(model.kind == STAND_IN for model in view.record.facts(Model)):
+        return ""
+    inputs = "(inputs + units)" if scheme.startswith("xavier") else "inputs"
+    return f"w = torch.randn(inputs, units) * (2 / {inputs}) ** 0.5"
+
+
 def weight_updates(view: View) -> Updates:
     """How far each step moved each weight matrix, relative to the matrix.
 
@@ -159,7 +174,7 @@ def weight_updates(view: View) -> Updates:
     at = {step: column for column, step in enumerate(steps.tolist())}
     ratios = np.full((len(names), len(steps)), np.nan)
     for row, name in enumerate(names):
-        shape = parameters[name].shape
+        shape = by_unit(view, parameters[name])
         floor = MATRIX_SHARE * math.sqrt(math.prod(shape) / (3 * math.prod(shape[1:])))
         size = dict(zip(sizes[name].steps.tolist(), sizes[name].values.tolist(), strict=True))
         for step, change in zip(moved[name].steps, moved[name].values, strict=True):

@@ -13,6 +13,7 @@ import numpy as np
 
 from unstuck.measures.basics import (
     GOOD_SKILL,
+    by_unit,
     last,
     loss_points,
     measured,
@@ -153,7 +154,7 @@ def widths(view: View) -> list[Width]:
     parameters = view.record.parameters()
     found = []
     for layer in view.record.layers().values():
-        shapes = [parameters[name].shape for name in layer.parameters
+        shapes = [by_unit(view, parameters[name]) for name in layer.parameters
                   if name in parameters and len(parameters[name].shape) >= 2]
         if not shapes:
             continue

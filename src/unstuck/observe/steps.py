@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
+from unstuck.observe.bare.calls import BareModel
 from unstuck.observe.events import Dispatch
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.limits import Limits
@@ -55,6 +56,7 @@ class Steps:
     trainings: Trainings
     events: Dispatch  # of the training under way,
     sampling: Sampling  # and when to look at it
+    bare: BareModel  # its model, if no module is one
 
     def __init__(
         self, moment: Moment, switches: Switches, names: Names, limits: Limits, stop: Stop,
@@ -84,11 +86,13 @@ class Steps:
     def watch(self, trainings: Trainings) -> None:
         """Tells those who watch these trainings; called once."""
         self.trainings = trainings
-        self.events, self.sampling = trainings.now.events, trainings.now.sampling
+        now = trainings.now
+        self.events, self.sampling, self.bare = now.events, now.sampling, now.bare
 
     def turn(self, training: Training) -> None:
         """From now on this training is under way; the step that begins is looked at."""
         self.events, self.sampling = training.events, training.sampling
+        self.bare = training.bare
         self._usual.clear()
         self._lines.end()
         self.moment.backwards = 0
@@ -156,6 +160,7 @@ class Steps:
     def after_call(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """A module was called from outside."""
         if self._names.is_model(module):
+            self.bare.off = True
             self.moment.learns = torch.is_grad_enabled()
             self.events.model_called(module, args, kwargs, output)
             if self.moment.sampled and self.moment.learns:
@@ -172,6 +177,7 @@ class Steps:
     ) -> None:
         """A loss function has returned, or raised."""
         self._may_look()
+        self.bare.before_loss(args, result)
         self.events.loss_called(function, original, args, kwargs, result)
         if is_plain(result):
             self.events.loss_computed(function, args, result)
@@ -182,13 +188,19 @@ class Steps:
         self.events.evaluation_ended()
         self.moment.traced = self._lines.on
         self._lines.end()
+        losses = tensors if isinstance(tensors, tuple | list) else (tensors,)
+        if self.bare.is_new and losses:  # a step by hand begins with the weights at hand
+            self.bare.before_backward(losses[0])
         if self._stepping:
             self.moment.backwards_in_step += 1
         else:
             self._count_backward()
+        if losses:
+            self.bare.before_backward(losses[0])
+        self.bare.backward_begins()
         self.events.before_backward()
         sampled = self.moment.sampled
-        for loss in tensors if isinstance(tensors, tuple | list) else (tensors,):
+        for loss in losses:
             if not is_plain(loss):
                 continue
             if sampled and loss.grad_fn is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch.optim.optimizer import Optimizer
 
+from unstuck.observe.bare.calls import BareModel
 from unstuck.observe.events import Dispatch
 from unstuck.observe.limits import Limits
 from unstuck.observe.lineage import Lineage
@@ -30,7 +31,7 @@ MANY, SHORT = 8, 20
 class Training:
     """A training with those who watch it. `begun` is the number of steps before it.
 
-    `step` is that of the moment when it was left.
+    `bare` tells them of a model that is no module; `step` is that of the moment when it was left.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Training:
     context: Context
     events: Dispatch
     sampling: Sampling
+    bare: BareModel
     step: int = 0
 
 

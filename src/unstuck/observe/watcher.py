@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from unstuck.observe import failure, hooks, probes
+from unstuck.observe.bare.calls import BareModel
 from unstuck.observe.calls import Calls
 from unstuck.observe.events import Dispatch
 from unstuck.observe.fast_path import FastPath
@@ -15,6 +16,9 @@ from unstuck.observe.hooks.taps import Taps
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.probe import Context
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.sampling import Budget, Sampling
 from unstuck.observe.source.naming import Names
 from unstuck.observe.source.sites import Sites
@@ -73,7 +77,10 @@ class Watcher:
     def _training(self, number: int, begun: int, context: Context) -> Training:
         events = Dispatch()
         events.subscribe(*context.probes(probes.kinds(), self._signals), self._fast_path)
-        return Training(number, begun, context, events, Sampling(Budget(self._overhead)))
+        bare = BareModel(
+            context, events, context.probe(SampleProbe).quiet_until,
+            context.probe(ParameterProbe).held, context.probe(FiniteProbe).called_at)
+        return Training(number, begun, context, events, Sampling(Budget(self._overhead)), bare)
 
     def _next_training(self, number: int, begun: int, before: Training) -> Training:
         training = self._training(number, begun, before.context.anew())

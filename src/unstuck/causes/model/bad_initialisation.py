@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, learned_little, thinned
+from unstuck.measures.basics import GOOD_SKILL, by_unit, drawing, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -91,7 +91,7 @@ def _weighted(view: View) -> list[_Weighted]:
                 plain = layer is not None and layer.role in (
                     LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
                     not layer.kind.startswith("ConvTranspose"))
-                units = parameter.shape[0] if plain else max(parameter.shape[:2])
+                units = by_unit(view, parameter)[0] if plain else max(parameter.shape[:2])
                 gain = float(norms.values[0]) / math.sqrt(max(units, 1))
             follows = after.get(layer) if layer is not None else None
             found.append(_Weighted(
@@ -147,7 +147,7 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
     series = view[TWIN_UNITS][item.parameter.name]
     layers = dict.fromkeys(called(i.parameter.layer) for i, _ in found)
     until = " and stay so to the last step" if stay else ""
-    width = item.parameter.shape[0]
+    width = by_unit(view, item.parameter)[0]
     return Present(
         strength=0.4 if learned else 0.95 if stay else 0.8,
         title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start as "
@@ -164,7 +164,7 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
                      "weights as another unit (normal: none)")
             for i, s in found[:5]
         ),
-        remedies=_remedies([i for i, _ in found]),
+        remedies=_remedies(view, [i for i, _ in found]),
     ) if len(series) else None
 
 
@@ -206,7 +206,7 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
                      f"{number(first.gain)} at the start (PyTorch's default: 0.58; He "
                      "initialisation: 1.4)"),
         ),
-        remedies=_remedies(blamed),
+        remedies=_remedies(view, blamed),
     )
 
 
@@ -258,18 +258,20 @@ def _location(view: View, item: _Weighted) -> SourceLocation | None:
     return item.layer.location if item.layer is not None else None
 
 
-def _remedies(blamed: list[_Weighted]) -> tuple[Remedy, ...]:
+def _remedies(view: View, blamed: list[_Weighted]) -> tuple[Remedy, ...]:
     layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
     which = layers[0] if len(layers) == 1 else ""
     default = Remedy(
         "keep PyTorch's own initialisation", Safety.CHANGES_EXPERIMENT,
         (DefaultInitialisation(which),),
         code_text="# without the statement that sets these weights")
-    own = all(w.parameter.made is not None for w in blamed)  # nothing else would set them
+    # Nothing else would set them.
+    own = all(w.parameter.made is not None for w in blamed) or bool(drawing(view, ""))
     return (
         *(() if own else (default,)),
         *(Remedy(name, Safety.CHANGES_EXPERIMENT, (InitialiseLayer(which, scheme),),
-                 code_text=f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
+                 code_text=drawing(view, scheme) or
+                 f"nn.init.{scheme}(layer.weight); nn.init.zeros_(layer.bias)")
           for name, scheme in (
               ("He (Kaiming) initialisation, for ReLU", "kaiming_normal_"),
               ("Xavier (Glorot) initialisation, for tanh and sigmoid", "xavier_normal_"))),

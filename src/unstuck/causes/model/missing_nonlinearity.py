@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unstuck.measures.basics import GOOD_SKILL, learned_little
+from unstuck.measures.basics import GOOD_SKILL, by_unit, learned_little
 from unstuck.measures.idle import discarded, kept
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -70,7 +70,7 @@ def _size(view: View, name: str) -> tuple[int, int]:
     for parameter in view.record.parameters().values():
         if (parameter.layer == name or parameter.name == name) and len(parameter.shape) >= 2:
             layer = view.record.layers().get(name)
-            outs, ins = parameter.shape[0], parameter.shape[1]
+            outs, ins = by_unit(view, parameter)[:2]
             if layer is not None and layer.role in (LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
                 not layer.kind.startswith("ConvTranspose")
             ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
+from unstuck.measures.basics import by_unit
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     WEIGHTED,
@@ -55,7 +56,7 @@ def _detect(view: View) -> Verdict:
         return found
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
         return Absent("the noise floor of SGD keeps the loss high, not the depth")
-    inputs, outputs = matrices[0].shape[1], matrices[0].shape[0]
+    outputs, inputs = by_unit(view, matrices[0])[:2]
     hidden = tuple(
         ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))

@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
-from unstuck.schema.facts.models import Model, Parameter
+from unstuck.schema.facts.models import STAND_IN, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -94,7 +94,9 @@ def _units(view: View, missing: list[Parameter]) -> list[tuple[str, Model]]:
         here = [p for p in own if p.name in lost]
         if not here:
             continue
-        if len(here) == len(own):
+        if model.kind == STAND_IN:  # the tensors are the program's own variables
+            units += [(p.name, model) for p in own if p.name in lost]
+        elif len(here) == len(own):
             units.append((model.name, model))
         else:
             units += [(name, model) for name in _parts(own, lost)]
@@ -123,6 +125,10 @@ def _expression(name: str, model: Model, whole: bool) -> str:
     """Code that yields the parameters of a unit."""
     if whole:
         return f"{name}.parameters()" if name.isidentifier() else "model.parameters()"
+    if model.kind == STAND_IN:
+        layer = name.rpartition(".")[0]  # of a bias beside the weights that bear the layer's name
+        known = {p.name for p in model.parameters}
+        return f"[{name.removeprefix(f'{layer}.') if layer in known else name}]"
     path = name.removeprefix(f"{model.name}.")
     if any(p.name == name for p in model.parameters):
         return f"[model.{path}]"

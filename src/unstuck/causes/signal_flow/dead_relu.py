@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.curves.collapse import ROUNDING
 from unstuck.measures.basics import (
+    drawing,
     failed,
     last_good_step,
     learned_little,
@@ -150,6 +151,7 @@ def _remedies(view: View, first: _Place) -> tuple[Remedy, ...]:
     fresh = Remedy(
         "initialise for ReLU (He), with zero biases", Safety.CHANGES_EXPERIMENT,
         (InitialiseLayer(feeding, "kaiming_normal_"),),
+        code_text=drawing(view, "kaiming_normal_") or None,
     ) if feeding else None
     optimizer = optimizer_of(view, view.record.parameters())
     lower = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.measures.basics import last_good_step, thinned
+from unstuck.measures.basics import by_unit, last_good_step, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -267,7 +267,7 @@ def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
             "use a recurrence that keeps its scale", Safety.ADVICE,
             advice="Use a gated unit (nn.LSTM or nn.GRU), or tanh instead of ReLU. Or start from "
             "an orthogonal matrix, or train on shorter sequences."))
-    width = next((p.shape[0] for p in view.record.parameters().values()
+    width = next((by_unit(view, p)[0] for p in view.record.parameters().values()
                   if growth.layer is not None and p.layer == growth.layer.name), 0)
     return (
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import last_good_step, learned_little, thinned
+from unstuck.measures.basics import by_unit, drawing, last_good_step, learned_little, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Series
@@ -156,7 +156,7 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
             feeding = before
         if layer.parameters:
             before = name
-    width = next((p.shape[0] for p in view.record.parameters().values()
+    width = next((by_unit(view, p)[0] for p in view.record.parameters().values()
                   if p.layer == feeding and len(p.shape) >= 2), 0)
     remedies = [Remedy(
         "use ReLU", Safety.CHANGES_EXPERIMENT,
@@ -168,7 +168,8 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
             Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
                    (InsertLayer(feeding, f"LayerNorm({width})"),)),
             Remedy("start with smaller weights", Safety.CHANGES_EXPERIMENT,
-                   (InitialiseLayer(feeding, "xavier_normal_"),)),
+                   (InitialiseLayer(feeding, "xavier_normal_"),),
+                   code_text=drawing(view, "xavier_normal_") or None),
         ]
     if born:
         remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))

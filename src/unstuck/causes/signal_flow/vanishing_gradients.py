@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import learned_little, spread, thinned
+from unstuck.measures.basics import by_unit, drawing, learned_little, spread, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
@@ -246,7 +246,8 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
                code_text=f"nn.{norm}  # after each hidden layer"),
         Remedy("use an initialisation that keeps the scale", Safety.CHANGES_EXPERIMENT,
                (InitialiseLayer("", scheme),),
-               code_text=f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
+               code_text=drawing(view, scheme) or
+               f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
         Remedy("add skip connections", Safety.ADVICE,
                advice="Add each block's input to its output (x = x + block(x)), so that the "
                "gradient can bypass the layers. Or use fewer layers."),
@@ -255,7 +256,7 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
 
 
 def _width(view: View, layer: Layer) -> int:
-    shapes = [p.shape for p in view.record.parameters().values()
+    shapes = [by_unit(view, p) for p in view.record.parameters().values()
               if p.layer == layer.name and len(p.shape) >= 2]
     return shapes[0][0] if shapes else 0
 

@@ -105,6 +105,12 @@ class FiniteProbe(Probe):
         file, line, _ = inner[shared - 1]
         return self._sites.operation(file, line, inner[shared][2])
 
+    def called_at(self, node: Any, made_by: Any) -> SourceLocation | None:
+        """The same, or the operation itself."""
+        line = self.line_of(node)
+        return self.call_of(node, made_by) or (
+            self._sites.operation(*line, node.name()) if line is not None else None)
+
     def location_of(self, name: str, ordinal: int) -> SourceLocation | None:
         """Where the n-th operation of a name stands in the program."""
         line = self._lines.get((name, ordinal))

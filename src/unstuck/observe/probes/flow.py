@@ -117,7 +117,8 @@ class FlowProbe(Probe):
             if parameter.requires_grad and readable(parameter) and parameter.ndim >= 2:
                 looked[name] = parameter
         with torch.no_grad():
-            shares = {n: s for n, p in looked.items() if (s := _twins(p.detach())) is not None}
+            shares = {n: s for n, p in looked.items()
+                      if (s := _twins(self._names.by_unit(p).detach())) is not None}
         values = dict(zip(shares, transfer(list(shares.values())), strict=True))
         self._writer.sample(TWIN_UNITS, step, values)
         self._suspects = {

@@ -11,8 +11,10 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.source.sites import local_variables
+from unstuck.observe.source.standins import StandIn
 from unstuck.observe.tensors import tensors_in
 from unstuck.schema.facts.models import Model
+from unstuck.schema.places import SourceLocation
 
 
 class ModelProbe(Probe):
@@ -24,7 +26,8 @@ class ModelProbe(Probe):
         super().__init__(context)
         self._layers = context.probe(LayerProbe)
         self._described: set[tuple[str, int]] = set()
-        self._states: ByIdentity[nn.Module, tuple[int, list[tuple[int, bool]]]] = ByIdentity()
+        self._states: ByIdentity[nn.Module, tuple[
+            int, SourceLocation | None, list[tuple[int, bool]]]] = ByIdentity()
 
     def before_call(self, module: nn.Module) -> None:
         """Makes a model known before its layers are called."""
@@ -36,7 +39,8 @@ class ModelProbe(Probe):
 
         The parts are named anew each time, since a program may have put others in their place.
         """
-        state = (self._names.changes,
+        called = module.called if isinstance(module, StandIn) else None
+        state = (self._names.changes, called,
                  [(id(p), p.requires_grad) for p in nn.Module.parameters(module)])
         if self._states.get(module) == state:
             return
@@ -46,13 +50,13 @@ class ModelProbe(Probe):
         self._states[module] = state
         model, name = known
         places = tuple(self._names.built_at(part) for part in model.modules())
-        flags = name, hash((places, tuple(p.requires_grad for p in model.parameters())))
+        flags = name, hash((places, called, tuple(p.requires_grad for p in model.parameters())))
         if flags in self._described:
             return
         self._described.add(flags)
         first = next(iter(tensors_in(*args, *kwargs.values())), None)
         self._writer.fact(self._names.model_fact(
-            model, name, call_location=self._sites.location(self._sites.here()),
+            model, name, call_location=called or self._sites.location(self._sites.here()),
             compiled=self._moment.compiled, first_layer=self._layers.first_layer,
             input_shape=tuple(first.shape) if first is not None else (),
             input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",

@@ -82,6 +82,8 @@ class ParameterProbe(Probe):
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
+        # Norms of gradients, which a program without an optimizer may clear before its next step.
+        self._by_hand: list[tuple[str, torch.Tensor]] = []
 
     def follow(self, before: Self) -> None:
         """The optimizers of the training before still exist, and may yet step in this one."""
@@ -239,11 +241,29 @@ class ParameterProbe(Probe):
             known.backwards = 0
             self._follows = any(k.carried is not None for _, k in self._optimizers.items())
 
+    def backward_ended(self) -> None:
+        """Measures the gradients of a program that updates its weights itself."""
+        if not self._has_optimizer and self._moment.sampled:
+            self._note([(p, parts.gradient_of(p)) for _, p in self._of(None)])
+
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """The same, where `torch.autograd.grad` has computed them."""
+        if not self._has_optimizer and isinstance(inputs, tuple | list):
+            self._note(list(zip(inputs, gradients, strict=False)))
+
+    def _note(self, pairs: list[tuple[Any, Any]]) -> None:
+        with torch.no_grad():
+            found = {name: gradient for p, gradient in pairs if is_plain(gradient)
+                     and (name := self._names.parameter(p)) is not None}
+            self._by_hand = list(zip(found, parts.norms(list(found.values())), strict=True))
+
     def _measure(
         self, optimizer: Optimizer | None,
         before: Sequence[tuple[str, torch.Tensor, torch.Tensor]], step: int,
     ) -> None:
-        gradients = [(name, g) for name, p, _ in before if (g := parts.gradient_of(p)) is not None]
+        known, self._by_hand = self._by_hand, []
+        gradients = [] if known else [
+            (name, g) for name, p, _ in before if (g := parts.gradient_of(p)) is not None]
         scale = getattr(optimizer, "grad_scale", None)
         limit = parts.limit([parts.size(p) for _, p, _ in before])
         names = [name for name, *_ in before]
@@ -254,6 +274,7 @@ class ParameterProbe(Probe):
         for old, (_, p, _) in zip(kept, before, strict=True):
             old.sub_(parts.part(p, limit))  # in place: the change, but for its sign
         norms += parts.norms([*kept, *(g for _, g in gradients)])
+        norms += [norm for _, norm in known]
         numbers = transfer(norms)
         self._writer.sample(WEIGHT_NORM, step, {
             n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
@@ -262,7 +283,7 @@ class ParameterProbe(Probe):
         factor = 1.0 / float(scale) if is_plain(scale) else 1.0
         self._writer.sample(GRADIENT_NORM, step, {
             name: value * factor
-            for (name, _), value in zip(gradients, numbers[2 * count:], strict=True)})
+            for (name, _), value in zip(gradients or known, numbers[2 * count:], strict=True)})
 
     def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
         if optimizer is None:

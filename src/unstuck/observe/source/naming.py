@@ -14,6 +14,7 @@ from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.source.assignments import parameter_expressions
 from unstuck.observe.source.sites import Site, Sites, local_variables
+from unstuck.observe.source.standins import MatMul, StandIn
 from unstuck.schema.facts.models import Layer, LayerRole, Model, Parameter
 from unstuck.schema.places import SourceLocation
 
@@ -43,6 +44,8 @@ _CONTAINERS_IN_ACTIVATION = {"MultiheadAttention"}
 
 def role(module: nn.Module) -> LayerRole:
     """What a module is."""
+    if isinstance(module, StandIn):
+        return module.role
     for found, kinds in _ROLES:
         if isinstance(module, kinds):
             return found
@@ -127,6 +130,7 @@ class Names:
         self._known = construction or Construction()
         self._layers: ByIdentity[nn.Module, tuple[str, LayerRole]] = ByIdentity()
         self._parameters: ByIdentity[torch.Tensor, str] = ByIdentity()
+        self._turned: ByIdentity[torch.Tensor, bool] = ByIdentity()  # of one column a unit
         self._models: ByIdentity[nn.Module, str] = ByIdentity()
         self._first: str | None = None  # name of the first model, whose parts need no prefix
         self._used: dict[str, int] = {}  # names, with the number of the next of that name
@@ -191,6 +195,10 @@ class Names:
         """Name of a parameter of a known model."""
         return self._parameters.get(tensor)
 
+    def by_unit(self, matrix: torch.Tensor) -> torch.Tensor:
+        """A parameter as a view of one row a unit, as torch's own layers hold their weights."""
+        return matrix.mT if matrix.ndim == 2 and matrix in self._turned else matrix
+
     def knows(self, module: nn.Module) -> bool:
         """Whether a module is part of a known model, or one itself."""
         return module in self._layers
@@ -254,6 +262,8 @@ class Names:
         for path, module in model.named_modules():
             label = f"{prefix}{path}" if path else name
             self._layers[module] = label, role(module)
+            for weight in module._parameters.values() if isinstance(module, MatMul) else ():
+                self._turned[weight] = True
         for path, parameter in model.named_parameters():
             self._parameters[parameter] = f"{prefix}{path}"
 
@@ -283,7 +293,7 @@ class Names:
             )
             layers.append(Layer(
                 known_as, type(module).__name__, kind,
-                self._sites.location(self.built_at(module)), own, dropped(module, kind),
+                self._where(module), own, dropped(module, kind),
                 self._sites.location(self.copied_at(module)),
             ))
         made = self._made(model)
@@ -302,17 +312,26 @@ class Names:
             layers=tuple(layers), parameters=parameters, **known,
         )
 
+    def _where(self, module: nn.Module) -> SourceLocation | None:
+        """Where a module was constructed, or what made the weights that one stands for."""
+        return module.location if isinstance(module, StandIn) else self._sites.location(
+            self.built_at(module))
+
     def _made(self, model: nn.Module) -> dict[str, SourceLocation]:
         """What the classes of the user's assign to their own parameters, by their names."""
         found: dict[str, SourceLocation] = {}
         expressions: dict[type, dict[str, SourceLocation]] = {}
         for module in model.modules():
             kind = type(module)
-            if module._parameters and kind not in expressions:
-                expressions[kind] = parameter_expressions(self._sites, kind)
+            if isinstance(module, StandIn):
+                known = module.made
+            else:
+                if module._parameters and kind not in expressions:
+                    expressions[kind] = parameter_expressions(self._sites, kind)
+                known = expressions.get(kind, {})
             for leaf, parameter in module._parameters.items():
                 name = self.parameter(parameter) if parameter is not None else None
-                place = expressions[kind].get(leaf)
+                place = known.get(leaf)
                 if name is not None and place is not None:
                     found[name] = place
         return found

@@ -18,6 +18,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "sigmoid": ("sigmoid", "expit"), "softmax": ("softmax", "softmin"),
     "logsoftmax": ("logsoftmax",), "prelukernel": ("prelu",), "rreluwithnoise": ("rrelu",),
 }
+OBJECT = "call"  # the method `__call__`: what is called is an object, by any name
 OPERATORS: dict[str, type[ast.AST]] = {
     "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
     "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
@@ -43,7 +44,9 @@ def computing(tree: ast.Module, line: int, operation: str) -> list[ast.expr]:
     names = ALIASES.get(operation, (operation,))
     operator = OPERATORS.get(operation)
     return [node for node in _evaluated(tree) if isinstance(node, ast.expr) and (
-        (isinstance(node, ast.Call) and _line(node) == line and _called(node) in names)
+        (isinstance(node, ast.Call) and _line(node) == line and (
+            _called(node) in names
+            or (operation == OBJECT and isinstance(node.func, ast.Name))))
         or (operator is not None and isinstance(node, ast.BinOp | ast.UnaryOp)
             and node.lineno == line and isinstance(node.op, operator))
     )]

@@ -102,7 +102,7 @@ def _candidates(
     """Variables with rows as wide as those of a tensor, and whether one is the tensor itself."""
     seen: set[int] = set()
     width = given.numel() // len(given)
-    for function, file, names in _scopes(sites):
+    for function, file, names in scopes(sites):
         for name, value in _named(names):
             if id(value) in seen:
                 continue
@@ -114,7 +114,7 @@ def _candidates(
 
 
 # Names --------------------------------------------------------------------------------------------
-def _scopes(sites: Sites) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def scopes(sites: Sites) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Function, file and variables of the user's frames, innermost first, then of their files."""
     frame: FrameType | None = sys._getframe(1)
     files: dict[str, dict[str, Any]] = {}
@@ -154,7 +154,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif kind in (list, tuple):
         found = [(f"{name}[{i}]", v) for i, v in enumerate(value[:MOST_PARTS])]
     else:
-        found = [(f"{name}.{key}", v) for key, v in _attributes(value)]
+        found = [(f"{name}.{key}", v) for key, v in attributes(value)]
         for path, inner in list(found):
             if type(inner) is tuple:  # the tensors of a TensorDataset
                 found += [(f"{path}[{i}]", v) for i, v in enumerate(inner[:MOST_PARTS])]
@@ -163,7 +163,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield path, part
 
 
-def _attributes(value: Any) -> list[tuple[str, Any]]:
+def attributes(value: Any) -> list[tuple[str, Any]]:
     """An object's own attributes, past whatever its class makes of attribute access."""
     if isinstance(value, type | torch.nn.Module):
         return []

@@ -11,11 +11,10 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
+from unstuck.repair.plain_weights import WEIGHTED, drawn_anew
 from unstuck.repair.text import Function, Splice
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer
-from unstuck.schema.facts.models import Initialisation, LayerRole, Model
-
-_WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION)
+from unstuck.schema.facts.models import STAND_IN, Initialisation, Model
 
 
 def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> list[Patch]:
@@ -27,7 +26,10 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
         model = model_of(record, layers[0].name)
     else:
         model = next(iter(record.facts(Model)), None) or _refuse()
-        layers = [layer for layer in model.layers if layer.role in _WEIGHTED]
+        layers = [layer for layer in model.layers if layer.role in WEIGHTED]
+    if model.kind == STAND_IN:
+        return [Patch(edit, drawn_anew(record, index, model, layers, edit.scheme),
+                      Form.ARGUMENT)]
     near, held, late = beside_optimizer(record, index, model)
     name, needs = spell(index, near.source, f"torch.nn.init.{edit.scheme}")
     zeros, more = spell(index, near.source, "torch.nn.init.zeros_")

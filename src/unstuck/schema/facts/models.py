@@ -26,6 +26,12 @@ class LayerRole(StrEnum):
     OTHER = "other"
 
 
+# Kinds of what stands for weights in plain tensors: a network of them, and a layer whose matrix has
+# one column a unit (`x @ w`), where torch's own layers have one row.
+STAND_IN = "StandIn"
+MATMUL = "MatMul"
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One tensor that may be trained. `name` is qualified by its model where there are several.

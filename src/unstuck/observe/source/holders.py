@@ -1,0 +1,162 @@
+"""By what name the program holds a tensor of weights, and what made it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.observe.source.assignments import parameter_expressions
+from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
+from unstuck.observe.source.variables import MOST_NAMES, MOST_PARTS, attributes, scopes
+from unstuck.schema.places import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tensor's name: that of a variable, an attribute or a key, or "weights[2]" in a list.
+
+    Names with a point are parts of an object in a list: "layers[0].weight".
+    """
+
+    name: str
+    made: SourceLocation | None
+
+
+def holders(wanted: Collection[torch.Tensor], sites: Sites) -> dict[int, Held]:
+    """The names of tensors in the user's frames, by their identity, as far as there are any.
+
+    Of several names it is the first whose making stands in the text: a loop's variable has none.
+    """
+    keys = {id(tensor) for tensor in wanted}
+    found: dict[int, Held] = {}
+    for function, file, names in scopes(sites):
+        text = _Text(sites, file, function)
+        for key, held in _in_scope(names, text, sites):
+            if key in keys and (key not in found or (
+                    found[key].made is None and held.made is not None)):
+                found[key] = held
+        if all(key in found and found[key].made is not None for key in keys):
+            break
+    return found
+
+
+def _in_scope(names: dict[str, Any], text: _Text, sites: Sites) -> Iterator[tuple[int, Held]]:
+    parts = []
+    for name, value in list(names.items())[:MOST_NAMES]:
+        if not isinstance(name, str) or name.startswith("__"):
+            continue
+        if isinstance(value, torch.Tensor):
+            yield id(value), Held(name, text.of(name))
+        else:
+            parts.append((name, value))
+    for name, value in parts:
+        if isinstance(value, nn.Module):
+            for path, tensor in nn.Module.named_parameters(value):
+                yield id(tensor), Held(path, _by_class(value, path, sites))
+        elif type(value) in (dict, list, tuple):
+            yield from _in_container(name, value, text, sites)
+        else:
+            for key, part in attributes(value):
+                if isinstance(part, torch.Tensor):
+                    yield id(part), Held(key, _made(value, key, sites))
+                elif type(part) in (dict, list, tuple):
+                    yield from _in_container(key, part, text, sites)
+
+
+def _in_container(
+    name: str, value: Any, text: _Text, sites: Sites
+) -> Iterator[tuple[int, Held]]:
+    items = list(value.items() if type(value) is dict else enumerate(value))[:MOST_PARTS]
+    for key, part in items:
+        called = key if type(key) is str and key.isidentifier() else f"{name}[{key!r}]"
+        if isinstance(part, torch.Tensor):
+            yield id(part), Held(called, text.inside(name, key))
+            continue
+        inner = enumerate(part) if type(part) in (list, tuple) else attributes(part)
+        for own, tensor in list(inner)[:MOST_PARTS]:
+            if not isinstance(tensor, torch.Tensor):
+                continue
+            if isinstance(own, str):
+                yield id(tensor), Held(f"{called}.{own}", _made(part, own, sites))
+            else:
+                yield id(tensor), Held(f"{called}[{own}]", None)
+
+
+def _by_class(module: nn.Module, path: str, sites: Sites) -> SourceLocation | None:
+    owner, _, name = path.rpartition(".")
+    part = dict(nn.Module.named_modules(module)).get(owner)
+    return _made(part, name, sites) if part is not None else None
+
+
+def _made(owner: Any, name: str, sites: Sites) -> SourceLocation | None:
+    return parameter_expressions(sites, type(owner)).get(name)
+
+
+class _Text:
+    """What the text of a function says of its variables."""
+
+    def __init__(self, sites: Sites, file: str, function: str) -> None:
+        self._sites = sites
+        self._file = file
+        self._function = function.rpartition(".")[2]
+        self._nodes: list[ast.AST] | None = None
+
+    def _all(self) -> list[ast.AST]:
+        if self._nodes is None:
+            tree = syntax_tree(self._file)
+            scope = next((node for node in ast.walk(tree) if isinstance(
+                node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.name == self._function), tree) if tree is not None else None
+            self._nodes = list(ast.walk(scope)) if scope is not None else []
+        return self._nodes
+
+    def _assigned(self, name: str) -> ast.expr | None:
+        """What the first statement assigns to a name."""
+        found: list[ast.expr] = []
+        for node in self._all():
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=False))
+                else:
+                    pairs = [(target, node.value)]
+                found += [value for own, value in pairs
+                          if isinstance(own, ast.Name) and own.id == name]
+        return min(found, key=lambda value: value.lineno, default=None)
+
+    def of(self, name: str) -> SourceLocation | None:
+        """The expression that made a variable's first value."""
+        return self._at(self._assigned(name))
+
+    def inside(self, name: str, key: Any) -> SourceLocation | None:
+        """The expression that made an element of a list or dict."""
+        value = self._assigned(name)
+        if isinstance(value, ast.Dict):
+            for own, element in zip(value.keys, value.values, strict=True):
+                if isinstance(own, ast.Constant) and own.value == key:
+                    return self._at(element)
+        if isinstance(value, ast.List | ast.Tuple) and value.elts:
+            fits = isinstance(key, int) and key < len(value.elts)
+            return self._at(value.elts[key]) if fits else None
+        if isinstance(value, ast.ListComp):
+            return self._at(value.elt)
+        added = [node.args[0] for node in self._all() if isinstance(node, ast.Call)
+                 and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
+                 and len(node.args) == 1 and _is_named(node.func.value, name)]
+        return self._at(added[0]) if len(added) == 1 else None
+
+    def _at(self, value: ast.expr | None) -> SourceLocation | None:
+        if value is None or isinstance(value, ast.Name | ast.Constant):
+            return None
+        return expression_at(self._file, value, self._sites.keeps_text)
+
+
+def _is_named(node: ast.expr, name: str) -> bool:
+    return (isinstance(node, ast.Name) and node.id == name) or (
+        isinstance(node, ast.Attribute) and node.attr == name)
