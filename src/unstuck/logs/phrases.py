@@ -11,9 +11,10 @@ from unstuck.logs.names import Kind, Part, name_of
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"(?:[DdLl]['’])?(?!第)(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
-# A name of up to four words, then a colon, an equals sign or a space, then its number.
-_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev|entr|trein|prueba)\w{0,10}\)(?=\s?[:=]))?"  # "loss (train): 0.5"
+_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev|entr|trein|prueba)\w{0,10}\)(?=\s?[:=]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
+# A name of up to four words, then a colon, an equals sign or a space, then its number.
+# The data may stand in brackets behind the name.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"]?\]?"
     rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
