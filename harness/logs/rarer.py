@@ -76,6 +76,16 @@ def _sentences() -> Iterator[Case]:
     d = shapes.learning(40, 407)
     yield one("numbers-before-names", _lines(
         d.n, "[{i}] {t:.4f} train loss, {h:.4f} val loss, {a:.3f} accuracy", **_both(d)), of(d))
+    d = shapes.learning(40, 427)
+    yield one("per-epoch", _lines(d.n, "Epoch {i}  Error per Epoch = {t:.5f}", **_both(d)),
+              of(d, held=False, units=["epoch"]))
+    d = shapes.overfitting(40, 428)
+    yield one("printed-lists", f"Epoch 40 done\ntrain_losses = {d.train.round(5).tolist()}\n"
+              f"val_losses = {d.held.round(5).tolist()}\n", of(d))
+    d = shapes.learning(40, 429)
+    yield one("messages-in-records", "".join(json.dumps({
+        "log": f"epoch {i}: loss={d.train[i]:.4f} val_loss={d.held[i]:.4f}\n",
+        "stream": "stdout"}) + "\n" for i in range(d.n)), of(d, units=["epoch"]))
     d = shapes.learning(40, 408)
     yield one("numpy-repr", _lines(
         d.n, "{{'epoch': {i}, 'loss': np.float32({t:.5f}), 'val_loss': np.float64({h:.5f})}}",
@@ -110,6 +120,16 @@ def _blocks() -> Iterator[Case]:
                                     "Epoch {i}/30 - val", "  loss: {h:.4f}")),
         ("dotted", 416, ("Epoch {i}", "  train loss ........ {t:.4f}",
                          "  val loss .......... {h:.4f}")),
+        ("rows-by-data", 423, (
+            "Epoch {i}", "╒═══════╤════════╕", "│ label │   loss │", "╞═══════╪════════╡",
+            "│ train │ {t:.4f} │", "├───────┼────────┤", "│ validation │ {h:.4f} │",
+            "╘═══════╧════════╛")),
+        ("numbered-evaluations", 424, (
+            "Finished Epoch[{k}]: [Training] loss = {t:.6f} * 6000, metric = 9% * 6000",
+            "Finished Evaluation [{k}]: Minibatch[1-10]: loss = {h:.6f} * 1000")),
+        ("data-in-brackets", 425, (
+            "epoch {i}: loss (train) = {t:.4f}, loss (val) => {h:.4f}",)),
+        ("one-name-for-both", 426, ("epoch {i} | loss train: {t:.4f}, val: {h:.4f} | 3 s",)),
         ("yaml-blocks", 417, ("epoch: {i}", "train:", "  loss: {t:.4f}", "val:",
                               "  loss: {h:.4f}")),
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from unstuck.logs.names import Kind, name_of
+from unstuck.logs.names import Kind, name_of, role, with_role
 from unstuck.logs.phrases import Said
 
 WIDEST = 60  # cells of a row
@@ -73,8 +73,9 @@ def row(text: str, names: Heading) -> Iterator[Said]:
     counted = name_of(names[0]).kind in (Kind.EPOCH, Kind.STEP, Kind.EPISODE)
     if len(pairs) < 2 or 2 * len(pairs) < len(names) or (counted and pairs[0][0] != names[0]):
         return  # where the first column counts, a row begins with a number
+    data = next((said for cell in cells if (said := role(cell[0].strip()))), "")
     taken: set[str] = set()
     for name, found in pairs:
         if name not in taken:
             taken.add(name)
-            yield Said(name, found.span("number"))
+            yield Said(with_role(name, data), found.span("number"))

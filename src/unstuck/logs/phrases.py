@@ -10,10 +10,11 @@ from unstuck.logs.names import Kind, Part, name_of
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
-_WORD = r"(?:[DdLl]['’])?(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
-# A name of up to four words, then a colon, an equals sign or a space, then its number.
-_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev)[a-z]{0,10}\)(?=\s?[:=]))?"  # "loss (train): 0.5"
+_WORD = r"(?:[DdLl]['’])?(?!第)(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
+_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev|entr|trein|prueba)\w{0,10}\)(?=\s?[:=]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
+# A name of up to four words, then a colon, an equals sign or a space, then its number.
+# The data may stand in brackets behind the name.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"]?\]?"
     rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
@@ -37,6 +38,7 @@ _SAYS = re.compile(
 _FIRST = re.compile(
     rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
 _COUNTERS = (
+    ("epoch", re.compile(r"第\s?(?P<number>\d{1,7})\s?[轮代回]")),
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
     ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[\w]")),
@@ -160,14 +162,17 @@ def _pairs(text: str, heading: str) -> Iterator[Said]:
         known = name_of(label)
         before, _, counter_name = label.rpartition(" ")
         if (known.kind in (Kind.LOSS, Kind.SCORE)
-                and name_of(counter_name).kind in (Kind.STEP, Kind.EPOCH)):
+                and name_of(counter_name).kind in (Kind.STEP, Kind.EPOCH)
+                and not before.endswith(" per")):
             yield Said(counter_name, span, begin)
             if not (then := _THEN.match(text, end)):
                 continue
             if name_of(before).kind is Kind.OTHER or known.measure != name_of(before).measure:
                 before = label  # "Score at iteration 10 is 0.5" is more than a score
             label, span, known = before, then.span("number"), name_of(before)
-        if known.of_data_alone and last is not None:  # "loss train: 0.5, val: 0.6"
+        if known.kind is Kind.OTHER and known.part is not Part.UNSAID and pair["number"].isdigit():
+            part = next((said for start, _, said in roles if start >= begin), part)
+        elif known.of_data_alone and last is not None:  # "loss train: 0.5, val: 0.6"
             label = f"{label} {last}"
             known = name_of(label)
         elif known.kind in (Kind.LOSS, Kind.SCORE) and known.part is Part.TRAIN:
