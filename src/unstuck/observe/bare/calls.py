@@ -15,7 +15,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context
 from unstuck.observe.source.holders import Held, holders
 from unstuck.observe.source.standins import StandIn
-from unstuck.observe.tensors import is_leaf, is_plain, tensors_in
+from unstuck.observe.tensors import is_leaf, is_plain, observable, tensors_in
 from unstuck.schema.places import SourceLocation
 
 MOST_PLACES = 200  # of a graph that are told of
@@ -57,7 +57,7 @@ class BareModel:
         """A loss function has received these, and nobody was told of it yet."""
         if self._is_off:
             return
-        given = tensors_in(*args)
+        given = [tensor for tensor in tensors_in(*args) if observable(tensor)]
         made = next((tensor for tensor in given if tensor.grad_fn is not None), None)
         if made is not None:
             self._call(made.grad_fn, made, getattr(result, "grad_fn", None))

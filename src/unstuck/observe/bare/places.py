@@ -143,7 +143,9 @@ def _lookup(node: Any) -> Place | None:
         chosen = chosen[0] if len(chosen) == 1 else None
     elif graph.saved(node, "dim"):  # other than rows
         return None
-    if not is_plain(chosen) or chosen.dtype in (torch.bool, torch.uint8) or chosen.ndim == 0:
+    if not is_plain(chosen) or chosen.dtype in (torch.bool, torch.uint8) or chosen.ndim == 0 or (
+        not observable(chosen)
+    ):
         return None
     return Place(Lookup, weight, None, node, node, chosen, None)
 
