@@ -195,6 +195,38 @@ for _ in range(3):
         "w": "torch.randn(3, 4) * 0.1", "v": "torch.randn(4, 1) * 0.2"}
 
 
+def test_weights_that_a_later_loss_reaches_are_a_layer(tmp_path: Path) -> None:
+    record = record_of('''
+generator, critic = torch.randn(2, 3).requires_grad_(), torch.randn(3, 1).requires_grad_()
+steps = torch.optim.SGD([critic], lr=0.1), torch.optim.SGD([generator], lr=0.1)
+for turn in range(8):
+    fake = torch.randn(5, 2) @ generator
+    loss = F.softplus(-fake @ critic) if turn % 2 else F.softplus(fake.detach() @ critic)
+    for optimizer in steps:
+        optimizer.zero_grad()
+    loss.mean().backward()
+    steps[turn % 2].step()
+''', tmp_path)
+    model = record.facts(Model)[-1]
+    assert {layer.name: layer.parameters for layer in model.layers[1:]} == {
+        "critic": ("critic",), "generator": ("generator",)}
+
+
+def test_a_gradient_by_the_data_is_no_network_of_them(tmp_path: Path) -> None:
+    record = record_of('''
+w, v = torch.randn(1, 8).requires_grad_(), torch.randn(8, 1).requires_grad_()
+optimizer = torch.optim.Adam([w, v])
+for _ in range(4):
+    x = torch.rand(10, 1, requires_grad=True)
+    u = torch.tanh(x @ w) @ v
+    slope, = torch.autograd.grad(u.sum(), x, create_graph=True)
+    optimizer.zero_grad()
+    (slope - u).pow(2).mean().backward()
+    optimizer.step()
+''', tmp_path)
+    assert not record.facts(Model)
+
+
 def test_an_object_without_a_module_is_named_by_its_attributes(tmp_path: Path) -> None:
     record = record_of('''
 class Net:

@@ -16,6 +16,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
     CLASS_RANKING,
@@ -125,6 +126,9 @@ def _detect(view: View) -> Verdict:
         return Absent("all classes are about equally frequent" if ratio < 1.1 else
                       f"no class is rare enough (the largest has {times(ratio)} the samples of the "
                       "smallest)")
+    if train.discrete and _reads_its_classes(view):
+        return Absent("the classes are the tokens that the network reads, and some tokens are rare "
+                      "by nature")
     frequent = [n for n in counts if n not in rare]
     shown = _outside(view, counts, rare, frequent, held_out)
     if shown is not None:
@@ -169,6 +173,15 @@ def _detect(view: View) -> Verdict:
     return _present(view, counts, missed, evidence,
                     0.85 if ranked >= view.limit(DISTINCT) else 0.75,
                     f"the recall is only {percent(lost.recall)}", percent(common.recall))
+
+
+def _reads_its_classes(view: View) -> bool:
+    """Whether the network has a vector for each class: it predicts tokens from tokens."""
+    classes = {loss.input_shape[1] for loss in view.record.facts(Loss) if len(loss.input_shape) > 1}
+    layers = view.record.layers()
+    return any(
+        p.shape[0] in classes for p in view.record.parameters().values() if len(p.shape) == 2
+        and p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
 
 
 def _outside(

@@ -15,7 +15,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context
 from unstuck.observe.source.holders import Held, holders
 from unstuck.observe.source.standins import StandIn
-from unstuck.observe.tensors import is_leaf, is_plain, tensors_in
+from unstuck.observe.tensors import is_leaf, is_plain, observable, tensors_in
 from unstuck.schema.places import SourceLocation
 
 MOST_PLACES = 200  # of a graph that are told of
@@ -57,7 +57,7 @@ class BareModel:
         """A loss function has received these, and nobody was told of it yet."""
         if self._is_off:
             return
-        given = tensors_in(*args)
+        given = [tensor for tensor in tensors_in(*args) if observable(tensor)]
         made = next((tensor for tensor in given if tensor.grad_fn is not None), None)
         if made is not None:
             self._call(made.grad_fn, made, getattr(result, "grad_fn", None))
@@ -112,7 +112,7 @@ class BareModel:
         self._moment.learns, self._quiet = True, False
         events.before_call(model)
         for place in found:
-            layer = self._layers.get(_layer_of(self._known.get(place.weight) or ""))
+            layer = self._layer_of(place)
             if type(layer) is not place.kind:
                 continue  # tied weights, in their other use
             made = place.made()
@@ -130,18 +130,21 @@ class BareModel:
         return True
 
     # The model ----------------------------------------------------------------------------------
+    def _layer_of(self, place: Place) -> StandIn | None:
+        return self._layers.get(_layer_of(self._known.get(place.weight) or ""))
+
     def _register(self, nodes: list[Any], found: list[Place]) -> None:
         """Makes the weights known by their names, those that no loss reaches too."""
         leaves = [leaf for node in nodes if (leaf := graph.variable(node)) is not None]
         leaves += [each for each in self._held() if is_plain(each) and is_leaf(each)]
         new = list({
             id(leaf): leaf for leaf in leaves if leaf not in self._known}.values())[:MOST_LEAVES]
-        if not new:
+        if not new and all(self._layer_of(place) is not None for place in found):
             return
         model = self._model = self._model or StandIn()
         known = self._distinct(holders(new, self._sites), new, leaves)
         for place in found:
-            if place.weight not in self._known:
+            if self._layer_of(place) is None:
                 self._take(place, known)
         for leaf in new:
             if leaf not in self._known:
@@ -151,7 +154,13 @@ class BareModel:
         self._names.register(model, NAME)
 
     def _take(self, place: Place, known: dict[int, Held]) -> None:
-        held = known[id(place.weight)]
+        held = known.get(id(place.weight))
+        if held is None:  # an optimizer had it, before a loss reached it
+            assert self._model is not None
+            label = self._known.get(place.weight)
+            if label is None:
+                return  # one leaf too many
+            held = Held(label, self._model.leave(place.weight))
         name = _layer_of(held.name)
         layer = self._layers.get(name)
         if layer is None or type(layer) is not place.kind:
@@ -161,8 +170,8 @@ class BareModel:
         layer.take("weight", place.weight, held.name, held.made)
         self._known[place.weight] = held.name
         bias = place.bias
-        if bias is not None and bias not in self._known:
-            own = known[id(bias)]
+        own = known.get(id(bias))
+        if bias is not None and own is not None and bias not in self._known:
             label = own.name if _layer_of(own.name) == name else f"{name}.{own.name}"
             layer.take("bias", bias, label, own.made)
             self._known[bias] = label

@@ -100,7 +100,11 @@ class Place:
 
 
 def places(nodes: Iterable[Any]) -> list[Place]:
-    """The places of a graph, in the order in which they ran."""
+    """The places of a graph, in the order in which they ran.
+
+    None where a leaf meets a leaf: it is not known which of them are weights, and which data that
+    the program wants the gradient of.
+    """
     nodes = list(nodes)
     users: dict[Any, list[Any]] = {}
     for node in nodes:
@@ -110,6 +114,10 @@ def places(nodes: Iterable[Any]) -> list[Place]:
     biases: set[int] = set()
     for node in sorted((n for n in nodes if n.name() in _PRODUCTS or n.name() in _LOOKUPS),
                        key=graph.sequence):
+        if node.name() in _PRODUCTS and all(
+            _leaf(node.next_functions[at][0]) is not None for _, at in _PRODUCTS[node.name()]
+        ):
+            return []
         place = _lookup(node) if node.name() in _LOOKUPS else _place(node, users, biases)
         if place is not None:
             found.append(place)
@@ -143,7 +151,9 @@ def _lookup(node: Any) -> Place | None:
         chosen = chosen[0] if len(chosen) == 1 else None
     elif graph.saved(node, "dim"):  # other than rows
         return None
-    if not is_plain(chosen) or chosen.dtype in (torch.bool, torch.uint8) or chosen.ndim == 0:
+    if not is_plain(chosen) or chosen.dtype in (torch.bool, torch.uint8) or chosen.ndim == 0 or (
+        not observable(chosen)
+    ):
         return None
     return Place(Lookup, weight, None, node, node, chosen, None)
 

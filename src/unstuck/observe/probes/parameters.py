@@ -24,6 +24,7 @@ from unstuck.observe.tensors import (
     is_nonzero,
     is_plain,
     mark,
+    observable,
     readable,
     transfer,
 )
@@ -253,7 +254,7 @@ class ParameterProbe(Probe):
 
     def _note(self, pairs: list[tuple[Any, Any]]) -> None:
         with torch.no_grad():
-            found = {name: gradient for p, gradient in pairs if is_plain(gradient)
+            found = {name: gradient for p, gradient in pairs if observable(gradient)
                      and (name := self._names.parameter(p)) is not None}
             self._by_hand = list(zip(found, parts.norms(list(found.values())), strict=True))
 

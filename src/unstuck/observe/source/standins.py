@@ -45,6 +45,12 @@ class StandIn(nn.Module):  # type: ignore[misc]
         if made is not None:
             self.made[name] = made
 
+    def leave(self, tensor: torch.Tensor) -> SourceLocation | None:
+        """Stands for this tensor no longer; says what made it."""
+        name = next((name for name, ref in self._weak.items() if ref() is tensor), "")
+        self._weak.pop(name, None)
+        return self.made.pop(name, None)
+
     @property
     def location(self) -> SourceLocation | None:
         """What made its first parameter."""
