@@ -180,8 +180,8 @@ CAUSE = Cause(
         "samples or large units has a far larger gradient than one that is a mean: a summed KL "
         "divergence beside a mean reconstruction error, or a regression in pascals beside a "
         "cross-entropy. Adam does not help because it scales the sum as a whole.",
-        detection="unstuck follows the gradient of each term back to where it meets that of the "
-        "others, and compares the two. A term is starved if it has less than a twentieth of "
+        detection="On its way back, the gradient of each term meets that of the others. There "
+        "unstuck compares their sizes. A term is starved if it has less than a twentieth of "
         "the gradient over the first half of the run, compares predictions with targets, and ends "
         "no better than a constant prediction. If another term with targets is there, it must have "
         "learned.",
