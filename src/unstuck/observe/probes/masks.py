@@ -91,17 +91,13 @@ class MaskProbe(Probe):
 
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
-        self._writer.sample(ATTENTION_ON_PADDING, step, _numbers(self._on_padding))
-        self._writer.sample(CLOSED_ROWS, step, _numbers(self._closed))
+        self._later.sample(ATTENTION_ON_PADDING, step, self._on_padding)
+        self._later.sample(CLOSED_ROWS, step, self._closed)
         self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""
         self._on_padding, self._closed = {}, {}
-
-
-def _numbers(found: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in found.items()}
 
 
 def _weights(node: Any) -> torch.Tensor | None:

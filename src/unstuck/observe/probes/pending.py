@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unstuck.observe.later import Number
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.samples.batch import Batch
 from unstuck.observe.tensors import Number
