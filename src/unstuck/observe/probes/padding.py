@@ -98,8 +98,9 @@ class PaddingProbe(Probe):
         if not any(tensor is not None and _may_be_padded(tensor) for tensor in given):
             return
         self.looked = True
+        there = [tensor is not None for tensor in given]  # the tensors must be able to go
         self._later.read_now([tensor for tensor in given if tensor is not None], lambda found: (
-            self._look([None if tensor is None else found.pop(0) for tensor in given])))
+            self._look([found.pop(0) if is_there else None for is_there in there])))
         if self.ever:  # then more than this probe must know now what is padding
             self._later.settle()
 

@@ -192,8 +192,9 @@ class Targets:
         call = _Call(
             name, function, step, tuple(given.shape), (options or {}).get("ignore_index", -100),
             regression and given.numel() == whole, output_range(node), samples)
+        names = tuple(asked)  # the program's tensors must be able to go
         self._later.read_now(list(asked.values()), lambda found: self._measured(
-            call, seen, dict(zip(asked, found, strict=True))))
+            call, seen, dict(zip(names, found, strict=True))))
 
     def _measured(self, call: _Call, seen: _Seen, found: dict[str, torch.Tensor]) -> None:
         """Writes what a call showed, from tensors on the host."""

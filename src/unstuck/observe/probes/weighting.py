@@ -111,9 +111,9 @@ class WeightingProbe(Probe):
         positive, weight = given.get("pos_weight"), given.get("weight")
         tables = [w.detach() for w in (positive, weight) if is_plain(w)]
         if tables and target.is_floating_point():
+            first, last = is_plain(positive), is_plain(weight)  # not these: they must be able to go
             self._later.read_now([target, *tables], lambda found: self._flags(
-                name, found[0], found[1] if is_plain(positive) else None,
-                found[-1] if is_plain(weight) else None))
+                name, found[0], found[1] if first else None, found[-1] if last else None))
 
     def _flags(
         self, name: str, target: torch.Tensor, positive: torch.Tensor | None,
