@@ -14,9 +14,11 @@ from torch import nn
 import unstuck
 from harness.records import contents, masked
 from tests.observe.synchronisations import Waits, counted
+from unstuck.observe.later import Later
 from unstuck.observe.probes import rows
 from unstuck.record.reader import read_record
 from unstuck.record.schedule import LIMITS
+from unstuck.record.writer import RecordWriter
 
 STEPS = 150
 FEW = 12
@@ -189,6 +191,27 @@ def test_the_record_of_tensors_on_a_device_is_that_of_tensors_on_the_host(
     seen, wanted = _sorted(device), _sorted(host)
     assert [event for event in seen if event not in wanted] == []
     assert [event for event in wanted if event not in seen] == []
+
+
+def test_what_an_interruption_leaves_is_handed_over_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: False), raising=False)
+    later = Later(RecordWriter(tmp_path / "record", "0"))
+    seen: list[object] = []
+
+    def interrupted(found: list[torch.Tensor]) -> None:
+        raise KeyboardInterrupt
+
+    later.read([torch.ones(3, dtype=torch.bool)], lambda found: seen.append(found[0].tolist()))
+    later.read((), interrupted)
+    later.read([torch.tensor(3), torch.tensor([[0.5], [1.5]], dtype=torch.float64)],
+               lambda found: seen.append([tensor.tolist() for tensor in found]))
+    assert not seen
+    with pytest.raises(KeyboardInterrupt):
+        later.settle()
+    later.settle()
+    assert seen == [[True, True, True], [3, [[0.5], [1.5]]]]
 
 
 def _sorted(events: str) -> list[str]:

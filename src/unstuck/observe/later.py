@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -28,7 +29,7 @@ class Later:
 
     def __init__(self, writer: RecordWriter) -> None:
         self._writer = writer
-        self._waiting: list[tuple[list[torch.Tensor], Then]] = []
+        self._waiting: deque[tuple[list[torch.Tensor], Then]] = deque()
         self._bytes = 0
 
     def read(self, tensors: Sequence[torch.Tensor], then: Then) -> None:
@@ -75,13 +76,20 @@ class Later:
             signal, step, dict(zip(names, found, strict=True))))
 
     def settle(self) -> None:
-        """Hands over all that waits."""
+        """Hands over all that waits.
+
+        What an exception of the program's own leaves is handed over the next time.
+        """
         while self._waiting:
-            waiting, self._waiting, self._bytes = self._waiting, [], 0
+            waiting, self._bytes = self._waiting, 0
             with torch.no_grad():
                 found = iter(_on_host([t for tensors, _ in waiting for t in tensors]))
-                for tensors, then in waiting:
-                    then([next(found) for _ in tensors])
+                self._waiting = deque(
+                    ([next(found) for _ in tensors], then) for tensors, then in waiting)
+                for _ in waiting:
+                    if self._waiting:  # one of them may have asked for the others
+                        tensors, then = self._waiting.popleft()
+                        then(tensors)
 
 
 def _on_host(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
