@@ -27,7 +27,6 @@ from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop
 from unstuck.observe.swap import Swap
 from unstuck.observe.switches import Switches
-from unstuck.observe.tensors import Number
 
 
 class FastPath(Listener):

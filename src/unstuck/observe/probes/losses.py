@@ -29,7 +29,7 @@ from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import Number, is_plain, tensors_in
+from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
