@@ -1456,7 +1456,7 @@ FAILING = [
     ("unstuck.observe.probes.backward", "BackwardProbe", "clipped"),
     ("unstuck.observe.probes.losses", "LossProbe", "training_ended"),
     ("unstuck.observe.probes.constant", "ConstantLoss", "add"),
-    ("unstuck.observe.probes.constant", "ConstantLoss", "value"),
+    ("unstuck.observe.probes.constant", "ConstantLoss", "ask"),
     ("unstuck.observe.probes.finite", "FiniteProbe", "graph"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "optimizer_built"),
     ("unstuck.observe.probes.parameters", "ParameterProbe", "before_step"),

@@ -17,6 +17,7 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe.calls import Calls, tracing_state
 from unstuck.observe.events import Listener
 from unstuck.observe.guard import dispatch_modes, function_modes
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
@@ -26,7 +27,6 @@ from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop
 from unstuck.observe.swap import Swap
 from unstuck.observe.switches import Switches
-from unstuck.observe.tensors import Number
 
 
 class FastPath(Listener):

@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.source.naming import Names
-from unstuck.observe.tensors import held_by, is_plain, mark_there, readable, transfer
+from unstuck.observe.tensors import held_by, is_plain, mark, readable, transfer
 
 MOST_MARKED = 16  # parameters of an optimizer whose first values are compared
 MOST_FILLED = 100_000
@@ -76,7 +76,7 @@ class Lineage:
         self._filled.difference_update(p.data_ptr() for p in held if readable(p))
         with torch.no_grad():
             for parameter in _marked(held):
-                self._first[parameter] = mark_there(parameter), names.changes
+                self._first[parameter] = mark(parameter), names.changes
 
     # Questions ----------------------------------------------------------------------------------
     def may_step(self, trainings: Collection[int]) -> bool:
@@ -125,7 +125,7 @@ class Lineage:
         if not first or not all(names.was_loaded(p, after) for p, (_, after) in first):
             return False
         with torch.no_grad():
-            found = transfer([m for p, (mark, _) in first for m in (mark_there(p), mark)])
+            found = transfer([m for p, (before, _) in first for m in (mark(p), before)])
         return found[::2] == found[1::2]
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self, TypeVar
 
 from unstuck.observe.events import Listener
 from unstuck.observe.guard import Guard
+from unstuck.observe.later import Later
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.source.naming import Names
@@ -36,6 +37,7 @@ class Probe(Listener):
         self._sites = context.sites
         self._guard = context.guard
         self._moment = context.moment
+        self._later = context.later
 
     def follow(self, before: Self) -> None:
         """Takes over what the probe of the training before knows and this one must: of what was
@@ -48,7 +50,10 @@ Kind = TypeVar("Kind", bound=Probe)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What probes are given. `timed` says whether a clock limits what may be done."""
+    """What probes are given. `timed` says whether a clock limits what may be done.
+
+    `later` reads what they need to know of tensors.
+    """
 
     writer: RecordWriter
     names: Names
@@ -57,6 +62,7 @@ class Context:
     moment: Moment
     limits: Limits
     timed: bool
+    later: Later
     _probes: dict[type[Probe], Probe] = field(default_factory=dict)
 
     def probe(self, kind: type[Kind]) -> Kind:
@@ -70,7 +76,7 @@ class Context:
 
     def anew(self) -> Context:
         """What the probes of another training are given."""
-        return replace(self, names=self.names.anew(), _probes={})
+        return replace(self, names=self.names.anew(), later=Later(self.writer), _probes={})
 
     def follow(self, before: Context) -> None:
         """Lets the probes know what those of the training before knew."""

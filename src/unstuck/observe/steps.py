@@ -14,6 +14,7 @@ from unstuck.observe import graph
 from unstuck.observe.bare.calls import BareModel
 from unstuck.observe.events import Dispatch
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import Later
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.sampling import Sampling
@@ -55,8 +56,9 @@ class Steps:
 
     trainings: Trainings
     events: Dispatch  # of the training under way,
-    sampling: Sampling  # and when to look at it
-    bare: BareModel  # its model, if no module is one
+    sampling: Sampling  # when to look at it,
+    later: Later  # what of it is still to be read,
+    bare: BareModel  # and its model, if no module is one
 
     def __init__(
         self, moment: Moment, switches: Switches, names: Names, limits: Limits, stop: Stop,
@@ -86,18 +88,20 @@ class Steps:
     def watch(self, trainings: Trainings) -> None:
         """Tells those who watch these trainings; called once."""
         self.trainings = trainings
-        now = trainings.now
-        self.events, self.sampling, self.bare = now.events, now.sampling, now.bare
+        self._follow(trainings.now)
 
     def turn(self, training: Training) -> None:
         """From now on this training is under way; the step that begins is looked at."""
-        self.events, self.sampling = training.events, training.sampling
-        self.bare = training.bare
+        self._follow(training)
         self._usual.clear()
         self._lines.end()
         self.moment.backwards = 0
         self.moment.sampled = True
         self._switches.sample(True)
+
+    def _follow(self, training: Training) -> None:
+        self.events, self.sampling = training.events, training.sampling
+        self.later, self.bare = training.context.later, training.bare
 
     # What limits the watching -------------------------------------------------------------------
     def compiling(self, spare: Callable[[], None]) -> None:
@@ -301,6 +305,7 @@ class Steps:
         was_sampled = moment.sampled
         if was_sampled:
             events.look_ended(step)
+            self.later.settle()
             self.sampling.budget.sampled_step_ended(step)
         events.step_ended(step)
         moment.sampled = self.sampling.looks_at(moment.step)

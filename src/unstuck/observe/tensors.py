@@ -94,13 +94,11 @@ def is_there(tensor: torch.Tensor) -> bool:
         return True
 
 
-def mark(tensor: torch.Tensor) -> float:
-    """A number that changes with a tensor's values, from its first thousand elements."""
-    return float(mark_there(tensor))
+def mark(tensor: torch.Tensor) -> torch.Tensor:
+    """A number that changes with a tensor's values, from its first thousand elements.
 
-
-def mark_there(tensor: torch.Tensor) -> torch.Tensor:
-    """The same number, still on the tensor's device."""
+    A scalar on the tensor's device.
+    """
     return first_elements(tensor.detach(), MARKED).double().sum()
 
 
@@ -158,7 +156,11 @@ def rows_of(batch: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tens
         return batch.reshape(len(batch), -1)
     if batch.ndim == 2 or batch.is_contiguous():
         return batch.reshape(len(batch), -1)[:, keep]
-    return batch[(slice(None), *torch.unravel_index(keep, batch.shape[1:]))]
+    places = []
+    for size in reversed(batch.shape[1:]):  # torch's own function asks a device for the sizes
+        places.append(keep % size)
+        keep = keep // size
+    return batch[(slice(None), *reversed(places))]
 
 
 def first_columns(batch: torch.Tensor, count: int) -> torch.Tensor:
@@ -176,7 +178,8 @@ def evenly(size: int, count: int, device: torch.device) -> torch.Tensor | None:
     if size <= count:
         return None
     exact = torch.float32 if size < 2**24 else torch.float64
-    return torch.linspace(0, size - 1, count, dtype=exact, device="cpu").long().to(device)
+    numbers = torch.linspace(0, size - 1, count, dtype=exact, device="cpu").long()
+    return numbers.to(device, non_blocking=True)
 
 
 def norm(tensor: torch.Tensor) -> torch.Tensor:
@@ -220,20 +223,33 @@ def share(tensor: torch.Tensor, axis: int, holds: Callable[[torch.Tensor], torch
     return found.float() / (tensor.numel() // tensor.shape[axis])
 
 
+def counted(labels: torch.Tensor, classes: int, ignored: int | None = None) -> torch.Tensor:
+    """How often each class is among integers; what is none of them is left out. Shape (classes,).
+
+    As `torch.bincount`, which asks a device for the largest of them.
+    """
+    labels = labels.reshape(-1).long()
+    counts = (labels >= 0) & (labels < classes)
+    if ignored is not None:
+        counts &= labels != ignored
+    found = torch.zeros(classes + 1, dtype=torch.int64, device=labels.device)
+    place = torch.where(counts, labels, classes)
+    return found.index_add_(0, place, torch.ones_like(place))[:classes]
+
+
 class FirstValues:
     """Whether tensors still have the values that they had when they were first asked about."""
 
     def __init__(self) -> None:
-        self._marks: ByIdentity[torch.Tensor, float] = ByIdentity()
+        self._marks: ByIdentity[torch.Tensor, torch.Tensor] = ByIdentity()
 
-    def rests(self, tensor: torch.Tensor) -> bool:
-        """True at the first time, and as long as nothing has changed since."""
-        now = mark(tensor)
+    def rests(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """Whether nothing has changed since the first time, as a scalar; None at the first time."""
         known = self._marks.get(tensor)
         if known is None:
-            self._marks[tensor] = now
-            return True
-        return known == now
+            self._marks[tensor] = mark(tensor)
+            return None
+        return known == mark(tensor)
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -258,16 +274,13 @@ def held_here(tensor: torch.Tensor) -> torch.Tensor | None:
     return shard if is_plain(shard) else None
 
 
-def is_nonzero(gradient: torch.Tensor | None) -> bool:
-    """Whether there is a gradient, and not of zeros only."""
-    if gradient is None:
-        return False
+def is_nonzero(gradient: torch.Tensor) -> torch.Tensor:
+    """Whether a gradient is not of zeros only, as a scalar on its device."""
     if not is_plain(gradient):
-        return True  # nobody may look
+        return torch.ones((), dtype=torch.bool, device="cpu")  # nobody may look
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
-    if values.is_cpu:  # where asking is free, and `any` makes a copy
-        return anywhere(values, lambda piece: piece)
-    return bool(values.any())
+    found = [piece.any() for piece in pieces(values.detach())]
+    return found[0] if len(found) == 1 else torch.stack(found).any()
 
 
 def readable(parameter: torch.Tensor) -> bool:

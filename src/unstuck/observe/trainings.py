@@ -42,6 +42,16 @@ class Training:
     bare: BareModel
     step: int = 0
 
+    def finish(self, whole: bool, kind: EndKind) -> None:
+        """Tells of the end, and has everything read that is still to be known."""
+        later, events = self.context.later, self.events
+        later.settle()
+        events.training_ended(whole)
+        events.evaluation_ended()
+        later.settle()
+        events.finished(kind)
+        later.settle()
+
 
 class Trainings:
     """Begins a training where an optimizer of fresh parameters is built after others have stepped.
@@ -166,9 +176,7 @@ class Trainings:
     def _end(self, training: Training, kind: EndKind = EndKind.FINISHED) -> None:
         """Writes what is still held back of a training that is over."""
         with self._as_if_in(training):
-            training.events.training_ended(True)
-            training.events.evaluation_ended()
-            training.events.finished(kind)
+            training.finish(True, kind)
             self._writer.fact(End(kind), training.step)
             self._writer.training_over()
         self._ended.append(training.number)
@@ -197,6 +205,4 @@ class Trainings:
         for training in self._parked:
             self._end(training, interrupted)
         self._parked = []
-        self.now.events.training_ended(kind is EndKind.FINISHED)
-        self.now.events.evaluation_ended()
-        self.now.events.finished(kind)
+        self.now.finish(kind is EndKind.FINISHED, kind)

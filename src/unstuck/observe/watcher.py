@@ -13,6 +13,7 @@ from unstuck.observe.events import Dispatch
 from unstuck.observe.fast_path import FastPath
 from unstuck.observe.guard import Guard, weakly
 from unstuck.observe.hooks.taps import Taps
+from unstuck.observe.later import Later
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.probe import Context
@@ -56,7 +57,8 @@ class Watcher:
         self._overhead, self._signals = overhead, signals
         calls, switches = Calls(), Switches(self._guard, self.moment)
         context = Context(
-            writer, Names(sites), sites, self._guard, self.moment, limits, overhead < 1)
+            writer, Names(sites), sites, self._guard, self.moment, limits, overhead < 1,
+            Later(writer))
         self.stop = Stop(max_steps, self._stopping, lambda: self.finish(End(EndKind.STOPPED)))
         self._steps = Steps(
             self.moment, switches, context.names, limits, self.stop, writer)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.tensors import is_plain, observable, transfer
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.signals.modes import BATCH_NORM_GAP, BATCH_NORM_VALUES
 
 ELEMENT_LIMIT = 1_000_000  # elements of an input whose statistics are taken
@@ -52,9 +52,8 @@ class BatchNormProbe(Probe):
         """Writes what a sampled step showed."""
         if not self._values:
             return
-        gaps = transfer(list(self._gaps.values()))
         self._writer.sample(BATCH_NORM_VALUES, step, self._values)
-        self._writer.sample(BATCH_NORM_GAP, step, dict(zip(self._gaps, gaps, strict=True)))
+        self._later.sample(BATCH_NORM_GAP, step, self._gaps)
         self._values, self._gaps = {}, {}
 
 

@@ -294,4 +294,4 @@ def _shapes(module: nn.Module) -> list[torch.Size]:
 
 
 def _mark(module: nn.Module) -> float:
-    return sum(mark(p) for p in list(nn.Module.parameters(module))[:32] if readable(p))
+    return float(sum(mark(p) for p in list(nn.Module.parameters(module))[:32] if readable(p)))

@@ -52,7 +52,7 @@ class _Call:
     """A call whose result may yet lead to a loss."""
 
     place: _Place
-    role: CallRole  # if it does not
+    role: Callable[[], CallRole]  # if it does not
     nodes: set[int]  # that made its results
     outputs: list[weakref.ref[torch.Tensor]]
     fresh: bool  # it received nothing that another call made
@@ -79,19 +79,19 @@ class ModelCalls:
 
     # Calls --------------------------------------------------------------------------------------
     def called(
-        self, module: nn.Module, args: Any, kwargs: Any, output: Any, role: CallRole,
-        sampled: bool, step: int,
+        self, module: nn.Module, args: Any, kwargs: Any, output: Any,
+        role: Callable[[], CallRole], sampled: bool, step: int,
     ) -> None:
         """A model was called from outside.
 
-        `role` is what the call is for if no loss of it reaches backward.
+        `role` says what the call is for if no loss of it reaches backward.
         """
         learns = torch.is_grad_enabled()
         place = self._place(module, args, kwargs, learns)
         if place is None:
             return
         if not learns:
-            self._grows(place, role)
+            self._grows(place, role())
         given = list(_tensors((*args, *kwargs.values())))
         fresh = True
         if sampled and len(self._calls) < MOST_CALLS:
@@ -128,7 +128,7 @@ class ModelCalls:
         return place
 
     def _follow(
-        self, place: _Place, role: CallRole, given: list[torch.Tensor], output: Any
+        self, place: _Place, role: Callable[[], CallRole], given: list[torch.Tensor], output: Any
     ) -> bool:
         """Keeps a call until its step ends; whether it received nothing that another made."""
         before = self._behind(given)
@@ -198,7 +198,7 @@ class ModelCalls:
         for call in self._calls:
             call.age += 1
             if call.age >= LONGEST:
-                self._grows(call.place, call.role)
+                self._grows(call.place, call.role())
         self._calls = [call for call in self._calls if call.age < LONGEST]
         for place in list(self._places.values()):
             self._write(place, step)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from unstuck.observe.tensors import PIECE, first_elements, transfer
-from unstuck.record.writer import RecordWriter
+from unstuck.observe.later import Later
+from unstuck.observe.tensors import PIECE, first_elements
 from unstuck.schema.signals.inputs import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
 
 ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
@@ -43,14 +43,14 @@ class Channels:
         then = torch.stack([_change(last, 1) / twice, _change(last, 2) / twice])
         now, then = now.nanmedian(1).values, then.nanmedian(1).values
         # The direction that speaks least for the other reading: stripes look swapped in one alone.
-        least = (then / now).argmax()
-        self._roughness = [now[least], then[least]]
+        least = (then / now).argmax(0, keepdim=True)
+        self._roughness = [now.gather(0, least)[0], then.gather(0, least)[0]]
 
-    def flush(self, writer: RecordWriter, step: int) -> None:
+    def flush(self, later: Later, step: int) -> None:
         """Writes what was met in a sampled step."""
         signals = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS)
-        for signal, value in zip(signals, transfer(self._roughness), strict=False):
-            writer.row(signal, step, value)
+        for signal, value in zip(signals, self._roughness, strict=False):
+            later.row(signal, step, value)
         self._roughness = []
 
 

@@ -9,8 +9,17 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.later import Later, Number
 from unstuck.observe.probes.moments import Moments
-from unstuck.observe.tensors import PIECE, SPREAD, Number, is_plain, observable, pieces, spread
+from unstuck.observe.tensors import (
+    PIECE,
+    SPREAD,
+    counted,
+    is_plain,
+    observable,
+    pieces,
+    spread,
+)
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, COUNTS, DIFFERENCES
 
 CLASS_LIMIT = 10_000
@@ -43,10 +52,10 @@ class ConstantLoss:
         )
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
-        self._costs: list[float] = []
+        self._costs: list[float] = []  # of each call, for a loss whose best constant is computed
         self._terms = 1  # that the last call added up
 
-    def add(self, args: Any) -> None:
+    def add(self, args: Any, later: Later) -> None:
         """Takes in the target of one call."""
         if not self._known or len(args) < 2 or not is_plain(args[1]):
             return
@@ -58,7 +67,7 @@ class ConstantLoss:
             if self._function in CLASS_LIKELIHOODS:
                 self._add_classes(given, target)
             else:
-                self._add_values(target)
+                self._add_values(target, later)
 
     def _add_classes(self, given: torch.Tensor, target: torch.Tensor) -> None:
         classes = given.shape[1] if given.ndim > 1 else given.shape[0]
@@ -72,14 +81,11 @@ class ConstantLoss:
         else:
             ignored = self.options.get("ignore_index", -100)
             counts = reduce(torch.add, (
-                torch.bincount(
-                    piece[(piece != ignored) & (piece >= 0) & (piece < classes)],
-                    minlength=classes).double()
-                for piece in pieces(target)))
+                counted(piece, classes, ignored) for piece in pieces(target))).double()
         same = self._counts is not None and self._counts.shape == counts.shape
         self._counts = self._counts + counts if same and self._counts is not None else counts
 
-    def _add_values(self, target: torch.Tensor) -> None:
+    def _add_values(self, target: torch.Tensor, later: Later) -> None:
         target = spread(target, SPREAD)
         columns = target.reshape(target.shape[0], -1) if target.ndim > 1 else target.reshape(-1, 1)
         if columns.shape[1] > COLUMN_LIMIT:
@@ -90,23 +96,31 @@ class ConstantLoss:
             constant = mean.to(columns.dtype).expand_as(columns)
             options = {k: v for k, v in self.options.items() if k in ("beta", "delta")}
             if self._original is not None:
-                rows = max(1, PIECE // columns.shape[1])
-                cost = sum(
-                    float(self._original(mine, theirs, **options)) * len(theirs)
-                    for mine, theirs in zip(
-                        constant.split(rows), columns.split(rows), strict=True))
-                self._costs.append(cost / len(columns))
+                parts = columns.split(max(1, PIECE // columns.shape[1]))
+                sizes = [len(part) for part in parts]
+                later.read(
+                    [self._original(mine, theirs, **options) for mine, theirs in zip(
+                        constant.split(sizes), parts, strict=True)],
+                    lambda costs: self._costs.append(sum(
+                        float(cost) * size for cost, size in zip(costs, sizes, strict=True)
+                    ) / sum(sizes)))
 
-    def value(self) -> float | None:
-        """The loss of the best constant as the program reduces it; None if unknown."""
+    def ask(self, later: Later, then: Callable[[float], None]) -> None:
+        """Calls `then` with the loss of the best constant as the program reduces it, if known."""
+        terms = self._terms if self.reduction == "sum" else 1
         if not self._known:
-            return None
-        mean = self._mean_cost()
-        if mean is None or self.reduction == "none":
-            return mean
-        if self.reduction == "sum":
-            return mean * self._terms
-        return mean
+            return
+        if self._function in CLASS_LIKELIHOODS:
+            if self._counts is not None:
+                later.read(self._entropy(self._counts), lambda found: (
+                    then(float(found[1]) * terms) if float(found[0]) > 0 else None))
+        elif self._function in BINARY or self._function == "mse_loss":
+            cost = self._mean_cost()
+            if cost is not None:
+                later.read([cost], lambda found: then(float(found[0]) * terms))
+        else:
+            later.read((), lambda _: (
+                then(sum(self._costs) / len(self._costs) * terms) if self._costs else None))
 
     def per_term(self, value: Number, args: Any) -> Number:
         """A value of this loss as a mean, which batches of any size have in common.
@@ -123,24 +137,22 @@ class ConstantLoss:
         """A mean as this loss would have it in a training step."""
         return mean * self._terms if self.reduction == "sum" else mean
 
-    def _mean_cost(self) -> float | None:
-        if self._function in CLASS_LIKELIHOODS:
-            if self._counts is None or not float(self._counts.sum()) > 0:
-                return None
-            share = self._counts / self._counts.sum()
-            smoothing = self.options.get("label_smoothing", 0.0)
-            if isinstance(smoothing, float) and smoothing > 0:
-                share = share * (1 - smoothing) + smoothing / len(share)
-            return float(-torch.special.xlogy(share, share).sum())
+    def _entropy(self, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """How many labels were counted, and the entropy of their frequencies."""
+        number = counts.sum()
+        share = counts / number
+        smoothing = self.options.get("label_smoothing", 0.0)
+        if isinstance(smoothing, float) and smoothing > 0:
+            share = share * (1 - smoothing) + smoothing / len(share)
+        return number, -torch.special.xlogy(share, share).sum()
+
+    def _mean_cost(self) -> torch.Tensor | None:
+        """What the mean of each column costs, as a mean of terms."""
         mean = self._moments.mean_tensor()
-        if mean is None:
-            return None
-        if self._function in BINARY:
-            p = mean.clamp(0, 1)
-            return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean())
-        if self._function == "mse_loss":
+        if mean is None or self._function not in BINARY:
             return self._moments.variance()
-        return sum(self._costs) / len(self._costs) if self._costs else None
+        p = mean.clamp(0, 1)
+        return -(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean()
 
 
 def _terms(function: str, given: torch.Tensor, target: torch.Tensor) -> int:

@@ -12,7 +12,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain, observable, tensors_in, transfer
+from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.derivatives import Differentiation
 from unstuck.schema.signals.derivatives import SECOND_DERIVATIVE
 
@@ -70,10 +70,12 @@ class DerivativeProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         found, self._found, self._first = self._found, [], []
-        flags = [flag for _, flag in found if flag is not None]
-        values = iter(transfer(flags) if flags else [])
+        self._later.values(
+            [0.0 if flag is None else flag for _, flag in found],
+            lambda values: self._write([name for name, _ in found], values, step))
+
+    def _write(self, names: list[str], values: list[float], step: int) -> None:
         places: dict[str, float] = {}
-        for name, flag in found:
-            value = next(values) if flag is not None else 0.0
+        for name, value in zip(names, values, strict=True):
             places[name] = max(places.get(name, 0.0), value)
         self._writer.sample(SECOND_DERIVATIVE, step, places)

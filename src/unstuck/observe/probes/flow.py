@@ -18,7 +18,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import OWN_FOLDER, Site
-from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of, transfer
+from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of
 from unstuck.schema.facts.models import Initialisation
 from unstuck.schema.facts.optimizers import Scheduler
 from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS
@@ -119,10 +119,16 @@ class FlowProbe(Probe):
         with torch.no_grad():
             shares = {n: s for n, p in looked.items()
                       if (s := _twins(self._names.by_unit(p).detach())) is not None}
-        values = dict(zip(shares, transfer(list(shares.values())), strict=True))
+        suspects = {name: weakref.ref(looked[name]) for name in shares}
+        self._later.numbers(
+            list(shares.values()), lambda numbers: self._write_twins(suspects, numbers, step))
+
+    def _write_twins(
+        self, suspects: dict[str, weakref.ref[torch.Tensor]], shares: list[float], step: int
+    ) -> None:
+        values = dict(zip(suspects, shares, strict=True))
         self._writer.sample(TWIN_UNITS, step, values)
-        self._suspects = {
-            n: weakref.ref(looked[n]) for n, share in values.items() if share >= SUSPECT}
+        self._suspects = {n: suspects[n] for n, share in values.items() if share >= SUSPECT}
 
     def _write_initialisation(self, name: str, parameter: torch.Tensor, step: int) -> None:
         if not readable(parameter):
@@ -264,10 +270,10 @@ class FlowProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         pairs = {n: (a, b) for n, (a, b) in self._growth.items() if a is not None and b is not None}
-        numbers = transfer([t for pair in pairs.values() for t in pair])
-        self._writer.sample(TIME_GROWTH, step, {
-            name: _ratio(first, last)
-            for name, first, last in zip(pairs, numbers[::2], numbers[1::2], strict=True)})
+        self._later.numbers([t for pair in pairs.values() for t in pair], lambda numbers: (
+            self._writer.sample(TIME_GROWTH, step, {
+                name: _ratio(first, last)
+                for name, first, last in zip(pairs, numbers[::2], numbers[1::2], strict=True)})))
         self._growth = {}
         calls = {}
         for scheduler, name in self._schedulers.items():

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import FirstValues, held_by, readable
@@ -73,7 +74,7 @@ class FrozenProbe(Probe):
         for _, parameter in self._names.parameters():
             if id(parameter) in leaves:
                 self._trained[parameter] = True
-        found: dict[str, float] = {}
+        found: dict[str, Number] = {}
         for model, name in self._names.models():
             every = [p for p in nn.Module.parameters(model) if readable(p)][:LIMIT]
             if all(p.requires_grad for p in every):
@@ -86,16 +87,17 @@ class FrozenProbe(Probe):
             for parameter in frozen:
                 label = self._names.parameter(parameter)
                 if label is not None:
-                    found[label] = float(id(parameter) in built and self._fresh(parameter))
+                    found[label] = self._fresh(parameter) if id(parameter) in built else 0.0
             if name not in self._written:
                 self._written.add(name)
                 self._writer.fact(Freezing(name, self._location(model, frozen)), step)
-        self._writer.sample(FROZEN, step, found)
+        self._later.sample(FROZEN, step, found)
 
-    def _fresh(self, parameter: torch.Tensor) -> bool:
+    def _fresh(self, parameter: torch.Tensor) -> Number:
         if parameter in self._trained or self._names.was_loaded(parameter):
-            return False
-        return self._first.rests(parameter)
+            return 0.0
+        rests = self._first.rests(parameter)
+        return 1.0 if rests is None else rests
 
     def _location(
         self, model: nn.Module, frozen: list[torch.nn.Parameter]

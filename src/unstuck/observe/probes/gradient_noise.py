@@ -10,7 +10,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.tensors import first_elements, held_by, held_here, observable, transfer
+from unstuck.observe.tensors import first_elements, held_by, held_here, observable
 from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
@@ -23,7 +23,7 @@ class GradientNoiseProbe(Probe):
     Two independent batches of B samples are a batch of B and one of 2 B, for which appendix A of
     McCandlish et al. 2018 (arXiv 1812.06162) estimates the square of the true gradient as
     2 |(g + g') / 2|² - (|g|² + |g'|²) / 2, which is the product of the two. Scale-free sums of
-    both are written; one transfer for each pair.
+    both are written.
     """
 
     signals = (GRADIENT_PRODUCT, GRADIENT_SQUARE)
@@ -103,8 +103,10 @@ class GradientNoiseProbe(Probe):
             return
         products = [torch.dot(a, b) for a, b in zip(old, new, strict=True)]
         norms = torch._foreach_norm([*old, *new])
-        numbers = transfer([*products, *norms])
-        count = len(old)
+        self._later.numbers(
+            [*products, *norms], lambda numbers: self._write(numbers, len(products), name, step))
+
+    def _write(self, numbers: list[float], count: int, name: str, step: int) -> None:
         first = math.hypot(*numbers[count:2 * count])
         second = math.hypot(*numbers[2 * count:])
         size = max(first, second)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import torch
 
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.tensors import is_plain, observable, pieces
+from unstuck.observe.tensors import counted, is_plain, observable, pieces
 from unstuck.schema.signals.batches import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import target_among
 
@@ -22,7 +23,7 @@ class LabelProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._now: dict[str, torch.Tensor] = {}  # how often each class came in this step
-        self._all: dict[str, torch.Tensor] = {}  # and in all sampled steps so far
+        self._all: dict[str, torch.Tensor] = {}  # and, on the host, in all sampled steps so far
         self._within: dict[str, float] = {}  # pairs of equal labels within steps
         self._pairs: dict[str, float] = {}  # all pairs within steps
 
@@ -38,20 +39,23 @@ class LabelProbe(Probe):
             target.is_floating_point() or target.dtype is torch.bool
         ):
             return
-        counts = torch.zeros(MOST_CLASSES, dtype=torch.float64, device="cpu")
-        for piece in pieces(target.detach()):
-            labels = piece.to("cpu", torch.int64)
-            labels = labels[(labels >= 0) & (labels < MOST_CLASSES)]
-            counts += torch.bincount(labels, minlength=MOST_CLASSES)
+        counts = reduce(torch.add, (
+            counted(piece, MOST_CLASSES) for piece in pieces(target.detach()))).double()
         # Several losses of one step are one batch: parts of it that are accumulated, for instance.
         before = self._now.get(place)
         self._now[place] = counts if before is None else before + counts
 
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
+        places = list(self._now)
+        self._later.read(list(self._now.values()), lambda found: self._write(
+            dict(zip(places, found, strict=True)), step))
+        self._now = {}
+
+    def _write(self, now: dict[str, torch.Tensor], step: int) -> None:
         within: dict[str, float] = {}
         between: dict[str, float] = {}
-        for place, counts in self._now.items():
+        for place, counts in now.items():
             number, equal = float(counts.sum()), float((counts * counts).sum())
             if number < 2:
                 continue
@@ -63,6 +67,5 @@ class LabelProbe(Probe):
             pairs = float(total.sum()) ** 2 - self._pairs[place]
             if pairs > 0:
                 between[place] = (float((total * total).sum()) - self._within[place]) / pairs
-        self._now = {}
         self._writer.sample(LABEL_AGREEMENT, step, within)
         self._writer.sample(LABEL_AGREEMENT_BETWEEN, step, between)

@@ -26,7 +26,6 @@ from unstuck.observe.tensors import (
     share,
     spread,
     tensors_in,
-    transfer,
 )
 from unstuck.record.schedule import LIMITS
 from unstuck.schema.facts.models import LayerRole
@@ -80,7 +79,9 @@ class LayerProbe(Probe):
         self._inputs = Moments()
         self._constant = ConstantInputs()
         self._channels = Channels()
-        self._identical: bool | None = None
+        self._varies = False  # whether the input is known not to be the same for all samples
+        # Whether outputs are, and the share of the input that is.
+        self._identical: tuple[torch.Tensor, torch.Tensor] | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_met = False  # in this step
         self._input_looks = 0
@@ -249,11 +250,22 @@ class LayerProbe(Probe):
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at the batch and at what the model makes of it."""
-        if self._input_due and self._identical is None and self._constant.share() == 1.0:
-            self._identical = identical_rows(output)
+        if self._input_due and self._identical is None:
+            self._compare(output)
         first = next(iter(tensors_in(*args, *kwargs.values())), None)
         if first is not None and first.ndim > 0 and self._batch is None:
             self._batch = first.shape[0]
+
+    def _compare(self, output: Any) -> None:
+        share = self._constant.share()
+        if share is not None:
+            self._later.values([share], self._constant_share)
+            identical = None if self._varies else identical_rows(output)
+            if identical is not None:
+                self._identical = identical, share
+
+    def _constant_share(self, share: list[float]) -> None:
+        self._varies = share != [1.0]
 
     def left_halfway(self) -> None:
         """Forgets what was collected of a step that was left halfway."""
@@ -294,36 +306,30 @@ class LayerProbe(Probe):
         self._by_module.clear()
 
     def _write_means(self, step: int) -> None:
-        means = transfer([found[0] if len(found) == 1 else torch.stack(found).mean()
-                          for found in self._means.values()])
-        self._writer.sample(OUTPUT_MEAN, step, dict(zip(self._means, means, strict=True)))
-        self._means = {}
-        places = list(self._saturated)
-        shares = transfer([torch.stack(self._saturated[p]).mean() for p in places])
-        self._writer.sample(SATURATED_SHARE, step, dict(zip(places, shares, strict=True)))
-        self._saturated = {}
+        self._later.sample(OUTPUT_MEAN, step, {
+            name: found[0] if len(found) == 1 else torch.stack(found).mean()
+            for name, found in self._means.items()})
+        self._later.sample(SATURATED_SHARE, step, {
+            place: torch.stack(found).mean() for place, found in self._saturated.items()})
+        self._means, self._saturated = {}, {}
 
     def _write_gradients(self, step: int) -> None:
         # Backward meets the layers last to first.
-        names = list(reversed(self._gradients))
-        norms = transfer([
-            found[0] if len(found := self._gradients[n]) == 1
-            else torch.linalg.vector_norm(torch.stack(found)) for n in names])
-        self._writer.sample(OUTPUT_GRADIENT, step, dict(zip(names, norms, strict=True)))
+        self._later.sample(OUTPUT_GRADIENT, step, {
+            name: found[0] if len(found) == 1 else torch.linalg.vector_norm(torch.stack(found))
+            for name, found in reversed(self._gradients.items())})
         self._gradients = {}
 
     def _write_silent(self, step: int) -> None:
-        places, shares = [], []
+        shares = {}
         for place, alive in self._alive.items():
             recent = self._recent.setdefault(place, deque(maxlen=BATCHES))
             if recent and recent[-1].shape != alive.shape:
                 recent.clear()
             recent.append(alive)
             silent = ~torch.stack(list(recent)).any(0)
-            places.append(place)
-            shares.append(silent.float().mean())
-        self._writer.sample(
-            SILENT_SHARE, step, dict(zip(places, transfer(shares), strict=True)))
+            shares[place] = silent.float().mean()
+        self._later.sample(SILENT_SHARE, step, shares)
         self._alive = {}
         while len(self._recent) > MOST_PLACES:  # of models that are gone
             del self._recent[next(iter(self._recent))]
@@ -331,21 +337,31 @@ class LayerProbe(Probe):
     def _write_inputs(self, step: int) -> None:
         if not self._input_due:
             return
-        self._channels.flush(self._writer, step)
+        self._channels.flush(self._later, step)
         constant = self._constant.share()
         if constant is not None:
-            self._writer.row(CONSTANT_INPUT_SHARE, step, constant)
+            self._later.row(CONSTANT_INPUT_SHARE, step, constant)
         if self._identical is not None:
-            self._writer.row(IDENTICAL_OUTPUTS, step, float(self._identical))
+            self._later.read(self._identical, lambda found: (
+                self._write_identical(found[0], found[1], step)))
             self._identical = None
         count = self._inputs.batches
         if count <= self._input_samples:
             return
         self._input_samples = count
-        self._writer.sample(INPUT_MEAN, step, _numbered(self._inputs.mean()))
-        self._writer.sample(INPUT_DEVIATION, step, _numbered(self._inputs.deviation()))
-        if self._non_finite is not None:
-            shares = (self._non_finite / count).tolist()
+        bad = () if self._non_finite is None else (self._non_finite / count,)
+        self._later.read(
+            [*self._inputs.mean_deviation(), *bad], lambda found: self._write_moments(found, step))
+
+    def _write_identical(self, identical: torch.Tensor, share: torch.Tensor, step: int) -> None:
+        if float(share) == 1:
+            self._writer.row(IDENTICAL_OUTPUTS, step, float(identical))
+
+    def _write_moments(self, found: list[torch.Tensor], step: int) -> None:
+        numbers = [values.tolist() for values in found]
+        self._writer.sample(INPUT_MEAN, step, _numbered(numbers[0]))
+        self._writer.sample(INPUT_DEVIATION, step, _numbered(numbers[1]))
+        for shares in numbers[2:]:
             self._writer.sample(INPUT_NON_FINITE, step, {
                 str(index): share for index, share in enumerate(shares) if share > 0})
 

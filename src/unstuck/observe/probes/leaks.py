@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
@@ -77,17 +78,18 @@ class LeakProbe(Probe):
             if given.is_floating_point():
                 self._features(known.name, given, target)
             elif not target.is_floating_point() and given.numel() == target.numel():
-                steps = next_steps(given, target.reshape(given.shape))
-                if steps:
-                    self._next[known.name] = steps
+                self._follow(known.name, given, target.reshape(given.shape))
 
     def _features(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
         if given.shape[1] < FEATURES or len(given) < SAMPLES or target.numel() != len(given):
             return
         wanted = target.reshape(-1, 1).to(given.dtype)
-        same = (given == wanted).all(0)
-        if bool((wanted == wanted[0]).all()):
-            return
+        step, size = self._moment.step, len(given)
+        self._later.read(
+            [(given == wanted).all(0), (wanted == wanted[0]).all()],
+            lambda found: None if found[1] else self._compared(name, found[0], size, step))
+
+    def _compared(self, name: str, same: torch.Tensor, size: int, step: int) -> None:
         before = self._same.get(name)
         if before is not None and before.shape == same.shape:
             same = same & before
@@ -95,7 +97,20 @@ class LeakProbe(Probe):
         found = same.nonzero()
         self._counts[name] = float(len(found))
         if len(found):
-            self._know(TargetFeature(name, int(found[0]), len(given)))
+            self._know(TargetFeature(name, int(found[0]), size), step)
+
+    def _follow(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
+        """Whether targets are those of the next step: known at once, or of the look before."""
+        shares = next_steps(given, target)
+
+        def followed(found: list[float]) -> None:
+            for (steps, _), share in zip(shares, found[1:], strict=True):
+                if found[0] <= IN_PLACE and share >= SHIFTED:
+                    self._next[name] = steps
+                    break
+
+        in_place = (given == target).float().mean()
+        self._later.values([in_place, *(share for _, share in shares)], followed)
 
     # Backward -----------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -106,28 +121,35 @@ class LeakProbe(Probe):
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
                     if (share := _ahead(node, steps)) is not None]
             if maps:
-                share = min(share for _, share in maps)
-                self._ahead[name] = share
-                if share > NOTHING:
-                    self._know(self._attention(name, maps[0][0], steps))
+                self._attend(name, maps[0][0], [share for _, share in maps], steps)
                 continue
             both = next((layer for layer in self._layers if layer[2]), None)
             self._ahead[name] = 0.5 if both is not None else 0.0
             if both is not None:
-                self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps))
+                self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps),
+                           self._moment.step)
 
-    def _attention(self, name: str, node: Any, steps: int) -> LooksAhead:
+    def _attend(self, name: str, node: Any, shares: list[Number], steps: int) -> None:
         layers = [layer for layer in self._layers if not layer[2]]
-        if layers:  # the outermost of a library's is called last
-            kind, site, _ = [each for each in layers if each[1] == layers[0][1]][-1]
-            return LooksAhead(name, kind, self._sites.location(site), steps)
-        line = self._finite.line_of(node)
+        line, step = self._finite.line_of(node) if not layers else None, self._moment.step
         fused = node.name().startswith("Scaled")
-        operation = "ScaledDotProductAttentionBackward0" if fused else "SoftmaxBackward0"
-        return LooksAhead(name, "scaled_dot_product_attention" if fused else "softmax",
-                          self._sites.operation(*line, operation) if line else None, steps)
 
-    def _know(self, fact: LooksAhead | TargetFeature) -> None:
+        def attention() -> LooksAhead:
+            if layers:  # the outermost of a library's is called last
+                kind, site, _ = [each for each in layers if each[1] == layers[0][1]][-1]
+                return LooksAhead(name, kind, self._sites.location(site), steps)
+            operation = "ScaledDotProductAttentionBackward0" if fused else "SoftmaxBackward0"
+            return LooksAhead(name, "scaled_dot_product_attention" if fused else "softmax",
+                              self._sites.operation(*line, operation) if line else None, steps)
+
+        def attended(found: list[float]) -> None:
+            self._ahead[name] = min(found)
+            if self._ahead[name] > NOTHING:
+                self._know(attention(), step)
+
+        self._later.values(shares, attended)
+
+    def _know(self, fact: LooksAhead | TargetFeature, step: int) -> None:
         before = self._written.get(fact.name)
         if isinstance(before, LooksAhead) and before.location is not None:
             return
@@ -135,34 +157,40 @@ class LeakProbe(Probe):
                                    and isinstance(fact, TargetFeature)
                                    and before.feature == fact.feature):
             self._written[fact.name] = fact
-            self._writer.fact(fact, self._moment.step)
+            self._writer.fact(fact, step)
 
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
+        self._later.read((), lambda _: self._write(step))
+        self._forget()
+
+    def _write(self, step: int) -> None:
         self._writer.sample(LOOKS_AHEAD, step, self._ahead)
         self._writer.sample(TARGET_FEATURES, step, self._counts)
-        self.left_halfway()
+        self._ahead, self._counts = {}, {}
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._inputs, self._layers = [], []
-        self._next, self._ahead, self._counts = {}, {}, {}
+        self._forget()
+        self._ahead, self._counts = {}, {}
+
+    def _forget(self) -> None:
+        self._inputs, self._layers, self._next = [], [], {}
 
 
-def next_steps(given: torch.Tensor, target: torch.Tensor) -> int:
-    """How many steps the inputs have if the targets are those of the next step, else 0."""
-    in_place = float((given == target).float().mean())
+def next_steps(given: torch.Tensor, target: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
+    """For each number of steps that inputs may have: how many targets are those of the next."""
+    found = []
     for axis in (1, 0):
-        steps = given.shape[axis]
-        if steps < STEPS or in_place > IN_PLACE:
-            continue
-        following = given.narrow(axis, 1, steps - 1)
-        if float((following == target.narrow(axis, 0, steps - 1)).float().mean()) >= SHIFTED:
-            return int(steps)
-    return 0
+        steps = int(given.shape[axis])
+        if steps >= STEPS:
+            following = given.narrow(axis, 1, steps - 1)
+            before = target.narrow(axis, 0, steps - 1)
+            found.append((steps, (following == before).float().mean()))
+    return found
 
 
-def _ahead(node: Any, steps: int) -> float | None:
+def _ahead(node: Any, steps: int) -> Number | None:
     """How much of a map of attention goes to later steps; None if it is not one over all steps."""
     name = node.name()
     if name.startswith("ScaledDotProduct"):
@@ -175,7 +203,7 @@ def _ahead(node: Any, steps: int) -> float | None:
         if not is_plain(mask) or mask.shape[-2] != steps:
             return (steps - 1) / (2 * steps)
         open_ = mask if mask.dtype is torch.bool else mask > torch.finfo(mask.dtype).min / 2
-        return float(open_.triu(1).float().mean())
+        return open_.triu(1).float().mean()
     if name not in ("SoftmaxBackward0", "SafeSoftmaxBackward0"):
         return None
     weights = graph.saved(node, "result")
@@ -184,4 +212,4 @@ def _ahead(node: Any, steps: int) -> float | None:
     ):
         return None
     with torch.no_grad():
-        return float(weights.triu(1).sum() / weights.sum())
+        return weights.triu(1).sum() / weights.sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
@@ -79,7 +80,7 @@ class Feeds:
         self._drawn.append(getattr(iterator, "_index_sampler", None))
         del self._drawn[:-MOST_DRAWN]
 
-    def called(self, learns: bool, role: CallRole) -> None:
+    def called(self, learns: bool, role: Callable[[], CallRole]) -> None:
         """A model was called: what was drawn since the call before is for the same."""
         drawn, self._drawn = self._drawn, []
         begun, self._begun = self._begun, None
@@ -87,8 +88,8 @@ class Feeds:
             self._waiting = [*self._waiting, *drawn][-MOST_DRAWN:]
             return
         for feed in [self._latest.get(sampler) for sampler in drawn] or [begun]:
-            if feed is not None and _RANK[role] > _RANK[feed.role]:
-                feed.role = role
+            if feed is not None and _RANK[role()] > _RANK[feed.role]:
+                feed.role = role()
 
     def trained(self) -> None:
         """The loss of the calls so far is about to be differentiated."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,7 @@ from unstuck.torch_api import target_among
 
 MOST_PLACES = 256
 MOST_RESULTS = 512  # of a step
+MOST_ASKED = 16  # calls of a place of which it is yet to be known what they are for
 MOST_FRAMES = 12  # between a loss function and the program's own code
 
 
@@ -30,7 +32,8 @@ MOST_FRAMES = 12  # between a loss function and the program's own code
 class _Place:
     fact: LossCall
     key: tuple[str, Site | None]
-    role: CallRole = CallRole.OTHER  # unless it reaches backward
+    role: CallRole = CallRole.OTHER  # unless it reaches backward,
+    asked: list[Callable[[], CallRole]] = field(default_factory=list)  # and what is yet to be known
     found: Found | None = None  # where its targets are
     written: LossCall | None = None
 
@@ -49,8 +52,8 @@ class LossCalls:
         self._results: dict[int, str] = {}  # names of losses by the nodes that made them
 
     def computed(
-        self, function: str, args: Any, result: Any, role: CallRole, callers: set[int],
-        data: Found | None, step: int,
+        self, function: str, args: Any, result: Any, role: Callable[[], CallRole],
+        callers: set[int], data: Found | None, step: int,
     ) -> None:
         """A loss was computed, at a sampled step or without a graph.
 
@@ -58,7 +61,7 @@ class LossCalls:
             function: its name in `torch.nn.functional`.
             args: what it received.
             result: what it returned.
-            role: what the call is for if the loss does not reach backward.
+            role: says what the call is for if the loss does not reach backward.
             callers: identities of the code that calls models.
             data: where the data are that the model was called with, if that is known.
             step: the step under way.
@@ -84,8 +87,10 @@ class LossCalls:
                 known.fact, known.written = replace(known.fact, built=place.fact.built), False
         elif place.found is not None and target is not None:
             place.found.met(target)
-        if role is CallRole.HELD_OUT:
-            place.role = role
+        if result.grad_fn is not None:
+            place.asked = [*place.asked[-MOST_ASKED:], role]
+        elif role() is CallRole.HELD_OUT:
+            place.role = CallRole.HELD_OUT
         if not torch.is_grad_enabled() and place.written is None:
             self._write(place, step)
 
@@ -139,6 +144,9 @@ class LossCalls:
     def _write(self, place: _Place, step: int) -> None:
         known = self._losses.known[place.key]
         trained = known.written or known.reached > 0
+        if not trained and CallRole.HELD_OUT in [role() for role in place.asked]:
+            place.role = CallRole.HELD_OUT
+        place.asked = []
         variable = place.found.variable if place.found is not None else None
         if variable is not None and not trained and variable != place.fact.variable:
             place.fact = replace(

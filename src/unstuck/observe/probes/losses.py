@@ -12,6 +12,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import received, targets
 from unstuck.observe.probes.ascent import Ascents
@@ -28,7 +29,7 @@ from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import Number, is_plain, tensors_in
+from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
@@ -64,7 +65,7 @@ class LossProbe(Probe):
         self._parameters = context.probe(ParameterProbe)
         self._lifetimes = Lifetimes(self._writer, self._sites)
         self.targets = Targets(
-            self._writer, self._sites, self._finite, context.probe(LayerProbe))
+            self._writer, self._later, self._sites, self._finite, context.probe(LayerProbe))
         self._ascents = Ascents(self._writer, self._sites, self._finite)
         self.known: dict[tuple[str, Site | None], Known] = {}
         self._counts: dict[str, int] = {}  # of the names of each kind
@@ -117,7 +118,7 @@ class LossProbe(Probe):
             return
         if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)
-            known.constant.add(args)
+            known.constant.add(args, self._later)
         if sampled or step < FIRST_STEPS or not known.reached:
             self._lifetimes.follow(node, known.name, step)
         # Only the number is kept: the graph must be able to go.
@@ -156,9 +157,9 @@ class LossProbe(Probe):
         """Training goes on: what was only looked at since the last backward is one pass."""
         passes, self._passes = self._passes, {}
         for role, (total, weight) in passes.items():
-            mean = float(self._unit.of_a_step(total / weight) if self._unit else total / weight)
+            mean = self._unit.of_a_step(total / weight) if self._unit else total / weight
             signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
-            self._writer.row(signal, step, mean)
+            self._later.row(signal, step, mean)
 
     # Backward -----------------------------------------------------------------------------------
     def loss_differentiated(self, loss: torch.Tensor) -> None:
@@ -230,9 +231,10 @@ class LossProbe(Probe):
         if self._moment.within_step and self._factored == step:
             return  # a closure is evaluated anew: nothing adds up
         self._factored = step
-        whole = float(computed)
-        if whole and not is_many(passed):
-            self._writer.sample(LOSS_FACTOR, step, {known.name: float(passed) / whole})
+        if not is_many(passed):
+            self._later.values([computed, passed], lambda found: (
+                self._writer.sample(LOSS_FACTOR, step, {known.name: found[1] / found[0]})
+                if found[0] else None))
 
     def places(self) -> dict[str, Place]:
         """Where each loss and each model's output is computed."""
@@ -278,12 +280,12 @@ class LossProbe(Probe):
         self.rows.add(track, value, root, step, sampled)
         if sampled and known is not None:
             self._unit = known.constant
-            constant = known.constant.value()
-            if constant is not None:
-                self._writer.row(CONSTANT_LOSS, step, constant, track)
+            known.constant.ask(self._later, lambda constant: self._writer.row(
+                CONSTANT_LOSS, step, constant, track))
 
     def look_ended(self, step: int) -> None:
-        """Counts the graphs that live on."""
+        """Counts the graphs that live on, and has losses read."""
+        self.rows.bring(self._later)
         self._lifetimes.count(self.places(), step)
 
     def stopping(self) -> None:
@@ -354,11 +356,11 @@ class LossProbe(Probe):
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None:
-            known.constant.add((formula.prediction, formula.target))
+            known.constant.add((formula.prediction, formula.target), self._later)
             if formula.prediction is not None:
                 self._look(known, formula.prediction, formula.made_by, formula.target, step)
                 self._write(known, step)
-            received.write_target(self._writer, known.name, formula.target, step)
+            received.write_target(self._later, known.name, formula.target, step)
         return known
 
     # What a loss receives -----------------------------------------------------------------------
@@ -366,9 +368,9 @@ class LossProbe(Probe):
         weighted = known.fact.function in WEIGHTED
         self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
                    kwargs.get("weight", args[2] if len(args) > 2 and weighted else None))
-        received.write_input(self._writer, known.name, args[0], step)
+        received.write_input(self._later, known.name, args[0], step)
         received.write_target(
-            self._writer, known.name, target_among(known.fact.function, args), step)
+            self._later, known.name, target_among(known.fact.function, args), step)
 
     def _look(
         self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,

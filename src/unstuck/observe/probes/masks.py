@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unstuck.observe import graph
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.padding import Padded, PaddingProbe
@@ -60,9 +61,7 @@ class MaskProbe(Probe):
         rows = _open(masking) if masking is not None else None
         weights = _weights(node) if not fused else None
         if rows is not None and rows.shape[-1] > 1:
-            closed = ~rows.any(-1)
-            if bool(closed.any()):
-                self._closed[name] = closed.float().mean()
+            self._closed[name] = (~rows.any(-1)).float().mean()
         for padded in self._padding.now:
             on_padding = _share(weights if weights is not None else rows, padded)
             if on_padding is not None:
@@ -70,20 +69,23 @@ class MaskProbe(Probe):
                 break
         if name in self._on_padding or name in self._closed:
             line = self._finite.line_of(masking if masking is not None else node)
-            self._know(Mask(name, self._place(line, masking) if line is not None else None,
-                            masking is not None))
+            step = self._moment.step
+            operation = MASKS.get(masking.name(), "") if masking is not None else None
+            certain: Number = 1.0 if name in self._on_padding else self._closed[name]
+            self._later.values([certain], lambda found: self._know(Mask(
+                name, self._place(line, operation or "") if line is not None else None,
+                operation is not None), step) if found[0] > 0 else None)
 
-    def _know(self, fact: Mask) -> None:
+    def _know(self, fact: Mask, step: int) -> None:
         before = self._facts.get(fact.name)
         if fact != before and (before is None or before.location is None):
             self._facts[fact.name] = fact
-            self._writer.fact(fact, self._moment.step)
+            self._writer.fact(fact, step)
 
-    def _place(self, line: tuple[str, int], masking: Any) -> SourceLocation | None:
+    def _place(self, line: tuple[str, int], operation: str) -> SourceLocation | None:
         tree = syntax_tree(line[0])
         if tree is None:
             return None
-        operation = MASKS.get(masking.name(), "") if masking is not None else ""
         found = [*computing(tree, line[1], operation), *_masked_calls(tree, line[1])]
         if found:
             return expression_at(line[0], found[0], self._sites.keeps_text)
@@ -91,17 +93,15 @@ class MaskProbe(Probe):
 
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
-        self._writer.sample(ATTENTION_ON_PADDING, step, _numbers(self._on_padding))
-        self._writer.sample(CLOSED_ROWS, step, _numbers(self._closed))
+        self._later.sample(ATTENTION_ON_PADDING, step, self._on_padding)
+        names = list(self._closed)
+        self._later.values(list(self._closed.values()), lambda shares: self._writer.sample(
+            CLOSED_ROWS, step, {n: s for n, s in zip(names, shares, strict=True) if s > 0}))
         self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""
         self._on_padding, self._closed = {}, {}
-
-
-def _numbers(found: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in found.items()}
 
 
 def _weights(node: Any) -> torch.Tensor | None:

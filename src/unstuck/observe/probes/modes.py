@@ -12,7 +12,7 @@ from torch import nn
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.source.sites import Site
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import CalledDropout, ModeSwitch
@@ -46,11 +46,15 @@ class Forward:
 
     model: weakref.ref[nn.Module]
     site: Site | None
-    sample: float  # hash of the first sample
+    hashes: Hashes  # of its samples
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
-    batch: weakref.ref[Batch] | None = None  # of a pass with gradients on
+
+    @property
+    def sample(self) -> float:
+        """The hash of the first sample."""
+        return self.hashes.values[0]
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class ModeProbe(Probe):
         self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
         self._counts: dict[float, int] = {}  # how often each batch passed in this step
         self._last_pass: int | None = None
-        self._learning: dict[float, Forward] = {}  # passes with gradients on, by batch
+        self._learning: dict[int, Forward] = {}  # passes with gradients on, by their hashes' id
         self._last: Forward | None = None
         self._dropped: dict[str, Site] = {}  # in the call under way
 
@@ -178,11 +182,10 @@ class ModeProbe(Probe):
         if self._moment.learns:
             if module.training:
                 self._last = Forward(
-                    weakref.ref(module), self._sites.here(), batch.hashes[0], None,
-                    batch=weakref.ref(batch))
+                    weakref.ref(module), self._sites.here(), batch.hashes, None)
                 if len(self._learning) >= MOST_WAITING:
                     del self._learning[next(iter(self._learning))]
-                self._learning[batch.hashes[0]] = self._last
+                self._learning[id(batch.hashes)] = self._last
             return
         if batch.role is not Role.HELD_OUT:
             return
@@ -190,7 +193,7 @@ class ModeProbe(Probe):
             self._looked = [step, self._looked[1] + 1]
         if self._looked[1] > MOST_PASSES and self._looked[1] % MOST_PASSES:
             return
-        sample = batch.hashes[0]
+        sample = batch.hashes.values[0]
         if sample in self._counts or len(self._counts) < MOST_BATCHES:
             self._counts[sample] = self._counts.get(sample, 0) + 1
         if len(self._waiting) >= MOST_PASSES:
@@ -198,7 +201,7 @@ class ModeProbe(Probe):
         modes = self._modes(module)
         if any(modes.values()):
             dropped = {}  # their modes tell
-        self._last = Forward(weakref.ref(module), self._sites.here(), sample,
+        self._last = Forward(weakref.ref(module), self._sites.here(), batch.hashes,
                              modes | dict.fromkeys(dropped, True),
                              dropped={} if module.training else dropped)
         self._waiting.append(self._last)
@@ -232,9 +235,11 @@ class ModeProbe(Probe):
 
     def _batch_judged(self, batch: Batch | None, role: Role) -> None:
         """A loss of this batch could have reached backward, and never did."""
-        forward = self._learning.get(batch.hashes[0]) if batch is not None else None
-        if forward is not None and forward.batch is not None and forward.batch() is batch:
-            self._judged(forward, role)  # not another pass over the same samples
+        own = self._learning.get(id(batch.hashes)) if batch is not None else None
+        if own is not None:
+            # Not if there was another pass over the same samples since.
+            last = next(f for f in reversed(self._learning.values()) if f.sample == own.sample)
+            self._judged(own if last is own else None, role)
 
     def is_at_rest(self) -> bool:
         """Whether no pass waits for its end."""

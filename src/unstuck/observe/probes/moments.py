@@ -47,21 +47,15 @@ class Moments:
         """Means of shape (columns,), None before the first batch."""
         return self._mean
 
-    def mean(self) -> list[float]:
-        """Mean per column."""
-        return [] if self._mean is None else [float(v) for v in self._mean.tolist()]
+    def mean_deviation(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and population standard deviation per column, after the first batch."""
+        assert self._mean is not None
+        assert self._squares is not None
+        return self._mean, (self._squares / self.count).sqrt()
 
-    def deviation(self) -> list[float]:
-        """Population standard deviation per column."""
-        if self._squares is None:
-            return []
-        return [float(v) for v in (self._squares / self.count).sqrt().tolist()]
-
-    def variance(self) -> float:
-        """Mean over columns of the population variance; NaN before the first batch."""
-        if self._squares is None:
-            return float("nan")
-        return float((self._squares / self.count).mean())
+    def variance(self) -> torch.Tensor | None:
+        """Mean over columns of the population variance; None before the first batch."""
+        return None if self._squares is None else (self._squares / self.count).mean()
 
 
 class ConstantInputs:
@@ -91,14 +85,14 @@ class ConstantInputs:
             self.samples = rows.shape[0]
         self._low, self._high = low, high
 
-    def share(self) -> float | None:
+    def share(self) -> torch.Tensor | None:
         """The share of elements without any difference; None before two samples."""
         if self._low is None or self._high is None or self.samples < 2:
             return None
-        return float((self._low == self._high).float().mean())
+        return (self._low == self._high).float().mean()
 
 
-def identical_rows(output: object) -> bool | None:
+def identical_rows(output: object) -> torch.Tensor | None:
     """Whether all samples of an output are the same within rounding; None if it cannot be told."""
     if not is_plain(output) or output.ndim == 0 or len(output) < 2 or (
         not output.is_floating_point() or not output.numel()
@@ -109,4 +103,4 @@ def identical_rows(output: object) -> bool | None:
         for piece in pieces(output.detach(), keep=0):
             apart.append((piece - piece[:1]).abs().max())
             size.append(piece.abs().max())
-        return bool(torch.stack(apart).max() <= 1e-5 * torch.stack(size).max())
+        return torch.stack(apart).max() <= 1e-5 * torch.stack(size).max()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark_there, readable, transfer
+from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark, readable
 from unstuck.schema.facts.optimizers import Clearing
 from unstuck.schema.signals.parameters import EMPTY_STEP, UNUSED_BACKWARDS
 
@@ -31,14 +33,14 @@ class OrderProbe(Probe):
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
         self._reached: dict[int, weakref.ref[torch.Tensor]] = {}  # by a backward since the step
-        self._cleared: tuple[Site | None] | None = None  # who cleared what the last backward left
+        self._cleared = _Cleared()  # what the last backward left
         self._written: set[Site | None] = set()
         self._backwards = 0
         self._stepped = False
         self._moved = False  # a weight changed though no optimizer stepped
         self._waits = False  # whether backward passes without a step were written
         self._first = FirstValues()
-        self._rested: list[float] | None = None  # marks of the weights before a closure's step
+        self._rested: torch.Tensor | None = None  # marks of the weights before a closure's step
 
     @property
     def _settled(self) -> bool:
@@ -54,7 +56,7 @@ class OrderProbe(Probe):
         """Counts; until the first step it looks now and then whether anything uses gradients."""
         if self._moment.within_step or (self._settled and not self._moment.sampled):
             return
-        self._cleared = None
+        self._cleared = _Cleared()
         self._backwards += 1
         if self._settled:
             return
@@ -64,13 +66,18 @@ class OrderProbe(Probe):
 
     def _look(self, done: int, step: int) -> None:
         unused: dict[str, float] = {}
+        rest: list[torch.Tensor] = []
         with torch.no_grad():
             for optimizer, name in self._parameters.living():
                 held = [p for p in held_by(optimizer) if p.requires_grad and readable(p)]
-                self._moved = not all(map(self._first.rests, held)) or self._moved
+                rest += [found for p in held if (found := self._first.rests(p)) is not None]
                 if done and any(self._is_reached(p) for p in held):
                     self._parameters.describe(optimizer, step)
                     unused[name] = float(done)
+        self._later.values(rest, lambda found: self._looked(all(found), unused, step))
+
+    def _looked(self, rest: bool, unused: dict[str, float], step: int) -> None:
+        self._moved = self._moved or not rest
         if self._moved:
             self._used(step)
         elif unused:
@@ -98,11 +105,14 @@ class OrderProbe(Probe):
     # Clearing -----------------------------------------------------------------------------------
     def before_clearing(self, owner: Optimizer | nn.Module) -> None:
         """Notes who clears what the last backward left."""
-        if not self._reached or self._cleared is not None:
+        cleared = self._cleared
+        if not self._reached or cleared.by is not None:
             return
         held = held_by(owner) if isinstance(owner, Optimizer) else nn.Module.parameters(owner)
-        if any(id(p) in self._reached and is_nonzero(p.grad) for p in held):
-            self._cleared = (self._sites.here(),)
+        left = _nonzero([p for p in held if id(p) in self._reached])
+        if left:
+            site = self._sites.here()
+            self._later.values(left, lambda found: cleared.note(any(found), site))
 
     # Steps --------------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
@@ -112,13 +122,11 @@ class OrderProbe(Probe):
         step = self._moment.step
         if not self._stepped:
             self._stepped = True
-            self._used(step)
+            self._later.read((), lambda _: self._used(step))
         if self._moment.sampled and closure:  # it computes the gradients within the step
-            self._rested, self._cleared = _marks(optimizer), None
+            self._rested, self._cleared = _marks(optimizer), _Cleared()
         elif self._moment.sampled:
-            empty = self._empty(optimizer)
-            if empty is not None:
-                self._write(optimizer, empty)
+            self._look_before(optimizer)
 
     def after_step(self, optimizer: Optimizer | None) -> None:
         """Looks whether a closure left gradients to step with, or its optimizer cleared them."""
@@ -126,39 +134,77 @@ class OrderProbe(Probe):
         if optimizer is None or rested is None or not self._moment.sampled:
             return
         reached = [p for p in held_by(optimizer) if self._is_reached(p)]
-        if any(is_nonzero(p.grad) for p in reached):
-            self._write(optimizer, False)
-        elif reached and all(p.grad is None for p in reached):
-            self._write(optimizer, _marks(optimizer) == rested)
+        if not reached:
+            return
+        write = self._writes(optimizer)
+        if all(p.grad is None for p in reached):
+            moved = [(_marks(optimizer) != rested).any()]
+            self._later.values(moved, lambda found: write(not any(found)))
+        else:
+            self._later.values(
+                _nonzero(reached), lambda found: write(False) if any(found) else None)
 
-    def _write(self, optimizer: Optimizer, empty: bool) -> None:
-        step = self._moment.step
-        self._writer.sample(EMPTY_STEP, step, {self._parameters.name(optimizer): float(empty)})
-        if empty and self._cleared is not None and self._cleared[0] not in self._written:
-            self._written.add(self._cleared[0])
-            self._writer.fact(Clearing(self._sites.location(self._cleared[0])), step)
+    def _writes(self, optimizer: Optimizer) -> Callable[[bool], None]:
+        """Writes whether the step under way is empty."""
+        step, name, cleared = self._moment.step, self._parameters.name(optimizer), self._cleared
+
+        def write(empty: bool) -> None:
+            self._writer.sample(EMPTY_STEP, step, {name: float(empty)})
+            if empty and cleared.by is not None and cleared.by[0] not in self._written:
+                self._written.add(cleared.by[0])
+                self._writer.fact(Clearing(self._sites.location(cleared.by[0])), step)
+
+        return write
 
     def look_ended(self, step: int) -> None:
         """What comes now belongs to the next step."""
         if self._stepped:  # else many passes without a step were counted as one
             self._reached.clear()
-        self._cleared = None
+        self._cleared = _Cleared()
 
-    def _empty(self, optimizer: Optimizer) -> bool | None:
-        """Whether the optimizer finds no gradient, None if it cannot be told why."""
+    def _look_before(self, optimizer: Optimizer) -> None:
+        """Whether the optimizer finds no gradient; nothing if it cannot be told why."""
         held = held_by(optimizer)
         reached = [p for p in held if self._is_reached(p)]
+        write, cleared = self._writes(optimizer), self._cleared
         if not reached:
             # Without any backward, gradients may still come from elsewhere.
-            return True if not self._backwards and all(p.grad is None for p in held) else None
-        if any(is_nonzero(p.grad) for p in reached):
-            return False
+            if not self._backwards and all(p.grad is None for p in held):
+                write(True)
+            return
         # A gradient of zeros that nobody cleared is what backward computed.
         gone = all(p.grad is None for p in reached)
-        return True if gone or self._cleared is not None else None
+
+        def looked(found: list[float]) -> None:
+            if any(found):
+                write(False)
+            elif gone or cleared.by is not None:
+                write(True)
+
+        self._later.values(_nonzero(reached), looked)
 
 
-def _marks(optimizer: Optimizer) -> list[float]:
+@dataclass(slots=True)
+class _Cleared:
+    """Who cleared gradients, if anybody did; None stands for a place that is not the user's."""
+
+    by: tuple[Site | None] | None = None
+
+    def note(self, left: bool, site: Site | None) -> None:
+        """Gradients were cleared at a place, and some of them were `left` until then."""
+        if left and self.by is None:
+            self.by = (site,)
+
+
+def _nonzero(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Whether gradients are not of zeros only, of those that there are."""
+    with torch.no_grad():
+        return [is_nonzero(p.grad) for p in parameters if p.grad is not None]
+
+
+def _marks(optimizer: Optimizer) -> torch.Tensor:
     """Numbers that change with the weights that an optimizer holds."""
     with torch.no_grad():
-        return transfer([mark_there(p) for p in held_by(optimizer)[:MOST_MARKED] if readable(p)])
+        held = [p for p in held_by(optimizer)[:MOST_MARKED] if readable(p)]
+        device = held[0].device if held else torch.device("cpu")
+        return torch.stack([mark(p).to(device) for p in held]).float() if held else torch.zeros(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -62,11 +63,11 @@ class OutlineProbe(Probe):
         self._callers = Callers(writer, names, sites, self._parameters)
         self._feeds = Feeds(writer, sites)
         self._loops = Loops(writer, sites, self._feeds)
-        self._statistics = DataStatistics(writer)
+        self._statistics = DataStatistics(writer, context.later)
         self._functions = Functions(
             writer, names, sites, context.probe(FiniteProbe), context.probe(LayerProbe))
         self._gradients = WrittenGradients(writer, sites, self._parameters)
-        self._first_values = FirstValues(writer, names, sites)
+        self._first_values = FirstValues(writer, context.later, names, sites)
         self._files = Files(writer, sites)
         self._calls.data = self._statistics.inputs
         losses.targets.met = self._statistics.targets
@@ -78,11 +79,16 @@ class OutlineProbe(Probe):
         self._first_values.follow(before._first_values, before._moment.step)
         self._files = before._files
 
-    def _role(self) -> CallRole:
-        """What is done now is for, unless a loss of it reaches backward."""
+    def _role(self) -> Callable[[], CallRole]:
+        """What is done now is for, unless a loss of it reaches backward, once that is known."""
         batch = self._samples.batch
-        held_out = batch is not None and batch.role is Role.HELD_OUT and self._samples.trained_on
-        return CallRole.HELD_OUT if held_out else CallRole.OTHER
+        hashes = batch.hashes if batch is not None else None
+
+        def role() -> CallRole:
+            held_out = hashes is not None and hashes.role is Role.HELD_OUT and hashes.follows
+            return CallRole.HELD_OUT if held_out else CallRole.OTHER
+
+        return role
 
     # Construction and data ----------------------------------------------------------------------
     def loader_built(self, loader: Any) -> None:

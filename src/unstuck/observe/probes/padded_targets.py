@@ -83,10 +83,10 @@ class PaddedTargetProbe(Probe):
 
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
-        ignored = {name: float(share) for name, share in self._ignored.items()}
-        self._writer.sample(IGNORED_TARGETS, step, {n: s for n, s in ignored.items() if s > 0})
-        self._writer.sample(PADDING_IN_LOSS, step, {
-            name: float(share) for name, share in self._shares.items()})
+        names = list(self._ignored)
+        self._later.values(list(self._ignored.values()), lambda shares: self._writer.sample(
+            IGNORED_TARGETS, step, {n: s for n, s in zip(names, shares, strict=True) if s > 0}))
+        self._later.sample(PADDING_IN_LOSS, step, self._shares)
         self.left_halfway()
 
     def left_halfway(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.tensors import is_plain, observable, tensors_in
+from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.sequences import Padding
 from unstuck.schema.signals.sequences import PADDED_SHARE
 
@@ -91,13 +91,24 @@ class PaddingProbe(Probe):
         """Looks at what the model was given."""
         if self.over:
             return
-        given = tensors_in(*args, *kwargs.values())[:MOST_ARGUMENTS]
+        given = [
+            tensor if 1 <= tensor.ndim <= 3 and tensor.numel() <= ELEMENT_LIMIT
+            and observable(tensor) else None
+            for tensor in tensors_in(*args, *kwargs.values())[:MOST_ARGUMENTS]]
+        if not any(tensor is not None and _may_be_padded(tensor) for tensor in given):
+            return
+        self.looked = True
+        there = [tensor is not None for tensor in given]  # the tensors must be able to go
+        self._later.read_now([tensor for tensor in given if tensor is not None], lambda found: (
+            self._look([found.pop(0) if is_there else None for is_there in there])))
+        if self.ever:  # then more than this probe must know now what is padding
+            self._later.settle()
+
+    def _look(self, given: list[torch.Tensor | None]) -> None:
+        """Looks at arguments that have come to the host."""
         for index, tensor in enumerate(given):
-            if not 2 <= tensor.ndim <= 3 or not observable(tensor) or (
-                tensor.numel() > ELEMENT_LIMIT or tensor.dtype is torch.bool
-            ):
+            if tensor is None or not _may_be_padded(tensor):
                 continue
-            self.looked = True
             # A table has no axis of time that could be the first one.
             table = tensor.ndim == 2 and tensor.is_floating_point()
             found = self._in(tensor, False, index, given) or (
@@ -106,7 +117,8 @@ class PaddingProbe(Probe):
                 self.now.append(found)
 
     def _in(
-        self, tensor: torch.Tensor, time_first: bool, index: int, given: list[torch.Tensor]
+        self, tensor: torch.Tensor, time_first: bool, index: int,
+        given: list[torch.Tensor | None],
     ) -> Padded | None:
         found = padding_of(tensor, time_first)
         if found is None or (index, time_first, found.value) in self._refuted:
@@ -115,14 +127,17 @@ class PaddingProbe(Probe):
             self._refuted.add((index, time_first, found.value))
             return None
         lengths = (~found.mask).sum(1)
-        counted = next((place for place, other in enumerate(given) if other.ndim == 1
-                        and not other.is_floating_point() and is_plain(other)
+        counted = next((place for place, other in enumerate(given) if other is not None
+                        and other.ndim == 1 and not other.is_floating_point()
                         and other.shape[0] == found.samples
-                        and bool((other.detach().cpu() == lengths).all())), None)
+                        and bool((other.detach() == lengths).all())), None)
         return replace(found, axis=int(time_first), argument=index, counted=counted)
 
     def look_ended(self, step: int) -> None:
         """Writes how much of the step's batch was padding."""
+        self._later.read((), lambda _: self._write(step))
+
+    def _write(self, step: int) -> None:
         if self.looked:
             self._looks += 1
             self.ever = self.ever or bool(self.now)
@@ -146,13 +161,19 @@ class PaddingProbe(Probe):
         self.looked = False
 
 
+def _may_be_padded(tensor: torch.Tensor) -> bool:
+    return tensor.ndim > 1 and tensor.dtype is not torch.bool
+
+
 def padding_of(tensor: torch.Tensor, time_first: bool = False) -> Padded | None:
     """The padding of a batch of shape (samples, time) or (samples, time, features), if it has one.
+
+    The batch lies on the host.
 
     With `time_first` the first two axes are exchanged.
     """
     with torch.no_grad():
-        batch = tensor.detach().cpu()
+        batch = tensor.detach()
         batch = batch.transpose(0, 1) if time_first else batch
         if batch.shape[0] < FEWEST_SAMPLES or batch.shape[1] < SHORTEST:
             return None
@@ -174,7 +195,7 @@ def padding_of(tensor: torch.Tensor, time_first: bool = False) -> Padded | None:
 def within(tensor: torch.Tensor, time_first: bool, found: Padded) -> float:
     """The share of steps outside of the padding that look like it, the outermost ones doubly."""
     with torch.no_grad():
-        batch = tensor.detach().cpu()
+        batch = tensor.detach()
         batch = batch.transpose(0, 1) if time_first else batch
         same = (batch.reshape(*batch.shape[:2], -1) == found.value).all(2)
         real = ~found.mask

@@ -99,9 +99,13 @@ class PairProbe(Probe):
             part = part[:, None]
         if not part.is_floating_point():  # classes: the most frequent one is what others stand on
             part = (part != part.flatten().mode().values).float()
-        maps = _small(part[:, :1]).numpy()[:, 0]
         role = self._kept["train" if learns else "held-out"]
-        role += zip(given.numpy(), maps, strict=True)
+        self._later.read([given, _small(part[:, :1])], lambda found: self._keep(role, *found))
+
+    def _keep(
+        self, role: list[tuple[Maps, Maps]], given: torch.Tensor, maps: torch.Tensor
+    ) -> None:
+        role += zip(given.numpy(), maps.numpy()[:, 0], strict=True)
         del role[MOST:]
 
     def finished(self, kind: EndKind) -> None:
@@ -137,4 +141,4 @@ def _small(batch: torch.Tensor) -> torch.Tensor:
         if batch.ndim == 3:
             batch = batch[:, :, None]
         sizes = [min(CELLS, size) for size in batch.shape[-2:]]
-        return nn.functional.adaptive_avg_pool2d(batch.float(), sizes).cpu()
+        return nn.functional.adaptive_avg_pool2d(batch.float(), sizes)

@@ -12,6 +12,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import parts
 from unstuck.observe.probes.options import groups_of, options_of
@@ -26,7 +27,6 @@ from unstuck.observe.tensors import (
     mark,
     observable,
     readable,
-    transfer,
 )
 from unstuck.schema.facts import optimizers
 from unstuck.schema.signals.losses import LEARNING_RATE
@@ -57,9 +57,9 @@ class _Known:
         self.written: tuple[int, ...] | None = None
         self.nameless = False  # described before its parameters had names
         self.rates: list[float | None] = []
-        # Parameters with a nonzero gradient after its step, and where it lies; weakly, so that a
-        # model can go.
-        self.carried: list[tuple[weakref.ref[torch.Tensor], int]] | None = None
+        # Parameters with a gradient after its step, where it lies, and whether it is not of zeros
+        # only; weakly, so that a model can go.
+        self.carried: list[tuple[weakref.ref[torch.Tensor], int, torch.Tensor]] | None = None
         self.backwards = 0  # since that step
 
 
@@ -79,7 +79,7 @@ class ParameterProbe(Probe):
         self._told: dict[str, tuple[int, list[float | None]]] = {}  # rates, and how often
         self._held: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._first = FirstValues()
-        self._marks: ByIdentity[torch.Tensor, float] = ByIdentity()
+        self._marks: ByIdentity[torch.Tensor, torch.Tensor] = ByIdentity()
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
@@ -276,15 +276,20 @@ class ParameterProbe(Probe):
             old.sub_(parts.part(p, limit))  # in place: the change, but for its sign
         norms += parts.norms([*kept, *(g for _, g in gradients)])
         norms += [norm for _, norm in known]
-        numbers = transfer(norms)
-        self._writer.sample(WEIGHT_NORM, step, {
-            n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
-        self._writer.sample(UPDATE_NORM, step, {
-            n: v * s for n, v, s in zip(names, numbers[count:2 * count], shares, strict=True)})
-        factor = 1.0 / float(scale) if is_plain(scale) else 1.0
-        self._writer.sample(GRADIENT_NORM, step, {
-            name: value * factor
-            for (name, _), value in zip(gradients or known, numbers[2 * count:], strict=True)})
+        reached = [name for name, _ in gradients or known]
+        scales = [scale] if is_plain(scale) else []
+
+        def write(numbers: list[float]) -> None:
+            self._writer.sample(WEIGHT_NORM, step, {
+                n: v * s for n, v, s in zip(names, numbers[:count], shares, strict=True)})
+            self._writer.sample(UPDATE_NORM, step, {
+                n: v * s for n, v, s in zip(names, numbers[count:2 * count], shares, strict=True)})
+            factor = 1.0 / numbers[-1] if scales else 1.0
+            self._writer.sample(GRADIENT_NORM, step, {
+                name: value * factor
+                for name, value in zip(reached, numbers[2 * count:], strict=not scales)})
+
+        self._later.numbers([*norms, *scales], write)
 
     def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
         if optimizer is None:
@@ -297,19 +302,25 @@ class ParameterProbe(Probe):
         return [(n, p) for n, p in named if parts.has_values(p)][:PARAMETER_LIMIT]
 
     def _write_held(self, step: int) -> None:
-        held: dict[str, float] = {}
+        held: dict[str, Number] = {}
         for name, parameter in list(self._names.parameters())[:PARAMETER_LIMIT]:
             if not parameter.requires_grad or not readable(parameter):
                 continue
-            held[name] = float(parameter in self._held or not self._first.rests(parameter))
-        self._writer.sample(HELD, step, held)
+            if parameter in self._held:
+                held[name] = 1.0
+            else:
+                rests = self._first.rests(parameter)
+                held[name] = 0.0 if rests is None else ~rests
+        self._later.sample(HELD, step, held)
 
     # Gradients that are carried over ------------------------------------------------------------
-    def _nonzero(self, optimizer: Optimizer) -> list[tuple[weakref.ref[torch.Tensor], int]]:
+    def _nonzero(
+        self, optimizer: Optimizer
+    ) -> list[tuple[weakref.ref[torch.Tensor], int, torch.Tensor]]:
         with torch.no_grad():
             return [
-                (weakref.ref(p), p.grad.data_ptr()) for p in held_by(optimizer)
-                if is_plain(p.grad) and not p.grad.is_sparse and is_nonzero(p.grad)
+                (weakref.ref(p), p.grad.data_ptr(), is_nonzero(p.grad)) for p in held_by(optimizer)
+                if is_plain(p.grad) and not p.grad.is_sparse
             ]
 
     def before_backward(self) -> None:
@@ -323,10 +334,12 @@ class ParameterProbe(Probe):
         for _, known in self._optimizers.items():
             known.backwards += 1
             if known.carried:
-                known.carried = [
-                    (ref, place) for ref, place in known.carried
-                    if (p := ref()) is not None and is_nonzero(p.grad)
-                ]
+                with torch.no_grad():
+                    known.carried = [
+                        (ref, place, left & is_nonzero(p.grad))
+                        for ref, place, left in known.carried
+                        if (p := ref()) is not None and p.grad is not None
+                    ]
 
     def _write_carried(self, known: _Known, step: int) -> None:
         """Writes the share of parameters whose gradient still held that of the step before.
@@ -336,11 +349,12 @@ class ParameterProbe(Probe):
         but for gradients with a graph of their own.
         """
         if known.carried is not None and known.written and known.backwards:
-            still = [ref for ref, place in known.carried if (p := ref()) is not None
+            still = [left for ref, place, left in known.carried if (p := ref()) is not None
                      and is_plain(p.grad) and (
                          p.grad.requires_grad or p.grad.data_ptr() == place)]
-            share = len(still) / len(known.written)
-            self._writer.sample(CARRIED_GRADIENT, step, {known.name: share})
+            name, count = known.name, len(known.written)
+            self._later.values(still, lambda found: self._writer.sample(
+                CARRIED_GRADIENT, step, {name: sum(found) / count}))
 
     def _carried_by_hand(self, nodes: list[Any], step: int) -> None:
         """The same for a program that updates its weights itself, seen from the next backward.
@@ -348,7 +362,8 @@ class ParameterProbe(Probe):
         A gradient that is there before backward was carried over if its weight has changed since
         the backward before: until then it may accumulate on purpose.
         """
-        carried = known = 0
+        changed: list[torch.Tensor] = []
+        carried: list[torch.Tensor] = []
         for node in nodes:
             tensor = graph.variable(node)
             if tensor is None or not readable(tensor):
@@ -357,12 +372,17 @@ class ParameterProbe(Probe):
                 now = mark(tensor)
                 old = self._marks.get(tensor)
                 self._marks[tensor] = now
-                if old == now or old is None:
+                if old is None:
                     continue
-                known += 1
-                carried += int(is_nonzero(tensor.grad))
-        if known:
-            self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: carried / known})
+                changed.append(old != now)
+                if tensor.grad is not None:
+                    carried.append(changed[-1] & is_nonzero(tensor.grad))
+        self._later.values([*changed, *carried], lambda found: (
+            self._write_by_hand(found[:len(changed)], found[len(changed):], step)))
+
+    def _write_by_hand(self, changed: list[float], carried: list[float], step: int) -> None:
+        if sum(changed):
+            self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: sum(carried) / sum(changed)})
 
     def held_now(self) -> set[int]:
         """The identities of all parameters that a living optimizer holds."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unstuck.observe.later import Number
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.samples.batch import Batch
-from unstuck.observe.tensors import Number
 from unstuck.record.thinning import Rows
 from unstuck.schema.facts.losses import Loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.tensors import held_by, is_plain, readable, spread, transfer
+from unstuck.observe.tensors import held_by, is_plain, readable, spread
 from unstuck.schema.facts.precision import NarrowWeights
 from unstuck.schema.signals.precision import LOST_UPDATES
 
@@ -66,7 +67,13 @@ class PrecisionProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         lost, self._lost = self._lost, {}
-        numbers = iter(transfer([count for counts in lost.values() for count in counts]))
+        self._later.numbers(
+            [count for counts in lost.values() for count in counts],
+            lambda numbers: self._write(lost, iter(numbers), step))
+
+    def _write(
+        self, lost: dict[str, list[torch.Tensor]], numbers: Iterator[float], step: int
+    ) -> None:
         shares = {}
         for name, counts in lost.items():
             own = [next(numbers) for _ in counts]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.tensors import mark, readable
@@ -62,31 +64,31 @@ class ReachProbe(Probe):
                         continue
                     label = (self._names.layer(owner) or (type(owner).__name__,))[0]
                     name = f"{label}.{path}"
-                    resting = not any(id(p) in held for p in own) and self._rests(layer, own)
-                    found[name] = float(resting)
+                    resting = 0.0 if any(id(p) in held for p in own) else self._rests(layer, own)
+                    found[name] = resting
                     built = self._names.built_at(layer if isinstance(layer, nn.Module) else owner)
                     self._writer.fact(Unregistered(
                         name, type(layer).__name__, self._sites.location(built), label,
                         path.partition("[")[0], sum(p.numel() for p in own),
                     ), step)
         if found:
-            self._writer.sample(UNREGISTERED, step, found)
+            self._later.sample(UNREGISTERED, step, found)
 
-    def _rests(self, layer: nn.Module | nn.Parameter, own: list[nn.Parameter]) -> bool:
+    def _rests(self, layer: nn.Module | nn.Parameter, own: list[nn.Parameter]) -> Number:
         """Whether the values are still those of the first time: a hand-written update moves them.
 
         A layer that was put into evaluation mode, or loaded, is one that somebody cares for.
         """
         if isinstance(layer, nn.Module) and not layer.training:
-            return False
+            return 0.0
         if any(self._names.was_loaded(p) for p in own):
-            return False
-        now = sum(map(mark, own))
+            return 0.0
+        now = torch.stack([mark(p) for p in own])
         first = self._first.get(layer)
         if first is None:
             self._first[layer] = now
-            return True
-        return first == now
+            return 1.0
+        return (first == now).all()
 
 
 def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:

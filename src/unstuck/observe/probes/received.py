@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.later import Later
 from unstuck.observe.tensors import is_plain, mean_deviation, observable, pieces
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
@@ -23,23 +23,23 @@ SIGNALS = (
 )
 
 
-def write_input(writer: RecordWriter, loss: str, given: torch.Tensor, step: int) -> None:
+def write_input(later: Later, loss: str, given: torch.Tensor, step: int) -> None:
     """Measures the first argument of a loss function, of shape (batch, classes or anything)."""
     with torch.no_grad():
         given = given.detach()
         if not given.is_floating_point() or not observable(given):
             return
         low, high = torch.aminmax(given)
-        writer.sample(LOSS_INPUT_MINIMUM, step, {loss: float(low)})
-        writer.sample(LOSS_INPUT_MAXIMUM, step, {loss: float(high)})
+        later.sample(LOSS_INPUT_MINIMUM, step, {loss: low})
+        later.sample(LOSS_INPUT_MAXIMUM, step, {loss: high})
         if given.ndim >= 2:
             for signal, axis in ((CLASS_SUM_ERROR, 1), (BATCH_SUM_ERROR, 0)):
                 # Sums of pieces: all sums of a large tensor are many as well.
                 errors = [(piece.sum(axis) - 1).abs().max() for piece in pieces(given, keep=axis)]
-                writer.sample(signal, step, {loss: float(torch.stack(errors).max())})
+                later.sample(signal, step, {loss: torch.stack(errors).max()})
 
 
-def write_target(writer: RecordWriter, loss: str, target: Any, step: int) -> None:
+def write_target(later: Later, loss: str, target: Any, step: int) -> None:
     """Measures the target of a loss, if it is a tensor."""
     if not is_plain(target):
         return
@@ -48,5 +48,5 @@ def write_target(writer: RecordWriter, loss: str, target: Any, step: int) -> Non
         if not observable(values):
             return
         mean, deviation = mean_deviation(values)
-        writer.sample(TARGET_MEAN, step, {loss: float(mean)})
-        writer.sample(TARGET_DEVIATION, step, {loss: float(deviation)})
+        later.sample(TARGET_MEAN, step, {loss: mean})
+        later.sample(TARGET_DEVIATION, step, {loss: deviation})

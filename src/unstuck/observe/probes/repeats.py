@@ -95,7 +95,7 @@ class RepeatProbe(Probe):
             return
         batch = self._samples.batch
         if batch is not None and len(self._now) < MOST_HASHES:
-            self._now.update(batch.hashes)
+            self._later.read((), lambda _: self._now.update(batch.hashes.values))
             self._stored = _stored(args)
 
     def step_ended(self, step: int) -> None:
@@ -103,10 +103,14 @@ class RepeatProbe(Probe):
         if self._over:
             return
         self._over = step >= STEPS
+        stored = self._stored
+        self._later.read((), lambda _: self._compare(step, stored))
+
+    def _compare(self, step: int, stored: float) -> None:
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
-            self._writer.row(STORED_BATCHES, step, self._stored)
+            self._writer.row(STORED_BATCHES, step, stored)
         self._last = now
 
     def _location(self, site: Site) -> SourceLocation | None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from unstuck.observe.later import Later, Number
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.tensors import Number, is_plain
+from unstuck.observe.tensors import is_plain
+from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.losses import TRAIN_LOSS
 
@@ -22,8 +24,9 @@ class LossRows:
     def __init__(self, writer: RecordWriter, finite: FiniteProbe) -> None:
         self._writer = writer
         self._finite = finite
-        self._later: list[tuple[int, str, torch.Tensor]] = []
+        self._waiting: list[tuple[int, str, torch.Tensor]] = []
         self._drained = time.monotonic()
+        self._missed = False  # whether one was not finite whose graph was gone by then
 
     def add(self, track: str, value: Number, root: Any, step: int, sampled: bool) -> None:
         """Writes a loss of one curve, whose graph begins at `root`, now or with others later."""
@@ -34,26 +37,42 @@ class LossRows:
             if not math.isfinite(value) and root is not None:
                 self._finite.non_finite(root, step)
             return
-        # Reading a number waits for the device: several are read at once, now and then.
-        self._later.append((step, track, value.sum()))
-        if sampled or time.monotonic() - self._drained > DRAIN_SECONDS:
+        # Reading a number waits for the device: several are read at once, now and then. Of the
+        # first steps the graph is still there then, which tells why a loss is not finite.
+        self._waiting.append((step, track, value.sum()))
+        if self._missed or (sampled and step < LIMITS.full_steps) or (
+            time.monotonic() - self._drained > DRAIN_SECONDS
+        ):
             self.drain(root)
 
     def drain(self, root: Any) -> None:
         """Writes the losses that wait."""
         self._drained = time.monotonic()
-        later, self._later = self._later, []
-        if not later:
-            return
-        numbers = torch.stack([value.reshape(()).double() for *_, value in later]).tolist()
-        for (step, track, _), number in zip(later, numbers, strict=True):
+        self._missed = False
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            scalars = [value.reshape(()).double() for *_, value in waiting]
+            self._write(waiting, torch.stack(scalars).tolist(), root)
+
+    def bring(self, later: Later) -> None:
+        """Has those that wait read with all else of a sampled step, which ends."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            later.values([value for *_, value in waiting],
+                         lambda numbers: self._write(waiting, numbers, None))
+
+    def _write(
+        self, waiting: list[tuple[int, str, torch.Tensor]], numbers: list[float], root: Any
+    ) -> None:
+        for (step, track, _), number in zip(waiting, numbers, strict=True):
             self._writer.row(TRAIN_LOSS, step, number, track)
             if not math.isfinite(number) and root is not None:
                 self._finite.non_finite(root, step)
+            self._missed = self._missed or not (math.isfinite(number) or root is not None)
 
 
 def value_of(loss: torch.Tensor) -> Number:
-    """The value of a loss, without its graph."""
+    """The value of a loss, without its graph: on the CPU a number at once."""
     return float(loss.item()) if loss.is_cpu and loss.numel() == 1 else loss.detach()
 
 

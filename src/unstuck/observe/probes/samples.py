@@ -10,7 +10,7 @@ from torch import nn
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.samples import ending
-from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.source.sites import Site
@@ -99,20 +99,27 @@ class SampleProbe(Probe):
         first = given[0]
         if first.ndim == 0 or not observable(first):
             return
-        hashes = self._hash(first)
-        if learns and is_leaf(first) and len(self._met) < MOST_MET:
-            self._met.update([hashes, *((float(i),) for i in range(1, len(given)))])
-        share = sum(map(self.trained_on.__contains__, hashes)) / len(hashes)
+        hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
+        self._later.read(
+            self._hash(first), lambda found: self._hashed(hashes, torch.cat(found), tensors))
+        self.batch = Batch(hashes, id(module))
+        self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
+        if not learns:
+            self._looked_at(self.batch, self.batch.role, self._sites.here)
+
+    def _hashed(self, hashes: Hashes, found: torch.Tensor, tensors: int) -> None:
+        """The hashes of a batch are known; so many `tensors` may be one that is trained on."""
+        values = tuple(found.tolist())
+        if tensors and len(self._met) < MOST_MET:
+            self._met.update([values, *((float(i),) for i in range(1, tensors))])
+        share = sum(map(self.trained_on.__contains__, values)) / len(values)
         # Of training samples only those hashed before can be met again; a pass over training data
         # meets about as many as training itself does. Until training has come round once there is
         # nothing to expect: then most must be known.
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
-        self.batch = Batch(
-            hashes, Role.SEEN if share >= limit else Role.HELD_OUT, id(module))
-        self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
-        if not learns:
-            self._looked_at(self.batch, self.batch.role, self._sites.here)
+        hashes.know(
+            values, Role.SEEN if share >= limit else Role.HELD_OUT, bool(self.trained_on))
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""
@@ -145,15 +152,23 @@ class SampleProbe(Probe):
             return
         if batch.chunk is not None:
             self._reservoir.trained(batch.chunk)
+        self._later.read((), lambda _: self._trained(batch))
+        self.batch = None
+
+    def _trained(self, batch: Batch) -> None:
+        hashes = batch.hashes.values
         self._trainings[len(self._met) > 1] += 1
         self._met.clear()
-        met = sum(map(self.trained_on.__contains__, batch.hashes))
+        met = sum(map(self.trained_on.__contains__, hashes))
         self._overlap.trained(batch, met, self.trained_on)
         self._again[0] += met
-        self._again[1] += len(batch.hashes)
+        self._again[1] += len(hashes)
         if len(self.trained_on) < MOST_HASHES:
-            self.trained_on.update(batch.hashes)
-        self.batch = None
+            self.trained_on.update(hashes)
+
+    def look_ended(self, step: int) -> None:
+        """Brings the copies of samples to the host."""
+        self._reservoir.bring(self._later)
 
     def step_ended(self, step: int) -> None:
         """Takes in the copies of a sampled step: bounded once for the run, it thins no schedule."""
@@ -179,7 +194,7 @@ class SampleProbe(Probe):
         finally:
             self._reservoir.clear()
 
-    def _hash(self, batch: torch.Tensor) -> tuple[float, ...]:
+    def _hash(self, batch: torch.Tensor) -> list[torch.Tensor]:
         with torch.no_grad():
             batch = batch.detach()[:BATCH_LIMIT]
             width = min(batch[0].numel(), ELEMENT_LIMIT)
@@ -187,9 +202,9 @@ class SampleProbe(Probe):
             if weights is None:
                 # Fixed irrational steps: no random generator is touched.
                 steps = torch.arange(1, ELEMENT_LIMIT + 1, dtype=torch.float64, device="cpu")
-                weights = torch.frac(steps * 0.6180339887498949).to(batch.device)
+                weights = torch.frac(steps * 0.6180339887498949).to(
+                    batch.device, non_blocking=True)
                 self._weights[batch.device] = weights
-            hashes = [
+            return [
                 torch.mv(first_columns(part, width).to(torch.float64), weights[:width])
                 for part in batch.split(BATCH_PART)]
-            return tuple(torch.cat(hashes).tolist())

@@ -12,7 +12,7 @@ from torch import nn
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.tensors import observable, spread, tensors_in, transfer
+from unstuck.observe.tensors import observable, spread, tensors_in
 from unstuck.schema.facts.readings import Reading
 from unstuck.schema.signals.spread import INPUT_SPREAD, OUTPUT_SPREAD
 
@@ -32,7 +32,7 @@ class _Call:
 
 
 class SpreadProbe(Probe):
-    """Compares the samples at each layer of a sampled step; one transfer at its end.
+    """Compares the samples at each layer of a sampled step.
 
     The first axis counts as that of the samples, or the second where a layer takes time first.
     A layer's input is measured where it is not what the layer before it returned.
@@ -100,15 +100,10 @@ class SpreadProbe(Probe):
         inputs, outputs = self._inputs, self._outputs
         self._inputs, self._outputs, self._returned = {}, {}, None
         with torch.no_grad():
-            places = [(signal, name, value)
-                      for signal, found in ((INPUT_SPREAD, inputs), (OUTPUT_SPREAD, outputs))
-                      for name, calls in found.items()
-                      if (value := _spread(calls)) is not None]
-            values = transfer([value for _, _, value in places])
-        for signal in (INPUT_SPREAD, OUTPUT_SPREAD):
-            self._writer.sample(signal, step, {
-                name: value for (kind, name, _), value in zip(places, values, strict=True)
-                if kind is signal})
+            for signal, found in ((INPUT_SPREAD, inputs), (OUTPUT_SPREAD, outputs)):
+                self._later.sample(signal, step, {
+                    name: value for name, calls in found.items()
+                    if (value := _spread(calls)) is not None})
 
 
 def _call(tensor: torch.Tensor, axis: int) -> _Call:

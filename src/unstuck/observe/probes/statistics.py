@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstuck.observe.tensors import observable, spread
+from unstuck.observe.later import Later
+from unstuck.observe.tensors import counted, observable, spread
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.statistics import QUANTILES, ClassCount, Statistics, Subject
@@ -42,7 +43,7 @@ class _Seen:
     values: list[torch.Tensor] = field(default_factory=list)
     kept: int = 0
 
-    def add(self, values: torch.Tensor) -> None:
+    def add(self, values: torch.Tensor, later: Later) -> None:
         """Merges a batch of shape (n, features), as Chan, Golub and LeVeque 1983 do."""
         finite = values.isfinite()
         count = finite.sum(0).double()
@@ -57,40 +58,48 @@ class _Seen:
             self.mean = self.mean + apart * count / whole
             self.count = self.count + count
         if self.kept < MOST_VALUES:
-            part = spread(values.reshape(-1), VALUES).float().cpu()
-            self.values.append(part[part.isfinite()])
+            later.read_now([spread(values.reshape(-1), VALUES).float()], self._keep)
+
+    def _keep(self, found: list[torch.Tensor]) -> None:
+        if self.kept < MOST_VALUES:
+            self.values.append(found[0][found[0].isfinite()])
             self.kept += len(self.values[-1])
 
     def add_classes(self, labels: torch.Tensor) -> None:
         """Counts class indices."""
-        labels = labels.reshape(-1).long().cpu()
-        counts = torch.bincount(
-            labels[(labels >= 0) & (labels < MOST_CLASSES)], minlength=MOST_CLASSES)
+        counts = counted(labels, MOST_CLASSES)
         self.classes = counts if self.classes is None else self.classes + counts
 
-    def fact(self) -> Statistics:
-        """What was seen as a fact."""
-        numbers: dict[str, Any] = {}
+    def write(self, writer: RecordWriter, later: Later, step: int) -> None:
+        """Writes what was seen as a fact."""
+        known: dict[str, torch.Tensor] = {}
         if self.count is not None and self.mean is not None and self.squares is not None:
             deviation = (self.squares / self.count.clamp(min=1.0)).sqrt()
-            numbers = {"mean": _plain(self.mean), "deviation": _plain(deviation)}
+            known = {"mean": self.mean, "deviation": deviation}
+        if self.classes is not None:
+            known["classes"] = self.classes
+        samples = self.samples
+        later.read(list(known.values()), lambda found: writer.fact(
+            self._fact(samples, dict(zip(known, found, strict=True))), step))
+
+    def _fact(self, samples: int, known: dict[str, torch.Tensor]) -> Statistics:
+        numbers: dict[str, Any] = {
+            name: _classes(values) if name == "classes" else _plain(values)
+            for name, values in known.items()}
         if self.kept:
             ranks = torch.tensor(QUANTILES, device="cpu")
             numbers["quantiles"] = _plain(torch.quantile(torch.cat(self.values), ranks))
-        if self.classes is not None:
-            numbers["classes"] = tuple(
-                ClassCount(label, int(self.classes[label]))
-                for label in torch.nonzero(self.classes).reshape(-1).tolist())
         return Statistics(
-            f"{self.subject} of {self.of}", self.subject, self.of, self.samples, self.shape,
+            f"{self.subject} of {self.of}", self.subject, self.of, samples, self.shape,
             self.dtype, self.axis, **numbers)
 
 
 class DataStatistics:
     """Keeps sums and a bounded number of values; writes them early and at the end."""
 
-    def __init__(self, writer: RecordWriter) -> None:
+    def __init__(self, writer: RecordWriter, later: Later) -> None:
         self._writer = writer
+        self._later = later
         self._seen: dict[str, _Seen] = {}
 
     def inputs(self, call: str, model: nn.Module, given: torch.Tensor) -> None:
@@ -134,7 +143,7 @@ class DataStatistics:
                 return
             rows = part.reshape(-1, 1) if seen.axis is None else (
                 part.movedim(seen.axis, -1).reshape(-1, part.shape[seen.axis]))
-            seen.add(rows.double())
+            seen.add(rows.double(), self._later)
             seen.samples, seen.looks = seen.samples + len(given), seen.looks + 1
 
     def flush(self, step: int) -> None:
@@ -142,12 +151,12 @@ class DataStatistics:
         for seen in self._seen.values():
             if seen.looks == FIRST_LOOKS:
                 seen.looks += 1  # once
-                self._writer.fact(seen.fact(), step)
+                seen.write(self._writer, self._later, step)
 
     def finish(self, step: int) -> None:
         """The run has ended."""
         for seen in self._seen.values():
-            self._writer.fact(seen.fact(), step)
+            seen.write(self._writer, self._later, step)
         self._seen.clear()
 
 
@@ -163,6 +172,11 @@ def _axis(given: torch.Tensor, model: nn.Module | None) -> int | None:
         given.ndim == 3 and isinstance(first, nn.modules.conv._ConvNd))
     axis = 1 if channels else given.ndim - 1
     return axis if given.shape[axis] <= MOST_FEATURES else None
+
+
+def _classes(counts: torch.Tensor) -> tuple[ClassCount, ...]:
+    return tuple(
+        ClassCount(label, count) for label, count in enumerate(counts.tolist()) if count)
 
 
 def _plain(values: torch.Tensor) -> tuple[float, ...]:

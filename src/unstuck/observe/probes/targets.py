@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unstuck.observe import graph
+from unstuck.observe.later import Later
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.source.sites import Sites
@@ -76,6 +77,20 @@ class _Seen:
     counts: torch.Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a loss: what of it is needed when its tensors are known."""
+
+    name: str
+    function: str
+    step: int
+    shape: tuple[int, ...]  # of what it received
+    ignored: int
+    fits: bool  # values are compared, each with one
+    reach: tuple[float, float] | None  # of what it received
+    samples: int  # of the batch
+
+
 def target_of(function: str, args: Any) -> torch.Tensor | None:
     """The labels or values among the arguments of a loss function."""
     target = None if function in DISTRIBUTIONS else target_among(function, args)
@@ -100,9 +115,11 @@ class Targets:
     """Measures targets at sampled steps; keeps sums of them only."""
 
     def __init__(
-        self, writer: RecordWriter, sites: Sites, finite: FiniteProbe, layers: LayerProbe
+        self, writer: RecordWriter, later: Later, sites: Sites, finite: FiniteProbe,
+        layers: LayerProbe,
     ) -> None:
         self._writer = writer
+        self._later = later
         self._sites = sites
         self._finite = finite
         self._layers = layers
@@ -146,51 +163,73 @@ class Targets:
         if target is None or not observable(target):
             return
         with torch.no_grad():
-            values, whole = target.detach(), target.numel()
-            ends = None
+            target, whole, regression = target.detach(), target.numel(), function in DIFFERENCES
+            asked: dict[str, torch.Tensor] = {}
             if whole > ELEMENT_LIMIT:
                 if function in CLASSES:
                     return
-                ends = torch.aminmax(values) if weight is None else None
-                # Of their extremes all are looked at, else evenly spaced ones.
-                if is_plain(weight) and weight.shape == values.shape:
+                if weight is None:  # of their extremes all are looked at, else evenly spaced ones
+                    asked["low"], asked["high"] = torch.aminmax(target)
+                if is_plain(weight) and weight.shape == target.shape:
                     weight = spread(weight, ELEMENT_LIMIT)
-                target = values = spread(values, ELEMENT_LIMIT)
+                target = spread(target, ELEMENT_LIMIT)
+            asked["target"] = target
             if is_plain(weight) and function not in CLASSES and (
-                weight.shape == values.shape and observable(weight)
+                weight.shape == target.shape and observable(weight)
             ):
-                values = values[weight != 0]
-            if function in CLASSES and not values.is_floating_point():
-                values = values[values != (options or {}).get("ignore_index", -100)]
+                asked["weight"] = weight
+            if regression and given.is_floating_point():
+                asked["mean"], asked["deviation"] = mean_deviation(given.detach())
+            seen = self._seen.setdefault(name, _Seen())
+            data = next(iter(self._finite.inputs()), None)
+            samples = data.shape[0] if data is not None and data.ndim else 0
+            if regression and given.numel() == whole and seen.whole and (
+                data is not None and samples > 1 and not whole % samples
+                and data.is_floating_point() and observable(data)
+            ):
+                keep = evenly(data[0].numel(), FEATURE_LIMIT, data.device)
+                asked["rows"] = rows_of(data.detach()[:ROW_LIMIT], keep)
+        call = _Call(
+            name, function, step, tuple(given.shape), (options or {}).get("ignore_index", -100),
+            regression and given.numel() == whole, output_range(node), samples)
+        names = tuple(asked)  # the program's tensors must be able to go
+        self._later.read_now(list(asked.values()), lambda found: self._measured(
+            call, seen, dict(zip(names, found, strict=True))))
+
+    def _measured(self, call: _Call, seen: _Seen, found: dict[str, torch.Tensor]) -> None:
+        """Writes what a call showed, from tensors on the host."""
+        name, step, target, weight = call.name, call.step, found["target"], found.get("weight")
+        with torch.no_grad():
+            values = target if weight is None else target[weight != 0]
+            if call.function in CLASSES and not values.is_floating_point():
+                values = values[values != call.ignored]
             if not observable(values):
                 return
             if values.is_floating_point():
                 values = self._without_non_finite(name, values, step)
                 if not values.numel():
                     return
-            numbers = list(ends or torch.aminmax(values))
-            regression = function in DIFFERENCES
-            if regression and given.is_floating_point():
-                numbers += mean_deviation(given.detach())
-            found = transfer(numbers)
-            self._write(TARGET_MINIMUM, step, name, found[0])
-            self._write(TARGET_MAXIMUM, step, name, found[1])
-            if regression and len(found) == 4:
-                self._write(LOSS_INPUT_MEAN, step, name, found[2])
-                self._write(LOSS_INPUT_DEVIATION, step, name, found[3])
-            seen = self._seen.setdefault(name, _Seen())
-            self._distinct(name, seen, values, found[0], found[1], step)
-            if function == "cross_entropy" and values.is_floating_point() and (
-                target.ndim > 1 and target.shape == given.shape
+            ends = (found["low"], found["high"]) if "low" in found else torch.aminmax(values)
+            low, high = transfer(list(ends))
+            self._write(TARGET_MINIMUM, step, name, low)
+            self._write(TARGET_MAXIMUM, step, name, high)
+            if "mean" in found:
+                mean, deviation = transfer([found["mean"], found["deviation"]])
+                self._write(LOSS_INPUT_MEAN, step, name, mean)
+                self._write(LOSS_INPUT_DEVIATION, step, name, deviation)
+            self._distinct(name, seen, values, low, high, step)
+            if call.function == "cross_entropy" and values.is_floating_point() and (
+                target.ndim > 1 and tuple(target.shape) == call.shape
             ):
-                self._rows(name, target.detach(), step)
-            if regression and given.numel() == whole:
-                self._reach(name, node, target.detach(), step)
+                self._rows(name, target, step)
+            if call.fits:
+                self._reach(name, call.reach, target, step)
                 if target.ndim == 2 and target.shape[1] > 1:
                     target = self._repeated(name, target, step)
-                data = self._finite.inputs()
-                if data and seen.whole and 2 < len(seen.values) <= LABEL_LIMIT:
-                    self._order(name, seen, target.detach(), data[0].detach(), step)
+                if target.numel() == call.samples and "rows" in found and (
+                    seen.whole and 2 < len(seen.values) <= LABEL_LIMIT
+                ):
+                    self._order(name, seen, target, found["rows"].double(), step)
 
     def _write(self, signal: Any, step: int, name: str, value: float) -> None:
         self._writer.sample(signal, step, {name: value})
@@ -236,9 +275,10 @@ class Targets:
         self._write(MULTIPLE_LABELS, step, name, several)
         self._write(ONE_LABEL, step, name, one)
 
-    def _reach(self, name: str, node: Any, target: torch.Tensor, step: int) -> None:
+    def _reach(
+        self, name: str, reach: tuple[float, float] | None, target: torch.Tensor, step: int
+    ) -> None:
         """How many targets lie where the operation that made the prediction cannot come."""
-        reach = output_range(node)
         if reach is None or not target.is_floating_point():
             return
         slack = 1e-3
@@ -251,21 +291,14 @@ class Targets:
             self._write(UNREACHABLE_LOSS, step, name, floor / spread)
 
     def _order(
-        self, name: str, seen: _Seen, target: torch.Tensor, data: torch.Tensor, step: int
+        self, name: str, seen: _Seen, target: torch.Tensor, rows: torch.Tensor, step: int
     ) -> None:
         """Whether inputs of neighbouring numbers resemble each other, as those of a scale do."""
-        samples = data.shape[0] if data.ndim else 0
-        if not data.is_floating_point() or not observable(data) or samples < 2 or (
-            target.numel() != samples
-        ):
-            return
         low = min(seen.values)
         if max(seen.values) - low >= LABEL_LIMIT:
             return
-        keep = evenly(data[0].numel(), FEATURE_LIMIT, data.device)
-        rows = rows_of(data[:ROW_LIMIT], keep).double().cpu()
         # Numbers below 0 wrap around; a fixed table serves whatever labels are yet to come.
-        labels = target.reshape(-1)[:ROW_LIMIT].cpu().double().round().long() % (2 * LABEL_LIMIT)
+        labels = target.reshape(-1)[:ROW_LIMIT].double().round().long() % (2 * LABEL_LIMIT)
         if seen.sums is None or seen.sums.shape[1] != rows.shape[1]:
             seen.sums = torch.zeros(2 * LABEL_LIMIT, rows.shape[1], dtype=torch.float64)
             seen.squares = torch.zeros(rows.shape[1], dtype=torch.float64)

@@ -18,7 +18,7 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.summands import Joint, Summand, joints, reaching, summands, sums
 from unstuck.observe.source.addition import addition, written
 from unstuck.observe.source.sites import Site, expression_at
-from unstuck.observe.tensors import is_plain, observable, transfer
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, target_among
@@ -62,7 +62,8 @@ class TermProbe(Probe):
         self._known: dict[tuple[Site | None, tuple[str, ...]], list[_Term]] = {}
         self._floors: dict[int, torch.Tensor] = {}  # by the number of the loss's node
         self._looks: list[_Look] = []
-        self._values: dict[str, tuple[torch.Tensor, float, torch.Tensor]] = {}
+        self._values: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}  # of terms, with floors
+        self._constants: dict[str, float] = {}  # what the best constant would cost
 
     def loss_called(
         self, function: str, original: Any, args: Any, kwargs: Any, result: Any
@@ -121,11 +122,9 @@ class TermProbe(Probe):
         if len(inside) == 1:
             number = next(iter(inside))
             pending = waiting[number]
-            constant = pending.known.constant.value()
             value = torch.as_tensor(pending.value).detach().double().mean()
             floor = self._floors.get(number, torch.zeros(()))
-            if constant is not None:
-                self._values[each.fact.name] = value, constant, floor / pending.share
+            self._cost(each, pending.known.constant, value, floor / pending.share)
             return pending.known.fact.function
         output = self._losses.output
         if inside or output is None or output.value.numel() > ELEMENT_LIMIT:
@@ -138,14 +137,19 @@ class TermProbe(Probe):
         if each.constant is None:
             each.constant = ConstantLoss(formula.function, getattr(
                 torch.nn.functional, formula.function))
-        each.constant.add((formula.prediction, formula.target))
-        constant = each.constant.value()
+        each.constant.add((formula.prediction, formula.target), self._later)
         with torch.no_grad():
             apart = formula.prediction.reshape(formula.target.shape) - formula.target
             value = (apart.square() if formula.function == "mse_loss" else apart.abs()).mean()
-        if constant is not None:
-            self._values[each.fact.name] = value, constant, torch.zeros(())
+        self._cost(each, each.constant, value, torch.zeros(()))
         return formula.function
+
+    def _cost(
+        self, each: _Term, constant: ConstantLoss, value: torch.Tensor, floor: torch.Tensor
+    ) -> None:
+        name, constants = each.fact.name, self._constants
+        self._values[name] = value, floor
+        constant.ask(self._later, lambda cost: constants.update({name: cost}))
 
     def _place(self, root: Any, terms: list[Summand], known: list[_Term]) -> None:
         """Finds the terms in the source, at a step at which torch noted the lines."""
@@ -182,26 +186,33 @@ class TermProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
         shares = [share for look in self._looks for share in _shares(look)]
-        values = [number for value, _, floor in self._values.values() for number in (value, floor)]
-        numbers = transfer([*(share for _, share in shares), *values])
+        values = [number for pair in self._values.values() for number in pair]
+        names, terms, constants = [name for name, _ in shares], list(self._values), self._constants
+        self._later.numbers([*(share for _, share in shares), *values], lambda numbers: (
+            self._write(names, terms, constants, numbers, step)))
+        self.left_halfway()
+
+    def _write(
+        self, names: list[str], terms: list[str], constants: dict[str, float],
+        numbers: list[float], step: int,
+    ) -> None:
         self._writer.sample(TERM_SHARE, step, {
-            name: number for (name, _), number in zip(shares, numbers, strict=False)
+            name: number for name, number in zip(names, numbers, strict=False)
             if math.isfinite(number)})
-        rest = iter(numbers[len(shares):])
+        rest = iter(numbers[len(names):])
         losses, skills = {}, {}
-        for name, (_, constant, _) in self._values.items():
-            value, floor = next(rest), next(rest)
-            if math.isfinite(value):
+        for name in terms:
+            value, floor, constant = next(rest), next(rest), constants.get(name)
+            if constant is not None and math.isfinite(value):
                 losses[name] = value
                 if constant > floor:
                     skills[name] = (constant - value) / (constant - floor)
         self._writer.sample(TERM_LOSS, step, losses)
         self._writer.sample(TERM_SKILL, step, skills)
-        self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._looks, self._values, self._floors = [], {}, {}
+        self._looks, self._values, self._floors, self._constants = [], {}, {}, {}
 
 
 def _noting(look: _Look, joint: Joint, alone: bool) -> Any:

@@ -62,9 +62,9 @@ class UnscoredProbe(Probe):
         if labels is None or self._count > MOST_SAMPLES:
             return
         self._classes, self._count = classes, self._count + count
-        with torch.no_grad():
-            told = output.detach().argmax(1).cpu().numpy()
-            self._pairs.append((labels.detach().cpu().numpy().astype(np.int64), told))
+        pairs = self._pairs
+        self._later.read_now([labels, output.detach().argmax(1)], lambda found: pairs.append(
+            (found[0].detach().numpy().astype(np.int64), found[1].numpy())))
 
     def _beside(self, count: int) -> torch.Tensor | None:
         """The only whole numbers, one a sample, among the variables where the model is called."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.formula import PICKS, picked
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.tensors import is_plain, observable, spread
+from unstuck.observe.tensors import counted, is_plain, observable, spread
 from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, WEIGHTED, target_among
 
@@ -102,18 +103,24 @@ class WeightingProbe(Probe):
             target.is_floating_point()
         ):
             return
-        labels = target.reshape(-1).to("cpu", torch.int64)
-        labels = labels[(labels != given.get("ignore_index", -100))
-                        & (labels >= 0) & (labels < len(weight))]
-        counts = torch.bincount(labels, minlength=len(weight)).double()[None]
-        self._add(name, counts, counts * weight.detach().double().cpu())
+        counts = counted(target, len(weight), given.get("ignore_index", -100)).double()[None]
+        self._later.read([counts, counts * weight.detach().double()],
+                         lambda found: self._add(name, found[0], found[1]))
 
     def _of_flags(self, name: str, target: torch.Tensor, given: dict[str, Any]) -> None:
         positive, weight = given.get("pos_weight"), given.get("weight")
         tables = [w.detach() for w in (positive, weight) if is_plain(w)]
-        if not tables or not target.is_floating_point() or (
-            bool(((target != 0) & (target != 1)).any())
-        ):
+        if tables and target.is_floating_point():
+            first, last = is_plain(positive), is_plain(weight)  # not these: they must be able to go
+            self._later.read_now([target, *tables], lambda found: self._flags(
+                name, found[0], found[1] if first else None, found[-1] if last else None))
+
+    def _flags(
+        self, name: str, target: torch.Tensor, positive: torch.Tensor | None,
+        weight: torch.Tensor | None,
+    ) -> None:
+        tables = [w for w in (positive, weight) if w is not None]
+        if bool(((target != 0) & (target != 1)).any()):
             return
         try:
             shape = torch.broadcast_shapes(target.shape, *(w.shape for w in tables))
@@ -121,11 +128,11 @@ class WeightingProbe(Probe):
             return
         flags = target.expand(shape)
         weights = torch.ones_like(flags)
-        if is_plain(positive):
-            weights = torch.where(flags > 0, positive.detach().to(weights), weights)
-        if is_plain(weight):
-            weights = weights * weight.detach().to(weights)
-        several = is_plain(positive) and positive.numel() > 1
+        if positive is not None:
+            weights = torch.where(flags > 0, positive.to(weights), weights)
+        if weight is not None:
+            weights = weights * weight.to(weights)
+        several = positive is not None and positive.numel() > 1
         self._weighed(name, flags.long(), weights, 2, several)
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -147,8 +154,14 @@ class WeightingProbe(Probe):
                 constant = node.name() == "MulBackward0" and len(graph.parents(node)) == 1
                 weight = graph.saved(node, other) if constant else None
                 if is_plain(weight) and weight.numel() == known[1].numel():
+                    name, target = known
                     with torch.no_grad():
-                        self._multiplied(*known, weight.abs().reshape(known[1].shape))
+                        size = weight.abs().reshape(target.shape)
+                    self._later.read_now([target, size], partial(self._read, name))
+
+    def _read(self, name: str, found: list[torch.Tensor]) -> None:
+        with torch.no_grad():
+            self._multiplied(name, *found)
 
     def _multiplied(self, name: str, target: torch.Tensor, weight: torch.Tensor) -> None:
         if target.is_floating_point() and bool(((target != 0) & (target != 1)).any()):
@@ -165,8 +178,8 @@ class WeightingProbe(Probe):
         rows = labels.shape[-1] if several else 1
         if rows > MOST_CLASSES:
             return
-        labels = spread(labels, ELEMENT_LIMIT, keep=-1).reshape(-1, rows).cpu()
-        weights = spread(weights, ELEMENT_LIMIT, keep=-1).reshape(-1, rows).double().cpu()
+        labels = spread(labels, ELEMENT_LIMIT, keep=-1).reshape(-1, rows)
+        weights = spread(weights, ELEMENT_LIMIT, keep=-1).reshape(-1, rows).double()
         hot = torch.nn.functional.one_hot(labels, classes).double()
         self._add(name, hot.sum(0), (hot * weights[..., None]).sum(0))
 
@@ -177,6 +190,9 @@ class WeightingProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes the shares and the mean weights of all classes that came."""
         self._single = {}
+        self._later.read((), lambda _: self._write(step))
+
+    def _write(self, step: int) -> None:
         shares: dict[str, float] = {}
         weights: dict[str, float] = {}
         for name, classes in self._known.items():

@@ -10,6 +10,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import Later
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.assignments import (
     fillings,
@@ -24,9 +25,8 @@ from unstuck.observe.tensors import (
     held_by,
     is_leaf,
     is_plain,
-    mark_there,
+    mark,
     readable,
-    transfer,
 )
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
@@ -106,8 +106,11 @@ class WrittenGradients:
 class FirstValues:
     """Compares parameters in their first forward pass with what `nn.init` left in them."""
 
-    def __init__(self, writer: RecordWriter, names: Names, sites: Sites) -> None:
+    def __init__(
+        self, writer: RecordWriter, later: Later, names: Names, sites: Sites
+    ) -> None:
         self._writer = writer
+        self._later = later
         self._names = names
         self._sites = sites
         self._marks: ByIdentity[torch.Tensor, tuple[torch.Tensor, int]] = ByIdentity()
@@ -115,15 +118,15 @@ class FirstValues:
 
     def follow(self, before: FirstValues, step: int) -> None:
         """What was filled since the last step of the training before is about to be used."""
-        for tensor, (mark, filled) in before._marks.items():
+        for tensor, (known, filled) in before._marks.items():
             if filled == step:
-                self._marks[tensor] = mark, 0
+                self._marks[tensor] = known, 0
 
     def initialised(self, tensor: Any, step: int) -> None:
         """A function of `torch.nn.init` has filled a tensor."""
         if is_plain(tensor) and is_leaf(tensor) and readable(tensor):
             with torch.no_grad():
-                self._marks[tensor] = mark_there(tensor), step
+                self._marks[tensor] = mark(tensor), step
 
     def graph(self, step: int) -> None:
         """A loss is about to be differentiated at a sampled step."""
@@ -134,13 +137,18 @@ class FirstValues:
         if not found:
             return
         with torch.no_grad():
-            before = transfer([mark for *_, mark in found])
-            now = transfer([mark_there(p) for _, p, _ in found])
-            size = transfer([first_elements(p.detach(), MARKED).double().norm()
-                             for _, p, _ in found])
-        changed = [name for (name, *_), a, b, s in zip(found, before, now, size, strict=True)
-                   if not abs(a - b) <= SAME * max(abs(a), s)]
-        self._facts += self._found(changed)
+            names = [name for name, *_ in found]
+            self._later.numbers(
+                [*(before for *_, before in found), *(mark(p) for _, p, _ in found),
+                 *(first_elements(p.detach(), MARKED).double().norm() for _, p, _ in found)],
+                lambda numbers: self._compare(names, numbers))
+
+    def _compare(self, names: list[str], numbers: list[float]) -> None:
+        count = len(names)
+        before, now, size = (numbers[i * count:(i + 1) * count] for i in range(3))
+        self._facts += self._found([
+            name for name, a, b, s in zip(names, before, now, size, strict=True)
+            if not abs(a - b) <= SAME * max(abs(a), s)])
 
     def _found(self, names: list[str]) -> Iterator[Initialisation]:
         known = fillings(self._sites) if names else []
@@ -154,6 +162,9 @@ class FirstValues:
 
     def flush(self, step: int) -> None:
         """A sampled step has ended: writes what came after the program's calls of `nn.init`."""
+        self._later.read((), lambda _: self._write(step))
+
+    def _write(self, step: int) -> None:
         for fact in self._facts:
             self._writer.fact(fact, step)
         self._facts = []

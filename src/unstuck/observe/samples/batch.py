@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,15 +18,56 @@ class Role(StrEnum):
     SEEN = "seen"
 
 
-@dataclass(slots=True, weakref_slot=True)
-class Batch:
-    """What a model was called with: hashes of its samples, and the role if none learns from it."""
+class Hashes:
+    """What the hashes of a batch's samples tell, as soon as they are read or asked for.
 
-    hashes: tuple[float, ...]
-    role: Role
+    Args:
+        read: reads them now.
+    """
+
+    def __init__(self, read: Callable[[], None]) -> None:
+        self._read = read
+        self._known: tuple[tuple[float, ...], Role, bool] | None = None
+
+    def know(self, values: tuple[float, ...], role: Role, follows: bool) -> None:
+        """They are read."""
+        self._known = values, role, follows
+
+    def _now(self) -> tuple[tuple[float, ...], Role, bool]:
+        if self._known is None:
+            self._read()
+        assert self._known is not None
+        return self._known
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """A hash for each sample."""
+        return self._now()[0]
+
+    @property
+    def role(self) -> Role:
+        """The role of the pass if nothing learns from it."""
+        return self._now()[1]
+
+    @property
+    def follows(self) -> bool:
+        """Whether any batch was trained on before."""
+        return self._now()[2]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a model was called with."""
+
+    hashes: Hashes
     module: int = 0  # the model that met it, by its id
     chunk: Chunk | None = None  # copies of its samples, if they are kept
     scored: bool = False  # a loss was computed of it
+
+    @property
+    def role(self) -> Role:
+        """The role of the pass if nothing learns from it."""
+        return self.hashes.role
 
 
 def samples_of(args: Any) -> int:

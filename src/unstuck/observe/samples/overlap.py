@@ -31,11 +31,10 @@ class Overlap:
 
     def looked_at(self, batch: Batch, here: Callable[[], Site | None]) -> None:
         """Nothing is learned from a batch; `here` is where."""
-        if self._trained is None and self._hashes < MOST_HASHES and (
-            batch.hashes not in self._batches
-        ):
-            self._batches[batch.hashes] = batch, here()
-            self._hashes += len(batch.hashes)
+        hashes = batch.hashes.values
+        if self._trained is None and self._hashes < MOST_HASHES and hashes not in self._batches:
+            self._batches[hashes] = batch, here()
+            self._hashes += len(hashes)
         if self.site is None and batch.role == "held-out":
             self.site = here()
 
@@ -47,7 +46,7 @@ class Overlap:
             if self._trained is None:
                 self._trained = set(known)
         elif self._trained is None:
-            self._again.append((met, len(batch.hashes)))
+            self._again.append((met, len(batch.hashes.values)))
 
     def finish(
         self, writer: RecordWriter, known: set[float], unscored: bool, step: int,
@@ -63,15 +62,15 @@ class Overlap:
         rounds = of > 0 and met >= KNOWN * of
         held_out: set[float] = set()
         seen: dict[Site | None, set[float]] = {}
-        for batch, site in self._batches.values():
-            share = sum(h in trained for h in batch.hashes) / len(batch.hashes)
+        for hashes, (batch, site) in self._batches.items():
+            share = sum(h in trained for h in hashes) / len(hashes)
             if batch.module != self._model or not (batch.scored or unscored):
                 continue
             if share < SAME * (met / of if rounds else 1.0):
                 self.site = self.site if held_out else site or self.site
-                held_out.update(batch.hashes)
+                held_out.update(hashes)
             else:
-                seen.setdefault(site, set()).update(batch.hashes)
+                seen.setdefault(site, set()).update(hashes)
         if not held_out and rounds:
             named = next((site for site in seen if site is not None and validates(site)), None)
             if named is not None:

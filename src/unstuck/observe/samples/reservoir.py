@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from unstuck.observe.later import Later
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.observe.samples.samplewise import sample_losses
 from unstuck.observe.tensors import evenly, is_leaf, is_plain, observable, rows_of
@@ -54,6 +55,18 @@ class Chunk:
         """What the copies take."""
         tables = [table.values for table in (self.target, self.output) if table is not None]
         return sum(rows.nbytes for rows in (*self.inputs.values(), *tables))
+
+    def bring(self, later: Later) -> None:
+        """Puts copies on the host in the place of those on other devices."""
+        away = [name for name in ("target", "output") if getattr(self, name) is not None]
+        copies = [*self.inputs.values(), *(getattr(self, name).values for name in away)]
+        if not all(copy.is_cpu for copy in copies):
+            later.read(copies, lambda found: self._put(away, found))
+
+    def _put(self, names: list[str], found: list[torch.Tensor]) -> None:
+        self.inputs = dict(zip(self.inputs, found, strict=False))
+        for name, values in zip(names, found[len(self.inputs):], strict=True):
+            setattr(self, name, _Table(getattr(self, name).samples, values))
 
     def release(self) -> int:
         """Lets the copies go: others may hold the chunk for long. Says how many bytes it was."""
@@ -279,8 +292,13 @@ class Reservoir:
             chunk.settled = True
             self._looked.append(chunk)
 
+    def bring(self, later: Later) -> None:
+        """A sampled step ends: what waits comes to the host."""
+        for chunk in (*self._trained, *self._looked):
+            chunk.bring(later)
+
     def step_ended(self, step: int) -> None:
-        """A sampled step has ended: copies come to the host, the first window may be over."""
+        """A sampled step has ended: copies are taken in, the first window may be over."""
         self._absorb()
         self._last, self._waiting = None, 0
         if self._first:
