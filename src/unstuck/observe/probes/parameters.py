@@ -10,11 +10,11 @@ from typing import Any, Self
 import torch
 from torch.optim.optimizer import Optimizer
 
-from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import parts
+from unstuck.observe.probes.carried import CarriedByHand
 from unstuck.observe.probes.options import groups_of, options_of
 from unstuck.observe.source.assignments import rate_setting
 from unstuck.observe.source.naming import numbered
@@ -24,7 +24,6 @@ from unstuck.observe.tensors import (
     held_by,
     is_nonzero,
     is_plain,
-    mark,
     observable,
     readable,
 )
@@ -43,7 +42,6 @@ PARAMETER_LIMIT = 2_000  # parameters of a program that are looked at
 MOST_NAMED = 100  # optimizers of a kind that have names of their own
 RATE_ROWS = 2_000  # changes of a learning rate that are all written; later those of a share of
 LEAST_CHANGE = 0.002  # that doubles after so many more
-BY_HAND = "the hand-written update"
 
 
 class _Known:
@@ -79,7 +77,7 @@ class ParameterProbe(Probe):
         self._told: dict[str, tuple[int, list[float | None]]] = {}  # rates, and how often
         self._held: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._first = FirstValues()
-        self._marks: ByIdentity[torch.Tensor, torch.Tensor] = ByIdentity()
+        self._carried = CarriedByHand(self._writer, self._later)
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
@@ -356,34 +354,6 @@ class ParameterProbe(Probe):
             self._later.values(still, lambda found: self._writer.sample(
                 CARRIED_GRADIENT, step, {name: sum(found) / count}))
 
-    def _carried_by_hand(self, nodes: list[Any], step: int) -> None:
-        """The same for a program that updates its weights itself, seen from the next backward.
-
-        A gradient that is there before backward was carried over if its weight has changed since
-        the backward before: until then it may accumulate on purpose.
-        """
-        changed: list[torch.Tensor] = []
-        carried: list[torch.Tensor] = []
-        for node in nodes:
-            tensor = graph.variable(node)
-            if tensor is None or not readable(tensor):
-                continue
-            with torch.no_grad():
-                now = mark(tensor)
-                old = self._marks.get(tensor)
-                self._marks[tensor] = now
-                if old is None:
-                    continue
-                changed.append(old != now)
-                if tensor.grad is not None:
-                    carried.append(changed[-1] & is_nonzero(tensor.grad))
-        self._later.values([*changed, *carried], lambda found: (
-            self._write_by_hand(found[:len(changed)], found[len(changed):], step)))
-
-    def _write_by_hand(self, changed: list[float], carried: list[float], step: int) -> None:
-        if sum(changed):
-            self._writer.sample(CARRIED_GRADIENT, step, {BY_HAND: sum(carried) / sum(changed)})
-
     def held_now(self) -> set[int]:
         """The identities of all parameters that a living optimizer holds."""
         return {id(p) for p in self.held()}
@@ -398,7 +368,7 @@ class ParameterProbe(Probe):
         """Notes which parameters the loss reaches."""
         step = self._moment.step
         if not self._has_optimizer:
-            self._carried_by_hand(nodes, step)
+            self._carried.note(nodes, step)
         self._writer.sample(REACHED, step, {
             name: float(id(p) in leaves)
             for name, p in list(self._names.parameters())[:PARAMETER_LIMIT]
