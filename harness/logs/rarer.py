@@ -24,23 +24,24 @@ def cases() -> Iterator[Case]:
     yield from _courses()
 
 
-def _lines(n: int, *forms: str, **series: object) -> str:
+def lines(n: int, *forms: str, **series: object) -> str:
     """Each form for each point: its index is i, from one on k, the values are those of series."""
     names = {name: list(values) for name, values in series.items()}  # type: ignore[call-overload]
     return "".join(form.format(i=i, k=i + 1, **{n: v[i] for n, v in names.items()}) + "\n"
                    for i in range(n) for form in forms)
 
 
-def _both(d: Drawn) -> dict[str, object]:
+def both(d: Drawn) -> dict[str, object]:
+    """The losses and scores of a run, for `lines`."""
     return {"t": d.train, "h": d.held, "a": d.accuracy, "b": d.held_accuracy}
 
 
 def _sentences() -> Iterator[Case]:
     d = shapes.learning(60, 401)
-    yield one("lightgbm-cv", _lines(d.n, "[{k}]\tcv_agg's valid l2: {h:.6g} + {t:.3g}", **_both(d)),
+    yield one("lightgbm-cv", lines(d.n, "[{k}]\tcv_agg's valid l2: {h:.6g} + {t:.3g}", **both(d)),
               Expected(d.truth, d.held, None, ("step",)))
     d = shapes.learning(50, 402)
-    yield one("kaldi", "# nnet3-train --use-gpu=yes 7.raw\n" + _lines(
+    yield one("kaldi", "# nnet3-train --use-gpu=yes 7.raw\n" + lines(
         d.n, "LOG (nnet3-train[5.5]:PrintStatsForThisPhase():nnet-training.cc:283) Average "
         "objective function for 'output-0' for minibatches {i}00-{i}99 is {t:.5f} over 9472 "
         "frames.", t=-3 * d.train), scores(-3 * d.train, None, "learning", ["step"]))
@@ -69,15 +70,15 @@ def _sentences() -> Iterator[Case]:
         for i in range(d.n)),
         scores(d.returns, None, "learning"))
     d = shapes.learning(30, 406)
-    yield one("gluonts", _lines(
+    yield one("gluonts", lines(
         d.n, "100%|██████████| 20/20 [00:01<00:00, 16.1it/s, epoch={k}/30, avg_epoch_loss={t:.3g}]",
-        "INFO:gluonts.trainer:Epoch[{i}] Evaluation metric 'epoch_loss'={t:.6f}", **_both(d)),
+        "INFO:gluonts.trainer:Epoch[{i}] Evaluation metric 'epoch_loss'={t:.6f}", **both(d)),
         of(d, held=False))
     d = shapes.learning(40, 407)
-    yield one("numbers-before-names", _lines(
-        d.n, "[{i}] {t:.4f} train loss, {h:.4f} val loss, {a:.3f} accuracy", **_both(d)), of(d))
+    yield one("numbers-before-names", lines(
+        d.n, "[{i}] {t:.4f} train loss, {h:.4f} val loss, {a:.3f} accuracy", **both(d)), of(d))
     d = shapes.learning(40, 427)
-    yield one("per-epoch", _lines(d.n, "Epoch {i}  Error per Epoch = {t:.5f}", **_both(d)),
+    yield one("per-epoch", lines(d.n, "Epoch {i}  Error per Epoch = {t:.5f}", **both(d)),
               of(d, held=False, units=["epoch"]))
     d = shapes.overfitting(40, 428)
     yield one("printed-lists", f"Epoch 40 done\ntrain_losses = {d.train.round(5).tolist()}\n"
@@ -87,11 +88,11 @@ def _sentences() -> Iterator[Case]:
         "log": f"epoch {i}: loss={d.train[i]:.4f} val_loss={d.held[i]:.4f}\n",
         "stream": "stdout"}) + "\n" for i in range(d.n)), of(d, units=["epoch"]))
     d = shapes.learning(40, 408)
-    yield one("numpy-repr", _lines(
+    yield one("numpy-repr", lines(
         d.n, "{{'epoch': {i}, 'loss': np.float32({t:.5f}), 'val_loss': np.float64({h:.5f})}}",
-        **_both(d)), of(d, units=["epoch"]))
+        **both(d)), of(d, units=["epoch"]))
     d = shapes.learning(40, 409, height=5000.0)
-    yield one("thousands", _lines(d.n, "step {k},000: elbo loss = {t:,.2f}", **_both(d)),
+    yield one("thousands", lines(d.n, "step {k},000: elbo loss = {t:,.2f}", **both(d)),
               of(d, held=False, units=["step"]))
 
 
@@ -134,7 +135,7 @@ def _blocks() -> Iterator[Case]:
                               "  loss: {h:.4f}")),
     ):
         d = shapes.overfitting(30, seed)
-        yield one(name, _lines(d.n, *forms, **_both(d)), of(d, units=["epoch"]))
+        yield one(name, lines(d.n, *forms, **both(d)), of(d, units=["epoch"]))
     d = shapes.learning(22, 418)
     yield one("vowpal-wabbit", (
         "Num weight bits = 20\nlearning rate = 0.5\nusing no cache\n"
@@ -154,38 +155,38 @@ def _blocks() -> Iterator[Case]:
         f"{0.4:.3f}      {d.held_accuracy[i]:.3f}\n\n" for i in range(d.n)),
         of(d, held=False, units=["epoch"]))
     seeds = shapes.learning(20, 420), shapes.lost(20, 421), shapes.learning(20, 422)
-    yield one("seeds", "".join(f"----- seed {k} -----\n" + _lines(
-        d.n, "epoch {k} | train loss {t:.4f} | val loss {h:.4f}", **_both(d))
+    yield one("seeds", "".join(f"----- seed {k} -----\n" + lines(
+        d.n, "epoch {k} | train loss {t:.4f} | val loss {h:.4f}", **both(d))
         for k, d in enumerate(seeds)), *(of(d, units=["epoch"]) for d in seeds))
 
 
 def _long() -> Iterator[Case]:
     d = shapes.overfitting(40, 431)
-    yield one("comet-long", "metricName,metricValue,timestamp,step,epoch\n" + _lines(
+    yield one("comet-long", "metricName,metricValue,timestamp,step,epoch\n" + lines(
         d.n, "loss,{t:.6f},17770000{i:02}000,{k}0,{i}",
-        "validate_loss,{h:.6f},17770000{i:02}500,{k}0,{i}", **_both(d)), of(d))
+        "validate_loss,{h:.6f},17770000{i:02}500,{k}0,{i}", **both(d)), of(d))
     d = shapes.overfitting(40, 432)
-    yield one("phase-column", "epoch,phase,loss,acc\n" + _lines(
-        d.n, "{i},train,{t:.5f},{a:.4f}", "{i},val,{h:.5f},{b:.4f}", **_both(d)),
+    yield one("phase-column", "epoch,phase,loss,acc\n" + lines(
+        d.n, "{i},train,{t:.5f},{a:.4f}", "{i},val,{h:.5f},{b:.4f}", **both(d)),
         of(d, units=["epoch"]))
     d = shapes.learning(40, 433)
-    yield one("split-and-metric", "epoch;split;metric;value\n" + _lines(
+    yield one("split-and-metric", "epoch;split;metric;value\n" + lines(
         d.n, "{i};train;loss;{t:.5f}", "{i};train;acc;{a:.4f}", "{i};valid;loss;{h:.5f}",
-        **_both(d)), of(d, units=["epoch"]))
+        **both(d)), of(d, units=["epoch"]))
     d = shapes.learning(40, 434)
     yield one("jsonl-by-event", "".join(json.dumps(
         {"event": event, "step": 10 * i, "loss": float(values[i])}) + "\n"
         for i in range(d.n) for event, values in (("train_step", d.train), ("eval", d.held))),
         of(d, units=["step"]))
     d = shapes.learning(40, 435)
-    yield one("train-and-valid", "iter\ttrain\tvalid\tbleu\n" + _lines(
-        d.n, "{i}00\t{t:.4f}\t{h:.4f}\t{a:.2f}", **_both(d)), of(d, units=["step"]))
+    yield one("train-and-valid", "iter\ttrain\tvalid\tbleu\n" + lines(
+        d.n, "{i}00\t{t:.4f}\t{h:.4f}\t{a:.2f}", **both(d)), of(d, units=["step"]))
     d = shapes.learning(40, 436)
-    yield one("held-out-alone", "epoch,val_loss,lr\n" + _lines(d.n, "{i},{h:.5f},0.01", **_both(d)),
+    yield one("held-out-alone", "epoch,val_loss,lr\n" + lines(d.n, "{i},{h:.5f},0.01", **both(d)),
               Expected(d.truth, d.held, None, ("epoch",)))
     d = shapes.overfitting(40, 437)
-    yield one("held-out-alone-rises", "epoch,val_loss,lr\n" + _lines(
-        d.n, "{i},{h:.5f},0.01", **_both(d)), Expected(d.truth, d.held, None, ("epoch",)))
+    yield one("held-out-alone-rises", "epoch,val_loss,lr\n" + lines(
+        d.n, "{i},{h:.5f},0.01", **both(d)), Expected(d.truth, d.held, None, ("epoch",)))
 
 
 def _documents() -> Iterator[Case]:
@@ -222,12 +223,12 @@ def _files() -> Iterator[Case]:
 
     d = shapes.overfitting(40, 451)
     yield files("tensorboard-csv", of(d, units=["step"]), {
-        f"run-{part}-tag-epoch_loss.csv": "Wall time,Step,Value\n" + _lines(
+        f"run-{part}-tag-epoch_loss.csv": "Wall time,Step,Value\n" + lines(
             d.n, "1777000000.{i},{i},{v:.7f}", v=values)
         for part, values in (("train", d.train), ("validation", d.held))})
     d, e = shapes.overfitting(40, 452), shapes.learning(40, 453)
     yield files("tensorboard-csv-runs", of(d, units=["step"]), {
-        f"run-{run}_{part}-tag-loss.csv": "Wall time,Step,Value\n" + _lines(
+        f"run-{run}_{part}-tag-loss.csv": "Wall time,Step,Value\n" + lines(
             d.n, "1777000000.{i},{i},{v:.7f}", v=values)
         for run, one_run in (("big", d), ("small", e))
         for part, values in (("train", one_run.train), ("val", one_run.held))},
@@ -242,20 +243,20 @@ def _files() -> Iterator[Case]:
         f"checkpoint-{100 * i}/metrics.json": json.dumps({
             "loss": float(d.train[i]), "eval_loss": float(d.held[i])}) for i in range(d.n)})
     yield files("step-and-value", of(d, units=["step"]), {
-        f"{part}_loss.csv": "step,value\n" + _lines(d.n, "{i}0,{v:.5f}", v=values)
+        f"{part}_loss.csv": "step,value\n" + lines(d.n, "{i}0,{v:.5f}", v=values)
         for part, values in both})
     yield files("step-time-value", of(d, units=["step"]), {
-        f"{part}_loss.csv": _lines(d.n, "{i}.0,17770000{i:02}000,{v:.5f}", v=values)
+        f"{part}_loss.csv": lines(d.n, "{i}.0,17770000{i:02}000,{v:.5f}", v=values)
         for part, values in both})
     yield files("one-number-a-line", of(d), {
-        f"{part}_loss.txt": _lines(d.n, "{v:.5f}", v=values) for part, values in both})
+        f"{part}_loss.txt": lines(d.n, "{v:.5f}", v=values) for part, values in both})
     yield files("lists-apart", of(d), {
         f"{part}_loss.json": json.dumps(values.tolist()) for part, values in both})
     yield files("tables-by-data", of(d, units=["epoch"]), {
-        f"{part}.csv": "epoch,loss\n" + _lines(d.n, "{i},{v:.5f}", v=values)
+        f"{part}.csv": "epoch,loss\n" + lines(d.n, "{i},{v:.5f}", v=values)
         for part, values in both})
     yield files("logs-by-data", of(d, units=["epoch"]), {
-        f"log_{part}.txt": _lines(d.n, "epoch {i}: loss {v:.5f}", v=values)
+        f"log_{part}.txt": lines(d.n, "epoch {i}: loss {v:.5f}", v=values)
         for part, values in both})
 
 
@@ -269,14 +270,14 @@ def _languages() -> Iterator[Case]:
         ("russian", 465, "эпоха {i}: потери обучения = {t:.4f}, потери валидации = {h:.4f}"),
     ):
         d = shapes.learning(40, seed)
-        yield one(name, _lines(d.n, form, **_both(d)), of(d, units=["epoch"]))
+        yield one(name, lines(d.n, form, **both(d)), of(d, units=["epoch"]))
     d = shapes.learning(40, 466)
-    yield one("german-commas", _lines(
-        d.n, "Epoche {i}  Verlust: {t:.4f}  Genauigkeit: {a:.3f}", **_both(d)).replace(".", ","),
+    yield one("german-commas", lines(
+        d.n, "Epoche {i}  Verlust: {t:.4f}  Genauigkeit: {a:.3f}", **both(d)).replace(".", ","),
         of(d, held=False, units=["epoch"]))
     d = shapes.learning(40, 467)
     yield one("german-table", "Epoche;Trainingsverlust;Validierungsverlust;Lernrate\r\n"
-              + _lines(d.n, "{k};{t:.5f};{h:.5f};0.002\r", **_both(d)).replace(".", ","),
+              + lines(d.n, "{k};{t:.5f};{h:.5f};0.002\r", **both(d)).replace(".", ","),
               of(d, units=["epoch"]))
 
 
@@ -284,12 +285,12 @@ def _courses() -> Iterator[Case]:
     """Losses that break off."""
     d = shapes.learning(60, 471)
     gone = np.r_[d.train[:45], np.full(15, 1.1)]
-    yield one("back-to-the-start", _lines(
+    yield one("back-to-the-start", lines(
         60, "epoch {i} loss {t:.4f} val_loss {h:.4f}", t=gone, h=gone + 0.02),
         Expected(("broken", "diverged"), gone, gone + 0.02, ("epoch",)))
     d = shapes.learning(80, 472)
     gone = np.r_[d.train[:60], d.train[59] * 1.35 ** np.arange(1, 21)]
-    yield one("explodes-late", "step,loss\n" + _lines(80, "{i},{t:.4f}", t=gone),
+    yield one("explodes-late", "step,loss\n" + lines(80, "{i},{t:.4f}", t=gone),
               Expected(("broken", "diverged"), gone, None, ("step",)))
     d = shapes.learning(80, 473)
     nan = np.where(np.arange(80) < 50, d.train, np.nan)

@@ -21,6 +21,8 @@ NOISES = 8.0  # times the noise of that level from batch to batch
 _SAYS = {
     Yardstick.RIVAL: "The loss of one network is judged by another, which a loss of its own trains "
     "in turn, so neither loss has to fall while both learn.",
+    Yardstick.ESTIMATE: "The loss compares values that a network estimates with others that it "
+    "estimates itself, so it follows these values and need not fall.",
     Yardstick.SCORE: "The loss weights log-probabilities by factors of both signs, as policy "
     "gradients do, so its level does not show what was learned.",
 }

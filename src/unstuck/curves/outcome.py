@@ -153,7 +153,7 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         return _never_fell(record, curve, scale, no_better)
     if other is not None and other.score < -SURE and other.fall > MATERIAL and not done and (
         skill is None or skill < SKILLED
-    ):
+    ) and not _settled(held, int(curve.points.steps[3 * n // 4]), scale):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.5,
             f"The train {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and "
@@ -184,6 +184,12 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
         f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and is now flat. "
         f"How {w.low} it could get is unknown, so it may be stuck there.", flat_since)
+
+
+def _settled(held: Series | None, since: int, scale: float) -> bool:
+    """Whether a held-out curve surely stayed where it was of late."""
+    late = trend(held.since(since)) if held is not None else None
+    return late is not None and late.score > -SURE and slack_of(late, scale) < MATERIAL
 
 
 def _slowly(curve: LossCurve, scale: float, ahead: Forecast | Abstained) -> bool:

@@ -149,7 +149,8 @@ def rising(curve: LossCurve, held: Series | None) -> Outcome | None:
         and point_noise(curve.points.values) < end - low
     )
     left = _broken_off(curve)
-    if not (above_start or turned or left) or not (curve.positive or end > abs(start)):
+    if not (above_start or turned or left) or not (
+            curve.positive or w.higher or end > abs(start)):
         return None
     if held is not None and not left:
         other = trend(held)

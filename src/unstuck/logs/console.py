@@ -76,7 +76,7 @@ class _Kind:
 
     pattern: re.Pattern[bytes] | None
     store: _Store | None
-    shares: tuple[int, ...]  # numbers that are what the one before is out of
+    joins: str  # what each number does to the one before, " " for none; "" if none does anything
     after: _Context
     block: bool | None  # whether the line stands in a box of one quantity a line; None: it may
 
@@ -94,6 +94,7 @@ class _Lines:
     kinds: dict[_Context, dict[bytes, list[_Kind]]] = field(default_factory=dict)
     seen: int = 0  # kinds of lines
     patterns: int = 0
+    across: set[str] = field(default_factory=set)  # names from tables with a column for each part
     block: set[str] = field(default_factory=set)  # the quantities of this row, within a block
 
     def take(self, chunk: bytes) -> None:
@@ -123,8 +124,8 @@ class _Lines:
                         self.row += 1
                     store.rows.append(self.row)
                     store.passing.append(overwritten)
-                    store.values.extend(map(float, found.groups()) if not kind.shares
-                                        else _divided(found.groups(), kind.shares))
+                    store.values.extend(map(float, found.groups()) if not kind.joins
+                                        else _joined(found.groups(), kind.joins))
                 break
             else:
                 kind = self._slowly(state[:LONGEST], overwritten)
@@ -157,15 +158,14 @@ class _Lines:
             block = len(pairs) == 1 and _BOX.fullmatch(text) is not None
         elif grids.is_rule(text):
             block = False
-        shares = tuple(i for i, of in enumerate(of for one in pairs for of in (
-            (False, True) if one.of else (False,))) if of)
-        kind = _Kind(None, store, shares, after, block)
+        numbers = [number for one in pairs for number in one.numbers]
+        joins = "".join(join or " " for join, _ in numbers)
+        kind = _Kind(None, store, joins if joins.strip() else "", after, block)
         if store is not None:
             self._begin(kind)
             store.rows.append(self.row)
             store.passing.append(overwritten)
-            spans = [span for one in pairs for span in (one.span, one.of) if span]
-            store.values.extend(_divided([text[a:b] for a, b in spans], shares))
+            store.values.extend(_joined([text[a:b] for _, (a, b) in numbers], joins))
         self._remember(state, text, pairs, kind)
         return kind
 
@@ -180,6 +180,12 @@ class _Lines:
             self.names.update(one.name for one in counted)
             return counted, self._context("", grid, section=section)
         pairs = list(grids.row(text, grid)) if grid else []
+        if pairs and grids.is_across(grid):  # what was printed as it happened is not told again
+            pairs = [one for one in pairs
+                     if one.name in self.across or one.name not in self.names]
+            self.across.update(one.name for one in pairs)
+            if not pairs:
+                return [], self._context("", grid)
         if not pairs and (found := grids.heading(text, self.context.above)):
             return [], self._context("", found, found)
         if not pairs and _ABLE.search(text):
@@ -224,10 +230,24 @@ class _Lines:
         for store in self.stores.values():
             rows = np.frombuffer(store.rows, dtype=np.int64)
             table = np.frombuffer(store.values).reshape(len(rows), len(store.names))
-            passing = np.frombuffer(store.passing, dtype=np.bool_)
+            passing = _passing(store.names, table, np.frombuffer(store.passing, dtype=np.bool_))
             for i, name in enumerate(store.names):
                 parts.setdefault(name, []).append((rows, table[:, i], passing))
         return {name: _column(name, found) for name, found in parts.items()}
+
+
+def _passing(names: Sequence[str], table: NDArray[np.float64], overwritten: Flags) -> Flags:
+    """Which states of the lines only led to others. Where a counter rises through all of them each
+    is a point of its own, but for those that were written again."""
+    if not overwritten.any() or len(table) < FEWEST:
+        return overwritten
+    for i, name in enumerate(names):
+        if name_of(name).kind not in (Kind.STEP, Kind.EPISODE, Kind.EPOCH):
+            continue
+        moves = np.diff(table[:, i])
+        if np.all(moves >= 0) and np.mean(moves > 0) > 0.5:
+            return overwritten & np.append(moves == 0, False)
+    return overwritten
 
 
 def _column(name: str, parts: Sequence[tuple[Integers, Floats, Flags]]) -> Column:
@@ -245,17 +265,23 @@ def _column(name: str, parts: Sequence[tuple[Integers, Floats, Flags]]) -> Colum
     return Column(name, rows, values)
 
 
-def _divided(found: Sequence[str | bytes], shares: Sequence[int]) -> list[float]:
-    """The numbers; those at `shares` are what the one before is out of."""
-    numbers = [float(one) for one in found]
-    for i in reversed(shares):
-        numbers[i - 1] /= numbers.pop(i) or 1.0
-    return numbers
+def _joined(found: Sequence[str | bytes], joins: str) -> list[float]:
+    """The quantities: a number that joins the one before is added to it, or is what it is out of.
+    """
+    made: list[float] = []
+    for join, number in zip(joins, map(float, found), strict=True):
+        if join == "+":
+            made[-1] += number
+        elif join == "/":
+            made[-1] /= number or 1.0
+        else:
+            made.append(number)
+    return made
 
 
 def _pattern(text: str, pairs: Sequence[Said]) -> re.Pattern[bytes]:
     """A pattern for the lines that differ from a text by their digits, but for those of names."""
-    spans = sorted(span for one in pairs for span in (one.span, one.of) if span)
+    spans = sorted(span for one in pairs for _, span in one.numbers)
     names = [(one.begin, one.span[0]) for one in pairs if one.begin >= 0]
     made, place = "", 0
     for a, b in spans:

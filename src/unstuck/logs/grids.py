@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from unstuck.logs.names import Kind, name_of, role, with_role
 from unstuck.logs.phrases import Said
+from unstuck.logs.table import missing
 
 WIDEST = 60  # cells of a row
 _BAR = re.compile(r"\)?:?\s+\d{1,3}%\|.*$")  # a progress bar behind the cells
@@ -15,13 +16,19 @@ _CELL = re.compile(r"[A-Za-z#%_(][\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
 _ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf)$", re.IGNORECASE)
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
 _RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
-_TOKEN = re.compile(r"[^\s|│]+")
+_PLAIN = r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|nan|NaN|inf|-inf)"
+_LIST = rf"\[\s*{_PLAIN}(?:(?:,\s*|\s+){_PLAIN})*+\s*\]"
+_TOKEN = re.compile(rf"{_LIST}|[^\s|│]+")
 _BARRED = re.compile(r"[^|│]+")
-_NUMBER = re.compile(r"\s*(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-                     r"|nan|NaN|inf|-inf)(?:/\d{1,12})?[%s]?\s*")
+_NUMBER = re.compile(rf"\s*(?P<number>{_PLAIN})(?:/\d{{1,12}})?[%s]?\s*")
+_PARTS = re.compile(rf"\s*{_LIST}\s*")
+_SPACED = re.compile(r"\S+(?: \S+)*")
+_LOGGED = re.compile(r".* - |.*\] |.*: ")
+_CORNER = re.compile(r"(?i)(?:metrics?|names?|quantity|measure|split|set|data(?:set)?|phase)?")
 _KNOWN = (Kind.EPOCH, Kind.STEP, Kind.EPISODE, Kind.LOSS, Kind.SCORE, Kind.RETURN)
 
 Heading = tuple[str, ...]
+_ACROSS = "\0"  # instead of the first name: the others are parts of the data
 
 
 def is_rule(text: str) -> bool:
@@ -31,6 +38,8 @@ def is_rule(text: str) -> bool:
 
 def heading(text: str, above: Heading) -> Heading | None:
     """The names that a line puts above columns, joined with those above it; None if it has none."""
+    if found := _parts_of_data(text):
+        return found
     text = _BAR.sub("", text.strip())
     if _VALUED.search(text) or len(text) > 1000:
         return None
@@ -52,6 +61,48 @@ def heading(text: str, above: Heading) -> Heading | None:
     return tuple(cells) if known and (known > 1 or len(cells) > 2) else None
 
 
+def is_across(names: Heading) -> bool:
+    """Whether each row below is a quantity, and each column a part of the data."""
+    return names[:1] == (_ACROSS,)
+
+
+def _parts_of_data(text: str) -> Heading:
+    """The parts of the data that stand above columns: "metric | train | val"; none if none do."""
+    if len(text) > 300:
+        return ()
+    cells = [cell[0] for cell in _cells(text)]
+    parts = [role(cell) for cell in cells]
+    first = next((i for i in range(len(parts)) if all(parts[i:])), len(parts))
+    before = [_LOGGED.sub("", f"{cell} ").strip() for cell in cells[:first]]
+    if len(before) > 1 or not all(map(_CORNER.fullmatch, before)):
+        return ()
+    found = parts[first:]
+    return (_ACROSS, *found) if len(set(found)) == len(found) > 1 and "train" in found else ()
+
+
+def _cells(text: str) -> list[re.Match[str]]:
+    """What stands between bars or wide gaps."""
+    return list(_SPACED.finditer(text.replace("|", "\t").replace("│", "\t")))
+
+
+def _row_across(text: str, names: Heading) -> Iterator[Said]:
+    """The numbers of one quantity for each part of the data."""
+    if len(cells := _cells(text)) != len(names):
+        return
+    first = cells.pop(0)
+    label = _LOGGED.sub("", first[0]).rstrip(" :")
+    if not _CELL.fullmatch(label):
+        return
+    found = [(name, _NUMBER.fullmatch(cell[0]), cell) for name, cell
+             in zip(names[1:], cells, strict=True)]
+    if all(number or missing(cell[0]) for _, number, cell in found):
+        begin = text.index(label, first.start())
+        for name, number, cell in found:
+            if number:
+                a, b = number.span("number")
+                yield Said(f"{name} {label}", (cell.start() + a, cell.start() + b), begin)
+
+
 def above(text: str) -> Heading:
     """The words that stand above those of a heading in the next line; none if there are none."""
     cells = _GAP.split(text.strip())
@@ -60,6 +111,9 @@ def above(text: str) -> Heading:
 
 def row(text: str, names: Heading) -> Iterator[Said]:
     """The numbers of a row below these names; none if it is not one."""
+    if is_across(names):
+        yield from _row_across(text, names)
+        return
     barred = text.lstrip().startswith(("|", "│"))
     cells = list((_BARRED if barred else _TOKEN).finditer(_BAR.sub("", text)))
     if barred:
@@ -69,7 +123,8 @@ def row(text: str, names: Heading) -> Iterator[Said]:
     if len(cells) < len(names) or (len(cells) > len(names) and "%|" not in text):
         return
     pairs = [(name, found) for name, cell in zip(names, cells, strict=False)
-             if (found := _NUMBER.fullmatch(text, cell.start(), cell.end()))]
+             if (found := _NUMBER.fullmatch(text, cell.start(), cell.end())
+                 or _PARTS.fullmatch(text, cell.start(), cell.end()))]
     counted = name_of(names[0]).kind in (Kind.EPOCH, Kind.STEP, Kind.EPISODE)
     if len(pairs) < 2 or 2 * len(pairs) < len(names) or (counted and pairs[0][0] != names[0]):
         return  # where the first column counts, a row begins with a number
@@ -78,4 +133,15 @@ def row(text: str, names: Heading) -> Iterator[Said]:
     for name, found in pairs:
         if name not in taken:
             taken.add(name)
-            yield Said(with_role(name, data), found.span("number"))
+            yield _quantity(with_role(name, data), found)
+
+
+def _quantity(name: str, found: re.Match[str]) -> Said:
+    """A number, or a list of them: the parts of a loss, which add up. Of others the first counts.
+    """
+    if found.re is _NUMBER:
+        return Said(name, found.span("number"))
+    parts = [(found.start() + one.start(), found.start() + one.end())
+             for one in re.finditer(_PLAIN, found[0])]
+    return Said(name, parts[0],
+                parts=tuple(parts[1:]) if name_of(name).kind is Kind.LOSS else ())

@@ -30,10 +30,24 @@ _WORDS: Mapping[str, str] = {
     "verlies": "loss", "trainingsverlies": "train loss", "validatieverlies": "val loss",
     "nauwkeurigheid": "accuracy", "validatie": "val", "strata": "loss", "epoka": "epoch",
     "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val", "trening": "train",
+    "treningowa": "train", "treningu": "train", "uczenia": "train", "walidacyjna": "val",
     # Russian
     "эпоха": "epoch", "шаг": "step", "потери": "loss", "потеря": "loss", "ошибка": "error",
     "точность": "accuracy", "обучение": "train", "обучения": "train", "валидация": "val",
     "валидации": "val", "тест": "test",
+    # Ukrainian
+    "епоха": "epoch", "втрати": "loss", "втрата": "loss", "навчання": "train",
+    "валідація": "val", "валідації": "val", "точність": "accuracy",
+    # Czech
+    "epocha": "epoch", "ztrata": "loss", "chyba": "error", "trenovaci": "train",
+    "validacni": "val", "presnost": "accuracy", "testovaci": "test",
+    # Swedish, Danish, Norwegian
+    "epok": "epoch", "forlust": "loss", "traningsforlust": "train loss",
+    "valideringsforlust": "val loss", "traning": "train", "validering": "val",
+    "noggrannhet": "accuracy",
+    # Turkish
+    "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss", "egitim": "train",
+    "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
 }
 _TOGETHER = re.compile(
     "taux d'apprentissage|tasa de aprendizaje|taxa de aprendizado|tasso di apprendimento"

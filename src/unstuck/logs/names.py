@@ -72,7 +72,7 @@ def _words(text: str) -> frozenset[str]:
 _TRAIN = _words("train training trn tr trl learn")
 _VALIDATION = _words(
     "val valid validation validate validating vali dev eval evals evaluation evaluate heldout "
-    "holdout")
+    "holdout crossval cv vl")
 _TEST = _words("test testing tel")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
@@ -165,7 +165,7 @@ def with_role(name: str, role: str) -> str:
 
 def _split(name: str) -> list[str]:
     """The words of a name in small letters; those that are written as one are taken apart."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = [word.lower() for word in _WORDS.findall(name.replace("IoU", "iou"))]
     for i, word in enumerate(list(words)):
         if found := _HELD_TOGETHER.fullmatch(word):
             words[i : i + 1] = found.groups()

@@ -28,6 +28,15 @@ def is_likelihood(name: Name, values: Floats) -> bool:
                 and _rises(finite))
 
 
+def begins_alike(train: Column, other: Column) -> bool:
+    """Whether two columns begin within a factor of two, and the other does not go on as a score."""
+    one, two = (c.values[np.isfinite(c.values)] for c in (train, other))
+    if min(len(one), len(two)) < 3 or np.min(two) < 0 or rises_within_one(two):
+        return False
+    a, b = float(np.median(one[:3])), float(np.median(two[:3]))
+    return bool(a > 0 and a / 2 <= b <= 2 * a)
+
+
 def _rises(values: Floats) -> bool:
     part = max(len(values) // 5, 2)
     start, end = values[:part], values[-part:]

@@ -11,7 +11,7 @@ from unstuck.logs.names import Kind, Part, name_of
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"(?:[DdLl]['’])?(?!第)(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
-_OF_DATA = r"(?: ?\((?:train|val|test|eval|dev|entr|trein|prueba)\w{0,10}\)(?=\s?[:=]))?"
+_OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 # The data may stand in brackets behind the name.
@@ -39,6 +39,8 @@ _FIRST = re.compile(
     rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
 _COUNTERS = (
     ("epoch", re.compile(r"第\s?(?P<number>\d{1,7})\s?[轮代回]")),
+    ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})(?:\s?/\s?\d{1,7})?\s?"
+                         r"(?:エポック|에포크|에폭)")),
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
     ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[\w]")),
@@ -58,7 +60,7 @@ _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
     r"eval(?:uation)?|dev|saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
 _SECTION = re.compile(
-    r"(?:\x1b\[\d*m|[\W\d_]|INFO|DEBUG|root|main)*"
+    r"(?:\x1b\[\d*m|[\W\d_]|(?:INFO|DEBUG|root|main)\b|[A-Za-z]\w*+(?:\.\w++)++(?= ?[-:\]]))*+"
     r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
     r"test(?:ing)?|eval(?:uation|uating)?|dev))"
     r"(?: (?:phase|set|performance|results?|mode|stage|data|epoch))?"
@@ -69,13 +71,21 @@ _SECTION = re.compile(
 class Said:
     """A quantity in a text: its name, where its number stands, and where what it is out of.
 
-    `begin` is where the name begins that stands before the number, if one does.
+    `begin` is where the name begins that stands before the number, if one does. `parts` are the
+    further numbers of a list, which add up with the first to the quantity.
     """
 
     name: str
     span: tuple[int, int]
     begin: int = -1
     of: tuple[int, int] | None = None
+    parts: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def numbers(self) -> list[tuple[str, tuple[int, int]]]:
+        """Its numbers, each with what it does to the one before: "" none, "/" or "+"."""
+        return [("", self.span), *([("/", self.of)] if self.of else []),
+                *(("+", part) for part in self.parts)]
 
 
 def announced(text: str) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
 from unstuck.logs.numbers import (
+    begins_alike,
     is_likelihood,
     is_the_same,
     logarithm,
@@ -21,11 +22,15 @@ from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.schema.facts.losses import Yardstick
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
+FEWEST_MEANS = 8
+FEW_OF_AN_EPOCH = 10  # losses of single batches
 FEWEST_RETURNS = 8  # points of a return that may stand for the run
 _GENERATORS = frozenset({"g", "gen", "generator"})
 _RIVALS = frozenset({"d", "dis", "disc", "discriminator", "critic"})
 _POLICY = frozenset({"policy", "pi", "actor", "pg", "surrogate", "mu"})
-_OF_AGENTS = _POLICY | {"epsilon", "value", "critic", "vf", "entropy", "advantage"}
+_OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "advantage"}
+_ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
+_WHOLE = frozenset({"total", "sum", "overall", "all", "combined"})
 _PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -69,6 +74,8 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
         train, why = _train(table, names, file, remarks)
     held = (_named(table, choice.held_out, "--val", file) if choice.held_out
             else _held_out(table, names, train))
+    if held is None and not choice.held_out and why is None:
+        held = _unmeasured(table, names, train, remarks)
     if not np.isfinite(train.values).any():
         raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
     if held is not None and not choice.held_out and is_the_same(train, held):
@@ -110,7 +117,7 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
 def _names(table: Table) -> dict[str, Name]:
     """The names understood. A score by episodes, or beside losses of agents, is a return."""
     names = {name: name_of(name) for name in table.columns}
-    agents = any(name.kind is Kind.EPISODE or name.rest & _OF_AGENTS for name in names.values())
+    agents = _of_agents(names)
     return {n: replace(name, kind=Kind.RETURN)
             if agents and name.kind is Kind.SCORE and name.measure == {"score"} else name
             for n, name in names.items()}
@@ -147,8 +154,13 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     policy = [c for c in losses if names[c.name].rest & _POLICY and np.any(c.values < 0)]
     if policy:
         return policy[0], Yardstick.SCORE
+    values = [c for c in losses if names[c.name].rest & _ESTIMATED]
+    if values and (len(values) == len(losses) or _of_agents(names)):
+        return values[0], Yardstick.ESTIMATE
     if not losses and (alone := _of_data_alone(table, names)) is not None:
         return alone, None
+    if not losses and (whole := _total(table, names)) is not None:
+        return whole, None
     for able in (losses, _of_kind(table, names, Kind.SCORE)):
         if not able:
             continue
@@ -159,7 +171,7 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
             remarks.append(
                 f"Both {best.name!r} and {rivals[0].name!r} could be the training loss; unstuck "
                 f"takes {best.name!r}. Choose the other one with --train.")
-        return best, None
+        return _mean_of_epochs(table, names, best) or best, None
     if (numbered := _numbered(table, names)) is not None:
         remarks.append(f"No column says that it is of training data; unstuck takes "
                        f"{numbered[0].name!r}, the lower one, for it.")
@@ -169,6 +181,11 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
                        "held-out data.")
         return held, None
     return _nameless(table, names, file), None
+
+
+def _of_agents(names: Mapping[str, Name]) -> bool:
+    """Whether a column is of reinforcement learning."""
+    return any(name.kind is Kind.EPISODE or name.rest & _OF_AGENTS for name in names.values())
 
 
 def _of_kind(table: Table, names: dict[str, Name], kind: Kind) -> list[Column]:
@@ -241,7 +258,7 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
               and names[n].part is not Part.HELD_OUT and not _is_clock(c)
               and not names[n].no_curve]
-    twins = [c for c in others if names[c.name].part is Part.TRAIN and _twin(table, names, c)]
+    twins = [c for c in others if names[c.name].part is Part.TRAIN and _twins(table, names, c)]
     if len(twins) == 1:
         return twins[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
@@ -250,17 +267,49 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
         values = values[1:]
     if len(values) == 1:
         return values[0]
+    if (whole := _whole(names, others)) is not None:
+        return whole
     if not table.columns:
         raise UnusableLog(f"{file} holds no named numbers, so there is no curve to read")
     raise UnusableLog(f"it is not clear which column of {file} is the training loss (columns: "
                       f"{listed(table)}); choose one with --train COLUMN")
 
 
-def _twin(table: Table, names: dict[str, Name], train: Column) -> Column | None:
-    """The column of held-out data whose name is otherwise the same."""
+def _mean_of_epochs(table: Table, names: dict[str, Name], train: Column) -> Column | None:
+    """The means over whole epochs, beside held-out ones, where the epochs have a few losses of
+    single batches as well, which say less."""
     own = names[train.name]
-    return next((c for n, c in table.columns.items() if names[n].part is Part.HELD_OUT
-                 and names[n].kind is own.kind and names[n].rest == own.rest), None)
+    for name, column in table.columns.items():
+        mean = names[name]
+        if (mean.smoothed and not own.smoothed and mean.part is Part.TRAIN
+                and (mean.kind, mean.measure, mean.rest) == (own.kind, own.measure, own.rest)
+                and FEWEST_MEANS <= len(column) < len(train) <= FEW_OF_AN_EPOCH * len(column)
+                and any(np.array_equal(held.rows, column.rows)
+                        for held in _twins(table, names, column))):
+            return column
+    return None
+
+
+def _twins(table: Table, names: dict[str, Name], train: Column) -> list[Column]:
+    """The columns of held-out data whose names are otherwise the same."""
+    own = names[train.name]
+    return [c for n, c in table.columns.items() if names[n].part is Part.HELD_OUT
+            and names[n].kind is own.kind and names[n].rest == own.rest]
+
+
+def _total(table: Table, names: dict[str, Name]) -> Column | None:
+    """The column "train total" beside "val total" and parts of both."""
+    parts = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
+             and names[n].part is Part.TRAIN and not names[n].no_curve
+             and _twins(table, names, c)]
+    return _whole(names, parts)
+
+
+def _whole(names: dict[str, Name], parts: Sequence[Column]) -> Column | None:
+    """The column "total" among others."""
+    whole = [c for c in parts if names[c.name].rest and names[c.name].rest <= _WHOLE
+             and not _is_axis(c)]
+    return whole[0] if len(whole) == 1 < len(parts) else None
 
 
 def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int]:
@@ -278,7 +327,7 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
         return next((c for n, c in table.columns.items() if c is not train
                      and names[n].of_data_alone and names[n].part is Part.HELD_OUT), None)
     if own.kind is Kind.OTHER and own.part is Part.TRAIN:
-        return _twin(table, names, train)
+        return next(iter(_twins(table, names, train)), None)
     if own.kind not in (Kind.LOSS, Kind.SCORE):
         return None
     if own.part is Part.HELD_OUT:
@@ -290,6 +339,19 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
     return min(able, key=lambda c: (
         len(names[c.name].measure ^ own.measure), len(names[c.name].rest ^ own.rest),
         names[c.name].test, -len(c)), default=None)
+
+
+def _unmeasured(table: Table, names: dict[str, Name], train: Column,
+                remarks: list[str]) -> Column | None:
+    """The column "valid" beside the only loss, if it behaves as that loss of held-out data."""
+    own = names[train.name]
+    able = [c for n, c in table.columns.items() if names[n].of_data_alone]
+    if own.kind is not Kind.LOSS or own.rest or len(able) != 1 or (
+            names[able[0].name].part is not Part.HELD_OUT or not begins_alike(train, able[0])):
+        return None
+    remarks.append(f"{able[0].name!r} does not say what it measures; unstuck takes it for the "
+                   "held-out loss, since it begins where the loss does.")
+    return able[0]
 
 
 def _perplexity(table: Table, names: dict[str, Name], train: Column,

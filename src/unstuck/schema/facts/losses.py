@@ -80,6 +80,7 @@ class Yardstick(StrEnum):
     """By what a loss is no measure of learning."""
 
     RIVAL = "rival"  # it runs through parameters that another loss moves in turn
+    ESTIMATE = "estimate"  # its targets hold values that the network estimates itself
     SCORE = "score"  # log-probabilities, weighted by factors of both signs
 
 
