@@ -98,9 +98,9 @@ def _languages() -> Iterator[Case]:
         ("japanese-counted", 534, "{k}エポック目 訓練誤差={t:.4f} テスト誤差={h:.4f}"),
         ("korean", 535, "에포크 {k}: 훈련 손실 {t:.4f}, 검증 손실 {h:.4f}, 정확도 {b:.3f}"),
         ("korean-counted", 536, "[{k}/40 에포크] 학습 손실: {t:.4f} | 검증 손실: {h:.4f}"),
-        ("russian-brackets", 537, "Эпоха {k}/40 - потери (обучение): {t:.4f} - потери (валидация): {h:.4f}"),
+        ("russian-brackets", 537, "Эпоха {k} потери (обучение) {t:.4f} потери (валидация) {h:.4f}"),
         ("polish", 538, "Epoka {k}: strata (trening) = {t:.4f}, strata (walidacja) = {h:.4f}"),
-        ("italian", 539, "Epoca {k} - perdita (addestramento): {t:.4f} - perdita (validazione): {h:.4f}"),
+        ("italian", 539, "Epoca {k} perdita (addestramento) {t:.4f} perdita (validazione) {h:.4f}"),
         ("turkish", 540, "Epok {k}: eğitim kaybı {t:.4f}, doğrulama kaybı {h:.4f}"),
     ):
         d = shapes.learning(40, seed)

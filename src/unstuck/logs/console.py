@@ -246,7 +246,8 @@ def _passing(names: Sequence[str], table: NDArray[np.float64], overwritten: Flag
             continue
         moves = np.diff(table[:, i])
         if np.all(moves >= 0) and np.mean(moves > 0) > 0.5:
-            return overwritten & np.append(moves == 0, False)
+            again: Flags = np.append(moves == 0, False)
+            return again & overwritten
     return overwritten
 
 

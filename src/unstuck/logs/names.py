@@ -94,7 +94,8 @@ _STEP = _words(
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
-_COUNT = _words("example global n num number count total trainer current cur no nb id at learning")
+_COUNT = _words("example global n num number count total trainer current cur no nb id at learning "
+               "after during finished starting completed of the in for stdout stderr f")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "

@@ -11,7 +11,7 @@ from unstuck.logs.names import Kind, Part, name_of
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 _WORD = r"(?:[DdLl]['’])?(?!第)(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
-_OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]))?"
+_OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 # The data may stand in brackets behind the name.
@@ -35,6 +35,9 @@ _BEFORE = re.compile(
 _SAYS = re.compile(
     rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
     rf"(?P<step>\d{{1,12}})(?:-\d{{1,12}})?)? is (?P<number>{_NUMBER})")
+# "Epoch 3, global step 90: 'val_loss' reached 0.5 (best 0.5), saving model", as Lightning has it.
+_REACHED = re.compile(
+    rf"['\"](?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"] (?:reached|is|was|=) (?P<number>{_NUMBER})")
 _FIRST = re.compile(
     rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
 _COUNTERS = (
@@ -128,6 +131,10 @@ def _said(text: str, heading: str) -> Iterator[Said]:
         if sentence["counter"]:
             yield Said(sentence["counter"], sentence.span("step"), sentence.start("counter"))
         yield Said(sentence["name"], sentence.span("number"), sentence.start("name"))
+        return
+    if reached := _REACHED.search(text):
+        yield from _pairs(text[: reached.start()], heading)
+        yield Said(reached["name"], reached.span("number"), reached.start("name"))
         return
     if first := _numbers_first(text):
         counted = text[: first[0].span[0]]

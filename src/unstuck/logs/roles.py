@@ -30,6 +30,8 @@ _RIVALS = frozenset({"d", "dis", "disc", "discriminator", "critic"})
 _POLICY = frozenset({"policy", "pi", "actor", "pg", "surrogate", "mu"})
 _OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "advantage"}
 _ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
+_OBJECTIVES = frozenset({"elbo", "evidence"})
+_TERMS = frozenset({"kl", "kld", "mse", "bce", "error", "nll"})  # of such an objective
 _WHOLE = frozenset({"total", "sum", "overall", "all", "combined"})
 _PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
@@ -161,7 +163,11 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
         return alone, None
     if not losses and (whole := _total(table, names)) is not None:
         return whole, None
-    for able in (losses, _of_kind(table, names, Kind.SCORE)):
+    scores = _of_kind(table, names, Kind.SCORE)
+    objectives = [c for c in scores if names[c.name].measure & _OBJECTIVES]
+    if objectives and all(names[c.name].measure <= _TERMS for c in losses):
+        losses = []  # they are its parts
+    for able in (losses, scores):
         if not able:
             continue
         best = min(able, key=lambda c: _train_order(names[c.name], c))

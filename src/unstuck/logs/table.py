@@ -72,6 +72,8 @@ def number(cell: str) -> float | None:
         return float(found[1])
     if re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d{1,5})?", text):
         return float(text.replace(",", "."))
+    if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)[dD][+-]\d{2,3}", text):  # Fortran's
+        return float(text.lower().replace("d", "e"))
     return None
 
 
