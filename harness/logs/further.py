@@ -83,7 +83,8 @@ def _programs() -> Iterator[Case]:
         rule + "|  Epoch  |  Iteration  |  Elapsed   |  Mini-batch  |  Mini-batch  | Base rate |\n"
         "|         |             | (hh:mm:ss) |   Accuracy   |     Loss     |           |\n"
         + rule) + lines(d.n, "|   {k:5d} |    {k:5d}0   |   00:00:{i:02d} |      {a:.2%}  "
-                        "|       {t:.4f} |    0.0100 |", **both(d)), of(d, held=False, units=["step", "epoch"]))
+                        "|       {t:.4f} |    0.0100 |", **both(d)),
+        of(d, held=False, units=["step", "epoch"]))
     d = shapes.learning(40, 614)
     yield one("scikit-learn", lines(
         d.n, "Iteration {k}, loss = {t:.8f}", "Validation score: {b:.6f}", **both(d)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unstuck.logs import commas, grids, phrases
 from unstuck.logs.grids import Heading
-from unstuck.logs.names import Kind, name_of
+from unstuck.logs.names import Kind, Part, name_of
 from unstuck.logs.phrases import Said
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
@@ -34,6 +34,7 @@ MOST_CONTEXTS = 200
 _DIGITS = b"0123456789"
 _ESCAPE = re.compile(
     rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ODD = re.compile(rb"1\.#(INF|IND|QNAN|SNAN)\d{0,4}")
 _TORN = re.compile(rb"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
 _ABLE = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _BOX = re.compile(r"\s*[|│].*[|│]\s*")
@@ -41,7 +42,9 @@ _BOX = re.compile(r"\s*[|│].*[|│]\s*")
 
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line or block that names any."""
-    lines = _Lines(source.name, len(set(map(phrases.section, source.text().splitlines()))) > 2)
+    head = source.text().splitlines()
+    lines = _Lines(source.name, len(set(map(phrases.section, head))) > 2,
+                   any(map(phrases.summed_up, head)))
     written = commas.without(source.text())
     for chunk in source.chunks():
         lines.take(written[0].sub(written[1], chunk) if written else chunk)
@@ -67,6 +70,7 @@ class _Context:
     grid: Heading = ()
     above: Heading = ()  # the heading that stands directly above
     section: str = ""  # the part of the data, up to the next section
+    last: str = ""  # the held-out data of the line before, where others sum up
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,12 @@ class _Kind:
 
 @dataclass(slots=True)
 class _Lines:
-    """The text so far; `name` is the file's, `sections` whether it has some of both parts."""
+    """The text so far; `name` is the file's, `sections` whether it has some of both parts,
+    `sums` whether lines sum up others."""
 
     name: str
     sections: bool
+    sums: bool
     row: int = -1
     context: _Context = _Context()
     stores: dict[tuple[str, ...], _Store] = field(default_factory=dict)
@@ -103,6 +109,8 @@ class _Lines:
             chunk = _ESCAPE.sub(b"", chunk)
         if b"\x08" in chunk:
             chunk = re.sub(b"\x08+\r*", b"\r", chunk)
+        if b"1.#" in chunk:  # as old programs for Windows print it
+            chunk = _ODD.sub(lambda found: b"inf" if found[1] == b"INF" else b"nan", chunk)
         kinds = self.kinds.setdefault(self.context, {})
         for line in chunk.splitlines(keepends=True):
             end = line[-1:]
@@ -189,7 +197,8 @@ class _Lines:
         if not pairs and (found := grids.heading(text, self.context.above)):
             return [], self._context("", found, found)
         if not pairs and _ABLE.search(text):
-            part = heading or self.context.section
+            part = heading or self.context.section or (
+                self.context.last if phrases.summed_up(text) else "")
             pairs = sorted(phrases.said(text, part), key=lambda one: one.span)
         if not pairs:
             named = phrases.announced(text)
@@ -199,13 +208,15 @@ class _Lines:
         kept = [one for one in pairs if one.name in self.names]
         if all(name_of(one.name).kind is Kind.EPOCH for one in pairs):  # a new one begins
             return kept, self._context("", grid, section="")
-        return kept, self._context("", grid)
+        held = [name_of(one.name).test for one in pairs if name_of(one.name).part is Part.HELD_OUT]
+        last = "test" if all(held) else "val"
+        return kept, self._context("", grid, last=last if held and self.sums else "")
 
     def _context(self, heading: str, grid: Heading, above: Heading = (),
-                 section: str | None = None) -> _Context:
+                 section: str | None = None, last: str = "") -> _Context:
         """The context of that content: always the same object."""
         context = _Context(heading, grid, above,
-                           self.context.section if section is None else section)
+                           self.context.section if section is None else section, last)
         for known in (self.context, *self.kinds):
             if known == context:
                 return known

@@ -16,7 +16,7 @@ _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 # The data may stand in brackets behind the name.
 _PAIR = re.compile(
-    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"]?\]?"
+    rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"#]?\]?"
     rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
@@ -46,11 +46,12 @@ _COUNTERS = (
                          r"(?:エポック|에포크|에폭)")),
     ("batch", re.compile(r"(?:^\s*|\|\s*)(?P<number>\d{1,12})/\d{1,12}[ \[]")),
     ("iteration", re.compile(r"^\s*\[(?P<number>\d{1,12})\]\s")),
+    ("iteration", re.compile(r"(?<=\] )\[(?P<number>\d{1,12})\]\s")),
     ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}):\s+[\w]")),
     ("iteration", re.compile(r"^\s*(?P<number>\d{1,12}) \[[A-Za-z]")),
     ("epoch", re.compile(r"\[\s*(?P<number>\d{1,7})(?:/\d{1,7})?\]\[\s*\d{1,12}/\d{1,12}\]")),
     ("batch", re.compile(r"\[\s*\d{1,7}(?:/\d{1,7})?\]\[\s*(?P<number>\d{1,12})/\d{1,12}\]")),
-    ("epoch", re.compile(r"(?i:(?<![a-z_])epoch ?\[)\s*(?P<number>\d{1,7})[\]/]")),
+    ("epoch", re.compile(r"(?i:(?<![a-z_])epoch ?\[)\s*(?P<number>\d{1,7})(?:[\]/]| of )")),
     ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})epoch(?![a-z]*s)")),
     ("batch", re.compile(r"(?i:(?<![a-z_])(?:batch|iter|iteration|step) ?\[)\s*"
                          r"(?P<number>\d{1,12})[\]/]")),
@@ -60,8 +61,9 @@ _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CR
 _SENTENCE = re.compile(r".*\w\. (?=\S)")
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
-    r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation)?)?|test(?:ing)?|"
-    r"eval(?:uation)?|dev|saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+    r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>"
+    r"val(?:id(?:at(?:ion|e|ing))?)?|test(?:ing)?|eval(?:uat(?:ion|e|ing))?|dev|"
+    r"saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
 _SECTION = re.compile(
     r"(?:\x1b\[\d*m|[\W\d_]|(?:INFO|DEBUG|root|main)\b|[A-Za-z]\w*+(?:\.\w++)++(?= ?[-:\]]))*+"
     r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
@@ -95,6 +97,11 @@ def announced(text: str) -> str | None:
     """The part of the data that a line without numbers announces for the next one."""
     found = _ROLE.search(text) if text.rstrip().endswith(":") else None
     return _part(found) if found else None
+
+
+def summed_up(text: str) -> bool:
+    """Whether a line sums up those before it: " * Acc@1 70.1", as torchvision has it."""
+    return text.lstrip().startswith("* ")
 
 
 def section(text: str) -> str | None:
