@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unstuck.logs import commas, grids, phrases
 from unstuck.logs.grids import Heading
-from unstuck.logs.names import Kind, Part, name_of
+from unstuck.logs.names import Kind, Part, name_of, with_role
 from unstuck.logs.phrases import Said
 from unstuck.logs.source import Source
 from unstuck.logs.table import MOST_COLUMNS, Column, Table
@@ -199,7 +199,9 @@ class _Lines:
         if not pairs and _ABLE.search(text):
             part = heading or self.context.section or (
                 self.context.last if phrases.summed_up(text) else "")
-            pairs = sorted(phrases.said(text, part), key=lambda one: one.span)
+            pairs = sorted(phrases.said(text, part), key=lambda one: one.span) or [
+                replace(one, name=with_role(one.name, part))
+                for one in grids.below(text, self.context.above)]
         if not pairs:
             named = phrases.announced(text)
             return [], self._context(heading if named is None else named, grid, grids.above(text))

@@ -61,6 +61,12 @@ def heading(text: str, above: Heading) -> Heading | None:
     return tuple(cells) if known and (known > 1 or len(cells) > 2) else None
 
 
+def below(text: str, above: Heading) -> list[Said]:
+    """The number that stands alone below a name."""
+    found = _NUMBER.fullmatch(text) if len(above) == 1 else None
+    return [Said(above[0], found.span("number"))] if found else []
+
+
 def is_across(names: Heading) -> bool:
     """Whether each row below is a quantity, and each column a part of the data."""
     return names[:1] == (_ACROSS,)
@@ -104,8 +110,12 @@ def _row_across(text: str, names: Heading) -> Iterator[Said]:
 
 
 def above(text: str) -> Heading:
-    """The words that stand above those of a heading in the next line; none if there are none."""
+    """The words that stand above those of a heading in the next line, or the name of a measure that
+    stands above its number; none if there are none."""
     cells = _GAP.split(text.strip())
+    if len(cells) == 1 and _CELL.fullmatch(name := cells[0].rstrip(":")) and (
+            name_of(name).kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN)):
+        return (name,)
     return tuple(cells) if 2 < len(cells) <= WIDEST and all(map(str.isalpha, cells)) else ()
 
 

@@ -121,6 +121,9 @@ def name_of(name: str) -> Name:
     have = set(_split(english(name[:200])))
     if {"held", "out"} <= have or {"hold", "out"} <= have:
         have = have - {"held", "hold", "out"} | {"heldout"}
+    for side, data in (("out", "heldout"), ("in", "train")):
+        if {side, "sample"} <= have:
+            have = have - {side, "of", "sample"} | {data}
     if {"cross", "entropy"} <= have:
         have = have - {"cross", "entropy"} | {"crossentropy"}
     if "likelihood" in have and have & {"negative", "neg"}:

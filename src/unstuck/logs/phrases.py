@@ -22,7 +22,8 @@ _PAIR = re.compile(
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
 _BARE = re.compile(
-    rf"\s*(?P<step>\d{{1,12}})(?:\s?/\s{{0,8}}\d{{1,12}})?\s?:\s{{1,8}}(?P<number>{_NUMBER})\s*")
+    rf"\s*(?:(?P<counter>[A-Za-z]{{2,12}})[ #]{{1,2}})?(?P<step>\d{{1,12}})"
+    rf"(?:\s?/\s{{0,8}}\d{{1,12}})?\s?(?::|->)\s{{1,8}}(?P<number>{_NUMBER})\s*")
 # "250 val 3.2" names a part of the data between a step and its number.
 _PART_BETWEEN = re.compile(
     rf"\s*(?P<step>\d{{1,12}})\s{{1,8}}(?P<name>[A-Za-z_]\w{{0,40}})\s{{1,8}}(?P<number>{_NUMBER})\s*")
@@ -58,7 +59,7 @@ _COUNTERS = (
 )
 # How loud a line is says nothing of what it speaks of, nor does where it stands.
 _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
-_SENTENCE = re.compile(r".*\w\. (?=\S)")
+_SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>"
@@ -126,8 +127,10 @@ def said(text: str, heading: str) -> Iterator[Said]:
 
 
 def _said(text: str, heading: str) -> Iterator[Said]:
-    if bare := _BARE.fullmatch(text):
-        yield Said("step", bare.span("step"))
+    bare = _BARE.fullmatch(text)
+    counter = bare["counter"] or "step" if bare else ""
+    if bare and name_of(counter).kind in (Kind.STEP, Kind.EPOCH, Kind.EPISODE):
+        yield Said(counter, bare.span("step"), bare.start("counter"))
         yield Said("value", bare.span("number"))
         return
     if between := _PART_BETWEEN.fullmatch(text):
