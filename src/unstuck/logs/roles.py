@@ -318,12 +318,13 @@ def _whole(names: dict[str, Name], parts: Sequence[Column]) -> Column | None:
     return whole[0] if len(whole) == 1 < len(parts) else None
 
 
-def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int]:
+def _train_order(name: Name, column: Column) -> tuple[bool, int, bool, int, bool, int, bool]:
     """The whole loss before its parts and its exponential, what changes, what was written more
-    often."""
+    often, what is not of a single batch."""
     return ("loss" not in name.measure and name.kind is Kind.LOSS, len(name.rest),
             "perplexity" in name.measure, len(name.measure),
-            bool(len(column)) and bool(np.all(column.values == column.values[0])), -len(column))
+            bool(len(column)) and bool(np.all(column.values == column.values[0])), -len(column),
+            "batch" in column.name.lower())
 
 
 def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | None:
@@ -344,7 +345,7 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
             and names[n].measure & own.measure and c is not train]
     return min(able, key=lambda c: (
         len(names[c.name].measure ^ own.measure), len(names[c.name].rest ^ own.rest),
-        names[c.name].test, -len(c)), default=None)
+        names[c.name].test, -len(c), "batch" in c.name.lower()), default=None)
 
 
 def _unmeasured(table: Table, names: dict[str, Name], train: Column,
