@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unstuck.logs.names import Kind, Part, name_of
+from unstuck.logs.names import Kind, Part, name_of, role, with_role
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
@@ -17,7 +17,7 @@ _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # The data may stand in brackets behind the name.
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"#]?\]?"
-    rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→)\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
+    rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→|>(?=[\d.+-]\S{{0,20}}</))\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
     rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
@@ -36,6 +36,12 @@ _BEFORE = re.compile(
 _SAYS = re.compile(
     rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
     rf"(?P<step>\d{{1,12}})(?:-\d{{1,12}})?)? is (?P<number>{_NUMBER})")
+# "train/val loss: 0.5/0.6" and "train (loss, acc) = (0.5, 0.8)" list names, then their numbers.
+_ONE = r"[^\W\d][\w.@-]{0,30}(?: [^\W\d][\w.@-]{0,30})?"
+_LISTED = re.compile(
+    rf"(?<![\w./])(?:(?P<part>[A-Za-z]{{2,12}}) ?\()?"
+    rf"(?P<names>{_ONE}(?:\s?[,/|]\s?{_ONE}){{1,8}})\)?"
+    rf"\s?[:=]\s?[(\[]?(?P<numbers>{_NUMBER}(?:\s?[,/|]\s?{_NUMBER}){{1,8}})(?![\w.])")
 # "Epoch 3, global step 90: 'val_loss' reached 0.5 (best 0.5), saving model", as Lightning has it.
 _REACHED = re.compile(
     rf"['\"](?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"] (?:reached|is|was|=) (?P<number>{_NUMBER})")
@@ -146,6 +152,10 @@ def _said(text: str, heading: str) -> Iterator[Said]:
         yield from _pairs(text[: reached.start()], heading)
         yield Said(reached["name"], reached.span("number"), reached.start("name"))
         return
+    for found in _LISTED.finditer(text):
+        if listed := _listed(found):
+            text = text[: found.start()] + " " * len(found[0]) + text[found.end() :]
+            yield from listed
     if first := _numbers_first(text):
         counted = text[: first[0].span[0]]
         yield from _pairs(counted, heading)
@@ -171,18 +181,36 @@ def _numbers_first(text: str) -> list[Said]:
     return found if known and (known > 1 or begin) else []
 
 
+def _listed(found: re.Match[str]) -> list[Said]:
+    """The quantities of a list of names and one of numbers; empty if they do not belong together.
+    """
+    names = re.split(r"\s?[,/|]\s?", found["names"])
+    begin = found.start("numbers")
+    spans = [(begin + one.start(), begin + one.end())
+             for one in re.finditer(_NUMBER, found["numbers"])]
+    if len(names) != len(spans) or found["numbers"].count(".") < len(names):
+        return []
+    *_, last = name_of(names[-1]).measure or {""}
+    part = role(found["part"] or "")
+    names = [f"{name} {last}".strip() if name_of(name).of_data_alone else with_role(name, part)
+             for name in names]
+    known = sum(name_of(name).kind in (Kind.LOSS, Kind.SCORE) for name in names)
+    at = found.start("names")
+    return [Said(name, span, at) for name, span in zip(names, spans, strict=True)] if known else []
+
+
 def _pairs(text: str, heading: str) -> Iterator[Said]:
     """The names that stand before their numbers."""
     part, measured, last = heading, False, None
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
-    alone = len({role for _, _, role in roles}) == 1
+    alone = len({data for _, _, data in roles}) == 1
     end = 0
     for pair in _PAIR.finditer(text):
         begin = pair.start("name")
-        for start, stop, role in roles:
+        for start, stop, data in roles:
             if (end <= start and stop <= begin) or (
                     alone and not measured and start == begin):
-                part = role
+                part = data
         end = pair.end()
         label = _SENTENCE.sub("", pair["name"].strip())
         span = pair.span("number")
