@@ -70,6 +70,10 @@ def _short() -> Iterator[Case]:
     d = shapes.learning(40, 522)
     yield one("loss-and-an-accuracy-named-test", lines(
         d.n, "epoch {i} loss {t:.4f} test {b:.4f}", **both(d)), of(d, held=False))
+    d = shapes.learning(40, 527, height=4.0)
+    yield one("loss-and-a-score-named-dev", lines(
+        d.n, "epoch {i} loss {t:.4f} dev {x:.2f}", x=3 + 30 * d.held_accuracy ** 2, **both(d)),
+        of(d, held=False))
     d = shapes.overfitting(40, 523)
     yield one("tr-and-vl", lines(d.n, "e{i} | ep {i} tr {t:.4f} vl {h:.4f} iou {b:.3f}", **both(d)),
               of(d))

@@ -11,6 +11,7 @@ from unstuck.logs.table import Column, Table
 from unstuck.record.series import Floats
 
 FEWEST = 8  # points
+FALL = 0.03  # of what a loss is at first
 _LOGARITHMS = frozenset({"loss", "crossentropy", "xent", "nll", "ce"})
 
 
@@ -29,12 +30,13 @@ def is_likelihood(name: Name, values: Floats) -> bool:
 
 
 def begins_alike(train: Column, other: Column) -> bool:
-    """Whether two columns begin within a factor of two, and the other does not go on as a score."""
+    """Whether two columns begin within a factor of two, and the other falls at first, as a loss."""
     one, two = (c.values[np.isfinite(c.values)] for c in (train, other))
-    if min(len(one), len(two)) < 3 or np.min(two) < 0 or rises_within_one(two):
+    if min(len(one), len(two)) < FEWEST or np.min(two) < 0 or rises_within_one(two):
         return False
     a, b = float(np.median(one[:3])), float(np.median(two[:3]))
-    return bool(a > 0 and a / 2 <= b <= 2 * a)
+    soon = float(np.median(two[3 : 3 + max(3, len(two) // 8)]))
+    return bool(a > 0 and a / 2 <= b <= 2 * a and soon < (1 - FALL) * b)
 
 
 def _rises(values: Floats) -> bool:
