@@ -1,4 +1,4 @@
-"""Small logs in the style of some seventy tools (harness/logs), read as a careful person does."""
+"""Small logs of many tools and habits (harness/logs), read as a careful person does."""
 
 from __future__ import annotations
 
