@@ -25,6 +25,7 @@ from unstuck.schema.signals import (
     parameters,
     rebuilt,
     samples,
+    scores,
     sentinels,
     stored,
 )
@@ -60,7 +61,7 @@ _ALWAYS = {
 CLOSE = frozenset(
     signal.name for signal in signals.ALL
     if signal not in _ALWAYS and not any(signal in vars(whole).values() for whole in (
-        checkpoints, mapping, pairs, rebuilt, samples, sentinels, stored))
+        checkpoints, mapping, pairs, rebuilt, samples, scores, sentinels, stored))
 )
 
 

@@ -27,6 +27,7 @@ def main():
             with torch.no_grad():
                 error = ((x[test] @ w + b - y[test]) ** 2).mean()
             print(step + 1, f"train {loss.item():.4f} test {error.item():.4f}")
+    return w, b
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def main():
             with torch.no_grad():
                 z = logits(xv)
                 print(epoch, f"{loss.item():.3f} {nll(z, yv).item():.3f} {(z.argmax(1) == yv).float().mean().item():.3f}")
+    return weights
 
 
 if __name__ == "__main__":

@@ -128,6 +128,14 @@ def _written() -> Iterator[Case]:
         yield one(name, "".join(
             f"iter {10 * i} loss {v:.4f}\n".replace("nan", bad) for i, v in enumerate(d.train)),
             of(d, held=False, units=["step"]))
+    d = shapes.lost(30, 736)
+    yield one("nan-before-a-number-without-a-name", "".join(
+        f"iter {200 * i:6d} | loss {v:.4f} | 211 ms/iter\n" for i, v in enumerate(d.train)),
+        of(d, held=False, units=["step"]))
+    d = shapes.learning(60, 737)
+    gone = np.r_[d.train, d.train[-1] * 2.2 ** np.arange(1, 7)]
+    yield one("explodes-in-its-last-lines", lines(66, "step {i}: loss {t:.4f}", t=gone),
+              Expected(("diverged",), np.round(gone, 4), None, ("step",)))
     d = shapes.learning(50, 734)
     yield one("steps-in-thousands", lines(
         d.n, "step {k}k | loss {t:.4f} | 1.2M tok/s", **both(d)), of(d, held=False))

@@ -40,14 +40,15 @@ def train(start):
             loss.backward()
             opt.step()
         print(epoch, loss.item())
+    return p
 
 
 def sick():
-    train(lambda *shape: torch.full(shape, 0.1))
+    return train(lambda *shape: torch.full(shape, 0.1))
 
 
 def well():
-    train(lambda *shape: torch.randn(shape) * (2 / shape[0]) ** 0.5)
+    return train(lambda *shape: torch.randn(shape) * (2 / shape[0]) ** 0.5)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,15 @@ def train(start):
         with torch.no_grad():
             acc = (net(Xv).argmax(1) == yv).float().mean()
         print(f"{epoch}: {loss:.3f} {acc:.3f}")
+    return params
 
 
 def sick():
-    train(-14.0)
+    return train(-14.0)
 
 
 def well():
-    train(0.0)
+    return train(0.0)
 
 
 if __name__ == "__main__":

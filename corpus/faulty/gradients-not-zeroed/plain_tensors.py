@@ -29,14 +29,15 @@ def train(clear):
                     p.grad.zero_()
         if step % 50 == 0:
             print(step, loss.item())
+    return w1, b1, w2, b2
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,15 @@ def train(normalise):
             loss.backward()
             opt.step()
         print(epoch, loss.item())
+    return net.parameters()
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)
 
 
 if __name__ == "__main__":

@@ -29,14 +29,15 @@ def train(flat):
                 w.data -= 0.05 * w.grad
                 w.grad.zero_()
         print(epoch, loss.item())
+    return weights
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)
 
 
 if __name__ == "__main__":

@@ -34,14 +34,15 @@ def train(bend):
             loss.backward()
             opt.step()
         print(epoch, loss.item())
+    return params
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)
 
 
 if __name__ == "__main__":

@@ -37,14 +37,15 @@ def train(all_of_them):
         with torch.no_grad():
             val = F.cross_entropy(model(X[1500:]), y[1500:])
         print(epoch, loss.item(), val.item())
+    return k1, k2, head, bias
 
 
 def sick():
-    train(False)
+    return train(False)
 
 
 def well():
-    train(True)
+    return train(True)
 
 
 if __name__ == "__main__":

@@ -32,14 +32,15 @@ def train(act):
                 for p, g in zip(weights + biases, grads):
                     p -= 0.05 * g
         print(epoch, loss.item())
+    return weights, biases
 
 
 def sick():
-    train(torch.sigmoid)
+    return train(torch.sigmoid)
 
 
 def well():
-    train(torch.relu)
+    return train(torch.relu)
 
 
 if __name__ == "__main__":

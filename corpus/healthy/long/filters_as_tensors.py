@@ -39,6 +39,7 @@ def main():
         with torch.no_grad():
             right = (forward(p, X[test]).argmax(1) == y[test]).float().mean().item()
         print(epoch, f"{loss.item():.3f} {right:.3f}")
+    return p
 
 
 if __name__ == "__main__":

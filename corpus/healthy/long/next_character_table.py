@@ -53,6 +53,7 @@ def main():
             with torch.no_grad():
                 h = torch.tanh(gain * (C[Xdev].view(len(Xdev), -1) @ W1 - mean_running) / std_running + shift)
                 print(i + 1, f"{loss.item():.3f} {F.cross_entropy(h @ W2 + b2, Ydev).item():.3f}")
+    return parameters
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from unstuck.curves.loss_curve import (
 from unstuck.curves.moving import not_told
 from unstuck.curves.statistics import end_median, ratio, tidy, trend
 from unstuck.curves.wording import wording
-from unstuck.curves.worsening import non_finite, rising, runaway
+from unstuck.curves.worsening import exploding, non_finite, rising, runaway
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.schema.facts.run import EndKind, Log
@@ -81,7 +81,7 @@ def _by_curves(record: Record) -> Outcome:
     if found:
         return found
     assert curve is not None  # without a finite value the run has diverged
-    found = runaway(curve)
+    found = runaway(curve) or exploding(curve)
     moving = not_told(record, curve)
     if found and (moving is None or found.confidence >= RUN_AWAY):
         return found

@@ -86,6 +86,25 @@ def runaway(curve: LossCurve) -> Outcome | None:
         f"The loss {way} {number(end)}, {times(factor)} {than}, and did not come back.", since)
 
 
+def exploding(curve: LossCurve) -> Outcome | None:
+    """Diverged, if the last values grow by half or more each, far above all that came before."""
+    values, n = curve.points.values, curve.n
+    if n < 4 * LASTS or curve.words.higher or not curve.positive:
+        return None
+    first = n - 1
+    while first > 0 and values[first] >= 1.5 * values[first - 1]:
+        first -= 1
+    start = float(np.max(values[: max(5, n // 20)]))
+    height = max(start, curve.constant or 0.0)
+    if n - 1 - first < LASTS or values[-1] < DIVERGED * max(height, float(np.max(values[:first]))):
+        return None
+    since = int(curve.points.steps[first + 1])
+    return curve.outcome(
+        OutcomeKind.DIVERGED, 0.7,
+        f"The loss was {number(float(values[first]))} and then rose to "
+        f"{number(float(values[-1]))} in its last {n - 1 - first} values.", since)
+
+
 @dataclass(frozen=True, slots=True)
 class _Break:
     """A level that was left for good: `held` until step `until`, `level` from then on."""

@@ -10,7 +10,9 @@ from unstuck.logs.names import Kind, Part, name_of, role, with_role
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
-_WORD = r"(?:[DdLl]['’])?(?!第)(?:[^\W\d]|@)[\w@./-]{0,40}(?:'s)?"
+# "loss nan acc 0.5" has a number and no third word there; "nan iterations: 0" has.
+_NO_NAN = r"(?!(?:nan|NaN|NAN|inf|Inf|INF)(?![\w@./-])(?! [a-z]{2,20}s\b))"
+_WORD = rf"(?:[DdLl]['’])?(?!第){_NO_NAN}(?:[^\W\d]|@)[\w@./-]{{0,40}}(?:'s)?"
 _OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.

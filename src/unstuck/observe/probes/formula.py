@@ -98,20 +98,43 @@ def _likelihood(
     picks = next((n for n, name in enumerate(names) if name in PICKS), None)
     if picks is None or output is None or output.value.ndim != 2 or picks + 1 >= len(chain):
         return None
-    above = [name for name in names[:picks] if name not in graph.RESHAPES]
-    if sorted(above) != ["MeanBackward0", "NegBackward0"] or (
-        names[picks + 1] != "LogSoftmaxBackward0"
-    ):
+    above = sorted(name for name in names[:picks] if name not in graph.RESHAPES)
+    logarithm = "LogBackward0" in above
+    if above != sorted(["MeanBackward0", "NegBackward0", *(["LogBackward0"] if logarithm else [])]):
         return None
-    logits = graph.parents(chain[picks + 1])
+    logits = _logits(chain[picks + 1], logarithm)
     labels = picked(chain[picks], len(output.value))
-    if labels is None or not logits or graph.sequence(logits[0]) != output.sequence or (
-        graph.dimension(chain[picks + 1]) not in (1, -1)
-    ):
+    if labels is None or logits is None or graph.sequence(logits) != output.sequence:
         return None
     return Formula("cross_entropy", names, tuple(output.value.shape), tuple(labels.shape),
                    softmax_dimension=1, root=chain[picks], prediction=output.value, target=labels,
-                   made_by=logits[0])
+                   made_by=logits)
+
+
+def _logits(node: Any, logarithm: bool) -> Any:
+    """The scores whose softmax over the classes, or its logarithm, a node computes; else None."""
+    name, behind = node.name(), graph.parents(node)
+    if name == ("SoftmaxBackward0" if logarithm else "LogSoftmaxBackward0"):
+        return behind[0] if behind and graph.dimension(node) in (1, -1) else None
+    if len(behind) != 2:
+        return None
+    first, second = behind[0], _unshaped(behind[1])
+    if logarithm and name == "DivBackward0" and first.name() == "ExpBackward0" and (
+        second.name() == "SumBackward1" and _unshaped(graph.parents(second)[0]) is first
+    ):
+        shifted = graph.parents(first)[0]  # often less the largest score
+        return graph.parents(shifted)[0] if shifted.name() == "SubBackward0" else shifted
+    if not logarithm and name == "SubBackward0" and second.name() == "LogsumexpBackward0" and (
+        graph.parents(second)[0] is first
+    ):
+        return first
+    return None
+
+
+def _unshaped(node: Any) -> Any:
+    while node.name() in graph.RESHAPES and graph.parents(node):
+        node = graph.parents(node)[0]
+    return node
 
 
 def picked(pick: Any, samples: int) -> torch.Tensor | None:

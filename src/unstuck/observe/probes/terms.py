@@ -174,9 +174,8 @@ class TermProbe(Probe):
         self._looks.append(look)
         counts = Counter((joint.terms, joint.into) for _, joint in found)
         several = [joint for _, joint in found if counts[joint.terms, joint.into] > 1]
-        if len(found) > MOST_JOINTS or (
-            sum(math.prod(joint.shape) for joint in several) > ELEMENT_LIMIT
-        ):
+        elements = sum([math.prod(joint.shape) for joint in several])
+        if len(found) > MOST_JOINTS or elements > ELEMENT_LIMIT:
             return
         for node, joint in found:
             alone = counts[joint.terms, joint.into] == 1
