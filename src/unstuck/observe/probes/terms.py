@@ -172,7 +172,7 @@ class TermProbe(Probe):
     def _ask(self, found: list[tuple[Any, Joint]], known: list[_Term]) -> None:
         look = _Look(known)
         self._looks.append(look)
-        counts = Counter((joint.terms, joint.into) for _, joint in found)
+        counts = Counter([(joint.terms, joint.into) for _, joint in found])
         several = [joint for _, joint in found if counts[joint.terms, joint.into] > 1]
         elements = sum([math.prod(joint.shape) for joint in several])
         if len(found) > MOST_JOINTS or elements > ELEMENT_LIMIT:
