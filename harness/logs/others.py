@@ -116,6 +116,13 @@ def _scores() -> Iterator[Case]:
     yield one("guesses", lines(60, "epoch {i}: loss {t:.4f} acc {a:.3f}", t=level,
                                a=0.1 + 0.005 * g.standard_normal(60)),
               Expected(("not-learning",), level, None, ("epoch",)))
+    level = np.r_[2.71, 2.44, 2.31 + 0.004 * g.standard_normal(58)] - 0.0074
+    yield one("guesses-after-two-steps", lines(60, "epoch {i}: loss {t:.4f} acc {a:.3f}", t=level,
+                                               a=0.1 + 0.004 * g.standard_normal(60)),
+              Expected(("not-learning",), np.round(level, 4), None, ("epoch",)))
+    short = shapes.overfitting(40, 723)
+    yield one("short-words", lines(40, "[epoch {i:03d}] tr_loss={t:.4f} te_loss={h:.4f}",
+                                   **both(short)), of(short, units=["epoch"]))
     yield one("returns", lines(
         60, "ep {k}0 | steps {k}000 | avg return {r:.1f} | eps 0.05 | loss {x:.3f}", r=d.returns,
         x=1 + 0.1 * g.standard_normal(60)), scores(np.round(d.returns, 1), None, "learning"))

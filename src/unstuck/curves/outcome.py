@@ -40,6 +40,7 @@ FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
 PERFECT = 0.99  # of the best score: from here on it says nothing of what is left
+CLASSES = (2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 200, 1000)  # the commonest numbers of them
 A_TENTH = 0.1  # of the start, or of the best score
 SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
 SOME_SKILL = 0.1  # from which an output cannot be the same for every sample
@@ -115,6 +116,7 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     fall, seen = fallen(curve)
     learned = level + 3 * curve.end_error < 0.9 * (curve.constant or 0.0)
     fell = seen or (skill is not None and learned)  # or it was too fast to be seen
+    fell = fell and not _is_guess(record, curve)
     scale = float(np.ptp(curve.y)) / 2
     if curve.positive:
         scale = max(abs(level), 1e-3 * curve.reference)
@@ -271,6 +273,21 @@ def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool)
         OutcomeKind.NOT_LEARNING, sure - (0.3 if curve.skill is not None else 0.1),
         f"The {w.noun} stayed at {w.number(level)} for {count(n, curve.unit)}; {would} would have "
         "shown.")
+
+
+def _is_guess(record: Record, curve: LossCurve) -> bool:
+    """Whether a log's loss is that of a guess: the logarithm of the number of classes.
+
+    A score at one over that number says so, or a loss that was near it from the start.
+    """
+    if record.fact(Log) is None or curve.skill is not None or curve.words.higher:
+        return False
+    _, best, reached = _score(record, curve)
+    classes = round(best / reached) if 0 < reached < 0.6 * best else 0
+    if classes > 1 and abs(reached * classes / best - 1) < 0.1:
+        return abs(curve.end - math.log(classes)) < 0.01 * curve.end
+    near = any(abs(curve.end - math.log(count)) < 0.004 * curve.end for count in CLASSES)
+    return near and abs(curve.start - curve.end) < 0.06 * curve.end
 
 
 def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:

@@ -72,8 +72,8 @@ def _words(text: str) -> frozenset[str]:
 _TRAIN = _words("train training trn tr trl learn")
 _VALIDATION = _words(
     "val valid validation validate validating vali dev eval evals evaluation evaluate heldout "
-    "holdout crossval cv vl")
-_TEST = _words("test testing tel")
+    "holdout crossval cv vl va")
+_TEST = _words("test testing tel te tst")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
     "cost objective criterion kl kld wer cer bpc bpb huber rms logloss mlogloss multilogloss hinge "
