@@ -96,7 +96,9 @@ def exploding(curve: LossCurve) -> Outcome | None:
         first -= 1
     start = float(np.max(values[: max(5, n // 20)]))
     height = max(start, curve.constant or 0.0)
-    if n - 1 - first < LASTS or values[-1] < DIVERGED * max(height, float(np.max(values[:first]))):
+    if first < LASTS or n - 1 - first < LASTS or (
+        values[-1] < DIVERGED * max(height, float(np.max(values[:first])))
+    ):
         return None
     since = int(curve.points.steps[first + 1])
     return curve.outcome(
