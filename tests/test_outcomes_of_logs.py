@@ -214,3 +214,10 @@ def test_the_phases_of_a_score_are_those_of_a_score(tmp_path: Path) -> None:
     says = " ".join(remarks(record))
     assert "The train score was rising from 0." in says
     assert "falling" not in says
+
+
+def test_a_loss_that_grows_from_its_first_value_on_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("".join(
+        f"step {step}: loss {2.0**step:.1f}\n" for step in range(14)))
+    (found,) = records(tmp_path / "log")
+    assert judge(found).kind is OutcomeKind.DIVERGED
