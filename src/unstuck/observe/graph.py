@@ -73,19 +73,26 @@ def shape(node: Any) -> tuple[int, ...] | None:
         return None
 
 
-def saved(node: Any, name: str) -> Any:
-    """A value that a node saved for backward, None if there is none or it cannot be read safely.
+def kept(node: Any, name: str) -> Any:
+    """What a node saved for backward, the program's own tensor where it is one; None if there is
+    nothing or it cannot be read safely.
 
     Under `torch.utils.checkpoint` reading a saved tensor would run the forward again, which moves
     buffers and random states: such tensors have an unpack hook and are left alone.
     """
     raw = getattr(node, f"_raw_saved_{name}", None)
-    if raw is not None and getattr(raw, "unpack_hook", None) is not None:
-        return None
+    for each in raw if isinstance(raw, tuple | list) else (raw,):
+        if getattr(each, "unpack_hook", None) is not None:
+            return None
     try:
-        value = getattr(node, f"_saved_{name}", None)
+        return getattr(node, f"_saved_{name}", None)
     except RuntimeError:  # modified in place since it was saved, or freed
         return None
+
+
+def saved(node: Any, name: str) -> Any:
+    """A value that a node saved for backward, without its graph; None if it cannot be read."""
+    value = kept(node, name)
     if isinstance(value, torch.Tensor):
         return value.detach() if is_plain(value) and is_there(value) else None
     return value
@@ -94,6 +101,14 @@ def saved(node: Any, name: str) -> Any:
 def saved_names(node: Any) -> list[str]:
     """The names of all tensors that a node saved."""
     return [n.removeprefix("_raw_saved_") for n in dir(node) if n.startswith("_raw_saved_")]
+
+
+def reshaped(node: Any) -> Iterator[Any]:
+    """A node, and while it only reshapes what one other made, that one and so on."""
+    while node is not None:
+        yield node
+        behind = parents(node)
+        node = behind[0] if node.name() in RESHAPES and len(behind) == 1 else None
 
 
 def numbered(nodes: Iterable[Any]) -> Iterator[tuple[Any, str, int]]:

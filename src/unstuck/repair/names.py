@@ -169,19 +169,18 @@ def given_before(source: Source, node: ast.Name) -> ast.expr | None:
     the node, can bind the name anew.
     """
     scope = scope_of(source, node)
-    held = [each.node for each in bindings(source, scope, node.id) if hasattr(each.node, "lineno")]
+    held = [each.node for each in bindings(source, scope, node.id)]
     inner: ast.AST = node
     for outer in source.ancestors(node):
         for block in _blocks(outer):
             place = next((i for i, each in enumerate(block) if each is inner), None)
             for statement in reversed(block[:place] if place is not None else ()):
-                within = [each for each in held if _within(source, each, statement)]
                 match statement:
                     case ast.Assign(targets=[ast.Name(id=node.id)], value=value):
                         return value
                     case ast.AnnAssign(target=ast.Name(id=node.id), value=ast.expr() as value):
                         return value
-                if within:
+                if any(_within(source, each, statement) for each in held):
                     return None
         if outer is scope or (isinstance(outer, ast.For | ast.AsyncFor | ast.While) and any(
                 _within(source, each, outer) for each in held)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -146,7 +147,7 @@ def _lookup(node: Any) -> Place | None:
     weight = _leaf(graph.parents(node)[0]) if graph.parents(node) else None
     if weight is None or weight.ndim < 2:
         return None
-    chosen = _kept(node, _LOOKUPS[node.name()])
+    chosen = graph.kept(node, _LOOKUPS[node.name()])
     if isinstance(chosen, tuple | list):
         chosen = chosen[0] if len(chosen) == 1 else None
     elif graph.saved(node, "dim"):  # other than rows
@@ -170,7 +171,7 @@ def _place(node: Any, users: dict[Any, list[Any]], biases: set[int]) -> Place | 
         return None
     weight = leaves[at]
     assert weight is not None
-    given = _kept(node, sides[other][0])
+    given = graph.kept(node, sides[other][0])
     if weight.ndim < (1 if node.name() == "MvBackward0" else 2) or not is_plain(given) or (
         not given.is_floating_point() or not observable(given)
     ):
@@ -213,22 +214,11 @@ def _with_bias(
 
 def _leaf(node: Any) -> torch.Tensor | None:
     """The plain leaf that a node is, or that it only reshapes."""
-    for each in _reshaped(node):
+    for each in islice(graph.reshaped(node), RESHAPED):
         tensor = graph.variable(each)
         if tensor is not None:
             return tensor if is_plain(tensor) and observable(tensor) else None
     return None
-
-
-def _reshaped(node: Any) -> Iterator[Any]:
-    for _ in range(RESHAPED):
-        if node is None:
-            return
-        yield node
-        behind = graph.parents(node)
-        if node.name() not in graph.RESHAPES or len(behind) != 1:
-            return
-        node = behind[0]
 
 
 def _is_turned(weight: torch.Tensor, node: Any) -> bool:
@@ -237,16 +227,4 @@ def _is_turned(weight: torch.Tensor, node: Any) -> bool:
     if weight.ndim == 2 and weight.shape[0] != weight.shape[1] and len(shape) == 2:
         return bool(shape != weight.shape)
     turns = ("TBackward0", "TransposeBackward0", "PermuteBackward0", "NumpyTBackward0")
-    return sum(each.name() in turns for each in _reshaped(node)) % 2 == 1
-
-
-def _kept(node: Any, name: str) -> Any:
-    """What a node kept, itself: the program's own tensor, where it is data."""
-    raw = getattr(node, f"_raw_saved_{name}", None)
-    for each in raw if isinstance(raw, tuple | list) else (raw,):
-        if getattr(each, "unpack_hook", None) is not None:
-            return None
-    try:
-        return getattr(node, f"_saved_{name}", None)
-    except RuntimeError:  # changed in place since, or freed
-        return None
+    return sum(each.name() in turns for each in islice(graph.reshaped(node), RESHAPED)) % 2 == 1

@@ -109,15 +109,16 @@ def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
     """
     if len(behind) != 2:
         return None
-    parts = _terms(node, node.name(), behind)
-    terms = [(factor, *_picked_from(parent)) for factor, parent in parts]
-    total = next((t for t in terms if t[2].name() == "LogsumexpBackward0"), None)
-    other = next((t for t in terms if t is not total), None)
-    if total is None or other is None or total[0] * total[1] != -other[0] * other[1]:
+    terms = []
+    for factor, parent in _terms(node, node.name(), behind):
+        sign, source = _picked_from(parent)
+        terms.append((factor * sign, source))
+    total = next((term for term in terms if term[1].name() == "LogsumexpBackward0"), None)
+    other = next((term for term in terms if term is not total), None)
+    if total is None or other is None or total[0] != -other[0]:
         return None
-    if other[2] not in map(_source, graph.parents(total[2])):
-        return None
-    return total[0] * total[1], total[2]
+    sources = [_picked_from(parent)[1] for parent in graph.parents(total[1])]
+    return total if other[1] in sources else None
 
 
 def _picked_from(node: Any) -> tuple[float, Any]:
@@ -130,10 +131,6 @@ def _picked_from(node: Any) -> tuple[float, Any]:
             break
         sign, node = -sign if name == "NegBackward0" else sign, behind[0]
     return sign, node
-
-
-def _source(node: Any) -> Any:
-    return _picked_from(node)[1]
 
 
 def _terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:

@@ -14,7 +14,6 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
-_CONVERSION = "ToCopyBackward"  # to another type
 PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
 CHAIN = 12
 NEAR = 500  # graph nodes among which the model's output is looked for
@@ -132,9 +131,8 @@ def _logits(node: Any, logarithm: bool) -> Any:
 
 
 def _unshaped(node: Any) -> Any:
-    while node.name() in graph.RESHAPES and graph.parents(node):
-        node = graph.parents(node)[0]
-    return node
+    *_, last = graph.reshaped(node)
+    return last
 
 
 def picked(pick: Any, samples: int) -> torch.Tensor | None:
@@ -183,7 +181,7 @@ def _difference(chain: list[Any]) -> Any:
             return None
         if name in ("SubBackward0", "RsubBackward1", "RsubBackward0"):
             return node
-        if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward", _CONVERSION)) and (
+        if not name.startswith((*_REDUCTIONS, "PowBackward", "AbsBackward")) and (
             name not in graph.RESHAPES
         ):
             return None
@@ -246,17 +244,11 @@ def _target(
     if output is None or len(inner) != 1:
         return None
     above = next((node for node in reversed(chain[:chain.index(difference)])
-                  if not node.name().startswith(_CONVERSION)), None)
+                  if node.name() != "ToCopyBackward0"), None)
     residual = graph.saved(above, "self") if above is not None else None
     if not is_plain(residual):
         return None
-    node = inner[0]
-    while node.name() in graph.RESHAPES and graph.sequence(node) != output.sequence:
-        behind = graph.parents(node)
-        if not behind:
-            return None
-        node = behind[0]
-    if graph.sequence(node) != output.sequence:
+    if output.sequence not in map(graph.sequence, graph.reshaped(inner[0])):
         return None
     with torch.no_grad():
         prediction = output.value

@@ -23,7 +23,7 @@ MOST_LOSSES = 16
 ELEMENT_LIMIT = 1_000_000  # of the targets of a call
 
 
-_LOG_SOFTMAX = frozenset({"LogSoftmaxBackward0", "SoftmaxBackward0", "LogBackward0"})
+_PROBABILITIES = frozenset({"LogSoftmaxBackward0", "SoftmaxBackward0", "LogBackward0"})
 _ELEMENTWISE = frozenset({
     "MulBackward0", "NegBackward0", "PowBackward0", "PowBackward1", "ExpBackward0",
     "LogBackward0", "AddBackward0", "SubBackward0", "RsubBackward1", "DivBackward0",
@@ -35,7 +35,7 @@ def _log_probabilities(nodes: list[Any], name: str) -> dict[int, tuple[str, torc
     found = {}
     for node in nodes:
         behind = graph.parents(node) if node.name() in PICKS else []
-        shape = graph.shape(behind[0]) if behind and behind[0].name() in _LOG_SOFTMAX else None
+        shape = graph.shape(behind[0]) if behind and behind[0].name() in _PROBABILITIES else None
         classes = picked(node, shape[0]) if shape is not None and len(shape) == 2 else None
         if classes is not None:
             found[graph.sequence(node)] = name, classes
