@@ -76,6 +76,8 @@ def test_of_causes_that_cannot_be_told_apart_the_change_that_gains_more_tells() 
     assert chosen(both, Plan(), NOTHING) is both[0]  # each is a cause of its own
     close = [both[0], tried("batch-too-small", BATCH, 0.32, 1)]
     assert chosen(close, SET, NOTHING) is close[0]  # as good: the order of the diagnosis
+    losing = [tried("learning-rate-too-high", RATE, -0.3), tried("batch-too-small", BATCH, -0.1, 1)]
+    assert chosen(losing, SET, NOTHING) is losing[1]
 
 
 def test_a_longer_run_helps_whatever_the_cause_is() -> None:

@@ -40,7 +40,8 @@ def _settled(first: Tried, able: Sequence[Tried], plan: Plan, control: Run) -> T
     gains = [each.judgement.gain for each in among if each.judgement.gain is not None]
     most = max(gains, default=0.0)
     good = [each for each in among
-            if each.judgement.gain is None or each.judgement.gain >= NEARLY * most]
+            # What removes a fault may cost something: then the best gain is a loss.
+            if each.judgement.gain is None or each.judgement.gain >= min(most, NEARLY * most)]
     return min(good, key=lambda each: (
         each.candidate.cost > 1, not unusual(each.candidate.edit, control.record),
         each.candidate.place))

@@ -11,9 +11,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.later import Later
 from unstuck.observe.tensors import is_nonzero, mark, readable
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals.parameters import CARRIED_GRADIENT
-
-BY_HAND = "the hand-written update"
+from unstuck.schema.signals.parameters import BY_HAND, CARRIED_GRADIENT
 
 
 class CarriedByHand:

@@ -23,8 +23,9 @@ from unstuck.schema.edits import (
     literal,
 )
 from unstuck.schema.facts.loops import Pace
-from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.models import STAND_IN, Model
 from unstuck.schema.facts.optimizers import Clearing, Clipping, Optimizer
+from unstuck.schema.signals.parameters import BY_HAND
 
 
 def _statement_of_call(found: Found) -> ast.stmt:
@@ -40,6 +41,8 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
 
     What clears the gradients between a backward pass and its step goes.
     """
+    if edit.optimizer == BY_HAND:
+        return [_clear_models(edit, record, index)]
     removed: list[Splice] = []
     for fact in record.facts(Clearing):
         found = index.at(fact.location, "what clears the gradients")
@@ -57,6 +60,31 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
         held = receiver(record, index, edit.optimizer, backward)
         put += change.before(backward.source, backward.statement, f"{held}.zero_grad()")
     return [Patch(edit, (*removed, *put), Form.STATEMENT)]
+
+
+def _clear_models(edit: ZeroGrad, record: Record, index: Index) -> Patch:
+    """In front of each backward pass, every model that trains; plain weights one by one."""
+    models = [model for model in record.facts(Model)
+              if any(parameter.trainable for parameter in model.parameters)]
+    if not models:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know what the weights belong to.")
+    put: list[Splice] = []
+    for backward in backwards(record, index):
+        lines = [
+            _without_gradients(model, backward) if model.kind == STAND_IN
+            else f"{model_name(record, index, model, backward)}.zero_grad()" for model in models]
+        put += change.before(backward.source, backward.statement, "\n".join(lines))
+    return Patch(edit, tuple(put), Form.STATEMENT)
+
+
+def _without_gradients(model: Model, near: Found) -> str:
+    """An assignment to the gradients of plain weights. Raises Refused if one has no name there."""
+    held = [each.name for each in model.parameters if each.trainable]
+    if not all(each.isidentifier() and names.resolve(near.source, near.node, each)
+               for each in held):
+        raise Refused(Reason.NO_PLACE, f"The weights have no names at line "
+                      f"{near.node.lineno:,} of {near.source.name}.")
+    return " = ".join([*(f"{each}.grad" for each in held), "None"])
 
 
 def _of_optimizer(record: Record, index: Index, name: str) -> list[Found]:

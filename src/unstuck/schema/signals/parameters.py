@@ -35,6 +35,7 @@ GRADIENT_SQUARE = PlaceSignal(
     "of the larger norm",
     requires=runs.OPEN_OPTIMIZER_TWICE, place="optimizer",
 )
+BY_HAND = "the hand-written update"  # the place of a program that updates its weights itself
 CARRIED_GRADIENT = PlaceSignal(
     "carried-gradient", "",
     "share of an optimizer's parameters whose gradient still contains that of the previous step",
