@@ -299,7 +299,9 @@ def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
     apart = torch.cat([
         torch.linalg.vector_norm(rows[after] - rows[before], dim=1)
         for before, after in zip(order[:-1].split(STRIPE), order[1:].split(STRIPE), strict=True)])
-    same = apart <= SAME * torch.minimum(size[1:], size[:-1])
+    least = torch.minimum(size[1:], size[:-1])
+    # Where others have left zero, a unit that is still there is one that nothing reads.
+    same = (apart <= SAME * least) & ((least > 0) | ~size.any())
     none = torch.zeros(1, dtype=torch.bool, device=rows.device)
     return (torch.cat([none, same]) | torch.cat([same, none])).double().mean()
 
