@@ -13,8 +13,11 @@ from harness.logs.case import Case
 from harness.logs.judging import cases, verdicts
 from unstuck.logs import console, documents
 from unstuck.logs.kinds import table_of
+from unstuck.logs.read import records
 from unstuck.logs.source import source
 from unstuck.logs.table import Table
+from unstuck.schema.facts.run import Log
+from unstuck.schema.signals.losses import TRAIN_LOSS
 
 # A flat curve that fell by 3.3 % in its last quarter by chance.
 UNLUCKY = {"tensorboard-keras-folder"}
@@ -86,3 +89,28 @@ def test_a_table_of_plain_numbers_is_read_alike_with_words_in_it(tmp_path: Path)
     for name, column in quick.columns.items():
         assert np.array_equal(column.rows, slow.columns[name].rows), name
         assert np.array_equal(column.values, slow.columns[name].values), name
+
+
+# Ways of writing that had been misread ------------------------------------------------------------
+FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
+
+
+@pytest.mark.parametrize(("line", "train", "held_out"), [
+    ("e{i:02d} trn {a:.3f} tst {b:.3f} acc {c:.1f}", "trn", "tst"),
+    ("#{i:03d}  train {a:.2f} mm   held-out {b:.2f} mm   rel. {c:.1f} %", "train", "held-out"),
+    ("Region 16 Avg IOU: {c:.6f}\n{i}: {a:.6f}, {b:.6f} avg, 0.001000 rate, 3.1 s, 64 images",
+     "avg loss", None),
+    ("[batch={i}/30]:\n Train loss/train/total: {a:.4f}\n Eval metrics/eval/CrossEntropy: {b:.4f}",
+     "Train loss/train/total", "Eval metrics/eval/CrossEntropy"),
+    ("Start, 3 warstwy\n{i}/30: strata = {a:.4f}; strata walidacyjna = {b:.4f}; wynik = 5,{i} %",
+     "strata", "strata walidacyjna"),
+])
+def test_a_way_of_writing(line: str, train: str, held_out: str | None, tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("".join(line.format(i=i + 1, a=a, b=1.05 * a, c=90 - 20 * a) + "\n"
+                           for i, a in enumerate(FALLING)))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert (found.train, found.held_out) == (train, held_out)
+    assert len(record.series(TRAIN_LOSS)) == len(FALLING)

@@ -34,6 +34,7 @@ CELLS = 1 << 20  # of a batch, at most
 LOOKED_AT = 60  # lines that the dialect is detected from
 NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _GAP = b"-8.7654321e307"  # stands for an empty cell while numbers are read; no log holds it
+_ASSIGNED = re.compile(r"[^\W\d_]\s?[=:]\s?(?:[\d.-]|(?i:nan|inf))")
 _PROSE = re.compile(r"[^\W\d_]{3}.*\d|\d.*[^\W\d_]{3}")  # a cell of words and numbers
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
@@ -97,6 +98,8 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
         return None
     if not first and any(len(cell) > 3 and _PROSE.search(cell) for cell in body[0]):
         return None
+    if any(_of_sentences(column) for column in cells):
+        return None
     roles = (i for i, cell in enumerate(header) if cell.strip().lower() in ROLE_COLUMNS
              and cells[i] and all(role(x.strip()) for x in cells[i]))
     return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
@@ -104,6 +107,12 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
 
 def _numbers(row: Sequence[str]) -> int:
     return sum(number(cell) is not None for cell in row)
+
+
+def _of_sentences(cells: Sequence[str]) -> bool:
+    """Whether cells name quantities with their numbers: printed lines that hold a comma each."""
+    return bool(cells) and sum(
+        len(_ASSIGNED.findall(cell)) > 1 for cell in cells) >= NUMERIC * len(cells)
 
 
 def _plain(row: Sequence[str]) -> bool:

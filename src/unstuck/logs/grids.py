@@ -13,7 +13,7 @@ WIDEST = 60  # cells of a row
 _BAR = re.compile(r"\)?:?\s+\d{1,3}%\|.*$")  # a progress bar behind the cells
 _GAP = re.compile(r"\s*[|│]\s*|\s*\t\s*|\s{2,}")
 _CELL = re.compile(r"[A-Za-z#%_(][\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
-_ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf)$", re.IGNORECASE)
+_ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf|\d+\.\d+ ?(?:%|[a-zµ]{1,3}))$", re.IGNORECASE)
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
 _RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
 _PLAIN = r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|nan|NaN|inf|-inf)"

@@ -100,7 +100,7 @@ _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
     "of the is was at after for total overall data on per s ep results result rollout "
-    "charts episode function")
+    "charts episode function metrics")
 _NO_CURVE = _words(
     "ts time timestamp runtime seconds second secs sec ms eta wall duration date elapsed memory "
     "mem gpu cpu flos tokens samples examples speed throughput weight weights scale coef "

@@ -12,7 +12,18 @@ from unstuck.record.series import Floats
 
 FEWEST = 8  # points
 FALL = 0.03  # of what a loss is at first
-_LOGARITHMS = frozenset({"loss", "crossentropy", "xent", "nll", "ce"})
+LOGARITHMS = frozenset({"loss", "crossentropy", "xent", "nll", "ce"})  # of probabilities
+
+
+def is_axis(column: Column) -> bool:
+    """Whether it counts: whole numbers in even, rising steps."""
+    steps = np.diff(column.values)
+    return bool(len(steps) and np.all(steps > 0) and np.all(column.values % 1 == 0))
+
+
+def is_clock(column: Column) -> bool:
+    """Whether the numbers are seconds since 1970."""
+    return bool(np.median(column.values) > 1e9 and np.all(np.diff(column.values) >= 0))
 
 
 def rises_within_one(values: Floats) -> bool:
@@ -92,7 +103,7 @@ def logarithm(perplexity: Column, of: Name, train: Column, own: Column | None) -
     `own` is the perplexity of the training data: with the train loss it gives the base, without it
     the base is e. None if the loss is none of which perplexities are made.
     """
-    if of.kind is not Kind.LOSS or not of.measure <= _LOGARITHMS or of.rest or not len(
+    if of.kind is not Kind.LOSS or not of.measure <= LOGARITHMS or of.rest or not len(
             perplexity) or not np.all(perplexity.values >= 1):
         return None
     scale = 1.0

@@ -33,7 +33,8 @@ _PART_BETWEEN = re.compile(
 # "[3/25][200/782]", "Epoch[3]", "3epoch".
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
 _BEFORE = re.compile(
-    rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean) loss)(?![\w:=])")
+    rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean)(?: loss(?![\w:=])|"
+    rf"(?=, {_NUMBER} rate)))")
 # "Average objective for 'output' for minibatches 0-99 is -5.7", as Kaldi has it.
 _SAYS = re.compile(
     rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "
@@ -49,6 +50,8 @@ _REACHED = re.compile(
     rf"['\"](?P<name>{_WORD}(?: {_WORD}){{0,3}})['\"] (?:reached|is|was|=) (?P<number>{_NUMBER})")
 _FIRST = re.compile(
     rf"\s*(?P<number>{_NUMBER})\s?%?\s(?P<name>{_WORD}(?: {_WORD}){{0,2}})\s*")
+# "e07 trn 1.67" counts in its first word.
+_GLUED = re.compile(r"^\s*[\[(]?(?i:e|ep|epoch)(?P<number>\d{1,7})[\])]?(?=[\s:|,])")
 _COUNTERS = (
     ("epoch", re.compile(r"第\s?(?P<number>\d{1,7})\s?[轮代回]")),
     ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})(?:\s?/\s?\d{1,7})?\s?"
@@ -62,6 +65,7 @@ _COUNTERS = (
     ("batch", re.compile(r"\[\s*\d{1,7}(?:/\d{1,7})?\]\[\s*(?P<number>\d{1,12})/\d{1,12}\]")),
     ("epoch", re.compile(r"(?i:(?<![a-z_])epoch ?\[)\s*(?P<number>\d{1,7})(?:[\]/]| of )")),
     ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})epoch(?![a-z]*s)")),
+    ("epoch", _GLUED),
     ("batch", re.compile(r"(?i:(?<![a-z_])(?:batch|iter|iteration|step) ?\[)\s*"
                          r"(?P<number>\d{1,12})[\]/]")),
 )
@@ -164,7 +168,7 @@ def _said(text: str, heading: str) -> Iterator[Said]:
         yield from first
         return
     if behind := _BEFORE.search(text):
-        yield Said(behind["name"], behind.span("number"))
+        yield Said("avg loss", behind.span("number"))
     yield from _pairs(text, heading)
 
 
@@ -203,6 +207,7 @@ def _listed(found: re.Match[str]) -> list[Said]:
 
 def _pairs(text: str, heading: str) -> Iterator[Said]:
     """The names that stand before their numbers."""
+    text = _GLUED.sub(lambda found: " " * len(found[0]), text)
     part, measured, last = heading, False, None
     roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
     alone = len({data for _, _, data in roles}) == 1

@@ -11,7 +11,10 @@ import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
 from unstuck.logs.numbers import (
+    LOGARITHMS,
     begins_alike,
+    is_axis,
+    is_clock,
     is_likelihood,
     is_the_same,
     logarithm,
@@ -159,7 +162,8 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     values = [c for c in losses if names[c.name].rest & _ESTIMATED]
     if values and (len(values) == len(losses) or _of_agents(names)):
         return values[0], Yardstick.ESTIMATE
-    if not losses and (alone := _of_data_alone(table, names)) is not None:
+    if (alone := _of_data_alone(table, names)) is not None and (
+            not losses or _is_loss_of_both(table, names, alone, losses)):
         return alone, None
     if not losses and (whole := _total(table, names)) is not None:
         return whole, None
@@ -245,9 +249,17 @@ def _numbered(table: Table, names: dict[str, Name]) -> tuple[Column, Column] | N
 
 def _of_data_alone(table: Table, names: dict[str, Name]) -> Column | None:
     """The column "train" beside one such as "valid": the names say nothing else."""
-    able = [c for n, c in table.columns.items() if names[n].of_data_alone and not _is_clock(c)]
+    able = [c for n, c in table.columns.items() if names[n].of_data_alone and not is_clock(c)]
     train = [c for c in able if names[c.name].part is not Part.HELD_OUT]
     return train[0] if len(train) == 1 and len(able) > 1 else None
+
+
+def _is_loss_of_both(table: Table, names: dict[str, Name], alone: Column,
+                     losses: Sequence[Column]) -> bool:
+    """Whether "train" and "valid" behave as a loss, where what is called one is of no data."""
+    held = _held_out(table, names, alone)
+    return held is not None and begins_alike(alone, held) and not any(
+        "loss" in names[c.name].measure or _twins(table, names, c) for c in losses)
 
 
 def _held_out_alone(table: Table, names: dict[str, Name]) -> Column | None:
@@ -262,14 +274,14 @@ def _held_out_alone(table: Table, names: dict[str, Name]) -> Column | None:
 def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     """The column without a known name that must be the curve, because there is no other."""
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
-              and names[n].part is not Part.HELD_OUT and not _is_clock(c)
+              and names[n].part is not Part.HELD_OUT and not is_clock(c)
               and not names[n].no_curve]
     twins = [c for c in others if names[c.name].part is Part.TRAIN and _twins(table, names, c)]
     if len(twins) == 1:
         return twins[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
     headless = all(name.startswith("column ") for name in table.columns)
-    if headless and len(values) > 1 and _is_axis(values[0]):
+    if headless and len(values) > 1 and is_axis(values[0]):
         values = values[1:]
     if len(values) == 1:
         return values[0]
@@ -314,7 +326,7 @@ def _total(table: Table, names: dict[str, Name]) -> Column | None:
 def _whole(names: dict[str, Name], parts: Sequence[Column]) -> Column | None:
     """The column "total" among others."""
     whole = [c for c in parts if names[c.name].rest and names[c.name].rest <= _WHOLE
-             and not _is_axis(c)]
+             and not is_axis(c)]
     return whole[0] if len(whole) == 1 < len(parts) else None
 
 
@@ -350,11 +362,16 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
 
 def _unmeasured(table: Table, names: dict[str, Name], train: Column,
                 remarks: list[str]) -> Column | None:
-    """The column "valid" beside the only loss, if it behaves as that loss of held-out data."""
+    """The column "valid" beside the only loss, or its cross entropy, if it behaves as that loss of
+    held-out data."""
     own = names[train.name]
-    able = [c for n, c in table.columns.items() if names[n].of_data_alone]
-    if own.kind is not Kind.LOSS or own.rest or len(able) != 1 or (
-            names[able[0].name].part is not Part.HELD_OUT or not begins_alike(train, able[0])):
+    if own.kind is not Kind.LOSS or own.rest:
+        return None
+    able = [c for n, c in table.columns.items() if names[n].of_data_alone] or [
+        c for n, c in table.columns.items()
+        if names[n].part is Part.HELD_OUT and names[n].measure & LOGARITHMS]
+    if len(able) != 1 or names[able[0].name].part is not Part.HELD_OUT or (
+            not begins_alike(train, able[0])):
         return None
     remarks.append(f"{able[0].name!r} does not say what it measures; unstuck takes it for the "
                    "held-out loss, since it begins where the loss does.")
@@ -375,15 +392,3 @@ def _perplexity(table: Table, names: dict[str, Name], train: Column,
         remarks.append(f"unstuck takes the logarithm of {found.name!r} to compare it with "
                        f"{train.name!r}.")
     return found
-
-
-# Behaviour ---------------------------------------------------------------------------------------
-def _is_axis(column: Column) -> bool:
-    """Whether it counts: whole numbers in even, rising steps."""
-    steps = np.diff(column.values)
-    return bool(len(steps) and np.all(steps > 0) and np.all(column.values % 1 == 0))
-
-
-def _is_clock(column: Column) -> bool:
-    """Whether the numbers are seconds since 1970."""
-    return bool(np.median(column.values) > 1e9 and np.all(np.diff(column.values) >= 0))
