@@ -144,6 +144,8 @@ def test_the_second_screen_is_what_fix_prints_and_writes(tmp_path: Path) -> None
     shutil.copytree(DEMO.parent, tmp_path / "examples", ignore=shutil.ignore_patterns("__*"))
     done = call("unstuck fix --write examples/cancer.py", tmp_path)
     assert done.returncode == 0, done.stderr
+    if "no private view" in done.stderr:
+        pytest.skip("this system allows no namespaces, and fix says so")
     report, separator, _ = done.stderr.partition("unstuck: examples/cancer.py was changed")
     assert separator, done.stderr
     assert fixed_lines(done.stdout + report) == fixed_lines(shown)

@@ -28,6 +28,7 @@ from unstuck.schema.places import SourceLocation
 from unstuck.settings import Settings
 from unstuck.trials.checking import ask, check, with_answers
 from unstuck.trials.laboratory import Laboratory
+from unstuck.trials.trial import Limits
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
 
@@ -51,6 +52,14 @@ def test_a_fault_is_found_at_its_place(laboratory: Laboratory, name: str) -> Non
     assert found.verdict is Verdict.FAIL, found
     assert found.location is not None
     assert (found.location.text or "").rstrip().endswith("# fault"), found
+    assert found.location.file == str(program)
+
+
+def test_its_place_is_in_the_users_own_file_where_a_copy_is_run(laboratory: Laboratory) -> None:
+    laboratory.limits = Limits(300.0, copy=True)
+    program = PROGRAMS / "mask.py"
+    found = answered(laboratory, program)[FAULTS["mask"]]
+    assert found.location is not None
     assert found.location.file == str(program)
 
 

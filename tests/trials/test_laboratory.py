@@ -154,6 +154,8 @@ def _processes_with(text: str) -> list[str]:
 def test_writing_where_nothing_is_covered_fails(laboratory: Laboratory, tmp_path: Path) -> None:
     aside = Path("/var/tmp") / f"unstuck-test-{os.getpid()}"
     ended = run(laboratory, subject(program(tmp_path, f"open({str(aside)!r}, 'w')")))[0]
+    if ended.copied:
+        pytest.skip("this system allows no namespaces, and trials run in a copy")
     assert "Read-only file system" in ended.output
     assert ended.status == 1
     assert not aside.exists()
@@ -167,6 +169,8 @@ def test_there_is_no_network_but_the_loopback(laboratory: Laboratory, tmp_path: 
         print("here")
         socket.create_connection(("192.0.2.1", 80), timeout=5)
     """)))[0]
+    if ended.copied:
+        pytest.skip("this system allows no namespaces, and trials run in a copy")
     assert ended.output.startswith("here\n")
     assert "unreachable" in ended.output
 

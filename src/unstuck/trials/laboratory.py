@@ -158,9 +158,10 @@ class Laboratory(Executor):
         with contextlib.suppress(OSError), (scratch / "output").open("rb") as file:
             file.seek(max(os.path.getsize(scratch / "output") - _LAST, 0))
             output = file.read().decode("utf-8", "replace")
+        if answer["copied"]:  # the places in them are to be those of the user's own files
+            for told in (record / EVENTS, scratch / ANSWERS):
+                _moved_back(told, scratch / "copy", os.path.realpath(self.subject.folder))
         answers = _answers(scratch / ANSWERS)
-        if answer["copied"]:  # the places in it are to be those of the user's own files
-            _moved_back(record, scratch / "copy", os.path.realpath(self.subject.folder))
         for layer in scratch.iterdir():  # checkpoints may be large
             if layer != record:
                 view.remove(layer) if layer.is_dir() else layer.unlink()
@@ -185,12 +186,10 @@ def covered(subject: Subject) -> tuple[str, ...]:
     return view.to_cover(os.path.realpath(subject.folder), subject.working_folder)
 
 
-def _moved_back(record: Path, copy: Path, folder: str) -> None:
+def _moved_back(file: Path, copy: Path, folder: str) -> None:
     with contextlib.suppress(OSError):
-        events = record / EVENTS
-        text = events.read_bytes()
         old, new = (json.dumps(str(each))[1:-1].encode() for each in (copy, folder))
-        events.write_bytes(text.replace(old, new))
+        file.write_bytes(file.read_bytes().replace(old, new))
 
 
 def _await_processes(scratch: Path) -> None:
