@@ -161,3 +161,7 @@ def test_any_document(document: object) -> None:
 
     found = judged(json.dumps(document).encode())
     assert found if isinstance(found, list) else is_sentence(found)
+
+
+def test_infinite_counters_of_a_bar_give_no_warning() -> None:
+    judged(b"".join(b"step: inf, loss: %d.5\r" % i for i in range(9)) + b"\n")
