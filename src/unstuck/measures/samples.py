@@ -53,6 +53,14 @@ def held_out(view: View) -> Kept | Absent | Unknown:
                    ("a run under `unstuck run`",))
 
 
+def unjudged(found: Kept) -> Absent | Unknown:
+    """Why held-out samples, of which nothing is known that scores them, are not compared."""
+    if found.location is None:
+        return Absent("the program computes no loss on samples that it does not train on")
+    return Unknown("the program computes no loss that unstuck knows on the samples that it does "
+                   "not train on", ("a validation loss from torch.nn",))
+
+
 def training_samples(view: View) -> int | None:
     """The number of training samples, where one loader names it."""
     sizes = {fetch.samples for fetch in view.record.facts(Fetch) if fetch.samples > 0}

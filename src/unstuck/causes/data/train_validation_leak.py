@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import final
-from unstuck.measures.samples import held_out, trained_on
+from unstuck.measures.samples import held_out, trained_on, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -38,7 +38,7 @@ def _detect(view: View) -> Verdict:
     if not isinstance(found, Kept):
         return found
     if not found.samples and not view.has(HELD_OUT_SAMPLES):
-        return Absent("the program computes no loss on samples that it does not train on")
+        return unjudged(found)
     train = trained_on(view)
     if isinstance(train, Kept) and train.discrete:
         return Absent("the inputs are tokens or identifiers, which naturally repeat")
@@ -102,7 +102,9 @@ CAUSE = Cause(
         limitations="Nothing is reported if fewer than two epochs were seen, as with very large "
         "data sets. Nothing is reported if training samples are augmented either, because that "
         "changes their hashes. A held-out set that lies wholly within the training set looks like "
-        "an evaluation on training data, unless its name shows what it is.",
+        "an evaluation on training data, unless its name shows what it is. Only samples "
+        "are compared: features that were chosen, or scaled, with the held-out data leak as well, "
+        "and are not seen.",
         references=(
             "Kapoor and Narayanan 2023: Leakage and the reproducibility crisis in machine learning",
             "Barz and Denzler 2020: Do we train on test data?",

@@ -9,7 +9,7 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import last, train_loss_at_the_end
-from unstuck.measures.samples import held_out
+from unstuck.measures.samples import held_out, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -99,7 +99,7 @@ def _detect(view: View) -> Verdict:
     if not isinstance(where, Kept):
         return where
     if not where.samples:
-        return Absent("the program computes no loss on samples that it does not train on")
+        return unjudged(where)
     if where.discrete:
         return _tokens(view, where)
     found = _difference(view)

@@ -114,17 +114,17 @@ def _reductions(
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
         if not train.discrete and not left.composed:
             write_copies(contents, writer, step)
-            seen.finish(writer, left.trained_on, train.class_indices, step,
+            seen.finish(writer, left.trained_on, train.classified, step,
                            lambda site: validates(sites.location(site)))
 
     def kept() -> None:
-        writer.fact(_kept("train", train, None, left.composed), step)
+        writer.fact(_kept("train", train, None, left.composed, True), step)
         if not train.discrete and train.inputs.size:
             same = np.all(train.inputs == train.inputs[0], axis=0)
             writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))
         if contents.held_out is not None or seen.site is not None:
-            writer.fact(_kept("held-out", contents.held_out,
-                              sites.location(seen.site), left.composed), step)
+            writer.fact(_kept("held-out", contents.held_out, sites.location(seen.site),
+                              left.composed, train.classified), step)
 
     def filling() -> None:
         values = write_sentinels(train, writer, step)
@@ -143,14 +143,14 @@ def _reductions(
 
 
 def _kept(
-    role: str, samples: Samples | None, location: SourceLocation | None, composed: bool
+    role: str, samples: Samples | None, location: SourceLocation | None, composed: bool,
+    unscored: bool,
 ) -> Kept:
+    """With `unscored`, samples of which no loss was computed count too."""
     if samples is None:
         return Kept(role, location, 0, False, False, "", composed)
     targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
-    # A classifier may be scored by its accuracy alone, which no loss function sees.
-    judged = role == "train" or samples.class_indices
-    count = len(samples) if judged else int(samples.scored.sum())
+    count = len(samples) if unscored else int(samples.scored.sum())
     return Kept(role, location, count, samples.discrete,
                       samples.indices is not None, targets, composed)
 

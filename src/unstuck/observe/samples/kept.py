@@ -51,6 +51,15 @@ class Samples:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def classified(self) -> bool:
+        """Whether the loss is one of a classifier: it may be scored by its accuracy alone, which no
+        loss function sees."""
+        if self.class_indices or self.targets is None or self.targets.shape[1] != 1:
+            return self.class_indices
+        values = np.unique(self.targets[np.isfinite(self.targets)]).tolist()
+        return values in ([0.0, 1.0], [-1.0, 1.0])
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
