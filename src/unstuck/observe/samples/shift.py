@@ -103,6 +103,6 @@ def _finite(samples: Samples, train: Samples | None) -> NDArray[np.bool_]:
     A classifier may be scored by its accuracy alone, which no loss function sees.
     """
     finite = np.isfinite(samples.inputs).all(1)
-    if train is not None and not train.class_indices:
+    if train is not None and not train.classified:
         finite &= samples.scored
     return np.asarray(finite)

@@ -1,0 +1,45 @@
+"""Held-out samples that no loss of torch scores: counted by hand, or by an error by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import unstuck
+from unstuck.judge.engine import diagnose
+from unstuck.record.reader import read_record
+from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+
+
+def verdict_of(folder: Path, *, classified: bool, shared: int) -> Verdict:
+    """Of the leak, in a training that shares so many of its 100 held-out samples."""
+    torch.manual_seed(0)
+    x = torch.randn(400, 6)
+    y = (x[:, 0] * x[:, 1] + x[:, 2] > 0).float() if classified else x[:, 0] * x[:, 1]
+    test = torch.arange(300 - shared, 400 - shared)
+    model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss_of = nn.BCEWithLogitsLoss() if classified else nn.MSELoss()
+    with unstuck.watch(folder, overhead=1.0):
+        for _ in range(6):
+            for rows in torch.randperm(300).split(30):
+                optimizer.zero_grad()
+                loss_of(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                out = model(x[test])
+                print(((out > 0) == y[test]).float().mean() if classified
+                      else (out - y[test]).abs().max())
+    found = diagnose(read_record(folder))
+    return dict(found.verdicts)["train-validation-leak"]
+
+
+@pytest.mark.parametrize(("classified", "shared", "expected"), [
+    (True, 40, Present), (True, 0, Absent), (False, 40, Unknown)])
+def test_a_leak_where_no_loss_scores(
+    classified: bool, shared: int, expected: type[Verdict], tmp_path: Path
+) -> None:
+    assert isinstance(verdict_of(tmp_path / "r", classified=classified, shared=shared), expected)
