@@ -247,6 +247,20 @@ def test_an_error_in_the_diagnosis_is_a_sentence(tmp_path: Path) -> None:
     assert says.count("\n") == 1
 
 
+_STILL = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x, y = torch.randn(64, 4), torch.randint(2, (64,))
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(40):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+"""
+
+
 def test_a_fault_of_ours_names_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +284,47 @@ def test_a_fault_of_ours_names_the_record(
     with pytest.raises(SystemExit):
         cli.main()
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_in_any_command_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from unstuck import cli
+    from unstuck.judge import catalogue
+
+    def broken(*_: object) -> None:
+        raise KeyError("of ours")
+
+    monkeypatch.setattr(catalogue, "causes", broken)
+    monkeypatch.delenv("UNSTUCK_DEBUG", raising=False)
+    monkeypatch.setattr(sys, "argv", ["unstuck", "list"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "unstuck: the command failed because of a bug in unstuck (KeyError: 'of ours'). Set "
+        "UNSTUCK_DEBUG=1 to see the traceback.\n")
+
+
+def test_a_fault_of_ours_in_a_trial_leaves_the_diagnosis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from unstuck import cli
+    from unstuck.commands import prove
+
+    def broken(*_: object) -> None:
+        raise ValueError("of ours")
+
+    (tmp_path / "still.py").write_text(_STILL)
+    monkeypatch.setattr(prove, "planned", broken)
+    monkeypatch.delenv("UNSTUCK_DEBUG", raising=False)
+    monkeypatch.setattr(sys, "argv", ["unstuck", "prove", str(tmp_path / "still.py")])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    said = capsys.readouterr()
+    assert "trying changes failed because of a bug in unstuck (ValueError: of ours)" in said.err
+    assert "error[step-never-called]" in said.out + said.err
 
 
 # diagnose, explain, list -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from unstuck.arguments import UNUSABLE, say
+from unstuck.arguments import UNUSABLE, our_fault, say
 from unstuck.clean import clean, put
 from unstuck.commands import check, curves, diagnose, explain, fix, prove, run
 from unstuck.commands import list as list_
@@ -87,6 +87,9 @@ def main() -> None:
         what = (f"{error.filename!r} cannot be used" if error.filename
                 else "the output could not be written")
         say(f"{what}: {error.strerror}")
+        raise SystemExit(UNUSABLE) from None
+    except Exception as error:
+        say(our_fault("the command", error))
         raise SystemExit(UNUSABLE) from None
     finally:
         settle()

@@ -20,6 +20,7 @@ from unstuck.commands.trying import (
     planned,
     progress,
     recorded,
+    status_of,
     trial_options,
 )
 
@@ -55,7 +56,7 @@ def fix(
     if dry_run:
         raise click.exceptions.Exit(_dry_run(target))
     with bench(target, budget, jobs, allow_network, on=on) as ready:
-        status = _fix(ready, json_file, write, patch)
+        status = status_of(ready, lambda: _fix(ready, json_file, write, patch))
     raise click.exceptions.Exit(status)
 
 

@@ -6,7 +6,15 @@ import click
 
 from unstuck.arguments import UNUSABLE, check_json, put_json, refuse
 from unstuck.clean import clean, put
-from unstuck.commands.trying import Bench, TryingCommand, bench, planned, progress, trial_options
+from unstuck.commands.trying import (
+    Bench,
+    TryingCommand,
+    bench,
+    planned,
+    progress,
+    status_of,
+    trial_options,
+)
 
 PROVEN, NOT_PROVEN = 0, 1
 ASKING = 30.0  # seconds of questions, where no change helps
@@ -30,7 +38,7 @@ def prove(
     if json_file == "-":
         refuse("prove --json needs a file")
     with bench(target, budget, jobs, allow_network, on=on) as ready:
-        status = proved(ready, json_file)
+        status = status_of(ready, lambda: proved(ready, json_file))
     raise click.exceptions.Exit(status)
 
 

@@ -232,8 +232,8 @@ def _next(diagnosis: Diagnosis, named: str, proving: bool) -> str:
 def _prove(record: Path, json_file: str | None) -> None:
     """Goes on with the trials; the program's own status stays what it was."""
     from unstuck.commands.prove import proved
-    from unstuck.commands.trying import BUDGET, bench
+    from unstuck.commands.trying import BUDGET, bench, status_of
 
     with contextlib.suppress(click.exceptions.Exit), bench(
             (str(record),), BUDGET, None, False, sys.stderr) as ready:
-        proved(ready, json_file)
+        status_of(ready, lambda: proved(ready, json_file))

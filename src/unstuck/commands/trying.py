@@ -14,10 +14,11 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from unstuck.arguments import project, refuse, say
+from unstuck.arguments import UNUSABLE, our_fault, project, refuse, say
 from unstuck.commands.judging import named_or_last
 from unstuck.commands.run import TargetCommand
 from unstuck.commands.starting import target_of
+from unstuck.output import UnwritableError
 from unstuck.words import count, joined, number
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ class TryingCommand(TargetCommand):
             ctx.allow_interspersed_args = True
             return click.Command.parse_args(self, ctx, args)
         return super().parse_args(ctx, args)
+
+
+def status_of(ready: Bench, trying: Callable[[], int]) -> int:
+    """The exit status of trials. If a bug of ours ends them, the diagnosis is shown as it was."""
+    from unstuck.report import terminal
+
+    try:
+        return trying()
+    except (click.ClickException, click.exceptions.Exit, OSError, UnwritableError):
+        raise
+    except Exception as error:
+        say(our_fault("trying changes", error, "What follows is the diagnosis of the run alone. "))
+        if ready.control.diagnosis is not None:
+            terminal.render(ready.control.diagnosis, file=ready.file, advise=False)
+        return UNUSABLE
 
 
 def is_record(folder: Path) -> bool:
