@@ -24,6 +24,7 @@ EDITS = [
     edits.LossForm("F.mse_loss(outputs, targets)", "use the squared error"),
     edits.Clip(2000.0),
     edits.ZeroGrad("SGD"),
+    edits.WidenWeights("bfloat16"),
     edits.Schedule("linear warm-up", 1),
     edits.MoreSteps(1000.0),
     edits.BatchSize(1),

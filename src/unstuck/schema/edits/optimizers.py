@@ -142,3 +142,16 @@ class RemoveSchedule(Edit):
 
     def code(self) -> str:
         return "# without scheduler.step()"
+
+
+@dataclass(frozen=True, slots=True)
+class WidenWeights(Edit):
+    """Keep weights and data of a type of 16 bits ("bfloat16") in float32; autocast stays."""
+
+    dtype: str
+
+    def words(self) -> str:
+        return f"use float32 in the place of {self.dtype}"
+
+    def code(self) -> str:
+        return "model = model.float()"
