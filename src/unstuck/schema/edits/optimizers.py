@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.parameters import BY_HAND
 from unstuck.words import count, number
 
 _ARGUMENTS = {"lr": "learning rate", "weight_decay": "weight decay"}
@@ -49,15 +50,17 @@ class ParametersToOptimizer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ZeroGrad(Edit):
-    """Clear the gradients before each backward pass."""
+    """Clear the gradients before each backward pass: an optimizer's, or those used by hand."""
 
     optimizer: str
 
     def words(self) -> str:
-        return f"clear the gradients of {self.optimizer}'s parameters before each backward pass"
+        whose = "" if self.optimizer == BY_HAND else f" of {self.optimizer}'s parameters"
+        return f"clear the gradients{whose} before each backward pass"
 
     def code(self) -> str:
-        return "optimizer.zero_grad()"
+        holder = "model" if self.optimizer == BY_HAND else "optimizer"
+        return f"{holder}.zero_grad()  # before loss.backward()"
 
 
 @dataclass(frozen=True, slots=True)
