@@ -9,6 +9,7 @@ import pytest
 from unstuck.repair.write import writers
 from unstuck.schema import edits
 from unstuck.schema.facts.sequences import Padding, Reading
+from unstuck.schema.signals.parameters import BY_HAND
 
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),
@@ -24,6 +25,8 @@ EDITS = [
     edits.LossForm("F.mse_loss(outputs, targets)", "use the squared error"),
     edits.Clip(2000.0),
     edits.ZeroGrad("SGD"),
+    edits.ZeroGrad(BY_HAND),
+    edits.WidenWeights("bfloat16"),
     edits.Schedule("linear warm-up", 1),
     edits.MoreSteps(1000.0),
     edits.BatchSize(1),
@@ -121,3 +124,9 @@ def test_a_measured_number_is_as_exact_as_it_matters(
 def test_code_names_a_class_and_a_layer_as_a_program_does() -> None:
     assert edits.OptimizerArgument("SGD-2", "lr", 0.1).code() == "SGD(..., lr=0.1)"
     assert edits.InitialiseLayer("0.1", "zeros_").code().startswith("nn.init.zeros_(model[0][1].")
+
+
+def test_a_hand_written_update_has_no_optimizer_to_speak_of() -> None:
+    edit = edits.ZeroGrad(BY_HAND)
+    assert edit.words() == "clear the gradients before each backward pass"
+    assert edit.code().startswith("model.zero_grad()")

@@ -160,3 +160,44 @@ def test_a_state_without_its_graph_is_cut_unless_each_part_has_a_loss(
             optimizer.step()
     found = read_record(tmp_path / "record").facts(CutState)
     assert [(state.name, state.calls) for state in found] == [] if every else [("cell", 5)]
+
+
+INSIDE = """
+class Quantiser(nn.Module):
+    def forward(self, z):
+        q = torch.round(z * 4) / 4
+        return z.detach() + (q - z).detach()
+
+class Coder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enc, self.q, self.dec = nn.Linear(5, 3), Quantiser(), nn.Linear(3, 2)
+
+    DECORATED
+    def encode(self, x):
+        return self.enc(x)
+
+    def forward(self, x):
+        return self.dec(BETWEEN)
+
+x, y = torch.randn(64, 5), torch.randint(2, (64,))
+model = Coder()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(40):
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.usefixtures("seeded")
+@pytest.mark.parametrize(("decorator", "between", "text"), [
+    ("", "self.q(self.encode(x))", "z.detach() + (q - z).detach()"),
+    ("@torch.no_grad()", "self.encode(x)", "torch.no_grad()"),
+])
+def test_a_layer_without_weights_and_a_decorator_can_cut(
+    tmp_path: Path, decorator: str, between: str, text: str
+) -> None:
+    program = INSIDE.replace("DECORATED", decorator).replace("BETWEEN", between)
+    (cut,) = record_of(program, tmp_path).facts(Cut)
+    assert (cut.before, cut.seen, text_at(cut.location)) == (("enc",), True, text)

@@ -10,6 +10,7 @@ import corpus
 from harness.records import record_of
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
+from unstuck.schema.facts.stored import Altered
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Trial
 from unstuck.trials.verdict import Run, TrialVerdict, judge, read
@@ -52,6 +53,11 @@ def test_a_change_that_moves_the_held_out_samples_is_void() -> None:
         for each, record, samples in ((sick, sick.record, 100), (well, well.record, 90)))
     assert sick.record.steps == well.record.steps
     assert judge("inputs-not-normalised", before, after).verdict is TrialVerdict.VOID
+    # Samples that each fetch changes count anew in each epoch, until the cure.
+    assert before.record is not None
+    drifting = replace(before, record=before.record.hold(
+        *before.record.facts(Kept), Altered("loader", "s", None, None, "clone")))
+    assert judge("inputs-not-normalised", drifting, after).verdict is CURED
 
 
 def test_only_what_goes_beyond_other_seeds_is_better() -> None:

@@ -19,6 +19,7 @@ from unstuck.rules.cause import Harm
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
+from unstuck.schema.facts.stored import Altered
 from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
@@ -266,8 +267,12 @@ def _other_samples(control: Record, treated: Record) -> bool:
 
     A program that draws held-out samples anew holds out others the longer it runs, which says
     nothing, so only runs of as many steps are compared. Held-out samples of which no loss was
-    computed count only where classes are predicted, so both runs must have counted some.
+    computed count only where classes are predicted, so both runs must have counted some. A stored
+    sample that each fetch changes counts again in each epoch, until none changes it any more.
     """
+    if control.facts(Altered) and not treated.facts(Altered):
+        return False
+
     def held_out(record: Record) -> Kept | None:
         return next((each for each in record.facts(Kept)
                      if each.name == "held-out" and not each.composed), None)

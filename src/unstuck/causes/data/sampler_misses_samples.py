@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety, WeightPerSample
+from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -161,13 +161,22 @@ def _counted(view: View, loader: Loader) -> Verdict:
             f"{number(round(drawn))} random draws from all samples would bring about "
             f"{number(round(expected))} different ones, and each of these comes "
             f"{times(loader.draws / different)} an epoch"),),
-        remedies=(Remedy(
+        remedies=(*_going_on(view, loader, round(different)), Remedy(
             "draw from all samples", Safety.ADVICE,
             advice="Let the sampler yield indices of the whole data set. A list of indices that "
             "was made for a smaller set, or that counts classes or batches, leaves most samples "
             "out.",
             code_text="iter(torch.randperm(len(dataset)).tolist())"),),
     )
+
+
+def _going_on(view: View, loader: Loader, different: int) -> tuple[Remedy, ...]:
+    """Where all that is ever drawn is one batch: an iterator that is not made anew each time."""
+    place = next((fact.location for fact in view.record.facts(Feeding)
+                  if fact.loader == loader.name and fact.role is CallRole.TRAIN), None)
+    if different != loader.batch_size or place is None:
+        return ()
+    return (Remedy("iterate over all the data", Safety.SAFE, (FetchEachStep(place),)),)
 
 
 def _steps(view: View, loader: Loader) -> tuple[tuple[int, ...], tuple[float, ...]]:

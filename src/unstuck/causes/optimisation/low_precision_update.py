@@ -10,7 +10,7 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.edits import OptimizerArgument, Remedy, Safety, WidenWeights
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.precision import NarrowWeights
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -75,7 +75,7 @@ def _zero_epsilon(view: View, fact: NarrowWeights) -> Verdict:
                    (OptimizerArgument(fact.name, "eps", 1e-4),
                     OptimizerArgument(fact.name, "eps", 1e-3)),
                    code_text="torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-4)"),
-            _wider(),
+            *_wider(fact.dtype),
         ),
     )
 
@@ -111,17 +111,21 @@ def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> V
             f"the {fact.dtype} numbers next to a weight are {percent(fact.spacing)} of its size "
             f"apart; a step of less than half of that changes nothing, and "
             f"{percent(share)} of the steps are smaller"),),
-        remedies=(_wider(),),
+        remedies=_wider(fact.dtype),
     )
 
 
-def _wider() -> Remedy:
-    return Remedy(
-        "keep the weights in float32, and use autocast", Safety.ADVICE,
-        advice="Do not call half() or bfloat16() on the model. Autocast computes in 16 bits where "
-        "that is safe, and the weights keep all of their bits. With float16, scale the loss too.",
-        code_text="with torch.autocast(device_type, dtype=torch.bfloat16):\n"
-        "    loss = criterion(model(x), y)")
+def _wider(dtype: str) -> tuple[Remedy, ...]:
+    return (
+        Remedy("keep the weights in float32", Safety.SAFE, (WidenWeights(dtype),)),
+        Remedy(
+            "compute in 16 bits by autocast", Safety.ADVICE,
+            advice="Do not call half() or bfloat16() on the model. Autocast computes in 16 bits "
+            "where that is safe, and the weights keep all of their bits. With float16, scale the "
+            "loss too.",
+            code_text="with torch.autocast(device_type, dtype=torch.bfloat16):\n"
+            "    loss = criterion(model(x), y)"),
+    )
 
 
 def _place(view: View, fact: NarrowWeights) -> SourceLocation | None:

@@ -67,8 +67,7 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
                      "step (healthy: 0 %)"),
         ),
         remedies=(*called_at(idle), *(
-            Remedy("clear the gradients", Safety.SAFE, (ZeroGrad(held),),
-                   code_text="optimizer.zero_grad()  # before loss.backward()")
+            Remedy("clear the gradients", Safety.SAFE, (ZeroGrad(held),))
             for held in guilty
         )),
     )

@@ -10,7 +10,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import FetchEachStep, Remedy, Safety
 from unstuck.schema.facts.data import Fetch
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
@@ -89,7 +89,8 @@ def _detect(view: View) -> Verdict:
                            "the batch is the same as the one before at all "
                            f"{number(len(same))} compared steps"),),
         remedies=(Remedy(
-            "iterate over all the data", Safety.ADVICE,
+            "iterate over all the data", Safety.ADVICE if fetch is None else Safety.SAFE,
+            () if fetch is None else (FetchEachStep(location),),
             advice="Iterate over the loader, or take the next slice, so that each step gets "
             "different samples.",
             code_text="for inputs, targets in loader:",

@@ -61,6 +61,8 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     share = percent(missing / max(total, 1))
     attribute = layers[0].attribute
     kind = "Parameter" if layers[0].kind == "Parameter" else "Module"
+    path = layers[0].name.removeprefix(f"{layers[0].owner}.{attribute}")
+    container = f"{kind}Dict" if path[1:2] in ("'", '"') else f"{kind}List"
     return Present(
         # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
         # mistake.
@@ -81,10 +83,9 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
         remedies=(
             Remedy(
                 "register the layers", Safety.SAFE,
-                (RegisterLayers(layers[0].owner, attribute, f"{kind}List"),),
-                advice=f"Make {attribute} an nn.{kind}List (or an nn.{kind}Dict instead of a dict) "
-                "before you build the optimizer, so that parameters(), to(), train() and "
-                "state_dict() find its layers.",
+                (RegisterLayers(layers[0].owner, attribute, container),),
+                advice=f"Make {attribute} an nn.{container} before you build the optimizer, so "
+                "that parameters(), to(), train() and state_dict() find its layers.",
             ),
             Remedy(
                 "freeze them on purpose", Safety.ADVICE,

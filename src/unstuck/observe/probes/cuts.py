@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from types import CodeType
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ class _Call:
     recorded: bool  # the call itself was recorded by autograd
     stack: tuple[Site, ...]  # the user's call sites, outermost first
     losses: int = 0  # that were differentiated since and left it out
+    ends: CodeType | None = None  # of a layer without weights whose output has lost the graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,20 @@ class CutProbe(Probe):
         known = self._names.layer(module)
         own = tuple(id(p) for p in module.parameters(recurse=False) if p.requires_grad)
         given = next((a for a in args if is_plain(a)), None)
-        if known is not None and own and given is not None:
+        if known is None or given is None:
+            return
+        ends = None if own else self._ending(module, given, output)
+        if own or ends is not None:
             self._calls.append(_Call(
                 known[0], own, not given.requires_grad, _address(given), torch.is_grad_enabled(),
-                tuple(reversed(self._sites.stack()))))
+                tuple(reversed(self._sites.stack())), ends=ends))
+
+    def _ending(self, module: nn.Module, given: torch.Tensor, output: Any) -> CodeType | None:
+        """The code of a layer of the user's own that gets a graph and gives none."""
+        code = getattr(type(module).forward, "__code__", None)
+        lost = given.requires_grad and is_plain(output) and not output.requires_grad
+        return code if lost and code is not None and self._sites.is_user(
+            code.co_filename) else None
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks for a cut in the layers that were called, if the loss misses a parameter."""
@@ -117,8 +129,8 @@ class CutProbe(Probe):
                 before.append(call)
                 continue
             raw = {earlier.address for earlier in before}
-            if before and call.graphless and call.address not in raw and any(
-                p in leaves for p in call.own
+            if any(earlier.own for earlier in before) and call.graphless and (
+                call.address not in raw and any(p in leaves for p in call.own)
             ):
                 self._found.append(_Cut(tuple(before), call, self.loss_of(nodes)))
             return
@@ -163,16 +175,19 @@ class CutProbe(Probe):
         return self._sites.location(here if self._learning else site)
 
     def _write(self, cut: _Cut, optimizer: str | None, step: int) -> None:
-        last, first = cut.before[-1], cut.after
+        last, first = [call for call in cut.before if call.own][-1], cut.after
         if (first.name, optimizer) in self._written or len(self._written) >= MOST_CUTS:
             return
         self._written.add((first.name, optimizer))
-        location, seen = self._cutting(last, first, optimizer)
+        ends = next((call.ends for call in cut.before if call.ends is not None), None)
+        location, seen = self._inside(ends) if ends is not None else (None, False)
+        if not seen:
+            location, seen = self._cutting(last, first, optimizer)
         if location is None and first.stack:
             location = self._sites.location(first.stack[-1])
         if location is not None:
             self._places.setdefault(location, optimizer)
-        names = tuple(dict.fromkeys(call.name for call in cut.before))
+        names = tuple(dict.fromkeys(call.name for call in cut.before if call.own))
         self._writer.fact(Cut(
             numbered(self._names_used, first.name), names, location, seen, first.name, cut.loss,
             optimizer), step)
@@ -205,6 +220,22 @@ class CutProbe(Probe):
             expression_at(file, node, self._sites.keeps_text), optimizer) == optimizer]
         return self._only(own), bool(found)
 
+    def _inside(self, code: CodeType) -> tuple[SourceLocation | None, bool]:
+        """What can cut in a layer: the only expression, else the one that holds all of them."""
+        found = list(self._of_code(code, None, None, True))
+        tree = syntax_tree(code.co_filename)
+        if not found or tree is None:
+            return None, False
+        only = self._only(found)
+        if only is not None:
+            return only, True
+        cutting = [node for _, node in found]
+        whole = [node for node in ast.walk(tree) if isinstance(node, ast.expr)
+                 and set(cutting) <= set(ast.walk(node))]
+        # The smallest comes last: what is walked later lies deeper.
+        return (expression_at(code.co_filename, whole[-1], self._sites.keeps_text)
+                if whole else None), True
+
     def within(self, stack: Iterable[Site]) -> SourceLocation | None:
         """The only expression that can cut in the innermost function of a call that has any."""
         for site in stack:
@@ -233,7 +264,11 @@ class CutProbe(Probe):
         self, site: Site, start: int | None, end: int | None, recorded: bool
     ) -> Iterator[tuple[str, ast.expr]]:
         """Cutting expressions of a call site's function between two lines, both included."""
-        code = self._sites.code(site)
+        return self._of_code(self._sites.code(site), start, end, recorded)
+
+    def _of_code(
+        self, code: CodeType, start: int | None, end: int | None, recorded: bool
+    ) -> Iterator[tuple[str, ast.expr]]:
         tree = syntax_tree(code.co_filename)
         if tree is None:
             return
@@ -245,6 +280,9 @@ class CutProbe(Probe):
                 code.co_firstlineno
             ):
                 scope = node
+                if not recorded:
+                    yield from ((code.co_filename, each) for each in node.decorator_list
+                                if _called(each) in _MODES)
         for node in ast.walk(scope):
             if isinstance(node, ast.expr):
                 if (start or 0) <= node.lineno <= (end or node.lineno) and _cuts(node):

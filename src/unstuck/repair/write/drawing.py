@@ -14,6 +14,8 @@ from unstuck.schema.edits import CopySample, WeightPerSample
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
+_COUNT = ("bincount", "Counter", "unique", "value_counts")
+
 
 def write_weights(edit: WeightPerSample, record: Record, index: Index) -> list[Patch]:
     """The weights are picked by the labels: those of a variable, else those of the data set."""
@@ -69,7 +71,15 @@ def _labels(found: Found, data: Found | None, record: Record, index: Index) -> s
                 variable.file == found.source.name) and (
                 variable.function.rpartition(".")[2] in ("", scope)):
             return variable.name
-    return None
+    return _counted(found)
+
+
+def _counted(found: Found) -> str | None:
+    """The only variable whose classes the sampler's own function counts: np.bincount(labels)."""
+    scope = found.source.function(found.node) or found.source.tree
+    counted = {names.dotted(node.args[0]) for node in names.inside(scope)
+               if isinstance(node, ast.Call) and names.called(node) in _COUNT and node.args}
+    return counted.pop() or None if len(counted) == 1 else None
 
 
 def write_copy(edit: CopySample, record: Record, index: Index) -> list[Patch]:

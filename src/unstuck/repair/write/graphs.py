@@ -9,7 +9,7 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.repair.text import Function, Splice
+from unstuck.repair.text import Function, Source, Splice
 from unstuck.schema.edits import KeepGraph, KeepNumber
 
 # What gives the same numbers without their graph: as a method, and as a function of torch.
@@ -34,11 +34,15 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     """Without what cuts; a block or function without gradients gets them."""
     found = index.at(edit.at, "what cuts the graph")
     source, node = found.source, found.node
+    owner = source.parents.get(node)
+    if isinstance(owner, Function) and node in owner.decorator_list:
+        return [Patch(edit, _undecorated(found), Form.STATEMENT)]
     if isinstance(node, ast.With) or (
             isinstance(node, ast.Call) and names.called(node) in _MODES):
         return [Patch(edit, _with_gradients(found), Form.CALL)]
-    outermost = next((each for each in ast.walk(node) if isinstance(each, ast.expr)
-                      and _inner(each) is not None), None)
+    outermost = _straight_through(source, node) or next(
+        (each for each in ast.walk(node) if isinstance(each, ast.expr)
+         and _inner(each) is not None), None)
     if outermost is None:
         around = next((outer for outer in source.ancestors(node) if isinstance(outer, ast.With)
                        and any(names.last_name(getattr(item.context_expr, "func", item.context_expr)
@@ -62,6 +66,39 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     return [Patch(edit, tuple(s for s in (
         Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
     ) if s.start < s.end), Form.CALL)]
+
+
+def _straight_through(source: Source, node: ast.AST) -> ast.expr | None:
+    """The cut that is one too many in `z.detach() + (q - z).detach()`: the one around z alone.
+
+    Raises:
+        Refused: several cuts in the expression are of another form.
+    """
+    cuts = [each for each in ast.walk(node) if isinstance(each, ast.expr)
+            and _inner(each) is not None]
+    outer = [each for each in cuts if not any(
+        each is not other and each in ast.walk(other) for other in cuts)]
+    if len(outer) < 2:
+        return None
+    if len(outer) == 2 and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        for one, other in (outer, reversed(outer)):
+            kept, difference = _inner(one), _inner(other)
+            if kept is not None and isinstance(difference, ast.BinOp) and isinstance(
+                    difference.op, ast.Sub) and (
+                    source.code(difference.right) == source.code(kept)):
+                return one
+    raise Refused(Reason.UNKNOWN_FORM, "Several parts of the expression at this place cut the "
+                  "graph, and which of them are meant is not sure.")
+
+
+def _undecorated(found: Found) -> tuple[Splice, ...]:
+    """Without the line of a decorator."""
+    source, node = found.source, found.node
+    start, end = source.span(node)
+    start = source.text.rindex("@", 0, start)
+    if not (source.starts_line(start) and source.ends_line(end)):
+        raise Refused(Reason.UNKNOWN_FORM, "The decorator shares its line.")
+    return (Splice(source.name, source.line_start(start), source.next_line(end), ""),)
 
 
 def _whole_cut(found: Found, node: ast.expr) -> ast.expr:

@@ -20,6 +20,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Source, Splice
+from unstuck.repair.tracing import made_by, without
 from unstuck.schema.edits import (
     BatchFirst,
     Edit,
@@ -154,7 +155,7 @@ def write_remove(edit: RemoveLayer, record: Record, index: Index) -> list[Patch]
         location = edit.at or (functions[0].location if len(functions) == 1 else None) or (
             _in_front_of_loss(record, edit.layer))
         if location is None:
-            raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
+            return [Patch(edit, _before_loss(record, index, edit.layer), Form.MODEL)]
         return [Patch(edit, drop_function(function_at(
             index, location, as_function(re.split(r" > |\.", edit.layer)[-1]))), Form.MODEL)]
     try:
@@ -187,6 +188,23 @@ def _in_front_of_loss(record: Record, name: str) -> SourceLocation | None:
     found = [loss.input_location for loss in record.facts(Loss)
              if loss.input_operations[:1] and loss.input_operations[0].lower() == operation]
     return found[0] if len(set(found)) == 1 else None
+
+
+def _before_loss(record: Record, index: Index, name: str) -> tuple[Splice, ...]:
+    """Without the function ("torch.softmax") that what a loss receives comes from by the text."""
+    wanted = name.rpartition(".")[2]
+    for loss in record.facts(Loss):
+        operations = [each.lower().partition("backward")[0] for each in loss.input_operations]
+        if wanted.replace("_", "") not in operations or loss.location is None:
+            continue
+        found = index.at(loss.location, "the loss")
+        given = change.argument(found.call, "input", 0) if isinstance(
+            found.node, ast.Call) else None
+        made = made_by(index, found.source, given, wanted) if given is not None else None
+        splices = without(index, made) if made is not None else None
+        if splices is not None:
+            return splices
+    raise Refused(Reason.NO_PLACE, f"unstuck does not know where {name} is.")
 
 
 class Element:

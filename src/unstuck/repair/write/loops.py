@@ -13,13 +13,12 @@ from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import backwards, spell
 from unstuck.repair.text import Source
 from unstuck.repair.values import Number, constant, ways
-from unstuck.schema.edits import BatchSize, DropLast, FetchEachStep, MoreSteps, Shuffle
+from unstuck.schema.edits import BatchSize, DropLast, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
 from unstuck.schema.facts.optimizers import Optimizer
 
 _RANGES = ("range", "trange")
-_DRAWING = ("randperm", "permutation", "randint", "choice", "sample")
 
 
 def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
@@ -211,45 +210,7 @@ def write_drop_last(edit: DropLast, record: Record, index: Index) -> list[Patch]
         found.source, found.call, "drop_last", "True", 8), Form.LITERAL)]
 
 
-def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch]:
-    """The statement moved to the start of the loop over steps, with the rows that it draws."""
-    found = index.at(edit.at, "what takes the batch")
-    source, statement = found.source, found.statement
-    loops = [loop for where, loop in _loops(record, index) if where is source
-             and source.function(loop) is source.function(statement)]
-    if not loops or not isinstance(statement, ast.Assign) or any(
-            each in loops for each in source.ancestors(statement)):
-        raise Refused(Reason.UNKNOWN_FORM, "The batch is not taken in a statement of its own in "
-                      "front of the loop.")
-    if any(isinstance(node, ast.Call) and names.called(node) == "next"
-           and not isinstance(node.args[0], ast.Call) for node in ast.walk(statement)):
-        raise Refused(Reason.UNKNOWN_FORM, "The batch comes from an iterator, which ends after one "
-                      "epoch.")
-    body = source.body(statement)
-    place = next(i for i, each in enumerate(body) if each is statement)
-    moved: list[ast.stmt] = [statement]
-    while place and _draws(body[place - 1], moved):
-        place -= 1
-        moved.insert(0, body[place])
-    code = "\n".join(source.code(each) for each in moved)
-    if len(code.split("\n")) > len(moved):
-        raise Refused(Reason.UNKNOWN_FORM, "The statement has several lines.")
-    splices = [splice for each in moved for splice in change.remove(source, each)]
-    return [Patch(edit, (*splices, *change.before(source, loops[0].body[0], code)),
-                  Form.STATEMENT)]
-
-
-def _draws(statement: ast.stmt, later: list[ast.stmt]) -> bool:
-    """Whether a statement draws what later ones read."""
-    read = {node.id for each in later for node in ast.walk(each)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return (isinstance(statement, ast.Assign)
-            and any(names.dotted(target) in read for target in statement.targets)
-            and any(isinstance(node, ast.Call) and names.called(node) in _DRAWING
-                    for node in ast.walk(statement)))
-
-
 WRITERS = {
-    FetchEachStep: write_fetch, MoreSteps: write_more_steps, BatchSize: write_batch_size,
+    MoreSteps: write_more_steps, BatchSize: write_batch_size,
     Shuffle: write_shuffle, DropLast: write_drop_last,
 }

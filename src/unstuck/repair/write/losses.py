@@ -16,6 +16,7 @@ from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Splice, apply
 from unstuck.repair.values import decimal
+from unstuck.repair.weighing import weigh_formula
 from unstuck.schema.edits import (
     ClassWeights,
     DivideLoss,
@@ -210,6 +211,10 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
     """At the construction of the loss module, else at the call."""
     found = index.at(edit.at, "the loss")
     fact = _loss(record, edit.at)
+    if fact is not None and fact.hand_written:
+        splices, form, more = weigh_formula(
+            found, index, f"[{', '.join(map(decimal, edit.weights))}]")
+        return [Patch(edit, splices, form, more)]
     where = built(record, index, found) or found
     binary = fact is not None and fact.function in torch_api.BINARY
     name, needs = spell(index, where.source, "torch.tensor")

@@ -7,10 +7,10 @@ import ast
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.index import Found, Index, Loop
+from unstuck.repair.index import Found, Index, Loop, methods
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name
-from unstuck.repair.text import Function, Source, Splice
+from unstuck.repair.text import Function, Source, Splice, apply
 from unstuck.schema.edits import BuildOnce
 
 # How the names of schedulers end.
@@ -18,23 +18,116 @@ _SCHEDULERS = ("LR", "Scheduler", "Plateau", "Restarts")
 
 
 def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patch]:
-    """The statement in front of the outermost loop around it, or of the call of its function."""
-    found = index.at(edit.at, "the construction of the optimizer")
+    """The statement in front of the outermost loop around it, or of the call of its function.
+
+    A method's becomes an attribute that the constructor sets. What a factory returns is built where
+    its only caller calls it.
+    """
+    found = _by_its_caller(index, index.at(edit.at, "the construction of the optimizer"))
     statement, source = found.statement, found.source
     if not (isinstance(statement, ast.Assign) and statement.value is found.node
-            and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)):
+            and len(statement.targets) == 1 and names.dotted(statement.targets[0])):
         raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name where it is constructed.")
+    held = names.dotted(statement.targets[0])
     loop = _outermost(source, found.node)
+    if loop is None and _is_method(source, source.function(found.node)):
+        return [Patch(edit, _in_constructor(found, statement, held), Form.STATEMENT)]
+    if "." in held and loop is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name of its own where it is "
+                      "constructed.")
     if loop is None:
-        return [Patch(edit, _as_argument(found, statement, statement.targets[0].id, index),
-                      Form.STATEMENT)]
-    moved = [statement, *_schedulers(source, statement, statement.targets[0].id)]
+        return [Patch(edit, _as_argument(found, statement, held, index), Form.STATEMENT)]
+    moved = [statement, *_schedulers(source, statement, held)]
     made = names_made(loop)
     for each in moved:
-        _check(each, made - {statement.targets[0].id})
+        _check(each, made - {held})
     code = "\n".join(source.code(each) for each in moved)
     gone = [splice for each in moved for splice in change.remove(source, each)]
     return [Patch(edit, (*change.before(source, loop, code), *gone), Form.STATEMENT)]
+
+
+def _by_its_caller(index: Index, found: Found, deepest: int = 3) -> Found:
+    """The only call of the factory that returns what is constructed, else the construction."""
+    source, function = found.source, found.source.function(found.node)
+    returned = isinstance(found.statement, ast.Return) and found.statement.value is found.node
+    callers = index.callers(source, function) if returned and function is not None else []
+    if len(callers) != 1 or not deepest:
+        return found
+    return _by_its_caller(index, Found(*callers[0]), deepest - 1)
+
+
+def _is_method(source: Source, function: Function | None) -> bool:
+    return (function is not None and bool(function.args.args)
+            and isinstance(source.parents.get(function), ast.ClassDef)
+            and not any(names.last_name(each) in ("staticmethod", "classmethod")
+                        for each in function.decorator_list))
+
+
+def _in_constructor(found: Found, statement: ast.Assign, held: str) -> tuple[Splice, ...]:
+    """At the end of a class's constructor, where all that it needs is an attribute from there."""
+    source, function = found.source, found.source.function(found.node)
+    outer = source.class_of(found.node)
+    assert function is not None
+    assert outer is not None
+    own = function.args.args[0].arg
+    constructor = next(iter(methods(outer, "__init__")), None)
+    if constructor is None or constructor is function or not constructor.args.args:
+        raise Refused(Reason.UNKNOWN_FORM, "The class that builds the optimizer in a method has no "
+                      "constructor of its own.")
+    if _schedulers(source, statement, held):
+        raise Refused(Reason.UNKNOWN_FORM, "A scheduler is built with the optimizer each time.")
+    for name in sorted(_names_read(statement.value) - {own}):
+        if names.bindings(source, function, name):
+            raise Refused(Reason.UNKNOWN_FORM, f"The optimizer needs {name}, which only "
+                          f"{function.name} knows.")
+    _check_attributes(outer, constructor, statement.value, own)
+    first = constructor.args.args[0].arg
+    start, end = source.span(statement.value)
+    code = apply(source.text[start:end], [
+        Splice(source.name, left - start, right - start, first)
+        for left, right in map(source.span, _of_self(statement.value, own))])
+    if held.startswith(f"{own}.") and held.count(".") == 1:
+        attribute, use = held.partition(".")[2], change.remove(source, statement)
+    else:
+        taken = {node.attr for node in ast.walk(outer) if isinstance(node, ast.Attribute)}
+        attribute = held if held not in taken and not methods(outer, held) else f"kept_{held}"
+        use = change.replace(source, statement.value, f"{own}.{attribute}")
+    line = f"{first}.{attribute} = {code}"
+    return (*change.at_end(source, constructor.body, line), *use)
+
+
+def _of_self(value: ast.expr, own: str) -> list[ast.Name]:
+    """The places in an expression that name the object itself, in their order."""
+    return sorted((node for node in ast.walk(value) if isinstance(node, ast.Name)
+                   and node.id == own), key=lambda node: (node.lineno, node.col_offset))
+
+
+def _names_read(value: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(value) if isinstance(node, ast.Name)} - {
+        node.id for node in ast.walk(value)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _check_attributes(outer: ast.ClassDef, constructor: Function, value: ast.AST, own: str,
+                      seen: frozenset[str] = frozenset()) -> None:
+    """Refuses attributes that the constructor does not set, or that something sets again."""
+    for node in ast.walk(value):
+        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                and node.value.id == own and isinstance(node.ctx, ast.Load)):
+            continue
+        called = methods(outer, node.attr)
+        if called:
+            if node.attr not in seen and called[0].args.args:
+                _check_attributes(outer, constructor, called[0], called[0].args.args[0].arg,
+                                  seen | {node.attr})
+            continue
+        given = [each for method in outer.body if isinstance(method, Function)
+                 for each in ast.walk(method) if isinstance(each, ast.Attribute)
+                 and each.attr == node.attr and not isinstance(each.ctx, ast.Load)]
+        early = [each for each in ast.walk(constructor) if each in given]
+        if not early or len(early) < len(given):
+            raise Refused(Reason.UNKNOWN_FORM, f"The optimizer needs {own}.{node.attr}, which is "
+                          "not set by the constructor alone.")
 
 
 def _outermost(source: Source, node: ast.AST) -> Loop | None:

@@ -1,4 +1,4 @@
-"""Which weights are trained: registered with the model, passed to an optimizer, not frozen."""
+"""Which weights are trained: passed to an optimizer, not frozen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import Origin, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
-from unstuck.repair.places import construction, receiver, spell
+from unstuck.repair.places import construction, receiver
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import ParametersToOptimizer, RegisterLayers, Unfreeze
-from unstuck.schema.facts.models import Unregistered
+from unstuck.schema.edits import ParametersToOptimizer, Unfreeze
 
 
 def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) -> list[Patch]:
@@ -102,31 +101,6 @@ def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Spli
     return change.replace(source, given, f"[*{text if simple else f'({text})'}, {joined}]")
 
 
-# Registered with the model -----------------------------------------------------------------------
-def write_register(edit: RegisterLayers, record: Record, index: Index) -> list[Patch]:
-    """Around the list or the dict that holds the layers."""
-    wanted = f"self.{edit.attribute}"
-    found = [
-        (source, node.value) for source, node in index.nodes(ast.Assign)
-        if isinstance(node, ast.Assign) and wanted in map(names.dotted, node.targets)
-    ]
-    owner = record.layers().get(edit.owner)
-    kinds = {edit.owner, owner.kind if owner is not None else edit.owner}
-    lines = [fact.location.line for fact in record.facts(Unregistered)
-             if fact.attribute == edit.attribute and fact.location is not None]
-    if len(found) > 1:  # the class of the owner, else the one whose text makes the layers
-        outer = [source.class_of(value) for source, value in found]
-        own = [each is not None and each.name in kinds for each in outer]
-        made = [each is not None and any(each.lineno <= line <= (each.end_lineno or 0)
-                                         for line in lines) for each in outer]
-        found = [each for each, keep in zip(found, own if any(own) else made, strict=True) if keep]
-    if len(found) != 1:
-        raise Refused(Reason.NO_PLACE, f"No single assignment of {wanted} is in the text.")
-    source, value = found[0]
-    name, needs = spell(index, source, f"torch.nn.{edit.container}")
-    return [Patch(edit, change.wrap(source, value, f"{name}(", ")"), Form.MODEL, needs)]
-
-
 # Not frozen --------------------------------------------------------------------------------------
 def write_unfreeze(edit: Unfreeze, record: Record, index: Index) -> list[Patch]:
     """Without the statement that freezes, and what is around it alone."""
@@ -146,5 +120,4 @@ def write_unfreeze(edit: Unfreeze, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
 
 
-WRITERS = {ParametersToOptimizer: write_parameters, RegisterLayers: write_register,
-           Unfreeze: write_unfreeze}
+WRITERS = {ParametersToOptimizer: write_parameters, Unfreeze: write_unfreeze}

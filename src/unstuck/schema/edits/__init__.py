@@ -67,6 +67,7 @@ from unstuck.schema.edits.optimizers import (
     RemoveSchedule,
     Schedule,
     SwapOptimizer,
+    WidenWeights,
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
@@ -93,5 +94,5 @@ __all__ = [
     "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
     "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
     "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeighTerm", "WeightPerSample",
-    "ZeroGrad", "literal", "loss_form", "measured",
+    "WidenWeights", "ZeroGrad", "literal", "loss_form", "measured",
 ]

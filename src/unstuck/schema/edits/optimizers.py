@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.parameters import BY_HAND
 from unstuck.words import count, number
 
 _ARGUMENTS = {"lr": "learning rate", "weight_decay": "weight decay"}
@@ -49,15 +50,17 @@ class ParametersToOptimizer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ZeroGrad(Edit):
-    """Clear the gradients before each backward pass."""
+    """Clear the gradients before each backward pass: an optimizer's, or those used by hand."""
 
     optimizer: str
 
     def words(self) -> str:
-        return f"clear the gradients of {self.optimizer}'s parameters before each backward pass"
+        whose = "" if self.optimizer == BY_HAND else f" of {self.optimizer}'s parameters"
+        return f"clear the gradients{whose} before each backward pass"
 
     def code(self) -> str:
-        return "optimizer.zero_grad()"
+        holder = "model" if self.optimizer == BY_HAND else "optimizer"
+        return f"{holder}.zero_grad()  # before loss.backward()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +145,16 @@ class RemoveSchedule(Edit):
 
     def code(self) -> str:
         return "# without scheduler.step()"
+
+
+@dataclass(frozen=True, slots=True)
+class WidenWeights(Edit):
+    """Keep weights and data of a type of 16 bits ("bfloat16") in float32; autocast stays."""
+
+    dtype: str
+
+    def words(self) -> str:
+        return f"use float32 in the place of {self.dtype}"
+
+    def code(self) -> str:
+        return "model = model.float()"
