@@ -75,6 +75,7 @@ EDITS = [
     edits.SwitchMode("eval", None),
     edits.FollowMode(()),
     edits.KeepGraph(None),
+    edits.CreateGraph(None),
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),

@@ -131,9 +131,9 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
         by, reason = "{} - 1", "count the labels from 0"
     elif labels.low >= 0:
         by, reason = f"{{}} / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
+    wants = "the binary cross entropy" if loss.hand_written else loss.function
     return _Fault(
-        f"the labels range from {_span(labels)}, but {loss.function} expects labels between 0 and "
-        "1",
+        f"the labels range from {_span(labels)}, but {wants} expects labels between 0 and 1",
         f"receives labels from {_span(labels)}, but expects 0 to 1",
         0.0 if labels.low < 0 else 1.0, strength,
         (_mapped(loss, by, reason),))

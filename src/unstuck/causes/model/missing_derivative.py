@@ -1,4 +1,4 @@
-"""Missing derivative: the loss needs a second derivative that the activation does not have."""
+"""Missing derivative: the loss needs a derivative that is zero, or that cannot be trained."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
-from unstuck.schema.facts.derivatives import Differentiation
+from unstuck.schema.edits import CreateGraph, Remedy, ReplaceLayer, Safety
+from unstuck.schema.facts.derivatives import Differentiation, FixedDerivative
 from unstuck.schema.facts.models import Activation, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -29,6 +29,43 @@ _FUNCTIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "prelu": "PReLU", "rrel
 
 
 def _detect(view: View) -> Verdict:
+    zero = _zero(view)
+    return (_constant(view) or zero) if isinstance(zero, Absent) else zero
+
+
+def _constant(view: View) -> Present | Unknown | None:
+    """A derivative that the loss takes as a constant, because it has no graph."""
+    fixed = view.record.facts(FixedDerivative)
+    used = next((fact for fact in fixed if fact.used is not None), None)
+    if used is not None:
+        return _without_graph(used)
+    if any(fact.again for fact in fixed):
+        return Unknown("a second derivative with respect to the inputs was computed without a "
+                       "graph, and whether the loss is meant to train it was not seen",
+                       ("create_graph=True in that call, if the loss contains its result",))
+    return None
+
+
+def _without_graph(fact: FixedDerivative) -> Present:
+    which = "second derivative" if fact.again else "derivative"
+    line = f" (line {fact.used.line:,})" if fact.used is not None else ""
+    return Present(
+        strength=0.85,
+        title=f"the {which} with respect to the inputs has no graph, so it is a constant in the "
+        "loss and the network is not trained to change it",
+        since_step=0,
+        location=fact.location,
+        label=f"this {which} is computed without create_graph=True",
+        evidence=(Evidence(
+            SECOND_DERIVATIVE.name, fact.name, (), (), None,
+            f"the loss combines it with what was differentiated{line}, but no gradient flows "
+            f"through it (seen at {count(fact.looks, 'step')})"),),
+        remedies=(Remedy("keep the graph of the derivative", Safety.SAFE,
+                         (CreateGraph(fact.location),)),),
+    )
+
+
+def _zero(view: View) -> Verdict:
     if not view.has(SECOND_DERIVATIVE):
         return Absent("the loss contains no second derivative with respect to an input")
     zero = {name: series for name, series in view[SECOND_DERIVATIVE].items()
@@ -100,12 +137,17 @@ CAUSE = Cause(
         "nothing: its gradient is zero.",
         why="A ReLU is made of two straight pieces. A network of them is straight almost "
         "everywhere, so its second derivative is zero, whatever its weights are. PyTorch computes "
-        "that zero without a warning.",
+        "that zero without a warning. Or the derivative was computed without create_graph=True: "
+        "then it is a mere number to the loss, and no gradient flows through it.",
         detection="The program differentiates the result of torch.autograd.grad once more with "
         "respect to an input, and the result is exactly zero for every sample at every look, while "
-        "the network has activations of straight pieces.",
-        limitations="Derivatives by torch.func are not seen. A penalty on first derivatives, as in "
-        "WGAN-GP, needs no second derivative with respect to the inputs and is not reported.",
+        "the network has activations of straight pieces. Or torch.autograd.grad returns a "
+        "derivative without a graph, and the graph of the loss combines a constant of its shape "
+        "with what was differentiated, at a line that reads this derivative.",
+        limitations="A derivative without a graph that is kept elsewhere than in a variable is not "
+        "followed into the loss. Derivatives by torch.func are not seen. A penalty on first "
+        "derivatives, as in WGAN-GP, needs no second derivative with respect to the inputs and is "
+        "not reported.",
         references=("Raissi et al. 2019, Physics-informed neural networks",
                     "PyTorch: torch.autograd.grad"),
     ),

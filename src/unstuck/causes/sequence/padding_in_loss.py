@@ -11,10 +11,12 @@ from unstuck.schema.edits import LossOption, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import PaddedTargets, Padding
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.sequences import (
     IGNORED_TARGETS,
     PADDED_SHARE,
     PADDING_IN_LOSS,
+    TAIL_IN_LOSS,
 )
 from unstuck.torch_api import CLASS_LIKELIHOODS
 from unstuck.words import number, percent
@@ -24,6 +26,12 @@ LEAST = Threshold(
     "A loss that leaves out the padding takes none of its gradient from there. With a fifth of it "
     "the real time steps still dominate.",
     "definition",
+)
+MOST = Threshold(
+    "tail-in-loss", 0.5,
+    "If only the targets look padded, their tail may be a part of the answer. Where it outweighs "
+    "all other targets, the loss is mostly about the padding in any case.",
+    "definition of the greater part",
 )
 ALL = Threshold(
     "ignored-targets", 0.999,
@@ -46,14 +54,31 @@ def _detect(view: View) -> Verdict:
                 return _padded(view, losses[fact.name], fact, share)
         return Absent("the loss leaves out the padded time steps" if not max(shares.values()) else
                       f"only {percent(max(shares.values()))} of the targets that count are padding")
+    if view.has(TAIL_IN_LOSS) and (found := _tail(view, losses)) is not None:
+        return found
     if view.has(PADDED_SHARE) and view.record.fact(Padding) is not None:
         unread = unread_loss(view.record)
         if unread is not None:
             return Unknown(unread, ("a loss from torch.nn or torch.nn.functional",))
         return Absent("the targets have no value of their own at padded time steps")
-    if losses or view.has(PADDED_SHARE):
+    if losses or view.has(PADDED_SHARE) or view.has(TAIL_IN_LOSS):
         return Absent("no padding was found in the data")
     return Unknown("no loss was seen", ("a training step with a loss of PyTorch",))
+
+
+def _tail(view: View, losses: dict[str, Loss]) -> Verdict | None:
+    """What is said of targets that end in padding; None if there are none."""
+    shares = {name: level(series) for name, series in view[TAIL_IN_LOSS].items()}
+    for fact in view.record.facts(PaddedTargets):
+        share = shares.get(fact.name, 0.0)
+        if fact.name not in losses or share < view.limit(LEAST):
+            continue
+        if share < view.limit(MOST):
+            return Unknown(f"{percent(share)} of the targets that count in the loss are a tail of "
+                           f"{number(fact.value)}, which may be padding or a part of the answer",
+                           ("ignore_index or a mask in the loss, if it is padding",))
+        return _padded(view, losses[fact.name], fact, share, TAIL_IN_LOSS)
+    return None
 
 
 def _nothing(view: View, loss: Loss) -> Present:
@@ -72,7 +97,10 @@ def _nothing(view: View, loss: Loss) -> Present:
         ))
 
 
-def _padded(view: View, loss: Loss, fact: PaddedTargets, share: float) -> Present:
+def _padded(
+    view: View, loss: Loss, fact: PaddedTargets, share: float,
+    signal: PlaceSignal = PADDING_IN_LOSS,
+) -> Present:
     value = number(fact.value)
     ignores = f", and ignore_index is {fact.ignored}" if fact.ignored not in (None, -100) else ""
     reason = f"leave out the padding, whose target is {value}"
@@ -80,15 +108,18 @@ def _padded(view: View, loss: Loss, fact: PaddedTargets, share: float) -> Presen
                   "multiply it by a mask of the real time steps, and divide the sum by their "
                   "number.")
     whole = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
-    by_class = loss.function in CLASS_LIKELIHOODS
+    by_class = loss.function in CLASS_LIKELIHOODS and not loss.hand_written
     return Present(
         strength=0.85,
         title=f"{percent(share)} of the targets that count in the loss are padding: "
         f"they are all {value}{ignores}",
         since_step=0, location=loss.location, label="counts the padded time steps",
         evidence=(measured(
-            view, PADDING_IN_LOSS, loss.name, view.limit(LEAST),
-            f"{percent(share)} of the targets whose outputs get a gradient are at padded steps"),),
+            view, signal, loss.name,
+            view.limit(LEAST if signal is PADDING_IN_LOSS else MOST),
+            f"{percent(share)} of the targets whose outputs get a gradient are "
+            + ("at padded steps" if signal is PADDING_IN_LOSS else
+               "in the constant tails of the samples")),),
         remedies=((Remedy(reason, Safety.SAFE, (whole,)),) if by_class else ()) + (mask,))
 
 
@@ -111,8 +142,11 @@ CAUSE = Cause(
         "NaN.",
         detection="Padding is found in the inputs. The detector looks for one value that the "
         "targets have at all padded steps and not elsewhere, and measures at which of them the "
-        "gradient of the loss is not zero. So a mask counts wherever the program applies it.",
-        limitations="Losses that are written by hand are not judged. If the network has to learn "
+        "gradient of the loss is not zero. So a mask counts wherever the program applies it. If "
+        "the inputs are not padded, targets that are classes are looked at alone: a tail of "
+        "different length in most samples, of one class that is not met elsewhere.",
+        limitations="Of losses that are written by hand, those are judged that pick the "
+        "log-probability of a class at each step. If the network has to learn "
         "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "
         "note if the run learned well.",
         references=(
@@ -121,8 +155,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS),
-    thresholds=(ALL, LEAST),
+    uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS, TAIL_IN_LOSS),
+    thresholds=(ALL, LEAST, MOST),
     effects=(
         Effect.CLASSES_RARE, Effect.NON_FINITE, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
         Effect.TOO_SLOW,

@@ -1,8 +1,9 @@
-"""Second derivatives with respect to inputs: whether they are anything but zero."""
+"""Derivatives with respect to inputs: whether they are zero, or constants in the loss."""
 
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,21 +11,46 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.results import Kept, kept
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, observable, tensors_in
-from unstuck.schema.facts.derivatives import Differentiation
+from unstuck.schema.facts.derivatives import Differentiation, FixedDerivative
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.derivatives import SECOND_DERIVATIVE
 
 MOST_CALLS = 64  # of a step
+NEAREST = 4  # nodes from an output on among which the operation is that was differentiated
 NODES = 2_000  # of the graph behind what is differentiated
+LOOKS = 2  # at which a derivative without a graph is met before it is noted
+_ARITHMETIC = frozenset({"AddBackward0", "SubBackward0", "MulBackward0", "DivBackward0"})
+
+
+@dataclass(slots=True)
+class _Fixed:
+    """A derivative without a graph, of this step: what it is of, and where it is kept."""
+
+    site: Site | None
+    shape: tuple[int, ...]
+    of: frozenset[int]  # creation numbers of the operations that were differentiated
+    again: bool
+    kept: list[Kept]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a call that returns derivatives without a graph."""
+
+    looks: int = 0
+    used: SourceLocation | None = None
 
 
 class DerivativeProbe(Probe):
-    """Follows what `torch.autograd.grad` returns within a step into its next call."""
+    """Follows what `torch.autograd.grad` returns within a step into its next call and the loss."""
 
     signals = (SECOND_DERIVATIVE,)
-    facts = (Differentiation,)
+    facts = (Differentiation, FixedDerivative)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -32,6 +58,9 @@ class DerivativeProbe(Probe):
         self._found: list[tuple[str, torch.Tensor | None]] = []  # whether any is nonzero
         self._places: dict[Site | None, str] = {}
         self._counts: dict[str, int] = {}
+        self._finite = context.probe(FiniteProbe)
+        self._fixed: list[_Fixed] = []
+        self._known: dict[Site | None, _Known] = {}
 
     def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
         """Notes a derivative by inputs, and looks at one of an earlier derivative."""
@@ -40,7 +69,9 @@ class DerivativeProbe(Probe):
         pairs = [(x, g) for x, g in zip(given, results, strict=False) if self._is_input(x)]
         if not pairs or len(self._found) >= MOST_CALLS or len(self._first) >= MOST_CALLS:
             return
-        if self._first and self._again(outputs):
+        again = bool(self._first) and self._again(outputs)
+        self._note_fixed(outputs, [g for _, g in pairs if is_plain(g) and g.grad_fn is None], again)
+        if again:
             with torch.no_grad():
                 self._found += [(self._place(), torch.ne(g, 0).any() if observable(g) else None)
                                 for _, g in pairs if g is None or is_plain(g)]
@@ -58,6 +89,43 @@ class DerivativeProbe(Probe):
             outputs if isinstance(outputs, tuple | list) else ()))
             if output.grad_fn is not None for node in graph.walk(output.grad_fn, NODES))
 
+    def _note_fixed(self, outputs: Any, gradients: list[torch.Tensor], again: bool) -> None:
+        """Remembers derivatives that have no graph, to look for them in that of the loss."""
+        site = self._sites.here()
+        known = self._known.get(site)
+        if not gradients or (known is not None and known.looks >= LOOKS):
+            return
+        roots = [node for output in tensors_in(outputs, *(
+            outputs if isinstance(outputs, tuple | list) else ())) if output.grad_fn is not None
+            for node in graph.walk(output.grad_fn, NODES if again else NEAREST)]
+        of = frozenset(graph.sequence(node) for node in roots if graph.variable(node) is None)
+        self._fixed += [_Fixed(site, tuple(g.shape), of, again, kept(self._sites))
+                        for g in gradients if g.numel() > 1]
+
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Looks where the graph of the loss takes a derivative of this step as a constant."""
+        if not self._fixed or not self._moment.traced:
+            return
+        for node in nodes:
+            if node.name() not in _ARITHMETIC or len(node.next_functions) != 2 or (
+                len(behind := graph.parents(node)) != 1
+            ):
+                continue
+            for fixed in self._fixed:
+                if graph.shape(node) != fixed.shape or self._used(fixed) is not None:
+                    continue
+                if any(each.is_in(*frame) for frame in self._finite.frames(node)[-1:]
+                       for each in fixed.kept) and (
+                    any(graph.sequence(each) in fixed.of for each in graph.walk(behind[0], NODES)
+                        if graph.variable(each) is None)
+                ):
+                    self._known.setdefault(fixed.site, _Known()).used = self._finite.called_at(
+                        node, None)
+
+    def _used(self, fixed: _Fixed) -> SourceLocation | None:
+        known = self._known.get(fixed.site)
+        return known.used if known is not None else None
+
     def _place(self) -> str:
         site = self._sites.here()
         name = self._places.get(site)
@@ -70,6 +138,14 @@ class DerivativeProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
         found, self._found, self._first = self._found, [], []
+        fixed, self._fixed = {each.site: each for each in self._fixed}, []
+        for site, each in fixed.items():
+            known = self._known.setdefault(site, _Known())
+            known.looks += 1
+            if known.looks == LOOKS:
+                name = self._places.get(site) or numbered(self._counts, "grad")
+                self._writer.fact(FixedDerivative(
+                    name, self._sites.location(site), known.used, each.again, LOOKS), step)
         self._later.values(
             [0.0 if flag is None else flag for _, flag in found],
             lambda values: self._write([name for name, _ in found], values, step))

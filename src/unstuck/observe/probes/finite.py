@@ -81,7 +81,7 @@ class FiniteProbe(Probe):
                 return match["file"], int(match["line"])
         return None
 
-    def _frames(self, node: Any) -> list[tuple[str, int, str]]:
+    def frames(self, node: Any) -> list[tuple[str, int, str]]:
         """File, line and function of the user's frames when a node was made, outermost first."""
         found = (_FRAME.search(text) for text in node.metadata.get("traceback_") or [])
         return [(match["file"], int(match["line"]), match["function"]) for match in found
@@ -94,7 +94,7 @@ class FiniteProbe(Probe):
         """
         if root is None or made_by is None:
             return None
-        inner, outer = self._frames(root), self._frames(made_by)
+        inner, outer = self.frames(root), self.frames(made_by)
         shared = 0
         for one, other in zip(inner, outer, strict=False):
             if (one[0], one[2]) != (other[0], other[2]):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unstuck.observe import graph
+from unstuck.observe.probes.binary import binary_entropy
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
@@ -31,7 +32,8 @@ class Output:
 class Formula:
     """What a hand-written loss computes, as far as its graph shows.
 
-    `root` is the node of the expression to point at. `prediction` and `target` are known for a
+    `root` is the node of the expression to point at, the `last` of its kind on its line or the
+    first. `prediction` and `target` are known for a
     difference that is squared: the graph keeps the difference, the model's output is at hand.
     """
 
@@ -46,6 +48,7 @@ class Formula:
     target: torch.Tensor | None = None
     made_by: Any = None  # the node of the prediction
     input_first: bool | None = None
+    last: bool = False
 
     def fact(self, name: str, location: SourceLocation | None) -> Loss:
         """The loss as a record has it."""
@@ -66,6 +69,13 @@ def read_formula(root: Any, output: Output | None) -> Formula:
         return likelihood
     difference = _difference(chain)
     stretch = _accidental(root, output)
+    entropy = binary_entropy(root) if stretch is None else None
+    if entropy is not None:
+        return Formula(
+            "binary_cross_entropy_with_logits" if entropy.logits else "binary_cross_entropy",
+            tuple(node.name() for node in graph.producers(entropy.made_by)),
+            tuple(entropy.given.shape), tuple(entropy.target.shape), root=entropy.root,
+            prediction=entropy.given, target=entropy.target, made_by=entropy.made_by, last=True)
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
     if difference is None or (stretch is not None and stretch is not difference):
         given = graph.parents(stretch)[0] if stretch is not None else None

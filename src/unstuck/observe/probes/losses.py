@@ -347,7 +347,8 @@ class LossProbe(Probe):
                 name, fact, ConstantLoss(formula.function), self._writer.rows(TRAIN_LOSS, name))
         if known.fact.location is None and formula.root is not None:
             line = self._finite.line_of(formula.root)
-            location = self._sites.operation(*line, formula.root.name()) if line else None
+            location = self._sites.operation(
+                *line, formula.root.name(), formula.last) if line else None
             fact = replace(formula.fact(known.name, location),
                            input_layer=known.fact.input_layer,
                            input_location=known.fact.input_location,

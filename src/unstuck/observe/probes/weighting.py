@@ -156,7 +156,7 @@ class WeightingProbe(Probe):
                 if is_plain(weight) and weight.numel() == known[1].numel():
                     name, target = known
                     with torch.no_grad():
-                        size = weight.abs().reshape(target.shape)
+                        size = weight.float().abs().reshape(target.shape)
                     self._later.read_now([target, size], partial(self._read, name))
 
     def _read(self, name: str, found: list[torch.Tensor]) -> None:

@@ -10,7 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import KeepGraph, KeepNumber
+from unstuck.schema.edits import CreateGraph, KeepGraph, KeepNumber
 
 # What gives the same numbers without their graph: as a method, and as a function of torch.
 _METHODS = ("detach", "detach_", "numpy", "item", "tolist", "cpu")
@@ -124,6 +124,15 @@ def _with_gradients(found: Found) -> tuple[Splice, ...]:
     raise Refused(Reason.UNKNOWN_FORM, "What switches the gradients off is not torch.no_grad.")
 
 
+def write_create_graph(edit: CreateGraph, record: Record, index: Index) -> list[Patch]:
+    """At the call of `torch.autograd.grad`."""
+    found = index.at(edit.at, "the call that computes the derivative")
+    if names.called(found.call) != "grad":
+        raise Refused(Reason.UNKNOWN_FORM, "The call at this place is not torch.autograd.grad.")
+    return [Patch(edit, change.set_argument(
+        found.source, found.call, "create_graph", "True", 4), Form.LITERAL)]
+
+
 def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Patch]:
     """Where the tensor is added up or appended, in the function that makes it."""
     found = index.at(edit.at, "the tensor that is kept")
@@ -169,4 +178,6 @@ def _kept_by(node: ast.AST) -> ast.expr | None:
     return None
 
 
-WRITERS = {KeepGraph: write_keep_graph, KeepNumber: write_keep_number}
+WRITERS = {
+    CreateGraph: write_create_graph, KeepGraph: write_keep_graph, KeepNumber: write_keep_number,
+}

@@ -98,6 +98,8 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
     node = found.node
     assert isinstance(node, ast.BinOp)
     fact = _loss(record, edit.at)
+    if fact is not None and fact.hand_written and fact.function in torch_api.BINARY:
+        return [_of_entropy(edit, found, index)]
     first = fact.input_first if fact is not None else None
     if first is None and isinstance(node.op, ast.Sub):
         first = _made_first(node, found, record, index)
@@ -116,6 +118,24 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
         splices = _around(index, found, value, edit.by, needs)
         forms.append(Patch(edit, splices, Form.CALL, tuple(needs)))
     return forms
+
+
+def _of_entropy(edit: LossArgument, found: Found, index: Index) -> Patch:
+    """Around the labels t of t log(p) + (1 - t) log(1 - p), at both places."""
+    factors = [side.operand if isinstance(side, ast.UnaryOp) else side
+               for product in ast.walk(found.node) if isinstance(product, ast.BinOp)
+               and isinstance(product.op, ast.Mult) for side in (product.left, product.right)]
+    rests = [side.right for side in factors if isinstance(side, ast.BinOp)
+             and isinstance(side.op, ast.Sub) and isinstance(side.left, ast.Constant)
+             and side.left.value == 1]
+    code = found.source.code
+    pairs = [(each, rest) for rest in rests for each in factors if code(each) == code(rest)]
+    if edit.argument != "target" or len(pairs) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "The loss is a formula of your own; change it there.")
+    needs: list[Need] = []
+    by = edit.by if edit.by.startswith("{}.") else f"({edit.by})"
+    splices = [splice for each in pairs[0] for splice in _around(index, found, each, by, needs)]
+    return Patch(edit, tuple(splices), Form.CALL, tuple(needs))
 
 
 def _made_first(node: ast.BinOp, found: Found, record: Record, index: Index) -> bool | None:

@@ -40,6 +40,7 @@ from unstuck.schema.edits.layers import (
 from unstuck.schema.edits.loop import (
     CallIt,
     CallStep,
+    CreateGraph,
     FollowMode,
     KeepGraph,
     KeepNumber,
@@ -84,7 +85,7 @@ from unstuck.schema.edits.sharing import (
 
 __all__ = [
     "AttendBackwards", "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt", "CallStep",
-    "ClampInputs", "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState",
+    "ClampInputs", "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState", "CreateGraph",
     "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
     "FlipSign", "Follow", "FollowMode", "Guard", "Impute", "InitialiseLayer", "InsertLayer",
     "InvertMask", "KeepGraph", "KeepNumber", "KeepResult", "LayerArgument", "LoadKeys",

@@ -97,6 +97,19 @@ class KeepGraph(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class CreateGraph(Edit):
+    """Let a derivative that `torch.autograd.grad` computes have a graph."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "compute the derivative with a graph"
+
+    def code(self) -> str:
+        return "torch.autograd.grad(y, x, create_graph=True)"
+
+
+@dataclass(frozen=True, slots=True)
 class KeepNumber(Edit):
     """Keep a number or a detached tensor in place of a tensor with its graph.
 

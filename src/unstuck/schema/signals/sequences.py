@@ -27,6 +27,12 @@ PADDING_IN_LOSS = PlaceSignal(
     "share of the targets that the gradient of a loss comes from which stand at padded time steps",
     requires=runs.PADDED_TARGETS, place="loss",
 )
+TAIL_IN_LOSS = PlaceSignal(
+    "tail-in-loss", "",
+    "share of the targets that the gradient of a loss comes from which belong to a constant tail "
+    "of the targets of most samples, of different length and not met elsewhere",
+    requires=runs.STEP_CLASSES, place="loss",
+)
 IGNORED_TARGETS = PlaceSignal(
     "ignored-targets", "",
     "share of the class labels of a batch that the loss leaves out by its ignore_index; written "

@@ -1,0 +1,80 @@
+"""Under which names the program keeps what a call of its own returns."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+from unstuck.observe.source.sites import Sites, syntax_tree
+
+MOST_FRAMES = 4  # of the program's own, from the call outwards
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A statement of a function that gets a result, and the names that it binds to it."""
+
+    file: str
+    function: str
+    line: int
+    names: frozenset[str]
+
+    def is_in(self, file: str, line: int, function: str) -> bool:
+        """Whether the statement at a line of a function reads the result."""
+        if (file, function) != (self.file, self.function):
+            return False
+        statement = _statement(file, line)
+        return statement is not None and (
+            statement.lineno <= self.line <= (statement.end_lineno or statement.lineno)
+            or any(isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+                   and node.id in self.names for node in ast.walk(statement)))
+
+
+def kept(sites: Sites) -> list[Kept]:
+    """Where what the call under way returns is kept: in its function, and where that returns it."""
+    found: list[Kept] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and len(found) < MOST_FRAMES:
+        file, line = frame.f_code.co_filename, frame.f_lineno
+        statement = _statement(file, line) if sites.is_user(file) else None
+        if statement is not None:
+            names = frozenset(_bound(statement))
+            found.append(Kept(file, frame.f_code.co_name, line, names))
+            if not _is_returned(statement, names, file):
+                break
+        frame = frame.f_back
+    return found
+
+
+def _statement(file: str, line: int) -> ast.stmt | None:
+    """The innermost statement at a line, None if the file cannot be read."""
+    tree = syntax_tree(file)
+    around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)
+              and node.lineno <= line <= (node.end_lineno or node.lineno)] if tree else []
+    return max(around, key=lambda node: node.lineno, default=None)
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else (
+        [statement.target] if isinstance(statement, ast.AnnAssign | ast.AugAssign) else [])
+    for target in targets:
+        yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
+
+
+def _is_returned(statement: ast.stmt, names: frozenset[str], file: str) -> bool:
+    """Whether a function returns what a statement of it has got, under its name or at once."""
+    if isinstance(statement, ast.Return):
+        return True
+    tree = syntax_tree(file)
+    functions = [node for node in ast.walk(tree) if isinstance(
+        node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.lineno <= statement.lineno <= (node.end_lineno or 0)] if tree else []
+    function = max(functions, key=lambda node: node.lineno, default=None)
+    return function is not None and any(
+        isinstance(node, ast.Return) and node.value is not None
+        and any(isinstance(part, ast.Name) and part.id in names for part in (
+            node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]))
+        for node in ast.walk(function))
