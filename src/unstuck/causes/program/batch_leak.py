@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
-from unstuck.schema.facts.models import Model, Pasted
+from unstuck.schema.facts.models import BatchAxis, Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import PASTED_SHARE
 from unstuck.words import called, count, percent
@@ -39,7 +39,19 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Model):
         return Unknown(unwatched(view.record) or "no model was seen in training",
                        ("a run that trains a model",))
-    return Absent("no operation was seen that mixes the samples of a batch")
+    followed = view.record.facts(BatchAxis)
+    lost = next((f for f in followed if not f.whole), None)
+    if lost is not None:
+        return Unknown(_LOST.format(called(lost.name), lost.lost) if lost.lost else (
+            f"the output of {called(lost.name)} does not have rows for each sample"), (_ALONE,))
+    if not followed:
+        return Unknown("the samples of a batch were not followed through the model", (_ALONE,))
+    return Absent("the samples of a batch were followed through every operation to the model's "
+                  "output, and none mixes them")
+
+
+_LOST = "the samples of a batch could not be followed through {} beyond an operation ({})"
+_ALONE = "`unstuck check`, which exchanges one sample and looks at the outputs for the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,8 @@ def _view(found: Pasted) -> _Words:
         title=f"a view of {found.given} as {found.taken} mixes the {found.samples} samples of the "
         "batch with one another, because a view does not swap axes",
         label=_KEPT_ORDER.format(found.given, found.taken),
-        seen="the view changes the order of the axes but not the order of the numbers in memory "
-        f"(the axis of {found.samples} samples is no longer the first)",
+        seen="the view changes the axes but not the order of the numbers, so it cuts the axis of "
+        f"{found.samples} samples apart",
         remedy=_turned(found),
     )
 
@@ -108,6 +120,8 @@ _KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
 
 def _turned(found: Pasted) -> Remedy:
     given, taken = found.given, found.taken
+    if found.order and given.index(found.samples) and len(given) > 2:
+        return Remedy("samples first", Safety.SAFE, (SwapAxes(found.location, found.order),))
     if len(given) > 1 and taken == (given[1], given[0], *given[2:]):
         return Remedy("swap the axes", Safety.SAFE, (SwapAxes(found.location),))
     return Remedy(
