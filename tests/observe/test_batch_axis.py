@@ -36,6 +36,16 @@ class Tokens(nn.Module):
         return self.head(self.way(self, self.enter(x)))
 
 
+class Halved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x / 2
+
+    @staticmethod
+    def backward(ctx: Any, *given: torch.Tensor) -> torch.Tensor:
+        return given[0] / 2
+
+
 def heads(x: torch.Tensor) -> torch.Tensor:
     """Attention of heads (H, B, T, d)."""
     x = x.view(B, T, H, C // H).permute(2, 0, 1, 3)
@@ -97,6 +107,9 @@ WHOLE = {
 }
 UNKNOWN = {
     "a choice of samples": lambda net, x: x[torch.arange(B - 1, -1, -1)][:6].repeat(2, 1, 1),
+    "summed up over samples": lambda net, x: x.cumsum(0),
+    "turned round": lambda net, x: x.flip(0),
+    "an operation of its own": lambda net, x: Halved.apply(x),
     "over samples": lambda net, x: x - x.mean(0),
 }
 

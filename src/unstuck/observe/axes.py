@@ -20,6 +20,7 @@ _MOST_AXES = 6  # whose orders are tried
 
 
 def free(size: int) -> tuple[Factor, ...]:
+    """An axis that holds no samples."""
     return ((size, 0),)
 
 
@@ -66,7 +67,7 @@ def cut(axes: Axes, shape: tuple[int, ...]) -> Axes | None:
 
 
 def is_mixed(axes: Axes | None, samples: int) -> bool:
-    """Whether a piece of the batch is joined with something else."""
+    """Whether a view ends within factors, or joins a piece of the batch with something else."""
     return axes is None or any(
         any(stride > 0 and size < samples for size, stride in axis)
         and any(not stride and size > 1 for size, stride in axis) for axis in axes)
@@ -98,9 +99,9 @@ def _parts(
 ) -> tuple[frozenset[int], ...] | None:
     """Which axes, by number, each axis of a view is made of; None if it cuts one apart."""
     rest = [axis[0] for axis in axes][::-1]
-    found = []
+    found: list[frozenset[int]] = []
     for size in shape:
-        part = set()
+        part: set[int] = set()
         while rest and (size > 1 or (rest[-1][0] == 1 and len(found) == len(shape) - 1)):
             factor, number = rest.pop()
             if size % factor:

@@ -271,9 +271,7 @@ class _Step:
         if len(self.shape) == len(axes):
             return self._alike()
         dims = graph.saved(self.node, "dim")
-        dims = range(len(axes)) if dims is None or dims == () else (
-            (dims,) if isinstance(dims, int) else dims)
-        gone = {_signed(d) % len(axes) for d in dims}
+        gone = _places(range(len(axes)) if dims is None or dims == () else dims, axes)
         rest = tuple(axis for i, axis in enumerate(axes) if i not in gone)
         lost = any(holds(axes[i]) for i in gone) or len(rest) != len(self.shape)
         return self._lost() if lost else rest
@@ -293,11 +291,16 @@ class _Step:
     def _alike(self) -> State:
         """An operation by elements, or one that leaves the samples on their axis."""
         found: Axes | None = None
+        over = graph.saved(self.node, "dim")
+        over = graph.saved(self.node, "dims") if over is None else over
         for given in self.inputs:
             if given is None or not isinstance(given.state, tuple):
                 continue
             axes = self._broadcast(given)
-            if axes is None or (found is not None and not _agree(found, axes)):
+            along = _places(over, given.state) if isinstance(over, int | tuple) else set()
+            if axes is None or any(holds(given.state[i]) for i in along) or (
+                found is not None and not _agree(found, axes)
+            ):
                 return self._lost()
             found = axes if found is None or any(OPEN in f for a in found for f in a) else found
         return found
@@ -323,6 +326,12 @@ class _Step:
 def _agree(one: Axes, other: Axes) -> bool:
     """Whether the samples lie along the same axes."""
     return [holds(axis) for axis in one] == [holds(axis) for axis in other]
+
+
+def _places(dims: Any, axes: Axes) -> set[int]:
+    """Which axes dimensions name."""
+    return {_signed(d) % max(len(axes), 1)
+            for d in ((dims,) if isinstance(dims, int) else dims)} if axes else set()
 
 
 def _signed(value: int) -> int:

@@ -47,7 +47,7 @@ def _detect(view: View) -> Verdict:
     if not followed:
         return Unknown("the samples of a batch were not followed through the model", (_ALONE,))
     return Absent("the samples of a batch were followed through every operation to the model's "
-                  "output, and none mixes them")
+                  "output, and none joins pieces of different samples")
 
 
 _LOST = "the samples of a batch could not be followed through {} beyond an operation ({})"
@@ -153,16 +153,18 @@ CAUSE = Cause(
         "without moving them. "
         "If it is meant to swap the batch axis and the time axis, it cuts the samples apart and "
         "joins the pieces of different samples.",
-        detection="In the first steps, unstuck compares the axes of operations with the batch axis "
-        "of the model's input. It reports a recurrent or attention layer that expects time first "
-        "but gets the samples first, a softmax over the batch axis, and a view that lists the same "
-        "axes in another order. If the input of the first layer shares memory with the model's "
-        "input, it is known to which sample each number belongs. The layer is reported if most of "
+        detection="In the first steps, unstuck follows the samples of a batch through the axes of "
+        "every operation between the model's input and its output. It reports a view or reshape "
+        "that cuts the samples apart and joins the pieces of different samples, a softmax over the "
+        "batch axis, and a recurrent or attention layer that expects time first but gets the "
+        "samples first. If the input of the first layer shares memory with the model's input, "
+        "it is known to which sample each number belongs. The layer is reported if most of "
         "what it takes for one sample holds numbers of several samples.",
-        limitations="Three cases are not judged: models whose output does not have one row per "
-        "sample, axes of equal size, and a softmax over one number per sample, which is how "
-        "attention pools a bag of samples. Means, sums and sorting over the samples are not "
-        "detected.",
+        limitations="The verdict is unknown for models whose output does not have rows for each "
+        "sample, and where an operation leaves it open which number belongs to which sample: an "
+        "operation of the program's own, a compiled model, a sum or a choice of samples. A softmax "
+        "over one number per sample is not reported, because attention pools a bag of samples in "
+        "this way.",
         references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
     ),
     needs=(),
