@@ -83,6 +83,7 @@ EDITS = [
     edits.FetchEachStep(None),
     edits.RemoveSchedule("StepLR"),
     edits.SwapAxes(None),
+    edits.SwapAxes(None, (1, 2, 0, 3)),
     edits.RemoveFactors(),
     edits.MoveChannels((3, 16, 16)),
 ]

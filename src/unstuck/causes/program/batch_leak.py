@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
-from unstuck.schema.facts.models import Model, Pasted
+from unstuck.schema.facts.models import BatchAxis, Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import PASTED_SHARE
 from unstuck.words import called, count, percent
@@ -39,7 +39,19 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Model):
         return Unknown(unwatched(view.record) or "no model was seen in training",
                        ("a run that trains a model",))
-    return Absent("no operation was seen that mixes the samples of a batch")
+    followed = view.record.facts(BatchAxis)
+    lost = next((f for f in followed if not f.whole), None)
+    if lost is not None:
+        return Unknown(_LOST.format(called(lost.name), lost.lost) if lost.lost else (
+            f"the output of {called(lost.name)} does not have rows for each sample"), (_ALONE,))
+    if not followed:
+        return Unknown("the samples of a batch were not followed through the model", (_ALONE,))
+    return Absent("the samples of a batch were followed through every operation to the model's "
+                  "output, and none joins pieces of different samples")
+
+
+_LOST = "the samples of a batch could not be followed through {} beyond an operation ({})"
+_ALONE = "`unstuck check`, which exchanges one sample and looks at the outputs for the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,8 @@ def _view(found: Pasted) -> _Words:
         title=f"a view of {found.given} as {found.taken} mixes the {found.samples} samples of the "
         "batch with one another, because a view does not swap axes",
         label=_KEPT_ORDER.format(found.given, found.taken),
-        seen="the view changes the order of the axes but not the order of the numbers in memory "
-        f"(the axis of {found.samples} samples is no longer the first)",
+        seen="the view changes the axes but not the order of the numbers, so it cuts the axis of "
+        f"{found.samples} samples apart",
         remedy=_turned(found),
     )
 
@@ -108,6 +120,8 @@ _KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
 
 def _turned(found: Pasted) -> Remedy:
     given, taken = found.given, found.taken
+    if found.order and given.index(found.samples) and len(given) > 2:
+        return Remedy("samples first", Safety.SAFE, (SwapAxes(found.location, found.order),))
     if len(given) > 1 and taken == (given[1], given[0], *given[2:]):
         return Remedy("swap the axes", Safety.SAFE, (SwapAxes(found.location),))
     return Remedy(
@@ -139,16 +153,18 @@ CAUSE = Cause(
         "without moving them. "
         "If it is meant to swap the batch axis and the time axis, it cuts the samples apart and "
         "joins the pieces of different samples.",
-        detection="In the first steps, unstuck compares the axes of operations with the batch axis "
-        "of the model's input. It reports a recurrent or attention layer that expects time first "
-        "but gets the samples first, a softmax over the batch axis, and a view that lists the same "
-        "axes in another order. If the input of the first layer shares memory with the model's "
-        "input, it is known to which sample each number belongs. The layer is reported if most of "
+        detection="In the first steps, unstuck follows the samples of a batch through the axes of "
+        "every operation between the model's input and its output. It reports a view or reshape "
+        "that cuts the samples apart and joins the pieces of different samples, a softmax over the "
+        "batch axis, and a recurrent or attention layer that expects time first but gets the "
+        "samples first. If the input of the first layer shares memory with the model's input, "
+        "it is known to which sample each number belongs. The layer is reported if most of "
         "what it takes for one sample holds numbers of several samples.",
-        limitations="Three cases are not judged: models whose output does not have one row per "
-        "sample, axes of equal size, and a softmax over one number per sample, which is how "
-        "attention pools a bag of samples. Means, sums and sorting over the samples are not "
-        "detected.",
+        limitations="The verdict is unknown for models whose output does not have rows for each "
+        "sample, and where an operation leaves it open which number belongs to which sample: an "
+        "operation of the program's own, a compiled model, a sum or a choice of samples. A softmax "
+        "over one number per sample is not reported, because attention pools a bag of samples in "
+        "this way.",
         references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
     ),
     needs=(),

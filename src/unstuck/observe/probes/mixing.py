@@ -1,36 +1,49 @@
-"""Whether operations within the model run across the samples of a batch, by their shapes alone."""
+"""Whether operations within the model run across the samples of a batch."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.batch_axis import Entry, Lost, Mixed, follow, kept, memory
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.source.naming import unwrapped
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import is_plain
-from unstuck.schema.facts.models import Pasted
+from unstuck.observe.tensors import is_plain, tensors_in
+from unstuck.schema.facts.models import BatchAxis, Pasted
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
 FEWEST = 3  # samples of a batch
 _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
-_VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
+MOST_CALLS = 8  # of models in one step
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of a model: its input, and the numbers of the nodes that made its outputs."""
+
+    name: str
+    entry: Entry | None  # None where no output has its rows
+    outputs: tuple[int, ...]
 
 
 class MixingProbe(Probe):
     """Compares the axis of an operation with the one along which the model gets its samples.
 
-    The model's samples lie along the first axis of its input if its output has as many rows.
+    The model's samples lie along the first axis of its input if its output has as many rows. They
+    are followed from there to its outputs through every operation of the graph.
     """
 
     signals = (PASTED_SHARE,)
-    facts = (Pasted,)
+    facts = (Pasted, BatchAxis)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -39,6 +52,7 @@ class MixingProbe(Probe):
         self._samples = 0  # in the batch that the model was called with last
         self._newest = -1  # node of that call
         self._known: set[str] = set()
+        self._calls: list[_Call] = []
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """Notes the first layer that takes time first."""
@@ -60,6 +74,9 @@ class MixingProbe(Probe):
         turned, self._turned = self._turned, None
         self._newest = -1
         given = next((a for a in args if is_plain(a)), None)
+        if step < STEPS and len(self._calls) < MOST_CALLS:
+            self._note(module, given if given is not None else next(iter(tensors_in(kwargs)), None),
+                       tensors_in(output))
         if step >= STEPS or given is None or given.ndim < 2 or not (
             is_plain(output) and output.ndim and output.grad_fn is not None
         ):
@@ -75,7 +92,20 @@ class MixingProbe(Probe):
         if shape[0] == self._samples and 1 < shape[1] != shape[0] and (
             given.shape[:2] == shape[:2] and shape[1] not in output.shape[1:2]
         ):
-            self._found(name, "order", tuple(given.shape), shape, self._sites.location(site), step)
+            self._found(name, "order", tuple(given.shape), shape, self._sites.location(site), step,
+                        self._samples)
+
+    def _note(self, module: nn.Module, given: Any, outputs: list[torch.Tensor]) -> None:
+        """Keeps what must be known of a call when its graph is there."""
+        made = [o for o in outputs if o.grad_fn is not None]
+        if made:
+            entry = None if given is None else next(filter(None, (_entry(given, o) for o in made)),
+                                                    None)
+            name = next((n for m, n in self._names.models() if m is unwrapped(module)),
+                        type(module).__name__)
+            self._calls.append(_Call(name, entry, tuple(
+                graph.sequence(o.grad_fn) for o in made
+                if entry is not None and _has_rows(o, entry.samples))))
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks for operations across samples.
@@ -84,42 +114,80 @@ class MixingProbe(Probe):
         """
         step = self._moment.step
         newest, self._newest = self._newest, -1
-        if newest < 0 or not (self._moment.traced or step == STEPS - 1):
+        calls, self._calls = self._calls, []
+        if not (self._moment.traced or step == STEPS - 1):
+            return
+        for call in calls:
+            self._follow(call, nodes, step)
+        for node in nodes if newest >= 0 else ():
+            if node.name() in _SOFTMAX and graph.sequence(node) <= newest:
+                self._look(node, newest, step)
+
+    def _follow(self, call: _Call, nodes: list[Any], step: int) -> None:
+        """Follows the samples of a call through this graph."""
+        if call.entry is None:
+            self._end(call, False, "", step)
             return
         for node in nodes:
-            name = node.name()
-            if name in _SOFTMAX or name in _VIEWS:
-                shape = graph.shape(node)
-                if shape is not None and len(shape) > 1 and graph.sequence(node) <= newest:
-                    self._look(node, name, shape, newest, step)
+            if graph.variable(node) is not None or graph.sequence(node) not in call.outputs:
+                continue
+            state = follow(node, call.entry)
+            if isinstance(state, Mixed):
+                self._mixed(state, call.entry.samples, step)
+            whole = kept(state, call.entry.samples)
+            self._end(call, whole, state.operation if isinstance(state, Lost) else "", step)
 
-    def _look(
-        self, node: Any, name: str, shape: tuple[int, ...], newest: int, step: int
-    ) -> None:
-        if name in _SOFTMAX:
-            # Weights of one number a sample, or of samples by samples, are meant to compare them;
-            # what the model ends with is compared with what its loss expects.
-            across = graph.dimension(node) in (0, -len(shape)) and shape[0] == self._samples and (
-                shape[1] != self._samples and math.prod(shape[1:]) > 1
-                and graph.sequence(node) < newest)
-            given, how = shape, "softmax"
-        else:
-            given = tuple(graph.saved(node, "self_sym_sizes") or ())
-            # A view that counts off the same axes in another order moves no number along.
-            across = given[:1] == (self._samples,) and shape[0] != self._samples and (
-                min(given) > 1 and sorted(given) == sorted(shape))
-            how = "view"
-        line = self._finite.line_of(node) if across else None
-        if across:
+    def _end(self, call: _Call, whole: bool, lost: str, step: int) -> None:
+        key = f"{call.name} {whole} {lost}"
+        if key not in self._known:
+            self._known.add(key)
+            self._writer.fact(BatchAxis(call.name, whole, lost), step)
+
+    def _mixed(self, mixed: Mixed, samples: int, step: int) -> None:
+        name, line = mixed.node.name(), self._finite.line_of(mixed.node)
+        location = self._sites.operation(*line, name) if line is not None else None
+        self._found(name.removesuffix("Backward0"), "view", mixed.given, mixed.taken, location,
+                    step, samples, mixed.order)
+
+    def _look(self, node: Any, newest: int, step: int) -> None:
+        """Weights of one number a sample, or of samples by samples, are meant to compare them.
+
+        What the model ends with is compared with what its loss expects.
+        """
+        name, shape = node.name(), graph.shape(node)
+        if shape is None or len(shape) < 2 or graph.dimension(node) not in (0, -len(shape)):
+            return
+        if shape[0] == self._samples != shape[1] and math.prod(shape[1:]) > 1 and (
+            graph.sequence(node) < newest
+        ):
+            line = self._finite.line_of(node)
             location = self._sites.operation(*line, name) if line is not None else None
-            self._found(name.removesuffix("Backward0"), how, given, shape, location, step)
+            self._found(name.removesuffix("Backward0"), "softmax", shape, shape, location, step,
+                        self._samples)
 
     def _found(
         self, name: str, how: str, given: tuple[int, ...], taken: tuple[int, ...],
-        location: SourceLocation | None, step: int,
+        location: SourceLocation | None, step: int, samples: int, order: tuple[int, ...] = (),
     ) -> None:
         if name not in self._known:
             self._known.add(name)
             self._writer.sample(PASTED_SHARE, step, {name: 1.0})
             self._writer.fact(Pasted(
-                name, self._samples, self._samples, given, taken, location, how), step)
+                name, samples, samples, given, taken, location, how, order), step)
+
+
+def _entry(given: torch.Tensor, output: torch.Tensor) -> Entry | None:
+    """Where the samples lie in a model's input, told by the rows of its output."""
+    if not given.ndim or not output.ndim:
+        return None
+    shape = tuple(given.shape)
+    rows = [axis for axis in (0, 1) if shape[axis:axis + 1] == tuple(output.shape[:1])]
+    axis = rows[0] if rows else 0
+    if shape[axis] < FEWEST or not _has_rows(output, shape[axis]):
+        return None
+    return Entry(shape, axis, memory(given))
+
+
+def _has_rows(output: torch.Tensor, samples: int) -> bool:
+    """Whether an output can hold something for each sample."""
+    return output.ndim > 0 and (samples in output.shape or output.shape[0] % samples == 0)

@@ -33,8 +33,15 @@ def _in_its_place(found: Found, tensor: ast.expr, methods: str) -> tuple[Splice,
 
 
 def write_swap_axes(edit: SwapAxes, record: Record, index: Index) -> list[Patch]:
-    """A transpose in the place of the view."""
+    """A transpose in the place of the view, or the axes in another order before it."""
     found = index.at(edit.at, "the view")
+    if edit.order:
+        shape = found.call.args[_reshaped(found) in found.call.args:]
+        if found.call.keywords or not shape:
+            raise Refused(Reason.UNKNOWN_FORM, "The shape of this view is given by name.")
+        text = ", ".join(found.source.code(size) for size in shape)
+        methods = f".permute({', '.join(map(str, edit.order))}).reshape({text})"
+        return [Patch(edit, _in_its_place(found, _reshaped(found), methods), Form.CALL)]
     return [Patch(edit, _in_its_place(found, _reshaped(found), ".transpose(0, 1)"), Form.CALL)]
 
 

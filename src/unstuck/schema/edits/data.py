@@ -150,15 +150,21 @@ class ClampInputs(Edit):
 class SwapAxes(Edit):
     """Swap the first two axes, in place of a view that gives the shape and leaves the numbers.
 
-    `at` is the call of view or reshape.
+    `at` is the call of view or reshape. With an `order` it stays, and the axes of what it gets are
+    put in that order before.
     """
 
     at: SourceLocation | None
+    order: tuple[int, ...] = ()
 
     def words(self) -> str:
+        if self.order:
+            return "put the axes in order before the reshape"
         return "swap the first two axes instead of viewing them in another shape"
 
     def code(self) -> str:
+        if self.order:
+            return f"x = x.permute{self.order}.reshape(shape)  # in place of the view"
         return "x = x.transpose(0, 1)  # in place of the view"
 
 

@@ -190,6 +190,20 @@ class Pasted(Fact):
     taken: tuple[int, ...]  # and of the layer's
     location: SourceLocation | None
     how: str = "memory"
+    order: tuple[int, ...] = ()  # of the axes, for a view that keeps the samples apart
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAxis(Fact):
+    """How far a batch's samples were followed through the axes of a model's operations.
+
+    `whole`: to an output in which each sample has rows of its own. Else they were `lost` at an
+    operation ("Index"), or "" where no output has rows for them.
+    """
+
+    name: str  # of the model
+    whole: bool
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
