@@ -73,6 +73,8 @@ _COUNTERS = (
 )
 # How loud a line is says nothing of what it speaks of, nor does where it stands.
 _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
+_PLACE = re.compile(
+    r"(?<![\w./\\-])[\w./\\-]{1,200}\.(?:py|cc|cpp|cu|cxx|c|h|rs|go|jl|lua|java|scala):\d{1,6}(?![\w.])")
 _SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
 _EPOCH_BEGINS = re.compile(
     r"(?i)[\W_]{0,20}epoch\W{0,3}\d{1,7}(?:(?:\W{1,3}|\W{1,3}of\W{1,3})\d{1,7})?\W{0,20}$")
@@ -163,6 +165,7 @@ def said(text: str, heading: str) -> Iterator[Said]:
     "{'val': {'loss': 0.5}}" from there on. The first of two numbers of one name counts.
     """
     taken: set[str | int] = set()
+    text = _PLACE.sub(lambda found: " " * len(found[0]), text)
     text = _LEVEL.sub(lambda found: " " * len(found[0]), text)
     for one in (*_said(text, heading), *_counted(text)):
         if one.name not in taken and one.span[0] not in taken:
