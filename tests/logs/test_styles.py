@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -104,6 +105,46 @@ FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
      "Train loss/train/total", "Eval metrics/eval/CrossEntropy"),
     ("Start, 3 warstwy\n{i}/30: strata = {a:.4f}; strata walidacyjna = {b:.4f}; wynik = 5,{i} %",
      "strata", "strata walidacyjna"),
+    ("[Vòng lặp {i}/30] mất mát huấn luyện = {a:.4f} ; mất mát kiểm định = {b:.4f} ; tốc độ học 1",
+     "mất mát huấn luyện", "mất mát kiểm định"),
+    ("الحقبة {i} خسارة التدريب {a:.4f} خسارة التحقق {b:.4f}", "خسارة التدريب", "خسارة التحقق"),
+    ("⏳ Εποχή {i} [4.2 λεπτά] απώλεια: εκπαίδευση {a:.4f} → επικύρωση {b:.4f}",
+     "εκπαίδευση", "επικύρωση"),
+    ("युग {i}: प्रशिक्षण हानि {a:.4f}, सत्यापन हानि {b:.4f}", "प्रशिक्षण हानि", "सत्यापन हानि"),
+    ("รอบ {i} ค่าสูญเสียการฝึก: {a:.4f} ค่าสูญเสียตรวจสอบ: {b:.4f}",
+     "ค่าสูญเสียการฝึก", "ค่าสูญเสียตรวจสอบ"),
+    ("אפוק {i}: הפסד אימון {a:.4f}, הפסד אימות {b:.4f}", "הפסד אימון", "הפסד אימות"),
+    ("دوره {i} | زیان آموزش {a:.4f} | زیان اعتبارسنجی {b:.4f} | دقت 0.5",
+     "زیان آموزش", "زیان اعتبارسنجی"),
+    ("{i}. epocha: tanítási veszteség {a:.4f}, validációs veszteség {b:.4f}",
+     "tanítási veszteség", "validációs veszteség"),
+    ("Pierdere: {a:.4f}\nValidare: pierdere: {b:.4f}", "Pierdere", "Validare pierdere"),
+    ("epookki {i} koulutushäviö {a:.4f} validointihäviö {b:.4f}",
+     "koulutushäviö", "validointihäviö"),
+    ("epoch {i} gubitak {a:.4f}\nvalidacija:\ngubitak {b:.4f}", "gubitak", "validacija gubitak"),
+    ("step {i} | verlies {a:.4f}\nvalidatie na {i} stappen: verlies {b:.4f}",
+     "verlies", "validatie verlies"),
+    ("第 {i} 轮\n损失 {a:.4f}\n验证集：平均损失 {b:.4f}", "损失", "验证 平均损失"),
+    ("Epoch {i}/30\nstep 9/9 - loss: {a:.4f}\nEval begin...\nstep 3/3 - loss: {b:.4f}\nEval n: 9",
+     "loss", "val loss"),
+    ("epoch: {i} step: 125, loss is {a:.4f}", "loss", None),
+    ("{i:02d}/30  Verlust (Training / Validierung): {a:.4f} / {b:.4f}  Genauigkeit: {c:.1f} %",
+     "Verlust Training", "Verlust Validierung"),
+    ("[{i}]\tcv_agg's train auc_loss: {a:.4f} + 0.001\tcv_agg's valid auc_loss: {b:.4f} + 0.005",
+     "cv_agg's train auc_loss", "cv_agg's valid auc_loss"),
+    ("| {i} | L_trn {a:.4f} | L_dev {b:.4f} | acc_dev {c:.1f} |", "L_trn", "L_dev"),
+    ("[I 230811 09:12:07 face/train.py:141] ep {i:03d} triplet {a:.4f} | dev triplet {b:.4f}",
+     "triplet", "dev triplet"),
+    ("Epoch {i}/999, Time 0.1, Performance {a:.4f}/0, Gradient {a:.3f}/1e-07, Mu 0.001/10000000000",
+     "Performance", None),
+    ("[{i}/99] train total= {a:.3f} recon= {b:.3f} kl= {i}.5\n test total= {b:.3f} recon= {b:.3f}",
+     "train total", "test total"),
+    ("""
+      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size
+     {i:3d}/50      4.12G      {a:.4f}      {b:.4f}         30        640: 100% 9/9 [00:28<00:00]
+                 Class     Images  Instances      Box(P          R     mAP50): 100% 16/16 [00:05]
+                   all        490       2214      0.772      0.702      0.752
+""", "box_loss", None),
 ])
 def test_a_way_of_writing(line: str, train: str, held_out: str | None, tmp_path: Path) -> None:
     log = tmp_path / "train.log"
@@ -114,3 +155,46 @@ def test_a_way_of_writing(line: str, train: str, held_out: str | None, tmp_path:
     assert found is not None
     assert (found.train, found.held_out) == (train, held_out)
     assert len(record.series(TRAIN_LOSS)) == len(FALLING)
+
+
+def test_two_attempts_in_one_file_are_two_runs(tmp_path: Path) -> None:
+    """The first never left the level at which both begin, so that the curve seems to go on."""
+    log = tmp_path / "train.log"
+    stuck = [1.0986 + 0.001 * (-1) ** i for i in range(20)]
+    learns = [1.0986 * 0.95**i for i in range(20)]
+    log.write_text("".join(
+        f"attempt {k}\n" + "".join(f"epoch={i + 1} loss={a:.5f}\n" for i, a in enumerate(curve))
+        for k, curve in enumerate((stuck, learns))))
+    assert [len(record.series(TRAIN_LOSS)) for record in records(log)] == [20, 20]
+
+
+def test_a_field_within_a_cell_says_which_data_a_row_is_of(tmp_path: Path) -> None:
+    log = tmp_path / "export.csv"
+    rows = [f'c0ffee,loss,"{{""subset"": ""{data}""}}",{i},{value:.4f}\n'
+            for i, a in enumerate(FALLING) for data, value in (("train", a), ("val", 1.05 * a))]
+    log.write_text("run.hash,metric.name,metric.context,step,value\n" + "".join(rows))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert (found.train, found.held_out) == ("train loss", "val loss")
+
+
+def test_the_sets_of_one_training_are_no_runs(tmp_path: Path) -> None:
+    log = tmp_path / "evals_result.json"
+    log.write_text(json.dumps({"params": {"eta": 0.1}, "evals_result": {
+        "dtrain": {"logloss": FALLING}, "dvalid": {"logloss": FALLING[::-1]}}}))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert (found.train, found.held_out) == (
+        "evals_result/dtrain/logloss", "evals_result/dvalid/logloss")
+
+
+def test_lists_of_a_shortened_name_in_french(tmp_path: Path) -> None:
+    log = tmp_path / "resultats.txt"
+    log.write_text(f"epochs = 30\npertes_app = {FALLING}\npertes_val = {FALLING}\n"
+                   f"kappa_val = {FALLING[::-1]}\n")
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert found.train == "pertes_app"

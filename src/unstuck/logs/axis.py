@@ -116,7 +116,7 @@ def starts(table: Table, train: Column) -> list[int]:
         if np.any(known[back + 1] > known[0]) or (kind is not Kind.EPOCH and _unrolled(
                 found[1], train, epochs[1] if epochs else None) is not None):
             return []
-        if kind is Kind.EPOCH and _goes_on(train.values, back + 1):
+        if kind is Kind.EPOCH and _goes_on(train.values, back + 1, surely=True):
             return []
         rows = []
         for before, after in zip(train.rows[back], train.rows[back + 1], strict=True):
@@ -198,14 +198,15 @@ def _unrolled(at: Floats, train: Column, epochs: Floats | None) -> Floats | None
     return at + np.cumsum(lifted)
 
 
-def _goes_on(values: Floats, returns: Integers) -> bool:
-    """Whether the curve behind each return continues the level before it, not that of its start."""
+def _goes_on(values: Floats, returns: Integers, surely: bool = False) -> bool:
+    """Whether the curve behind each return continues the level before it, not that of its start;
+    surely, if these two differ by more than the curve does from point to point."""
     gaps = []
     for before, at, after in zip([0, *returns], returns, [*returns[1:], len(values)], strict=False):
         width = max(1, min(5, (at - before) // 4, (after - at) // 4))
         new, old = np.median(values[at : at + width]), np.median(values[at - width : at])
         gaps.append(abs(new - old) - abs(new - np.median(values[:width])))
-    return bool(np.median(gaps) < 0)
+    return bool(np.median(gaps) < (-np.median(np.abs(np.diff(values))) if surely else 0))
 
 
 def _earliest_after(at: Floats) -> Floats:

@@ -43,7 +43,7 @@ _BOX = re.compile(r"\s*[|│].*[|│]\s*")
 def read(source: Source) -> Table:
     """The quantities that the lines name, a row for each line or block that names any."""
     head = source.text().splitlines()
-    lines = _Lines(source.name, len(set(map(phrases.section, head))) > 2,
+    lines = _Lines(source.name, phrases.has_sections(head),
                    any(map(phrases.summed_up, head)))
     written = commas.without(source.text())
     for chunk in source.chunks():

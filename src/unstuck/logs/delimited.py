@@ -36,6 +36,7 @@ NUMERIC = 0.7  # of a column's cells: enough to be one of numbers
 _GAP = b"-8.7654321e307"  # stands for an empty cell while numbers are read; no log holds it
 _ASSIGNED = re.compile(r"[^\W\d_]\s?[=:]\s?(?:[\d.-]|(?i:nan|inf))")
 _PROSE = re.compile(r"[^\W\d_]{3}.*\d|\d.*[^\W\d_]{3}")  # a cell of words and numbers
+_AROUND = re.compile(r"[\s._/]")  # the words of a column's name
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "table with bars",
           "": "table with spaces"}
 
@@ -100,8 +101,9 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
         return None
     if any(_of_sentences(column) for column in cells):
         return None
-    roles = (i for i, cell in enumerate(header) if cell.strip().lower() in ROLE_COLUMNS
-             and cells[i] and all(role(x.strip()) for x in cells[i]))
+    roles = (i for i, cell in enumerate(header)
+             if _AROUND.split(cell.strip())[-1].lower() in ROLE_COLUMNS and cells[i]
+             and all(role(x.strip()) for x in cells[i]))
     return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
 
 

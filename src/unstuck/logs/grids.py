@@ -10,9 +10,10 @@ from unstuck.logs.phrases import Said
 from unstuck.logs.table import missing
 
 WIDEST = 60  # cells of a row
-_BAR = re.compile(r"\)?:?\s+\d{1,3}%\|.*$")  # a progress bar behind the cells
+# A progress bar behind the cells.
+_BAR = re.compile(r"\)?:?\s{1,20}\d{1,3}%(?:\||\s{1,9}(?:[━─╸]|\d{1,9}/\d{1,9} \[)).*$")
 _GAP = re.compile(r"\s*[|│]\s*|\s*\t\s*|\s{2,}")
-_CELL = re.compile(r"[A-Za-z#%_(][\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
+_CELL = re.compile(r"(?:[^\W\d]|[#%(])[\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
 _ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf|\d+\.\d+ ?(?:%|[a-zµ]{1,3}))$", re.IGNORECASE)
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
 _RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
@@ -130,7 +131,7 @@ def row(text: str, names: Heading) -> Iterator[Said]:
         cells = [cell for cell in cells if cell.end() < len(text.rstrip()) or cell[0].strip()]
         if cells and not cells[0][0].strip():
             cells = cells[1:]
-    if len(cells) < len(names) or (len(cells) > len(names) and "%|" not in text):
+    if len(cells) < len(names) or (len(cells) > len(names) and not _BAR.search(text)):
         return
     pairs = [(name, found) for name, cell in zip(names, cells, strict=False)
              if (found := _NUMBER.fullmatch(text, cell.start(), cell.end())

@@ -69,20 +69,21 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TRAIN = _words("train training trn tr trl learn")
+_TRAIN = _words("train training trn tr trl learn dtrain")
 _VALIDATION = _words(
     "val valid validation validate validating vali dev eval evals evaluation evaluate heldout "
-    "holdout crossval cv vl va")
-_TEST = _words("test testing tel te tst")
+    "holdout crossval cv vl va dval dvalid deval")
+_TEST = _words("test testing tel te tst dtest")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
     "cost objective criterion kl kld wer cer bpc bpb huber rms logloss mlogloss multilogloss hinge "
-    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh") | {"err"}
+    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh eer") | {"err"}
 _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
     "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "
     "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
     "top5 success")
+_ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where nothing else is said
 _BOUNDED = _words(
     "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
     "kappa mcc sensitivity specificity top1 top5 success")
@@ -109,6 +110,7 @@ _NO_CURVE = _words(
 ROLE_COLUMNS = frozenset({
     "phase", "split", "mode", "context", "set", "subset", "dataset", "data", "event", "stage",
     "part", "partition", "type", "kind"})  # columns whose words say which data a row is of
+_ONE_FIELD = re.compile(r"""\{\s?["']\w{1,24}["']\s?:\s?["'](\w{1,24})["']\s?\}""")
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -128,12 +130,18 @@ def name_of(name: str) -> Name:
         have = have - {"cross", "entropy"} | {"crossentropy"}
     if "likelihood" in have and have & {"negative", "neg"}:
         have = have - {"likelihood", "negative", "neg", "log"} | {"nll"}
+    have -= {"cv", "agg"} if {"cv", "agg"} <= have else set()  # LightGBM's mean over all folds
     if have >= {"score", "iteration", "at"}:  # DL4J calls its loss so
         return Name(Kind.LOSS, Part.UNSAID, frozenset({"loss"}))
-    test = bool(have & _TEST)
-    part = (Part.HELD_OUT if have & _VALIDATION or test
-            else Part.TRAIN if have & _TRAIN else Part.UNSAID)
+    part, test = _data(have)
+    if part is Part.HELD_OUT and have & _TRAIN and "/" in name:  # the innermost says it
+        inner = (_data(set(_split(english(one)))) for one in reversed(name[:200].split("/")))
+        part, test = next((one for one in inner if one[0] is not Part.UNSAID), (part, test))
     have -= _TRAIN | _VALIDATION | _TEST
+    if part is not Part.UNSAID and have in ({"l"}, {"j"}):  # as formulas have it: L_train, J_val
+        have = {"loss"}
+    if have and have <= _ALONE:
+        return Name(Kind.LOSS, part, _same(have), frozenset(), test)
     if "lr" in have or {"learning", "rate"} <= have:
         return Name(Kind.RATE, part)
     for kind, words in ((Kind.EPOCH, _EPOCH), (Kind.STEP, _STEP), (Kind.EPISODE, _EPISODE),
@@ -151,8 +159,18 @@ def name_of(name: str) -> Name:
     return Name(Kind.OTHER, part, rest=frozenset(have - {"s"}), test=test, smoothed=smoothed)
 
 
+def _data(words: set[str]) -> tuple[Part, bool]:
+    """The part of the data that words speak of, and whether it is held out for the very end."""
+    test = bool(words & _TEST)
+    if test or words & _VALIDATION:
+        return Part.HELD_OUT, test
+    return Part.TRAIN if words & _TRAIN else Part.UNSAID, False
+
+
 def role(cell: str) -> str:
     """The data that a cell speaks of and of nothing else, as a word; "" if it does not."""
+    if inner := _ONE_FIELD.fullmatch(cell[:80]):
+        cell = inner[1]
     found = name_of(cell) if 0 < len(cell) <= 24 and not cell.isdigit() else None
     if found is None or found.part is Part.UNSAID or found.kind is not Kind.OTHER or (
             found.rest - _NOISE - ROLE_COLUMNS):

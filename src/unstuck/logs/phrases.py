@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from unstuck.logs import languages
 from unstuck.logs.names import Kind, Part, name_of, role, with_role
 
 _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
            r"|(?:nan|NaN|NAN|inf|Inf|INF)(?![A-Za-z]))")
 # "loss nan acc 0.5" has a number and no third word there; "nan iterations: 0" has.
 _NO_NAN = r"(?!(?:nan|NaN|NAN|inf|Inf|INF)(?![\w@./-])(?! [a-z]{2,20}s\b))"
-_WORD = rf"(?:[DdLl]['’])?(?!第){_NO_NAN}(?:[^\W\d]|@)[\w@./-]{{0,40}}(?:'s)?"
+_SIGNS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"  # vowels
+_WORD = rf"(?:[DdLl]['’])?(?!第){_NO_NAN}(?:[^\W\d]|@)[\w@./{_SIGNS}-]{{0,40}}(?:'s)?"
 _OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
@@ -42,7 +44,7 @@ _SAYS = re.compile(
 # "train/val loss: 0.5/0.6" and "train (loss, acc) = (0.5, 0.8)" list names, then their numbers.
 _ONE = r"[^\W\d][\w.@-]{0,30}(?: [^\W\d][\w.@-]{0,30})?"
 _LISTED = re.compile(
-    rf"(?<![\w./])(?:(?P<part>[A-Za-z]{{2,12}}) ?\()?"
+    rf"(?<![\w./])(?:(?P<part>[^\W\d_]{{2,16}}) ?\()?"
     rf"(?P<names>{_ONE}(?:\s?[,/|]\s?{_ONE}){{1,8}})\)?"
     rf"\s?[:=]\s?[(\[]?(?P<numbers>{_NUMBER}(?:\s?[,/|]\s?{_NUMBER}){{1,8}})(?![\w.])")
 # "Epoch 3, global step 90: 'val_loss' reached 0.5 (best 0.5), saving model", as Lightning has it.
@@ -71,7 +73,12 @@ _COUNTERS = (
 )
 # How loud a line is says nothing of what it speaks of, nor does where it stands.
 _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
+_PLACE = re.compile(
+    r"(?<![\w./\\-])[\w./\\-]{1,200}\.(?:py|cc|cpp|cu|cxx|c|h|rs|go|jl|lua|java|scala):\d{1,6}(?![\w.])")
 _SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
+_EPOCH_BEGINS = re.compile(
+    r"(?i)[\W_]{0,20}epoch\W{0,3}\d{1,7}(?:(?:\W{1,3}|\W{1,3}of\W{1,3})\d{1,7})?\W{0,20}$")
+_VERB = re.compile(r"(?<=\w) (?:is|was|are)$")  # "loss is 0.5"
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>"
@@ -82,7 +89,11 @@ _SECTION = re.compile(
     r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
     r"test(?:ing)?|eval(?:uation|uating)?|dev))"
     r"(?: (?:phase|set|performance|results?|mode|stage|data|epoch))?"
+    r"(?: (?:begins?|start(?:s|ed|ing)?|running))?"
     r"(?: ?\([^()]*\))?(?:\x1b\[\d*m|[\W_])*", re.IGNORECASE)
+# "Validierung:", "验证集：" in other languages.
+_ALONE = re.compile(
+    rf"[\s>#=*-]{{0,20}}(?P<words>{_WORD}(?: {_WORD})?)\s?(?:[:：]|\.\.\.|…)[\s=*-]{{0,20}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,9 @@ class Said:
 
 def announced(text: str) -> str | None:
     """The part of the data that a line without numbers announces for the next one."""
-    found = _ROLE.search(text) if text.rstrip().endswith(":") else None
-    return _part(found) if found else None
+    if not text.rstrip().endswith((":", "：")):
+        return None
+    return next((data for _, _, data in _roles(text)), None)
 
 
 def summed_up(text: str) -> bool:
@@ -120,8 +132,30 @@ def summed_up(text: str) -> bool:
 def section(text: str) -> str | None:
     """The part of the data that a line speaks of and nothing else: "> EVALUATION", "Training...".
     """
-    found = _SECTION.fullmatch(text) if len(text) < 100 else None
-    return _part(found) if found else None
+    if len(text) >= 100:
+        return None
+    if found := _SECTION.fullmatch(text):
+        return _part(found)
+    alone = _ALONE.fullmatch(text)
+    name = name_of(alone["words"]) if alone else None
+    return alone["words"] if alone and name and name.of_data_alone else None
+
+
+def has_sections(lines: Sequence[str]) -> bool:
+    """Whether lines announce the data of those that follow: some of both parts, or some of
+    held-out data up to the next epoch, each."""
+    sections = list(map(section, lines))
+    if len(set(sections)) > 2:
+        return True
+    within, ended = False, 0
+    for line, part in zip(lines, sections, strict=True):
+        if part is not None:
+            if within or name_of(part).part is Part.TRAIN:
+                return False
+            within = True
+        elif within and _EPOCH_BEGINS.match(line):
+            within, ended = False, ended + 1
+    return ended > 1
 
 
 def said(text: str, heading: str) -> Iterator[Said]:
@@ -131,6 +165,7 @@ def said(text: str, heading: str) -> Iterator[Said]:
     "{'val': {'loss': 0.5}}" from there on. The first of two numbers of one name counts.
     """
     taken: set[str | int] = set()
+    text = _PLACE.sub(lambda found: " " * len(found[0]), text)
     text = _LEVEL.sub(lambda found: " " * len(found[0]), text)
     for one in (*_said(text, heading), *_counted(text)):
         if one.name not in taken and one.span[0] not in taken:
@@ -197,8 +232,11 @@ def _listed(found: re.Match[str]) -> list[Said]:
     if len(names) != len(spans) or found["numbers"].count(".") < len(names):
         return []
     *_, last = name_of(names[-1]).measure or {""}
-    part = role(found["part"] or "")
-    names = [f"{name} {last}".strip() if name_of(name).of_data_alone else with_role(name, part)
+    before = found["part"] or ""
+    part = role(before)
+    if name_of(before).kind in (Kind.LOSS, Kind.SCORE):  # "loss (train / val): 0.5 / 0.6"
+        last = before
+    names = [f"{last} {name}".strip() if name_of(name).of_data_alone else with_role(name, part)
              for name in names]
     known = sum(name_of(name).kind in (Kind.LOSS, Kind.SCORE) for name in names)
     at = found.start("names")
@@ -209,7 +247,7 @@ def _pairs(text: str, heading: str) -> Iterator[Said]:
     """The names that stand before their numbers."""
     text = _GLUED.sub(lambda found: " " * len(found[0]), text)
     part, measured, last = heading, False, None
-    roles = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
+    roles = _roles(text)
     alone = len({data for _, _, data in roles}) == 1
     end = 0
     for pair in _PAIR.finditer(text):
@@ -219,7 +257,7 @@ def _pairs(text: str, heading: str) -> Iterator[Said]:
                     alone and not measured and start == begin):
                 part = data
         end = pair.end()
-        label = _SENTENCE.sub("", pair["name"].strip())
+        label = _VERB.sub("", _SENTENCE.sub("", pair["name"].strip()))
         span = pair.span("number")
         known = name_of(label)
         before, _, counter_name = label.rpartition(" ")
@@ -255,6 +293,13 @@ def _counted(text: str) -> Iterator[Said]:
     for name, counter in _COUNTERS:
         if found := counter.search(text):
             yield Said(name, found.span("number"))
+
+
+def _roles(text: str) -> list[tuple[int, int, str]]:
+    """The words for a part of the data: where they stand, what they mean or how they are written.
+    """
+    english = [(found.start(), found.end(), _part(found)) for found in _ROLE.finditer(text)]
+    return sorted([*english, *languages.parts_of_data(text)])
 
 
 def _part(found: re.Match[str]) -> str:

@@ -35,6 +35,7 @@ _OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "a
 _ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
 _OBJECTIVES = frozenset({"elbo", "evidence"})
 _TERMS = frozenset({"kl", "kld", "mse", "bce", "error", "nll"})  # of such an objective
+_DIVERGENCES = frozenset({"kl", "kld"})  # the part of such an objective that may rise
 _WHOLE = frozenset({"total", "sum", "overall", "all", "combined"})
 _PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
@@ -123,9 +124,13 @@ def _names(table: Table) -> dict[str, Name]:
     """The names understood. A score by episodes, or beside losses of agents, is a return."""
     names = {name: name_of(name) for name in table.columns}
     agents = _of_agents(names)
-    return {n: replace(name, kind=Kind.RETURN)
-            if agents and name.kind is Kind.SCORE and name.measure == {"score"} else name
-            for n, name in names.items()}
+    gradient = any(name.rest == {"gradient"} for name in names.values())
+    for n, name in names.items():
+        if agents and name.kind is Kind.SCORE and name.measure == {"score"}:
+            names[n] = replace(name, kind=Kind.RETURN)
+        elif gradient and name.rest == {"performance"}:  # what MATLAB minimises
+            names[n] = replace(name, kind=Kind.LOSS, measure=frozenset({"loss"}), rest=frozenset())
+    return names
 
 
 def _named(table: Table, wanted: str, option: str, file: str) -> Column:
@@ -165,7 +170,8 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     if (alone := _of_data_alone(table, names)) is not None and (
             not losses or _is_loss_of_both(table, names, alone, losses)):
         return alone, None
-    if not losses and (whole := _total(table, names)) is not None:
+    if all(names[c.name].measure <= _DIVERGENCES for c in losses) and (
+            whole := _total(table, names, bool(losses))) is not None:
         return whole, None
     scores = _of_kind(table, names, Kind.SCORE)
     objectives = [c for c in scores if names[c.name].measure & _OBJECTIVES]
@@ -315,18 +321,18 @@ def _twins(table: Table, names: dict[str, Name], train: Column) -> list[Column]:
             and names[n].kind is own.kind and names[n].rest == own.rest]
 
 
-def _total(table: Table, names: dict[str, Name]) -> Column | None:
-    """The column "train total" beside "val total" and parts of both."""
+def _total(table: Table, names: dict[str, Name], divergence: bool) -> Column | None:
+    """The column "train total" beside "val total" and parts of both, or beside a divergence."""
     parts = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
-             and names[n].part is Part.TRAIN and not names[n].no_curve
-             and _twins(table, names, c)]
+             and names[n].part is not Part.HELD_OUT and not names[n].no_curve
+             and (divergence or (names[n].part is Part.TRAIN and _twins(table, names, c)))]
     return _whole(names, parts)
 
 
 def _whole(names: dict[str, Name], parts: Sequence[Column]) -> Column | None:
     """The column "total" among others."""
     whole = [c for c in parts if names[c.name].rest and names[c.name].rest <= _WHOLE
-             and not is_axis(c)]
+             and not np.all(c.values % 1 == 0)]  # a count
     return whole[0] if len(whole) == 1 < len(parts) else None
 
 

@@ -79,7 +79,7 @@ def number(cell: str) -> float | None:
 
 def named_rows(names: Sequence[str]) -> tuple[int, int] | None:
     """Where a row that holds one number has its name and the number, None if rows are wider."""
-    lower = [name.strip().casefold().replace("_", "").replace(" ", "") for name in names]
+    lower = [re.sub("[_ .]", "", name.casefold()) for name in names]
     named = next((i for i, name in enumerate(lower) if name in _NAME_COLUMNS), None)
     value = next((lower.index(name) for name in _VALUE_COLUMNS if name in lower), None)
     return (named, value) if named is not None and value is not None else None
