@@ -67,7 +67,8 @@ class TailProbe(Probe):
             return
         for node in graph.walk(loss.grad_fn, NEAR):
             index = graph.saved(node, "index") if node.name() == "GatherBackward0" else None
-            if _are_classes(index) and index.ndim == 3 and index.shape[2] == 1:
+            if index is not None and _are_classes(index) and (
+                    index.ndim == 3 and index.shape[2] == 1):
                 self._follow(known.name, node, _Targets(index.squeeze(2), None), 2)
                 return
 
