@@ -36,7 +36,7 @@ _PART_BETWEEN = re.compile(
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
 _BEFORE = re.compile(
     rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean)(?: loss(?![\w:=])|"
-    rf"(?=, {_NUMBER} rate)))")
+    rf"(?=, {_NUMBER} [a-z]+,)))")
 # "Average objective for 'output' for minibatches 0-99 is -5.7", as Kaldi has it.
 _SAYS = re.compile(
     rf"(?P<name>{_WORD}(?: {_WORD}){{0,3}}) for '[\w-]+'(?: for (?P<counter>{_WORD}) "

@@ -39,7 +39,7 @@ def write_register(edit: RegisterLayers, record: Record, index: Index) -> list[P
     own: ast.AST = outer if outer is not None else source.tree
     if kind == "Dict" and not _has_string_keys(own, value, held, paths):
         if isinstance(value, ast.Dict) and not value.keys:
-            raise Refused(Reason.UNKNOWN_FORM, f"The keys of {edit.attribute} are no strings, as "
+            raise Refused(Reason.UNKNOWN_FORM, f"The keys of {edit.attribute} must be strings, as "
                           "an nn.ModuleDict needs them.")
         name, needs = spell(index, source, f"torch.nn.{_family(edit)}List")
         line = f"{held}_registered = {name}({held}.values())"
