@@ -26,6 +26,7 @@ EDITS = [
     edits.Clip(2000.0),
     edits.ZeroGrad("SGD"),
     edits.ZeroGrad(BY_HAND),
+    edits.ZeroGrad("SGD", early=True),
     edits.WidenWeights("bfloat16"),
     edits.Schedule("linear warm-up", 1),
     edits.MoreSteps(1000.0),

@@ -93,9 +93,9 @@ def _present(view: View, name: str, series: Series) -> Verdict:
             Evidence(EMPTY_STEP.name, name, *thinned(series.steps, series.values), 0.0,
                      f"{lost} had no gradient (drawn as 1)"),
         ),
-        remedies=(Remedy("keep the gradients until the step", Safety.SAFE, (ZeroGrad(name),),
-                         advice=advice, code_text="optimizer.zero_grad()  # before "
-                         "loss.backward(), not after it") if cleared else
+        remedies=(Remedy("keep the gradients until the step", Safety.SAFE,
+                         (ZeroGrad(name, early=True),), advice=advice)
+                  if cleared or backward is not None else
                   Remedy("keep the gradients until the step", Safety.ADVICE, advice=advice),),
     )
 

@@ -7,7 +7,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import ReadRealSteps, Remedy, Safety
+from unstuck.schema.edits import InvertMask, ReadRealSteps, Remedy, Safety
 from unstuck.schema.facts.sequences import Padding, Read, Reading
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.sequences import PADDED_SHARE, PADDING_READ
@@ -22,6 +22,11 @@ LEAST = Threshold(
 MOSTLY = Threshold(
     "padding-read-mostly", 0.5,
     "If most of what is read is padding, it outweighs the sequence itself.",
+    "definition",
+)
+ONLY = Threshold(
+    "padding-read-only", 0.95,
+    "Without a mask the network reads the sequences too. A mask the wrong way round hides them.",
     "definition",
 )
 
@@ -70,7 +75,7 @@ def _present(
                      tuple(map(float, series.values[:200])), None,
                      f"{percent(padded)} of the time steps are padding"),
         ),
-        remedies=_remedies(read, padding))
+        remedies=_remedies(read, padding, share >= view.limit(ONLY)))
 
 
 _TITLES = {
@@ -90,12 +95,13 @@ _LABELS = {
 }
 
 
-def _remedies(read: Read | None, padding: Padding) -> tuple[Remedy, ...]:
+def _remedies(read: Read | None, padding: Padding, only: bool) -> tuple[Remedy, ...]:
     mask = Remedy("leave out the padding", Safety.ADVICE, advice="Give the layer the lengths or a "
                   "mask, so that padded steps are left out: pack_padded_sequence for recurrent "
                   "layers, a masked mean for pooling, a padding mask for attention.")
     if read is None or read.how not in (Reading.LAST, Reading.STATE, Reading.MEAN):
-        return (mask,)
+        inverted = Remedy("invert the mask", Safety.SAFE, (InvertMask(None),))
+        return (inverted, mask) if only else (mask,)
     edit = ReadRealSteps(read.location, read.how, padding, read.time)
     return (Remedy(edit.words(), Safety.SAFE, (edit,)), mask)
 
@@ -131,7 +137,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(PADDED_SHARE, PADDING_READ),
-    thresholds=(LEAST, MOSTLY),
+    thresholds=(LEAST, MOSTLY, ONLY),
     shows=Effect.PADDING_READ,
     effects=(
         Effect.LABELS_UNPREDICTABLE, Effect.GRADIENTS_VANISH,

@@ -110,8 +110,12 @@ _OPPOSITE: dict[type[ast.cmpop], str] = {
 
 def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch]:
     """At the argument that is the mask: a `~` more or less, or the opposite comparison."""
-    found = index.at(edit.at, "the call that is given the mask")
+    found = index.at(edit.at, "the call that is given the mask") if edit.at is not None else (
+        _masked(index))
     source, mask = found.source, _mask(found.call)
+    given = names.given_before(source, mask) if isinstance(mask, ast.Name) else None
+    joined = _joined(given) if given is not None else None
+    mask = joined if joined is not None else mask
     if isinstance(mask, ast.UnaryOp) and isinstance(mask.op, ast.Invert):
         text = source.code(mask.operand)
     elif isinstance(mask, ast.Compare) and len(mask.ops) == 1 and type(mask.ops[0]) in _OPPOSITE:
@@ -120,6 +124,28 @@ def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch
     else:
         text = f"~{change.operand(source, mask)}"
     return [Patch(edit, change.replace(source, mask, text), Form.CALL)]
+
+
+def _masked(index: Index) -> Found:
+    """The only call that is given a mask of padding. Raises Refused if there are several."""
+    found = [Found(source, call) for source, call in index.nodes(ast.Call)
+             if isinstance(call, ast.Call) and any(
+                 (keyword.arg or "").endswith("key_padding_mask")
+                 and not isinstance(keyword.value, ast.Constant) for keyword in call.keywords)]
+    if len(found) != 1:
+        raise Refused(Reason.NO_PLACE, "No single call is given a mask of padding.")
+    return found[0]
+
+
+def _joined(given: ast.expr) -> ast.expr | None:
+    """The only part of a mask that is joined with constant ones: cat([zeros(b, 1), mask], 1)."""
+    if not (isinstance(given, ast.Call) and names.called(given) in ("cat", "concat", "concatenate")
+            and given.args and isinstance(given.args[0], ast.List | ast.Tuple)):
+        return None
+    parts = [each for each in given.args[0].elts if not (
+        isinstance(each, ast.Call) and names.called(each) in (
+            "zeros", "ones", "full", "new_zeros", "new_ones", "zeros_like", "ones_like"))]
+    return parts[0] if len(parts) == 1 else None
 
 
 def _mask(call: ast.Call) -> ast.expr:

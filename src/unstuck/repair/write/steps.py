@@ -44,6 +44,8 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
     if edit.optimizer == BY_HAND:
         return [_clear_models(edit, record, index)]
     removed: list[Splice] = []
+    if edit.early and not record.facts(Clearing):
+        return [_moved(edit, record, index)]
     for fact in record.facts(Clearing):
         found = index.at(fact.location, "what clears the gradients")
         removed += change.remove(found.source, _statement_of_call(found))
@@ -60,6 +62,44 @@ def write_zero_grad(edit: ZeroGrad, record: Record, index: Index) -> list[Patch]
         held = receiver(record, index, edit.optimizer, backward)
         put += change.before(backward.source, backward.statement, f"{held}.zero_grad()")
     return [Patch(edit, (*removed, *put), Form.STATEMENT)]
+
+
+def _moved(edit: ZeroGrad, record: Record, index: Index) -> Patch:
+    """What the text has between a backward pass and its step that clears gradients, before both."""
+    splices: list[Splice] = []
+    for backward in _of_optimizer(record, index, edit.optimizer):
+        source, body = backward.source, backward.source.body(backward.statement)
+        stepping = [step.statement for step in steps(record, index, edit.optimizer)]
+        start = next(i for i, each in enumerate(body) if each is backward.statement)
+        end = next((i for i, each in enumerate(body) if each in stepping), start)
+        for each in body[start + 1:end]:
+            if _clears(index, each):
+                if "\n" in source.code(each):
+                    raise Refused(Reason.UNKNOWN_FORM, "What clears the gradients has several "
+                                  "lines; move them before the backward pass.")
+                splices += change.before(source, backward.statement, source.code(each))
+                splices += change.remove(source, each)
+    if not splices:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know what clears the gradients.",
+                      ("the line that clears the gradients",))
+    return Patch(edit, tuple(splices), Form.STATEMENT)
+
+
+def _clears(index: Index, statement: ast.AST, deepest: int = 2) -> bool:
+    """Whether a statement, or a function of the program's own that it calls, clears gradients."""
+    for node in ast.walk(statement):
+        match node:
+            case ast.Assign(targets=[ast.Attribute(attr="grad"), *_],
+                            value=ast.Constant(value=None)):
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="grad"), attr="zero_")):
+                return True
+            case ast.Call():
+                if names.called(node) == "zero_grad" or (deepest > 0 and any(
+                        _clears(index, function, deepest - 1)
+                        for _, function in index.functions(names.called(node)))):
+                    return True
+    return False
 
 
 def _clear_models(edit: ZeroGrad, record: Record, index: Index) -> Patch:

@@ -50,17 +50,22 @@ class ParametersToOptimizer(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ZeroGrad(Edit):
-    """Clear the gradients before each backward pass: an optimizer's, or those used by hand."""
+    """Clear the gradients before each backward pass: an optimizer's, or those used by hand.
+
+    `early` says that something clears them before the step has used them: that is moved.
+    """
 
     optimizer: str
+    early: bool = False
 
     def words(self) -> str:
         whose = "" if self.optimizer == BY_HAND else f" of {self.optimizer}'s parameters"
-        return f"clear the gradients{whose} before each backward pass"
+        return f"clear the gradients{whose} before each backward pass" + (
+            ", not after it" * self.early)
 
     def code(self) -> str:
         holder = "model" if self.optimizer == BY_HAND else "optimizer"
-        return f"{holder}.zero_grad()  # before loss.backward()"
+        return f"{holder}.zero_grad()  # before loss.backward()" + ", not after it" * self.early
 
 
 @dataclass(frozen=True, slots=True)
