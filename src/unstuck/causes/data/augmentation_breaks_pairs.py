@@ -8,7 +8,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, TransformTogether
 from unstuck.schema.facts.pairs import DrawnApart
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -110,7 +110,8 @@ def _present(view: View, held: float | None) -> Present:
                      f"{percent(turned)} of the maps fit best when they are mirrored"),
         ),
         remedies=(Remedy(
-            "transform both together", Safety.ADVICE,
+            "transform both together", Safety.SAFE if fact is not None else Safety.ADVICE,
+            () if fact is None else (TransformTogether(fact.location),),
             advice="Draw the random numbers of a sample once and apply them to both: stack picture "
             "and map before the transform, pass both to one call (torchvision.transforms.v2 with "
             "tv_tensors, albumentations), or seed before each of the two calls alike.",

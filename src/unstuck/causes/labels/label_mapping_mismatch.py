@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, SortClasses
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Kept, Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -118,7 +118,7 @@ def _present(view: View, where: Kept, plain: float, best: float, known: float) -
                        f"held-out class {said}")
               for label, told in list(moved.items())[:1])),
         remedies=(Remedy(
-            "number the classes of both sets by one list", Safety.ADVICE,
+            "number the classes of both sets by one list", Safety.SAFE, (SortClasses(),),
             advice="Make one sorted list of the class names from the training data, and look up "
             "the labels of both sets in it. Lists made from each set, sets in their own order and "
             "listings of folders number the classes differently.",

@@ -11,8 +11,9 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts.data import Kept
+from unstuck.schema.edits import OneLoader, Remedy, Safety
+from unstuck.schema.facts.calls import CallRole
+from unstuck.schema.facts.data import Feeding, Kept, Loader
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -27,6 +28,7 @@ from unstuck.schema.signals.samples import (
     LABELS_FOUND,
     PAIRS_TESTED,
 )
+from unstuck.torch_api import SHUFFLES
 from unstuck.words import count, joined, number, percent
 
 DEPENDENT = Threshold(
@@ -202,12 +204,23 @@ def _present(
         label="these inputs and targets do not belong together",
         evidence=tuple(evidence),
         remedies=(
+            *_one_loader(view),
             Remedy("check the pairs of inputs and targets", Safety.ADVICE,
                    advice="Show some inputs beside their targets. Shuffle, sort, filter and split "
                    "both with the same indices.",
                    code_text="order = torch.randperm(len(x)); x, y = x[order], y[order]"),
         ),
     )
+
+
+def _one_loader(view: View) -> tuple[Remedy, ...]:
+    """Where two loaders of as many samples each draw an order for the training."""
+    fed = {f.loader for f in view.record.facts(Feeding) if f.role is not CallRole.HELD_OUT}
+    shuffled = [x.samples for x in view.record.facts(Loader)
+                if x.name in fed and x.sampler == SHUFFLES]
+    if len(shuffled) == len(set(shuffled)):
+        return ()
+    return (Remedy("take inputs and targets from one loader", Safety.SAFE, (OneLoader(),)),)
 
 
 CAUSE = Cause(

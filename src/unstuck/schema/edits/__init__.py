@@ -16,9 +16,12 @@ from unstuck.schema.edits.data import (
     MoveChannels,
     NormaliseInputs,
     NormaliseTargets,
+    OneLoader,
     ReplaceMissing,
     Shuffle,
+    SortClasses,
     SwapAxes,
+    TransformTogether,
     WeightPerSample,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
@@ -84,16 +87,17 @@ from unstuck.schema.edits.sharing import (
 )
 
 __all__ = [
-    "AttendBackwards", "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt", "CallStep",
-    "ClampInputs", "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState", "CreateGraph",
-    "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit", "FetchEachStep",
-    "FlipSign", "Follow", "FollowMode", "Guard", "Impute", "InitialiseLayer", "InsertLayer",
-    "InvertMask", "KeepGraph", "KeepNumber", "KeepResult", "LayerArgument", "LoadKeys",
-    "LossArgument", "LossForm", "LossOption", "MaskEnds", "MoreSteps", "MoveChannels",
-    "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OptimizerArgument",
-    "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy", "RemoveClip",
-    "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer", "ReplaceMissing",
-    "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis", "SwapAxes", "SwapLoss",
-    "SwapOptimizer", "SwitchMode", "Together", "Unfreeze", "WeighTerm", "WeightPerSample",
-    "WidenWeights", "ZeroGrad", "literal", "loss_form", "measured",
+    "AttendBackwards", "BatchFirst", "BatchSize", "BuildEach", "BuildOnce", "CallIt",
+    "CallStep", "ClampInputs", "ClassWeights", "Clip", "CopyNetwork", "CopySample", "CopyState",
+    "CreateGraph", "DefaultInitialisation", "DivideLoss", "DropLast", "Dropout", "Edit",
+    "FetchEachStep", "FlipSign", "Follow", "FollowMode", "Guard", "Impute", "InitialiseLayer",
+    "InsertLayer", "InvertMask", "KeepGraph", "KeepNumber", "KeepResult", "LayerArgument",
+    "LoadKeys", "LossArgument", "LossForm", "LossOption", "MaskEnds", "MoreSteps",
+    "MoveChannels", "MoveSchedulerStep", "NormaliseInputs", "NormaliseTargets", "OneLoader",
+    "OptimizerArgument", "ParametersToOptimizer", "ReadRealSteps", "RegisterLayers", "Remedy",
+    "RemoveClip", "RemoveFactors", "RemoveLayer", "RemoveSchedule", "ReplaceLayer",
+    "ReplaceMissing", "ResizeLayer", "Safety", "Schedule", "Shuffle", "SoftmaxAxis",
+    "SortClasses", "SwapAxes", "SwapLoss", "SwapOptimizer", "SwitchMode", "Together",
+    "TransformTogether", "Unfreeze", "WeighTerm", "WeightPerSample", "WidenWeights", "ZeroGrad",
+    "literal", "loss_form", "measured",
 ]

@@ -192,3 +192,41 @@ class FetchEachStep(Edit):
 
     def code(self) -> str:
         return "for inputs, targets in loader: ..."
+
+
+@dataclass(frozen=True, slots=True)
+class TransformTogether(Edit):
+    """Transform the input and the target of a sample with the same random numbers.
+
+    `at` is where one of the two is transformed.
+    """
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "transform both with the same random numbers"
+
+    def code(self) -> str:
+        return "image, mask = transform(torch.stack([image, mask]))"
+
+
+@dataclass(frozen=True, slots=True)
+class SortClasses(Edit):
+    """Number the classes in the order of their sorted names, not in that of the data."""
+
+    def words(self) -> str:
+        return "number the classes of all data in the order of their sorted names"
+
+    def code(self) -> str:
+        return "index = {name: i for i, name in enumerate(sorted(set(names)))}"
+
+
+@dataclass(frozen=True, slots=True)
+class OneLoader(Edit):
+    """Inputs and targets from one loader, in the place of two that each draw an order."""
+
+    def words(self) -> str:
+        return "draw inputs and targets from one loader"
+
+    def code(self) -> str:
+        return "DataLoader(TensorDataset(x, y), batch_size=..., shuffle=True)"

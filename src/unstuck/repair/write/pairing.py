@@ -1,0 +1,170 @@
+"""Inputs and their targets kept together: in order, in place, and in their numbering."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import hop
+from unstuck.repair.index import Index
+from unstuck.repair.patch import Form, Need, Patch
+from unstuck.repair.places import spell
+from unstuck.repair.text import Source, Splice
+from unstuck.schema.edits import OneLoader, SortClasses, TransformTogether
+
+# How the state of each global generator is read and set, by what draws from it.
+_STATES = (
+    ("torch", "torch.get_rng_state()", "torch.set_rng_state"),
+    ("numpy.random", "numpy.random.get_state()", "numpy.random.set_state"),
+    ("random", "random.getstate()", "random.setstate"),
+)
+_OWN_GENERATORS = ("default_rng", "RandomState", "Generator", "Random")
+
+
+# One draw for both -------------------------------------------------------------------------------
+def write_together(edit: TransformTogether, record: Record, index: Index) -> list[Patch]:
+    """Both in one call; else the state of the generators set back before the second."""
+    found = index.at(edit.at, "the transform")
+    source = found.source
+    body = source.body(found.statement)
+    place = next(i for i, each in enumerate(body) if each is found.statement)
+    for first, second in ((place - 1, place), (place, place + 1)):
+        if first < 0 or second >= len(body):
+            continue
+        one, other = _transformed(body[first]), _transformed(body[second])
+        if one is None or other is None or source.code(one.value.func) != source.code(
+                other.value.func):
+            continue
+        return [_stacked(edit, index, source, one, other),
+                *_set_back(edit, index, source, one, other)]
+    raise Refused(Reason.UNKNOWN_FORM, "The input and the target are not transformed by the same "
+                  "call in two statements in a row.")
+
+
+class _Transformed:
+    """A statement `x = transform(x)`."""
+
+    def __init__(self, statement: ast.stmt, target: ast.expr, value: ast.Call) -> None:
+        self.statement, self.target, self.value = statement, target, value
+
+
+def _transformed(statement: ast.stmt) -> _Transformed | None:
+    match statement:
+        case ast.Assign(targets=[ast.Name() as target],
+                        value=ast.Call(args=[_], keywords=[]) as value):
+            return _Transformed(statement, target, value)
+    return None
+
+
+def _stacked(edit: TransformTogether, index: Index, source: Source, one: _Transformed,
+             other: _Transformed) -> Patch:
+    name, needs = spell(index, source, "torch.stack")
+    targets = f"{source.code(one.target)}, {source.code(other.target)}"
+    given = f"{source.code(one.value.args[0])}, {source.code(other.value.args[0])}"
+    line = f"{targets} = {source.code(one.value.func)}({name}([{given}]))"
+    return Patch(edit, (*change.replace(source, one.statement, line),
+                        *change.remove(source, other.statement)), Form.STATEMENT, needs)
+
+
+def _set_back(edit: TransformTogether, index: Index, source: Source, one: _Transformed,
+              other: _Transformed) -> Iterator[Patch]:
+    if any(index.calls(name) for name in _OWN_GENERATORS):
+        return  # which of them the transform draws from is not sure
+    known = [(index.spelled(source, module), read, put) for module, read, put in _STATES]
+    states = [(read.replace(module, here, 1), put.replace(module, here, 1))
+              for (here, read, put), (module, _, _) in zip(known, _STATES, strict=True)
+              if here is not None]
+    if not states:
+        return
+    lines = "\n".join(f"state_{i} = {read}" for i, (read, _) in enumerate(states))
+    back = "\n".join(f"{put}(state_{i})" for i, (_, put) in enumerate(states))
+    yield Patch(edit, (*change.before(source, one.statement, lines),
+                       *change.before(source, other.statement, back)), Form.STATEMENT)
+
+
+# One numbering -----------------------------------------------------------------------------------
+def write_sorted(edit: SortClasses, record: Record, index: Index) -> list[Patch]:
+    """Around what the numbers are given in the order of."""
+    splices: dict[Splice, None] = {}
+    for source in index.sources.values():
+        for node in ast.walk(source.tree):
+            for splice in _numbering(source, node):
+                splices[splice] = None
+    if not splices:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the classes get their "
+                      "numbers.", ("the line that numbers the classes",))
+    return [Patch(edit, tuple(splices), Form.DATA)]
+
+
+def _numbering(source: Source, node: ast.AST) -> Iterator[Splice]:
+    match node:
+        # for name in names: if name not in index: index[name] = len(index)
+        case ast.For(target=ast.Name(id=name), iter=order) if any(
+                isinstance(each, ast.Assign) and isinstance(each.value, ast.Call)
+                and names.called(each.value) == "len" and isinstance(
+                    each.targets[0], ast.Subscript)
+                and names.dotted(each.targets[0].slice) == name
+                and each.value.args and source.code(each.value.args[0]) == source.code(
+                    each.targets[0].value) for each in ast.walk(node)):
+            if not (isinstance(order, ast.Call) and names.called(order) in ("sorted", "unique")):
+                yield from change.wrap(source, order, "sorted(set(", "))")
+        # {name: i for i, name in enumerate(set(names))}
+        case ast.DictComp(key=ast.Name(id=key), value=ast.Name(id=value), generators=[
+                ast.comprehension(target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=name)]),
+                                  iter=ast.Call(func=ast.Name(id="enumerate"), args=[order]))]) if (
+                key == name and value == number):
+            listed = isinstance(order, ast.Call) and names.called(order) in (
+                "list", "tuple") and len(order.args) == 1
+            inner = order.args[0] if listed and isinstance(order, ast.Call) else order
+            if isinstance(inner, ast.Call) and names.called(inner) in ("set", "fromkeys",
+                                                                      "listdir"):
+                if listed and isinstance(order, ast.Call):
+                    yield from change.replace(source, order.func, "sorted")
+                else:
+                    yield from change.wrap(source, order, "sorted(", ")")
+        case ast.Call(args=[_]) if names.called(node) == "factorize":
+            yield from change.set_argument(source, node, "sort", "True")
+
+
+# One order ---------------------------------------------------------------------------------------
+def write_one_loader(edit: OneLoader, record: Record, index: Index) -> list[Patch]:
+    """A loader of pairs for `zip(inputs, targets)` of two loaders that each shuffle."""
+    for source, call in index.calls("zip"):
+        if len(call.args) != 2 or not all(isinstance(each, ast.Name) for each in call.args):
+            continue
+        made = [(each, origin) for each in call.args
+                if (origin := hop(index, source, each)) is not None
+                and isinstance(origin.node, ast.Call) and origin.source is source
+                and names.called(origin.node) == "DataLoader"]
+        if len(made) != 2:
+            continue
+        (first, inputs), (second, targets) = made
+        assert isinstance(inputs.node, ast.Call)
+        assert isinstance(targets.node, ast.Call)
+        data = [change.argument(each, "dataset", 0) for each in (inputs.node, targets.node)]
+        statement = source.statement(targets.node)
+        scope = names.scope_of(source, second)
+        if None in data or not isinstance(statement, ast.Assign) or len(names.uses(
+                source, scope, names.dotted(second))) != 1:
+            raise Refused(Reason.UNKNOWN_FORM, "The loader of the targets is used elsewhere too.")
+        x, y = (each for each in data if each is not None)
+        if not all(_tensor_like(each) for each in (x, y)):
+            raise Refused(Reason.UNKNOWN_FORM, "The loaders hold more than tensors.")
+        name, needs = spell(index, source, "torch.utils.data.TensorDataset")
+        every: tuple[Need, ...] = needs
+        return [Patch(edit, (
+            *change.replace(source, x, f"{name}({source.code(x)}, {source.code(y)})"),
+            *change.remove(source, statement),
+            *change.replace(source, call, source.code(first))), Form.DATA, every)]
+    raise Refused(Reason.NO_PLACE, "The program does not zip two loaders.")
+
+
+def _tensor_like(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+
+
+WRITERS = {TransformTogether: write_together, SortClasses: write_sorted,
+           OneLoader: write_one_loader}
