@@ -28,6 +28,7 @@ EDITS = [
     edits.ZeroGrad(BY_HAND),
     edits.TransformTogether(None),
     edits.SortClasses(),
+    edits.FillWithMedian(),
     edits.OneLoader(),
     edits.ZeroGrad("SGD", early=True),
     edits.WidenWeights("bfloat16"),

@@ -11,7 +11,7 @@ from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Impute, Remedy, Safety
+from unstuck.schema.edits import Edit, FillWithMedian, Impute, Remedy, Safety
 from unstuck.schema.facts.sentinels import Filling
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.inputs import INPUT_DEVIATION
@@ -150,7 +150,7 @@ def _remedies(
     view: View, value: float, features: list[str], different: int, searched: int
 ) -> tuple[Remedy, ...]:
     medians = last(view[SENTINEL_MEDIAN])
-    edit = None
+    edit: Edit = FillWithMedian()
     if different == 1 and searched <= 64:
         near = tuple(medians.get(str(i), 0.0) for i in range(searched))
         spreads = last(view[SENTINEL_DEVIATION])
@@ -158,8 +158,8 @@ def _remedies(
         edit = Impute(value, (0.0,) if alike else near)
     name = "replace missing values with the median"
     return (
-        *((Remedy(name, Safety.SAFE, (edit,)),) if edit is not None else ()),
-        Remedy(name if edit is None else "say which values were missing", Safety.ADVICE,
+        Remedy(name, Safety.SAFE, (edit,)),
+        Remedy("say which values were missing", Safety.ADVICE,
                advice="Replace missing values with the median of the feature over the training "
                "data, before scaling, and add a column that is 1 where a value was missing. "
                "Standardising does not help: the filler then takes up most of the scale.",

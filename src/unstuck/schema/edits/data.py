@@ -230,3 +230,14 @@ class OneLoader(Edit):
 
     def code(self) -> str:
         return "DataLoader(TensorDataset(x, y), batch_size=..., shuffle=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class FillWithMedian(Edit):
+    """Medians of the columns, where the program fills in one number for all missing ones."""
+
+    def words(self) -> str:
+        return "fill in the median of each feature where values are missing"
+
+    def code(self) -> str:
+        return "x = np.where(np.isnan(x), np.nanmedian(x_train, axis=0), x)"
