@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
+from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.scores import Counting, Score
@@ -99,3 +100,38 @@ def test_zeros_and_ones_by_least_squares_may_be_rounded(tmp_path: Path) -> None:
                      loss=F.mse_loss)
     assert isinstance(verdict(record), Absent)
     assert not record.facts(Score)
+
+
+@pytest.mark.parametrize("keep", [
+    "scores.append(accuracy(net(x_test), y_test))",
+    "history['valid acc'].append(accuracy(net(x_test), y_test))",
+    "history['acc'] = accuracy(net(x_test), y_test)",
+], ids=["a list", "a dictionary of lists", "a dictionary"])
+@pytest.mark.parametrize("column", [True, False])
+def test_a_score_that_is_kept_in_a_list_or_dictionary(
+    tmp_path: Path, keep: str, column: bool
+) -> None:
+    squeeze = "" if column else ".squeeze(1)"
+    found = verdict(record_of(f'''
+        torch.manual_seed(0)
+        x, x_test = torch.randn(256, 6), torch.randn(100, 6)
+        y, y_test = ((each[:, 0] + each[:, 1] > 0.3).float() for each in (x, x_test))
+        net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1))
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+        scores, history = [], {{"valid acc": []}}
+
+        def accuracy(out, y):
+            return ((out{squeeze} > 0).float() == y).float().mean().item()
+
+        for epoch in range(12):
+            for rows in torch.randperm(256).split(64):
+                loss = F.binary_cross_entropy_with_logits(net(x[rows]), y[rows][:, None])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            with torch.no_grad():
+                {keep}
+        ''', tmp_path))
+    assert isinstance(found, Present if column else Absent), found
+    if isinstance(found, Present):
+        assert "accuracy(net(x_test), y_test)" in text_at(found.location)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.statistics import smooth
+from unstuck.curves.statistics import end_level, smooth
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
@@ -23,13 +23,13 @@ from unstuck.measures.basics import (
     rate_of,
     rates,
     thinned,
-    train_loss_at_the_end,
     typed,
     weight_updates,
 )
 from unstuck.measures.looks import gaps
 from unstuck.measures.steps import slope
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
@@ -40,7 +40,13 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
-from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.parameters import (
+    GRADIENT_PRODUCT,
+    HELD,
+    REACHED,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+)
 from unstuck.words import number, percent
 
 HEALTHY = 1e-3
@@ -117,11 +123,11 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     steps, values = updates.steps[good], typical[good]
     top = int(np.argmax(values))
     large = np.flatnonzero(values >= min(view.limit(LARGE), values[top]))
-    loss = view[TRAIN_LOSS]
+    loss = _while_trained(view)
     finite = loss.finite.values
     start = float(np.max(finite[:2])) if len(finite) else math.nan
     highest = float(np.max(finite)) if len(finite) else math.nan
-    last = train_loss_at_the_end(view)
+    last = end_level(finite)[0] if len(finite) else math.nan
     levels = smooth(loss, max(len(loss) // 20, 5)).values
     best = float(np.min(levels)) if len(levels) else math.nan
     constant = constant_loss(view)
@@ -133,6 +139,26 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
         last / constant if constant is not None and constant > 0 else math.nan,
         (last - best) / scale if scale > 0 else math.nan, updates,
     )
+
+
+def _while_trained(view: View) -> Series:
+    """The training loss as long as optimizers held weights that it depends on.
+
+    What it does once they hold none of them, no rate is to blame for.
+    """
+    loss = view[TRAIN_LOSS]
+    if not (view.has(HELD) and view.has(REACHED)):
+        return loss
+    held = view[HELD]
+    looks = np.unique(np.concatenate([series.steps for series in view[REACHED].values()]))
+    trained = [np.intersect1d(series.steps[series.values == 1],
+                              held[name].steps[held[name].values == 1])
+               for name, series in view[REACHED].items() if name in held]
+    last = max((int(steps[-1]) for steps in trained if len(steps)), default=-1)
+    if last < 0 or np.count_nonzero(looks > last) < 2:
+        return loss
+    keep = loss.steps <= last + 1
+    return Series(loss.steps[keep], loss.values[keep])
 
 
 def _detect(view: View) -> Verdict:
@@ -284,7 +310,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
-    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT),
+    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, REACHED),
     thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(

@@ -41,6 +41,13 @@ MEANT = Threshold(
     "other has learned, the balance is a choice.",
     "auxiliary losses are usually weighted by 0.3 or less",
 )
+FIRST = Threshold(
+    "starved-at-first", 0.1,
+    "A term that starts with a tenth of the gradient and never gets further than a constant "
+    "prediction was silenced at once by one that wants nothing of the data. Where that one has "
+    "reached its goal, the gradients of both are alike and say nothing.",
+    "in healthy autoencoders of the corpus the reconstruction starts with a third or more",
+)
 FEWEST = 6  # looks at a term
 EARLY = 3  # looks before much has been learned
 LONGEST = 40  # characters of a term that is quoted
@@ -58,6 +65,11 @@ class _Term:
     def start(self) -> float:
         """Its share of the gradient in the first half: at an equilibrium all are alike."""
         return float(np.median(self.share.values[:max(FEWEST // 2, len(self.share) // 2)]))
+
+    @property
+    def first(self) -> float:
+        """Its share of the gradient at the first looks."""
+        return float(np.median(self.share.values[:EARLY]))
 
     @property
     def end(self) -> float | None:
@@ -109,7 +121,8 @@ def _judged(view: View, term: _Term, group: list[_Term]) -> Verdict:
         return Unknown("too few steps were measured to judge the terms of the loss",
                        ("a longer run",))
     if not term.start < view.limit(STARVED):
-        return Absent("each term of the loss that has targets gets its share of the gradient")
+        return _silenced(view, term, group) or Absent(
+            "each term of the loss that has targets gets its share of the gradient")
     if not term.end < view.limit(NOTHING):
         return Absent("the terms of the loss with a small share of the gradient have learned, too")
     main = max(group, key=lambda each: each.start)
@@ -120,7 +133,24 @@ def _judged(view: View, term: _Term, group: list[_Term]) -> Verdict:
                        "not be what stops them", ("a run in which one of the terms improves",))
     if learned and _chosen(view, term.fact.factor, main.fact.factor):
         return Absent("the term that gets little of the gradient has a small weight in the program")
-    return _present(view, term, main)
+    return _present(view, term, main, term.start, main.start)
+
+
+def _silenced(view: View, term: _Term, group: list[_Term]) -> Verdict | None:
+    """What is said of a term that has learned nothing beside a larger one without targets.
+
+    That one may be at its goal so early that the gradients are alike most of the time.
+    """
+    main = max(group, key=lambda each: each.first)
+    if main is term or main.skill is not None or term.end is None or (
+        not term.end < view.limit(NOTHING)
+    ):
+        return None
+    if term.first < view.limit(FIRST):
+        return _present(view, term, main, term.first, main.first)
+    return Unknown(f"{term.words} ends no better than a constant guess and starts with "
+                   f"{percent(term.first)} of the gradient, less than {main.words}",
+                   (f"a run in which {main.words} has a smaller weight",))
 
 
 def _chosen(view: View, own: float | None, others: float | None) -> bool:
@@ -130,10 +160,10 @@ def _chosen(view: View, own: float | None, others: float | None) -> bool:
     return abs(own) < view.limit(MEANT) * abs(others)
 
 
-def _present(view: View, term: _Term, main: _Term) -> Present:
-    share = term.start
+def _present(view: View, term: _Term, main: _Term, share: float, others: float) -> Present:
+    """`share` is what the term had of the gradient early on, `others` what `main` had."""
     ratio = term.share.values / main.share.values
-    early, typical = float(np.median(ratio[:EARLY])), share / main.start
+    early, typical = float(np.median(ratio[:EARLY])), share / others
     factors = dict.fromkeys(typed(value) for value in (early, typical, early / 10) if value > 0)
     loss = view[TERM_LOSS][term.fact.name]
     fewer = main.words.removeprefix("the term ")
@@ -152,7 +182,8 @@ def _present(view: View, term: _Term, main: _Term) -> Present:
         label=f"{fewer} silences the rest" if expression(main.fact.location) == fewer else
         "one term of this sum silences the other",
         evidence=(
-            measured(view, TERM_SHARE, term.fact.name, view.limit(STARVED),
+            measured(view, TERM_SHARE, term.fact.name, view.limit(
+                STARVED if share < view.limit(STARVED) else FIRST),
                      f"{term.words} had {percent(share)} of the gradient where the two meet, while "
                      "much was still to be learned"),
             measured(view, TERM_LOSS, term.fact.name, None,
@@ -184,7 +215,7 @@ CAUSE = Cause(
         "unstuck compares their sizes. A term is starved if it has less than a twentieth of "
         "the gradient over the first half of the run, compares predictions with targets, and ends "
         "no better than a constant prediction. If another term with targets is there, it must have "
-        "learned.",
+        "learned. Beside a larger term without targets, a tenth at the very first is enough.",
         limitations="A term that nothing could predict looks the same if its unit is small as "
         "well. Terms without targets, such as penalties, divergences and adversarial losses, are "
         "never called starved. A term that the program gives a smaller weight is taken as meant "
@@ -197,7 +228,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(TERM_LOSS, TERM_SHARE, TERM_SKILL),
-    thresholds=(STARVED, NOTHING, LEARNED, MEANT),
+    thresholds=(STARVED, FIRST, NOTHING, LEARNED, MEANT),
     effects=(Effect.OUTPUT_CONSTANT, Effect.CANNOT_FIT),
     needs_trend=True,
     detect=_detect,

@@ -8,7 +8,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FlipSign, Remedy, Safety
-from unstuck.schema.facts.losses import Ascent, Backward
+from unstuck.schema.facts.losses import Ascent, Backward, Moving, Yardstick
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
@@ -31,6 +31,10 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Ascent):
         if not view.record.facts(Backward):
             return Unknown("the graph of no loss was examined", ("a run that calls backward()",))
+        if any(fact.why is Yardstick.SCORE for fact in view.record.facts(Moving)):
+            return Unknown("the loss weights log-probabilities by factors of both signs, such as "
+                           "advantages, and its graph does not show which sign is right",
+                           ("a look at the returns, which rise with the right sign",))
         return Absent("no loss makes an error larger, as far as the signs in its graph show")
     ascent = view.record.facts(Ascent)[0]
     others = set(view.record.tracks) - {ascent.name}
@@ -86,7 +90,8 @@ CAUSE = Cause(
         "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
         "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
         "reward, ends the search.",
-        limitations="Maximising by hand (moving weights along the gradient, or maximize=True) is "
+        limitations="The sign of a policy gradient is not judged, for the returns may be rewards "
+        "or costs. Maximising by hand (moving weights along the gradient, or maximize=True) is "
         "not seen. Neither is a score without an error in it, such as a similarity. A program that "
         "confuses a network on purpose and trains nothing else would be reported.",
         references=(

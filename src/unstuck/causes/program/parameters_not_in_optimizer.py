@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
-from unstuck.schema.facts.models import STAND_IN, Model, Parameter
+from unstuck.schema.facts.models import STAND_IN, Model, Parameter, Replacement
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -27,13 +27,15 @@ STEPS = Threshold(
 def _never_held(view: View) -> list[Parameter]:
     """Trainable parameters that the loss reaches and nothing ever moves."""
     reached, held = view[REACHED], view[HELD]
+    replaced = _replaced(view)
     missing = []
     for parameter in view.record.parameters().values():
         if not parameter.trainable or parameter.loaded:
             continue
         if parameter.name not in held or parameter.name not in reached:
             continue
-        holds, reaches = held[parameter.name], reached[parameter.name]
+        begun = replaced.get(parameter.name, 0)  # before, the name was that of another tensor
+        holds, reaches = (s[parameter.name].since(begun) for s in (held, reached))
         since = reaches.steps[reaches.values == 1]
         after = holds.since(int(since[0])) if len(since) else None
         if after is None or len(np.unique(since)) < view.limit(STEPS):
@@ -41,6 +43,11 @@ def _never_held(view: View) -> list[Parameter]:
         if len(after) >= view.limit(STEPS) and np.all(holds.values == 0):
             missing.append(parameter)
     return missing
+
+
+def _replaced(view: View) -> dict[str, int]:
+    """The parameters in whose place the program has put others, and since when."""
+    return {fact.name: fact.since for fact in view.record.facts(Replacement)}
 
 
 def _useless(view: View) -> Optimizer | None:
@@ -90,12 +97,12 @@ def _units(view: View, missing: list[Parameter]) -> list[tuple[str, Model]]:
     lost = {p.name for p in missing}
     units: list[tuple[str, Model]] = []
     for model in view.record.facts(Model):
-        own = [p for p in model.parameters if p.trainable]
+        own = list(model.parameters)  # frozen ones too: they are not missing
         here = [p for p in own if p.name in lost]
         if not here:
             continue
         if model.kind == STAND_IN:  # the tensors are the program's own variables
-            units += [(p.name, model) for p in own if p.name in lost]
+            units += [(p.name, model) for p in here]
         elif len(here) == len(own):
             units.append((model.name, model))
         else:
@@ -153,7 +160,9 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     evidence = tuple(
         Evidence(signal.name, p.name, *thinned(series[p.name].steps, series[p.name].values),
                  1.0 if signal is HELD else None,
-                 f"the loss depends on {p.name} {p.shape}, but no optimizer updates it")
+                 f"the loss depends on {p.name} {p.shape}, but no optimizer updates it"
+                 + (": the program put it in the place of another tensor at step "
+                    f"{number(_replaced(view)[p.name])}" if p.name in _replaced(view) else ""))
         for p in missing[:5]
     )
     fault = f"no optimizer updates {joined(names)}"
@@ -163,11 +172,11 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
         strength=strength, certain=True,
         title=f"{fault}, so {number(size)} of {number(weights(every))} trainable parameters "
         f"({share}) never change",
-        since_step=int(series[missing[0].name].steps[0]),
+        since_step=_replaced(view).get(missing[0].name, int(series[missing[0].name].steps[0])),
         location=_location(optimizer, units),
         label=f"the optimizer lacks {joined(names)} ({share} of the parameters)",
         evidence=evidence,
-        remedies=_remedies(optimizer, units, missing),
+        remedies=_remedies(view, optimizer, units, missing),
     )
 
 
@@ -192,12 +201,17 @@ def _nearest(view: View, missing: list[Parameter]) -> Optimizer | None:
 
 
 def _remedies(
-    optimizer: Optimizer | None, units: list[tuple[str, Model]], missing: list[Parameter]
+    view: View, optimizer: Optimizer | None, units: list[tuple[str, Model]],
+    missing: list[Parameter],
 ) -> tuple[Remedy, ...]:
     if optimizer is None:
         return ()
     parts = [_expression(name, model, name == model.name) for name, model in units]
     expression = parts[0] if len(parts) == 1 else f"itertools.chain({', '.join(parts[:4])})"
+    if any(p.name in _replaced(view) for p in missing):
+        return (Remedy("build the optimizer after the layer is replaced", Safety.ADVICE, advice=(
+            "Build the optimizer after the new layer is in its place, or call optimizer."
+            f'add_param_group({{"params": {parts[0]}}}) then.')),)
     edit = ParametersToOptimizer(
         optimizer.name, tuple(p.name for p in missing), expression)
     freeze = Remedy(

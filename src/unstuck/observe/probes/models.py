@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstuck.observe.identity import ByIdentity
@@ -13,14 +15,16 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.source.sites import local_variables
 from unstuck.observe.source.standins import StandIn
 from unstuck.observe.tensors import tensors_in
-from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.models import Model, Replacement
 from unstuck.schema.places import SourceLocation
+
+MOST_REPLACEMENTS = 3  # of a parameter: a program that makes each anew at each step is another kind
 
 
 class ModelProbe(Probe):
     """Makes the modules known that the program calls from outside any other, and describes them."""
 
-    facts = (Model,)
+    facts = (Model, Replacement)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -28,6 +32,7 @@ class ModelProbe(Probe):
         self._described: set[tuple[str, int]] = set()
         self._states: ByIdentity[nn.Module, tuple[
             int, SourceLocation | None, list[tuple[int, bool]]]] = ByIdentity()
+        self._tensors: dict[str, tuple[weakref.ref[torch.Tensor], int]] = {}  # and how many before
 
     def before_call(self, module: nn.Module) -> None:
         """Makes a model known before its layers are called."""
@@ -49,6 +54,7 @@ class ModelProbe(Probe):
             return
         self._states[module] = state
         model, name = known
+        self._replaced(model)
         places = tuple(self._names.built_at(part) for part in model.modules())
         flags = name, hash((places, called, tuple(p.requires_grad for p in model.parameters())))
         if flags in self._described:
@@ -61,6 +67,18 @@ class ModelProbe(Probe):
             input_shape=tuple(first.shape) if first is not None else (),
             input_dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
         ), self._moment.step)
+
+    def _replaced(self, model: nn.Module) -> None:
+        """Notes parameters that are other tensors now than they were."""
+        for parameter in nn.Module.parameters(model):
+            name = self._names.parameter(parameter)
+            if name is None:
+                continue
+            before, count = self._tensors.get(name, (None, -1))
+            if before is None or before() is not parameter:
+                self._tensors[name] = weakref.ref(parameter), count + 1
+                if 0 <= count < MOST_REPLACEMENTS:
+                    self._writer.fact(Replacement(name, self._moment.step), self._moment.step)
 
     def _variable(self, module: nn.Module) -> str | None:
         """The user's own name for a module, from the frame that calls it."""

@@ -85,8 +85,11 @@ class ParameterProbe(Probe):
         self._by_hand: list[tuple[str, torch.Tensor]] = []
 
     def follow(self, before: Self) -> None:
-        """The optimizers of the training before still exist, and may yet step in this one."""
-        self._has_optimizer = before._has_optimizer
+        """The optimizers of the training before still exist, and may yet step in this one.
+
+        What they have trained may now rest on purpose.
+        """
+        self._has_optimizer, self._held = before._has_optimizer, before._held
 
     # Optimizers ---------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:

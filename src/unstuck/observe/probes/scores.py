@@ -26,6 +26,7 @@ from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 MOST_SAMPLES = 20_000  # of a batch
 MOST_PASSES = 200  # over data that are looked at
 MOST_NAMES = 500  # of a scope
+MOST_KEYS = 50  # of a dictionary
 MOST_FRAMES = 24
 FEWEST = 20  # samples that a score is of
 LOGITS = "binary_cross_entropy_with_logits"
@@ -169,7 +170,10 @@ class ScoreProbe(Probe):
         values = [node.value for node in ast.walk(scope)
                   if (isinstance(node, ast.AugAssign) and _is(node.target, name))
                   or (isinstance(node, ast.Assign) and _is(node.targets[0], name)
-                      and not isinstance(node.value, ast.Constant))]
+                      and not isinstance(node.value, ast.Constant | ast.List | ast.Dict))]
+        values += [node.args[0] for node in ast.walk(scope) if isinstance(node, ast.Call)
+                   and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
+                   and _is(node.func.value, name) and len(node.args) == 1]
         return expression_at(file, values[0], self._sites.keeps_text) if len(values) == 1 else None
 
     def finished(self, kind: EndKind) -> None:
@@ -188,7 +192,7 @@ def _is_one_of(value: float, tolerance: float, *forms: float) -> bool:
 
 
 def _is(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
+    return isinstance(target, ast.Name | ast.Subscript) and ast.unparse(target) == name
 
 
 def _count(run: _Pass, output: torch.Tensor, labels: torch.Tensor) -> None:
@@ -226,10 +230,26 @@ def _labels(run: _Pass, frame: FrameType, samples: int) -> torch.Tensor | None:
     return found.get(run.labels)
 
 
+def _named(frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """The variables of a frame, and what dictionaries among them hold by name."""
+    for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
+        if type(value) is dict and not name.startswith("__"):
+            for key, held in list(value.items())[:MOST_KEYS]:
+                if isinstance(key, str):
+                    yield f"{name}[{key!r}]", held
+        else:
+            yield name, value
+
+
 def _numbers(frames: list[FrameType]) -> Iterator[tuple[str, float]]:
-    """Numbers among the variables of frames whose names speak of right answers."""
+    """Numbers among the variables of frames whose names speak of right answers.
+
+    Of a list the last one, and so of those that a dictionary holds.
+    """
     for frame in frames:
-        for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
+        for name, value in _named(frame):
+            if isinstance(value, list) and value:
+                value = value[-1]
             if not _NAMES.search(name) or isinstance(value, bool):
                 continue
             if is_plain(value) and value.numel() == 1 and value.is_cpu and observable(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
@@ -113,7 +113,7 @@ class TailProbe(Probe):
         self._now = {}
 
 
-def _are_classes(target: Any) -> bool:
+def _are_classes(target: Any) -> TypeGuard[torch.Tensor]:
     return bool(is_plain(target) and observable(target) and target.dtype == torch.int64
                 and 1 <= target.ndim <= 3 and target.numel() <= ELEMENT_LIMIT)
 

@@ -133,6 +133,14 @@ class Unregistered(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement(Fact):
+    """Another tensor has taken the place of the parameter `name`, before the step `since`."""
+
+    name: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Freezing(Fact):
     """A line that freezes parts of a model; `name` is the model's."""
 
