@@ -129,6 +129,13 @@ def test_samples_that_stay_whole_are_followed_to_the_output(way: str) -> None:
     assert kept(state(WHOLE[way]), B)
 
 
+def test_as_many_units_as_samples_are_no_samples() -> None:
+    x = torch.randn(B, B)
+    model = nn.Sequential(nn.Linear(B, B), nn.BatchNorm1d(B), nn.ReLU(), nn.Linear(B, B))
+    assert kept(follow(model(x).grad_fn, Entry((B, B), 0, memory(x))), B)
+    assert kept(follow(model(x * 2).grad_fn, Entry((B, B), 0, memory(x))), B)
+
+
 @pytest.mark.parametrize("way", UNKNOWN)
 def test_samples_that_are_lost_are_said_to_be(way: str) -> None:
     assert isinstance(state(UNKNOWN[way]), Lost)

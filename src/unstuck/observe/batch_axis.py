@@ -167,10 +167,12 @@ class _Step:
         """Data come in here, unless only constants do."""
         if None not in self.inputs and not name.startswith("Embedding"):
             return None
-        if any(i is not None and i.shape == self.shape for i in self.inputs):
-            return None  # a parameter that is scaled or masked
         samples = self.entry.samples
         rows = name.startswith(("Mm", "Addmm", "Convolution"))
+        if not rows and not name.startswith("Embedding") and any(
+            i is not None and i.shape == self.shape for i in self.inputs
+        ):
+            return None  # a parameter that is scaled or masked
         exact = self._in_memory(name) if rows or name.startswith("Embedding") else None
         if exact is not None:
             return exact

@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.measures.basics import thinned, unwatched
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
@@ -15,7 +16,12 @@ from unstuck.schema.edits import MoveChannels, Remedy, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.inputs import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.inputs import (
+    CHANNEL_COMB,
+    CHANNELS_LAST_ROUGHNESS,
+    PICTURE_ROUGHNESS,
+)
 from unstuck.words import count, number, times
 
 RATIO = Threshold(
@@ -39,6 +45,20 @@ SMOOTH = Threshold(
     "order of theirs could be wrong.",
     "independent noise has 1, whatever its distribution",
 )
+COMB = Threshold(
+    "channel-comb", 0.04,
+    "In images that are in order, numbers differ the more the further apart they lie. If those "
+    "that lie exactly one pixel apart in the other reading are more alike than those between, in "
+    "both directions, that reading is the true one.",
+    "median of five batches of 8: at most 0.015 for photographs, tinted digits, smooth fields, "
+    "stripes and checks with a period of the number of channels, masks and noise in the right "
+    "order; after a reshape 0.03 to 0.24, but below 0.04 for a fifth of those of photographs",
+)
+EACH = Threshold(
+    "channel-comb-each", 0.02,
+    "Every batch has to say so, beyond the noise of a small one.",
+    "least of five batches in the right order: at most 0.012",
+)
 FEWEST = Threshold(
     "fewest-batches", 3.0,
     "One odd batch, perhaps of a single image, shows only the texture of that image. The order of "
@@ -60,11 +80,22 @@ def _detect(view: View) -> Verdict:
     rough, smooth = float(np.median(given.values)), float(np.median(other.values))
     # Every batch has to say so.
     swapped = bool(np.all(other.values <= view.limit(RATIO) * given.values))
+    comb = view[CHANNEL_COMB].finite if view.has(CHANNEL_COMB) else None
+    if not swapped and comb is not None and len(comb) >= view.limit(FEWEST) and (
+        float(np.min(comb.values)) >= view.limit(EACH)
+        and float(np.median(comb.values)) >= view.limit(COMB)
+    ):
+        return _striped(view, comb)
+    if not swapped and comb is not None and len(comb) and (
+        float(np.median(comb.values)) >= view.limit(EACH)
+    ):
+        return Unknown("numbers of the images are somewhat more alike if they lie as far apart as "
+                       "neighbouring pixels of images with channels last", (_LOOK,))
     if not swapped and bool(np.all(other.values <= view.limit(HINT) * given.values)):
         return Unknown("every batch of images is somewhat smoother if it is read with channels "
                        f"last, but both readings are rough ({number(rough)} as given, "
                        f"{number(smooth)} with channels last; noise has 1)",
-                       ("a look at one image: does x[0].permute(1, 2, 0) show it as it should be",))
+                       (_LOOK,))
     if not swapped:
         return Absent("the images do not become much smoother if they are read with channels last "
                       f"(roughness: {number(rough)} as given, {number(smooth)} with channels "
@@ -75,15 +106,14 @@ def _detect(view: View) -> Verdict:
     if not len(given) >= view.limit(FEWEST):
         return Unknown(f"only {count(len(given), 'batch')} of images could be checked",
                        ("a longer run",))
-    model = next((m for m in view.record.facts(Model) if m.call_location is not None), None)
     return Present(
         strength=0.9,
         title="the images are scrambled: neighbouring pixels differ "
         f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same "
         "numbers are read as height, width, channels",
         since_step=0,
-        location=model.call_location if model is not None else None,
-        label="channels-last images were reshaped instead of permuted",
+        location=_call(view),
+        label=_LABEL,
         evidence=(
             Evidence(PICTURE_ROUGHNESS.name, "", *thinned(given.steps, given.values),
                      smooth / view.limit(RATIO),
@@ -94,6 +124,33 @@ def _detect(view: View) -> Verdict:
                      f"read with channels last, the same {count(len(other), 'batch')} are smoother "
                      f"throughout (median roughness: {number(smooth)})"),
         ),
+        remedies=(_permuted(view),),
+    )
+
+
+_LOOK = "a look at one image: does x[0].permute(1, 2, 0) show it as it should be"
+_LABEL = "channels-last images were reshaped instead of permuted"
+
+
+def _call(view: View) -> SourceLocation | None:
+    """Where the program first calls its model."""
+    return next((m.call_location for m in view.record.facts(Model)
+                 if m.call_location is not None), None)
+
+
+def _striped(view: View, comb: Series) -> Present:
+    """Images that are too noisy to be smooth, but whose channels alternate in memory."""
+    return Present(
+        strength=0.8,
+        title="the images are scrambled: their channels alternate from number to number, as in "
+        "images stored as height, width, channels",
+        since_step=0,
+        location=_call(view),
+        label=_LABEL,
+        evidence=(Evidence(
+            CHANNEL_COMB.name, "", *thinned(comb.steps, comb.values), view.limit(COMB),
+            "numbers that lie one pixel apart if the channels come last are more alike than those "
+            f"between them, in each of {count(len(comb), 'batch')}"),),
         remedies=(_permuted(view),),
     )
 
@@ -134,8 +191,10 @@ CAUSE = Cause(
         detection="Neighbouring pixels of an image are alike. unstuck takes their mean squared "
         "difference where the first convolution receives them, and again with the same numbers "
         "read as height, width, channels. The axes were mixed up only if the second reading is "
-        "much smoother, in both directions and in every batch checked.",
-        limitations="Noise has no order to be found, so very noisy images are missed. So are "
+        "much smoother, in both directions and in every batch checked. In noisy images, the "
+        "channels are still seen to alternate: numbers that lie one pixel apart in the second "
+        "reading are more alike than those between them.",
+        limitations="Noise has no order to be found, so images of noise alone are missed. So are "
         "nearly grey images, whose channels are as alike as neighbours. A fine diagonal texture "
         "would look swapped if its period in pixels equals the number of channels. Series, "
         "volumes, and images whose height was taken for channels are not judged.",
@@ -145,8 +204,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS),
-    thresholds=(RATIO, HINT, SMOOTH, FEWEST),
+    uses=(PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS, CHANNEL_COMB),
+    thresholds=(RATIO, HINT, SMOOTH, COMB, EACH, FEWEST),
     effects=(Effect.LABELS_UNPREDICTABLE, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

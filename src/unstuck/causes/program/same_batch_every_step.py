@@ -11,7 +11,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FetchEachStep, Remedy, Safety
-from unstuck.schema.facts.data import Fetch
+from unstuck.schema.facts.data import Fetch, Remade
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -67,28 +67,46 @@ def _detect(view: View) -> Verdict:
                   and not np.any(sizes >= f.samples)), None)
     size = float(sizes[0]) if len(sizes) else 0.0
     stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
+    remade = next(iter(view.record.facts(Remade)), None)
+    whole = 0
     if fetch is not None:
         size, whole, location = fetch.batch_size, fetch.samples, fetch.location
     elif stored >= view.limit(STORED) and 0 < size <= view.limit(SLICE) and _hurts(view):
         whole = round(stored * size)
         location = next((m.call_location for m in view.record.facts(Model)), None)
+    elif remade is not None and remade.location is not None:
+        location = remade.location
+    elif remade is not None:
+        return Unknown(
+            "each step gets the same samples in a tensor that is made anew, and it is not known "
+            "whether there are others",
+            ("a look at what the batch is cut from: training on all the data at once is fine",))
     else:
         return Absent("neither a loader nor the tensor that the batch is cut from is known to "
                       "hold more samples")
     steps, values = thinned(same.steps, same.values)
     # Memorising one batch is also a test of a program: then nothing else is looked at.
     test = view.record.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
+    seeded = not whole
+    drawn = count(round(size), "sample") if seeded else (
+        f"{number(round(size))} of {count(whole, 'sample')}")
     return Present(
-        strength=0.45 if test else 0.85,
-        title=f"each of the first {count(len(same) + 1, 'step')} trains on the same "
-        f"{number(round(size))} of {count(whole, 'sample')}",
+        strength=0.45 if test and not seeded else 0.85,
+        title=f"each of the first {count(len(same) + 1, 'step')} trains on the same {drawn}"
+        + (", because each seeds the random numbers anew that pick them" if seeded else ""),
         since_step=0,
         location=location,
-        label=f"training only ever sees {number(round(size))} of {count(whole, 'sample')}",
+        label="starts the same random numbers again in each step" if seeded else (
+            f"training only ever sees {drawn}"),
         evidence=(Evidence(SAME_BATCH.name, "", steps, values, 0.0,
                            "the batch is the same as the one before at all "
                            f"{number(len(same))} compared steps"),),
         remedies=(Remedy(
+            "seed once", Safety.ADVICE,
+            advice="Create and seed the generator once, before the loop, so that each step draws "
+            "different samples.",
+            code_text="generator = torch.Generator().manual_seed(seed)  # once, before the loop",
+        ) if seeded else Remedy(
             "iterate over all the data", Safety.ADVICE if fetch is None else Safety.SAFE,
             () if fetch is None else (FetchEachStep(location),),
             advice="Iterate over the loader, or take the next slice, so that each step gets "
@@ -111,14 +129,16 @@ CAUSE = Cause(
         "all other data.",
         consequence="The network memorises a few samples and never sees the rest.",
         why="A new iterator over a loader starts at the beginning every time. A batch that was "
-        "fetched before the loop stays the same inside it.",
+        "fetched before the loop stays the same inside it. A generator that is seeded in each step "
+        "picks the same samples in each step.",
         detection="Hashes of the model's inputs are the same at each of the first steps. In "
         "addition, the loader that was used for training holds more samples than the batch, or the "
-        "batch is a slice of a larger tensor. Training on all data at once is not reported.",
+        "batch is a slice of a larger tensor, or each step seeds a random generator and picks "
+        "samples by it. Training on all data at once is not reported.",
         limitations="Without a loader, a fixed slice is reported only if it has at most 128 "
         "samples and the tensor that it is cut from holds at least four times as many. A batch "
-        "that was picked by indices is not detected. If a program memorises one batch as a test "
-        "and ends without looking at other data, the finding is only a note.",
+        "that was picked by indices once, before the loop, is not detected. If a program memorises "
+        "one batch as a test and ends without looking at other data, the finding is only a note.",
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),

@@ -6,17 +6,23 @@ import torch
 
 from unstuck.observe.later import Later
 from unstuck.observe.tensors import PIECE, first_elements
-from unstuck.schema.signals.inputs import CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS
+from unstuck.schema.signals.inputs import (
+    CHANNEL_COMB,
+    CHANNELS_LAST_ROUGHNESS,
+    PICTURE_ROUGHNESS,
+)
 
 ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
 SAMPLE_LIMIT = 32
 SMALLEST = 8  # pixels of a side below which borders outweigh neighbours
 
-SIGNALS = (CHANNELS_LAST_ROUGHNESS, PICTURE_ROUGHNESS)
+COMB_LIMIT = 100_000  # elements of a batch that are compared at each distance
+
+SIGNALS = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS, CHANNEL_COMB)
 
 
 class Channels:
-    """Holds two numbers on the device from the first convolution's call to the step's end."""
+    """Holds three numbers on the device from the first convolution's call to the step's end."""
 
     def __init__(self) -> None:
         self._roughness: list[torch.Tensor] = []
@@ -44,12 +50,13 @@ class Channels:
         now, then = now.nanmedian(1).values, then.nanmedian(1).values
         # The direction that speaks least for the other reading: stripes look swapped in one alone.
         least = (then / now).argmax(0, keepdim=True)
-        self._roughness = [now.gather(0, least)[0], then.gather(0, least)[0]]
+        few = last[:max(1, COMB_LIMIT // last[:1].numel())].flatten(1)
+        self._roughness = [now.gather(0, least)[0], then.gather(0, least)[0],
+                           torch.minimum(_comb(few, channels), _comb(few, width * channels))]
 
     def flush(self, later: Later, step: int) -> None:
         """Writes what was met in a sampled step."""
-        signals = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS)
-        for signal, value in zip(signals, self._roughness, strict=False):
+        for signal, value in zip(SIGNALS, self._roughness, strict=False):
             later.row(signal, step, value)
         self._roughness = []
 
@@ -57,3 +64,17 @@ class Channels:
 def _change(pictures: torch.Tensor, axis: int) -> torch.Tensor:
     """Per sample the mean squared difference of neighbours along an axis."""
     return pictures.diff(dim=axis).square().mean((1, 2, 3))
+
+
+def _comb(rows: torch.Tensor, distance: int) -> torch.Tensor:
+    """How much less numbers at a distance differ than those beside them, or twice as far.
+
+    A texture that repeats at this distance does so at twice the distance as well.
+    """
+    twice = 2 * rows.var(1, correction=0)
+
+    def differ(places: int) -> torch.Tensor:
+        return ((rows[:, places:] - rows[:, :-places]).square().mean(1) / twice).nanmean()
+
+    others = torch.stack([differ(distance - 1), differ(distance + 1), differ(2 * distance)])
+    return others.min() - differ(distance)

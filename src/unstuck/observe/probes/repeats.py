@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import weakref
 from typing import Any
 
 import torch
@@ -12,9 +13,10 @@ from torch.utils.data import WeightedRandomSampler
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.source.seeding import seeded_pick
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.schema.facts.data import Fetch, Loader
+from unstuck.schema.facts.data import Fetch, Loader, Remade
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import SAME_BATCH, STORED_BATCHES
 
@@ -64,7 +66,7 @@ class RepeatProbe(Probe):
     """Compares the hashes of training batches over the first steps; keeps no data."""
 
     signals = (SAME_BATCH, STORED_BATCHES)
-    facts = (Fetch,)
+    facts = (Fetch, Remade)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -73,6 +75,11 @@ class RepeatProbe(Probe):
         self._last: set[float] | None = None
         self._stored = 1.0  # times the batch that its memory holds
         self._over = False
+        self._given: weakref.ref[torch.Tensor] | None = None  # what the model got last
+        self._step = -1  # of that call, the first of its step
+        self._anew = False  # it is another object than in the step before
+        self._stack: tuple[Site, ...] = ()
+        self._remade = False  # is written
 
     def quiet_until(self, step: int) -> float:
         """No step is, before enough were compared."""
@@ -97,20 +104,32 @@ class RepeatProbe(Probe):
         if batch is not None and len(self._now) < MOST_HASHES:
             self._later.read((), lambda _: self._now.update(batch.hashes.values))
             self._stored = _stored(args)
+            given = next((a for a in args if is_plain(a)), None)
+            if given is not None and self._step != self._moment.step:
+                self._step = self._moment.step
+                self._anew = self._given is not None and self._given() is not given
+                self._given = weakref.ref(given)
+                if self._anew and not self._remade:
+                    self._stack = tuple(self._sites.stack())
 
     def step_ended(self, step: int) -> None:
         """Compares the step's samples with those of the step before."""
         if self._over:
             return
         self._over = step >= STEPS
-        stored = self._stored
-        self._later.read((), lambda _: self._compare(step, stored))
+        stored, anew = self._stored, self._anew
+        self._later.read((), lambda _: self._compare(step, stored, anew))
 
-    def _compare(self, step: int, stored: float) -> None:
+    def _compare(self, step: int, stored: float, anew: bool) -> None:
         now, self._now = self._now, set()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
             self._writer.row(STORED_BATCHES, step, stored)
+            if anew and now == self._last and not self._remade:
+                self._remade = True
+                places = filter(None, map(self._sites.location, self._stack))
+                self._writer.fact(Remade(
+                    "model", seeded_pick(places, self._sites.keeps_text)), step)
         self._last = now
 
     def _location(self, site: Site) -> SourceLocation | None:

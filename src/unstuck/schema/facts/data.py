@@ -43,6 +43,17 @@ class Fetch(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Remade(Fact):
+    """Training gets the batch of the step before in a tensor that is made anew.
+
+    `location` is the expression that seeds, in each step, a generator that samples are picked by.
+    """
+
+    name: str  # of the model that gets it
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Feeding(Fact):
     """A place at which the program iterates a loader, and what its batches are for.
 

@@ -43,3 +43,10 @@ CHANNELS_LAST_ROUGHNESS = StepSignal(
     "the picture-roughness along the same axis if the numbers are read as height, width, channels",
     requires=runs.IMAGES,
 )
+CHANNEL_COMB = StepSignal(
+    "channel-comb", "",
+    "how much less numbers of an image differ, in its twice variance, that lie one pixel apart if "
+    "they are read as height, width, channels, than those that lie a channel more or less apart, "
+    "or twice as far; the least of both directions",
+    requires=runs.IMAGES,
+)
