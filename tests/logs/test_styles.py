@@ -217,3 +217,11 @@ def test_lists_of_a_shortened_name_in_french(tmp_path: Path) -> None:
     found = record.fact(Log)
     assert found is not None
     assert found.train == "pertes_app"
+
+
+def test_a_held_out_loss_alone_is_no_stand_in_for_itself(tmp_path: Path) -> None:
+    log = tmp_path / "run.txt"
+    log.write_text("".join(f"step:{i}/30 val_loss:{a:.4f}\n" for i, a in enumerate(FALLING)))
+    record, = records(log)
+    assert [one.says for one in record.oddities] == [
+        "No column is of training data; unstuck judges 'val_loss', which is of held-out data."]

@@ -20,7 +20,7 @@ def unmeasured(table: Table, names: dict[str, Name], train: Column,
         return None
     able = [c for n, c in table.columns.items() if names[n].of_data_alone] or [
         c for n, c in table.columns.items()
-        if names[n].part is Part.HELD_OUT and names[n].measure & LOGARITHMS]
+        if names[n].part is Part.HELD_OUT and names[n].measure & LOGARITHMS and c is not train]
     if len(able) != 1 or names[able[0].name].part is not Part.HELD_OUT or (
             not begins_alike(train, able[0])):
         return None
