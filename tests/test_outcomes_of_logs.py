@@ -221,3 +221,20 @@ def test_a_loss_that_grows_from_its_first_value_on_is_judged(tmp_path: Path) -> 
         f"step {step}: loss {2.0**step:.1f}\n" for step in range(14)))
     (found,) = records(tmp_path / "log")
     assert judge(found).kind is OutcomeKind.DIVERGED
+
+
+def test_a_loss_that_halves_as_fast_as_ever_has_not_converged(tmp_path: Path) -> None:
+    curve = over(41, lambda t: 2 * np.exp(-6.5 * t), 0.05)
+    found = outcome(tmp_path, train_loss=curve)
+    assert found.kind is OutcomeKind.LEARNING
+    record, = records(tmp_path / "log")
+    assert not any("flat" in says for says in remarks(record))
+    bends = over(41, lambda t: 2 * np.exp(-9 * t) + 0.006, 0.05)
+    assert outcome(tmp_path, train_loss=bends).kind is OutcomeKind.CONVERGED
+    gone = over(41, lambda t: 2 * np.exp(-12 * t), 0.05)
+    assert outcome(tmp_path, train_loss=gone).kind is OutcomeKind.CONVERGED
+
+
+def test_of_a_short_run_the_points_are_named_over_which_it_fell(tmp_path: Path) -> None:
+    found = outcome(tmp_path, train_loss=over(16, lambda t: 2 - t))
+    assert found.says.endswith("over the last 8 points.")

@@ -168,6 +168,25 @@ def test_two_attempts_in_one_file_are_two_runs(tmp_path: Path) -> None:
     assert [len(record.series(TRAIN_LOSS)) for record in records(log)] == [20, 20]
 
 
+def test_trials_that_report_in_turn_are_runs(tmp_path: Path) -> None:
+    """Of the first, the loss that says no data rises while the train loss falls."""
+    log = tmp_path / "tune.out"
+    log.write_text("".join(
+        f"Result for train_9c2a1_0000{k}:\n  loss: {b:.4f}\n  time_this_iter_s: 60.2\n"
+        f"  train_loss: {a:.4f}\n  training_iteration: {i + 1}\n\n"
+        for i, (down, up) in enumerate(zip(FALLING, [*FALLING[:15], *FALLING[:15][::-1]],
+                                           strict=True))
+        for k, (a, b) in enumerate([(down, up), (2.3, 2.3)])))
+    first, second = records(log)
+    found, other = first.fact(Log), second.fact(Log)
+    assert found is not None
+    assert other is not None
+    assert (found.train, found.held_out) == ("train_loss", "loss")
+    assert found.file.endswith("(train_9c2a1_00000)")
+    assert (other.train, other.held_out) == ("train_loss", None)
+    assert [len(one.series(TRAIN_LOSS)) for one in (first, second)] == [30, 30]
+
+
 def test_a_field_within_a_cell_says_which_data_a_row_is_of(tmp_path: Path) -> None:
     log = tmp_path / "export.csv"
     rows = [f'c0ffee,loss,"{{""subset"": ""{data}""}}",{i},{value:.4f}\n'
@@ -198,3 +217,11 @@ def test_lists_of_a_shortened_name_in_french(tmp_path: Path) -> None:
     found = record.fact(Log)
     assert found is not None
     assert found.train == "pertes_app"
+
+
+def test_a_held_out_loss_alone_is_no_stand_in_for_itself(tmp_path: Path) -> None:
+    log = tmp_path / "run.txt"
+    log.write_text("".join(f"step:{i}/30 val_loss:{a:.4f}\n" for i, a in enumerate(FALLING)))
+    record, = records(log)
+    assert [one.says for one in record.oddities] == [
+        "No column is of training data; unstuck judges 'val_loss', which is of held-out data."]

@@ -34,6 +34,8 @@ FEWEST = 30  # backward passes below which nothing but divergence is called
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
+FEWEST_HALVING = 16  # points, of which the last four show whether the loss still halves
+AS_FAST = 0.7  # of the slope before: a line that bends less is straight
 ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
 SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
 
@@ -180,6 +182,23 @@ def dropping(curve: LossCurve) -> bool:
         return False
     before = y[len(y) // 2: -k]
     return bool(np.max(y[-k:]) < np.min(before) - 4 * curve.error - MATERIAL * curve.reference)
+
+
+def halving(series: Series) -> bool:
+    """Whether a positive curve falls to its very end as a straight line of a logarithmic scale:
+    in the last quarter it halves, and as fast as before."""
+    x, y = block_levels(series, BLOCKS)
+    n = len(y)
+    if n < FEWEST_HALVING or not np.min(y) > 0:
+        return False
+    heights, x = np.log(y), (x - x[0]) / max(x[-1] - x[0], 1.0)
+    first = n - n // 4
+    before = np.polyfit(x[:first], heights[:first], 1)
+    last = np.polyfit(x[first:], heights[first:], 1)
+    fall = -last[0] * (x[-1] - x[first])
+    rest = heights[first:] - np.polyval(last, x[first:])
+    return bool(fall > np.log(2) and last[0] < AS_FAST * before[0] < 0
+                and np.std(rest) < fall / 4)
 
 
 def flat_from(curve: LossCurve) -> int:

@@ -19,6 +19,7 @@ from unstuck.curves.loss_curve import (
     fallen,
     flat_from,
     gain_of,
+    halving,
     on_its_way,
     read,
     reduce,
@@ -42,6 +43,7 @@ SKILLED = 0.9  # skill from which a flat curve has converged
 PERFECT = 0.99  # of the best score: from here on it says nothing of what is left
 CLASSES = (2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 200, 1000)  # the commonest numbers of them
 A_TENTH = 0.1  # of the start, or of the best score
+NOTHING = 1e-3  # of the start: who goes on from here does so for its own sake
 SLOW = 0.01  # of the level: a fall in the last quarter that is slow, but may be certain
 SOME_SKILL = 0.1  # from which an output cannot be the same for every sample
 COLLAPSED = 0.8  # how sure it is that nothing is learned where it is
@@ -122,6 +124,8 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         scale = max(abs(level), 1e-3 * curve.reference)
     done = curve.positive and fell and level <= NEAR_ZERO * curve.reference
     log = record.fact(Log)
+    if done and log is not None and level > NOTHING * curve.reference:
+        done = not halving(curve.points)
     if log is not None and log.best is not None:  # of a score, what is missing may be tiny
         scale = max(scale, A_TENTH * log.best)
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
@@ -240,9 +244,12 @@ def _lately(curve: LossCurve, gain: float) -> str:
     quarter, w = curve.quarter, curve.words
     if not gain > 0 or quarter is None:
         return "."
+    # Of a short run, its trend needs more than a quarter.
+    late = ("in the last quarter of the run" if quarter.points < 0.3 * curve.n
+            else f"over the last {count(quarter.points, curve.unit)}")
     if w.higher:
-        return f", from {w.number(quarter.start)} in the last quarter of the run."
-    return f", by {percent(quarter.fall)} in the last quarter of the run."
+        return f", from {w.number(quarter.start)} {late}."
+    return f", by {percent(quarter.fall)} {late}."
 
 
 def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool) -> Outcome:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.curves.loss_curve import MATERIAL, SURE, read
+from unstuck.curves.loss_curve import MATERIAL, SURE, halving, read
 from unstuck.curves.statistics import (
     BLOCKS,
     Floats,
@@ -141,7 +141,7 @@ def remarks(record: Record) -> list[str]:
     curve = f"The {w.curve}"
     ways = {Course.FALLING: w.falling, Course.FLAT: "flat", Course.RISING: w.rising}
     course = phases(train)
-    if len(course) > 1:
+    if len(course) > 1 and not halving(tidy(train)):  # whose pieces look flat, but are not
         said.append(f"{curve} was " + ", then ".join(
             f"{ways[p.course]} from {w.number(p.start)} to {w.number(p.end)} (steps {p.first:,} to "
             f"{p.last:,})"

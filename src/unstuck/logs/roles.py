@@ -11,16 +11,15 @@ import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part, name_of
 from unstuck.logs.numbers import (
-    LOGARITHMS,
     begins_alike,
     is_axis,
     is_clock,
     is_likelihood,
     is_the_same,
-    logarithm,
     rises_within_one,
     without_false_zeros,
 )
+from unstuck.logs.stand_ins import by_perplexity, departing, unmeasured
 from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.schema.facts.losses import Yardstick
 
@@ -81,7 +80,8 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
     held = (_named(table, choice.held_out, "--val", file) if choice.held_out
             else _held_out(table, names, train))
     if held is None and not choice.held_out and why is None:
-        held = _unmeasured(table, names, train, remarks)
+        held = unmeasured(table, names, train, remarks) or departing(
+            table, names, train, remarks)
     if not np.isfinite(train.values).any():
         raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
     if held is not None and not choice.held_out and is_the_same(train, held):
@@ -89,7 +89,7 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
                        "taken for held-out data.")
         held = None
     if held is None and not choice.held_out and why is None:
-        held = _perplexity(table, names, train, remarks)
+        held = by_perplexity(table, names, train, remarks)
     lost = without_false_zeros(table, train, held)
     if lost is not train:
         first = np.flatnonzero(np.isnan(lost.values) & (train.values == 0))[0]
@@ -181,6 +181,7 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
         if not able:
             continue
         best = min(able, key=lambda c: _train_order(names[c.name], c))
+        best = _said_to_be_trained(names, able, best)
         rivals = [c for c in able if names[best.name].rest and c is not best and _train_order(
             names[c.name], best) == _train_order(names[best.name], best)]
         if rivals:
@@ -299,6 +300,14 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
                       f"{listed(table)}); choose one with --train COLUMN")
 
 
+def _said_to_be_trained(names: dict[str, Name], able: Sequence[Column], best: Column) -> Column:
+    """The column "train_loss" beside a "loss" that is written as often and says nothing of data."""
+    own = names[best.name]
+    return next((c for c in able if own.part is Part.UNSAID and names[c.name].part is Part.TRAIN
+                 and (names[c.name].measure, names[c.name].rest) == (own.measure, own.rest)
+                 and len(c) == len(best)), best)
+
+
 def _mean_of_epochs(table: Table, names: dict[str, Name], train: Column) -> Column | None:
     """The means over whole epochs, beside held-out ones, where the epochs have a few losses of
     single batches as well, which say less."""
@@ -364,37 +373,3 @@ def _held_out(table: Table, names: dict[str, Name], train: Column) -> Column | N
     return min(able, key=lambda c: (
         len(names[c.name].measure ^ own.measure), len(names[c.name].rest ^ own.rest),
         names[c.name].test, -len(c), "batch" in c.name.lower()), default=None)
-
-
-def _unmeasured(table: Table, names: dict[str, Name], train: Column,
-                remarks: list[str]) -> Column | None:
-    """The column "valid" beside the only loss, or its cross entropy, if it behaves as that loss of
-    held-out data."""
-    own = names[train.name]
-    if own.kind is not Kind.LOSS or own.rest:
-        return None
-    able = [c for n, c in table.columns.items() if names[n].of_data_alone] or [
-        c for n, c in table.columns.items()
-        if names[n].part is Part.HELD_OUT and names[n].measure & LOGARITHMS]
-    if len(able) != 1 or names[able[0].name].part is not Part.HELD_OUT or (
-            not begins_alike(train, able[0])):
-        return None
-    remarks.append(f"{able[0].name!r} does not say what it measures; unstuck takes it for the "
-                   "held-out loss, since it begins where the loss does.")
-    return able[0]
-
-
-def _perplexity(table: Table, names: dict[str, Name], train: Column,
-                remarks: list[str]) -> Column | None:
-    """The held-out perplexity as a loss, where no column is the held-out loss itself."""
-    of = {part: [c for n, c in table.columns.items() if names[n].measure == {"perplexity"}
-                 and not names[n].rest and (names[n].part is Part.HELD_OUT) is part]
-          for part in (True, False)}
-    if not of[True]:
-        return None
-    own = next((c for c in of[False] if len(c) == len(train)), None)
-    found = logarithm(of[True][0], names[train.name], train, own)
-    if found is not None:
-        remarks.append(f"unstuck takes the logarithm of {found.name!r} to compare it with "
-                       f"{train.name!r}.")
-    return found
