@@ -164,4 +164,5 @@ def test_any_document(document: object) -> None:
 
 
 def test_infinite_counters_of_a_bar_give_no_warning() -> None:
-    judged(b"".join(b"step: inf, loss: %d.5\r" % i for i in range(9)) + b"\n")
+    for counters in (b"inf", b"1e308", b"-1e308"), (b"inf", b"inf", b"inf"):
+        judged(b"".join(b"step: %s, loss: 0.5\r" % each for each in 3 * counters) + b"\n")

@@ -258,7 +258,7 @@ class _Lines:
         return {name: _column(name, found) for name, found in parts.items()}
 
 
-@np.errstate(invalid="ignore")  # of infinite counters
+@np.errstate(invalid="ignore", over="ignore")  # of infinite counters
 def _passing(names: Sequence[str], table: NDArray[np.float64], overwritten: Flags) -> Flags:
     """Which states of the lines only led to others. Where a counter rises through all of them each
     is a point of its own, but for those that were written again."""
