@@ -176,6 +176,8 @@ class _Step:
         exact = self._in_memory(name) if rows or name.startswith("Embedding") else None
         if exact is not None:
             return exact
+        if len(self.shape) < min(2, len(self.entry.shape)):
+            return None  # a norm's iteration, the weight of a loss
         last = len(self.shape) - name.startswith(("Embedding", "MkldnnRnn", "CudnnRnn", "Mm"))
         places = [0] if rows else range(last)
         found = [i for i in places if i < len(self.shape) and self.shape[i] == samples]
