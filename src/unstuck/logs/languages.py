@@ -51,7 +51,10 @@ _WORDS: Mapping[str, str] = {
     "validacni": "val", "presnost": "accuracy", "testovaci": "test",
     # Swedish, Danish, Norwegian
     "epok": "epoch", "forlust": "loss", "traningsforlust": "train loss",
-    "valideringsforlust": "val loss", "traning": "train", "validering": "val",
+    "valideringsforlust": "val loss",
+    "valideringstab": "val loss", "valideringstap": "val loss",
+    "træningstab": "train loss", "treningstap": "train loss", "epoke": "epoch",
+    "traning": "train", "validering": "val",
     "noggrannhet": "accuracy",
     # Finnish, Hungarian
     "havio": "loss", "koulutushavio": "train loss", "opetushavio": "train loss",
@@ -90,7 +93,8 @@ _WORDS: Mapping[str, str] = {
     "kerugian": "loss", "galat": "error", "akurasi": "accuracy", "pelatihan": "train",
     "latihan": "train", "validasi": "val", "pengujian": "test", "langkah": "step",
     # Turkish
-    "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss", "egitim": "train",
+    "donem": "epoch", "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss",
+    "egitim": "train",
     "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
 }
 # What people shorten, where another word is of these languages.
