@@ -249,3 +249,21 @@ def test_a_held_out_loss_alone_is_no_stand_in_for_itself(tmp_path: Path) -> None
     record, = records(log)
     assert [one.says for one in record.oddities] == [
         "No column is of training data; unstuck judges 'val_loss', which is of held-out data."]
+
+
+@pytest.mark.parametrize(("text", "train"), [
+    ("{{'train': {{'loss': {0}, 'acc': [0.5]}}, 'val': {{'loss': {0}, 'acc': (None,)}}}}",
+     "train/loss"),
+    ("30 epochs are done\nhistory = [{1}]\n", "loss"),
+])
+def test_what_python_prints_of_nested_lists(text: str, train: str, tmp_path: Path) -> None:
+    values = [f"np.float64({a:.4f})" for a in FALLING]
+    rows = (f"{{'epoch': {i}, 'loss': tensor({a:.4f}, device='cuda:0'), 'lr': None, }}"
+            for i, a in enumerate(FALLING))
+    log = tmp_path / "history.txt"
+    log.write_text(text.format(f"[{', '.join(values)}]", ", ".join(rows)))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert found.train == train
+    assert len(record.series(TRAIN_LOSS)) == len(FALLING)
