@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 # Without accents, in small letters; words that are written as one are taken apart.
 _WORDS: Mapping[str, str] = {
@@ -112,7 +113,7 @@ _PHRASES: Mapping[str, str] = {
     "huan luyen": "train", "kiem dinh": "val", "kiem tra": "test", "kiem thu": "test",
     "vong lap": "iteration", "ky nguyen": "epoch",
 }
-_TOGETHER = re.compile("|".join(rf"(?<![^\W_]){phrase}(?![^\W_])" for phrase in _PHRASES))
+_TOGETHER = re.compile(rf"(?<![^\W_])(?:{'|'.join(_PHRASES)})(?![^\W_])")
 _SMALL = re.compile(r"(?<![a-z])(?:[dl]['’]|(?:de|du|des|del|della|di|do|da|la|le|el|en|sur|der|"
                     r"die|des|auf|im)(?![a-z]))")
 # Languages without spaces between words; the longer comes before its part.
@@ -179,6 +180,7 @@ def _plain(text: str) -> str:
         "Đ", "D")) if not unicodedata.combining(c))
 
 
+@lru_cache(maxsize=4096)
 def _base(letter: str) -> str:
     """A letter without its accent."""
     return "d" if letter == "đ" else unicodedata.normalize("NFKD", letter)[0]

@@ -27,7 +27,8 @@ _LIST_BEGINS = re.compile(
 # What Python prints, as JSON has it.
 _NESTED = re.compile(r"[\[{(]\s{0,9}(?:['\"][^'\"\n]{1,60}['\"]\s{0,9}:\s{0,9})?[\[{(]")
 _BEGINS = re.compile(r"^(?:(?P<name>[^\W\d]\w{0,40})\s{0,4}[:=]\s{0,4})?(?=[\[{])", re.MULTILINE)
-_TYPES = re.compile(rf"(?:(?:np|numpy)\.)?\w{{1,16}}\(({_NUMBER})(?:, [^(),\n]{{1,40}}){{0,3}}\)")
+_TYPES = re.compile(
+    rf"(?<!\w)(?:(?:np|numpy)\.)?\w{{1,16}}\(({_NUMBER})(?:, [^(),\n]{{1,40}}){{0,3}}\)")
 _JSON = {"'": '"', "(": "[", ")": "]", "None": "null", "True": "true", "False": "false",
          "nan": "NaN", "inf": "Infinity"}
 _PYTHON = re.compile(r"['()]|(?<!\w)(?:None|True|False|nan|inf)(?!\w)|,(?=\s{0,99}[\]})])")
