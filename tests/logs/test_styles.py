@@ -128,6 +128,8 @@ FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
     ("Epoch {i}/30\nstep 9/9 - loss: {a:.4f}\nEval begin...\nstep 3/3 - loss: {b:.4f}\nEval n: 9",
      "loss", "val loss"),
     ("epoch: {i} step: 125, loss is {a:.4f}", "loss", None),
+    ("Епоха {i}: губитак {a:.4f}, валидациони губитак {b:.4f}",
+     "губитак", "валидациони губитак"),
     ("Época {i} de 30\n  pérdida: {a:.4f}\n  Validación ...\n  pérdida: {b:.4f}",
      "pérdida", "Validación pérdida"),
     ("{i:02d}/30  Verlust (Training / Validierung): {a:.4f} / {b:.4f}  Genauigkeit: {c:.1f} %",
