@@ -128,6 +128,10 @@ FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
     ("Epoch {i}/30\nstep 9/9 - loss: {a:.4f}\nEval begin...\nstep 3/3 - loss: {b:.4f}\nEval n: 9",
      "loss", "val loss"),
     ("epoch: {i} step: 125, loss is {a:.4f}", "loss", None),
+    ("Епоха {i}: губитак {a:.4f}, валидациони губитак {b:.4f}",
+     "губитак", "валидациони губитак"),
+    ("Época {i} de 30\n  pérdida: {a:.4f}\n  Validación ...\n  pérdida: {b:.4f}",
+     "pérdida", "Validación pérdida"),
     ("{i:02d}/30  Verlust (Training / Validierung): {a:.4f} / {b:.4f}  Genauigkeit: {c:.1f} %",
      "Verlust Training", "Verlust Validierung"),
     ("[{i}]\tcv_agg's train auc_loss: {a:.4f} + 0.001\tcv_agg's valid auc_loss: {b:.4f} + 0.005",
@@ -187,6 +191,28 @@ def test_trials_that_report_in_turn_are_runs(tmp_path: Path) -> None:
     assert [len(one.series(TRAIN_LOSS)) for one in (first, second)] == [30, 30]
 
 
+@pytest.mark.parametrize("line", [
+    "[trial-{k}] epoch {i} loss {a:.4f}", "Trial train_{k}a reported loss={a:.4f},accuracy=0.5",
+])
+def test_lines_that_name_their_trial_are_of_its_run(line: str, tmp_path: Path) -> None:
+    log = tmp_path / "tune.out"
+    log.write_text("".join(line.format(k=k, i=i, a=a + k) + "\n"
+                           for i, a in enumerate(FALLING) for k in (0, 1)))
+    first, second = (record.series(TRAIN_LOSS).values for record in records(log))
+    assert np.allclose(second - first, 1, atol=1e-3)
+
+
+def test_a_column_of_nothing_but_parts_says_which_data_a_row_is_of(tmp_path: Path) -> None:
+    log = tmp_path / "metrics.csv"
+    log.write_text("step,metric,tags,value\n" + "".join(
+        f"{i},loss,split={data},{a:.4f}\n" for i, a in enumerate(FALLING)
+        for data in ("train", "val")))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert found.train == "train loss"
+
+
 def test_a_field_within_a_cell_says_which_data_a_row_is_of(tmp_path: Path) -> None:
     log = tmp_path / "export.csv"
     rows = [f'c0ffee,loss,"{{""subset"": ""{data}""}}",{i},{value:.4f}\n'
@@ -225,3 +251,21 @@ def test_a_held_out_loss_alone_is_no_stand_in_for_itself(tmp_path: Path) -> None
     record, = records(log)
     assert [one.says for one in record.oddities] == [
         "No column is of training data; unstuck judges 'val_loss', which is of held-out data."]
+
+
+@pytest.mark.parametrize(("text", "train"), [
+    ("{{'train': {{'loss': {0}, 'acc': [0.5]}}, 'val': {{'loss': {0}, 'acc': (None,)}}}}",
+     "train/loss"),
+    ("30 epochs are done\nhistory = [{1}]\n", "loss"),
+])
+def test_what_python_prints_of_nested_lists(text: str, train: str, tmp_path: Path) -> None:
+    values = [f"np.float64({a:.4f})" for a in FALLING]
+    rows = (f"{{'epoch': {i}, 'loss': tensor({a:.4f}, device='cuda:0'), 'lr': None, }}"
+            for i, a in enumerate(FALLING))
+    log = tmp_path / "history.txt"
+    log.write_text(text.format(f"[{', '.join(values)}]", ", ".join(rows)))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert found.train == train
+    assert len(record.series(TRAIN_LOSS)) == len(FALLING)

@@ -35,9 +35,12 @@ _DIGITS = b"0123456789"
 _ESCAPE = re.compile(
     rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _ODD = re.compile(rb"1\.#(INF|IND|QNAN|SNAN)\d{0,4}")
-# "Result for train_9c2a1_00001:" above what the trial of that name reports.
-_TRIAL = re.compile(rb"(?m)^[ \t]{0,9}(?:Results?|Metrics) (?:for|of)(?: trial)? (?=[^\s:]{0,99}\d)"
-                    rb"([^\s:]{1,200}):?[ \t]{0,9}\r?$")
+# "Result for train_9c2a1_00001:" above what the trial of that name reports, "Trial train_9c2a1
+# reported loss=0.5" and "[run-3] epoch 7".
+_TRIAL = re.compile(
+    rb"(?m)^[ \t]{0,9}(?:(?:Results?|Metrics) (?:for|of)(?: trial)? (?=[^\s:]{0,99}\d)"
+    rb"([^\s:]{1,200}):?[ \t]{0,9}\r?$|Trial (\S{1,200}) reported |"
+    rb"\[((?:trial|run|fold|seed|model)[_#-]\d{1,6})\](?= ))")
 _TORN = re.compile(rb"[\w.+-]{1,40}$")  # the last word of a text that does not end its last line
 _ABLE = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _BOX = re.compile(r"\s*[|│].*[|│]\s*")
@@ -50,11 +53,11 @@ def read(source: Source) -> Table:
                    any(map(phrases.summed_up, head)))
     written = commas.without(source.text())
     trials: dict[bytes, int] = {}
-    several = len(set(_TRIAL.findall(source.text().encode(errors="replace")))) > 1
+    several = len(set(_TRIAL.findall("\n".join(head).encode(errors="replace")))) > 1
     for chunk in source.chunks():
         if several:  # a name is numbered, as all that is read is numbers
-            chunk = _TRIAL.sub(lambda found: b"trial %d" % trials.setdefault(
-                found[1], len(trials)), chunk)
+            chunk = _TRIAL.sub(lambda found: b"trial %d: " % trials.setdefault(
+                found[found.lastindex or 1], len(trials)), chunk)
         lines.take(written[0].sub(written[1], chunk) if written else chunk)
     columns = lines.columns()
     labels = {"trial": tuple(name.decode(errors="replace") for name in trials)} if trials else {}

@@ -101,9 +101,10 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
         return None
     if any(_of_sentences(column) for column in cells):
         return None
-    roles = (i for i, cell in enumerate(header)
-             if _AROUND.split(cell.strip())[-1].lower() in ROLE_COLUMNS and cells[i]
-             and all(role(x.strip()) for x in cells[i]))
+    said = ({role(cell.strip()) for cell in column} for column in cells)
+    roles = (i for i, (cell, data) in enumerate(zip(header, said, strict=False)) if data
+             and "" not in data and ((len(data) > 1 and "train" in data)
+                                     or _AROUND.split(cell.strip())[-1].lower() in ROLE_COLUMNS))
     return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
 
 

@@ -69,7 +69,7 @@ def read(source: Source) -> Table | None:
         document, torn = _parsed(whole, source.name), True
     if not isinstance(document, dict | list):
         return None
-    table = _table(document, source.name)
+    table = table_of_document(document, source.name)
     if torn:
         if not _worth(table)[0]:
             return None
@@ -172,7 +172,8 @@ def as_number(value: Any) -> float | None:
 
 
 # Documents ---------------------------------------------------------------------------------------
-def _table(document: Any, name: str) -> Table:
+def table_of_document(document: Any, name: str) -> Table:
+    """The columns of a document that was parsed; `name` is the file's."""
     hugging_face = isinstance(document, dict) and isinstance(document.get("log_history"), list)
     if hugging_face:
         document = document["log_history"]
@@ -333,6 +334,8 @@ def _pairs(value: list[Any]) -> list[list[float]]:
     rows = [[number for cell in row if (number := as_number(cell)) is not None] for row in value]
     if not all(len(row) == width for row in rows) or (width == 2 and not all(
             a[0] < b[0] for a, b in pairwise(rows))):
+        return []
+    if width == 3 and any(row[1] % 1 for row in rows):  # no steps
         return []
     return [row[-2:] for row in rows]
 

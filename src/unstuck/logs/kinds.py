@@ -43,4 +43,5 @@ def table_of(file: Source) -> Table:
         return metric_files.read({metric_files.name_in_store(file.path): file})
     if dialect := delimited.sniff(text):
         return delimited.read(file, dialect)
-    return (lists.read(file) if lists.begins(text) else None) or console.read(file)
+    found = lists.read(file) if lists.begins(text) else None
+    return found or lists.nested(file) or console.read(file)

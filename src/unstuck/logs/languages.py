@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 # Without accents, in small letters; words that are written as one are taken apart.
 _WORDS: Mapping[str, str] = {
@@ -51,7 +52,10 @@ _WORDS: Mapping[str, str] = {
     "validacni": "val", "presnost": "accuracy", "testovaci": "test",
     # Swedish, Danish, Norwegian
     "epok": "epoch", "forlust": "loss", "traningsforlust": "train loss",
-    "valideringsforlust": "val loss", "traning": "train", "validering": "val",
+    "valideringsforlust": "val loss",
+    "valideringstab": "val loss", "valideringstap": "val loss",
+    "træningstab": "train loss", "treningstap": "train loss", "epoke": "epoch",
+    "traning": "train", "validering": "val",
     "noggrannhet": "accuracy",
     # Finnish, Hungarian
     "havio": "loss", "koulutushavio": "train loss", "opetushavio": "train loss",
@@ -67,7 +71,8 @@ _WORDS: Mapping[str, str] = {
     "gubitak": "loss", "gubici": "loss", "greska": "error", "tocnost": "accuracy",
     "tacnost": "accuracy", "treniranje": "train", "treniranja": "train", "ucenje": "train",
     "ucenja": "train", "validacija": "val", "validacije": "val", "testiranje": "test",
-    "korak": "step", "epoha": "epoch",
+    "korak": "step", "epoha": "epoch", "validacijski": "val", "validacioni": "val",
+    "валидациони": "val",
     "губитак": "loss", "тачност": "accuracy", "тренирање": "train", "валидација": "val",
     "валидације": "val", "корак": "step",
     "trenovacia": "train", "trenovacej": "train", "trenovanie": "train", "validacna": "val",
@@ -90,7 +95,8 @@ _WORDS: Mapping[str, str] = {
     "kerugian": "loss", "galat": "error", "akurasi": "accuracy", "pelatihan": "train",
     "latihan": "train", "validasi": "val", "pengujian": "test", "langkah": "step",
     # Turkish
-    "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss", "egitim": "train",
+    "donem": "epoch", "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss",
+    "egitim": "train",
     "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
 }
 # What people shorten, where another word is of these languages.
@@ -108,7 +114,7 @@ _PHRASES: Mapping[str, str] = {
     "huan luyen": "train", "kiem dinh": "val", "kiem tra": "test", "kiem thu": "test",
     "vong lap": "iteration", "ky nguyen": "epoch",
 }
-_TOGETHER = re.compile("|".join(rf"(?<![^\W_]){phrase}(?![^\W_])" for phrase in _PHRASES))
+_TOGETHER = re.compile(rf"(?<![^\W_])(?:{'|'.join(_PHRASES)})(?![^\W_])")
 _SMALL = re.compile(r"(?<![a-z])(?:[dl]['’]|(?:de|du|des|del|della|di|do|da|la|le|el|en|sur|der|"
                     r"die|des|auf|im)(?![a-z]))")
 # Languages without spaces between words; the longer comes before its part.
@@ -175,6 +181,7 @@ def _plain(text: str) -> str:
         "Đ", "D")) if not unicodedata.combining(c))
 
 
+@lru_cache(maxsize=4096)
 def _base(letter: str) -> str:
     """A letter without its accent."""
     return "d" if letter == "đ" else unicodedata.normalize("NFKD", letter)[0]

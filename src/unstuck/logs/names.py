@@ -110,7 +110,8 @@ _NO_CURVE = _words(
 ROLE_COLUMNS = frozenset({
     "phase", "split", "mode", "context", "set", "subset", "dataset", "data", "event", "stage",
     "part", "partition", "type", "kind"})  # columns whose words say which data a row is of
-_ONE_FIELD = re.compile(r"""\{\s?["']\w{1,24}["']\s?:\s?["'](\w{1,24})["']\s?\}""")
+_ONE_FIELD = re.compile(
+    r"""\{\s?["']\w{1,24}["']\s?:\s?["'](\w{1,24})["']\s?\}|\w{1,24}\s?[:=]\s?(\w{1,24})""")
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|validation|valid|val|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
@@ -170,7 +171,7 @@ def _data(words: set[str]) -> tuple[Part, bool]:
 def role(cell: str) -> str:
     """The data that a cell speaks of and of nothing else, as a word; "" if it does not."""
     if inner := _ONE_FIELD.fullmatch(cell[:80]):
-        cell = inner[1]
+        cell = inner[1] or inner[2]
     found = name_of(cell) if 0 < len(cell) <= 24 and not cell.isdigit() else None
     if found is None or found.part is Part.UNSAID or found.kind is not Kind.OTHER or (
             found.rest - _NOISE - ROLE_COLUMNS):

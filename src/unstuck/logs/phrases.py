@@ -22,7 +22,7 @@ _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 _PAIR = re.compile(
     rf"(?<![\w.])(?P<name>{_WORD}(?: {_WORD}){{0,3}}{_OF_DATA})['\"#]?\]?"
     rf"(?:\s{{0,4}}(?:[:=：]|[=-]>|→|>(?=[\d.+-]\S{{0,20}}</))\s{{0,8}}|\s{{1,40}}[|│]\s{{0,40}}|\s?\.{{2,80}}:?\s{{0,4}}|\s{{1,8}}){_TYPE}[\[('\"#]{{0,2}}\s{{0,3}}"
-    rf"(?P<number>{_NUMBER})(?:\s?/\s?(?P<of>\d{{1,12}}))?")
+    rf"(?P<number>{_NUMBER})(?:(?:\s?/\s?|\s(?:of|de|di|von|van|sur|из)\s)(?P<of>\d{{1,12}}))?")
 # "Cost after iteration 100: 0.69" names a counter between the quantity and its number.
 _THEN = re.compile(rf"\s{{0,2}}[)\]]?\s{{0,4}}(?:[:=-]|is|\|)\s{{0,8}}(?P<number>{_NUMBER})")
 _BARE = re.compile(
@@ -76,8 +76,6 @@ _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CR
 _PLACE = re.compile(
     r"(?<![\w./\\-])[\w./\\-]{1,200}\.(?:py|cc|cpp|cu|cxx|c|h|rs|go|jl|lua|java|scala):\d{1,6}(?![\w.])")
 _SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
-_EPOCH_BEGINS = re.compile(
-    r"(?i)[\W_]{0,20}epoch\W{0,3}\d{1,7}(?:(?:\W{1,3}|\W{1,3}of\W{1,3})\d{1,7})?\W{0,20}$")
 _VERB = re.compile(r"(?<=\w) (?:is|was|are)$")  # "loss is 0.5"
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
@@ -153,7 +151,7 @@ def has_sections(lines: Sequence[str]) -> bool:
             if within or name_of(part).part is Part.TRAIN:
                 return False
             within = True
-        elif within and _EPOCH_BEGINS.match(line):
+        elif within and {name_of(one.name).kind for one in said(line[:200], "")} == {Kind.EPOCH}:
             within, ended = False, ended + 1
     return ended > 1
 
