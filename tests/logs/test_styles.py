@@ -99,6 +99,8 @@ FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
 @pytest.mark.parametrize(("line", "train", "held_out"), [
     ("e{i:02d} trn {a:.3f} tst {b:.3f} acc {c:.1f}", "trn", "tst"),
     ("#{i:03d}  train {a:.2f} mm   held-out {b:.2f} mm   rel. {c:.1f} %", "train", "held-out"),
+    ("Cost after iteration {i}: {a:.6f}", "Cost", None),
+    ("it {i}  total {a:.4f}  pde {b:.4f}  bc 0.0{i}  rel L2 {b:.5f}", "total", None),
     ("Region 16 Avg IOU: {c:.6f}\n{i}: {a:.6f}, {b:.6f} avg, 0.001000 rate, 3.1 s, 64 images",
      "avg loss", None),
     ("[batch={i}/30]:\n Train loss/train/total: {a:.4f}\n Eval metrics/eval/CrossEntropy: {b:.4f}",

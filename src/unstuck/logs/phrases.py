@@ -267,7 +267,8 @@ def _pairs(text: str, heading: str) -> Iterator[Said]:
                 continue
             if name_of(before).kind is Kind.OTHER or known.measure != name_of(before).measure:
                 before = label  # "Score at iteration 10 is 0.5" is more than a score
-            label, span, known = before, then.span("number"), name_of(before)
+            label = before.removesuffix(" after")  # "Cost after iteration 100: 0.69"
+            span, known = then.span("number"), name_of(label)
         if known.kind is Kind.OTHER and known.part is not Part.UNSAID and pair["number"].isdigit():
             part = next((said for start, _, said in roles if start >= begin), part)
         elif known.of_data_alone and last is not None:  # "loss train: 0.5, val: 0.6"

@@ -34,7 +34,8 @@ _OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "a
 _ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
 _OBJECTIVES = frozenset({"elbo", "evidence"})
 _TERMS = frozenset({"kl", "kld", "mse", "bce", "error", "nll"})  # of such an objective
-_DIVERGENCES = frozenset({"kl", "kld"})  # the part of such an objective that may rise
+# What may stand beside a total: the part of such an objective that may rise, or a measure of error.
+_BESIDE = frozenset({"kl", "kld", "rel", "l1", "l2"})
 _WHOLE = frozenset({"total", "sum", "overall", "all", "combined"})
 _PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
@@ -170,7 +171,7 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
     if (alone := _of_data_alone(table, names)) is not None and (
             not losses or _is_loss_of_both(table, names, alone, losses)):
         return alone, None
-    if all(names[c.name].measure <= _DIVERGENCES for c in losses) and (
+    if all(names[c.name].measure <= _BESIDE for c in losses) and (
             whole := _total(table, names, bool(losses))) is not None:
         return whole, None
     scores = _of_kind(table, names, Kind.SCORE)
@@ -330,11 +331,12 @@ def _twins(table: Table, names: dict[str, Name], train: Column) -> list[Column]:
             and names[n].kind is own.kind and names[n].rest == own.rest]
 
 
-def _total(table: Table, names: dict[str, Name], divergence: bool) -> Column | None:
-    """The column "train total" beside "val total" and parts of both, or beside a divergence."""
+def _total(table: Table, names: dict[str, Name], beside: bool) -> Column | None:
+    """The column "train total" beside "val total" and parts of both, or beside what may be there.
+    """
     parts = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
              and names[n].part is not Part.HELD_OUT and not names[n].no_curve
-             and (divergence or (names[n].part is Part.TRAIN and _twins(table, names, c)))]
+             and (beside or (names[n].part is Part.TRAIN and _twins(table, names, c)))]
     return _whole(names, parts)
 
 
