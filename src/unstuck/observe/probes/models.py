@@ -32,7 +32,9 @@ class ModelProbe(Probe):
         self._described: set[tuple[str, int]] = set()
         self._states: ByIdentity[nn.Module, tuple[
             int, SourceLocation | None, list[tuple[int, bool]]]] = ByIdentity()
-        self._tensors: dict[str, tuple[weakref.ref[torch.Tensor], int]] = {}  # and how many before
+        # The tensor of each name, and how many there were before.
+        self._tensors: ByIdentity[
+            nn.Module, dict[str, tuple[weakref.ref[torch.Tensor], int]]] = ByIdentity()
 
     def before_call(self, module: nn.Module) -> None:
         """Makes a model known before its layers are called."""
@@ -70,13 +72,16 @@ class ModelProbe(Probe):
 
     def _replaced(self, model: nn.Module) -> None:
         """Notes parameters that are other tensors now than they were."""
+        tensors = self._tensors.get(model)
+        if tensors is None:
+            tensors = self._tensors[model] = {}
         for parameter in nn.Module.parameters(model):
             name = self._names.parameter(parameter)
             if name is None:
                 continue
-            before, count = self._tensors.get(name, (None, -1))
+            before, count = tensors.get(name, (None, -1))
             if before is None or before() is not parameter:
-                self._tensors[name] = weakref.ref(parameter), count + 1
+                tensors[name] = weakref.ref(parameter), count + 1
                 if 0 <= count < MOST_REPLACEMENTS:
                     self._writer.fact(Replacement(name, self._moment.step), self._moment.step)
 

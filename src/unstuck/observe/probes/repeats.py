@@ -77,7 +77,7 @@ class RepeatProbe(Probe):
         self._over = False
         self._given: weakref.ref[torch.Tensor] | None = None  # what the model got last
         self._step = -1  # of that call, the first of its step
-        self._anew = False  # it is another object than in the step before
+        self._anew = False  # it is, or is seen in, another object than in the step before
         self._stack: tuple[Site, ...] = ()
         self._remade = False  # is written
 
@@ -107,8 +107,9 @@ class RepeatProbe(Probe):
             given = next((a for a in args if is_plain(a)), None)
             if given is not None and self._step != self._moment.step:
                 self._step = self._moment.step
-                self._anew = self._given is not None and self._given() is not given
-                self._given = weakref.ref(given)
+                whole = given if given._base is None else given._base  # of a part, or a shape
+                self._anew = self._given is not None and self._given() is not whole
+                self._given = weakref.ref(whole)
                 if self._anew and not self._remade:
                     self._stack = tuple(self._sites.stack())
 
