@@ -12,6 +12,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.axes import OPEN, Axes, cut, free, holds, is_mixed, order_of
+from unstuck.schema.facts.models import COMBINED
 
 _VIEWS = frozenset({
     "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
@@ -243,7 +244,8 @@ class _Step:
     def _matrix(self) -> State:
         one, other = self._axes(len(self.inputs) - 2), self._axes(len(self.inputs) - 1)
         if any(holds(axis) for axis in (*one[-1:], *other[-2:-1])):
-            return self._lost()
+            by_design = self.inputs[-2] is None and self.shape[0] == self.entry.samples
+            return Lost(COMBINED) if by_design else self._lost()
         groups = [*one[:-2], *other[:-2]]
         group = next((axis for axis in groups if holds(axis)), groups[0] if groups else None)
         if any(holds(axis) and axis != group for axis in groups):

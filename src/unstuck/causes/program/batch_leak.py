@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
-from unstuck.schema.facts.models import BatchAxis, Model, Pasted
+from unstuck.schema.facts.models import COMBINED, BatchAxis, Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import PASTED_SHARE
 from unstuck.words import called, count, percent
@@ -41,6 +41,8 @@ def _detect(view: View) -> Verdict:
                        ("a run that trains a model",))
     followed = view.record.facts(BatchAxis)
     lost = next((f for f in followed if not f.whole), None)
+    if lost is not None and lost.lost == COMBINED:
+        return Absent("the program combines its samples by a matrix of its own, as a graph does")
     if lost is not None:
         return Unknown(_LOST.format(called(lost.name), lost.lost) if lost.lost else (
             f"the output of {called(lost.name)} does not have rows for each sample"), (_ALONE,))

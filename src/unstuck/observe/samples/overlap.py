@@ -60,17 +60,13 @@ class Overlap:
         trained = known if self._trained is None else self._trained
         met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
         rounds = of > 0 and met >= KNOWN * of
-        held_out: set[float] = set()
-        seen: dict[Site | None, set[float]] = {}
-        for hashes, (batch, site) in self._batches.items():
-            share = sum(h in trained for h in hashes) / len(hashes)
-            if batch.module != self._model or not (batch.scored or unscored):
-                continue
-            if share < SAME * (met / of if rounds else 1.0):
-                self.site = self.site if held_out else site or self.site
-                held_out.update(hashes)
-            else:
-                seen.setdefault(site, set()).update(hashes)
+        most = SAME * (met / of if rounds else 1.0)
+        held_out, seen = self._apart(trained, most, unscored)
+        if not held_out and not seen and not unscored:
+            # What nothing known scores may be no evaluation: it tells something if it shares none.
+            others, again = self._apart(trained, most, True)
+            if not others & trained and not any(map(validates, again)):
+                held_out = others
         if not held_out and rounds:
             named = next((site for site in seen if site is not None and validates(site)), None)
             if named is not None:
@@ -80,3 +76,21 @@ class Overlap:
         if held_out and (rounds or (not shared and len(trained) >= FEWEST)):
             writer.row(HELD_OUT_SAMPLES, step, float(len(held_out)))
             writer.row(HELD_OUT_OVERLAP, step, shared / len(held_out))
+
+    def _apart(
+        self, trained: set[float], most: float, unscored: bool
+    ) -> tuple[set[float], dict[Site | None, set[float]]]:
+        """The samples of batches of which at most such a share was trained on, and those of the
+        other batches by their lines."""
+        held_out: set[float] = set()
+        seen: dict[Site | None, set[float]] = {}
+        for hashes, (batch, site) in self._batches.items():
+            share = sum(h in trained for h in hashes) / len(hashes)
+            if batch.module != self._model or not (batch.scored or unscored):
+                continue
+            if share < most:
+                self.site = self.site if held_out else site or self.site
+                held_out.update(hashes)
+            else:
+                seen.setdefault(site, set()).update(hashes)
+        return held_out, seen

@@ -201,12 +201,15 @@ class Pasted(Fact):
     order: tuple[int, ...] = ()  # of the axes, for a view that keeps the samples apart
 
 
+COMBINED = "a constant matrix"  # with a row for each sample, by which a program combines them
+
+
 @dataclass(frozen=True, slots=True)
 class BatchAxis(Fact):
     """How far a batch's samples were followed through the axes of a model's operations.
 
     `whole`: to an output in which each sample has rows of its own. Else they were `lost` at an
-    operation ("Index"), or "" where no output has rows for them.
+    operation ("Index"), or by COMBINED, or "" where no output has rows for them.
     """
 
     name: str  # of the model
