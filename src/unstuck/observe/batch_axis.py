@@ -73,16 +73,17 @@ def follow(output: Any, entry: Entry) -> State:
     """Where the samples of the model's input lie in what a node of its graph made."""
     states: dict[Any, State] = {}
     shapes: dict[Any, tuple[int, ...]] = {}
-    count = 0
-    for node in sorted(graph.walk(output), key=graph.sequence):
-        if (count := count + 1) == graph.NODE_LIMIT:
-            return Lost("")
+    nodes = sorted(graph.walk(output), key=graph.sequence)
+    if len(nodes) >= graph.NODE_LIMIT:
+        return Lost("")
+    operations = []
+    for node in nodes:
         leaf = graph.variable(node)
-        if leaf is not None:
+        if leaf is None:
+            operations.append(node)
+        else:
             states[node, 0], shapes[node, 0] = _of_leaf(leaf, entry), tuple(leaf.shape)
-    for node in sorted(graph.walk(output), key=graph.sequence):
-        if graph.variable(node) is not None:
-            continue
+    for node in operations:
         inputs = [_Input(states.get(key, Lost("")), shapes.get(key, ())) if key[0] is not None
                   else None for key in node.next_functions]
         for number, made in enumerate(_shapes(node)):
