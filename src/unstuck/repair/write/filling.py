@@ -62,22 +62,11 @@ def _far(index: Index, source: Source, node: ast.expr) -> bool:
         value = constant(node)
         if value is not None:
             return abs(value) >= LEAST
-        origin = hop(index, source, node) or _of_class(source, node)
+        origin = hop(index, source, node)
         if origin is None:
             return False
-        source, node = (origin.source, origin.node) if not isinstance(origin, ast.expr) else (
-            source, origin)
+        source, node = origin.source, origin.node
     return False
-
-
-def _of_class(source: Source, node: ast.expr) -> ast.expr | None:
-    """What the class of `self.NAME` sets NAME to in its own body."""
-    outer = source.class_of(node)
-    for statement in outer.body if outer is not None else ():
-        if isinstance(statement, ast.Assign) and isinstance(node, ast.Attribute) and (
-                names.dotted(statement.targets[0]) == node.attr):
-            return statement.value
-    return None
 
 
 def _masked(index: Index, source: Source, statement: ast.Assign, array: ast.Name,
