@@ -16,6 +16,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.models import Cut
@@ -303,10 +304,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _called(node: ast.expr) -> str:
-    function = node.func if isinstance(node, ast.Call) else node
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+    return last_name(node.func if isinstance(node, ast.Call) else node)
 
 
 def _cuts(node: ast.expr) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import Idle
 
@@ -47,18 +48,12 @@ def _discarded(call: ast.Call, built: dict[str, list[ast.Call]]) -> str | None:
     """The activation whose result a call makes and nobody keeps."""
     if any(keyword.arg == "inplace" for keyword in call.keywords):
         return None
-    name, own = _last_name(call.func), isinstance(call.func, ast.Attribute) and (
+    name, own = last_name(call.func), isinstance(call.func, ast.Attribute) and (
         isinstance(call.func.value, ast.Name) and call.func.value.id == "self")
     if not own:
         return name if name in _ACTIVATIONS else None
     made = built.get(name, [])
     if len(made) != 1 or any(keyword.arg == "inplace" for keyword in made[0].keywords):
         return None
-    kind = _last_name(made[0].func).lower()
+    kind = last_name(made[0].func).lower()
     return kind if kind in {each.replace("_", "") for each in _ACTIVATIONS} else None
-
-
-def _last_name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""

@@ -77,8 +77,12 @@ def _line(call: ast.Call) -> int:
     return call.lineno
 
 
+def last_name(node: ast.AST) -> str:
+    """The last name of a dotted expression, such as "relu" of F.relu; "" of any other."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _called(call: ast.Call) -> str:
-    function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else (
-        function.id if isinstance(function, ast.Name) else "")
-    return name.replace("_", "").lower()
+    return last_name(call.func).replace("_", "").lower()

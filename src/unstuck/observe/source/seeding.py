@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
@@ -84,9 +85,7 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
 
 def _called(node: ast.AST) -> str:
     """The last name of what a call calls, else ""."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return function.attr if isinstance(function, ast.Attribute) else (
-        function.id if isinstance(function, ast.Name) else "")
+    return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _picks(node: ast.AST) -> bool:
