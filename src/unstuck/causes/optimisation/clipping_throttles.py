@@ -65,6 +65,9 @@ def _detect(view: View) -> Verdict:
     norms = _lengths(view)
     by_hand = None if clippings else _same_length(view, norms)
     if not clippings and by_hand is None:
+        if view.record.facts(ChangedGradient) and len(norms) < FEWEST:
+            return Unknown("too few norms of the gradients that the program changes were measured "
+                           f"({len(norms)})", (f"a run with at least {FEWEST} close looks",))
         return Absent("no gradient clipping was seen, nor gradients that are cut to one length")
     limits = {c.limit for c in clippings}
     if len(limits) > 1 or len({c.function for c in clippings}) > 1:

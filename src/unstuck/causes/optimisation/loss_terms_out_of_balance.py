@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import expression, measured, typed, unwatched
+from unstuck.measures.looks import left_out
 from unstuck.measures.view import Threshold, View
-from unstuck.record.series import Series
+from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
@@ -72,11 +73,16 @@ class _Term:
         return float(np.median(self.share.values[:EARLY]))
 
     @property
-    def end(self) -> float | None:
-        """The skill with which it ends; None if it has no targets, or was seen too seldom."""
+    def late(self) -> Floats:
+        """Its skill in the last third; nothing if it has no targets, or was seen too seldom."""
         if self.skill is None or len(self.skill) < FEWEST:
-            return None
-        return float(np.median(self.skill.values[-(len(self.skill) // 3):]))
+            return np.empty(0)
+        return self.skill.values[-(len(self.skill) // 3):]
+
+    @property
+    def end(self) -> float | None:
+        """The skill with which it ends, if that is known."""
+        return float(np.median(self.late)) if len(self.late) else None
 
     @property
     def words(self) -> str:
@@ -121,7 +127,13 @@ def _judged(view: View, term: _Term, group: list[_Term]) -> Verdict:
         return Unknown("too few steps were measured to judge the terms of the loss",
                        ("a longer run",))
     if not term.start < view.limit(STARVED):
-        return _silenced(view, term, group) or Absent(
+        silenced = _silenced(view, term, group)
+        if silenced is None and left_out(view.record) and term.first < view.limit(FIRST) and (
+            float(np.min(term.late)) < view.limit(NOTHING)
+        ):
+            return Unknown(f"too few steps were examined closely to know whether {term.words} has "
+                           "learned anything", ("a run with --overhead 1",))
+        return silenced or Absent(
             "each term of the loss that has targets gets its share of the gradient")
     if not term.end < view.limit(NOTHING):
         return Absent("the terms of the loss with a small share of the gradient have learned, too")

@@ -15,7 +15,7 @@ from unstuck.curves.collapse import (
     spreads_of,
 )
 from unstuck.measures.basics import drawn, optimizer_of, rate_code, rates
-from unstuck.measures.looks import gaps
+from unstuck.measures.looks import gaps, left_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -34,6 +34,12 @@ AT_ONCE = Threshold(
     "What differs is lost in a single place if it is thirty times as large before it. Layers that "
     "each lose a part have no such place; their depth, scale or slopes are then to blame.",
     "a layer of PyTorch with its default initialisation loses a factor of 2 to 4",
+)
+FALLING = Threshold(
+    "spread-falls", 0.1,
+    "What differs between outputs has become a tenth of what it was. Where steps were left out for "
+    "lack of time, it may have gone on to nothing between them.",
+    "a choice: outputs that are learned differ more as the training goes on",
 )
 THE_SAME = Threshold(
     "same-output", SAME,
@@ -58,7 +64,7 @@ def _detect(view: View) -> Verdict:
                       "sample is right")
     collapse = first_collapse(found, bar)
     if collapse is None:
-        return _differs(found, bar)
+        return _differs(view, found, bar)
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return Unknown("the run is too short to show whether the output begins to differ between "
                        "samples", ("a longer run",))
@@ -72,13 +78,19 @@ def _detect(view: View) -> Verdict:
     return _present(view, collapse)
 
 
-def _differs(found: list[Spreads], bar: float) -> Verdict:
+def _differs(view: View, found: list[Spreads], bar: float) -> Verdict:
     if any(hidden_by_dropout(each, bar) for each in found):
         return Unknown("dropout makes the output differ between samples, whatever they are",
                        ("a run without dropout",))
     least = min(found, key=lambda each: each.output.most)
     if least.output.most <= bar:
         return Absent("the samples themselves hardly differ")
+    seen = least.output.series
+    falls = seen.values[-1] < view.limit(FALLING) * seen.values[0]
+    if gaps(view.record, seen.steps).wide or (falls and left_out(view.record)):
+        return Unknown("too few steps were examined closely to know whether the output, which "
+                       f"{'differs less and less' if falls else 'differs'} between samples, does "
+                       "so to the end", ("a run with --overhead 1",))
     return Absent(f"the output differs between samples by {percent(least.output.most)} of its size")
 
 
@@ -194,7 +206,7 @@ CAUSE = Cause(
     ),
     needs=(OUTPUT_SPREAD,),
     uses=(INPUT_SPREAD, DISTINCT_TARGETS, TARGET_DEVIATION, TARGET_MEAN),
-    thresholds=(AT_ONCE, THE_SAME),
+    thresholds=(AT_ONCE, FALLING, THE_SAME),
     shows=Effect.OUTPUT_CONSTANT,
     effects=(
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,

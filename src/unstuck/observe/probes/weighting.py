@@ -53,11 +53,19 @@ class _Classes:
         self.sums: torch.Tensor | None = None  # of the weights of these targets
 
     def add(self, counts: torch.Tensor, sums: torch.Tensor) -> None:
-        """Takes in a batch."""
-        if self.counts is None or self.sums is None or self.counts.shape != counts.shape:
+        """Takes in a batch; one whose last classes did not come has fewer of them."""
+        if self.counts is None or self.sums is None or len(self.counts) != len(counts):
             self.counts, self.sums = counts, sums
         else:
-            self.counts, self.sums = self.counts + counts, self.sums + sums
+            self.counts = _sum(self.counts, counts)
+            self.sums = _sum(self.sums, sums)
+
+
+def _sum(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Of two tables with the same rows, of which one may have further classes."""
+    width = max(one.shape[1], other.shape[1])
+    return torch.nn.functional.pad(one, (0, width - one.shape[1])) + torch.nn.functional.pad(
+        other, (0, width - other.shape[1]))
 
 
 class WeightingProbe(Probe):
