@@ -418,6 +418,16 @@ def test_a_record_of_our_own_is_sent_to_diagnose(tmp_path: Path) -> None:
             list(records(path))
 
 
+def test_a_bar_that_begins_anew_with_each_epoch_is_one_run(tmp_path: Path) -> None:
+    """torchtune's bar names the epoch and the step in front of it, and counts within the epoch."""
+    text = "\r".join(
+        f"{1 + step // 40}|{step + 1}|Loss: {2 * 0.98 ** step:.4f}:  50%|###  | {1 + step % 40}/40 "
+        f"[00:{step % 40:02d}<00:30, 1.00s/it]" for step in range(80))
+    log = of_text(tmp_path, text).fact(Log)
+    assert log is not None
+    assert (log.axis, log.unit, log.rows) == ("step", "step", 80)
+
+
 # Size --------------------------------------------------------------------------------------------
 def test_a_long_table_takes_little_memory(tmp_path: Path) -> None:
     """A few times the file at most, measured by what numpy and Python ask for."""

@@ -41,6 +41,9 @@ def roles(made: Table, choice: Choice = Choice()) -> Roles:  # noqa: B008
     ("perte d'entraînement", Kind.LOSS, Part.TRAIN), ("l'époque", Kind.EPOCH, Part.UNSAID),
     ("pérdida de validación", Kind.LOSS, Part.HELD_OUT), ("验证损失", Kind.LOSS, Part.HELD_OUT),
     ("taux d'apprentissage", Kind.RATE, Part.UNSAID), ("потери", Kind.LOSS, Part.UNSAID),
+    ("ошибка на проверке", Kind.LOSS, Part.HELD_OUT), ("точности", Kind.SCORE, Part.UNSAID),
+    ("perdita convalida", Kind.LOSS, Part.HELD_OUT), ("tloss", Kind.LOSS, Part.TRAIN),
+    ("loglik", Kind.SCORE, Part.UNSAID), ("neg_loglik", Kind.LOSS, Part.UNSAID),
     ("_timestamp", Kind.OTHER, Part.UNSAID), ("eval_samples_per_second", Kind.OTHER, Part.HELD_OUT),
 ])
 def test_names(name: str, kind: Kind, part: Part) -> None:
@@ -52,6 +55,11 @@ def test_the_whole_loss_comes_before_its_parts() -> None:
     found = roles(table(box_loss=[1, 2, 3], loss=[1, 2, 3], val_box_loss=[1, 2], val_loss=[1, 2],
                         test_loss=[1, 2]))
     assert (found.train.name, found.held_out and found.held_out.name) == ("loss", "val_loss")
+
+
+def test_two_letters_name_the_data_and_what_is_measured() -> None:
+    found = roles(table(epoch=[1, 2, 3], tl=[1, 0.8, 0.7], vl=[1, 0.9, 0.9]))
+    assert (found.train.name, found.held_out and found.held_out.name) == ("tl", "vl")
 
 
 def test_a_held_out_score_is_no_held_out_loss() -> None:

@@ -99,6 +99,31 @@ _WORDS: Mapping[str, str] = {
     "egitim": "train",
     "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
 }
+# How words begin that languages inflect, with up to so many letters behind.
+_ENDING = 6
+_STEMS: Mapping[str, str] = {
+    # Russian, Ukrainian, Bulgarian, Serbian
+    "обуч": "train", "трениров": "train", "тренир": "train", "навчан": "train", "валидац": "val",
+    "валідац": "val", "валидир": "val", "проверк": "val", "провероч": "val", "перевірк": "val",
+    "контрольн": "val", "отложенн": "val", "тестов": "test", "тестир": "test", "тестув": "test",
+    "потер": "loss", "втрат": "loss", "загуб": "loss", "губит": "loss", "ошиб": "error",
+    "похибк": "error", "помилк": "error", "грешк": "error", "точност": "accuracy",
+    "точніст": "accuracy", "тачност": "accuracy", "эпох": "epoch", "епох": "epoch",
+    "итерац": "iteration", "ітерац": "iteration",
+    # Polish, Czech, Slovak, Croatian
+    "walidac": "val", "testow": "test", "trening": "train", "uczeni": "train",
+    "dokladnos": "accuracy", "trenovac": "train", "validacn": "val", "validacij": "val",
+    "testovac": "test", "presnost": "accuracy", "tocnost": "accuracy", "tacnost": "accuracy",
+    # Italian, Spanish, Portuguese, French, Romanian
+    "addestra": "train", "allenament": "train", "convalid": "val", "entrenam": "train",
+    "treinam": "train", "entrainem": "train", "antrena": "train",
+    # Finnish, Hungarian, Greek
+    "koulutu": "train", "validoin": "val", "tarkkuu": "accuracy", "tanitas": "train",
+    "pontossag": "accuracy", "εκπαιδευ": "train", "επικυρωσ": "val", "απωλει": "loss",
+    # Turkish
+    "dogrulama": "val", "egitim": "train",
+}
+_STEM = re.compile(rf"({'|'.join(sorted(_STEMS, key=len, reverse=True))})\w{{0,{_ENDING}}}")
 # What people shorten, where another word is of these languages.
 _SHORT: Mapping[str, str] = {"app": "train", "entr": "train", "ent": "train"}
 _PHRASES: Mapping[str, str] = {
@@ -172,6 +197,8 @@ def _meaning(word: str) -> str:
     """A word in English; itself if it is not known. Arabic and Hebrew write the article onto it."""
     if (found := _WORDS.get(word)) is None and not word.isascii():
         found = _WORDS.get(_ARTICLE.sub("", word, count=1))
+    if found is None and (inflected := _STEM.fullmatch(word)):
+        found = _STEMS[inflected[1]]
     return found or word
 
 

@@ -82,7 +82,8 @@ _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
     "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "
     "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
-    "top5 success")
+    "top5 success loglik loglikelihood ll logprob")
+_LIKELIHOODS = _words("likelihood loglik loglikelihood ll logprob")
 _ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where nothing else is said
 _BOUNDED = _words(
     "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
@@ -113,8 +114,9 @@ ROLE_COLUMNS = frozenset({
 _ONE_FIELD = re.compile(
     r"""\{\s?["']\w{1,24}["']\s?:\s?["'](\w{1,24})["']\s?\}|\w{1,24}\s?[:=]\s?(\w{1,24})""")
 _HELD_TOGETHER = re.compile(
-    r"(train|training|trn|validation|valid|val|eval|test|dev)"
+    r"(train|training|trn|tr|t|validation|valid|val|va|v|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
+_ONE_LETTER = {"t": "train", "v": "val"}
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 
 
@@ -129,8 +131,8 @@ def name_of(name: str) -> Name:
             have = have - {side, "of", "sample"} | {data}
     if {"cross", "entropy"} <= have:
         have = have - {"cross", "entropy"} | {"crossentropy"}
-    if "likelihood" in have and have & {"negative", "neg"}:
-        have = have - {"likelihood", "negative", "neg", "log"} | {"nll"}
+    if have & _LIKELIHOODS and have & {"negative", "neg"}:
+        have = have - _LIKELIHOODS - {"negative", "neg", "log"} | {"nll"}
     have -= {"cv", "agg"} if {"cv", "agg"} <= have else set()  # LightGBM's mean over all folds
     if have >= {"score", "iteration", "at"}:  # DL4J calls its loss so
         return Name(Kind.LOSS, Part.UNSAID, frozenset({"loss"}))
@@ -191,7 +193,7 @@ def _split(name: str) -> list[str]:
     words = [word.lower() for word in _WORDS.findall(name.replace("IoU", "iou"))]
     for i, word in enumerate(list(words)):
         if found := _HELD_TOGETHER.fullmatch(word):
-            words[i : i + 1] = found.groups()
+            words[i : i + 1] = _ONE_LETTER.get(found[1], found[1]), found[2]
     return words
 
 
@@ -199,5 +201,6 @@ def _same(measure: set[str]) -> frozenset[str]:
     """One spelling for words that mean the same."""
     other = {"acc": "accuracy", "accu": "accuracy", "losses": "loss", "err": "error",
              "ppl": "perplexity", "rewards": "reward", "returns": "return", "ret": "return",
-             "epret": "return", "episodic": "return", "rew": "reward"}
+             "epret": "return", "episodic": "return", "rew": "reward",
+             **dict.fromkeys(_LIKELIHOODS, "likelihood")}
     return frozenset(other.get(word, word) for word in measure)

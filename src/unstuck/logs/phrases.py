@@ -32,7 +32,7 @@ _BARE = re.compile(
 _PART_BETWEEN = re.compile(
     rf"\s*(?P<step>\d{{1,12}})\s{{1,8}}(?P<name>[A-Za-z_]\w{{0,40}})\s{{1,8}}(?P<number>{_NUMBER})\s*")
 # Counters without a name, or too close to it to be taken for one: tqdm's bar, "[10]", "3:",
-# "[3/25][200/782]", "Epoch[3]", "3epoch".
+# "[3/25][200/782]", "Epoch[3]", "3epoch", "1|20|" for epoch and step.
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
 _BEFORE = re.compile(
     rf"(?<![\w.])(?P<number>{_NUMBER}) (?P<name>(?:avg|average|mean)(?: loss(?![\w:=])|"
@@ -55,6 +55,8 @@ _FIRST = re.compile(
 # "e07 trn 1.67" counts in its first word.
 _GLUED = re.compile(r"^\s*[\[(]?(?i:e|ep|epoch)(?P<number>\d{1,7})[\])]?(?=[\s:|,])")
 _COUNTERS = (
+    ("epoch", re.compile(r"^\s*(?P<number>\d{1,7})\|\d{1,12}\|(?=[^\W\d])")),
+    ("step", re.compile(r"^\s*\d{1,7}\|(?P<number>\d{1,12})\|(?=[^\W\d])")),
     ("epoch", re.compile(r"第\s?(?P<number>\d{1,7})\s?[轮代回]")),
     ("epoch", re.compile(r"(?<![\w.])(?P<number>\d{1,7})(?:\s?/\s?\d{1,7})?\s?"
                          r"(?:エポック|에포크|에폭)")),

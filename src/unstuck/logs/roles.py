@@ -37,6 +37,8 @@ _TERMS = frozenset({"kl", "kld", "mse", "bce", "error", "nll"})  # of such an ob
 # What may stand beside a total: the part of such an objective that may rise, or a measure of error.
 _BESIDE = frozenset({"kl", "kld", "rel", "l1", "l2"})
 _WHOLE = frozenset({"total", "sum", "overall", "all", "combined"})
+# Two letters for the data and what is measured, of both parts of the data.
+_INITIALS = ({"tl": "train loss", "vl": "val loss"}, {"ta": "train accuracy", "va": "val accuracy"})
 _PLAYER = re.compile(r"(?:loss_?)?(?P<player>[dg])(?P<of>_[a-z0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -123,7 +125,10 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
 
 def _names(table: Table) -> dict[str, Name]:
     """The names understood. A score by episodes, or beside losses of agents, is a return."""
-    names = {name: name_of(name) for name in table.columns}
+    small = {name.lower() for name in table.columns}
+    initials = {short: words for pair in _INITIALS if pair.keys() <= small
+                for short, words in pair.items()}
+    names = {name: name_of(initials.get(name.lower(), name)) for name in table.columns}
     agents = _of_agents(names)
     gradient = any(name.rest == {"gradient"} for name in names.values())
     for n, name in names.items():
