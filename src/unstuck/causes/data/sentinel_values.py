@@ -13,6 +13,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Edit, FillWithMedian, Impute, Remedy, Safety
 from unstuck.schema.facts.sentinels import Filling
+from unstuck.schema.facts.sequences import Padding
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.inputs import INPUT_DEVIATION
 from unstuck.schema.signals.sentinels import (
@@ -76,6 +77,13 @@ def _detect(view: View) -> Verdict:
     if not found:
         return Absent("no feature has one number that many samples share and that lies far from "
                       "all others")
+    padding = view.record.fact(Padding)
+    if padding is not None and all(
+        math.isclose(value, padding.value, rel_tol=1e-5)
+        for feature, value in last(view[SENTINEL_VALUE]).items() if feature in found
+    ):
+        return Absent(f"the number {number(padding.value)} that many samples share fills "
+                      f"{'the start' if padding.left else 'the end'} of sequences: it is padding")
     if _replaced(view, found):
         return Unknown("the first layer receives other numbers than the model, which may replace "
                        "the missing ones itself", ("inputs without such numbers",))
