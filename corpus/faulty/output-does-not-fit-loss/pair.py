@@ -7,7 +7,7 @@ import torch.optim as optim
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-FAULTS = {"output-does-not-fit-loss": "criterion(net(images), labels)"}
+FAULTS = {"output-does-not-fit-loss": "torch.softmax(super().forward(x), dim=1)"}
 
 
 class ConvNet(nn.Module):

@@ -85,6 +85,15 @@ def unread_loss(record: Record) -> str | None:
     return f"the hand-written loss{line} was not recognised"
 
 
+def made_at(record: Record, loss: Loss) -> SourceLocation | None:
+    """Where what a loss receives is made: a module's construction, or an operation; else the loss.
+    """
+    layer = record.layers().get(loss.input_layer or "")
+    if layer is not None and layer.location is not None:
+        return layer.location
+    return loss.input_location or loss.location
+
+
 def first_model(view: View) -> Model | None:
     """The model that is first called in training."""
     return next((m for m in view.record.facts(Model) if m.call_location is not None), None)

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.measures.basics import thinned
+from unstuck.measures.basics import made_at, thinned
 from unstuck.measures.view import Threshold, View
+from unstuck.record.reader import Record
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -64,6 +65,7 @@ class _Fault:
     remedies: tuple[Remedy, ...]
     strength: float
     by_value: bool = False
+    made: bool = False  # the operation that made what the loss receives is at fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,20 +190,22 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
                                   and operation not in ("LogSoftmax", "Log")):
         return _Fault(
             "the output of a softmax", wants,
+            f"{loss.function} applies a {own} on top of this" if operation == "Softmax" else
             f"receives probabilities and applies a {own} on top",
             (_without(view, "Softmax"),
              loss_form("F.nll_loss(torch.log(probabilities), target)",
                    "take the logarithm and use nll_loss")),
-            0.97 if operation == "Softmax" else 0.85, by_value=operation != "Softmax")
+            0.97 if operation == "Softmax" else 0.85, by_value=operation != "Softmax",
+            made=operation == "Softmax")
     if operation == "Sigmoid":
         return _Fault(
             "the output of a sigmoid", wants,
-            f"receives sigmoid outputs and applies a {own} on top",
+            f"{loss.function} applies a {own} on top of this",
             (_without(view, "Sigmoid"),
              *((loss_form("F.binary_cross_entropy(probabilities, target)", _TAKES,
                           SwapLoss(loss.location, "binary_cross_entropy", _TAKES)),)
                if own == "sigmoid" else ())),
-            0.95)
+            0.95, made=True)
     if across and loss.function == "cross_entropy":
         return _Fault(
             "values that sum to 1 over the batch", wants,
@@ -284,7 +288,7 @@ def _detect(view: View) -> Verdict:
         points = _points(view, loss)
         fault = _judge(view, loss, _values(points))
         if fault is not None:
-            return _present(loss, fault, points)
+            return _present(view.record, loss, fault, points)
     return Absent("every loss receives what it expects")
 
 
@@ -295,7 +299,9 @@ def _range(points: dict[str, Series]) -> str:
     return f" ({number(values.low)} to {number(values.high)})"
 
 
-def _present(loss: Loss, fault: _Fault, points: dict[str, Series]) -> Verdict:
+def _present(
+    record: Record, loss: Loss, fault: _Fault, points: dict[str, Series]
+) -> Verdict:
     says = {
         LOSS_INPUT_MINIMUM.name: "the smallest value in a batch is typically",
         LOSS_INPUT_MAXIMUM.name: "the largest value in a batch is typically",
@@ -312,7 +318,7 @@ def _present(loss: Loss, fault: _Fault, points: dict[str, Series]) -> Verdict:
         strength=fault.strength,
         title=f"{name} receives {fault.received}{_range(points)}, but it expects {fault.wants}",
         since_step=0,
-        location=loss.location,
+        location=made_at(record, loss) if fault.made else loss.location,
         label=fault.label,
         evidence=evidence,
         remedies=fault.remedies,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import level, thinned
+from unstuck.measures.basics import level, made_at, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -13,7 +13,6 @@ from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.targets import (
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
@@ -105,17 +104,11 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
         title=f"the model can never reach {percent(share)} of its targets: "
         f"{_target_range(view, loss)}its output comes from {kind} (range: {reach})",
         since_step=0,
-        location=_location(loss, layer),
+        location=made_at(view.record, loss),
         label=f"cannot output {percent(share)} of the targets",
         evidence=tuple(evidence),
         remedies=_remedies(loss, layer, kind),
     )
-
-
-def _location(loss: Loss, layer: Layer | None) -> SourceLocation | None:
-    if layer is not None and layer.location is not None:
-        return layer.location
-    return loss.input_location or loss.location
 
 
 def _remedies(loss: Loss, layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
