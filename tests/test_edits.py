@@ -86,6 +86,7 @@ EDITS = [
     edits.Unfreeze(None),
     edits.ClampInputs(-3.0, 1e4),
     edits.FetchEachStep(None),
+    edits.DivideSchedule("LambdaLR", 0.003),
     edits.RemoveSchedule("StepLR"),
     edits.SwapAxes(None),
     edits.SwapAxes(None, (1, 2, 0, 3)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from unstuck.measures.basics import (
     learned_little,
     loss_ends_at,
     loss_points,
+    typed,
     weight_updates,
 )
 from unstuck.measures.view import Threshold, View
@@ -21,7 +22,7 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import MoveSchedulerStep, Remedy, Safety, Schedule
+from unstuck.schema.edits import DivideSchedule, MoveSchedulerStep, Remedy, Safety, Schedule
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -62,6 +63,12 @@ HALF = Threshold(
     "A run that failed, and whose learning rate rose evenly until the end but came no further than "
     "half of the intended one, may have ended before it could learn.",
     "a choice: no more than a suspicion",
+)
+DAMPED = Threshold(
+    "damped-rate", 0.05,
+    "A schedule of one's own is to multiply by factors up to about 1. If the largest is a "
+    "twentieth, it may return learning rates in the place of factors.",
+    "a choice: a learning rate taken as a factor is 0.01 or less",
 )
 IDLE = Threshold(
     "idle-update", 1e-4,
@@ -110,7 +117,8 @@ def _detect(view: View) -> Verdict:
     if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
         return Absent(
             f"the learning rate is constant ({number(float(trace.series.values[0]))})")
-    return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or Absent(
+    return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or _damped(
+        view, trace, scheduler) or Absent(
         f"the learning rate goes from {number(float(trace.series.values[0]))} to "
         f"{number(float(trace.series.values[-1]))}, and that does not harm this run")
 
@@ -207,6 +215,30 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
         label=f"reaches only {percent(reached)} of the target learning rate",
         bound=goal,
     )
+
+
+def _damped(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+    """A schedule whose factors are far below 1 throughout.
+
+    A base rate of 1 leaves the learning rate to the schedule.
+    """
+    peak = float(np.max(trace.series.values))
+    if scheduler is None or scheduler.kind != "LambdaLR" or scheduler.target in (None, 1.0) or (
+        not 0 < peak <= view.limit(DAMPED) * scheduler.target
+    ) or not learned_little(view.outcome) or _largest_update(view) > view.limit(IDLE):
+        return None
+    factor = peak / scheduler.target
+    found = _present(
+        view, trace, scheduler, strength=0.9,
+        title=f"the schedule multiplies the learning rate of {number(scheduler.target)} by at most "
+        f"{number(factor)}: it never gets above {number(peak)}",
+        label="its factors should reach 1; a learning rate in their place is multiplied twice",
+        bound=scheduler.target)
+    by = typed(factor)
+    return replace(found, location=scheduler.location or found.location, remedies=(
+        Remedy("let the factors reach 1", Safety.SAFE, (DivideSchedule(scheduler.name, by),),
+               advice="Return a factor between 0 and 1. LambdaLR multiplies the optimizer's "
+               "learning rate by it."),))
 
 
 def _intended(scheduler: Scheduler, trace: _Trace) -> float | None:
@@ -338,7 +370,9 @@ CAUSE = Cause(
         "either the loss was still falling when the learning rate collapsed, or the collapse came "
         "within the first tenth of the run. A warm-up counts as endless if the learning rate is "
         "still rising at the end of a finished run and is below a fifth of the target that the "
-        "schedule itself names. If it names no target, every update must also be far too small.",
+        "schedule itself names. If it names no target, every update must also be far too small. "
+        "Factors of one's own that stay below a twentieth are reported as well, if the updates are "
+        "far too small.",
         limitations="If the learning rate collapses after the loss has plateaued, there is no "
         "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
         "no target. Cyclic schedules with a wrong period are not detected.",
@@ -349,7 +383,7 @@ CAUSE = Cause(
     ),
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, IDLE),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, IDLE),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

@@ -24,12 +24,17 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
     count = 0
     for file, tree in user_trees(sites):
         nodes = list(ast.walk(tree))
-        built: dict[str, list[ast.Call]] = {}  # what is assigned to attributes, by their names
+        built: dict[str, list[ast.expr]] = {}  # what is assigned to attributes, by their names
         for node in nodes:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                for target in node.targets:
-                    if isinstance(target, ast.Attribute):
-                        built.setdefault(target.attr, []).append(node.value)
+            if isinstance(node, ast.FunctionDef):
+                defaults = _defaults(node)
+                for inner in ast.walk(node):
+                    for target in inner.targets if isinstance(inner, ast.Assign) else ():
+                        if isinstance(target, ast.Attribute) and isinstance(inner, ast.Assign):
+                            value = inner.value
+                            built.setdefault(target.attr, []).append(
+                                defaults.get(value.id, value) if isinstance(value, ast.Name)
+                                else value)
         for node in nodes:
             if not isinstance(node, ast.Expr) or count >= MOST:
                 continue
@@ -44,7 +49,16 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
             yield Idle(expression_at(file, found, sites.keeps_text), function, called)
 
 
-def _discarded(call: ast.Call, built: dict[str, list[ast.Call]]) -> str | None:
+def _defaults(function: ast.FunctionDef) -> dict[str, ast.expr]:
+    """The defaults of a function's parameters, by their names."""
+    given = function.args
+    places = [*given.posonlyargs, *given.args]
+    pairs = [*zip(places[len(places) - len(given.defaults):], given.defaults, strict=True),
+             *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return {name.arg: value for name, value in pairs if value is not None}
+
+
+def _discarded(call: ast.Call, built: dict[str, list[ast.expr]]) -> str | None:
     """The activation whose result a call makes and nobody keeps."""
     if any(keyword.arg == "inplace" for keyword in call.keywords):
         return None
@@ -53,7 +67,12 @@ def _discarded(call: ast.Call, built: dict[str, list[ast.Call]]) -> str | None:
     if not own:
         return name if name in _ACTIVATIONS else None
     made = built.get(name, [])
-    if len(made) != 1 or any(keyword.arg == "inplace" for keyword in made[0].keywords):
+    if len(made) != 1:
+        return None
+    if not isinstance(made[0], ast.Call):  # a function: torch.tanh
+        kind = last_name(made[0])
+        return kind if kind in _ACTIVATIONS else None
+    if any(keyword.arg == "inplace" for keyword in made[0].keywords):
         return None
     kind = last_name(made[0].func).lower()
     return kind if kind in {each.replace("_", "") for each in _ACTIVATIONS} else None

@@ -12,7 +12,13 @@ from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import construction, spell, steps
 from unstuck.repair.text import Function
 from unstuck.repair.values import Number, ways
-from unstuck.schema.edits import MoveSchedulerStep, RemoveSchedule, Schedule
+from unstuck.schema.edits import (
+    DivideSchedule,
+    MoveSchedulerStep,
+    RemoveSchedule,
+    Schedule,
+    literal,
+)
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 
 _LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters",
@@ -138,4 +144,23 @@ def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Pat
     return [Patch(edit, change.remove(found.source, found.statement), Form.STATEMENT)]
 
 
-WRITERS = {RemoveSchedule: write_remove, Schedule: write_schedule, MoveSchedulerStep: write_move}
+def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Patch]:
+    """Around the function that the scheduler is constructed with."""
+    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
+    if fact is None:
+        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    found = index.at(fact.location, "the construction of the scheduler")
+    given = change.argument(found.call, "lr_lambda", 1)
+    by = literal(edit.by)
+    if isinstance(given, ast.Lambda):
+        return [Patch(edit, change.wrap(found.source, given.body, "(", f") / {by}"), Form.CALL)]
+    if isinstance(given, ast.Name | ast.Attribute):
+        text = f"lambda step: {found.source.code(given)}(step) / {by}"
+        return [Patch(edit, change.replace(found.source, given, text), Form.CALL)]
+    raise Refused(Reason.UNKNOWN_FORM, "The function of the schedule is not written out.")
+
+
+WRITERS = {
+    DivideSchedule: write_divide, RemoveSchedule: write_remove, Schedule: write_schedule,
+    MoveSchedulerStep: write_move,
+}

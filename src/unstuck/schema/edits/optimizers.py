@@ -153,6 +153,21 @@ class RemoveSchedule(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class DivideSchedule(Edit):
+    """Divide the factors that a schedule's own function returns."""
+
+    scheduler: str  # its name in the record
+    by: float  # the largest factor, so that the learning rate reaches the optimizer's
+
+    def words(self) -> str:
+        return (f"divide the schedule's factors by {literal(self.by)}, so that they reach 1 and "
+                "the learning rate the optimizer's")
+
+    def code(self) -> str:
+        return f"LambdaLR(optimizer, lambda step: factor(step) / {literal(self.by)})"
+
+
+@dataclass(frozen=True, slots=True)
 class WidenWeights(Edit):
     """Keep weights and data of a type of 16 bits ("bfloat16") in float32; autocast stays."""
 
