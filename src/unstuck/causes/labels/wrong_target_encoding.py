@@ -28,6 +28,7 @@ from unstuck.schema.signals.targets import (
     TARGET_MINIMUM,
 )
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, DIFFERENCES, WHOLE_NUMBERS
+from unstuck.words import count as counted
 from unstuck.words import number, percent
 
 ORDER = Threshold(
@@ -179,7 +180,7 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
         (loss_form(f"F.cross_entropy(logits, labels.long())  # {count} outputs", _CROSS_ENTROPY),))
 
 
-def _all_alike(view: View, loss: Loss) -> _Fault | None:
+def _all_alike(view: View, loss: Loss) -> _Fault | Unknown | None:
     """Several questions for each sample, and the same answer to all of them.
 
     One question may have one answer: a discriminator is told "real" of one batch, "false" of the
@@ -192,9 +193,12 @@ def _all_alike(view: View, loss: Loss) -> _Fault | None:
     ):
         return None
     value = float(low.values[0])
-    if len(low) < view.limit(LOOKS) or not (
-            np.all(low.values == value) and np.all(high.values == value)):
+    if not (np.all(low.values == value) and np.all(high.values == value)):
         return None
+    if len(low) < view.limit(LOOKS):
+        return Unknown(f"all targets were {number(value)} in {counted(len(low), 'batch')}, too few "
+                       "to tell whether others differ",
+                       (f"a run with at least {counted(round(view.limit(LOOKS)), 'close look')}",))
     outputs = loss.input_shape[1]
     return _Fault(
         f"all {outputs} targets of every sample are {number(value)}, so nothing tells one sample "
