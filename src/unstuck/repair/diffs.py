@@ -10,12 +10,15 @@ from pathlib import Path
 from unstuck.record.reader import Record
 from unstuck.repair.cannot import CannotWrite, Reason
 from unstuck.repair.compose import Overlay, compose, unified_diff
+from unstuck.repair.index import Index
 from unstuck.repair.notebook import notebook_of
+from unstuck.repair.patch import Form, Patch
 from unstuck.repair.program import load
 from unstuck.repair.write import write
 from unstuck.schema.edits import Remedy
 from unstuck.schema.facts.run import Program
-from unstuck.schema.findings import Diagnosis
+from unstuck.schema.findings import Diagnosis, Present
+from unstuck.schema.places import SourceLocation
 from unstuck.words import joined
 
 
@@ -46,11 +49,14 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
     if book is not None:
         index, diff, whole = book.index, book.diff, True
 
+    patches: dict[Remedy, Patch] = {}
+
     def written(remedy: Remedy) -> Remedy:
         if remedy.diff is not None or not remedy.ladder:
             return remedy
         found = write(remedy.ladder[0], record, index)
         if not isinstance(found, CannotWrite):
+            patches[remedy] = found[0]
             together = compose([found[0]], index)
             return replace(remedy, diff=diff(together)) if isinstance(
                 together, Overlay) else remedy
@@ -63,10 +69,14 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
             return replace(remedy, instruction=found.words)
         return remedy
 
+    def drawn(present: Present) -> Present:
+        remedies = tuple(map(written, present.remedies))
+        first = patches.get(present.remedies[0]) if present.of_value and remedies else None
+        at = _replaced(first, index) if first is not None else None
+        return replace(present, remedies=remedies, location=at or present.location)
+
     findings = tuple(
-        replace(finding, present=replace(finding.present, remedies=tuple(
-            map(written, finding.remedies))))
-        for finding in diagnosis.findings)
+        replace(finding, present=drawn(finding.present)) for finding in diagnosis.findings)
     if changed:
         names = joined(os.path.basename(name) for name in dict.fromkeys(changed))
         have = "has" if len(set(changed)) == 1 else "have"
@@ -74,3 +84,12 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
                   "run the program again to see them")
         diagnosis = replace(diagnosis, remarks=(*diagnosis.remarks, remark))
     return replace(diagnosis, findings=findings)
+
+
+def _replaced(patch: Patch, index: Index) -> SourceLocation | None:
+    """The expression that a patch replaces, if it is the only one."""
+    splices = [splice for splice in patch.splices if splice.start < splice.end]
+    if len(patch.splices) != 1 or not splices or patch.form is Form.STATEMENT:
+        return None
+    source = index.sources[splices[0].file]
+    return source.location(splices[0].start, splices[0].end)

@@ -93,6 +93,13 @@ class Source:
         line = self.line_of(position)
         return self._starts[line] if line < len(self._starts) else len(self.text)
 
+    def location(self, start: int, end: int) -> SourceLocation:
+        """The place of the code points from `start` to before `end`."""
+        line, last = self.line_of(start), self.line_of(end)
+        return SourceLocation(
+            self.name, line, start - self.line_start(start) + 1, last,
+            end - self.line_start(end) + 1, self.lines[line - 1])
+
     def _at(self, line: int, byte: int) -> int:
         """The position of a byte of a line, as the syntax tree counts columns."""
         text = self.lines[line - 1]

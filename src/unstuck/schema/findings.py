@@ -83,7 +83,8 @@ class Present:
     """The cause is there. `strength` is a probability. The title carries the numbers.
 
     `certain` says that it is true by definition of what was measured: no other reading of the
-    measurements is possible.
+    measurements is possible. `of_value` says that a number is at fault, which the first remedy
+    changes: where the program's text shows that number's definition, that is the place.
     """
 
     strength: float
@@ -96,6 +97,7 @@ class Present:
     one_of: tuple[str, ...] = ()
     separated_by: Experiment | None = None
     certain: bool = False
+    of_value: bool = False
 
     @property
     def confidence(self) -> Confidence:

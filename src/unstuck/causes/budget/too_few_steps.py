@@ -121,7 +121,7 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
                                rates(optimizer, (3 * now, 10 * now))))
     points, losses = loss_points(view)
     return Present(
-        strength=strength,
+        strength=strength, of_value=True,
         title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
         "50 % more training would probably lower it by a further "
         f"{low.removesuffix(' %')} to {high}",

@@ -141,7 +141,7 @@ def _dropout_present(
     strength = 0.85 if over >= 1.2 else 0.75 if over >= view.limit(MODES) else 0.6
     ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
     return Present(
-        strength=strength, since_step=0, location=layer.location,
+        strength=strength, since_step=0, location=layer.location, of_value=True,
         title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step (usual: 10 "
         f"to 50 %), and the loss stays at {number(train)}",
         label=f"keeps only {percent(1 - share)} of the units",
@@ -223,7 +223,7 @@ def _decay_present(
     first, last = float(sizes.values[0]), float(sizes.values[-1])
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
-        location=optimizer.location,
+        location=optimizer.location, of_value=True,
         title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
         f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
         "few per cent)",

@@ -120,7 +120,7 @@ def _present(view: View, loss: _Loss, slope: float) -> Present:
     where = f"{loss.name}: {label}class "
     steps = view[CLASS_WEIGHT][where + common[0]]
     return Present(
-        strength=0.95 if exact else 0.65, certain=exact,
+        strength=0.95 if exact else 0.65, certain=exact, of_value=True,
         title=f"{said}class {common[0]} has {percent(common[1])} of the samples and "
         f"{times(common[2] / rare[2])} the weight of class {rare[0]}, which has "
         f"{percent(rare[1])}",

@@ -73,7 +73,8 @@ def _detect(view: View) -> Verdict:
                  f"{percent(found.fall)} as far as in the first)"),
     )
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
+        strength=0.45, since_step=0, location=batch_location(view, size), of_value=True,
+        evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "
         f"{count(view.record.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
         "thousands per epoch)",

@@ -97,7 +97,8 @@ def _detect(view: View) -> Verdict:
                  "sustained by this learning rate and batch size"),
     )
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), evidence=evidence,
+        strength=0.45, since_step=0, location=batch_location(view, size), of_value=True,
+        evidence=evidence,
         title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",
         label="with so few samples per step, the gradient is mostly noise",
         remedies=tuple(remedies),

@@ -162,7 +162,7 @@ def _present(
     loss_steps, losses = loss_points(view)
     limit = number(clipping.limit)
     return Present(
-        strength=strength,
+        strength=strength, of_value=clipping.function != BY_HAND,
         title=f"gradient clipping at {limit} throttles the training: it {says} (usual: only "
         "occasional steps are clipped)",
         since_step=int(series.steps[0]),

@@ -220,7 +220,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     before, after = losses[0], max((v for v in losses if math.isfinite(v)), default=math.nan)
     end = number(loss_ends_at(view))
     return Present(
-        strength=strength,
+        strength=strength, of_value=True,
         title=f"the learning rate{rate_of(optimizer)} is too high: one update is {percent(size)} "
         f"as large as the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,

@@ -159,7 +159,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
         f", and the loss ends {percent(skill)} below that of a constant prediction" if skill > 0
         else ", and the loss ends no lower than that of a constant prediction")
     return Present(
-        strength=strength,
+        strength=strength, of_value=True,
         title=f"the learning rate{rate_of(optimizer)} is too low: over all "
         f"{count(view.record.steps, 'step')} the weights can change by at most "
         f"{percent(far)}{learned}",
@@ -188,7 +188,7 @@ def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Ve
     loss_steps, losses = loss_points(view)
     series = max(view[GRADIENT_PRODUCT].values(), key=len)
     return Present(
-        strength=0.45,
+        strength=0.45, of_value=True,
         title=f"the learning rate{rate_of(optimizer)} is too low for "
         f"{count(view.record.steps, 'step')}: the gradient that successive batches have in common "
         f"is still {percent(math.sqrt(left.share))} as strong as at the start",

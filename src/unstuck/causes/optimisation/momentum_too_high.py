@@ -91,7 +91,7 @@ def _detect(view: View) -> Verdict:
     steps, points = loss_points(view)
     lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))
     return Present(
-        strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6,
+        strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6, of_value=True,
         title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
         f"{times(factor)} as long as without momentum, and the loss fell but was nearly back at "
         f"its starting value by step {number(end)}",

@@ -58,7 +58,8 @@ def _detect(view: View) -> Verdict:
     )
     add = (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
     return Present(
-        strength=0.45, since_step=0, location=optimizer.location, evidence=evidence,
+        strength=0.45, since_step=0, location=optimizer.location, of_value=True,
+        evidence=evidence,
         title=f"the momentum of {number(optimizer.momentum)} is too low: successive gradients "
         f"point the same way until the end of the run (agreement {number(found.late)}; pure noise: "
         "0, no noise: 1) but are hardly added up",
