@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import drawn
+from unstuck.measures.looks import left_out
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import View
 from unstuck.record.series import Series
@@ -103,6 +104,8 @@ def slope(view: View) -> Slope | None:
     early, late = series.values[:EARLY_PAIRS], series.since(late_step(view)).values
     if len(late) < FEWEST_PAIRS or len(early) < FEWEST_PAIRS:
         return None
+    if any(step < series.steps[len(early) - 1] for step in left_out(view.record)):
+        return None  # the first of what was seen is not the start
     mean, error = float(np.mean(late)), float(np.std(late, ddof=1)) / math.sqrt(len(late))
     start = float(np.mean(early))
     return Slope(mean / start if start > 0 else math.nan,
