@@ -75,6 +75,7 @@ EDITS = [
     edits.CopySample(None, "clone"),
     edits.WeightPerSample(None, 2),
     edits.ReplaceMissing(),
+    edits.AlsoAtEnd(None),
     edits.CallStep("SGD"),
     edits.SwitchMode("train", None),
     edits.SwitchMode("eval", None),

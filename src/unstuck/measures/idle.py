@@ -1,10 +1,10 @@
-"""Statements of a program that do nothing, where they are what a cause comes from."""
+"""Statements of a program that do nothing or are not reached, where a cause comes from them."""
 
 from __future__ import annotations
 
 from unstuck.measures.view import View
 from unstuck.schema.edits import CallIt, KeepResult, Remedy, Safety
-from unstuck.schema.facts.calls import Idle
+from unstuck.schema.facts.calls import Guarded, Idle
 
 
 def uncalled(view: View, method: str) -> Idle | None:
@@ -19,6 +19,12 @@ def called_at(idle: Idle | None) -> tuple[Remedy, ...]:
         return ()
     edit = CallIt(idle.location, idle.function)
     return (Remedy(edit.words(), Safety.SAFE, (edit,)),)
+
+
+def guarded(view: View, method: str) -> Guarded | None:
+    """The call of a method that stands under a condition, if there is just one."""
+    found = [each for each in view.record.facts(Guarded) if each.method == method]
+    return found[0] if len(found) == 1 else None
 
 
 def discarded(view: View) -> tuple[Idle, ...]:

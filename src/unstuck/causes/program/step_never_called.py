@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
-from unstuck.measures.idle import called_at, uncalled
+from unstuck.measures.idle import called_at, guarded, uncalled
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import CallStep, Remedy, Safety
+from unstuck.schema.edits import AlsoAtEnd, CallStep, Remedy, Safety
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
@@ -50,15 +50,16 @@ def _detect(view: View) -> Verdict:
                        (f"a run of at least {number(view.limit(PASSES))} backward passes",))
     optimizer = next((o for o in view.record.facts(Optimizer) if o.name == name), None)
     series = waiting[name]
-    idle = uncalled(view, "step")
+    idle, held = uncalled(view, "step"), guarded(view, "step")
     steps, values = thinned(series.steps, series.values)
     return Present(
         strength=0.95 if sure else 0.8, certain=sure,
         title=f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
-        location=idle.location if idle is not None
+        location=idle.location if idle is not None else held.location if held is not None
         else optimizer.location if optimizer is not None else None,
         label="without parentheses nothing is called" if idle is not None
+        else f"never reached: see the condition in line {held.condition.line}" if held is not None
         else "its step() is never called",
         evidence=(
             Evidence(UNUSED_BACKWARDS.name, name, steps, values, 0.0,
@@ -66,6 +67,9 @@ def _detect(view: View) -> Verdict:
         ),
         remedies=(
             *called_at(idle),
+            *(() if idle is not None or held is None else (
+                Remedy("step at the last batch of an epoch, too", Safety.SAFE,
+                       (AlsoAtEnd(held.location),)),)),
             Remedy("call optimizer.step()", Safety.SAFE, (CallStep(name),),
                    advice="Call optimizer.step() after the backward pass. Check for missing "
                    "parentheses, and for a scheduler.step() in its place."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
+from unstuck.measures.idle import guarded
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -53,14 +54,16 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
     looked, values = thinned(series.steps, series.values)
     why = "it is still the first copy" if fact.equal else (
         "it was never given the weights of the trained network")
+    held = guarded(view, "load_state_dict")
     places = (Follow(fact.call, fact.online_call),) if fact.call and fact.online_call else ()
     return Present(
         strength=0.85,
         title=f"the {fact.kind} that gives the values in the targets has not moved in "
         f"{count(steps, 'step')}: {why}",
         since_step=fact.since,
-        location=fact.location or fact.call,
-        label="this network never changes, and the targets are made with it",
+        location=held.location if held is not None else fact.location or fact.call,
+        label=f"never reached: see the condition in line {held.condition.line}"
+        if held is not None else "this network never changes, and the targets are made with it",
         evidence=(Evidence(
             TARGET_MOVED.name, fact.name, looked, values, 1.0,
             f"the weights were the same at all {count(len(series), 'look')}"),),

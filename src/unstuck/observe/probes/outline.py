@@ -25,9 +25,11 @@ from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.statistics import DataStatistics
 from unstuck.observe.probes.written import FirstValues, WrittenGradients
 from unstuck.observe.samples.batch import Role
+from unstuck.observe.source.guarded import guarded_calls
 from unstuck.observe.source.idle import idle_statements
 from unstuck.schema.facts.calls import (
     CallRole,
+    Guarded,
     Idle,
     LossCall,
     ModeCall,
@@ -48,8 +50,8 @@ class OutlineProbe(Probe):
     """Finds the outline of the program's text, at sampled steps; a fact is written once."""
 
     facts = (
-        Activation, Backward, Feeding, Idle, Initialisation, Loop, LossCall, ModeCall, ModelCall,
-        ChangedGradient, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
+        Activation, Backward, ChangedGradient, Feeding, Guarded, Idle, Initialisation, Loop,
+        LossCall, ModeCall, ModelCall, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
     )
 
     def __init__(self, context: Context) -> None:
@@ -158,8 +160,8 @@ class OutlineProbe(Probe):
         """Writes what is new."""
         if not step:
             self._files.look(step)
-            for idle in idle_statements(self._sites):
-                self._writer.fact(idle, step)
+            for fact in (*idle_statements(self._sites), *guarded_calls(self._sites)):
+                self._writer.fact(fact, step)
         self._gradients.flush()
         for part in (self._calls, self._losses, self._callers, self._feeds, self._loops,
                      self._statistics, self._first_values):

@@ -11,9 +11,9 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index, Loop
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import backwards, spell
-from unstuck.repair.text import Source
+from unstuck.repair.text import Source, Splice
 from unstuck.repair.values import Number, constant, ways
-from unstuck.schema.edits import BatchSize, DropLast, MoreSteps, Shuffle
+from unstuck.schema.edits import AlsoAtEnd, BatchSize, DropLast, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
 from unstuck.schema.facts.optimizers import Optimizer
@@ -210,7 +210,44 @@ def write_drop_last(edit: DropLast, record: Record, index: Index) -> list[Patch]
         found.source, found.call, "drop_last", "True", 8), Form.LITERAL)]
 
 
+def write_also_at_end(edit: AlsoAtEnd, record: Record, index: Index) -> list[Patch]:
+    """In the condition: the loop must count its batches with `enumerate`."""
+    found = index.at(edit.at, "the call")
+    source = found.source
+    around = source.parents.get(found.statement)
+    if not isinstance(around, ast.If) or found.statement not in around.body or not any(
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
+        for node in ast.walk(around.test)
+    ):
+        raise Refused(Reason.UNKNOWN_FORM, "The call does not stand under a condition that counts.")
+    loop: ast.AST | None = around
+    while loop is not None and not isinstance(loop, ast.For):
+        loop = source.parents.get(loop)
+    match loop:
+        case ast.For(target=ast.Tuple(elts=[ast.Name(id=counter), *_]),
+                     iter=ast.Call(func=ast.Name(id="enumerate"), args=[batches, *start])):
+            pass
+        case _:
+            raise Refused(Reason.UNKNOWN_FORM, "The batches are not counted with enumerate.")
+    if counter not in (node.id for node in ast.walk(around.test) if isinstance(node, ast.Name)) or (
+        not isinstance(batches, ast.Name | ast.Attribute)
+    ):
+        raise Refused(Reason.UNKNOWN_FORM, "How many batches there are is not written out.")
+    first = start[0].value if start and isinstance(start[0], ast.Constant) else 0 if not (
+        start or getattr(loop.iter, "keywords", ())) else None
+    if first not in (0, 1):
+        raise Refused(Reason.UNKNOWN_FORM, "Where the count of batches begins is not written out.")
+    last = f"{counter} == len({source.code(batches)})" if first else (
+        f"{counter} + 1 == len({source.code(batches)})")
+    before, after = ("(", f") or {last}") if isinstance(
+        around.test, ast.IfExp | ast.Lambda | ast.NamedExpr) else ("", f" or {last}")
+    start_at, end = source.span(around.test)
+    splices = (*((Splice(source.name, start_at, start_at, before),) if before else ()),
+               Splice(source.name, end, end, after))
+    return [Patch(edit, splices, Form.STATEMENT)]
+
+
 WRITERS = {
-    MoreSteps: write_more_steps, BatchSize: write_batch_size,
+    AlsoAtEnd: write_also_at_end, MoreSteps: write_more_steps, BatchSize: write_batch_size,
     Shuffle: write_shuffle, DropLast: write_drop_last,
 }

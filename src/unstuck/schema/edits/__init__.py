@@ -42,6 +42,7 @@ from unstuck.schema.edits.layers import (
     SoftmaxAxis,
 )
 from unstuck.schema.edits.loop import (
+    AlsoAtEnd,
     CallIt,
     CallStep,
     CreateGraph,
@@ -89,6 +90,7 @@ from unstuck.schema.edits.sharing import (
 )
 
 __all__ = [
+    "AlsoAtEnd",
     "AttendBackwards",
     "BatchFirst",
     "BatchSize",

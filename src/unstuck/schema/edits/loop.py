@@ -36,6 +36,19 @@ class CallStep(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoAtEnd(Edit):
+    """Reach a call that is made at every so many batches at the last batch of a loop as well."""
+
+    at: SourceLocation
+
+    def words(self) -> str:
+        return "reach it at the last batch, too"
+
+    def code(self) -> str:
+        return "if (i + 1) % every == 0 or i + 1 == len(loader): optimizer.step()"
+
+
+@dataclass(frozen=True, slots=True)
 class CallIt(Edit):
     """Add the parentheses to a method that is named and not called."""
 

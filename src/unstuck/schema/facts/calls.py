@@ -106,6 +106,19 @@ class Idle(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Guarded(Fact):
+    """A call of `method` in the program's own files that stands under a condition.
+
+    The method is an optimizer's "step" or "zero_grad", or "load_state_dict". The `condition` is a
+    test around the call, or one that returns before it.
+    """
+
+    location: SourceLocation
+    method: str
+    condition: SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
 class ModeCall(Fact):
     """A place at which the program puts a model, or a part of one, into a mode.
 
