@@ -13,8 +13,10 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.source.assignments import parameter_expressions
 from unstuck.observe.tensors import mark, readable
 from unstuck.schema.facts.models import Unregistered
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import UNREGISTERED
 
 DEPTH = 3  # of lists in lists that are searched
@@ -67,12 +69,23 @@ class ReachProbe(Probe):
                     resting = 0.0 if any(id(p) in held for p in own) else self._rests(layer, own)
                     found[name] = resting
                     built = self._names.built_at(layer if isinstance(layer, nn.Module) else owner)
+                    attribute = path.partition("[")[0]
                     self._writer.fact(Unregistered(
-                        name, type(layer).__name__, self._sites.location(built), label,
-                        path.partition("[")[0], sum(p.numel() for p in own),
+                        name, type(layer).__name__,
+                        self._place(owner, attribute, self._sites.location(built)), label,
+                        attribute, sum(p.numel() for p in own),
                     ), step)
         if found:
             self._later.sample(UNREGISTERED, step, found)
+
+    def _place(
+        self, owner: nn.Module, attribute: str, built: SourceLocation | None
+    ) -> SourceLocation | None:
+        """Where a layer is built, or where what holds it is made, if that is elsewhere."""
+        held = parameter_expressions(self._sites, type(owner)).get(attribute)
+        if held is None or built is None or held.line <= built.line <= held.end_line:
+            return built
+        return held
 
     def _rests(self, layer: nn.Module | nn.Parameter, own: list[nn.Parameter]) -> Number:
         """Whether the values are still those of the first time: a hand-written update moves them.
