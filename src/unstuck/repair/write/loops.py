@@ -225,7 +225,8 @@ def write_also_at_end(edit: AlsoAtEnd, record: Record, index: Index) -> list[Pat
         loop = source.parents.get(loop)
     match loop:
         case ast.For(target=ast.Tuple(elts=[ast.Name(id=counter), *_]),
-                     iter=ast.Call(func=ast.Name(id="enumerate"), args=[batches, *start])):
+                     iter=ast.Call(func=ast.Name(id="enumerate"), args=[batches, *start],
+                                   keywords=named)):
             pass
         case _:
             raise Refused(Reason.UNKNOWN_FORM, "The batches are not counted with enumerate.")
@@ -234,7 +235,7 @@ def write_also_at_end(edit: AlsoAtEnd, record: Record, index: Index) -> list[Pat
     ):
         raise Refused(Reason.UNKNOWN_FORM, "How many batches there are is not written out.")
     first = start[0].value if start and isinstance(start[0], ast.Constant) else 0 if not (
-        start or getattr(loop.iter, "keywords", ())) else None
+        start or named) else None
     if first not in (0, 1):
         raise Refused(Reason.UNKNOWN_FORM, "Where the count of batches begins is not written out.")
     last = f"{counter} == len({source.code(batches)})" if first else (
