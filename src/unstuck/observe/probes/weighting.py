@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -40,6 +40,20 @@ def _log_probabilities(nodes: list[Any], name: str) -> dict[int, tuple[str, torc
         if classes is not None:
             found[graph.sequence(node)] = name, classes
     return found
+
+
+def _constant_factors(node: Any, without: Any = None) -> Iterator[torch.Tensor]:
+    """The tensors without gradients in a product, whose factor `without` is not looked into."""
+    if node.name() != "MulBackward0":
+        return
+    parents = graph.parents(node)
+    if len(parents) == 1:
+        slot = "self" if node.next_functions[0][0] is None else "other"
+        if is_plain(weight := graph.saved(node, slot)):
+            yield weight
+    for parent in parents:
+        if parent is not without:
+            yield from _constant_factors(parent)
 
 
 class _Classes:
@@ -154,18 +168,17 @@ class WeightingProbe(Probe):
         for node in sorted(nodes, key=graph.sequence):
             if node.name() not in _ELEMENTWISE:
                 continue
-            for (parent, _), other in zip(node.next_functions, ("other", "self"), strict=False):
-                known = found.get(graph.sequence(parent)) if parent is not None else None
+            for parent in graph.parents(node):
+                known = found.get(graph.sequence(parent))
                 if known is None or math.prod(graph.shape(node) or ()) != known[1].numel():
                     continue
                 found[graph.sequence(node)] = known
-                constant = node.name() == "MulBackward0" and len(graph.parents(node)) == 1
-                weight = graph.saved(node, other) if constant else None
-                if is_plain(weight) and weight.numel() == known[1].numel():
-                    name, target = known
-                    with torch.no_grad():
-                        size = weight.float().abs().reshape(target.shape)
-                    self._later.read_now([target, size], partial(self._read, name))
+                name, target = known
+                for weight in _constant_factors(node, parent):
+                    if weight.numel() == target.numel():
+                        with torch.no_grad():
+                            size = weight.float().abs().reshape(target.shape)
+                        self._later.read_now([target, size], partial(self._read, name))
 
     def _read(self, name: str, found: list[torch.Tensor]) -> None:
         with torch.no_grad():
