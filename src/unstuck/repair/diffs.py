@@ -87,9 +87,10 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
 
 
 def _replaced(patch: Patch, index: Index) -> SourceLocation | None:
-    """The expression that a patch replaces, if it is the only one."""
-    splices = [splice for splice in patch.splices if splice.start < splice.end]
-    if len(patch.splices) != 1 or not splices or patch.form is Form.STATEMENT:
+    """What a patch replaces, if it is a part of a single line."""
+    splices = sorted(patch.splices, key=lambda splice: splice.start)
+    if patch.form is Form.STATEMENT or len({splice.file for splice in splices}) != 1 or not all(
+            splice.start < splice.end for splice in splices):
         return None
-    source = index.sources[splices[0].file]
-    return source.location(splices[0].start, splices[0].end)
+    found = index.sources[splices[0].file].location(splices[0].start, splices[-1].end)
+    return found if found.line == found.end_line else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 
 import numpy as np
@@ -9,7 +10,14 @@ import numpy as np
 from unstuck.curves.statistics import smooth
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
-from unstuck.measures.basics import drawn, failed, learned_little, loss_points
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    drawn,
+    failed,
+    learned_little,
+    loss_ends_at,
+    loss_points,
+)
 from unstuck.measures.steps import main_optimizer, paired
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -22,7 +30,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM
-from unstuck.words import number, times
+from unstuck.words import count, number, times
 
 # Steps; the usual momentum adds up as many gradients.
 BUILT_UP = math.ceil(1 / (1 - USUAL_MOMENTUM))
@@ -32,6 +40,12 @@ ADDED = Threshold(
     "A step this many times as long as without momentum consists almost only of past gradients. "
     "A momentum of 0.9 reaches this factor at most, on a constant slope.",
     "1 / (1 - 0.9), the limit of the sum of powers",
+)
+LONG = Threshold(
+    "long-first-beta", 0.98,
+    "A mean over fifty gradients or more, divided by the size of far fewer of them. Adam is only "
+    "known to converge where the square of the first beta is below the second.",
+    "Kingma and Ba 2015, section 4 (their condition: beta1² / sqrt(beta2) < 1)",
 )
 SOME = Threshold(
     "steps-over-some-gradients", 2.5,
@@ -61,6 +75,9 @@ def _detect(view: View) -> Verdict:
     if not optimizer.momentum > USUAL_MOMENTUM:
         return Absent(f"the momentum of {optimizer.name} is {number(optimizer.momentum)}, not more "
                       f"than the usual {number(USUAL_MOMENTUM)}")
+    swapped = _swapped(view, optimizer)
+    if swapped is not None:
+        return swapped
     diverged = view.outcome.kind is OutcomeKind.DIVERGED
     if not (diverged or learned_little(view.outcome)):
         return Absent("the loss fell well, so the run tolerates its momentum")
@@ -115,6 +132,35 @@ def _detect(view: View) -> Verdict:
                 Arm(lower[:1], ("momentum-too-high",)),
                 arms.learning_rate(view, 0.1, "learning-rate-too-high"),
             )),
+    )
+
+
+def _swapped(view: View, optimizer: Optimizer) -> Present | None:
+    """Adam's first beta far above its second, in a run that suffers."""
+    text = next((o.value for o in optimizer.options if o.name == "betas"), "()")
+    betas = ast.literal_eval(text)
+    if len(betas) != 2 or not betas[0] >= view.limit(LONG) or not betas[0] ** 2 > betas[1]:
+        return None
+    outcome = view.outcome
+    if not failed(outcome) and outcome.kind is not OutcomeKind.PLATEAU and (
+        outcome.skill is None or outcome.skill >= GOOD_SKILL
+    ):
+        return None
+    memories = [count(round(1 / (1 - beta)), "gradient") for beta in betas]
+    steps, points = loss_points(view)
+    return Present(
+        strength=0.8, of_value=True,
+        title=f"the betas of {optimizer.name} are {text}: the direction of a step is a mean over "
+        f"{memories[0]}, and what it is divided by one over {memories[1]}",
+        since_step=0,
+        location=optimizer.location,
+        label="the first beta should be below the second (usual: 0.9, 0.999)",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the loss went from {number(points[0])} to {number(loss_ends_at(view))}"),
+        ),
+        remedies=(Remedy("set the usual momentum", Safety.SAFE,
+                         (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)),),
     )
 
 
@@ -187,11 +233,12 @@ CAUSE = Cause(
         "must have learned little or diverged. Its loss must have fallen while momentum built up, "
         "because until then any momentum of 0.9 or more does much the same. After that, the loss "
         "must have climbed nearly back to where it began and stayed there. A momentum that the run "
-        "tolerates is never reported, however high it is.",
+        "tolerates is never reported, however high it is. Of Adam, a first beta far above the "
+        "second is reported where the run suffers, because then they were probably swapped.",
         limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
-        "the effect of their momentum is not measured. If steps are less than ten times as long as "
-        "without momentum, a lower learning rate may cure the run as well. Runs that never learn, "
-        "and runs that swing without losing what they have learned, are not reported.",
+        "the effect of a momentum alone is not measured. If steps are less than ten times as long "
+        "as without momentum, a lower learning rate may cure the run as well. Runs that never "
+        "learn, and runs that swing without losing what they have learned, are not reported.",
         references=(
             "Sutskever et al. 2013: On the importance of initialization and momentum",
             "Goh 2017: Why momentum really works (Distill)",
@@ -199,7 +246,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(LEARNING_RATE,),
-    thresholds=(ADDED, SOME, CAME_DOWN, CAME_BACK),
+    thresholds=(ADDED, LONG, SOME, CAME_DOWN, CAME_BACK),
     shows=Effect.STEPS_ADD_UP,
     effects=(Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.PLATEAU),
     alike=("learning-rate-too-high",),

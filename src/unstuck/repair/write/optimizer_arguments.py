@@ -50,7 +50,7 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
         return [patch(way.form, way.splices)
                 for way in ways(index, source, given, number, several=len(values) > 1)]
     if edit.argument == "momentum" and "betas" in torch_api.ARGUMENTS.get(fact.kind, ()):
-        return [patch(*_first_beta(found, edit.value))]
+        return [patch(*_first_beta(index, found, edit.value))]
     declared = torch_api.ARGUMENTS.get(fact.kind, ())
     if fact.kind in ("LBFGS", "Rprop", "SparseAdam", "Adagrad", "Adadelta", "ASGD") and (
             edit.argument not in declared):
@@ -72,16 +72,36 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
         source, call, edit.argument, decimal(edit.value)))]
 
 
-def _first_beta(found: Found, value: float) -> tuple[Form, tuple[Splice, ...]]:
-    """Adam's momentum is the first of its betas."""
-    betas = change.argument(found.call, "betas", 2)
-    if betas is None:
-        return Form.LITERAL, change.set_argument(
-            found.source, found.call, "betas", f"({decimal(value)}, 0.999)")
-    if isinstance(betas, ast.Tuple) and betas.elts:
-        return Form.LITERAL, change.replace(found.source, betas.elts[0], decimal(value))
-    return Form.CALL, change.replace(
-        found.source, betas, f"({decimal(value)}, {change.operand(found.source, betas)}[1])")
+def _first_beta(
+    index: Index, found: Found, value: float
+) -> tuple[Form, tuple[Splice, ...]]:
+    """Adam's momentum is the first of its betas, which are put in order if they were swapped."""
+    source, call = found.source, found.call
+    given, form = change.argument(call, "betas", 2), Form.LITERAL
+    settings = next((each.value for each in call.keywords if each.arg is None), None)
+    if given is None and settings is None:
+        return form, change.set_argument(source, call, "betas", f"({decimal(value)}, 0.999)")
+    origin = None if given is None else Origin(source, given, form)
+    if given is None and settings is not None:
+        holder = settled(index, source, settings)
+        origin = _passed_on(index, source, call, settings, "betas") or (
+            None if holder is None else entry(index, holder, "betas"))
+    if origin is None:
+        assert settings is not None
+        text = f'{{**{source.code(settings)}, "betas": ({decimal(value)}, 0.999)}}'
+        return Form.CALL, change.replace(source, settings, text)
+    if isinstance(origin.node, ast.Name | ast.Attribute):
+        origin = hop(index, origin.source, origin.node) or origin
+    source, betas = origin.source, origin.node
+    if not isinstance(betas, ast.Tuple | ast.List) or len(betas.elts) != 2:
+        return Form.CALL, change.replace(
+            source, betas, f"({decimal(value)}, {change.operand(source, betas)}[1])")
+    if all(isinstance(each, ast.Constant) for each in betas.elts):
+        first, second = map(source.code, betas.elts)
+        if float(second) <= value < float(first):
+            return origin.form, (*change.replace(source, betas.elts[0], second),
+                                 *change.replace(source, betas.elts[1], first))
+    return origin.form, change.replace(source, betas.elts[0], decimal(value))
 
 
 def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tuple[Splice, ...]:
