@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from unstuck.measures.basics import level, measured, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -20,6 +22,12 @@ INVERTED = Threshold(
     "real ones takes a mask that closes them.",
     "definition",
 )
+WHOLLY = Threshold(
+    "all-attention-on-padding", 1 - 1e-6,
+    "A softmax leaves something to every place that no mask closes. If nothing is left to the real "
+    "places at any look, a mask closes them, also where it is not seen.",
+    "definition, in single precision",
+)
 SPELLED = ("MultiheadAttention and TransformerEncoder mask where True, "
            "scaled_dot_product_attention attends where True")
 
@@ -30,7 +38,11 @@ def _detect(view: View) -> Verdict:
         for name, series in view[ATTENTION_ON_PADDING].items():
             share = level(series)
             mask = masks.get(name)
-            if mask is not None and mask.masked and share >= view.limit(INVERTED):
+            # A mask that is added to the scores is not seen; then all of the attention must be on
+            # the padding, from the first step on.
+            least = share if mask is not None and mask.masked else float(np.min(series.values))
+            enough = INVERTED if mask is not None and mask.masked else WHOLLY
+            if mask is not None and least >= view.limit(enough):
                 return _inverted(view, mask, share)
     broken = view.record.fact(NonFinite)
     if view.has(CLOSED_ROWS) and broken is not None:
@@ -103,7 +115,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(ATTENTION_ON_PADDING, CLOSED_ROWS),
-    thresholds=(INVERTED,),
+    thresholds=(INVERTED, WHOLLY),
     effects=(
         Effect.PADDING_READ, Effect.LABELS_UNPREDICTABLE, Effect.NON_FINITE, Effect.UNITS_DIE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
