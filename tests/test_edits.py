@@ -76,6 +76,7 @@ EDITS = [
     edits.WeightPerSample(None, 2),
     edits.ReplaceMissing(),
     edits.AlsoAtEnd(None),
+    edits.WriteInto(None),
     edits.CallStep("SGD"),
     edits.SwitchMode("train", None),
     edits.SwitchMode("eval", None),

@@ -6,7 +6,7 @@ from sklearn import datasets
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-FAULTS = {"dead-relu": "nn.ReLU()"}
+FAULTS = {"dead-relu": "nn.init.constant_(module.bias, -4.6)"}
 
 
 def digits():

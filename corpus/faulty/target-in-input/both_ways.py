@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-FAULTS = {"target-in-input": "self.lstm(self.notes(melody))"}
+FAULTS = {"target-in-input": "nn.LSTM(16, 32, bidirectional=both)"}
 
 NOTES = 14
 

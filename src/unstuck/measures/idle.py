@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.view import View
 from unstuck.schema.edits import CallIt, KeepResult, Remedy, Safety
-from unstuck.schema.facts.calls import Guarded, Idle
+from unstuck.schema.facts.calls import REBOUND, SHUFFLES, Guarded, Idle
 
 
 def uncalled(view: View, method: str) -> Idle | None:
@@ -21,19 +21,26 @@ def called_at(idle: Idle | None) -> tuple[Remedy, ...]:
     return (Remedy(edit.words(), Safety.SAFE, (edit,)),)
 
 
+def rebound(view: View) -> Idle | None:
+    """The assignment to a loop variable over parameters, if there is just one."""
+    found = [idle for idle in view.record.facts(Idle) if idle.function == REBOUND]
+    return found[0] if len(found) == 1 else None
+
+
 def guarded(view: View, method: str) -> Guarded | None:
     """The call of a method that stands under a condition, if there is just one."""
     found = [each for each in view.record.facts(Guarded) if each.method == method]
     return found[0] if len(found) == 1 else None
 
 
-def discarded(view: View) -> tuple[Idle, ...]:
-    """The activations whose results the program does not keep."""
-    return tuple(idle for idle in view.record.facts(Idle) if idle.called)
+def discarded(view: View, shuffles: bool = False) -> tuple[Idle, ...]:
+    """The activations, or the shuffles, whose results the program does not keep."""
+    return tuple(idle for idle in view.record.facts(Idle)
+                 if idle.called and (idle.function in SHUFFLES) is shuffles)
 
 
 def kept(idle: tuple[Idle, ...]) -> tuple[Remedy, ...]:
-    """Their results, assigned to what they were made from."""
+    """Their results, given to what they were made from."""
     if not idle:
         return ()
     edit = KeepResult(tuple(each.location for each in idle), idle[0].function)

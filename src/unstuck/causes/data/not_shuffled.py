@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import drawn, level, unread_loss, unwatched
+from unstuck.measures.idle import discarded, kept
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -104,13 +105,15 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
     within = view[LABEL_AGREEMENT][place].finite
     typical = float(np.median(within.values))
     loader = _loader(view)
+    dropped = discarded(view, shuffles=True)
     return Present(
         strength=0.95 if ordered >= 0.7 else 0.8,
         title="the training data are not shuffled: two samples of one batch have the same label in "
         f"{percent(typical)} of cases (expected if shuffled: {percent(expected)})",
         since_step=0,
-        location=_location(view, place, loader),
-        label="reads the samples in stored order, which is sorted by label",
+        location=dropped[0].location if dropped else _location(view, place, loader),
+        label="its result is not kept" if dropped
+        else "reads the samples in stored order, which is sorted by label",
         evidence=(
             drawn(LABEL_AGREEMENT, place, within, expected,
                   f"two samples of one batch have the same label in {percent(typical)} of cases "
@@ -118,6 +121,7 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
                   f"in {percent(expected)}"),
         ),
         remedies=(
+            *kept(dropped),
             Remedy("shuffle the training data", Safety.SAFE,
                    (Shuffle(_location(view, place, loader)),),
                    advice="Draw the training samples in a new random order in each epoch.",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
-from unstuck.measures.idle import guarded
+from unstuck.measures.idle import guarded, rebound
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import CopyNetwork, Follow, Remedy, Safety
+from unstuck.schema.edits import CopyNetwork, Follow, Remedy, Safety, WriteInto
 from unstuck.schema.facts.bootstrap import SelfLoad, TargetNetwork
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.bootstrap import TARGET_MOVED
@@ -54,20 +54,28 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
     looked, values = thinned(series.steps, series.values)
     why = "it is still the first copy" if fact.equal else (
         "it was never given the weights of the trained network")
-    held = guarded(view, "load_state_dict")
+    held, lost = guarded(view, "load_state_dict"), rebound(view)
+    location, label = fact.location or fact.call, (
+        "this network never changes, and the targets are made with it")
+    if lost is not None:
+        location, label = lost.location, "gives a variable another value, and no weight"
+    elif held is not None:
+        location = held.location
+        label = f"never reached: see the condition in line {held.condition.line}"
     places = (Follow(fact.call, fact.online_call),) if fact.call and fact.online_call else ()
     return Present(
         strength=0.85,
         title=f"the {fact.kind} that gives the values in the targets has not moved in "
         f"{count(steps, 'step')}: {why}",
         since_step=fact.since,
-        location=held.location if held is not None else fact.location or fact.call,
-        label=f"never reached: see the condition in line {held.condition.line}"
-        if held is not None else "this network never changes, and the targets are made with it",
+        location=location,
+        label=label,
         evidence=(Evidence(
             TARGET_MOVED.name, fact.name, looked, values, 1.0,
             f"the weights were the same at all {count(len(series), 'look')}"),),
-        remedies=(Remedy(
+        remedies=(*(() if lost is None else (
+            Remedy("write into the weights", Safety.SAFE, (WriteInto(lost.location),)),
+        )), Remedy(
             "let it follow", Safety.SAFE, places,
             advice="Copy the weights of the trained network every few hundred steps, "
             "target.load_state_dict(net.state_dict()), or move them a little at each step.",

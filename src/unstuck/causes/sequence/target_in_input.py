@@ -52,7 +52,8 @@ def _ahead(view: View, fact: LooksAhead, share: float) -> Present:
         strength=0.95, certain=True,
         title="the model sees what it has to predict: the targets are the inputs of the next of "
         f"{fact.steps} steps, and {sees}",
-        since_step=0, location=fact.location, label="sees later steps",
+        since_step=0, location=fact.location,
+        label="runs in both directions" if both_ways else "sees later steps",
         evidence=(measured(view, LOOKS_AHEAD, fact.name, 0.0, sees),),
         remedies=_remedies(fact))
 

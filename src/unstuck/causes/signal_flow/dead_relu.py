@@ -23,8 +23,9 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
-from unstuck.schema.facts.models import Layer
+from unstuck.schema.facts.models import Initialisation, Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.layers import OUTPUT_MEAN, SILENT_SHARE
 from unstuck.schema.signals.spread import INPUT_SPREAD
 from unstuck.words import called, count, percent
@@ -119,14 +120,17 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
     strength = 0.6 + 0.3 * (first.share >= view.limit(NEARLY_ALL))
     strength += 0.05 * learned_little(view.outcome)
     name = called(first.name)
+    drawn = _drawn(view, first) if first.from_start else None
     what = f"every unit of {name} has" if first.share >= 0.999 else (
         f"{percent(first.share)} of the units of {name} have")
     return Present(
         strength=strength,
         title=f"{what} been dead {when} ({more}healthy: under 50 %)",
         since_step=first.since,
-        location=first.layer.location if first.layer is not None else None,
-        label=f"{percent(first.share)} of its units have output only zeros {when}",
+        location=drawn or (first.layer.location if first.layer is not None else None),
+        label=f"with these values {percent(first.share)} of the units output only zeros"
+        if drawn is not None
+        else f"{percent(first.share)} of its units have output only zeros {when}",
         evidence=tuple(
             Evidence(SILENT_SHARE.name, place.name,
                      *((steps, values) if place is first
@@ -138,6 +142,13 @@ def _present(view: View, dead: list[_Place]) -> Verdict:
         ),
         remedies=_remedies(view, first),
     )
+
+
+def _drawn(view: View, place: _Place) -> SourceLocation | None:
+    """Where the program gives the layer before its values, the biases first."""
+    feeding = _feeding(view, place)
+    given = {each.name: each.location for each in view.record.facts(Initialisation)}
+    return given.get(f"{feeding}.bias") or given.get(f"{feeding}.weight")
 
 
 def _remedies(view: View, first: _Place) -> tuple[Remedy, ...]:

@@ -102,7 +102,7 @@ class FrozenProbe(Probe):
     def _location(
         self, model: nn.Module, frozen: list[torch.nn.Parameter]
     ) -> SourceLocation | None:
-        """The call that froze them, else the only assignment in the model's file that can have."""
+        """The call that froze them, else the only statement in the model's file that can have."""
         for parameter in frozen:
             site = (self._freezing.get(parameter) or (None,))[0]
             if site is not None:
@@ -113,11 +113,19 @@ class FrozenProbe(Probe):
         tree = syntax_tree(built.file)
         if tree is None:
             return None
-        found = [
-            node for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-            and node.value.value is False and any(
-                isinstance(t, ast.Attribute) and t.attr == "requires_grad" for t in node.targets)
-        ]
+        found = [node for node in ast.walk(tree)
+                 if isinstance(node, ast.Assign | ast.Call) and _freezes(node)]
         return expression_at(built.file, found[0], built.text is not None) if (
             len(found) == 1) else None
+
+
+def _freezes(node: ast.Assign | ast.Call) -> bool:
+    """Whether it is `p.requires_grad = False` or `p.requires_grad_(False)`."""
+    if isinstance(node, ast.Assign):
+        value: ast.AST | None = node.value
+        named = any(isinstance(t, ast.Attribute) and t.attr == "requires_grad"
+                    for t in node.targets)
+    else:
+        value = node.args[0] if node.args else None
+        named = isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_"
+    return named and isinstance(value, ast.Constant) and value.value is False

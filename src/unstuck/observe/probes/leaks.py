@@ -55,7 +55,8 @@ class LeakProbe(Probe):
             return
         recurrent = isinstance(module, nn.RNNBase)
         if not recurrent or module.bidirectional:
-            self._layers.append((type(module).__name__, self._sites.here(), recurrent))
+            site = self._names.built_at(module) if recurrent else None
+            self._layers.append((type(module).__name__, site or self._sites.here(), recurrent))
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Keeps what the model was given until the loss."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
-from unstuck.schema.facts.calls import Idle
+from unstuck.schema.facts.calls import REBOUND, SHUFFLES, Idle
 
 MOST = 64
 _METHODS = frozenset({"backward", "step", "zero_grad"})
@@ -35,6 +35,10 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
                             built.setdefault(target.attr, []).append(
                                 defaults.get(value.id, value) if isinstance(value, ast.Name)
                                 else value)
+        for loop in (node for node in nodes if isinstance(node, ast.For)):
+            for statement in _rebound(loop):
+                count += 1
+                yield Idle(expression_at(file, statement, sites.keeps_text), REBOUND, False)
         for node in nodes:
             if not isinstance(node, ast.Expr) or count >= MOST:
                 continue
@@ -58,11 +62,29 @@ def _defaults(function: ast.FunctionDef) -> dict[str, ast.expr]:
     return {name.arg: value for name, value in pairs if value is not None}
 
 
+def _rebound(loop: ast.For) -> Iterator[ast.Assign]:
+    """Assignments to what a loop over parameters hands out: they change no parameter."""
+    handed = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    if not any(isinstance(node, ast.Call) and last_name(node.func) == "parameters"
+               for node in ast.walk(loop.iter)):
+        return
+    inside = [node for statement in loop.body for node in ast.walk(statement)]
+    for node in inside:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and (
+            isinstance(name := node.targets[0], ast.Name) and name.id in handed
+        ) and not any(isinstance(later, ast.Name) and later.id == name.id
+                      and later.lineno > (node.end_lineno or 0) for later in inside):
+            yield node
+
+
 def _discarded(call: ast.Call, built: dict[str, list[ast.expr]]) -> str | None:
     """The activation whose result a call makes and nobody keeps."""
     if any(keyword.arg == "inplace" for keyword in call.keywords):
         return None
-    name, own = last_name(call.func), isinstance(call.func, ast.Attribute) and (
+    name = last_name(call.func)
+    if name in SHUFFLES:
+        return name
+    own = isinstance(call.func, ast.Attribute) and (
         isinstance(call.func.value, ast.Name) and call.func.value.id == "self")
     if not own:
         return name if name in _ACTIVATIONS else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from unstuck.record.reader import Record
-from unstuck.repair import names
+from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import Origin, hop
 from unstuck.repair.functions import call_in, given_to
@@ -13,7 +13,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import CallIt, KeepResult, LossForm
+from unstuck.schema.edits import CallIt, KeepResult, LossForm, WriteInto
 
 
 def write_form(edit: LossForm, record: Record, index: Index) -> list[Patch]:
@@ -98,11 +98,24 @@ def write_result(edit: KeepResult, record: Record, index: Index) -> list[Patch]:
         function = found.call.func
         given = found.call.args[0] if found.call.args else (
             function.value if isinstance(function, ast.Attribute) else None)
-        if not isinstance(given, ast.Name):
+        variable = names.dotted(given) if given is not None else ""
+        if not variable:
             raise Refused(Reason.UNKNOWN_FORM, "The result has no variable to go to.")
         start = found.source.span(found.call)[0]
-        splices.append(Splice(found.source.name, start, start, f"{given.id} = "))
+        splices.append(Splice(found.source.name, start, start, f"{variable} = "))
     return [Patch(edit, tuple(splices), Form.STATEMENT)]
 
 
-WRITERS = {LossForm: write_form, CallIt: write_call, KeepResult: write_result}
+def write_into(edit: WriteInto, record: Record, index: Index) -> list[Patch]:
+    """`p = value` becomes `p.data.copy_(value)`."""
+    found = index.at(edit.at, "the assignment")
+    statement = found.statement
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        raise Refused(Reason.UNKNOWN_FORM, "Something else stands there.")
+    text = f"{statement.targets[0].id}.data.copy_({found.source.code(statement.value)})"
+    return [Patch(edit, change.replace(found.source, statement, text), Form.STATEMENT)]
+
+
+WRITERS = {
+    LossForm: write_form, CallIt: write_call, KeepResult: write_result, WriteInto: write_into,
+}

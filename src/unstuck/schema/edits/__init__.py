@@ -52,6 +52,7 @@ from unstuck.schema.edits.loop import (
     MoreSteps,
     SwitchMode,
     Unfreeze,
+    WriteInto,
 )
 from unstuck.schema.edits.losses import (
     ClassWeights,
@@ -163,6 +164,7 @@ __all__ = [
     "WeighTerm",
     "WeightPerSample",
     "WidenWeights",
+    "WriteInto",
     "ZeroGrad",
     "literal",
     "loss_form",

@@ -49,6 +49,19 @@ class AlsoAtEnd(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WriteInto(Edit):
+    """Write a value into a parameter, where a variable was given it instead."""
+
+    at: SourceLocation
+
+    def words(self) -> str:
+        return "write the values into the weights"
+
+    def code(self) -> str:
+        return "p.data.copy_(value)  # in the place of p = value"
+
+
+@dataclass(frozen=True, slots=True)
 class CallIt(Edit):
     """Add the parentheses to a method that is named and not called."""
 

@@ -92,12 +92,17 @@ class OptimizerCall(Fact):
     model: str | None = None
 
 
+SHUFFLES = frozenset({"permutation", "randperm", "sample"})  # they return what they shuffled
+REBOUND = "="  # what an assignment to a loop variable is called
+
+
 @dataclass(frozen=True, slots=True)
 class Idle(Fact):
     """A statement of the program's own files that does nothing.
 
-    An activation is `called` and its result is not kept, or a method is named and not called:
-    `function` is the name of either.
+    An activation or a shuffle is `called` and its result is not kept, or a method is named and not
+    called: `function` is the name of either. It is REBOUND where a loop variable, over parameters,
+    is given a new value.
     """
 
     location: SourceLocation
