@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import GOOD_SKILL, learned_little
+from unstuck.measures.looks import left_out
 from unstuck.measures.steps import agreement, late_step
 from unstuck.measures.view import View
 from unstuck.schema.facts.run import EndKind
@@ -45,6 +46,9 @@ def slow(view: View) -> Slow | Absent | Unknown:
     whole, late = agreement(view), agreement(view, late_step(view))
     if whole is None or len(losses) < FEWEST_LOSSES:
         return Unknown("too few successive gradients were compared", (GRADIENT_PRODUCT.name,))
+    if late is None and left_out(view.record):
+        return Unknown("too few successive gradients were compared late in the run",
+                       ("a run with --overhead 1",))
     if late is None:
         late = whole  # a short run has too few pairs in its second half
     first, middle, last = (float(np.mean(part)) for part in (
