@@ -89,7 +89,7 @@ class ModeProbe(Probe):
         self._waiting: list[Forward] = []  # passes that nothing was learned from so far
         self._looked = [-1, 0]  # the last step with such a pass, how many steps had one
         self._counts: dict[float, int] = {}  # how often each batch passed in this step
-        self._last_pass: int | None = None
+        self._rare = True  # whether the step with such a pass before was some steps ago
         self._learning: dict[int, Forward] = {}  # passes with gradients on, by their hashes' id
         self._last: Forward | None = None
         self._dropped: dict[str, Site] = {}  # in the call under way
@@ -190,6 +190,7 @@ class ModeProbe(Probe):
         if batch.role is not Role.HELD_OUT:
             return
         if step != self._looked[0]:
+            self._rare = self._looked[0] < 0 or step - self._looked[0] >= RARE
             self._looked = [step, self._looked[1] + 1]
         if self._looked[1] > MOST_PASSES and self._looked[1] % MOST_PASSES:
             return
@@ -252,8 +253,6 @@ class ModeProbe(Probe):
 
     def _end_pass(self, step: int) -> None:
         passes, self._waiting = self._waiting, []
-        rare = self._last_pass is None or step - self._last_pass >= RARE
-        self._last_pass = step
         alone = len(self._names.models()) == 1
         counts, self._counts = self._counts, {}
         # A batch that is looked at and then trained on is none of a validation.
@@ -267,7 +266,7 @@ class ModeProbe(Probe):
                 continue
             model = forward.model()  # one that is never trained may be a teacher
             if not forward.scored and not (
-                rare and alone and step and (model is None or self._names.knows(model))
+                self._rare and alone and step and (model is None or self._names.knows(model))
             ):
                 continue
             for name, training in forward.layers.items():
