@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import drawn, learned_little, level, unwatched
+from unstuck.measures.basics import drawn, learned_little, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -23,8 +23,8 @@ from unstuck.words import count, number, percent
 
 LOST = Threshold(
     "lost-updates", 0.5,
-    "Half of the weights that have a gradient stay as they are in a typical step, since the step "
-    "is smaller than half the distance to the next number of their type.",
+    "Half of the updates of a run are lost, since the step is smaller than half the distance to "
+    "the next number of the weight's type.",
     "rounding to nearest; Zamirai et al. 2021 see bfloat16 training stall by it",
 )
 FEWEST = 3  # sampled steps whose updates are compared
@@ -86,15 +86,21 @@ def _lost(view: View, narrow: tuple[NarrowWeights, ...]) -> Verdict:
     if not known or max(len(series) for _, series in known) < FEWEST:
         return Unknown("too few steps of the weights of 16 bits were compared",
                        (LOST_UPDATES.name, "a longer run"))
-    fact, series = max(known, key=lambda pair: level(pair[1]))
-    share = level(series)
+    fact, series = max(known, key=lambda pair: _of_all_steps(view, pair[1]))
+    share = _of_all_steps(view, series)
     if not share >= view.limit(LOST):
-        return Absent(f"in a typical step only {percent(share)} of the weights of 16 bits stay as "
-                      "they are")
+        return Absent(f"over the run only {percent(share)} of the updates of weights of 16 bits are "
+                      "lost")
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return Unknown(f"{percent(share)} of the updates are lost, but the run is too short to "
                        "show whether it matters", ("a longer run",))
     return _present(view, fact, series, share)
+
+
+def _of_all_steps(view: View, series: Series) -> float:
+    """The mean over the run: looks lie closer together at its start."""
+    stands_for = np.diff(np.append(series.steps, max(view.record.steps, series.steps[-1] + 1)))
+    return float(np.average(series.values, weights=stands_for))
 
 
 def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> Verdict:
@@ -104,7 +110,7 @@ def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> V
         title=f"{percent(share)} of the updates of {fact.name} are lost: the weights are "
         f"{fact.dtype}, and the steps are smaller than half of their spacing",
         since_step=int(first), location=_place(view, fact),
-        label=f"in a typical step {percent(share)} of its weights stay as they are",
+        label=f"{percent(share)} of its updates leave a weight as it is",
         evidence=(Evidence(
             LOST_UPDATES.name, fact.name, tuple(int(s) for s in series.steps),
             tuple(float(v) for v in series.values), view.limit(LOST),
