@@ -89,8 +89,8 @@ def _lost(view: View, narrow: tuple[NarrowWeights, ...]) -> Verdict:
     fact, series = max(known, key=lambda pair: _of_all_steps(view, pair[1]))
     share = _of_all_steps(view, series)
     if not share >= view.limit(LOST):
-        return Absent(f"over the run only {percent(share)} of the updates of weights of 16 bits are "
-                      "lost")
+        return Absent(f"over the run only {percent(share)} of the updates of weights of 16 bits "
+                      "are lost")
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return Unknown(f"{percent(share)} of the updates are lost, but the run is too short to "
                        "show whether it matters", ("a longer run",))
