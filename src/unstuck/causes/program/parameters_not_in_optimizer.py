@@ -150,7 +150,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     size = weights(missing)
     share = percent(size / max(weights(every), 1))
     useless = _useless(view)
-    optimizer = useless if useless is not None else _nearest(view, missing)
+    copied = _copied(view, units)
+    optimizer = useless or copied or _nearest(view, missing)
     skill = view.outcome.skill
     fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
     # Fixed random features are a method too: where the run succeeds, nothing proves a mistake.
@@ -168,6 +169,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     fault = f"no optimizer updates {joined(names)}"
     if useless is not None:
         fault = f"{useless.name} updates only parameters that no loss reaches"
+    elif copied is not None:
+        fault += ", and two optimizers have the same parameters"
     return Present(
         strength=strength, certain=True,
         title=f"{fault}, so {number(size)} of {number(weights(every))} trainable parameters "
@@ -176,8 +179,22 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
         location=_location(optimizer, units),
         label=f"the optimizer lacks {joined(names)} ({share} of the parameters)",
         evidence=evidence,
-        remedies=_remedies(view, optimizer, units, missing),
+        remedies=_remedies(view, optimizer, units, missing, copied is not None),
     )
+
+
+def _copied(view: View, units: list[tuple[str, Model]]) -> Optimizer | None:
+    """Of two optimizers with the same parameters, that whose line names what is missing instead."""
+    held: dict[tuple[str, ...], list[Optimizer]] = {}
+    for optimizer in view.record.facts(Optimizer):
+        held.setdefault(optimizer.parameters, []).append(optimizer)
+    wanted = [name.rpartition(".")[2].lower() for name, _ in units]
+    for twins in held.values():
+        named = [twin for twin in twins if twin.location is not None and any(
+            name in (twin.location.text or "").partition("=")[0].lower() for name in wanted)]
+        if len(twins) > 1 and len(named) == 1:
+            return named[0]
+    return None
 
 
 def _location(
@@ -202,7 +219,7 @@ def _nearest(view: View, missing: list[Parameter]) -> Optimizer | None:
 
 def _remedies(
     view: View, optimizer: Optimizer | None, units: list[tuple[str, Model]],
-    missing: list[Parameter],
+    missing: list[Parameter], instead: bool,
 ) -> tuple[Remedy, ...]:
     if optimizer is None:
         return ()
@@ -213,7 +230,7 @@ def _remedies(
             "Build the optimizer after the new layer is in its place, or call optimizer."
             f'add_param_group({{"params": {parts[0]}}}) then.')),)
     edit = ParametersToOptimizer(
-        optimizer.name, tuple(p.name for p in missing), expression)
+        optimizer.name, tuple(p.name for p in missing), expression, instead)
     freeze = Remedy(
         "freeze them on purpose", Safety.ADVICE,
         advice="If these parameters are meant to stay fixed, call requires_grad_(False) on "

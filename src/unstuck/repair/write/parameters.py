@@ -25,7 +25,10 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
     if not later:
         for part in parts:
             _known(found, part)
-        return [Patch(edit, _at_construction(index, found, parts), Form.CALL, checks=checks)]
+        splices = _at_construction(index, found, parts)
+        if edit.instead and (given := change.argument(found.call, "params", 0)) is not None:
+            splices = change.replace(found.source, given, edit.expression)
+        return [Patch(edit, splices, Form.CALL, checks=checks)]
     last = max(later, key=lambda made: made.source.span(made.node))
     for part in parts:
         _known(last, part)

@@ -40,6 +40,7 @@ class ParametersToOptimizer(Edit):
     optimizer: str
     parameters: tuple[str, ...]
     expression: str  # what the user would add, e.g. "decoder.parameters()"
+    instead: bool = False  # in the place of those that it has
 
     def words(self) -> str:
         return f"register {self.expression} with {self.optimizer}"
