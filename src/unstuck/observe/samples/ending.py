@@ -118,13 +118,13 @@ def _reductions(
                            lambda site: validates(sites.location(site)))
 
     def kept() -> None:
-        writer.fact(_kept("train", train, None, left.composed, True), step)
+        writer.fact(_kept("train", train, None, left.composed, None), step)
         if not train.discrete and train.inputs.size:
             same = np.all(train.inputs == train.inputs[0], axis=0)
             writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))
         if contents.held_out is not None or seen.site is not None:
             writer.fact(_kept("held-out", contents.held_out, sites.location(seen.site),
-                              left.composed, train.classified), step)
+                              left.composed, train), step)
 
     def filling() -> None:
         values = write_sentinels(train, writer, step)
@@ -144,13 +144,14 @@ def _reductions(
 
 def _kept(
     role: str, samples: Samples | None, location: SourceLocation | None, composed: bool,
-    unscored: bool,
+    train: Samples | None,
 ) -> Kept:
-    """With `unscored`, samples of which no loss was computed count too."""
+    """What there is of a role; held-out samples, beside those of `train`, count if they stand for
+    an evaluation."""
     if samples is None:
         return Kept(role, location, 0, False, False, "", composed)
     targets = "" if samples.targets is None else "classes" if classes_of(samples) else "numbers"
-    count = len(samples) if unscored else int(samples.scored.sum())
+    count = len(samples) if train is None else int(samples.evaluated(train).sum())
     return Kept(role, location, count, samples.discrete,
                       samples.indices is not None, targets, composed)
 

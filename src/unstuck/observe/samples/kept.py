@@ -51,6 +51,13 @@ class Samples:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def evaluated(self, train: Samples) -> NDArray[np.bool_]:
+        """Which of these held-out samples, (N,), stand for an evaluation: those of which a loss was
+        computed. All, if they come from a loader or are a classifier's, which may be scored by its
+        accuracy alone."""
+        whole = train.classified or self.indices is not None
+        return np.ones(len(self), dtype=np.bool_) if whole else self.scored
+
     @property
     def classified(self) -> bool:
         """Whether the loss is one of a classifier: it may be scored by its accuracy alone, which no

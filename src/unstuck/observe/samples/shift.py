@@ -98,11 +98,8 @@ def distance(a: Floats, b: Floats) -> float:
 
 
 def _finite(samples: Samples, train: Samples | None) -> NDArray[np.bool_]:
-    """Which samples are finite, and if they are held out had a loss computed of them.
-
-    A classifier may be scored by its accuracy alone, which no loss function sees.
-    """
+    """Which samples are finite, and if they are held out stand for an evaluation."""
     finite = np.isfinite(samples.inputs).all(1)
-    if train is not None and not train.classified:
-        finite &= samples.scored
+    if train is not None:
+        finite &= samples.evaluated(train)
     return np.asarray(finite)
