@@ -438,7 +438,8 @@ def test_a_program_that_diverges_is_told_so(tmp_path: Path) -> None:
     first = document["findings"][0]
     assert (first["cause"], first["severity"]) == ("learning-rate-too-high", "error")
     assert first["location"]["line"] == 5
-    assert "│             ^^^^^^^^^^^^^^^^^^^^^^^" in says
+    argument = 'optimizer = torch.optim.SGD(model.parameters(), lr='
+    assert f"│ {' ' * len(argument)}^^^^^" in says
     out = _unstuck(tmp_path, "run", "--max-steps", "3", "train.py")
     assert out[:2] == (0, "")
     assert "The run is too short to judge" in out[2]
