@@ -5,13 +5,17 @@ No cause is named here and nothing is decided.
 
 from __future__ import annotations
 
+import math
+
 from unstuck.measures.basics import unread_loss, unwatched
 from unstuck.measures.view import View
 from unstuck.schema.facts.data import Fetch, Kept, Loader
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Unknown
 from unstuck.schema.places import SourceLocation
 from unstuck.torch_api import IN_ORDER
+from unstuck.words import count
 
 
 def kept(view: View, role: str) -> Kept | None:
@@ -36,9 +40,24 @@ def labelled(view: View) -> Kept | Absent | Unknown:
         return found
     unread = unread_loss(view.record)
     if unread is None:
-        return Absent("no loss receives one label or number per sample")
+        return _unmatched(view) or Absent("no loss receives one label or number per sample")
     return Unknown(f"the targets of the samples are not known: {unread}",
                    ("a loss from torch.nn",))
+
+
+def _unmatched(view: View) -> Unknown | None:
+    """Of models that receive more rows than there are targets, such as the nodes of several graphs.
+
+    Where there are more targets than rows, each place of a sample has one.
+    """
+    rows = max((m.input_shape[0] for m in view.record.facts(Model) if m.input_shape), default=0)
+    for loss in view.record.facts(Loss):
+        shape = loss.target_shape
+        if shape and math.prod(shape) == shape[0] and 1 < shape[0] < rows:
+            return Unknown(f"a model receives {count(rows, 'row')} for {count(shape[0], 'target')},"
+                           " and which belong together is not known",
+                           ("a model with one row for each target",))
+    return None
 
 
 def held_out(view: View) -> Kept | Absent | Unknown:
