@@ -59,6 +59,7 @@ def _present(view: View, fact: Loading, strength: float) -> Present:
     steps, values = thinned(series.steps, series.values)
     matched = "none" if not fact.matched else f"{fact.matched:,}"
     share = percent(fact.brought / max(fact.numbers, 1))
+    chosen = None if fact.matched else fact.filter
     if fact.own:
         title = (f"the state dict that is loaded into {fact.kind} holds its own tensors: it "
                  f"changes {matched} of {count(fact.held, 'tensor')}")
@@ -73,8 +74,9 @@ def _present(view: View, fact: Loading, strength: float) -> Present:
         strength=strength, certain=not fact.matched and bool(fact.given) and not fact.own,
         title=title,
         since_step=int(series.steps[0]),
-        location=fact.location,
-        label=f"this loads {share} of the weights",
+        location=fact.location if chosen is None else chosen,
+        label=f"this loads {share} of the weights" if chosen is None
+        else "this condition lets none of the loaded keys through",
         evidence=(Evidence(BROUGHT.name, fact.name, steps, values, 1.0, _says(fact)),),
         remedies=(*_rename(fact), Remedy(
             "make it fail", Safety.ADVICE,

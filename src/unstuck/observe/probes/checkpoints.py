@@ -12,7 +12,7 @@ from torch import nn
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.source.filters import is_filtered, second_name
+from unstuck.observe.source.filters import filter_at, second_name
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain
@@ -159,10 +159,11 @@ class CheckpointProbe(Probe):
         unused = {key: value for key, value in load.given.items() if key not in held}
         strip, add, item, would = renaming(unused, open_) if brought < numbers else (
             "", "", None, 0)
+        chosen = filter_at(location, self._sites.keeps_text)
         self._waiting[module] = Loading(
             self._name(module), type(module).__name__, location, len(load.given), len(held),
-            len(got), numbers, brought, bool(load.own), is_filtered(location),
-            strip, add, item, would)
+            len(got), numbers, brought, bool(load.own), chosen is not None,
+            strip, add, item, would, chosen)
 
     def _name(self, module: nn.Module) -> str:
         name = self._named.get(module)

@@ -8,19 +8,20 @@ from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
 
-def is_filtered(call: SourceLocation | None) -> bool:
-    """Whether a call's first argument is a dict whose keys a condition chooses.
+def filter_at(call: SourceLocation | None, keep_text: bool) -> SourceLocation | None:
+    """Where a condition chooses the keys of the dict that is a call's first argument.
 
-    It is a comprehension with a condition, or a name that is one, is updated with one, or gets its
-    items under an `if`.
+    The dict is a comprehension with a condition, or a name that is one, is updated with one, or
+    gets its items under an `if`. None if no condition is seen.
     """
     tree = syntax_tree(call.file) if call is not None else None
     if call is None or tree is None:
-        return False
+        return None
     given = next((node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call)
                   and node.args and (node.lineno, node.end_lineno) == (call.line, call.end_line)),
                  None)
-    return given is not None and _is_chosen(given, tree)
+    found = _chosen(given, tree) if given is not None else None
+    return None if found is None else expression_at(call.file, found, keep_text)
 
 
 def second_name(call: SourceLocation | None, keep_text: bool) -> SourceLocation | None:
@@ -37,11 +38,12 @@ def second_name(call: SourceLocation | None, keep_text: bool) -> SourceLocation 
     return expression_at(call.file, found[0], keep_text) if len(found) == 1 else None
 
 
-def _is_chosen(given: ast.expr, tree: ast.Module, deepest: int = 3) -> bool:
+def _chosen(given: ast.expr, tree: ast.Module, deepest: int = 3) -> ast.expr | None:
+    """The comprehension that chooses, or the test of the `if`."""
     if isinstance(given, ast.DictComp):
-        return any(part.ifs for part in given.generators)
+        return given if any(part.ifs for part in given.generators) else None
     if not isinstance(given, ast.Name) or not deepest:
-        return False
+        return None
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == given.id:
@@ -49,14 +51,14 @@ def _is_chosen(given: ast.expr, tree: ast.Module, deepest: int = 3) -> bool:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"),
                           args=[value]) if name == given.id:
                 pass
-            case ast.If():
+            case ast.If(test=test):
                 if any(isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store)
                        and isinstance(part.value, ast.Name) and part.value.id == given.id
                        for part in ast.walk(node)):
-                    return True
+                    return test
                 continue
             case _:
                 continue
-        if value is not given and _is_chosen(value, tree, deepest - 1):
-            return True
-    return False
+        if value is not given and (found := _chosen(value, tree, deepest - 1)) is not None:
+            return found
+    return None

@@ -15,7 +15,7 @@ class Loading(Fact):
     `given` and `held` count keys, of what was loaded and of the module; `matched` those of the
     module that got other tensors than its own. `numbers` is what the module holds, `brought` what
     it got. `own` says that the rest of what was loaded were the module's own tensors, `filtered`
-    that the program chose the keys by a condition.
+    that the program chose the keys by a condition, which is written at `filter`.
 
     With `strip` off the keys and `add` in front of them, within the value of the key `item`,
     `would` more numbers would match.
@@ -35,6 +35,7 @@ class Loading(Fact):
     add: str = ""
     item: str | None = None
     would: int = 0
+    filter: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
