@@ -37,7 +37,10 @@ LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
 _NUMBERED = re.compile(r"(?:epoch|step|iteration|iter|round)?[ _-]?\d{1,12}", re.IGNORECASE)
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
-_BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
+_BEGINNING = re.compile(  # not the brackets of a logger, as in "[INFO]" and "[3/20]"
+    r'\ufeff?\s*(?:\{\s*["}]|(?:\[\s*+)+(?:[{\]]|(?:"[^"\n]*"|'
+    r'-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|null|true|false|NaN|-?Infinity)'
+    r'\s*(?:,|\]\s*(?:[,\]]|\Z))|\Z))')
 
 Pair = tuple[str, float]
 

@@ -116,6 +116,8 @@ _ONE_FIELD = re.compile(
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|tr|t|validation|valid|val|va|v|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
+_RANKED = re.compile(r"(?i)\b(?:rank-|top[-@]|acc@)(?:1|5)\b")
+_OF_SAMPLES = re.compile(r"(?:fid|kid|fvd|fad)\d*")  # how far generated samples are from real ones
 _ONE_LETTER = {"t": "train", "v": "val"}
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 
@@ -151,6 +153,10 @@ def name_of(name: str) -> Name:
                         (Kind.RUN, _RUN)):
         if have and have <= words | _COUNT and have & words:
             return Name(kind, part)
+    if ranked := _RANKED.search(name):
+        have |= {"top1" if ranked[0].endswith("1") else "top5"}
+    if any(map(_OF_SAMPLES.fullmatch, have)) and not have & _LOSS:
+        return Name(Kind.LOSS, Part.HELD_OUT, frozenset({"distance"}), frozenset({"samples"}), test)
     smoothed = bool(have & _SMOOTH)
     if not have & _NO_CURVE:
         returns = have & _RETURN and not have & _PREFERENCES

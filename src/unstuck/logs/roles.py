@@ -25,6 +25,7 @@ from unstuck.schema.facts.losses import Yardstick
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
 FEWEST_MEANS = 8
+FEWEST_POINTS = 3  # of a curve, where held-out data have as many
 FEW_OF_AN_EPOCH = 10  # losses of single batches
 FEWEST_RETURNS = 8  # points of a return that may stand for the run
 _GENERATORS = frozenset({"g", "gen", "generator"})
@@ -213,9 +214,11 @@ def _of_agents(names: Mapping[str, Name]) -> bool:
 
 def _of_kind(table: Table, names: dict[str, Name], kind: Kind) -> list[Column]:
     """The columns of that kind that may speak of training data; those of a few points are none."""
-    able = [c for n, c in table.columns.items()
-            if names[n].kind is kind and names[n].part is not Part.HELD_OUT]
+    every = [c for n, c in table.columns.items() if names[n].kind is kind]
+    able = [c for c in every if names[c.name].part is not Part.HELD_OUT]
     most = max(map(len, able), default=0)
+    if most < FEWEST_POINTS <= max(map(len, every), default=0):
+        return []
     return [c for c in able if len(c) >= max(RARE * most, min(most, 3))]
 
 

@@ -1,0 +1,102 @@
+"""Words and letters of logs that had been misread: encodings, languages, measures, brackets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unstuck.logs.documents import is_json
+from unstuck.logs.encodings import encoding_of
+from unstuck.logs.names import Kind, Part, name_of
+from unstuck.logs.read import records
+from unstuck.reading import Unusable, parsed
+from unstuck.schema.facts.run import Log
+from unstuck.schema.signals.losses import TRAIN_LOSS
+
+FALLING = [2.1 * 0.93**i + 0.3 for i in range(30)]
+
+
+def log_of(file: Path) -> Log:
+    """What is known of the only run of a file."""
+    record, = records(file)
+    found = record.fact(Log)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("encoding", "text"), [
+    ("cp1251", "Эпоха 1: потери (обучение) = 3.2"), ("koi8-r", "Эпоха 1: потери (обучение) = 3.2"),
+    ("cp866", "Эпоха 1: потери = 3.2"), ("cp1252", "Época 1: perda de validação 2"),
+    ("cp1250", "dokładność 0.4"), ("gb18030", "训练 损失 0.5 验证"), ("cp932", "学習 損失 0.3"),
+    ("cp949", "훈련 손실 0.2"), ("big5", "訓練 損失 0.5"), ("cp1254", "kayıp 0.5 doğrulama"),
+    ("cp1253", "απώλεια 0.2"), ("cp1256", "خسارة التدريب"), ("cp1255", "הפסד אימון"),
+    ("utf-8", "損失 0.5"), ("utf-8-sig", "loss"), ("utf-16", "loss"),
+])
+def test_an_encoding_is_told_by_the_words_that_a_text_then_has(encoding: str, text: str) -> None:
+    content = text.encode(encoding)
+    assert content.decode(encoding_of(content)).strip("\ufeff") == text
+
+
+def test_what_is_not_known_stays_utf_8() -> None:
+    assert encoding_of(b"loss \xff\xfe 0.5 \xe9") == "utf-8"
+    assert encoding_of("потери 0.5".encode() + b"\xff") == "utf-8"
+
+
+def test_a_russian_log_of_an_older_encoding(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes("".join(
+        f"Эпоха {i}: потери (обучение) = {a:.3f}; потери (проверка) = {1.1 * a:.3f}; CER = 0.6\n"
+        for i, a in enumerate(FALLING)).encode("cp1251"))
+    found = log_of(log)
+    assert (found.train, found.held_out, found.axis) == (
+        "потери (обучение)", "потери (проверка)", "Эпоха")
+
+
+def test_brackets_of_a_text_are_no_nesting(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("[INFO]: Base\n" + "".join(
+        f"\x1b[1m Learning iteration {i}/99 \x1b[0m\n  Mean reward: {i}.5\n" for i in range(80)))
+    assert log_of(log).train == "Mean reward"
+    assert not is_json("[3/20] loss")
+    assert not is_json("[1]\ttrain-rmse:0.5")
+    assert is_json("[1, 2]")
+    assert is_json('[[{"a":')
+    with pytest.raises(ValueError, match="delimiter"):
+        parsed("[[1m x " * 70, "log")
+    for deep in ("[" * 70, '{"a":' * 70):
+        with pytest.raises(Unusable, match="nested more than 64"):
+            parsed(deep, "log")
+
+
+@pytest.mark.parametrize(("name", "kind", "part"), [
+    ("fid50k_full", Kind.LOSS, Part.HELD_OUT), ("FID", Kind.LOSS, Part.HELD_OUT),
+    ("rank-1", Kind.SCORE, Part.UNSAID), ("custo", Kind.LOSS, Part.UNSAID),
+    ("Iteração", Kind.STEP, Part.UNSAID), ("taxa de aprendizado", Kind.RATE, Part.UNSAID),
+])
+def test_a_name(name: str, kind: Kind, part: Part) -> None:
+    assert (name_of(name).kind, name_of(name).part) == (kind, part)
+
+
+def test_the_distance_of_samples_is_judged_where_no_loss_is_printed(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("".join(
+        f"tick {i}  kimg {4 * i}.0  time 4m 43s  sec/tick 242.2  gpumem 11.31  augment 0.0\n"
+        f'{{"results": {{"fid50k_full": {100 * a:.4f}}}, "metric": "fid50k_full"}}\n'
+        for i, a in enumerate(FALLING)))
+    assert log_of(log).train == "fid50k_full"
+
+
+def test_one_number_at_the_start_is_no_curve_beside_a_held_out_one(tmp_path: Path) -> None:
+    log = tmp_path / "cv.out"
+    log.write_text("[LightGBM] [Info] Start training from score -1.758011\n" + "".join(
+        f"[{10 * i}]\tcv_agg's valid auc: {1 - a / 4:.5f} + 0.004\n"
+        for i, a in enumerate(FALLING)))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert found.train == "cv_agg's valid auc"
+    assert found.of_held_out
+    assert len(record.series(TRAIN_LOSS)) == 30
+    assert np.all(np.diff(record.series(TRAIN_LOSS).values) < 0)
