@@ -218,6 +218,8 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
     are of."""
     lines = itertools.islice(source.lines(), dialect.skipped, None)
     builder = Builder(source.name)
+    run_at = next((i for i, name in enumerate(names) if name_of(name).kind is Kind.RUN), None)
+    runs: dict[str, int] = {}
     try:
         for row in _rows(_whole(lines, dialect), dialect.delimiter):
             pairs = [(row[name_at] if i == value_at and name_at is not None and name_at < len(row)
@@ -226,10 +228,14 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
             if dialect.role is not None and dialect.role < len(row):
                 data = role(row[dialect.role].strip())
                 pairs = [(with_role(name, data), value) for name, value in pairs]
+            if run_at is not None and run_at < len(row) and number(run := row[run_at]) is None and (
+                    run in runs or len(runs) < MOST_COLUMNS):
+                pairs.append((names[run_at], runs.setdefault(run, len(runs))))
             builder.add(pairs)
     except csv.Error as error:
         raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
-    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows)
+    labels = {names[run_at]: tuple(runs)} if run_at is not None and runs else {}
+    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows, labels=labels)
 
 
 def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
