@@ -45,3 +45,52 @@ def test_runs_whose_names_say_no_data_are_those_of_a_long_table(
     log.write_text("run,metric,step,value\n" + "".join(
         f"{run},loss,{i},{a:.4f}\n" for run in names for i, a in enumerate(FALLING)))
     assert [one.file.rpartition(" ")[2] for one in runs_of(log)] == [f"({n})" for n in names]
+
+
+# Documents ----------------------------------------------------------------------------------------
+LATEX = r"""We train for 30 epochs (loss 3).
+\begin{{table}}[t]\caption{{Loss by epoch}}
+\begin{{tabular}}{{@{{}}r|cc@{{}}}}
+\toprule
+ & \multicolumn{{2}}{{c}}{{Train}} \\ \cmidrule(lr){{2-3}}
+\multirow{{2}}{{*}}{{Epoch}} & Loss & $F_1$ (\%) \\[2pt] \midrule % names
+{rows}
+\bottomrule
+\end{{tabular}}\end{{table}}"""
+
+
+def test_tables_of_latex(tmp_path: Path) -> None:
+    log = tmp_path / "table.tex"
+    ways = (r"{a:.3f}", r"\textbf{{{a:.3f}}}", r"${a:.3f} \pm 0.1$", r"$0.{b:06.0f}\times10^{{1}}$")
+    log.write_text(LATEX.format(rows="\n".join(
+        rf"{i} & {ways[i % 4].format(a=a, b=a * 1e5)} & {90 - 9 * a:.1f}\% \\ "
+        for i, a in enumerate(FALLING))))
+    record, = records(log)
+    found = record.fact(Log)
+    assert found is not None
+    assert (found.format, found.train, found.axis, found.metrics_higher) == (
+        "LaTeX table", "Train Loss", "Epoch", ("Train F1 (%)",))
+    assert np.allclose(record.series(TRAIN_LOSS).values, FALLING, atol=1e-3)
+
+
+def test_a_latex_table_with_a_row_for_each_quantity(tmp_path: Path) -> None:
+    log = tmp_path / "table.tex"
+    log.write_text("\\begin{tabular}{l" + "r" * 30 + "}\nEpoch & " + " & ".join(
+        map(str, range(1, 31))) + " \\\\ \\hline\nTrain loss & " + " & ".join(
+        f"{a:.3f}" for a in FALLING) + " \\\\\nVal. loss & " + " & ".join(
+        f"{a + 1:.3f}" for a in FALLING) + " \\\\\n\\end{tabular}\n")
+    found, = runs_of(log)
+    assert (found.train, found.held_out, found.axis) == ("Train loss", "Val. loss", "Epoch")
+
+
+def test_tables_of_html(tmp_path: Path) -> None:
+    log = tmp_path / "page.html"
+    log.write_text(
+        "<html><progress value='9000' max='9000'></progress>\n<table class='menu'><tr><td>1</table>"
+        "<table border=1><thead><tr><th>Step</th><th>Training Loss</th>\n<th>Validation&nbsp;Loss"
+        "</th></tr></thead>\n" + "".join(
+            f"<tr>\n<td>{500 * (i + 1)}</td>\n<td><b>{a:.6f}</b></td><td>{a + 1:.6f}</td></tr>\n"
+            for i, a in enumerate(FALLING)))  # it breaks off
+    found, = runs_of(log)
+    assert (found.format, found.train, found.held_out, found.axis) == (
+        "HTML table", "Training Loss", "Validation Loss", "Step")

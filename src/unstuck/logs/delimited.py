@@ -143,9 +143,8 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
-    long = named_rows(names)
-    if long or dialect.role is not None:
-        return _read_long(source, dialect, names, *(long or (None, None)))
+    if named_rows(names) or dialect.role is not None:
+        return read_lines(source.name, _NAMES[dialect.delimiter], source.lines(), dialect)
     columns = [_Numbers(name_of(name).kind is Kind.RUN) for name in names[:MOST_COLUMNS]]
     count, skipped = 0, dialect.skipped
     try:
@@ -212,12 +211,13 @@ def _plain_numbers(chunk: bytes, dialect: Dialect) -> Floats | None:
     return numbers.reshape(len(ends), width).T
 
 
-def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int | None,
-               value_at: int | None) -> Table:
-    """A table whose rows say what their numbers are: by a name for the value, or the data that they
-    are of."""
-    lines = itertools.islice(source.lines(), dialect.skipped, None)
-    builder = Builder(source.name)
+def read_lines(file: str, kind: str, lines: Iterable[str], dialect: Dialect) -> Table:
+    """A table row by row, whose rows may say what their numbers are: by a name for the value, the
+    run, or the data that they are of. `kind` is what the format is called."""
+    names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
+    name_at, value_at = named_rows(names) or (None, None)
+    lines = itertools.islice(lines, dialect.skipped, None)
+    builder = Builder(file)
     run_at = next((i for i, name in enumerate(names) if name_of(name).kind is Kind.RUN), None)
     runs: dict[str, int] = {}
     try:
@@ -233,9 +233,9 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
                 pairs.append((names[run_at], runs.setdefault(run, len(runs))))
             builder.add(pairs)
     except csv.Error as error:
-        raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
+        raise UnusableLog(f"{file} cannot be read as a table: {error}") from None
     labels = {names[run_at]: tuple(runs)} if run_at is not None and runs else {}
-    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows, labels=labels)
+    return Table(kind, builder.columns(), builder.rows, labels=labels)
 
 
 def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:

@@ -8,6 +8,7 @@ from unstuck.logs import (
     documents,
     event_files,
     lists,
+    markup,
     metric_files,
     weights_and_biases,
 )
@@ -41,6 +42,8 @@ def table_of(file: Source) -> Table:
         return table
     if metric_files.is_metric_file(text):
         return metric_files.read({metric_files.name_in_store(file.path): file})
+    if written := markup.read(file):
+        return written
     if dialect := delimited.sniff(text):
         return delimited.read(file, dialect)
     found = lists.read(file) if lists.begins(text) else None
