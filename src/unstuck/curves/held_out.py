@@ -6,10 +6,23 @@ import math
 
 import numpy as np
 
-from unstuck.curves.loss_curve import NEAR_ZERO, LossCurve
-from unstuck.curves.statistics import end_median, ending, of_three, point_noise, ratio
+from unstuck.curves.loss_curve import NEAR_ZERO, SURE, LossCurve
+from unstuck.curves.statistics import (
+    end_median,
+    ending,
+    fall_between,
+    of_three,
+    point_noise,
+    ratio,
+    tidy,
+    trend,
+)
+from unstuck.record.reader import Record
 from unstuck.record.series import Series
+from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Outcome, OutcomeKind
+from unstuck.schema.signals.losses import METRIC
+from unstuck.words import number
 
 FEWEST = 4  # held-out points
 FEW = 6  # below which their noise is unknown: only a rise at every single one counts
@@ -17,16 +30,31 @@ RISES = 3  # of such points in a row; of a curve without a trend one in 24 does 
 MATERIAL = 0.1  # of the best: such a rise
 FLAT = 0.03  # of its level: a held-out loss that stays within it is flat
 FLAT_IF_FAR = 0.1  # the same for one that is far above the train loss
+FEWEST_OF_A_SCORE = 12  # held-out points of a score
+SCORE_FALLS = 0.1  # of its best, at least
+ROSE = 0.25  # of its fall, before: what falls from the start on may count errors
 FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
 
 
-def overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
-    """Overfitting, if train went on falling after the best held-out loss, which did not."""
-    if held is None or len(held) < FEWEST:
-        return None
-    return _risen(curve, held) or _flat(curve, held)
+def overfitting(record: Record, curve: LossCurve, held: Series | None) -> Outcome | None:
+    """Overfitting, if train went on falling after the best held-out loss, which did not, or where
+    none is known, after the best of all held-out scores."""
+    if held is None:
+        return _by_scores(record, curve)
+    return _risen(curve, held) or _flat(curve, held) if len(held) >= FEWEST else None
+
+
+def still_falls(held: Series | None, since: int) -> float:
+    """By how much of its level a held-out curve has surely fallen since a step; 0 if it has not."""
+    late = held.since(since) if held is not None else None
+    if late is None or len(late) <= RISES:
+        return 0.0
+    if (line := trend(late)) is not None:
+        return line.fall if line.score < -SURE else 0.0
+    falls = bool(np.all(np.diff(late.values) < 0))
+    return fall_between(float(late.values[0]), float(late.values[-1])) if falls else 0.0
 
 
 def _risen(curve: LossCurve, held: Series) -> Outcome | None:
@@ -83,6 +111,43 @@ def _flat(curve: LossCurve, held: Series) -> Outcome | None:
         OutcomeKind.OVERFITTING, 0.5,
         f"The held-out {w.noun} has stayed at {w.number(end)} since step {step:,} while the "
         f"train {w.noun} {w.fell} from {w.number(was)} to {w.number(now)}.", step)
+
+
+def _by_scores(record: Record, curve: LossCurve) -> Outcome | None:
+    """Overfitting, if all held-out scores of the run fell from their best, slowly, surely and far.
+    """
+    log = record.fact(Log)
+    if log is None or curve.words.higher or not log.held_scores:
+        return None
+    metrics = record.series(METRIC)
+    scores = [(name, tidy(metrics[name])) for name in log.held_scores if name in metrics]
+    most = max((len(score) for _, score in scores), default=0)
+    scores = [(name, score) for name, score in scores if 2 * len(score) > most]
+    if most < FEWEST_OF_A_SCORE or not all(_fell(score) for _, score in scores):
+        return None
+    name, score = scores[0]
+    calm = of_three(score.values)
+    best = int(np.argmax(calm)) + 1
+    step = int(score.steps[best])
+    before, now = _at(curve, step), curve.last_blocks
+    if not before - now > max(4 * curve.error, SCORE_FALLS * abs(before)):
+        return None
+    return curve.outcome(
+        OutcomeKind.OVERFITTING, 0.6,
+        f"{name!r} fell from its best, {number(float(calm[best - 1]))} at step {step:,}, to "
+        f"{number(end_median(score.values))} while the train loss fell from {number(before)} to "
+        f"{number(now)}.", step)
+
+
+def _fell(score: Series) -> bool:
+    """Whether a score rose, and then surely fell from its best: by much, for long, not at once."""
+    calm = of_three(score.values)
+    best = int(np.argmax(calm))
+    high, fall = float(calm[best]), float(calm[best]) - end_median(score.values)
+    late = trend(score.since(int(score.steps[best + 1])))
+    return (fall > max(SCORE_FALLS * high, 6 * point_noise(score.values)) and high > 0
+            and high - float(calm[0]) > ROSE * fall and late is not None and late.score < -2 * SURE
+            and float(np.max(-np.diff(calm[best:]))) < fall / 2)
 
 
 def _at(curve: LossCurve, step: int) -> float:

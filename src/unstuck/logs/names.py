@@ -49,6 +49,11 @@ class Name:
         return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
 
     @property
+    def counts_errors(self) -> bool:
+        """Whether it is the share of words or letters that are wrong."""
+        return self.kind is Kind.LOSS and bool(self.measure) and self.measure <= _ERROR_RATES
+
+    @property
     def no_curve(self) -> bool:
         """Whether it is a time, a size or a setting, which no training is judged by."""
         return bool(self.rest & _NO_CURVE)
@@ -88,6 +93,7 @@ _ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where n
 _BOUNDED = _words(
     "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
     "kappa mcc sensitivity specificity top1 top5 success")
+_ERROR_RATES = _words("wer cer eer")
 _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
