@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,78 @@ def test_tables_of_html(tmp_path: Path) -> None:
     found, = runs_of(log)
     assert (found.format, found.train, found.held_out, found.axis) == (
         "HTML table", "Training Loss", "Validation Loss", "Step")
+
+
+def test_cells_of_html_that_span_rows_and_columns(tmp_path: Path) -> None:
+    log = tmp_path / "page.html"
+    rows = "".join(f"<tr><td>{i}<td>{a:.4f}<td>{50 + i} %<td>{a + 1:.4f}<td>{40 + i} %</tr>"
+                   for i, a in enumerate(FALLING))
+    log.write_text(
+        "<table><tr><th rowspan=2>Epoch</th><th colspan='2'>Train</th><th colspan=2>Validation"
+        "<tr><th>Loss</th><th>Acc</th><th>Loss</th><th>Acc</th></tr>" + rows + "</table>")
+    found, = runs_of(log)
+    assert (found.train, found.held_out, found.axis) == ("Train Loss", "Validation Loss", "Epoch")
+
+
+def test_curves_that_pgfplots_draws(tmp_path: Path) -> None:
+    log = tmp_path / "plot.tex"
+    log.write_text("\\begin{axis}[xlabel=epoch]\n" + "".join(
+        f"\\addplot[{name}] coordinates {{ "
+        + " ".join(f"({i},{a + k:.4f})" for i, a in enumerate(FALLING))
+        + f" }};\n\\addlegendentry{{{name} loss}}\n" for k, name in enumerate(("train", "val")))
+        + "\\end{axis}\n")
+    found, = runs_of(log)
+    assert (found.train, found.held_out, found.axis) == ("train loss", "val loss", "step")
+
+
+def test_what_the_cells_of_a_notebook_printed_and_showed(tmp_path: Path) -> None:
+    printed = "".join(f"Epoch {i}\n9/9 - loss: {a:.4f} - val_loss: {a + 1:.4f}\n"
+                      for i, a in enumerate(FALLING))
+    shown = "<table><tr><th>Step</th><th>Training Loss</th></tr>" + "".join(
+        f"<tr><td>{i}</td><td>{a:.4f}</td></tr>" for i, a in enumerate(FALLING[:20])) + "</table>"
+    stream = {"output_type": "stream", "name": "stdout", "text": printed.splitlines(keepends=True)}
+    display = {"output_type": "display_data",
+               "data": {"text/html": [shown], "text/plain": ["<IPython.core.display.HTML object>"]}}
+    log = tmp_path / "a.ipynb"
+    for outputs, train, points in (([[stream], [display]], "loss", 30), (
+            [[display], []], "Training Loss", 20)):
+        log.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": [
+            {"cell_type": "markdown", "source": ["loss 3"]},
+            *({"cell_type": "code", "execution_count": 7, "outputs": one} for one in outputs)]}))
+        record, = records(log)
+        found = record.fact(Log)
+        assert found is not None
+        assert found.train == train
+        assert found.format.startswith("notebook, ")
+        assert len(record.series(TRAIN_LOSS)) == points
+        assert [one.says[:12] for one in record.oddities] == ["1 other cell"] * (points == 30)
+
+
+def test_a_mean_with_its_spread_is_one_number(tmp_path: Path) -> None:
+    log = tmp_path / "stats.jsonl"
+    log.write_text("".join(json.dumps({
+        "Loss/model": {"num": 32000, "mean": a, "std": 0.1}, "step": i}) + "\n"
+        for i, a in enumerate(FALLING)))
+    record, = records(log)
+    assert np.allclose(record.series(TRAIN_LOSS).values, FALLING)
+    found, = runs_of(log)
+    assert (found.train, found.axis) == ("Loss/model", "step")
+
+
+def test_a_table_that_pandas_prints_among_other_lines(tmp_path: Path) -> None:
+    log = tmp_path / "out.txt"
+    log.write_text("Done.\n    epoch  train_loss  val_loss\n" + "".join(
+        f"{i:<4}{i + 1:>5}{a:>12.4f}{a + 1:>10.4f}\n" for i, a in enumerate(FALLING))
+        + "Saved the weights to best.pt\n")
+    found, = runs_of(log)
+    assert (found.train, found.held_out, found.axis) == ("train_loss", "val_loss", "epoch")
+
+
+def test_a_held_out_column_of_nothing_but_nan_is_none(tmp_path: Path) -> None:
+    log = tmp_path / "gbm.txt"
+    log.write_text("Iter   TrainDeviance   ValidDeviance   StepSize\n" + "".join(
+        f"{i + 1:6d} {a:15.4f}             nan     0.1000\n" for i, a in enumerate(FALLING)))
+    record, = records(log)
+    found, = runs_of(log)
+    assert (found.train, found.held_out) == ("TrainDeviance", None)
+    assert "'ValidDeviance' holds no finite numbers" in record.oddities[0].says

@@ -79,6 +79,23 @@ def test_a_name(name: str, kind: Kind, part: Part) -> None:
     assert (name_of(name).kind, name_of(name).part) == (kind, part)
 
 
+@pytest.mark.parametrize(("line", "train", "held_out"), [
+    ("Эпоха {i}: потери [обуч.] {a:.4f} потери [вал.] {b:.4f}", "потери [обуч.]", "потери [вал.]"),
+    ("Эпоха [{i}/40] Ошибка на обучении: {a:.4f} Ошибка на тесте: {b:.4f}",
+     "Ошибка на обучении", "Ошибка на тесте"),
+    ("Époque {i} | perte (entr.) {a:.4f} | perte (val.) {b:.4f}", "perte (entr.)", "perte (val.)"),
+    ("Epoka {i}: koszt {a:.4f}, koszt walidacyjny {b:.4f}", "koszt", "koszt walidacyjny"),
+    ("Iterasi {i}: biaya = {a:.4f}", "biaya", None),
+    ("Iteração {i}: custo = {a:.4f}  theta0 = {b:.4f}", "custo", None),
+])
+def test_words_of_other_languages(line: str, train: str, held_out: str | None, tmp_path: Path,
+                                  ) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(line.format(i=i, a=a, b=1.1 * a) + "\n" for i, a in enumerate(FALLING)))
+    found = log_of(log)
+    assert (found.train, found.held_out) == (train, held_out)
+
+
 def test_the_distance_of_samples_is_judged_where_no_loss_is_printed(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     log.write_text("".join(

@@ -131,6 +131,8 @@ def row(text: str, names: Heading) -> Iterator[Said]:
         cells = [cell for cell in cells if cell.end() < len(text.rstrip()) or cell[0].strip()]
         if cells and not cells[0][0].strip():
             cells = cells[1:]
+    if len(cells) == len(names) + 1 and cells[0][0].isdigit() and not barred:
+        cells = cells[1:]  # pandas and R print an index without a name
     if len(cells) < len(names) or (len(cells) > len(names) and not _BAR.search(text)):
         return
     pairs = [(name, found) for name, cell in zip(names, cells, strict=False)

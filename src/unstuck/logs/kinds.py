@@ -10,6 +10,7 @@ from unstuck.logs import (
     lists,
     markup,
     metric_files,
+    notebooks,
     weights_and_biases,
 )
 from unstuck.logs.names import Kind, name_of
@@ -35,6 +36,8 @@ def table_of(file: Source) -> Table:
     text = file.text()
     if text.startswith(_OWN):
         raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
+    if documents.is_json(text) and (shown := notebooks.read(file, table_of)):
+        return shown
     if documents.is_json(text) and (table := documents.read(file)):
         if not has_curves(table) and documents.is_lines(table) and has_curves(
                 printed := console.read(file)):

@@ -43,12 +43,13 @@ _WORDS: Mapping[str, str] = {
     "leersnelheid": "learning rate",
     "verlies": "loss", "trainingsverlies": "train loss", "validatieverlies": "val loss",
     "nauwkeurigheid": "accuracy", "validatie": "val", "strata": "loss", "epoka": "epoch",
-    "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val", "trening": "train",
+    "koszt": "cost", "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val",
+    "trening": "train",
     "treningowa": "train", "treningu": "train", "uczenia": "train", "walidacyjna": "val",
     # Russian
     "эпоха": "epoch", "шаг": "step", "потери": "loss", "потеря": "loss", "ошибка": "error",
     "точность": "accuracy", "обучение": "train", "обучения": "train", "валидация": "val",
-    "валидации": "val", "тест": "test",
+    "валидации": "val", "тест": "test", "вал": "val", "трен": "train", "шагов": "step",
     # Ukrainian
     "епоха": "epoch", "втрати": "loss", "втрата": "loss", "навчання": "train",
     "валідація": "val", "валідації": "val", "точність": "accuracy",
@@ -63,6 +64,7 @@ _WORDS: Mapping[str, str] = {
     "traning": "train", "validering": "val",
     "noggrannhet": "accuracy",
     # Finnish, Hungarian
+    "kustannus": "cost", "koltseg": "cost",
     "havio": "loss", "koulutushavio": "train loss", "opetushavio": "train loss",
     "validointihavio": "val loss", "testihavio": "test loss", "virhe": "error",
     "tarkkuus": "accuracy", "opetustarkkuus": "train accuracy",
@@ -97,12 +99,14 @@ _WORDS: Mapping[str, str] = {
     "דיוק": "accuracy", "אימון": "train", "אימות": "val", "תיקוף": "val", "בדיקה": "test",
     # Vietnamese, Indonesian
     "buoc": "step", "loi": "error",
+    "biaya": "cost",
     "kerugian": "loss", "galat": "error", "akurasi": "accuracy", "pelatihan": "train",
     "latihan": "train", "validasi": "val", "pengujian": "test", "langkah": "step",
     # Turkish
     "donem": "epoch", "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss",
     "egitim": "train",
     "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
+    "maliyet": "cost",
 }
 # How words begin that languages inflect, with up to so many letters behind.
 _ENDING = 6
@@ -110,7 +114,7 @@ _STEMS: Mapping[str, str] = {
     # Russian, Ukrainian, Bulgarian, Serbian
     "обуч": "train", "трениров": "train", "тренир": "train", "навчан": "train", "валидац": "val",
     "валідац": "val", "валидир": "val", "проверк": "val", "провероч": "val", "перевірк": "val",
-    "контрольн": "val", "отложенн": "val", "тестов": "test", "тестир": "test", "тестув": "test",
+    "контрольн": "val", "отложенн": "val", "тест": "test",
     "потер": "loss", "втрат": "loss", "загуб": "loss", "губит": "loss", "ошиб": "error",
     "похибк": "error", "помилк": "error", "грешк": "error", "точност": "accuracy",
     "точніст": "accuracy", "тачност": "accuracy", "эпох": "epoch", "епох": "epoch",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from unstuck.logs import delimited
+from unstuck.logs.documents import worth
 from unstuck.logs.names import Kind, name_of
 from unstuck.logs.source import Source
 from unstuck.logs.table import Table, number
@@ -36,7 +37,13 @@ _HTML = re.compile(r"<table\b(.*?)(?:</table|\Z)", re.DOTALL | re.IGNORECASE)
 _HTML_ROW = re.compile(r"<tr\b(.*?)(?=<tr\b|</tr|\Z)", re.DOTALL | re.IGNORECASE)
 _HTML_CELL = re.compile(r"<t[hd]\b([^<>]{0,999})>(.*?)(?=<t[hd]\b|</t[hd]|\Z)",
                         re.DOTALL | re.IGNORECASE)
-_SPAN = re.compile(r"colspan\s?=\s?[\"']?(\d{1,2})", re.IGNORECASE)
+_WIDE, _HIGH = (re.compile(rf"{span}\s?=\s?[\"']?(\d{{1,2}})", re.IGNORECASE)
+                for span in ("colspan", "rowspan"))
+_AXIS = re.compile(r"\\begin\{(axis|(?:semi)?log\w{0,9}axis)\}(.*?)(?:\\end\{\1\}|\Z)", re.DOTALL)
+_CURVE = re.compile(r"coordinates\s{0,9}\{([^{}]*)")
+_POINT = re.compile(r"\(\s{0,9}([\d.eE+-]{1,30})\s{0,9},\s{0,9}([\d.eE+-]{1,30})\s{0,9}\)")
+_ENTRY = re.compile(r"\\addlegendentry\s{0,9}\{([^{}]{1,99})\}")
+_LEGEND = re.compile(r"(?:\\legend|legend entries)\s{0,9}=?\s{0,9}\{([^{}]{1,999})\}")
 _TAG = re.compile(r"<[^<>]*>")
 _POWER = re.compile(r"\s?(?:\\times|\\cdot|×)\s?10\^\{?([+-]?\d{1,3})\}?")
 _SPREAD = re.compile(r"(?:±|\\pm|\+/-).*", re.DOTALL)
@@ -50,15 +57,9 @@ def read(source: Source) -> Table | None:
     best: Table | None = None
     for kind, rows in _tables(text):
         table = _read(source.name, kind, rows)
-        if table is not None and (best is None or _worth(table) > _worth(best)):
+        if table is not None and (best is None or worth(table) > worth(best)):
             best = table
-    return best if best is not None and _worth(best) > 1 else None
-
-
-def _worth(table: Table) -> int:
-    """How many numbers are losses or scores."""
-    return max((len(c) for n, c in table.columns.items()
-                if name_of(n).kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN)), default=0)
+    return best if best is not None and worth(best)[0] > 1 else None
 
 
 def _tables(text: str) -> Iterator[tuple[str, list[list[str]]]]:
@@ -68,7 +69,10 @@ def _tables(text: str) -> Iterator[tuple[str, list[list[str]]]]:
         lines = _LINE.split(_BETWEEN.sub("", _COMMENT.sub("", inner)))
         yield "LaTeX table", [list(_tex_row(line)) for line in lines]
     for found in _HTML.finditer(text):
-        yield "HTML table", [list(_html_row(row[1])) for row in _HTML_ROW.finditer(found[1])]
+        down: dict[int, tuple[int, str]] = {}
+        yield "HTML table", [_html_row(row[1], down) for row in _HTML_ROW.finditer(found[1])]
+    for found in _AXIS.finditer(text):
+        yield "LaTeX plot", _plotted(found[2])
 
 
 def _tex_row(line: str) -> Iterator[str]:
@@ -80,11 +84,36 @@ def _tex_row(line: str) -> Iterator[str]:
         yield from [" ".join(text.split())] * (min(int(across[1]), WIDEST) if across else 1)
 
 
-def _html_row(row: str) -> Iterator[str]:
-    for cell in itertools.islice(_HTML_CELL.finditer(row), WIDEST):
-        span = _SPAN.search(cell[1])
-        text = _SPREAD.sub("", html.unescape(_TAG.sub(" ", cell[2])))
-        yield from [" ".join(text.split())] * (min(int(span[1]), WIDEST) if span else 1)
+def _html_row(row: str, down: dict[int, tuple[int, str]]) -> list[str]:
+    """The cells of a row. `down` holds those of rows before that go on in it by their column: in
+    how many rows more, and their text."""
+    cells: list[str] = []
+    below: dict[int, tuple[int, str]] = {}
+    for cell in (*itertools.islice(_HTML_CELL.finditer(row), WIDEST), None):
+        while len(cells) < WIDEST and (at := down.pop(len(cells), None)):
+            below[len(cells)] = at[0] - 1, at[1]
+            cells.append(at[1])
+        if cell is not None:
+            wide, high = (int(found[1]) if (found := span.search(cell[1])) else 1
+                          for span in (_WIDE, _HIGH))
+            wide = min(wide, WIDEST - len(cells))
+            text = " ".join(_SPREAD.sub("", html.unescape(_TAG.sub(" ", cell[2]))).split())
+            below |= dict.fromkeys(range(len(cells), len(cells) + wide), (high - 1, text))
+            cells += [text] * wide
+    down |= {at: one for at, one in below.items() if one[0] > 0}
+    return cells
+
+
+def _plotted(axis: str) -> list[list[str]]:
+    """The curves of a plot that pgfplots draws, as rows of its steps and values."""
+    curves = [dict(_POINT.findall(one)) for one in _CURVE.findall(axis)]
+    names = _ENTRY.findall(axis) or [
+        name for legend in _LEGEND.findall(axis) for name in legend.split(",")]
+    if not curves or len(names) < len(curves):
+        return []
+    steps = sorted({step for curve in curves for step in curve}, key=float)
+    rows = [[step, *(curve.get(step, "") for curve in curves)] for step in steps]
+    return [["step", *(" ".join(name.split()) for name in names[: len(curves)])], *rows]
 
 
 def _read(name: str, kind: str, rows: Sequence[list[str]]) -> Table | None:

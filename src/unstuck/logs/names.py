@@ -82,7 +82,7 @@ _TEST = _words("test testing tel te tst dtest")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
     "cost objective criterion kl kld wer cer bpc bpb huber rms logloss mlogloss multilogloss hinge "
-    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh eer") | {"err"}
+    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh eer deviance") | {"err"}
 _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
     "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "

@@ -15,7 +15,7 @@ _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _NO_NAN = r"(?!(?:nan|NaN|NAN|inf|Inf|INF)(?![\w@./-])(?! [a-z]{2,20}s\b))"
 _SIGNS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"  # vowels
 _WORD = rf"(?:[DdLl]['’])?(?!第){_NO_NAN}(?:[^\W\d]|@)[\w@./{_SIGNS}-]{{0,40}}(?:'s)?"
-_OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
+_OF_DATA = r"(?: ?[(\[（][^\W\d][\w .-]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 # The data may stand in brackets behind the name.

@@ -51,6 +51,11 @@ class Source:
         """The head as text; what is not text there, or was cut at its end, is replaced."""
         return self.head.decode(self.encoding, errors="replace")
 
+    def whole(self, most: int) -> str:
+        """The whole text, up to so many bytes."""
+        with self.open() as file:
+            return file.read(most).decode(self.encoding, errors="replace")
+
     def chunks(self) -> Iterator[bytes]:
         """The content in UTF-8, in pieces of whole lines.
 
@@ -118,6 +123,16 @@ def source(path: Path, name: str | None = None) -> Source:
     if not found.text().strip("\ufeff \t\r\n"):
         raise UnusableLog(f"{name} is empty")
     return found
+
+
+@contextlib.contextmanager
+def kept(text: str, name: str) -> Iterator[Source]:
+    """A text that stands within another one, kept on disk meanwhile; raises Unusable if it is
+    empty."""
+    with tempfile.TemporaryDirectory(prefix="unstuck-") as folder:
+        path = Path(folder) / "text"
+        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+        yield source(path, name)
 
 
 @contextlib.contextmanager
