@@ -252,6 +252,12 @@ def test_a_held_out_score_that_falls_from_its_best_is_overfitting(tmp_path: Path
     assert found.since_step == pytest.approx(18, abs=3)
 
 
+def test_so_is_a_held_out_loss_that_is_of_another_scale(tmp_path: Path) -> None:
+    found = outcome(tmp_path, Cost=FALLING, valid_cross_entropy=200 - 100 * RISES_THEN_FALLS)
+    assert found.kind is OutcomeKind.OVERFITTING
+    assert found.says.startswith("'valid_cross_entropy' rose from its best, 140 at step ")
+
+
 @pytest.mark.parametrize(("score", "other"), [
     (over(60, lambda t: 0.6 * np.minimum(t / 0.3, 1), 0.03), None),  # flat
     (over(60, lambda t: 0.6 - 0.2 * t), None),  # it may count errors

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unstuck.logs.read import records
+from unstuck.reading import Unusable
 from unstuck.schema.facts.run import Log
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 
@@ -170,3 +171,38 @@ def test_a_held_out_column_of_nothing_but_nan_is_none(tmp_path: Path) -> None:
     found, = runs_of(log)
     assert (found.train, found.held_out) == ("TrainDeviance", None)
     assert "'ValidDeviance' holds no finite numbers" in record.oddities[0].says
+
+
+def test_a_table_of_results_is_no_curve(tmp_path: Path) -> None:
+    log = tmp_path / "paper.tex"
+    log.write_text("\\begin{tabular}{lcc}\nMethod & Accuracy & Loss \\\\ \\hline\n" + "".join(
+        f"Net-{i} & {90 - 9 * a:.1f} & {a:.3f} \\\\\n" for i, a in enumerate(FALLING))
+        + "\\end{tabular}\n")
+    with pytest.raises(Unusable, match="holds no named numbers"):
+        list(records(log))
+
+
+def test_names_of_two_levels_above_a_table(tmp_path: Path) -> None:
+    log = tmp_path / "history.csv"
+    log.write_text(",train,train,val,val\n,loss,acc,loss,acc\nepoch,,,,\n" + "".join(
+        f"{i},{a:.4f},0.5,{a + 1:.4f},0.4\n" for i, a in enumerate(FALLING)))
+    found, = runs_of(log)
+    assert (found.train, found.held_out, found.axis) == ("train loss", "val loss", "epoch")
+
+
+@pytest.mark.parametrize(("head", "row", "train"), [
+    ("   epoch train_loss val_loss", "{i:<2d} {i:5d} {a:10.6f} {b:8.4f}", "train_loss"),
+    ("          timestamp   duration number_of_trees training_rmse validation_rmse",
+     "{i} 2024-03-05 10:00:{i:02d} {a:.3f} sec {i} {a:.4f} {b:.4f}", "training_rmse"),
+])
+def test_names_of_columns_with_a_single_space_between(
+    head: str, row: str, train: str, tmp_path: Path,
+) -> None:
+    log = tmp_path / "out.txt"
+    log.write_text(f"> print(history)\n{head}\n" + "".join(
+        row.format(i=i, a=a, b=a + 1) + "\n" for i, a in enumerate(FALLING)) + "> q()\n")
+    record, = records(log)
+    assert np.allclose(record.series(TRAIN_LOSS).values, FALLING, atol=1e-4)
+    found, = runs_of(log)
+    assert found.train == train
+    assert found.held_out is not None

@@ -103,6 +103,21 @@ def test_the_distance_of_samples_is_judged_where_no_loss_is_printed(tmp_path: Pa
         f'{{"results": {{"fid50k_full": {100 * a:.4f}}}, "metric": "fid50k_full"}}\n'
         for i, a in enumerate(FALLING)))
     assert log_of(log).train == "fid50k_full"
+    log.write_text("".join(  # as TensorFlow's version has it
+        f"tick {i:<5} kimg {4 * i}.0  time 4m 43s  sec/tick 242.2  gpumem 5.1\n"
+        f"network-snapshot-{4 * i:06}        time 3m 30s       fid50k {100 * a:.4f}\n"
+        for i, a in enumerate(FALLING)))
+    assert log_of(log).train == "fid50k"
+
+
+def test_a_name_in_angles(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(
+        f"[03/05/2024 10:00:00 INFO 139] #quality_metric: host=algo-1, epoch={i}, {data} rmse "
+        f"<loss>={a + (data != 'train'):.5f}\n"
+        for i, a in enumerate(FALLING) for data in ("train", "validation")))
+    found = log_of(log)
+    assert (found.train, found.held_out, found.axis) == ("train loss", "val loss", "epoch")
 
 
 def test_one_number_at_the_start_is_no_curve_beside_a_held_out_one(tmp_path: Path) -> None:

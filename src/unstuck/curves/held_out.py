@@ -30,9 +30,9 @@ RISES = 3  # of such points in a row; of a curve without a trend one in 24 does 
 MATERIAL = 0.1  # of the best: such a rise
 FLAT = 0.03  # of its level: a held-out loss that stays within it is flat
 FLAT_IF_FAR = 0.1  # the same for one that is far above the train loss
-FEWEST_OF_A_SCORE = 12  # held-out points of a score
-SCORE_FALLS = 0.1  # of its best, at least
-ROSE = 0.25  # of its fall, before: what falls from the start on may count errors
+FEWEST_OF_A_METRIC = 12  # held-out points
+WORSE = 0.1  # of its best, at least
+BETTER = 0.25  # of that, before: a score that falls from the start on may count errors
 FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
@@ -40,9 +40,9 @@ STILL = 0.7  # of what the train loss was: it has learned on meanwhile
 
 def overfitting(record: Record, curve: LossCurve, held: Series | None) -> Outcome | None:
     """Overfitting, if train went on falling after the best held-out loss, which did not, or where
-    none is known, after the best of all held-out scores."""
+    none is known, after the best of all held-out metrics."""
     if held is None:
-        return _by_scores(record, curve)
+        return _by_metrics(record, curve)
     return _risen(curve, held) or _flat(curve, held) if len(held) >= FEWEST else None
 
 
@@ -113,41 +113,43 @@ def _flat(curve: LossCurve, held: Series) -> Outcome | None:
         f"train {w.noun} {w.fell} from {w.number(was)} to {w.number(now)}.", step)
 
 
-def _by_scores(record: Record, curve: LossCurve) -> Outcome | None:
-    """Overfitting, if all held-out scores of the run fell from their best, slowly, surely and far.
-    """
+def _by_metrics(record: Record, curve: LossCurve) -> Outcome | None:
+    """Overfitting, if all held-out metrics of a run got worse from their best: slowly, surely and
+    by much. A held-out loss that cannot be compared with the train loss is one of them."""
     log = record.fact(Log)
-    if log is None or curve.words.higher or not log.held_scores:
+    if log is None or curve.words.higher or not log.held_metrics:
         return None
-    metrics = record.series(METRIC)
-    scores = [(name, tidy(metrics[name])) for name in log.held_scores if name in metrics]
-    most = max((len(score) for _, score in scores), default=0)
-    scores = [(name, score) for name, score in scores if 2 * len(score) > most]
-    if most < FEWEST_OF_A_SCORE or not all(_fell(score) for _, score in scores):
+    found = record.series(METRIC)
+    metrics = [(name, tidy(found[name])) for name in log.held_metrics if name in found]
+    most = max((len(values) for _, values in metrics), default=0)
+    metrics = [(name, one if name not in log.metrics_higher else Series(one.steps, -one.values))
+               for name, one in metrics if 2 * len(one) > most]
+    if most < FEWEST_OF_A_METRIC or not all(_got_worse(one) for _, one in metrics):
         return None
-    name, score = scores[0]
-    calm = of_three(score.values)
-    best = int(np.argmax(calm)) + 1
-    step = int(score.steps[best])
+    name, one = metrics[0]
+    calm = of_three(one.values)
+    best = int(np.argmin(calm)) + 1
+    step = int(one.steps[best])
     before, now = _at(curve, step), curve.last_blocks
-    if not before - now > max(4 * curve.error, SCORE_FALLS * abs(before)):
+    if not before - now > max(4 * curve.error, WORSE * abs(before)):
         return None
+    went, sign = ("fell", -1) if name in log.metrics_higher else ("rose", 1)
     return curve.outcome(
         OutcomeKind.OVERFITTING, 0.6,
-        f"{name!r} fell from its best, {number(float(calm[best - 1]))} at step {step:,}, to "
-        f"{number(end_median(score.values))} while the train loss fell from {number(before)} to "
-        f"{number(now)}.", step)
+        f"{name!r} {went} from its best, {number(sign * float(calm[best - 1]))} at step {step:,}, "
+        f"to {number(sign * end_median(one.values))} while the train loss fell from "
+        f"{number(before)} to {number(now)}.", step)
 
 
-def _fell(score: Series) -> bool:
-    """Whether a score rose, and then surely fell from its best: by much, for long, not at once."""
-    calm = of_three(score.values)
-    best = int(np.argmax(calm))
-    high, fall = float(calm[best]), float(calm[best]) - end_median(score.values)
-    late = trend(score.since(int(score.steps[best + 1])))
-    return (fall > max(SCORE_FALLS * high, 6 * point_noise(score.values)) and high > 0
-            and high - float(calm[0]) > ROSE * fall and late is not None and late.score < -2 * SURE
-            and float(np.max(-np.diff(calm[best:]))) < fall / 2)
+def _got_worse(metric: Series) -> bool:
+    """Whether a metric, of which less is better, got better, and then surely and slowly worse."""
+    calm = of_three(metric.values)
+    best = int(np.argmin(calm))
+    low, rise = float(calm[best]), end_median(metric.values) - float(calm[best])
+    late = trend(metric.since(int(metric.steps[best + 1])))
+    return (rise > max(WORSE * abs(low), 6 * point_noise(metric.values))
+            and float(calm[0]) - low > BETTER * rise and late is not None and late.score > 2 * SURE
+            and float(np.max(np.diff(calm[best:]))) < rise / 2)
 
 
 def _at(curve: LossCurve, step: int) -> float:

@@ -70,7 +70,7 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     first = next((k for k, (_, row) in enumerate(rows) if _numbers(row) and _plain(row)), None)
     if first is None or first > 10:
         return None
-    header = rows[first - 1][1] if first else []
+    header = _joined([row for _, row in rows[:first]]) if first else []
     if header and all(is_rule(cell) for cell in header):  # a line drawn below the names
         header = rows[first - 2][1] if first > 1 and delimiter else []
         if not header:
@@ -106,6 +106,17 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
              and "" not in data and ((len(data) > 1 and "train" in data)
                                      or _AROUND.split(cell.strip())[-1].lower() in ROLE_COLUMNS))
     return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
+
+
+def _joined(rows: Sequence[list[str]]) -> list[str]:
+    """The names of columns: the last of some rows, with those above where it leaves gaps, as pandas
+    writes names of several levels."""
+    last = rows[-1]
+    above = list(itertools.takewhile(lambda row: len(row) == len(last), rows[-2:-4:-1]))
+    if not above or len(last) < 3 or 2 * sum(map(bool, map(str.strip, last))) > len(last):
+        return last
+    return [" ".join(cell.strip() for cell in (*levels[::-1], name) if cell.strip())
+            for name, *levels in zip(last, *above, strict=True)]
 
 
 def _numbers(row: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from unstuck.logs import delimited
 from unstuck.logs.documents import worth
 from unstuck.logs.names import Kind, name_of
+from unstuck.logs.numbers import is_axis
 from unstuck.logs.source import Source
 from unstuck.logs.table import Table, number
 
@@ -134,4 +135,6 @@ def _read(name: str, kind: str, rows: Sequence[list[str]]) -> Table | None:
     dialect = delimited.sniff(text)
     if dialect is None or dialect.delimiter != ",":
         return None
-    return delimited.read_lines(name, kind, text.splitlines(keepends=True), dialect)
+    table = delimited.read_lines(name, kind, text.splitlines(keepends=True), dialect)
+    counted = any(is_axis(column) for column in table.columns.values())
+    return table if counted else None  # a table of results, say

@@ -97,7 +97,7 @@ _ERROR_RATES = _words("wer cer eer")
 _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
-    "step steps iter iters iteration iterations it update updates batch batches minibatch "
+    "step steps iter iters iteration iterations iterate it update updates batch batches minibatch "
     "minibatches idx index i timestep timesteps up counter")
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")

@@ -77,6 +77,7 @@ _COUNTERS = (
 _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
 _PLACE = re.compile(
     r"(?<![\w./\\-])[\w./\\-]{1,200}\.(?:py|cc|cpp|cu|cxx|c|h|rs|go|jl|lua|java|scala):\d{1,6}(?![\w.])")
+_ANGLED = re.compile(r"<(\w{1,24})>(?=\s?[=:])")  # "train rmse <loss>=0.5"
 _SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
 _VERB = re.compile(r"(?<=\w) (?:is|was|are)$")  # "loss is 0.5"
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
@@ -165,6 +166,7 @@ def said(text: str, heading: str) -> Iterator[Said]:
     "{'val': {'loss': 0.5}}" from there on. The first of two numbers of one name counts.
     """
     taken: set[str | int] = set()
+    text = _ANGLED.sub(lambda found: f" {found[1]} ", text)
     text = _PLACE.sub(lambda found: " " * len(found[0]), text)
     text = _LEVEL.sub(lambda found: " " * len(found[0]), text)
     for one in (*_said(text, heading), *_counted(text)):

@@ -135,8 +135,8 @@ def _log(name: str, table: Table, roles: Roles, axis: Axis, best: float | None) 
         axis.name, axis.unit, table.rows, roles.higher,
         tuple(c.name for c in roles.metrics if name_of(c.name).kind in (Kind.SCORE, Kind.RETURN)),
         best, score, score_best, roles.of_held_out, counts_errors,
-        tuple(c.name for c in roles.metrics if (known := name_of(c.name)).kind is Kind.SCORE
-              and known.part is Part.HELD_OUT),
+        tuple(c.name for c in roles.metrics if (known := name_of(c.name)).part is Part.HELD_OUT
+              and known.kind in (Kind.LOSS, Kind.SCORE)),
     )
 
 

@@ -88,7 +88,8 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
             table, names, train, remarks)
     if not np.isfinite(train.values).any():
         raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
-    if held is not None and not choice.held_out and not np.isfinite(held.values).any():
+    if (held is not None and not choice.held_out and len(held) >= FEWEST_MEANS
+            and not np.isfinite(held.values).any()):
         remarks.append(f"{held.name!r} holds no finite numbers, so it is not taken for held-out "
                        "data.")
         held = None

@@ -44,7 +44,7 @@ class Log(Fact):
     score_best: float = 1.0  # of a rate of errors, the worst that it can be
     of_held_out: bool = False  # no column is of training data: `train` names one of held-out data
     counts_errors: bool = False  # the score is a rate of errors, of which the best is 0
-    held_scores: tuple[str, ...] = ()  # those of the metrics that are scores of held-out data
+    held_metrics: tuple[str, ...] = ()  # those of the metrics that are of held-out data
 
 
 @dataclass(frozen=True, slots=True)
