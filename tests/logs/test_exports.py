@@ -173,10 +173,12 @@ def test_a_held_out_column_of_nothing_but_nan_is_none(tmp_path: Path) -> None:
     assert "'ValidDeviance' holds no finite numbers" in record.oddities[0].says
 
 
-def test_a_table_of_results_is_no_curve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["Method & Net-", "Layers & "])
+def test_a_table_of_results_is_no_curve(first: str, tmp_path: Path) -> None:
     log = tmp_path / "paper.tex"
-    log.write_text("\\begin{tabular}{lcc}\nMethod & Accuracy & Loss \\\\ \\hline\n" + "".join(
-        f"Net-{i} & {90 - 9 * a:.1f} & {a:.3f} \\\\\n" for i, a in enumerate(FALLING))
+    what, name = first.split("& ")
+    log.write_text(f"\\begin{{tabular}}{{lcc}}\n{what} & Accuracy & Loss \\\\ \\hline\n" + "".join(
+        f"{name}{i} & {90 - 9 * a:.1f} & {a:.3f} \\\\\n" for i, a in enumerate(FALLING))
         + "\\end{tabular}\n")
     with pytest.raises(Unusable, match="holds no named numbers"):
         list(records(log))
@@ -206,3 +208,10 @@ def test_names_of_columns_with_a_single_space_between(
     found, = runs_of(log)
     assert found.train == train
     assert found.held_out is not None
+
+
+def test_what_is_named_once_is_no_curve(tmp_path: Path) -> None:
+    log = tmp_path / "install.log"
+    log.write_text("Collecting parts\n  Downloading parts-2.1.whl (670.2 MB)\nDone.\n")
+    with pytest.raises(Unusable, match="names each number once"):
+        list(records(log))

@@ -17,6 +17,7 @@ from unstuck.logs.source import Source
 from unstuck.logs.table import Table, number
 
 LARGEST = 1 << 25  # bytes of such a text
+_AXES = (Kind.EPOCH, Kind.STEP, Kind.EPISODE)
 WIDEST = 200  # cells of a row, and columns that a cell may span
 _LIKELY = re.compile(r"(?i)\s*<(?:!doctype )?html|<table\b|\\begin\{")
 # A table that was cut off goes to the end of the text.
@@ -122,7 +123,7 @@ def _read(name: str, kind: str, rows: Sequence[list[str]]) -> Table | None:
     rows = [row for row in rows if any(row)]
     width = max(map(len, rows), default=0)
     rows = [row for row in rows if len(row) == width]
-    if rows and name_of(rows[0][0]).kind in (Kind.EPOCH, Kind.STEP) and all(
+    if rows and name_of(rows[0][0]).kind in _AXES and all(
             number(cell) is not None for cell in rows[0][1:]):
         rows = [list(column) for column in zip(*rows, strict=True)]  # a row for each quantity
     first = next((i for i, row in enumerate(rows) if sum(
@@ -136,5 +137,6 @@ def _read(name: str, kind: str, rows: Sequence[list[str]]) -> Table | None:
     if dialect is None or dialect.delimiter != ",":
         return None
     table = delimited.read_lines(name, kind, text.splitlines(keepends=True), dialect)
-    counted = any(is_axis(column) for column in table.columns.values())
+    counted = any(name_of(n).kind in _AXES or (n == "column 1" and is_axis(column))
+                  for n, column in table.columns.items())
     return table if counted else None  # a table of results, say

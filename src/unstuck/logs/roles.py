@@ -304,12 +304,14 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     headless = all(name.startswith("column ") for name in table.columns)
     if headless and len(values) > 1 and is_axis(values[0]):
         values = values[1:]
-    if len(values) == 1:
+    if len(values) == 1 and table.rows > 1:
         return values[0]
     if (whole := _whole(names, others)) is not None:
         return whole
     if not table.columns:
         raise UnusableLog(f"{file} holds no named numbers, so there is no curve to read")
+    if table.rows == 1:
+        raise UnusableLog(f"{file} names each number once, so there is no curve to read")
     raise UnusableLog(f"it is not clear which column of {file} is the training loss (columns: "
                       f"{listed(table)}); choose one with --train COLUMN")
 
