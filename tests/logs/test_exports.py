@@ -215,3 +215,17 @@ def test_what_is_named_once_is_no_curve(tmp_path: Path) -> None:
     log.write_text("Collecting parts\n  Downloading parts-2.1.whl (670.2 MB)\nDone.\n")
     with pytest.raises(Unusable, match="names each number once"):
         list(records(log))
+
+
+def test_tables_below_the_name_of_the_data(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    head = "# Epoch batch         loss       loss_f        f_mae"
+    log.write_text("".join(
+        f"training\n{head}\n" + "".join(
+            f"{i:7d} {k:5d} {a + k / 50:12.3g} {a / 2:12.3g} {a:12.3g}\n" for k in (1, 2))
+        + f"\nvalidation\n{head}\n{i:7d} {1:5d} {a + 1:12.3g} {a:12.3g} {a:12.3g}\n\n"
+        for i, a in enumerate(FALLING)))
+    record, = records(log)
+    found, = runs_of(log)
+    assert (found.train, found.held_out) == ("train loss", "val loss")
+    assert [len(record.series(one)) for one in (TRAIN_LOSS, HELD_OUT_LOSS)] == [60, 30]

@@ -73,6 +73,8 @@ def test_brackets_of_a_text_are_no_nesting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "kind", "part"), [
     ("fid50k_full", Kind.LOSS, Part.HELD_OUT), ("FID", Kind.LOSS, Part.HELD_OUT),
     ("rank-1", Kind.SCORE, Part.UNSAID), ("custo", Kind.LOSS, Part.UNSAID),
+    ("Best fitness", Kind.OTHER, Part.UNSAID), ("average fitness", Kind.SCORE, Part.UNSAID),
+    ("Running generation", Kind.STEP, Part.UNSAID),
     ("Iteração", Kind.STEP, Part.UNSAID), ("taxa de aprendizado", Kind.RATE, Part.UNSAID),
 ])
 def test_a_name(name: str, kind: Kind, part: Part) -> None:

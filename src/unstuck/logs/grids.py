@@ -29,6 +29,7 @@ _NUMBER = re.compile(rf"\s*(?P<number>{_PLAIN})(?:/\d{{1,12}})?[%s]?\s*")
 _PARTS = re.compile(rf"\s*{_LIST}\s*")
 _SPACED = re.compile(r"\S+(?: \S+)*")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*[_.]\w+")  # a name of several words
+_COUNTERS = re.compile(r"(?i)#? ?(epoch) (batch|step|iter(?:ation)?)")  # two names
 _LOGGED = re.compile(r".* - |.*\] |.*: ")
 _CORNER = re.compile(r"(?i)(?:metrics?|names?|quantity|measure|split|set|data(?:set)?|phase)?")
 _KNOWN = (Kind.EPOCH, Kind.STEP, Kind.EPISODE, Kind.LOSS, Kind.SCORE, Kind.RETURN)
@@ -60,6 +61,8 @@ def heading(text: str, above: Heading) -> Heading | None:
         if len(words) > len(cells) and 2 * sum(map(bool, map(_IDENTIFIER.fullmatch, words))) >= len(
                 words) > 2 and all(map(_CELL.fullmatch, words)):
             cells = words  # R has a single space between the names that are wide
+    if found := _COUNTERS.fullmatch(cells[0]):
+        cells = [*found.groups(), *cells[1:]]
     if not 2 <= len(cells) <= WIDEST or not all(map(_CELL.fullmatch, cells)):
         return None
     if sum(map(bool, map(_ENDS.search, cells))) > 1 or any(map(_PRECISE.search, cells)):

@@ -87,7 +87,7 @@ _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
     "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "
     "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
-    "top5 success loglik loglikelihood ll logprob")
+    "top5 success fitness loglik loglikelihood ll logprob")
 _LIKELIHOODS = _words("likelihood loglik loglikelihood ll logprob")
 _ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where nothing else is said
 _BOUNDED = _words(
@@ -98,12 +98,12 @@ _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
     "step steps iter iters iteration iterations iterate it update updates batch batches minibatch "
-    "minibatches idx index i timestep timesteps up counter")
+    "minibatches idx index i timestep timesteps up counter generation generations")
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
 _COUNT = _words("example global n num number count total trainer current cur no nb id at learning "
-               "after during finished starting completed of the in for stdout stderr f")
+               "after during finished starting running completed of the in for stdout stderr f")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
