@@ -61,8 +61,8 @@ def heading(text: str, above: Heading) -> Heading | None:
         if len(words) > len(cells) and 2 * sum(map(bool, map(_IDENTIFIER.fullmatch, words))) >= len(
                 words) > 2 and all(map(_CELL.fullmatch, words)):
             cells = words  # R has a single space between the names that are wide
-    if found := _COUNTERS.fullmatch(cells[0]):
-        cells = [*found.groups(), *cells[1:]]
+    if counters := _COUNTERS.fullmatch(cells[0]):
+        cells = [*counters.groups(), *cells[1:]]
     if not 2 <= len(cells) <= WIDEST or not all(map(_CELL.fullmatch, cells)):
         return None
     if sum(map(bool, map(_ENDS.search, cells))) > 1 or any(map(_PRECISE.search, cells)):
