@@ -51,7 +51,8 @@ def _page(d: Drawn) -> str:
 def _pages() -> Iterator[Case]:
     d = shapes.learning(30, 1011)
     yield one("html-progress", "<html><body><progress value='3000' max='3000'></progress>\n"
-              "[3000/3000 1:12:44, Epoch 18/18]\n" + _page(d) + "</body></html>", of(d, units=["step"]))
+              "[3000/3000 1:12:44, Epoch 18/18]\n" + _page(d) + "</body></html>",
+              of(d, units=["step"]))
     d = shapes.overfitting(30, 1012)
     yield one("html-levels", "<table><tr><th rowspan=2>Epoch<th colspan=2>Train<th colspan=2>Val"
               "</tr><tr><th>Loss<th>Acc<th>Loss<th>Acc</tr>" + lines(

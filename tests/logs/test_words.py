@@ -134,3 +134,34 @@ def test_one_number_at_the_start_is_no_curve_beside_a_held_out_one(tmp_path: Pat
     assert found.of_held_out
     assert len(record.series(TRAIN_LOSS)) == 30
     assert np.all(np.diff(record.series(TRAIN_LOSS).values) < 0)
+
+
+@pytest.mark.parametrize(("name", "measure"), [
+    ("BCELoss", {"bce", "loss"}), ("crossentropyloss", {"crossentropy", "loss"}),
+    ("l_pix", {"loss"}), ("L_val", {"loss"}), ("mlogloss", {"mlogloss"}),
+    ("l_r", set()), ("L_inf", set()), ("L2", {"l2"}),
+])
+def test_losses_written_as_one_word(name: str, measure: set[str]) -> None:
+    assert name_of(name).measure == measure
+
+
+@pytest.mark.parametrize(("line", "train", "held_out"), [
+    ("step {i}\ndiscrim_loss 0.7{i}\ngen_loss_GAN {b:.4f}\ngen_loss_L1 {a:.4f}", "gen_loss_GAN",
+     None),
+    ("INFO:agent:outdir:results/a step:{i}00 episode:{i} R:{b:.3f}", "R", None),
+    ("{{'_type': 'train_epoch', 'loss': {a:.5f}}}\n{{'_type': 'val_epoch', 'loss': {b:.5f}}}",
+     "train loss", "val loss"),
+])
+def test_other_ways_to_say_it(line: str, train: str, held_out: str | None, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(line.format(i=i, a=a, b=1.1 * a) + "\n" for i, a in enumerate(FALLING)))
+    found = log_of(log)
+    assert (found.train, found.held_out) == (train, held_out)
+
+
+def test_a_perplexity_of_the_held_out_loss_is_of_held_out_data(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(f"epoch {i}: perplexity: {np.exp(a):.4f} eval_loss: {a:.5f}\n"
+                           for i, a in enumerate(FALLING)))
+    assert log_of(log).train == "eval_loss"
+    assert log_of(log).of_held_out

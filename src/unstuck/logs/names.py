@@ -124,6 +124,7 @@ _HELD_TOGETHER = re.compile(
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
 _RANKED = re.compile(r"(?i)\b(?:rank-|top[-@]|acc@)(?:1|5)\b")
 _OF_SAMPLES = re.compile(r"(?:fid|kid|fvd|fad)\d*")  # how far generated samples are from real ones
+_OF_A_LOSS = re.compile(r"(.+)(loss(?:es)?)")  # "bceloss"
 _ONE_LETTER = {"t": "train", "v": "val"}
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 
@@ -202,10 +203,17 @@ def with_role(name: str, role: str) -> str:
 
 def _split(name: str) -> list[str]:
     """The words of a name in small letters; those that are written as one are taken apart."""
-    words = [word.lower() for word in _WORDS.findall(name.replace("IoU", "iou"))]
-    for i, word in enumerate(list(words)):
+    words: list[str] = []
+    for word in map(str.lower, _WORDS.findall(name.replace("IoU", "iou"))):
         if found := _HELD_TOGETHER.fullmatch(word):
-            words[i : i + 1] = _ONE_LETTER.get(found[1], found[1]), found[2]
+            words += _ONE_LETTER.get(found[1], found[1]), found[2]
+        elif word not in _LOSS and (found := _OF_A_LOSS.fullmatch(word)):
+            words += found.groups()
+        else:
+            words.append(word)
+    if words[:1] == ["l"] and name[1:2] == "_" and words[1:2] not in ([], ["r"], ["inf"]) and (
+            words[1].isalpha()):
+        words[0] = "loss"  # "l_pix", but neither a rate nor a norm
     return words
 
 

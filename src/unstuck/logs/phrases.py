@@ -84,7 +84,7 @@ _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>"
     r"val(?:id(?:at(?:ion|e|ing))?)?|test(?:ing)?|eval(?:uat(?:ion|e|ing))?|dev|"
-    r"saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+    r"saving(?= dict)))(?:(?=_(?:epoch|iter|step)['\"])|(?![A-Za-z_/\\]|\.\w))", re.IGNORECASE)
 _SECTION = re.compile(
     r"(?:\x1b\[\d*m|[\W\d_]|(?:INFO|DEBUG|root|main)\b|[A-Za-z]\w*+(?:\.\w++)++(?= ?[-:\]]))*+"
     r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"

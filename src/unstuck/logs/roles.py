@@ -19,7 +19,7 @@ from unstuck.logs.numbers import (
     rises_within_one,
     without_false_zeros,
 )
-from unstuck.logs.stand_ins import by_perplexity, departing, unmeasured
+from unstuck.logs.stand_ins import by_perplexity, departing, held_out_powers, unmeasured
 from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.schema.facts.losses import Yardstick
 
@@ -29,7 +29,7 @@ FEWEST_POINTS = 3  # of a curve, where held-out data have as many
 FEW_OF_AN_EPOCH = 10  # losses of single batches
 FEWEST_RETURNS = 8  # points of a return that may stand for the run
 _GENERATORS = frozenset({"g", "gen", "generator"})
-_RIVALS = frozenset({"d", "dis", "disc", "discriminator", "critic"})
+_RIVALS = frozenset({"d", "dis", "disc", "discrim", "discriminator", "critic"})
 _POLICY = frozenset({"policy", "pi", "actor", "pg", "surrogate", "mu"})
 _OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "advantage"}
 _ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
@@ -137,11 +137,15 @@ def _names(table: Table) -> dict[str, Name]:
     names = {name: name_of(initials.get(name.lower(), name)) for name in table.columns}
     agents = _of_agents(names)
     gradient = any(name.rest == {"gradient"} for name in names.values())
+    episodes = any(name.kind is Kind.EPISODE for name in names.values())
     for n, name in names.items():
-        if agents and name.kind is Kind.SCORE and name.measure == {"score"}:
+        if (episodes and n in ("R", "r")) or (
+                agents and name.kind is Kind.SCORE and name.measure == {"score"}):
             names[n] = replace(name, kind=Kind.RETURN)
         elif gradient and name.rest == {"performance"}:  # what MATLAB minimises
             names[n] = replace(name, kind=Kind.LOSS, measure=frozenset({"loss"}), rest=frozenset())
+    for n in held_out_powers(table, names):
+        names[n] = replace(names[n], part=Part.HELD_OUT)
     return names
 
 
