@@ -238,3 +238,61 @@ def test_a_loss_that_halves_as_fast_as_ever_has_not_converged(tmp_path: Path) ->
 def test_of_a_short_run_the_points_are_named_over_which_it_fell(tmp_path: Path) -> None:
     found = outcome(tmp_path, train_loss=over(16, lambda t: 2 - t))
     assert found.says.endswith("over the last 8 points.")
+
+
+# Scores of held-out data -------------------------------------------------------------------------
+RISES_THEN_FALLS = over(60, lambda t: 0.6 * np.minimum(t / 0.3, 1) - 0.25 * np.maximum(t - 0.3, 0))
+
+
+def test_a_held_out_score_that_falls_from_its_best_is_overfitting(tmp_path: Path) -> None:
+    found = outcome(tmp_path, train_loss=FALLING, valid_score=RISES_THEN_FALLS,
+                    valid_ndcg=RISES_THEN_FALLS / 2)
+    assert found.kind is OutcomeKind.OVERFITTING
+    assert found.says.startswith("'valid_score' fell from its best, 0.5")
+    assert found.since_step == pytest.approx(18, abs=3)
+
+
+def test_so_is_a_held_out_loss_that_is_of_another_scale(tmp_path: Path) -> None:
+    found = outcome(tmp_path, Cost=FALLING, valid_cross_entropy=200 - 100 * RISES_THEN_FALLS)
+    assert found.kind is OutcomeKind.OVERFITTING
+    assert found.says.startswith("'valid_cross_entropy' rose from its best, 140 at step ")
+
+
+@pytest.mark.parametrize(("score", "other"), [
+    (over(60, lambda t: 0.6 * np.minimum(t / 0.3, 1), 0.03), None),  # flat
+    (over(60, lambda t: 0.6 - 0.2 * t), None),  # it may count errors
+    (np.r_[0.6 * np.linspace(0, 1, 30), np.full(30, 0.1)], None),  # something broke
+    (RISES_THEN_FALLS, over(60, lambda t: 0.5 * t)),  # another score still rises
+])
+def test_other_held_out_scores_are_not(
+    score: Floats, other: Floats | None, tmp_path: Path,
+) -> None:
+    more = {} if other is None else {"valid_recall": other}
+    found = outcome(tmp_path, train_loss=FALLING, valid_score=score, **more)
+    assert found.kind is not OutcomeKind.OVERFITTING
+
+
+def test_nor_is_one_beside_a_train_loss_that_has_ended(tmp_path: Path) -> None:
+    ended = over(60, lambda t: 0.2 + np.exp(-20 * t))
+    found = outcome(tmp_path, train_loss=ended, valid_score=RISES_THEN_FALLS)
+    assert found.kind is not OutcomeKind.OVERFITTING
+
+
+@pytest.mark.parametrize(("level", "kind"), [
+    (0.58, OutcomeKind.PLATEAU), (58, OutcomeKind.PLATEAU), (0.04, OutcomeKind.CONVERGED)])
+def test_a_rate_of_errors_says_what_a_flat_loss_has_come_to(
+    level: float, kind: OutcomeKind, tmp_path: Path,
+) -> None:
+    loss = over(60, lambda t: 2 + np.exp(-12 * t))
+    errors = over(60, lambda t: level * (1 + 0.5 * np.exp(-12 * t)))
+    found = outcome(tmp_path, train_loss=loss, CER=errors)
+    assert found.kind is kind
+    assert "the best is 0)" in found.says
+
+
+def test_a_few_held_out_losses_that_all_fall_show_that_a_run_still_learns(tmp_path: Path) -> None:
+    flat = over(120, lambda t: 1 + np.exp(-12 * t), 0.03)
+    assert outcome(tmp_path, loss=flat).kind is OutcomeKind.CONVERGED
+    found = outcome(tmp_path, loss=flat, eval_loss=[1.3, 1.17, 1.08, 1.04, 1.01, 0.98, 0.96, 0.94])
+    assert found.kind is OutcomeKind.LEARNING
+    assert "the held-out loss is still falling, by 6.9 %" in found.says

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.logs import consoles, folders, further, others, rarer, rest, spread, tables, told
+from harness.logs import (
+    consoles,
+    folders,
+    further,
+    others,
+    rarer,
+    rest,
+    shown,
+    spread,
+    tables,
+    told,
+)
 from harness.logs.case import Case, Expected
 from harness.logs.shapes import Floats
 from unstuck.curves.outcome import judge
@@ -34,7 +45,7 @@ class Verdict:
 def cases(aside: bool) -> list[Case]:
     """The logs of one part."""
     return [case for module in (tables, consoles, folders, rarer, told, further, others, spread,
-                                rest)
+                                rest, shown)
             for case in module.cases() if case.aside is aside]
 
 

@@ -102,32 +102,40 @@ def parsed(text: bytes | str, name: str) -> Any:
     if containers + raw.count(b",") > MOST_VALUES:
         raise Unusable(f"{name} holds more than {count(MOST_VALUES, 'JSON value')}, the most that "
                        "unstuck reads")
-    deep = containers > DEEPEST and _depth(raw) > DEEPEST and _depth(_STRING.sub(b"", raw))
+    deep = containers > DEEPEST and _too_deep(raw) is not None and _too_deep(
+        bare := _STRING.sub(b'""', raw))
     import msgspec  # the parent process reads settings before it starts the program
 
     try:
-        if not deep > DEEPEST:
+        if not deep:
             try:
                 return msgspec.json.decode(text)
             except (msgspec.DecodeError, UnicodeError):  # NaN or half a surrogate pair may be there
                 return json.loads(text)
+        json.loads(bare[:deep].decode(errors="replace"))  # plain text may open as many brackets
+    except json.JSONDecodeError as error:
+        if not deep or error.pos < len(error.doc):
+            raise
     except RecursionError:
         pass
     raise Unusable(f"{name} is nested more than {DEEPEST} levels deep, the most that unstuck reads")
 
 
-def _depth(raw: bytes) -> int:
-    """How deep brackets are nested, those within strings among them."""
+def _too_deep(raw: bytes) -> int | None:
+    """Where brackets, those within strings among them, have opened a level too many; None if they
+    never do."""
     import numpy as np  # for the same reason
 
     opened = np.zeros(256, dtype=np.int8)
     opened[list(b"[{")], opened[list(b"]}")] = 1, -1
-    level = deepest = 0
+    level = 0
     for start in range(0, len(raw), _CHUNK):
         part = np.frombuffer(raw, dtype=np.uint8)[start : start + _CHUNK]
         levels = level + np.cumsum(opened[part], dtype=np.int64)
-        level, deepest = int(levels[-1]), max(deepest, int(levels.max()))
-    return deepest
+        if levels.max() > DEEPEST:
+            return start + int(np.argmax(levels > DEEPEST)) + 1
+        level = int(levels[-1])
+    return None
 
 
 def _reason(error: Exception) -> str:

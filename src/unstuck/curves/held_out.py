@@ -6,10 +6,23 @@ import math
 
 import numpy as np
 
-from unstuck.curves.loss_curve import NEAR_ZERO, LossCurve
-from unstuck.curves.statistics import end_median, ending, of_three, point_noise, ratio
+from unstuck.curves.loss_curve import NEAR_ZERO, SURE, LossCurve
+from unstuck.curves.statistics import (
+    end_median,
+    ending,
+    fall_between,
+    of_three,
+    point_noise,
+    ratio,
+    tidy,
+    trend,
+)
+from unstuck.record.reader import Record
 from unstuck.record.series import Series
+from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Outcome, OutcomeKind
+from unstuck.schema.signals.losses import METRIC
+from unstuck.words import number
 
 FEWEST = 4  # held-out points
 FEW = 6  # below which their noise is unknown: only a rise at every single one counts
@@ -17,16 +30,31 @@ RISES = 3  # of such points in a row; of a curve without a trend one in 24 does 
 MATERIAL = 0.1  # of the best: such a rise
 FLAT = 0.03  # of its level: a held-out loss that stays within it is flat
 FLAT_IF_FAR = 0.1  # the same for one that is far above the train loss
+FEWEST_OF_A_METRIC = 12  # held-out points
+WORSE = 0.1  # of its best, at least
+BETTER = 0.25  # of that, before: a score that falls from the start on may count errors
 FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
 
 
-def overfitting(curve: LossCurve, held: Series | None) -> Outcome | None:
-    """Overfitting, if train went on falling after the best held-out loss, which did not."""
-    if held is None or len(held) < FEWEST:
-        return None
-    return _risen(curve, held) or _flat(curve, held)
+def overfitting(record: Record, curve: LossCurve, held: Series | None) -> Outcome | None:
+    """Overfitting, if train went on falling after the best held-out loss, which did not, or where
+    none is known, after the best of all held-out metrics."""
+    if held is None:
+        return _by_metrics(record, curve)
+    return _risen(curve, held) or _flat(curve, held) if len(held) >= FEWEST else None
+
+
+def still_falls(held: Series | None, since: int) -> float:
+    """By how much of its level a held-out curve has surely fallen since a step; 0 if it has not."""
+    late = held.since(since) if held is not None else None
+    if late is None or len(late) <= RISES:
+        return 0.0
+    if (line := trend(late)) is not None:
+        return line.fall if line.score < -SURE else 0.0
+    falls = bool(np.all(np.diff(late.values) < 0))
+    return fall_between(float(late.values[0]), float(late.values[-1])) if falls else 0.0
 
 
 def _risen(curve: LossCurve, held: Series) -> Outcome | None:
@@ -83,6 +111,45 @@ def _flat(curve: LossCurve, held: Series) -> Outcome | None:
         OutcomeKind.OVERFITTING, 0.5,
         f"The held-out {w.noun} has stayed at {w.number(end)} since step {step:,} while the "
         f"train {w.noun} {w.fell} from {w.number(was)} to {w.number(now)}.", step)
+
+
+def _by_metrics(record: Record, curve: LossCurve) -> Outcome | None:
+    """Overfitting, if all held-out metrics of a run got worse from their best: slowly, surely and
+    by much. A held-out loss that cannot be compared with the train loss is one of them."""
+    log = record.fact(Log)
+    if log is None or curve.words.higher or not log.held_metrics:
+        return None
+    found = record.series(METRIC)
+    metrics = [(name, tidy(found[name])) for name in log.held_metrics if name in found]
+    most = max((len(values) for _, values in metrics), default=0)
+    metrics = [(name, one if name not in log.metrics_higher else Series(one.steps, -one.values))
+               for name, one in metrics if 2 * len(one) > most]
+    if most < FEWEST_OF_A_METRIC or not all(_got_worse(one) for _, one in metrics):
+        return None
+    name, one = metrics[0]
+    calm = of_three(one.values)
+    best = int(np.argmin(calm)) + 1
+    step = int(one.steps[best])
+    before, now = _at(curve, step), curve.last_blocks
+    if not before - now > max(4 * curve.error, WORSE * abs(before)):
+        return None
+    went, sign = ("fell", -1) if name in log.metrics_higher else ("rose", 1)
+    return curve.outcome(
+        OutcomeKind.OVERFITTING, 0.6,
+        f"{name!r} {went} from its best, {number(sign * float(calm[best - 1]))} at step {step:,}, "
+        f"to {number(sign * end_median(one.values))} while the train loss fell from "
+        f"{number(before)} to {number(now)}.", step)
+
+
+def _got_worse(metric: Series) -> bool:
+    """Whether a metric, of which less is better, got better, and then surely and slowly worse."""
+    calm = of_three(metric.values)
+    best = int(np.argmin(calm))
+    low, rise = float(calm[best]), end_median(metric.values) - float(calm[best])
+    late = trend(metric.since(int(metric.steps[best + 1])))
+    return (rise > max(WORSE * abs(low), 6 * point_noise(metric.values))
+            and float(calm[0]) - low > BETTER * rise and late is not None and late.score > 2 * SURE
+            and float(np.max(np.diff(calm[best:]))) < rise / 2)
 
 
 def _at(curve: LossCurve, step: int) -> float:

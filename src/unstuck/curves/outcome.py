@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from unstuck.curves.collapse import collapse_of
 from unstuck.curves.forecast import Abstained, Forecast, outlook
-from unstuck.curves.held_out import overfitting
+from unstuck.curves.held_out import overfitting, still_falls
 from unstuck.curves.loss_curve import (
     FEWEST,
     MATERIAL,
@@ -50,6 +51,13 @@ COLLAPSED = 0.8  # how sure it is that nothing is learned where it is
 _HOPEFUL = (OutcomeKind.LEARNING, OutcomeKind.CONVERGED, OutcomeKind.PLATEAU,
             OutcomeKind.OVERFITTING, OutcomeKind.DATA_PROBLEM)
 RUN_AWAY = 0.9  # confidence from which a loss that is no measure of learning has still diverged
+
+
+class _Reached(NamedTuple):
+    """The share of the best of a score that was reached, and the words for it."""
+
+    share: float
+    says: str
 
 
 @np.errstate(all="ignore")
@@ -108,7 +116,7 @@ def _by_curves(record: Record) -> Outcome:
     worse = rising(curve, held)
     if worse is not None and worse.kind is OutcomeKind.BROKEN and curve.words.data != "train":
         return curve.outcome(OutcomeKind.OVERFITTING, 0.5, worse.says, worse.since_step)
-    return worse or overfitting(curve, held) or _by_level(record, curve, held)
+    return worse or overfitting(record, curve, held) or _by_level(record, curve, held)
 
 
 def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
@@ -157,14 +165,14 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
             f"{w.falling}" + _lately(curve, gain))
     if no_better or not fell:
         return _never_fell(record, curve, scale, no_better)
-    if other is not None and other.score < -SURE and other.fall > MATERIAL and not done and (
-        skill is None or skill < SKILLED
-    ) and not _settled(held, int(curve.points.steps[3 * n // 4]), scale):
+    held_fall = still_falls(held, since)
+    if held_fall > MATERIAL and not done and (skill is None or skill < SKILLED) and not _settled(
+            held, int(curve.points.steps[3 * n // 4]), scale):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.5,
             f"The train {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and "
             f"seems flat, but the held-out {w.noun} is still {w.falling}"
-            + ("" if w.higher else f", by {percent(other.fall)} in the second half of the run")
+            + ("" if w.higher else f", by {percent(held_fall)} in the second half of the run")
             + ".")
     slack = slack_of(quarter, scale)
     if done or (skill is not None and skill >= SKILLED):
@@ -223,22 +231,24 @@ def _perfect(record: Record, curve: LossCurve, ahead: Forecast | Abstained) -> b
     """Whether a score is all but perfect, and the loss does not surely fall any further."""
     if not curve.positive or not isinstance(ahead, Forecast) or ahead.low > 0:
         return False
-    _, best, reached = _score(record, curve)
-    return best > 0 and reached >= PERFECT * best
+    score = _score(record, curve)
+    return score is not None and score.share >= PERFECT
 
 
-def _score(record: Record, curve: LossCurve) -> tuple[str, float, float]:
-    """A score whose best is known, that best and what was reached; "" and 0 where there is none.
-    The curve itself, if it is one, has no name."""
+def _score(record: Record, curve: LossCurve) -> _Reached | None:
+    """What was reached of a score whose best is known: the curve itself, if it is one."""
     log = record.fact(Log)
     if log is not None and curve.words.higher and log.best is not None:
-        return "", log.best, log.best - curve.end
+        return _Reached(ratio(log.best - curve.end, log.best), f"the best is {number(log.best)}")
     if log is None or curve.words.higher or log.score is None or not record.measured(METRIC):
-        return "", 0.0, 0.0
+        return None
     series = record.series(METRIC).get(log.score)
     if series is None or not len(series.finite):
-        return "", 0.0, 0.0
-    return log.score, log.score_best, end_median(series.finite.values)
+        return None
+    level, most = end_median(series.finite.values), log.score_best
+    best = 0.0 if log.counts_errors else most
+    return _Reached(ratio(most - level if log.counts_errors else level, most),
+                    f"{log.score!r} ends at {number(level)}; the best is {number(best)}")
 
 
 def _lately(curve: LossCurve, gain: float) -> str:
@@ -291,9 +301,9 @@ def _is_guess(record: Record, curve: LossCurve) -> bool:
     """
     if record.fact(Log) is None or curve.skill is not None or curve.words.higher:
         return False
-    _, best, reached = _score(record, curve)
-    classes = round(best / reached) if 0 < reached < 0.6 * best else 0
-    if classes > 1 and abs(reached * classes / best - 1) < 0.1:
+    score = _score(record, curve)
+    classes = round(1 / score.share) if score is not None and 0 < score.share < 0.6 else 0
+    if score is not None and classes > 1 and abs(score.share * classes - 1) < 0.1:
         return abs(curve.end - math.log(classes)) < 0.01 * curve.end
     near = any(abs(curve.end - math.log(count)) < 0.004 * curve.end for count in CLASSES)
     return near and abs(curve.start - curve.end) < 0.06 * curve.end
@@ -302,18 +312,16 @@ def _is_guess(record: Record, curve: LossCurve) -> bool:
 def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:
     """What a flat curve has come to, by a score whose best value is known; None without one."""
     w = curve.words
-    name, best, reached = _score(record, curve)
-    if not best:
+    score = _score(record, curve)
+    if score is None:
         return None
-    means = f"the best is {number(best)}" if not name else (
-        f"{name!r} ends at {number(reached)}; the best is {number(best)}")
-    if reached >= SKILLED * best:
+    if score.share >= SKILLED:
         return curve.outcome(
             OutcomeKind.CONVERGED, 0.6, f"The {w.noun} {w.fell} from {w.number(curve.start)} to "
-            f"{w.number(curve.end)} and is now flat ({means}).", since)
+            f"{w.number(curve.end)} and is now flat ({score.says}).", since)
     return curve.outcome(
         OutcomeKind.PLATEAU, 0.55, f"The {w.noun} {w.fell} from {w.number(curve.start)} and has "
-        f"been at {w.number(curve.end)} since step {round(since):,} ({means}).", since)
+        f"been at {w.number(curve.end)} since step {round(since):,} ({score.says}).", since)
 
 
 def _worse_than_constant(curve: LossCurve) -> Outcome | None:

@@ -54,6 +54,7 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
     keep = f" ({best_step})" if best_step else ""
     unseen = (f"log the train {noun} as well",) if w.data != "train" else () if held_out else (
         f"log a held-out {noun} as well: without one, overfitting looks like learning",)
+    best = noun if held_out or w.data != "train" else "metric"  # overfitting was seen by it
     other = {"falling": f"the held-out {noun} is {w.falling}",
              "rising": f"the held-out {noun} is {w.rising}",
              "flat": f"the held-out {noun} is flat"}.get(course, "")
@@ -68,11 +69,12 @@ def advice(kind: OutcomeKind, held_out: bool, best_step: str = "", *,
                  "if it is too slow, raise the learning rate: first to twice, then to five times"))
         case OutcomeKind.OVERFITTING:
             return Advice(
-                f"The train {noun} {'rises' if w.higher else 'falls'} but the held-out {noun} does "
-                "not, so the network overfits." if w.data == "train" else
+                f"The train {noun} {'rises' if w.higher else 'falls'} but the held-out "
+                + (f"{noun} does not" if held_out else "metrics get worse")
+                + ", so the network overfits." if w.data == "train" else
                 f"The held-out {noun} is {w.rising}, as it does when a network overfits. Without a "
                 f"train {noun} this is not certain.",
-                (f"keep the weights that had the best held-out {noun}{keep}",
+                (f"keep the weights that had the best held-out {best}{keep}",
                  "use more data, data augmentation or noise on the inputs",
                  "add dropout: Dropout(p=0.1) or Dropout(p=0.25) zeroes 10 % or 25 % of the units",
                  "use fewer units, in the fully connected layers first, or add weight decay",

@@ -199,7 +199,8 @@ class _Lines:
                        if name_of(one.name).kind is Kind.EPOCH]
             self.names.update(one.name for one in counted)
             return counted, self._context("", grid, section=section)
-        pairs = list(grids.row(text, grid)) if grid else []
+        pairs = [replace(one, name=with_role(one.name, self.context.section))
+                 for one in (grids.row(text, grid) if grid else ())]
         if pairs and grids.is_across(grid):  # what was printed as it happened is not told again
             pairs = [one for one in pairs
                      if one.name in self.across or one.name not in self.names]

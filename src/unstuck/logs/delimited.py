@@ -70,7 +70,7 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     first = next((k for k, (_, row) in enumerate(rows) if _numbers(row) and _plain(row)), None)
     if first is None or first > 10:
         return None
-    header = rows[first - 1][1] if first else []
+    header = _joined([row for _, row in rows[:first]]) if first else []
     if header and all(is_rule(cell) for cell in header):  # a line drawn below the names
         header = rows[first - 2][1] if first > 1 and delimiter else []
         if not header:
@@ -108,6 +108,17 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Dialect | None:
     return Dialect(delimiter, _unique(header), width, rows[first][0], next(roles, None))
 
 
+def _joined(rows: Sequence[list[str]]) -> list[str]:
+    """The names of columns: the last of some rows, with those above where it leaves gaps, as pandas
+    writes names of several levels."""
+    last = rows[-1]
+    above = list(itertools.takewhile(lambda row: len(row) == len(last), rows[-2:-4:-1]))
+    if not above or len(last) < 3 or 2 * sum(map(bool, map(str.strip, last))) > len(last):
+        return last
+    return [" ".join(cell.strip() for cell in (*levels[::-1], name) if cell.strip())
+            for name, *levels in zip(last, *above, strict=True)]
+
+
 def _numbers(row: Sequence[str]) -> int:
     return sum(number(cell) is not None for cell in row)
 
@@ -143,9 +154,8 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def read(source: Source, dialect: Dialect) -> Table:
     """The table; raises UnusableLog if it breaks off into something else."""
     names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
-    long = named_rows(names)
-    if long or dialect.role is not None:
-        return _read_long(source, dialect, names, *(long or (None, None)))
+    if named_rows(names) or dialect.role is not None:
+        return read_lines(source.name, _NAMES[dialect.delimiter], source.lines(), dialect)
     columns = [_Numbers(name_of(name).kind is Kind.RUN) for name in names[:MOST_COLUMNS]]
     count, skipped = 0, dialect.skipped
     try:
@@ -212,12 +222,15 @@ def _plain_numbers(chunk: bytes, dialect: Dialect) -> Floats | None:
     return numbers.reshape(len(ends), width).T
 
 
-def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: int | None,
-               value_at: int | None) -> Table:
-    """A table whose rows say what their numbers are: by a name for the value, or the data that they
-    are of."""
-    lines = itertools.islice(source.lines(), dialect.skipped, None)
-    builder = Builder(source.name)
+def read_lines(file: str, kind: str, lines: Iterable[str], dialect: Dialect) -> Table:
+    """A table row by row, whose rows may say what their numbers are: by a name for the value, the
+    run, or the data that they are of. `kind` is what the format is called."""
+    names = dialect.names or tuple(f"column {i + 1}" for i in range(dialect.width))
+    name_at, value_at = named_rows(names) or (None, None)
+    lines = itertools.islice(lines, dialect.skipped, None)
+    builder = Builder(file)
+    run_at = next((i for i, name in enumerate(names) if name_of(name).kind is Kind.RUN), None)
+    runs: dict[str, int] = {}
     try:
         for row in _rows(_whole(lines, dialect), dialect.delimiter):
             pairs = [(row[name_at] if i == value_at and name_at is not None and name_at < len(row)
@@ -226,10 +239,14 @@ def _read_long(source: Source, dialect: Dialect, names: Sequence[str], name_at: 
             if dialect.role is not None and dialect.role < len(row):
                 data = role(row[dialect.role].strip())
                 pairs = [(with_role(name, data), value) for name, value in pairs]
+            if run_at is not None and run_at < len(row) and number(run := row[run_at]) is None and (
+                    run in runs or len(runs) < MOST_COLUMNS):
+                pairs.append((names[run_at], runs.setdefault(run, len(runs))))
             builder.add(pairs)
     except csv.Error as error:
-        raise UnusableLog(f"{source.name} cannot be read as a table: {error}") from None
-    return Table(_NAMES[dialect.delimiter], builder.columns(), builder.rows)
+        raise UnusableLog(f"{file} cannot be read as a table: {error}") from None
+    labels = {names[run_at]: tuple(runs)} if run_at is not None and runs else {}
+    return Table(kind, builder.columns(), builder.rows, labels=labels)
 
 
 def _whole(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:

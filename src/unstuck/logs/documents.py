@@ -33,11 +33,15 @@ _LABELS = ("name", "run", "id", "label")
 _STEPS = ("steps", "step", "x", "epochs", "epoch", "iterations", "iteration")
 _CLOCKS = ("timestamps", "timestamp", "time", "wall_time", "walltime", "relative", "created")
 _VALUES = ("values", "value", "y", "data")
+_SPREAD = frozenset({"num", "n", "count", "mean", "std", "stddev", "var", "min", "max", "median"})
 LARGEST_TORN = 1 << 24  # characters of a document that was cut off
 DEEPEST = 12  # levels of nesting that are looked into
 _NUMBERED = re.compile(r"(?:epoch|step|iteration|iter|round)?[ _-]?\d{1,12}", re.IGNORECASE)
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
-_BEGINNING = re.compile(r'\ufeff?\s*(?:\{\s*["}]|\[\s*["\[{\]\dNnI.-])')
+_BEGINNING = re.compile(  # not the brackets of a logger, as in "[INFO]" and "[3/20]"
+    r'\ufeff?\s*(?:\{\s*["}]|(?:\[\s*+)+(?:[{\]]|(?:"[^"\n]*"|'
+    r'-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|null|true|false|NaN|-?Infinity)'
+    r'\s*(?:,|\]\s*(?:[,\]]|\Z))|\Z))')
 
 Pair = tuple[str, float]
 
@@ -61,9 +65,7 @@ def read(source: Source) -> Table | None:
         raise UnusableLog(
             f"{source.name} is a JSON document of more than {LARGEST >> 20} MiB; write one record "
             "per line instead (JSON Lines)")
-    with source.open() as file:
-        content = file.read(LARGEST + 1)
-    text = content.decode(source.encoding, errors="replace")
+    text = source.whole(LARGEST)
     document, torn = _parsed(text, source.name), False
     if document is None and len(text) <= LARGEST_TORN and (whole := _whole(text)):
         document, torn = _parsed(whole, source.name), True
@@ -71,7 +73,7 @@ def read(source: Source) -> Table | None:
         return None
     table = table_of_document(document, source.name)
     if torn:
-        if not _worth(table)[0]:
+        if not worth(table)[0]:
             return None
         says = "The document breaks off; unstuck reads what comes before."
         table = replace(table, remarks=(*table.remarks, says))
@@ -141,9 +143,11 @@ def flat(record: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[
         if own and key == own[0]:
             name = own[1]
         if isinstance(value, dict):
-            if depth < DEEPEST:
+            if "mean" in value and value.keys() <= _SPREAD:
+                value = value["mean"]
+            elif depth < DEEPEST:
                 yield from flat(value, name, depth + 1)
-        elif (found := as_number(value)) is not None:
+        if (found := as_number(value)) is not None:
             yield name, found
 
 
@@ -188,16 +192,16 @@ def table_of_document(document: Any, name: str) -> Table:
     best = _of_records(records, name)
     if series:
         rows = 1 + max(int(column.rows[-1]) for column in series.values())
-        best = max(best, Table("JSON, lists by name", series, rows), key=_worth)
+        best = max(best, Table("JSON, lists by name", series, rows), key=worth)
     if curves.rows:
         best = max(best, Table("JSON, curves by name", curves.columns(),
-                               curves.rows), key=_worth)
+                               curves.rows), key=worth)
     if hugging_face:
         return Table("Hugging Face trainer state", best.columns, best.rows)
     return best
 
 
-def _worth(table: Table) -> tuple[int, int]:
+def worth(table: Table) -> tuple[int, int]:
     """How many numbers are losses or scores, and how many there are."""
     curves = sum(len(c) for c in table.columns.values()
                  if name_of(c.name).kind in (Kind.LOSS, Kind.SCORE, Kind.RETURN))
@@ -235,9 +239,9 @@ def _of_records(lists: Sequence[tuple[str, list[Mapping[str, Any]]]], name: str)
         for record in records:
             builder.add(flat(record))
         tables.append((path, records, Table("JSON records", builder.columns(), builder.rows)))
-    curves = [one for one in tables if _worth(one[2])[0] > 1]
+    curves = [one for one in tables if worth(one[2])[0] > 1]
     if len(curves) < 2:
-        return max((table for _, _, table in tables), key=_worth, default=Table("JSON", {}, 0))
+        return max((table for _, _, table in tables), key=worth, default=Table("JSON", {}, 0))
     builder = Builder(name)
     for path, records, _ in curves:
         for record in records:

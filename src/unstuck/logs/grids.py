@@ -15,15 +15,21 @@ _BAR = re.compile(r"\)?:?\s{1,20}\d{1,3}%(?:\||\s{1,9}(?:[━─╸]|\d{1,9}/\d{
 _GAP = re.compile(r"\s*[|│]\s*|\s*\t\s*|\s{2,}")
 _CELL = re.compile(r"(?:[^\W\d]|[#%(])[\w#%/().:@+-]*(?: [\w#%/().@+-]+){0,3}")
 _ENDS = re.compile(r" (?:\d+(?:\.\d+)?|nan|inf|\d+\.\d+ ?(?:%|[a-zµ]{1,3}))$", re.IGNORECASE)
+_PRECISE = re.compile(r" [+-]?\d+\.\d{3,}$")
 _VALUED = re.compile(r"[:=]\s*[\d.+-]")
 _RULE = re.compile(r"[\s|:=+│─━\u2500-\u257f-]*")
 _PLAIN = r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|nan|NaN|inf|-inf)"
 _LIST = rf"\[\s*{_PLAIN}(?:(?:,\s*|\s+){_PLAIN})*+\s*\]"
-_TOKEN = re.compile(rf"{_LIST}|[^\s|│]+")
+# A list, a date with its time, a number with its unit, or what has no space in it.
+_TOKEN = re.compile(
+    rf"{_LIST}|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d[^\s|│]*|"
+    rf"{_PLAIN} (?:%|s|secs?|ms|mins?|[KMG]i?B)(?=[\s|│]|$)|[^\s|│]+")
 _BARRED = re.compile(r"[^|│]+")
 _NUMBER = re.compile(rf"\s*(?P<number>{_PLAIN})(?:/\d{{1,12}})?[%s]?\s*")
 _PARTS = re.compile(rf"\s*{_LIST}\s*")
 _SPACED = re.compile(r"\S+(?: \S+)*")
+_IDENTIFIER = re.compile(r"[^\W\d]\w*[_.]\w+")  # a name of several words
+_COUNTERS = re.compile(r"(?i)#? ?(epoch) (batch|step|iter(?:ation)?)")  # two names
 _LOGGED = re.compile(r".* - |.*\] |.*: ")
 _CORNER = re.compile(r"(?i)(?:metrics?|names?|quantity|measure|split|set|data(?:set)?|phase)?")
 _KNOWN = (Kind.EPOCH, Kind.STEP, Kind.EPISODE, Kind.LOSS, Kind.SCORE, Kind.RETURN)
@@ -51,9 +57,15 @@ def heading(text: str, above: Heading) -> Heading | None:
             return tuple(f"{old} {cell}".strip() for old, cell in zip(above, cells, strict=True))
     else:
         cells = _GAP.split(text)
+        words = text.split()
+        if len(words) > len(cells) and 2 * sum(map(bool, map(_IDENTIFIER.fullmatch, words))) >= len(
+                words) > 2 and all(map(_CELL.fullmatch, words)):
+            cells = words  # R has a single space between the names that are wide
+    if counters := _COUNTERS.fullmatch(cells[0]):
+        cells = [*counters.groups(), *cells[1:]]
     if not 2 <= len(cells) <= WIDEST or not all(map(_CELL.fullmatch, cells)):
         return None
-    if sum(map(bool, map(_ENDS.search, cells))) > 1:
+    if sum(map(bool, map(_ENDS.search, cells))) > 1 or any(map(_PRECISE.search, cells)):
         return None  # "train loss 0.5 | val loss 0.6"
     words = text.split()
     if len(above) == len(words) > 2 and not text.startswith(("|", "│")):
@@ -131,6 +143,8 @@ def row(text: str, names: Heading) -> Iterator[Said]:
         cells = [cell for cell in cells if cell.end() < len(text.rstrip()) or cell[0].strip()]
         if cells and not cells[0][0].strip():
             cells = cells[1:]
+    if len(cells) == len(names) + 1 and cells[0][0].isdigit() and not barred:
+        cells = cells[1:]  # pandas and R print an index without a name
     if len(cells) < len(names) or (len(cells) > len(names) and not _BAR.search(text)):
         return
     pairs = [(name, found) for name, cell in zip(names, cells, strict=False)

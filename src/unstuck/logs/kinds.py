@@ -8,7 +8,9 @@ from unstuck.logs import (
     documents,
     event_files,
     lists,
+    markup,
     metric_files,
+    notebooks,
     weights_and_biases,
 )
 from unstuck.logs.names import Kind, name_of
@@ -34,6 +36,8 @@ def table_of(file: Source) -> Table:
     text = file.text()
     if text.startswith(_OWN):
         raise UnusableLog(f"{file.name} is a record of unstuck; read it with `unstuck diagnose`")
+    if documents.is_json(text) and (shown := notebooks.read(file, table_of)):
+        return shown
     if documents.is_json(text) and (table := documents.read(file)):
         if not has_curves(table) and documents.is_lines(table) and has_curves(
                 printed := console.read(file)):
@@ -41,6 +45,8 @@ def table_of(file: Source) -> Table:
         return table
     if metric_files.is_metric_file(text):
         return metric_files.read({metric_files.name_in_store(file.path): file})
+    if written := markup.read(file):
+        return written
     if dialect := delimited.sniff(text):
         return delimited.read(file, dialect)
     found = lists.read(file) if lists.begins(text) else None

@@ -11,7 +11,8 @@ from functools import lru_cache
 _WORDS: Mapping[str, str] = {
     # German
     "epoche": "epoch", "schritt": "step", "verlust": "loss", "fehler": "error",
-    "genauigkeit": "accuracy", "lernrate": "learning rate",
+    "genauigkeit": "accuracy", "lernrate": "learning rate", "kosten": "cost",
+    "durchlauf": "epoch", "trefferquote": "accuracy",
     "validierung": "val", "trainingsverlust": "train loss", "validierungsverlust": "val loss",
     "testverlust": "test loss", "trainingsfehler": "train error",
     "validierungsfehler": "val error", "testfehler": "test error",
@@ -20,12 +21,16 @@ _WORDS: Mapping[str, str] = {
     # French
     "epoque": "epoch", "etape": "step", "pas": "step", "perte": "loss", "erreur": "error",
     "exactitude": "accuracy", "entrainement": "train", "apprentissage": "train", "cout": "cost",
+    "justesse": "accuracy",
     # Spanish
     "epoca": "epoch", "paso": "step", "perdida": "loss", "exactitud": "accuracy",
     "entrenamiento": "train", "aprendizaje": "train", "validacion": "val", "prueba": "test",
+    "costo": "cost", "coste": "cost",
     # Portuguese, Italian
     "perda": "loss", "acuracia": "accuracy", "treino": "train", "treinamento": "train",
     "validacao": "val", "teste": "test", "passo": "step", "perdita": "loss", "errore": "error",
+    "custo": "cost", "erro": "error", "iteracao": "iteration", "iteracoes": "iteration",
+    "recompensa": "reward", "iterazione": "iteration",
     "accuratezza": "accuracy", "addestramento": "train", "validazione": "val",
     "pertes": "loss", "perdidas": "loss", "perdas": "loss", "verluste": "loss",
     # Catalan, Romanian
@@ -38,12 +43,13 @@ _WORDS: Mapping[str, str] = {
     "leersnelheid": "learning rate",
     "verlies": "loss", "trainingsverlies": "train loss", "validatieverlies": "val loss",
     "nauwkeurigheid": "accuracy", "validatie": "val", "strata": "loss", "epoka": "epoch",
-    "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val", "trening": "train",
+    "koszt": "cost", "dokladnosc": "accuracy", "walidacja": "val", "walidacji": "val",
+    "trening": "train",
     "treningowa": "train", "treningu": "train", "uczenia": "train", "walidacyjna": "val",
     # Russian
     "эпоха": "epoch", "шаг": "step", "потери": "loss", "потеря": "loss", "ошибка": "error",
     "точность": "accuracy", "обучение": "train", "обучения": "train", "валидация": "val",
-    "валидации": "val", "тест": "test",
+    "валидации": "val", "тест": "test", "вал": "val", "трен": "train", "шагов": "step",
     # Ukrainian
     "епоха": "epoch", "втрати": "loss", "втрата": "loss", "навчання": "train",
     "валідація": "val", "валідації": "val", "точність": "accuracy",
@@ -58,6 +64,7 @@ _WORDS: Mapping[str, str] = {
     "traning": "train", "validering": "val",
     "noggrannhet": "accuracy",
     # Finnish, Hungarian
+    "kustannus": "cost", "koltseg": "cost",
     "havio": "loss", "koulutushavio": "train loss", "opetushavio": "train loss",
     "validointihavio": "val loss", "testihavio": "test loss", "virhe": "error",
     "tarkkuus": "accuracy", "opetustarkkuus": "train accuracy",
@@ -92,12 +99,14 @@ _WORDS: Mapping[str, str] = {
     "דיוק": "accuracy", "אימון": "train", "אימות": "val", "תיקוף": "val", "בדיקה": "test",
     # Vietnamese, Indonesian
     "buoc": "step", "loi": "error",
+    "biaya": "cost",
     "kerugian": "loss", "galat": "error", "akurasi": "accuracy", "pelatihan": "train",
     "latihan": "train", "validasi": "val", "pengujian": "test", "langkah": "step",
     # Turkish
     "donem": "epoch", "kayip": "loss", "kayıp": "loss", "kaybi": "loss", "kaybı": "loss",
     "egitim": "train",
     "dogrulama": "val", "dogruluk": "accuracy", "adim": "step", "adım": "step",
+    "maliyet": "cost",
 }
 # How words begin that languages inflect, with up to so many letters behind.
 _ENDING = 6
@@ -105,7 +114,7 @@ _STEMS: Mapping[str, str] = {
     # Russian, Ukrainian, Bulgarian, Serbian
     "обуч": "train", "трениров": "train", "тренир": "train", "навчан": "train", "валидац": "val",
     "валідац": "val", "валидир": "val", "проверк": "val", "провероч": "val", "перевірк": "val",
-    "контрольн": "val", "отложенн": "val", "тестов": "test", "тестир": "test", "тестув": "test",
+    "контрольн": "val", "отложенн": "val", "тест": "test",
     "потер": "loss", "втрат": "loss", "загуб": "loss", "губит": "loss", "ошиб": "error",
     "похибк": "error", "помилк": "error", "грешк": "error", "точност": "accuracy",
     "точніст": "accuracy", "тачност": "accuracy", "эпох": "epoch", "епох": "epoch",
@@ -129,6 +138,7 @@ _SHORT: Mapping[str, str] = {"app": "train", "entr": "train", "ent": "train"}
 _PHRASES: Mapping[str, str] = {
     "taux d'apprentissage": "learning rate", "tasa de aprendizaje": "learning rate",
     "taxa de aprendizado": "learning rate", "taxa d'aprenentatge": "learning rate",
+    "taxa de aprendizagem": "learning rate", "taxa de acerto": "accuracy",
     "tasso di apprendimento": "learning rate", "rata de invatare": "learning rate",
     "tanulasi rata": "learning rate", "stopa ucenja": "learning rate",
     "rychlost ucenia": "learning rate", "laju pembelajaran": "learning rate",
@@ -161,6 +171,7 @@ _WRITTEN_ON: Mapping[str, str] = {
 _PART = frozenset({"train", "val", "test"})
 _ON = re.compile("|".join(sorted(map(re.escape, _WRITTEN_ON), key=len, reverse=True)))
 _ALONE = re.compile(r"(?<![^\W\d_])[^\W\d_]{3,}(?![^\W\d_])")
+_BARRED = str.maketrans("đĐłŁ", "dDlL")  # not made of a letter and an accent
 _ARTICLE = re.compile("^(?:ال|ה)")
 
 
@@ -193,6 +204,13 @@ def parts_of_data(text: str) -> Iterator[tuple[int, int, str]]:
                 yield found.start(), found.end(), text[found.start() : found.end()]
 
 
+def letters_known(text: str) -> int:
+    """How many letters belong to words that are known, of those that ASCII cannot write."""
+    words = (word for word in set(re.findall(r"[^\W\d_]+", text)) if not word.isascii())
+    return sum(sum(map(len, _ON.findall(word))) or len(word) * (
+        _meaning(low := _plain(word.lower())) != low) for word in words)
+
+
 def _meaning(word: str) -> str:
     """A word in English; itself if it is not known. Arabic and Hebrew write the article onto it."""
     if (found := _WORDS.get(word)) is None and not word.isascii():
@@ -204,11 +222,11 @@ def _meaning(word: str) -> str:
 
 def _plain(text: str) -> str:
     """Without accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text.replace("đ", "d").replace(
-        "Đ", "D")) if not unicodedata.combining(c))
+    return "".join(c for c in unicodedata.normalize("NFKD", text.translate(_BARRED))
+                   if not unicodedata.combining(c))
 
 
 @lru_cache(maxsize=4096)
 def _base(letter: str) -> str:
     """A letter without its accent."""
-    return "d" if letter == "đ" else unicodedata.normalize("NFKD", letter)[0]
+    return unicodedata.normalize("NFKD", letter.translate(_BARRED))[0]

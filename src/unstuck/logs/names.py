@@ -49,6 +49,11 @@ class Name:
         return self.kind is Kind.SCORE and bool(self.measure & _BOUNDED)
 
     @property
+    def counts_errors(self) -> bool:
+        """Whether it is the share of words or letters that are wrong."""
+        return self.kind is Kind.LOSS and bool(self.measure) and self.measure <= _ERROR_RATES
+
+    @property
     def no_curve(self) -> bool:
         """Whether it is a time, a size or a setting, which no training is judged by."""
         return bool(self.rest & _NO_CURVE)
@@ -77,27 +82,28 @@ _TEST = _words("test testing tel te tst dtest")
 _LOSS = _words(
     "loss losses nll ce bce mse mae rmse mape rmsle msle crossentropy xent perplexity ppl error "
     "cost objective criterion kl kld wer cer bpc bpb huber rms logloss mlogloss multilogloss hinge "
-    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh eer") | {"err"}
+    "energy rel l1 l2 merror multiclass quantile poisson tweedie logcosh eer deviance") | {"err"}
 _SCORE = _words(
     "acc accuracy accu f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice map ap "
     "bleu rouge meteor r2 score psnr ssim hit hits ndcg mrr jaccard kappa mcc spearman spearmanr "
     "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
-    "top5 success loglik loglikelihood ll logprob")
+    "top5 success fitness loglik loglikelihood ll logprob")
 _LIKELIHOODS = _words("likelihood loglik loglikelihood ll logprob")
 _ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where nothing else is said
 _BOUNDED = _words(
     "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
     "kappa mcc sensitivity specificity top1 top5 success")
+_ERROR_RATES = _words("wer cer eer")
 _RETURN = _words("reward rewards return returns ret rew epret episodic")
 _PREFERENCES = _words("chosen rejected margin margins accuracies accuracy")  # of pairs of texts
 _STEP = _words(
-    "step steps iter iters iteration iterations it update updates batch batches minibatch "
-    "minibatches idx index i timestep timesteps up counter")
+    "step steps iter iters iteration iterations iterate it update updates batch batches minibatch "
+    "minibatches idx index i timestep timesteps up counter generation generations")
 _EPISODE = _words("episode episodes game games")
 _EPOCH = _words("epoch epochs ep")
 _RUN = _words("run runs trial trials fold folds seed seeds replicate experiment")
 _COUNT = _words("example global n num number count total trainer current cur no nb id at learning "
-               "after during finished starting completed of the in for stdout stderr f")
+               "after during finished starting running completed of the in for stdout stderr f")
 _SMOOTH = _words("avg average averaged mean running smoothed ema epoch")
 _NOISE = _words(
     "avg average averaged mean running final set epoch epochs step steps batch iter smoothed ema "
@@ -116,6 +122,9 @@ _ONE_FIELD = re.compile(
 _HELD_TOGETHER = re.compile(
     r"(train|training|trn|tr|t|validation|valid|val|va|v|eval|test|dev)"
     r"(loss|acc|accuracy|error|err|mse|mae|ppl|auc|f1)")
+_RANKED = re.compile(r"(?i)\b(?:rank-|top[-@]|acc@)(?:1|5)\b")
+_OF_SAMPLES = re.compile(r"(?:fid|kid|fvd|fad)\d*")  # how far generated samples are from real ones
+_OF_A_LOSS = re.compile(r"(.+)(loss(?:es)?)")  # "bceloss"
 _ONE_LETTER = {"t": "train", "v": "val"}
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 
@@ -151,6 +160,10 @@ def name_of(name: str) -> Name:
                         (Kind.RUN, _RUN)):
         if have and have <= words | _COUNT and have & words:
             return Name(kind, part)
+    if ranked := _RANKED.search(name):
+        have |= {"top1" if ranked[0].endswith("1") else "top5"}
+    if any(map(_OF_SAMPLES.fullmatch, have)) and not have & _LOSS:
+        return Name(Kind.LOSS, Part.HELD_OUT, frozenset({"distance"}), frozenset({"samples"}), test)
     smoothed = bool(have & _SMOOTH)
     if not have & _NO_CURVE:
         returns = have & _RETURN and not have & _PREFERENCES
@@ -190,10 +203,17 @@ def with_role(name: str, role: str) -> str:
 
 def _split(name: str) -> list[str]:
     """The words of a name in small letters; those that are written as one are taken apart."""
-    words = [word.lower() for word in _WORDS.findall(name.replace("IoU", "iou"))]
-    for i, word in enumerate(list(words)):
+    words: list[str] = []
+    for word in map(str.lower, _WORDS.findall(name.replace("IoU", "iou"))):
         if found := _HELD_TOGETHER.fullmatch(word):
-            words[i : i + 1] = _ONE_LETTER.get(found[1], found[1]), found[2]
+            words += _ONE_LETTER.get(found[1], found[1]), found[2]
+        elif word not in _LOSS and (found := _OF_A_LOSS.fullmatch(word)):
+            words += found.groups()
+        else:
+            words.append(word)
+    if words[:1] == ["l"] and name[1:2] == "_" and words[1:2] not in ([], ["r"], ["inf"]) and (
+            words[1].isalpha()):
+        words[0] = "loss"  # "l_pix", but neither a rate nor a norm
     return words
 
 

@@ -97,6 +97,12 @@ def _last_digits(values: Floats) -> Floats:
     return unit
 
 
+def is_its_power(perplexity: Column, loss: Column) -> bool:
+    """Whether a perplexity is that of this loss: nothing but its exponential."""
+    return bool(np.array_equal(perplexity.rows, loss.rows) and np.allclose(
+        np.log(perplexity.values), loss.values, rtol=0.01, equal_nan=True))
+
+
 def logarithm(perplexity: Column, of: Name, train: Column, own: Column | None) -> Column | None:
     """A perplexity as the loss that it is a power of, to be compared with a train loss.
 

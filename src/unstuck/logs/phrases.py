@@ -15,7 +15,7 @@ _NUMBER = (r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _NO_NAN = r"(?!(?:nan|NaN|NAN|inf|Inf|INF)(?![\w@./-])(?! [a-z]{2,20}s\b))"
 _SIGNS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"  # vowels
 _WORD = rf"(?:[DdLl]['’])?(?!第){_NO_NAN}(?:[^\W\d]|@)[\w@./{_SIGNS}-]{{0,40}}(?:'s)?"
-_OF_DATA = r"(?: ?[(\[（][^\W\d][\w -]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
+_OF_DATA = r"(?: ?[(\[（][^\W\d][\w .-]{0,24}[)\]）](?=\s?[:=：]|\s{1,8}[\d.+-]))?"
 _TYPE = r"(?:tensor|[Aa]rray|(?:np|numpy|jnp|torch)\.\w{1,16}(?=\())?"
 # A name of up to four words, then a colon, an equals sign or a space, then its number.
 # The data may stand in brackets behind the name.
@@ -77,13 +77,14 @@ _COUNTERS = (
 _LEVEL = re.compile(r"(?<![\w.])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)(?![\w.=])")
 _PLACE = re.compile(
     r"(?<![\w./\\-])[\w./\\-]{1,200}\.(?:py|cc|cpp|cu|cxx|c|h|rs|go|jl|lua|java|scala):\d{1,6}(?![\w.])")
+_ANGLED = re.compile(r"<(\w{1,24})>(?=\s?[=:])")  # "train rmse <loss>=0.5"
 _SENTENCE = re.compile(r"(?i).*\w(?<!\bval)(?<!\bvalid)(?<!\bavg)(?<!\btr)\. (?=\S)")
 _VERB = re.compile(r"(?<=\w) (?:is|was|are)$")  # "loss is 0.5"
 _RUN_WORDS = re.compile(r"(?i)(?:fold|run|trial|seed|experiment)")
 _ROLE = re.compile(
     r"(?<![A-Za-z_\\/.-])(?:(?P<train>train(?:ing)?)|(?P<held>"
     r"val(?:id(?:at(?:ion|e|ing))?)?|test(?:ing)?|eval(?:uat(?:ion|e|ing))?|dev|"
-    r"saving(?= dict)))(?![A-Za-z_/\\]|\.\w)", re.IGNORECASE)
+    r"saving(?= dict)))(?:(?=_(?:epoch|iter|step)['\"])|(?![A-Za-z_/\\]|\.\w))", re.IGNORECASE)
 _SECTION = re.compile(
     r"(?:\x1b\[\d*m|[\W\d_]|(?:INFO|DEBUG|root|main)\b|[A-Za-z]\w*+(?:\.\w++)++(?= ?[-:\]]))*+"
     r"(?:epoch\W{0,3}\d{1,7}(?:\W{0,3}\d{1,7})?\W+)?(?:(?P<train>train(?:ing)?)|(?P<held>val(?:id(?:ation|ating)?)?|"
@@ -165,6 +166,7 @@ def said(text: str, heading: str) -> Iterator[Said]:
     "{'val': {'loss': 0.5}}" from there on. The first of two numbers of one name counts.
     """
     taken: set[str | int] = set()
+    text = _ANGLED.sub(lambda found: f" {found[1]} ", text)
     text = _PLACE.sub(lambda found: " " * len(found[0]), text)
     text = _LEVEL.sub(lambda found: " " * len(found[0]), text)
     for one in (*_said(text, heading), *_counted(text)):

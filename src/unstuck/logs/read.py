@@ -27,6 +27,7 @@ from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, METRIC, 
 from unstuck.schema.version import VERSION
 
 FEWEST_OF_A_SCORE = 5  # points from which a score says how good the network is
+MOST_AS_SHARE = 3.0  # words too many count as well, so that a share of errors may exceed 1
 
 Tell = Callable[[str], object]
 Progress = Callable[[int], object]
@@ -128,12 +129,14 @@ def _record(name: str, table: Table, choice: Choice) -> Record:
 
 
 def _log(name: str, table: Table, roles: Roles, axis: Axis, best: float | None) -> Log:
-    score, score_best = _score(roles)
+    score, score_best, counts_errors = _score(roles)
     return Log(
         name, table.format, roles.train.name, roles.held_out.name if roles.held_out else None,
         axis.name, axis.unit, table.rows, roles.higher,
         tuple(c.name for c in roles.metrics if name_of(c.name).kind in (Kind.SCORE, Kind.RETURN)),
-        best, score, score_best, roles.of_held_out,
+        best, score, score_best, roles.of_held_out, counts_errors,
+        tuple(c.name for c in roles.metrics if (known := name_of(c.name)).part is Part.HELD_OUT
+              and known.kind in (Kind.LOSS, Kind.SCORE)),
     )
 
 
@@ -143,21 +146,27 @@ def _best(name: Name, scores: Sequence[Series]) -> float | None:
     if name.kind is Kind.RETURN or not len(finite):
         return None
     most = float(np.max(finite))
-    if most <= 1 and (name.bounded or np.min(finite) >= 0):
+    bounded, least = name.bounded or name.counts_errors, np.min(finite)
+    if most <= 1 and (bounded or least >= 0):
         return 1.0
-    return 100.0 if name.bounded and 1 < most <= 100 and np.min(finite) >= 0 else None
+    if name.counts_errors and most <= MOST_AS_SHARE:  # 1.2 may be a share of errors or per cent
+        return None
+    return 100.0 if bounded and 1 < most <= 100 and least >= 0 else None
 
 
-def _score(roles: Roles) -> tuple[str | None, float]:
-    """The metric that says how good the network is, of training data if there is one; its best."""
+def _score(roles: Roles) -> tuple[str | None, float, bool]:
+    """The metric that says how good the network is, of training data if there is one; its best;
+    whether it is a rate of errors, whose worst that is then."""
     able = [(column, name) for column in roles.metrics
-            if (name := name_of(column.name)).bounded and len(column) >= FEWEST_OF_A_SCORE]
-    able.sort(key=lambda one: (one[1].part is Part.HELD_OUT, len(one[1].rest)))
+            if ((name := name_of(column.name)).bounded or name.counts_errors)
+            and len(column) >= FEWEST_OF_A_SCORE]
+    able.sort(key=lambda one: (one[1].counts_errors, one[1].part is Part.HELD_OUT,
+                               len(one[1].rest)))
     for column, name in able:
         best = _best(name, [Series(column.rows, column.values)])
         if best is not None:
-            return column.name, best
-    return None, 1.0
+            return column.name, best, name.counts_errors
+    return None, 1.0, False
 
 
 def _changes(rate: Series) -> Series:

@@ -19,16 +19,17 @@ from unstuck.logs.numbers import (
     rises_within_one,
     without_false_zeros,
 )
-from unstuck.logs.stand_ins import by_perplexity, departing, unmeasured
+from unstuck.logs.stand_ins import by_perplexity, departing, held_out_powers, unmeasured
 from unstuck.logs.table import Column, Table, UnusableLog
 from unstuck.schema.facts.losses import Yardstick
 
 RARE = 0.02  # of the points of the column with most: too few to be the curve of the training
 FEWEST_MEANS = 8
+FEWEST_POINTS = 3  # of a curve, where held-out data have as many
 FEW_OF_AN_EPOCH = 10  # losses of single batches
 FEWEST_RETURNS = 8  # points of a return that may stand for the run
 _GENERATORS = frozenset({"g", "gen", "generator"})
-_RIVALS = frozenset({"d", "dis", "disc", "discriminator", "critic"})
+_RIVALS = frozenset({"d", "dis", "disc", "discrim", "discriminator", "critic"})
 _POLICY = frozenset({"policy", "pi", "actor", "pg", "surrogate", "mu"})
 _OF_AGENTS = _POLICY | {"eps", "epsilon", "value", "critic", "vf", "entropy", "advantage"}
 _ESTIMATED = frozenset({"td", "bellman", "q", "qf", "qf1", "qf2", "q1", "q2"})  # by the agent
@@ -87,6 +88,11 @@ def assign(table: Table, choice: Choice, file: str) -> Roles:
             table, names, train, remarks)
     if not np.isfinite(train.values).any():
         raise UnusableLog(f"column {train.name!r} of {file} holds no finite numbers")
+    if (held is not None and not choice.held_out and len(held) >= FEWEST_MEANS
+            and not np.isfinite(held.values).any()):
+        remarks.append(f"{held.name!r} holds no finite numbers, so it is not taken for held-out "
+                       "data.")
+        held = None
     if held is not None and not choice.held_out and is_the_same(train, held):
         remarks.append(f"{held.name!r} holds the numbers of {train.name!r} again, so it is not "
                        "taken for held-out data.")
@@ -131,11 +137,15 @@ def _names(table: Table) -> dict[str, Name]:
     names = {name: name_of(initials.get(name.lower(), name)) for name in table.columns}
     agents = _of_agents(names)
     gradient = any(name.rest == {"gradient"} for name in names.values())
+    episodes = any(name.kind is Kind.EPISODE for name in names.values())
     for n, name in names.items():
-        if agents and name.kind is Kind.SCORE and name.measure == {"score"}:
+        if (episodes and n in ("R", "r")) or (
+                agents and name.kind is Kind.SCORE and name.measure == {"score"}):
             names[n] = replace(name, kind=Kind.RETURN)
         elif gradient and name.rest == {"performance"}:  # what MATLAB minimises
             names[n] = replace(name, kind=Kind.LOSS, measure=frozenset({"loss"}), rest=frozenset())
+    for n in held_out_powers(table, names):
+        names[n] = replace(names[n], part=Part.HELD_OUT)
     return names
 
 
@@ -213,9 +223,11 @@ def _of_agents(names: Mapping[str, Name]) -> bool:
 
 def _of_kind(table: Table, names: dict[str, Name], kind: Kind) -> list[Column]:
     """The columns of that kind that may speak of training data; those of a few points are none."""
-    able = [c for n, c in table.columns.items()
-            if names[n].kind is kind and names[n].part is not Part.HELD_OUT]
+    every = [c for n, c in table.columns.items() if names[n].kind is kind]
+    able = [c for c in every if names[c.name].part is not Part.HELD_OUT]
     most = max(map(len, able), default=0)
+    if most < FEWEST_POINTS <= max(map(len, every), default=0):
+        return []
     return [c for c in able if len(c) >= max(RARE * most, min(most, 3))]
 
 
@@ -296,12 +308,14 @@ def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
     headless = all(name.startswith("column ") for name in table.columns)
     if headless and len(values) > 1 and is_axis(values[0]):
         values = values[1:]
-    if len(values) == 1:
+    if len(values) == 1 and table.rows > 1:
         return values[0]
     if (whole := _whole(names, others)) is not None:
         return whole
     if not table.columns:
         raise UnusableLog(f"{file} holds no named numbers, so there is no curve to read")
+    if table.rows == 1:
+        raise UnusableLog(f"{file} names each number once, so there is no curve to read")
     raise UnusableLog(f"it is not clear which column of {file} is the training loss (columns: "
                       f"{listed(table)}); choose one with --train COLUMN")
 

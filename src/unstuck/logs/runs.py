@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unstuck.logs.axis import starts
-from unstuck.logs.names import Kind, Part, name_of
+from unstuck.logs.names import Kind, Part, name_of, role, with_role
 from unstuck.logs.roles import Choice, assign
 from unstuck.logs.table import Column, Table, UnusableLog
-from unstuck.record.series import Integers
+from unstuck.record.series import Floats, Integers
 from unstuck.words import count, number
 
 MOST = 200  # runs of one file
 FEWEST = 8  # points of a run that stands for itself
 SHORT = 0.2  # of the longest run: a start that was given up
+_BETWEEN = re.compile(r"[/\\_. -]+")  # the words of a run's name
 _CURVES = (Kind.LOSS, Kind.SCORE, Kind.RETURN)
 
 
@@ -92,16 +95,58 @@ def _by_column(table: Table) -> list[Table]:
         which[column.rows] = column.values
         last = np.maximum.accumulate(np.where(np.isnan(which), 0, np.arange(table.rows)))
         which = which[last]
+        labels = dict(enumerate(table.labels.get(name, ())))
+        if data := _data_of(labels):
+            return _by_data(table, name, which, data)
         values = np.unique(which[np.isfinite(which)])
         if not 2 <= len(values) <= MOST:
             continue
-        labels = dict(enumerate(table.labels.get(name, ())))
         found = [_rows(table, np.flatnonzero(which == value),
                        labels.get(value, f"{name} {number(value)}")) for value in values.tolist()]
         if all(_points(part) >= 3 for part in found):
             return [replace(part, columns={n: c for n, c in part.columns.items() if n != name})
                     for part in found]
     return []
+
+
+def _data_of(labels: Mapping[int, str]) -> dict[int, tuple[str, str]]:
+    """The run that each label names, and the part of its data, as "lstm_v2/train" does; empty if
+    no run has both training and other data."""
+    found: dict[int, tuple[str, str]] = {}
+    for value, label in labels.items():
+        words = _BETWEEN.split(label)
+        said = [word for word in (words[0], words[-1]) if role(word)][:1]
+        run = label.removeprefix(said[0]).removesuffix(said[0]) if said else label
+        found[value] = run.strip("/\\_.- "), role(said[0]) if said else ""
+    named = set(found.values())
+    both = any((run, "train") in named and data not in ("", "train") for run, data in named)
+    return found if both else {}
+
+
+def _by_data(table: Table, name: str, which: Floats, data: Mapping[int, tuple[str, str]],
+             ) -> list[Table]:
+    """The runs of a column that says which data a row is of as well."""
+    runs: dict[str, dict[int, str]] = {}
+    for value, (run, part) in data.items():
+        runs.setdefault(run, {})[value] = part
+    found = []
+    for run, parts in runs.items():
+        own = {part: [value for value, said in parts.items() if said == part]
+               for part in parts.values()}
+        columns: dict[str, Column] = {}
+        for column in table.columns.values():
+            if column.name == name:
+                continue
+            of = which[column.rows]
+            masks: dict[str, NDArray[np.bool_]] = {}
+            for part, values in own.items():
+                label = with_role(column.name, part)
+                masks[label] = masks.get(label, np.False_) | np.isin(of, values)
+            columns |= {label: Column(label, column.rows[mask], column.values[mask])
+                        for label, mask in masks.items() if mask.any()}
+        there = np.flatnonzero(np.isin(which, list(parts)))
+        found.append(_rows(replace(table, columns=columns), there, run if len(runs) > 1 else ""))
+    return found
 
 
 def _points(table: Table) -> int:

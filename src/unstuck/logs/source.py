@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from unstuck.logs.encodings import encoding_of
 from unstuck.logs.table import UnusableLog
 from unstuck.reading import check_size, opened
 
 HEAD = 1 << 16  # bytes that a kind of file is detected from
 LONGEST = 1 << 20  # characters in a line of text
-_BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
-)
 _BINARY = (
     (b"PK\x03\x04", "a zip archive, such as torch.save writes"),
     (b"\x1f\x8b", "compressed with gzip (unpack it first)"),
@@ -44,12 +40,8 @@ class Source:
     path: Path
     head: bytes
     size: int
+    encoding: str = "utf-8"
     progress: Callable[[int], object] = lambda _: None
-
-    @property
-    def encoding(self) -> str:
-        """By the byte order mark; UTF-8 without one."""
-        return next((name for mark, name in _BOMS if self.head.startswith(mark)), "utf-8")
 
     def open(self) -> BinaryIO:
         """The file from its beginning; raises Unusable if it can no longer be read."""
@@ -58,6 +50,11 @@ class Source:
     def text(self) -> str:
         """The head as text; what is not text there, or was cut at its end, is replaced."""
         return self.head.decode(self.encoding, errors="replace")
+
+    def whole(self, most: int) -> str:
+        """The whole text, up to so many bytes."""
+        with self.open() as file:
+            return file.read(most).decode(self.encoding, errors="replace")
 
     def chunks(self) -> Iterator[bytes]:
         """The content in UTF-8, in pieces of whole lines.
@@ -106,7 +103,7 @@ class Source:
         for magic, what in _BINARY:
             if self.head.startswith(magic):
                 raise UnusableLog(f"{self.name} is {what}; unstuck reads no curves from it")
-        if b"\0" in self.head and self.encoding in ("utf-8", "utf-8-sig"):
+        if b"\0" in self.head and self.encoding.startswith("utf-8"):
             raise UnusableLog(f"{self.name} is a binary file of a kind that unstuck does not know")
 
 
@@ -122,10 +119,20 @@ def source(path: Path, name: str | None = None) -> Source:
             size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
         except OSError as error:
             raise UnusableLog(f"{name} cannot be read: {error.strerror}") from None
-    found = Source(name, path, head, max(size, len(head)))
+    found = Source(name, path, head, max(size, len(head)), encoding_of(head))
     if not found.text().strip("\ufeff \t\r\n"):
         raise UnusableLog(f"{name} is empty")
     return found
+
+
+@contextlib.contextmanager
+def kept(text: str, name: str) -> Iterator[Source]:
+    """A text that stands within another one, kept on disk meanwhile; raises Unusable if it is
+    empty."""
+    with tempfile.TemporaryDirectory(prefix="unstuck-") as folder:
+        path = Path(folder) / "text"
+        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+        yield source(path, name)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.logs.names import Kind, Name, Part
-from unstuck.logs.numbers import LOGARITHMS, begins_alike, logarithm
+from unstuck.logs.numbers import LOGARITHMS, begins_alike, is_its_power, logarithm
 from unstuck.logs.table import Column, Table
 
 RISE = 1.1  # of its lowest level: a loss that ends so while the train loss falls is another one
@@ -35,7 +35,7 @@ def by_perplexity(table: Table, names: dict[str, Name], train: Column,
     of = {part: [c for n, c in table.columns.items() if names[n].measure == {"perplexity"}
                  and not names[n].rest and (names[n].part is Part.HELD_OUT) is part]
           for part in (True, False)}
-    if not of[True]:
+    if not of[True] or names[train.name].part is Part.HELD_OUT:
         return None
     own = next((c for c in of[False] if len(c) == len(train)), None)
     found = logarithm(of[True][0], names[train.name], train, own)
@@ -43,6 +43,14 @@ def by_perplexity(table: Table, names: dict[str, Name], train: Column,
         remarks.append(f"unstuck takes the logarithm of {found.name!r} to compare it with "
                        f"{train.name!r}.")
     return found
+
+
+def held_out_powers(table: Table, names: dict[str, Name]) -> list[str]:
+    """The perplexities that do not say their data, but are the exponentials of a held-out loss."""
+    losses = [c for n, c in table.columns.items()
+              if names[n].part is Part.HELD_OUT and names[n].measure & LOGARITHMS]
+    return [n for n, c in table.columns.items() if names[n].measure == {"perplexity"}
+            and names[n].part is Part.UNSAID and any(is_its_power(c, loss) for loss in losses)]
 
 
 def departing(table: Table, names: dict[str, Name], train: Column,

@@ -41,8 +41,10 @@ class Log(Fact):
     metrics_higher: tuple[str, ...] = ()  # columns of other metrics of which more is better
     best: float | None = None  # value of a score, if it is known; else they hold negated scores
     score: str | None = None  # the metric that says how good the network is, if there is one
-    score_best: float = 1.0
+    score_best: float = 1.0  # of a rate of errors, the worst that it can be
     of_held_out: bool = False  # no column is of training data: `train` names one of held-out data
+    counts_errors: bool = False  # the score is a rate of errors, of which the best is 0
+    held_metrics: tuple[str, ...] = ()  # those of the metrics that are of held-out data
 
 
 @dataclass(frozen=True, slots=True)
