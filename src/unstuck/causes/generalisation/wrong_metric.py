@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.scores import Counting, Score, Scoring
+from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
@@ -49,14 +49,19 @@ def _detect(view: View) -> Verdict:
     if any(s.how is Counting.RIGHT for s in scores):
         return Absent("the program's score is the share of right predictions")
     record = view.record
-    code = record.facts(Scoring)
-    if unwatched(record) is None and code and not any(each.counts for each in code):
+    code = {each.code for each in record.facts(Scoring)}
+    if unwatched(record) is None and code == {Code.SILENT}:
         return Absent("nothing in the program's code counts right predictions")
     unseen = unread_loss(record)
     if unseen is not None:
         return Unknown(unseen, ("a loss from torch.nn or torch.nn.functional",))
     if not any(_is_of_classes(loss) for loss in record.facts(Loss)):
         return Absent("no loss of a classifier was seen, with which these mistakes are made")
+    if unwatched(record) is None and code == {Code.LARGEST} and all(
+        _has_one_label(loss) for loss in record.facts(Loss) if _is_of_classes(loss)
+    ):
+        return Absent("the code compares the class with the largest output of each sample with "
+                      "its label")
     return Unknown(
         "no score was seen that the program computes of predictions and labels",
         ("an evaluation under torch.no_grad() that keeps its score in a variable such as acc",))
@@ -66,6 +71,12 @@ def _is_of_classes(loss: Loss) -> bool:
     return loss.function in CLASSES or (
         loss.function in BINARY
         and (len(loss.input_shape) == 1 or math.prod(loss.input_shape[1:]) == 1))
+
+
+def _has_one_label(loss: Loss) -> bool:
+    """Whether a loss has one output for each class, and a label for each sample, in one dimension.
+    """
+    return loss.function in CLASSES and len(loss.input_shape) == 2 and len(loss.target_shape) == 1
 
 
 def _present(view: View, score: Score) -> Present:

@@ -13,12 +13,12 @@ from torch import nn
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.source.comparisons import computed_by, counts
+from unstuck.observe.source.comparisons import computed_by, reading
 from unstuck.observe.source.named import Scope, scopes
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.facts.scores import Counting, Score, Scoring
+from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 from unstuck.torch_api import CLASSES
@@ -231,7 +231,7 @@ class ScoreProbe(Probe):
                 self._writer.fact(
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
         trees = [tree for _, tree in user_trees(self._sites)]
-        self._writer.fact(Scoring(not trees or counts(trees)), self._moment.step)
+        self._writer.fact(Scoring(reading(trees) if trees else Code.OTHER), self._moment.step)
 
 
 def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
@@ -255,7 +255,7 @@ def _are_classes(value: torch.Tensor, output: torch.Tensor) -> bool:
         shapes.add((len(output), 1))
     if value.is_floating_point() or value.dtype is torch.bool or tuple(value.shape) not in shapes:
         return False
-    return 0 <= int(value.max()) < output.shape[_axis(value, output)]
+    return bool(0 <= int(value.max()) < output.shape[_axis(value, output)])
 
 
 def _axis(labels: torch.Tensor, output: torch.Tensor) -> int:

@@ -4,32 +4,80 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+
+from unstuck.schema.facts.scores import Code
 
 COMPARING = ("eq", "ne", "equal")  # functions and methods
+KEEPING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach", "flatten")  # the dimensions
 COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
                       re.IGNORECASE)
 DEPTH = 5  # of names and calls that are followed
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def counts(trees: Iterable[ast.Module]) -> bool:
-    """Whether a program may count right predictions: by its names or by what it compares.
+def reading(trees: Sequence[ast.Module]) -> Code:
+    """How a program's code counts right predictions, by its names and by what it compares.
 
     A comparison that only decides what is done next counts nothing.
     """
+    found = Code.SILENT
     for tree in trees:
         deciding = {id(node.test) for node in ast.walk(tree)
                     if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert)}
         for node in ast.walk(tree):
             if isinstance(node, ast.BoolOp):
                 deciding |= {id(value) for value in node.values}
-            named = _name(node)
-            if named and COUNTING.search(named):
-                return True
-            if id(node) not in deciding and isinstance(node, ast.expr) and _is_comparison(node):
-                return True
-    return False
+            elif isinstance(node, ast.expr) and id(node) not in deciding and (
+                sides := _compared(node)
+            ) and _root(sides[0]) != _root(sides[-1]):
+                if not any(_is_largest(tree, side, DEPTH) for side in sides) or not all(
+                    _is_largest(tree, side, DEPTH) or _is_plain(side) for side in sides
+                ):
+                    return Code.OTHER
+                found = Code.LARGEST
+    named = any(COUNTING.search(_name(node)) for tree in trees for node in ast.walk(tree))
+    return Code.OTHER if named and found is Code.SILENT else found
+
+
+def _is_largest(tree: ast.Module, value: ast.expr, depth: int) -> bool:
+    """Whether a value is the class with the largest output of each sample, in one dimension."""
+    if isinstance(value, ast.Name):
+        given = list(_values(tree, value.id))
+        return depth > 0 and bool(given) and all(
+            _is_largest(tree, each, depth - 1) for each in given)
+    if isinstance(value, ast.Subscript):  # the places of the largest, or some of the samples
+        picks = isinstance(value.slice, ast.Name | ast.Attribute)
+        return (picks or ast.unparse(value.slice) == "1") and _is_largest(tree, value.value, depth)
+    if isinstance(value, ast.Attribute):
+        return value.attr == "indices" and _is_largest(tree, value.value, depth)
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+        return False
+    if value.func.attr in KEEPING:
+        return _is_largest(tree, value.func.value, depth)
+    options = {option.arg: ast.unparse(option.value) for option in value.keywords}
+    given = value.args[1:] if ast.unparse(value.func.value) == "torch" else value.args
+    axis = options.get("dim", ast.unparse(given[0]) if given else "")
+    return value.func.attr in ("argmax", "max") and axis in ("1", "-1") and len(given) <= 1 and (
+        options.get("keepdim", "False") == "False")
+
+
+def _root(value: ast.expr) -> str:
+    """What a value is a view of: compared with itself it is no prediction."""
+    while isinstance(value, ast.Subscript) and not isinstance(value.slice, ast.Constant):
+        value = value.value
+    return ast.unparse(value)
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """Whether a value is a variable, or a part of one, in its own dimensions."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Attribute) and value.func.attr in KEEPING and (
+            _is_plain(value.func.value))
+    if isinstance(value, ast.Subscript):
+        return "None" not in ast.unparse(value.slice) and _is_plain(value.value)
+    return isinstance(value, ast.Name) or (
+        isinstance(value, ast.Attribute) and _is_plain(value.value))
 
 
 def _name(node: ast.AST) -> str:
@@ -40,15 +88,18 @@ def _name(node: ast.AST) -> str:
     return ""
 
 
-def _is_comparison(node: ast.expr) -> bool:
-    """Whether two values are compared, neither of which is written out."""
+def _compared(node: ast.expr) -> list[ast.expr]:
+    """The two values that an expression compares, neither of which is written out; else none."""
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
-        return any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops) and not any(
-            isinstance(side, ast.Constant) for side in sides)
-    if not isinstance(node, ast.Call):
-        return False
-    return isinstance(node.func, ast.Attribute) and node.func.attr in COMPARING
+        return sides if isinstance(node.ops[0], ast.Eq | ast.NotEq) and len(sides) == 2 and (
+            not any(isinstance(side, ast.Constant) for side in sides)) else []
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or (
+        node.func.attr not in COMPARING
+    ):
+        return []
+    of_torch = ast.unparse(node.func.value) in ("torch", "np", "numpy")
+    return node.args[:2] if of_torch else [node.func.value, *node.args[:1]]
 
 
 def computed_by(tree: ast.Module, function: str, line: int, name: str) -> ast.expr | None:
@@ -75,7 +126,7 @@ def _comparing(
     depth: int,
 ) -> Iterator[ast.expr]:
     """The expressions with a comparison that a value is computed by."""
-    if any(_is_comparison(node) for node in ast.walk(value) if isinstance(node, ast.expr)):
+    if any(_compared(node) for node in ast.walk(value) if isinstance(node, ast.expr)):
         yield value
         return
     for node in ast.walk(value) if depth else ():

@@ -32,10 +32,16 @@ class Score(Fact):
     location: SourceLocation | None
 
 
+class Code(StrEnum):
+    """How a program's code counts right predictions, as far as it can be read."""
+
+    SILENT = "silent"  # it speaks of no score, and compares values only to decide what to do
+    LARGEST = "largest"  # it compares the class with the largest output of each sample with a label
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Scoring(Fact):
-    """Whether the program's code may count right predictions at all: it speaks of a score by name,
-    or compares values otherwise than to decide what to do.
-    """
+    """How the program's code counts right predictions."""
 
-    counts: bool
+    code: Code
