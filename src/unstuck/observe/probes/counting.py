@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
+from unstuck.record.series import Integers
 from unstuck.schema.facts.scores import Counting
 
 SAME = 1e-5  # relative
@@ -103,21 +105,22 @@ def of_two_classes(output: torch.Tensor, labels: torch.Tensor, logits: bool) -> 
 
 
 def of_classes(
-    told: torch.Tensor, labels: torch.Tensor, classes: int, output: torch.Tensor | None
+    told: Integers, labels: Integers, classes: int, output: torch.Tensor | None
 ) -> Counts:
-    """Counts by predicted classes and labels, both (N,) and on the host.
+    """Counts by predicted classes and labels, both (N,).
 
-    `output`, (N, classes), is given where the largest of each column would be as many as samples.
+    `output`, (N, classes), is given where each sample has one prediction.
     """
     samples = len(labels)
-    found: Counts = {Counting.RIGHT: [_share((told == labels).sum(), samples)]}
+    found: Counts = {Counting.RIGHT: [_share(int(np.sum(told == labels)), samples)]}
     if output is None:
         return found
-    known = labels[(labels >= 0) & (labels < classes)]
-    pairs = torch.bincount(told, minlength=classes) @ torch.bincount(known, minlength=classes)
-    found[Counting.PAIRS] = [_share(pairs, samples ** 2)]
+    pairs = np.bincount(told, minlength=classes) @ np.bincount(
+        labels[labels >= 0], minlength=classes)[:classes]
+    found[Counting.PAIRS] = [_share(int(pairs), samples ** 2)]
     if samples == classes >= FEWEST_CLASSES:
-        found[Counting.AXIS] = [_share((output.argmax(0) == labels).sum(), samples)]
+        columns = output.argmax(0).numpy()
+        found[Counting.AXIS] = [_share(int(np.sum(columns == labels)), samples)]
     return found
 
 

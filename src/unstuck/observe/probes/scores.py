@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +17,7 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.comparisons import computed_by, reading
 from unstuck.observe.source.named import Scope, scopes
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
-from unstuck.observe.tensors import observable, tensors_in
+from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
@@ -27,19 +28,24 @@ MOST_ELEMENTS = 1_000_000  # of an output
 MOST_LOOKS = 5_000  # at batches
 MOST_EVALUATIONS = 200  # that are looked at
 MOST_PASSES = 8  # of an evaluation
+FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
 MOST_PARTS = 8  # of the samples of a batch
 NEAR = 3  # frames around a call in which labels are looked for
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
 _LABELS = re.compile(r"\by|label|targ|truth|gold|class", re.IGNORECASE)
 Place = tuple[int, int]
+Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
 
 @dataclass(slots=True)
 class _Pass:
     """The batches that one place has given to the model, counted in each way; and parts of them."""
 
-    parts: dict[str, Part] = field(default_factory=lambda: {"": Part()})
+    parts: dict[str, Part]
+
+    def __init__(self) -> None:
+        self.parts = {"": Part()}
 
 
 @dataclass(slots=True)
@@ -48,6 +54,7 @@ class _Evaluation:
 
     step: int
     before: dict[str, float]  # the values of the variables when it began, or were last looked at
+    batches: int  # counted so far
     module: Scope | None  # the outermost frame, if it is a module's
     passes: dict[tuple[Place, ...], _Pass] = field(default_factory=dict)
 
@@ -85,7 +92,11 @@ class ScoreProbe(Probe):
             return
         near, places = scopes(self._sites, 2)
         if held is not None:
-            self._compare(held, near)
+            if near:
+                _restart(held, near[0])
+            if learns or held.batches < FIRST or not held.batches % EACH:
+                self._compare(held, near)
+            held.batches += 1
         if learns or (held is not None and held.step != self._moment.step):
             self._evaluation = held = None
         scored = None if learns or not near else next(
@@ -94,7 +105,7 @@ class ScoreProbe(Probe):
             return
         if held is None:
             held = self._evaluation = _Evaluation(
-                self._moment.step, {}, near[-1] if near[-1].function == "<module>" else None)
+                self._moment.step, {}, 0, near[-1] if near[-1].function == "<module>" else None)
             held.before.update(_numbers(near))
             self._evaluations += 1
         self._looks += 1
@@ -144,23 +155,31 @@ class ScoreProbe(Probe):
                 return
             axis = _axis(labels, output)
             classes = output.shape[axis]
-            told, flat = output.argmax(axis).reshape(-1), labels.reshape(-1).long()
+            told = output.argmax(axis).reshape(-1).numpy()
+            flat = labels.reshape(-1).long().numpy()
             alone = output if output.ndim == 2 else None
             run.parts[""].add(len(flat), of_classes(told, flat, classes, alone))
-            for name, rows in _subsets(near, labels, found):
+            deep = run.parts[""].batches == 1  # later batches have what the first one had
+            for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
                 if name in run.parts or len(run.parts) < MOST_PARTS:
                     some = flat[rows]
                     run.parts.setdefault(name, Part()).add(len(some), of_classes(
-                        told[rows], some, classes, None if alone is None else alone[rows]))
+                        told[rows], some, classes,
+                        None if alone is None else alone[torch.from_numpy(rows)]))
 
     def _labels(
         self, place: Place, near: list[Scope], output: torch.Tensor, kind: str, given: set[int]
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
         fits = _are_classes if kind == "classes" else _are_zeros_and_ones
+        usual = near[0].variables.get(self._labels_at.get(place, ""))
+        if is_plain(usual) and id(usual) not in given and observable(usual) and (
+            fits(usual, output)
+        ):
+            return usual
         for scope in near[:NEAR]:
             for deep in (False, True):
-                found = {name: value for name, value in scope.tensors(deep)
+                found = {name: value for name, value in scope.tensors(deep, output.shape[0])
                          if id(value) not in given and fits(value, output)}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
@@ -183,12 +202,7 @@ class ScoreProbe(Probe):
         for scope in near:
             for name, value in scope.numbers():
                 called = f"{scope.function}: {name}"
-                if held.before.get(called) == value:
-                    continue
-                if not value:
-                    if held.before.get(called) and scope is near[0]:
-                        held.passes.clear()  # the program begins to count anew
-                    held.before[called] = value
+                if held.before.get(called) == value or not value:
                     continue
                 held.before[called] = value
                 found: dict[Counting, tuple[Tally, Part]] = {}
@@ -234,6 +248,15 @@ class ScoreProbe(Probe):
         self._writer.fact(Scoring(reading(trees) if trees else Code.OTHER), self._moment.step)
 
 
+def _restart(held: _Evaluation, scope: Scope) -> None:
+    """Forgets the batches so far if a variable says that the program begins to count anew."""
+    for name, value in scope.variables.items():
+        if type(value) in (int, float) and not value and held.before.pop(
+            f"{scope.function}: {name}", 0.0
+        ):
+            held.passes.clear()
+
+
 def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
     for scope in near:
         for name, value in scope.numbers():
@@ -265,21 +288,21 @@ def _axis(labels: torch.Tensor, output: torch.Tensor) -> int:
 
 def _subsets(
     near: list[Scope], labels: torch.Tensor, own: torch.Tensor
-) -> Iterator[tuple[str, torch.Tensor]]:
+) -> Iterator[tuple[str, Rows]]:
     """Rows that variables name, by number or by a mask: a score may be of these only."""
     flat, seen = labels.reshape(-1), {id(own)}
-    if bool((flat < 0).any()):
-        yield "labelled", flat >= 0
+    if int(flat.min()) < 0:
+        yield "labelled", (flat >= 0).numpy()
     for scope in near[:NEAR]:
-        for name, value in scope.tensors(deep=True):
+        for name, value in scope.tensors(True, 1):
             if id(value) in seen or value.device != own.device:
                 continue
             seen.add(id(value))
             if value.dtype is torch.bool and value.shape == labels.shape and bool(value.any()):
-                yield f"{scope.function}: {name}", value.detach().cpu().reshape(-1)
+                yield f"{scope.function}: {name}", value.detach().cpu().reshape(-1).numpy()
             elif value.dtype is torch.int64 and value.ndim == 1 and (
                 labels.ndim == 1 and 0 < len(value) < len(flat)
                 and int(value.min()) >= 0 and int(value.max()) < len(flat)
                 and len(value.unique()) == len(value)
             ):
-                yield f"{scope.function}: {name}", value.detach().cpu()
+                yield f"{scope.function}: {name}", value.detach().cpu().numpy()

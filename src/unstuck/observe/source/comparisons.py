@@ -154,9 +154,7 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
     for node in ast.walk(scope):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == name:
             yield node.value
-        elif isinstance(node, ast.Assign) and not isinstance(
-            node.value, ast.Constant | ast.List | ast.Dict
-        ):
+        elif isinstance(node, ast.Assign):
             yield from (value for target in node.targets
                         for value in _assigned(target, node.value, name))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
@@ -169,11 +167,10 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
 def _assigned(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
     """The part of a value that an assignment gives to a variable."""
     if not isinstance(target, ast.Tuple):
-        if ast.unparse(target) == name:
+        if ast.unparse(target) == name and not isinstance(value, ast.Constant | ast.List | ast.Dict):
             yield value
     elif isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
         for part, given in zip(target.elts, value.elts, strict=True):
-            if not isinstance(given, ast.Constant):
-                yield from _assigned(part, given, name)
+            yield from _assigned(part, given, name)
     elif any(ast.unparse(part) == name for part in target.elts):
         yield value

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ MOST_KEYS = 50  # of a dictionary, a list or an object
 MOST_FRAMES = 24
 MOST_VALUES = 2_000  # of a scope, with what they hold
 DEPTH = 3  # of containers within each other
+FOREIGN = frozenset({"torch", "numpy", "builtins", "functools", "collections", "pathlib", "random"})
 SCORE = re.compile(r"acc|corr|right|hit|score|match", re.IGNORECASE)
 
 
@@ -41,10 +42,11 @@ class Scope:
             if number is not None:
                 yield path, number
 
-    def tensors(self, deep: bool) -> Iterator[tuple[str, torch.Tensor]]:
-        """Tensors that can be read; `deep` for those that containers and objects hold as well."""
+    def tensors(self, deep: bool, least: int) -> Iterator[tuple[str, torch.Tensor]]:
+        """Tensors of so many elements; `deep` for those that containers and objects hold as well.
+        """
         for path, held in self._held(DEPTH if deep else 0, last=False):
-            if is_plain(held) and observable(held):
+            if is_plain(held) and held.numel() >= least and observable(held):
                 yield path, held
 
     def _held(self, depth: int, last: bool) -> Iterator[tuple[str, Any]]:
@@ -85,10 +87,11 @@ def _held(name: str, value: Any, depth: int, last: bool) -> Iterator[tuple[str, 
     elif type(value) in (list, tuple):
         inside = [(name, held) for held in value[-1:]] if last else [
             (f"{name}[{place}]", held) for place, held in enumerate(value[:MOST_KEYS])]
-    elif not isinstance(value, type | ModuleType | FunctionType):
-        own = _attributes(value)
-        inside = [(f"{name}.{key}", held) for key, held in list(own.items())[:MOST_KEYS]
-                  if not (key.startswith("_") and isinstance(value, nn.Module))]
+    elif type(value).__module__.partition(".")[0] not in FOREIGN:
+        hidden = isinstance(value, nn.Module)  # its parameters, modules and hooks
+        inside = [(f"{name}.{key}", held)
+                  for key, held in list(_attributes(value).items())[:MOST_KEYS]
+                  if not (hidden and key.startswith("_"))]
     for path, held in inside:
         yield from _held(path, held, depth - 1, last)
 
