@@ -167,7 +167,8 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
 def _assigned(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
     """The part of a value that an assignment gives to a variable."""
     if not isinstance(target, ast.Tuple):
-        if ast.unparse(target) == name and not isinstance(value, ast.Constant | ast.List | ast.Dict):
+        begins = isinstance(value, ast.Constant | ast.List | ast.Dict)
+        if ast.unparse(target) == name and not begins:
             yield value
     elif isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
         for part, given in zip(target.elts, value.elts, strict=True):
