@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import unstuck
+from tests.observe.sources import record_of, text_at
+from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.losses import RetainedGraph
+from unstuck.schema.findings import Absent, Present, Verdict
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()
@@ -65,3 +69,59 @@ def test_a_model_that_puts_out_its_loss(tmp_path: Path) -> None:
 
 def test_numbers_keep_nothing(tmp_path: Path) -> None:
     assert kept(nn.Linear(6, 2), lambda loss, out: loss.item(), tmp_path) == {}
+
+
+# Outputs of an evaluation with gradients on -------------------------------------------------------
+VALIDATING = '''
+torch.manual_seed(0)
+x, x_test = torch.randn(256, 6), torch.randn(60, 6)
+y = (x[:, 0] > 0).long()
+net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+kept = []
+for epoch in range(12):
+    net.train()
+    for rows in torch.randperm(256).split(8):
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    net.eval()
+    {body}
+'''
+
+
+def validating(body: str, folder: Path) -> Verdict:
+    """The verdict on a training that evaluates its model after each 32 steps."""
+    record = record_of(VALIDATING.replace("{body}", body), folder)
+    return dict(diagnose(record).verdicts)["retained-graph"]
+
+
+def test_outputs_of_a_validation_with_gradients_on(tmp_path: Path) -> None:
+    found = validating("kept.extend(net(part) for part in x_test.split(20))", tmp_path)
+    assert isinstance(found, Present)
+    assert text_at(found.location) == "net(part)"
+    assert "with all their activations" in found.title
+
+
+@pytest.mark.parametrize("body", [
+    "right = sum((net(part).argmax(1) == 0).sum().item() for part in x_test.split(20))",
+    "kept.extend(net(part).detach() for part in x_test.split(20))",
+    "kept.append(F.cross_entropy(net(x_test), torch.zeros(60).long()).item())",
+    "outputs = net(x_test)",
+], ids=["they die", "detached", "a number", "those of one validation"])
+def test_a_validation_with_gradients_on_that_keeps_no_graphs(body: str, tmp_path: Path) -> None:
+    assert isinstance(validating(body, tmp_path), Absent)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_training_in_evaluation_mode(keeps: bool, tmp_path: Path) -> None:
+    source = VALIDATING.replace("net.train()", "net.eval()").replace("{body}", "")
+    if keeps:
+        source = source.replace("loss = F.cross_entropy(net(x[rows])", """out = net(x[rows])
+        kept.append(out)
+        loss = F.cross_entropy(out""")
+    found = dict(diagnose(record_of(source, tmp_path)).verdicts)["retained-graph"]
+    assert isinstance(found, Present if keeps else Absent)
+    if isinstance(found, Present):
+        assert "backward passes have freed" in found.title

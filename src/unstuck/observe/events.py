@@ -80,6 +80,9 @@ class Events:
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The same, told after it, with gradients on; if sampled."""
 
+    def model_evaluated(self, output: Any) -> None:
+        """A model in evaluation mode was called with gradients on; unless sampled."""
+
     def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:

@@ -129,8 +129,8 @@ class FastPath(Listener):
                 calls.caller = 0
                 if guard.active:
                     function.__code__ = new
-            if self._trains and self._model() is module and is_grad_enabled() and (
-                len(args) == 1 and not kwargs and type(args[0]) is Tensor
+            if self._trains and module.training and self._model() is module and (
+                is_grad_enabled() and len(args) == 1 and not kwargs and type(args[0]) is Tensor
             ):
                 finite.given = (weakref.ref(args[0]),)
             else:
@@ -151,6 +151,8 @@ class FastPath(Listener):
         if not self._trains:
             self._steps.events.quiet_call()
             self._trains = True
+        if not module.training:
+            self._steps.events.model_evaluated(output)
         self._finite.remember(args, kwargs)
 
     def loss(self, name: str, swapped: Swap) -> Callable[..., Any]:

@@ -167,8 +167,10 @@ class Steps:
             self.bare.off = True
             self.moment.learns = torch.is_grad_enabled()
             self.events.model_called(module, args, kwargs, output)
-            if self.moment.sampled and self.moment.learns:
+            if self.moment.learns and self.moment.sampled:
                 self.events.model_trained(module, args, kwargs, output)
+            elif self.moment.learns and not module.training:
+                self.events.model_evaluated(output)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module within the one that was called from outside was called, at a sampled step."""

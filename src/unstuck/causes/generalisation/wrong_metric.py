@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
-from unstuck.measures.basics import level, measured, unread_loss
+from unstuck.measures.basics import level, measured, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.scores import Counting, Score
+from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
+from unstuck.torch_api import BINARY, CLASSES
 from unstuck.words import percent
 
 AGREED = Threshold(
@@ -27,14 +28,16 @@ DOES = {
     Counting.ROUNDED: "rounds logits as if they were probabilities, so that a sure answer of 4.2 "
     "becomes 4 and counts as wrong",
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
+    Counting.AXIS: "takes, for each class, the sample with the largest output",
 }
 BETTER = {
     Counting.COLUMN: "Count a prediction as class 1 where the logit is above zero: (outputs > 0). "
     "argmax is for outputs with one column for each class.",
     Counting.ROUNDED: "Compare the logits with zero: (outputs > 0). Or apply a sigmoid before "
     "rounding.",
-    Counting.PAIRS: "Give both sides the same shape: outputs.squeeze(1) and labels, or outputs and "
-    "labels.unsqueeze(1).",
+    Counting.PAIRS: "Give predictions and labels the same shape. For several classes leave out "
+    "keepdim=True in argmax or max. For a single output compare outputs.squeeze(1) with labels.",
+    Counting.AXIS: "Take the class with the largest output for each sample: outputs.argmax(dim=1).",
 }
 
 
@@ -43,21 +46,37 @@ def _detect(view: View) -> Verdict:
     found = [s for s in scores if s.how is not Counting.RIGHT and s.agreed >= view.limit(AGREED)]
     if found:
         return _present(view, max(found, key=lambda s: (s.location is not None, s.agreed)))
-    if any(s.how is Counting.RIGHT and s.agreed >= view.limit(AGREED) for s in scores):
+    if any(s.how is Counting.RIGHT for s in scores):
         return Absent("the program's score is the share of right predictions")
-    unseen = unread_loss(view.record)
-    losses = view.record.facts(Loss)
-    if not any(_of_one_logit(loss) for loss in losses):
-        return Absent("no loss of a single logit for two classes was seen, with which these "
-                      "mistakes are made") if unseen is None else Unknown(
-            unseen, ("a loss from torch.nn or torch.nn.functional",))
-    return Unknown("no score was seen that the program computes of predictions and labels",
-                   (TOLD_SCORE.name,))
+    record = view.record
+    code = {each.code for each in record.facts(Scoring)}
+    if unwatched(record) is None and code == {Code.SILENT}:
+        return Absent("nothing in the program's code counts right predictions")
+    unseen = unread_loss(record)
+    if unseen is not None:
+        return Unknown(unseen, ("a loss from torch.nn or torch.nn.functional",))
+    if not any(_is_of_classes(loss) for loss in record.facts(Loss)):
+        return Absent("no loss of a classifier was seen, with which these mistakes are made")
+    if unwatched(record) is None and code == {Code.LARGEST} and all(
+        _has_one_label(loss) for loss in record.facts(Loss) if _is_of_classes(loss)
+    ):
+        return Absent("the code compares the class with the largest output of each sample with "
+                      "its label")
+    return Unknown(
+        "no score was seen that the program computes of predictions and labels",
+        ("an evaluation under torch.no_grad() that keeps its score in a variable such as acc",))
 
 
-def _of_one_logit(loss: Loss) -> bool:
-    return loss.function == "binary_cross_entropy_with_logits" and (
-        len(loss.input_shape) == 1 or math.prod(loss.input_shape[1:]) == 1)
+def _is_of_classes(loss: Loss) -> bool:
+    return loss.function in CLASSES or (
+        loss.function in BINARY
+        and (len(loss.input_shape) == 1 or math.prod(loss.input_shape[1:]) == 1))
+
+
+def _has_one_label(loss: Loss) -> bool:
+    """Whether a loss has one output for each class, and a label for each sample, in one dimension.
+    """
+    return loss.function in CLASSES and len(loss.input_shape) == 2 and len(loss.target_shape) == 1
 
 
 def _present(view: View, score: Score) -> Present:
@@ -93,16 +112,19 @@ CAUSE = Cause(
         "near one half, or falls.",
         consequence="A good network is taken for a bad one. Changes are made to a training that "
         "has no fault, and the wrong epoch is kept as the best.",
-        why="Three mistakes with a single output for two classes raise no error. argmax over one "
-        "column is always 0. Rounding a logit is not rounding a probability. And a column of "
-        "predictions compared with a row of labels gives every pair of samples.",
-        detection="While the program evaluates a binary classifier with one logit, unstuck counts "
-        "the right predictions itself, and in these three wrong ways. A variable whose name speaks "
-        "of a score must hold the number of a wrong way, and of no right one, three times.",
-        limitations="Only binary classifiers with one logit and the loss "
-        "binary_cross_entropy_with_logits are looked at, and only if the labels and the score "
-        "are variables where the model is called. Everything else is left alone: top-k, "
-        "thresholds, averages over classes and running means are all meant by somebody.",
+        why="Some mistakes raise no error. A column of predictions, such as argmax makes with "
+        "keepdim=True, compared with a row of labels gives every pair of samples. argmax over the "
+        "wrong axis picks a sample instead of a class. With a single output for two classes, "
+        "argmax over its one column is always 0, and rounding a logit is not rounding a "
+        "probability.",
+        detection="While the program evaluates a classifier without gradients, unstuck counts the "
+        "right predictions itself, and in these wrong ways; also of the samples that an index or a "
+        "mask picks. A variable whose name speaks of a score must hold the number of a wrong way, "
+        "and of no right one, three times.",
+        limitations="The labels and the score must be variables where the model is called, or in "
+        "what these hold. Scores of training batches are not looked at, nor those of losses that "
+        "are not for classes. Everything else is left alone: top-k, thresholds, averages over "
+        "classes and running means are all meant by somebody.",
         references=(
             "PyTorch documentation: broadcasting semantics, torch.argmax, torch.round",
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,9 @@ class Lifetimes:
     def __init__(self, writer: RecordWriter, sites: Sites) -> None:
         self._writer = writer
         self._sites = sites
-        self._graphs: list[tuple[int, str, weakref.ref[_Token]]] = []
+        self._graphs: list[tuple[int, str, int, weakref.ref[_Token]]] = []
         self._most: dict[str, int] = {}
+        self.trained: set[str] = set()  # names of graphs that a backward pass came to
 
     def follow(self, node: Any, name: str, step: int) -> None:
         """Follows the graph behind a tensor: what a node's metadata hold dies with the node."""
@@ -48,13 +49,18 @@ class Lifetimes:
         if len(self._graphs) < FOLLOWED and _KEY not in node.metadata:
             token = _Token()
             node.metadata[_KEY] = token
-            self._graphs.append((step, name, weakref.ref(token)))
+            self._graphs.append((step, name, node._sequence_nr(), weakref.ref(token)))
+
+    def reached(self, nodes: Iterable[Any]) -> None:
+        """Notes which graphs a backward pass comes to that goes through these nodes."""
+        numbers = {node._sequence_nr() for node in nodes}
+        self.trained |= {name for _, name, number, _ in self._graphs if number in numbers}
 
     def count(self, places: Mapping[str, Place], step: int) -> None:
         """Counts the graphs that are alive, at the end of a sampled step."""
-        self._graphs = [entry for entry in self._graphs if entry[2]() is not None]
+        self._graphs = [entry for entry in self._graphs if entry[3]() is not None]
         alive: dict[str, int] = {}
-        for born, name, _ in self._graphs:
+        for born, name, _, _ in self._graphs:
             alive[name] = alive.get(name, 0) + (born < step - RECENT)
         self._writer.sample(LIVE_GRAPHS, step, {name: float(n) for name, n in alive.items()})
         for name, number in alive.items():

@@ -75,8 +75,9 @@ class LossProbe(Probe):
         self._passes: dict[Role, tuple[Number, int]] = {}  # weighted sum and weight, by role
         self.rows = LossRows(self._writer, self._finite)
         self.output: Output | None = None
-        self._factored = -1  # the last step of which a loss factor was written
-        self._outputs: dict[Site | None, str] = {}  # names of model calls that are trained
+        # The last steps of which a loss factor was written, and with a call in evaluation mode.
+        self._factored = self._evaluated = -1
+        self._outputs: dict[Site | None, str] = {}  # names of model calls with gradients on
 
     # Forward ------------------------------------------------------------------------------------
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -84,14 +85,30 @@ class LossProbe(Probe):
 
         A function that computes the loss may hold the only reference to it.
         """
+        tensor = self._follow(output)
+        self.output = None if tensor is None else Output(
+            tensor.detach(), graph.sequence(tensor.grad_fn))
+
+    def model_evaluated(self, output: Any) -> None:
+        """Follows an output that no backward pass may come to, and counts those before."""
+        before, self._evaluated = self._evaluated, self._moment.step
+        if self._evaluated > before + 1:  # a program that trains in this mode comes at each step
+            self._lifetimes.count(self.places(), self._evaluated)
+        self._follow(output)
+
+    def _follow(self, output: Any) -> torch.Tensor | None:
         tensor = next(iter(tensors_in(output)), None)
-        self.output = None
-        if tensor is not None and tensor.grad_fn is not None:
-            self.output = Output(tensor.detach(), graph.sequence(tensor.grad_fn))
-            site = self._sites.here()
-            if site not in self._outputs:
-                self._outputs[site] = numbered(self._counts, OUTPUT)
-            self._lifetimes.follow(tensor.grad_fn, self._outputs[site], self._moment.step)
+        if tensor is None or tensor.grad_fn is None:
+            return None
+        site = self._sites.here()
+        if site not in self._outputs:
+            self._outputs[site] = numbered(self._counts, OUTPUT)
+        self._lifetimes.follow(tensor.grad_fn, self._outputs[site], self._moment.step)
+        return tensor
+
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Notes which outputs are trained on."""
+        self._lifetimes.reached(nodes)
 
     def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
@@ -239,7 +256,7 @@ class LossProbe(Probe):
     def places(self) -> dict[str, Place]:
         """Where each loss and each model's output is computed."""
         return {
-            **{name: Place(site, output=True) for site, name in self._outputs.items()},
+            **{n: Place(s, n in self._lifetimes.trained, True) for s, n in self._outputs.items()},
             **{k.name: Place(site, k.reached > 0) for (_, site), k in self.known.items()},
         }
 

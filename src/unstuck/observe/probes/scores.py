@@ -1,152 +1,225 @@
-"""Whether what a program counts as right predictions of a binary classifier is that."""
+"""Whether what a program counts as right predictions of a classifier is that."""
 
 from __future__ import annotations
 
-import ast
-import math
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.source.sites import expression_at, local_variables, syntax_tree
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.source.comparisons import computed_by, reading
+from unstuck.observe.source.named import Scope, scopes
+from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
+from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.facts.scores import Counting, Score
+from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
+from unstuck.torch_api import CLASSES
 
-MOST_SAMPLES = 20_000  # of a batch
-MOST_PASSES = 200  # over data that are looked at
-MOST_NAMES = 500  # of a scope
-MOST_KEYS = 50  # of a dictionary
-MOST_FRAMES = 24
-FEWEST = 20  # samples that a score is of
-LOGITS = "binary_cross_entropy_with_logits"
-_NAMES = re.compile(r"acc|corr|right|hit|score|match", re.IGNORECASE)
-SAME = 1e-5  # relative
-APART = 1e-3
+MOST_ELEMENTS = 1_000_000  # of an output
+MOST_LOOKS = 5_000  # at batches
+MOST_EVALUATIONS = 200  # that are looked at
+MOST_PASSES = 8  # of an evaluation
+FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
+MOST_PARTS = 8  # of the samples of a batch
+NEAR = 3  # frames around a call in which labels are looked for
+LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The right predictions of a pass so far, by one way of counting."""
-
-    count: float = 0.0
-    means: float = 0.0
-    last: tuple[float, float] = (0.0, 0.0)  # count and mean of the last batch
-
-    def add(self, count: float, mean: float) -> None:
-        self.count, self.means, self.last = self.count + count, self.means + mean, (count, mean)
-
-    def holds(self, value: float, run: _Pass) -> bool:
-        """Whether a number is this, in one of the forms in which a program may keep it."""
-        return _is_one_of(value, SAME, self.count, self.means, self.count / run.samples,
-                          self.means / run.batches)
-
-    def is_near(self, value: float, run: _Pass) -> bool:
-        """Whether a number is about this, or the same of the last batch."""
-        return _is_one_of(value, APART, self.count, self.means, self.count / run.samples,
-                          self.means / run.batches, *self.last)
+_LABELS = re.compile(r"\by|label|targ|truth|gold|class", re.IGNORECASE)
+Place = tuple[int, int]
+Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
 
 @dataclass(slots=True)
 class _Pass:
-    """A pass over data without gradients, as far as it has come."""
+    """The batches that one place has given to the model, counted in each way; and parts of them."""
 
-    frame: int
+    parts: dict[str, Part]
+
+    def __init__(self) -> None:
+        self.parts = {"": Part()}
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    """What a program does without gradients between two steps, as far as it has come."""
+
     step: int
     before: dict[str, float]  # the values of the variables when it began, or were last looked at
-    labels: str = ""  # the variable that holds them
-    samples: int = 0
-    batches: int = 0
-    tallies: dict[Counting, list[_Tally]] = field(default_factory=dict)
+    batches: int  # counted so far
+    module: Scope | None  # the outermost frame, if it is a module's
+    passes: dict[tuple[Place, ...], _Pass] = field(default_factory=dict)
+
+    def parts(self) -> list[Part]:
+        return [part for run in self.passes.values() for part in run.parts.values()]
 
 
 class ScoreProbe(Probe):
     """Compares the program's variables with the ways of counting, after each batch of a pass.
 
-    Only of binary classifiers with one logit, for which a prediction is right in one way.
+    Only of classifiers for which a prediction is right in one way: the class with the largest
+    output, or a single output above its threshold.
     """
 
     signals = (TOLD_SCORE, TRUE_SCORE)
-    facts = (Score,)
+    facts = (Score, Scoring)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._losses = context.probe(LossProbe)
-        self._pass: _Pass | None = None
-        self._passes = 0
+        self._evaluation: _Evaluation | None = None
+        self._evaluations = 0
+        self._looks = 0
+        self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
 
+    # What is counted ------------------------------------------------------------------------------
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at what the batches before have come to, and counts this one."""
-        learns, run = self._moment.learns, self._pass
-        if (run is None and learns) or self._passes > MOST_PASSES:
+        learns, held = self._moment.learns, self._evaluation
+        if (held is None and learns) or self._looks > MOST_LOOKS:
             return
-        frames = list(self._frames())
-        if run is not None and run.samples >= FEWEST:
-            self._compare(run, frames)
-        self._pass = None
-        if learns or not frames or not self._is_scored(output):
+        near, places = scopes(self._sites, 2)
+        if held is not None:
+            if near:
+                _restart(held, near[0])
+            if learns or held.batches < FIRST or not held.batches % EACH:
+                self._compare(held, near)
+            held.batches += 1
+        if learns or (held is not None and held.step != self._moment.step):
+            self._evaluation = held = None
+        scored = None if learns or not near else next(
+            (each for each in tensors_in(output) if self._kind(each)), None)
+        if scored is None or (held is None and self._evaluations > MOST_EVALUATIONS):
             return
-        if run is None or (run.frame, run.step) != (id(frames[0]), self._moment.step):
-            run = _Pass(id(frames[0]), self._moment.step, dict(_numbers(frames)))
-            self._passes += 1
-        labels = _labels(run, frames[0], output.numel())
-        if labels is not None:
-            _count(run, output.detach(), labels)
-            self._pass = run
+        if held is None:
+            held = self._evaluation = _Evaluation(
+                self._moment.step, {}, 0, near[-1] if near[-1].function == "<module>" else None)
+            held.before.update(_numbers(near))
+            self._evaluations += 1
+        self._looks += 1
+        if places in held.passes or len(held.passes) < MOST_PASSES:
+            self._count(held, places, near, scored, {id(each) for each in tensors_in(
+                *args, *kwargs.values())})
 
-    def _frames(self) -> Iterator[FrameType]:
-        """The user's frames, the innermost first."""
-        frame: FrameType | None = sys._getframe(2)
-        for _ in range(MOST_FRAMES):
-            if frame is None:
+    def evaluation_ended(self) -> None:
+        """Looks for the last time at what the batches have come to."""
+        held, self._evaluation = self._evaluation, None
+        if held is not None:
+            near = scopes(self._sites, 2)[0]
+            ended = held.module is not None and all(
+                scope.variables is not held.module.variables for scope in near)
+            self._compare(held, [*near, held.module] if ended and held.module else near)
+
+    def _kind(self, output: torch.Tensor) -> str:
+        """By which loss these are the outputs of a classifier; empty if they are none."""
+        if not observable(output) or not output.is_floating_point() or (
+            len(output) < 2 or output.numel() > MOST_ELEMENTS
+        ):
+            return ""
+        known = [each.fact for each in self._losses.known.values()]
+        if output.ndim <= 2 and output.numel() == len(output):
+            kinds = {fact.function for fact in known}
+            return next(iter(kinds)) if kinds in ({LOGITS}, {PROBABILITIES}) else ""
+        classes = {fact.input_shape[1] for fact in known
+                   if fact.function in CLASSES and len(fact.input_shape) > 1}
+        return "classes" if classes & {output.shape[1], output.shape[-1]} else ""
+
+    def _count(
+        self, held: _Evaluation, places: tuple[Place, ...], near: list[Scope],
+        output: torch.Tensor, given: set[int],
+    ) -> None:
+        """Adds a batch to its pass, counted in each way; without labels the pass is dropped."""
+        kind = self._kind(output)
+        found = self._labels(places[0], near, output, kind, given)
+        if found is None:
+            held.passes.pop(places, None)
+            return
+        run = held.passes.setdefault(places, _Pass())
+        with torch.no_grad():
+            output, labels = output.detach().cpu(), found.detach().cpu()
+            if kind != "classes":
+                run.parts[""].add(
+                    len(output), of_two_classes(output.float(), labels, kind == LOGITS))
                 return
-            if self._sites.is_user(frame.f_code.co_filename):
-                yield frame
-            frame = frame.f_back
+            axis = _axis(labels, output)
+            classes = output.shape[axis]
+            told = output.argmax(axis).reshape(-1).numpy()
+            flat = labels.reshape(-1).long().numpy()
+            alone = output if output.ndim == 2 else None
+            run.parts[""].add(len(flat), of_classes(told, flat, classes, alone))
+            deep = run.parts[""].batches == 1  # later batches have what the first one had
+            for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
+                if name in run.parts or len(run.parts) < MOST_PARTS:
+                    some = flat[rows]
+                    run.parts.setdefault(name, Part()).add(len(some), of_classes(
+                        told[rows], some, classes,
+                        None if alone is None else alone[torch.from_numpy(rows)]))
 
-    def _is_scored(self, output: Any) -> bool:
-        """Whether these are the logits of a binary classifier."""
-        return is_plain(output) and observable(output) and output.is_floating_point() and (
-            1 < output.numel() <= MOST_SAMPLES and output.numel() == len(output)
-            and output.ndim <= 2
-        ) and {known.fact.function for known in self._losses.known.values()} == {LOGITS}
+    def _labels(
+        self, place: Place, near: list[Scope], output: torch.Tensor, kind: str, given: set[int]
+    ) -> torch.Tensor | None:
+        """The only variable that may be the labels of a batch; later at this place the same one."""
+        fits = _are_classes if kind == "classes" else _are_zeros_and_ones
+        usual = near[0].variables.get(self._labels_at.get(place, ""))
+        if is_plain(usual) and id(usual) not in given and observable(usual) and (
+            fits(usual, output)
+        ):
+            return usual
+        for scope in near[:NEAR]:
+            for deep in (False, True):
+                found = {name: value for name, value in scope.tensors(deep, output.shape[0])
+                         if id(value) not in given and fits(value, output)}
+                if self._labels_at.get(place) in found:
+                    return found[self._labels_at[place]]
+                if len({id(value) for value in found.values()}) > 1:
+                    found = {name: value for name, value in found.items() if _LABELS.search(name)}
+                if len({id(value) for value in found.values()}) == 1:
+                    name, value = next(iter(found.items()))
+                    self._labels_at[place] = name
+                    return value
+                if found:
+                    return None
+        return None
 
-    def _compare(self, run: _Pass, frames: list[FrameType]) -> None:
+    # What the program holds -----------------------------------------------------------------------
+    def _compare(self, held: _Evaluation, near: list[Scope]) -> None:
         """Looks whether variables that have changed hold what one of the ways has come to."""
-        right = run.tallies[Counting.RIGHT]
-        for frame in frames:
-            for name, value in _numbers([frame]):
-                if run.before.get(name) == value or not value:
+        parts = held.parts()
+        if not parts:
+            return
+        for scope in near:
+            for name, value in scope.numbers():
+                called = f"{scope.function}: {name}"
+                if held.before.get(called) == value or not value:
                     continue
-                run.before[name] = value
-                called = f"{frame.f_code.co_name}: {name}"
-                if any(tally.holds(value, run) for tally in right):
+                held.before[called] = value
+                found: dict[Counting, tuple[Tally, Part]] = {}
+                for part in parts:
+                    found |= {how: (tally, part) for how, tally in part.holding(value).items()}
+                if set(found) == {Counting.RIGHT}:
                     self._agree(called, Counting.RIGHT)
-                if any(tally.is_near(value, run) for tally in right):
+                if any(part.is_nearly_right(value) for part in parts):
                     continue
                 self._others[called] = self._others.get(called, 0) + 1
-                found = [(how, tally) for how, tallies in run.tallies.items() for tally in tallies
-                         if tally.holds(value, run)]
-                if len({how for how, _ in found}) == 1:  # else they have come to the same so far
-                    how, tally = found[0]
-                    self._places.setdefault(called, self._place(frame, name))
+                if len(found) == 1:  # else ways have come to the same so far
+                    (how, (tally, part)), = found.items()
+                    if called not in self._places:
+                        self._places[called] = self._place(scope, name)
                     self._agree(called, how)
-                    self._write(called, tally.means / run.batches, right[0].means / run.batches)
+                    right = part.tallies[Counting.RIGHT][0]
+                    self._write(called, tally.means / part.batches, right.means / part.batches)
 
     def _agree(self, called: str, how: Counting) -> None:
         self._agreed[called, how] = self._agreed.get((called, how), 0) + 1
@@ -158,23 +231,11 @@ class ScoreProbe(Probe):
             self._writer.sample(TOLD_SCORE, step, {called: told})
             self._writer.sample(TRUE_SCORE, step, {called: true})
 
-    def _place(self, frame: FrameType, name: str) -> SourceLocation | None:
-        """The expression that a variable of a frame is computed by."""
-        file, code = frame.f_code.co_filename, frame.f_code
-        tree: ast.AST | None = syntax_tree(file)
-        if tree is None:
-            return None
-        scope = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
-                      and node.name == code.co_name
-                      and node.lineno <= frame.f_lineno <= (node.end_lineno or 0)), tree)
-        values = [node.value for node in ast.walk(scope)
-                  if (isinstance(node, ast.AugAssign) and _is(node.target, name))
-                  or (isinstance(node, ast.Assign) and _is(node.targets[0], name)
-                      and not isinstance(node.value, ast.Constant | ast.List | ast.Dict))]
-        values += [node.args[0] for node in ast.walk(scope) if isinstance(node, ast.Call)
-                   and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
-                   and _is(node.func.value, name) and len(node.args) == 1]
-        return expression_at(file, values[0], self._sites.keeps_text) if len(values) == 1 else None
+    def _place(self, scope: Scope, name: str) -> SourceLocation | None:
+        """The expression that a variable is computed by."""
+        tree = syntax_tree(scope.file)
+        found = computed_by(tree, scope.function, scope.line, name) if tree is not None else None
+        return expression_at(scope.file, found, self._sites.keeps_text) if found else None
 
     def finished(self, kind: EndKind) -> None:
         """Writes how the program counts."""
@@ -183,76 +244,65 @@ class ScoreProbe(Probe):
             if agreed >= MOST * (others + agreed if how is Counting.RIGHT else others):
                 self._writer.fact(
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
+        trees = [tree for _, tree in user_trees(self._sites)]
+        self._writer.fact(Scoring(reading(trees) if trees else Code.OTHER), self._moment.step)
 
 
-def _is_one_of(value: float, tolerance: float, *forms: float) -> bool:
-    """Whether a number is one of some, as it is or in per cent."""
-    return any(math.isclose(value, by * form, rel_tol=tolerance)
-               for form in forms for by in (1, 100))
+def _restart(held: _Evaluation, scope: Scope) -> None:
+    """Forgets the batches so far if a variable says that the program begins to count anew."""
+    for name, value in scope.variables.items():
+        if type(value) in (int, float) and not value and held.before.pop(
+            f"{scope.function}: {name}", 0.0
+        ):
+            held.passes.clear()
 
 
-def _is(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name | ast.Subscript) and ast.unparse(target) == name
+def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
+    for scope in near:
+        for name, value in scope.numbers():
+            yield f"{scope.function}: {name}", value
 
 
-def _count(run: _Pass, output: torch.Tensor, labels: torch.Tensor) -> None:
-    """Adds a batch, counted in each way."""
-    samples = len(output)
-    run.samples, run.batches = run.samples + samples, run.batches + 1
-    with torch.no_grad():
-        logits, flat = output.reshape(-1).cpu(), labels.detach().reshape(-1).cpu()
-        ways = [logits > 0, logits > 0.5, logits.round() == 1]
-        counts: dict[Counting, list[float]] = {
-            Counting.RIGHT: [float((way == (flat == 1)).sum()) for way in ways[:2]],
-            Counting.ROUNDED: [float((logits.round() == flat).sum())],
-        }
-        if output.ndim == 2:
-            counts[Counting.COLUMN] = [float((flat == 0).sum())]
-        if output.ndim == 2 and labels.ndim == 1:
-            ones = float((flat == 1).sum())
-            positive = [float(way.sum()) for way in ways]
-            counts[Counting.PAIRS] = [
-                each * ones + (samples - each) * (samples - ones) for each in positive]
-    for how, numbers in counts.items():
-        tallies = run.tallies.setdefault(how, [_Tally() for _ in numbers])
-        for tally, number in zip(tallies, numbers, strict=True):
-            tally.add(number, number / samples ** (2 if how is Counting.PAIRS else 1))
+def _are_zeros_and_ones(value: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether these are zeros and ones, one for each sample."""
+    samples = output.numel()
+    return value.numel() == samples and value.ndim in (1, 2) and len(value) == samples and bool(
+        ((value == 0) | (value == 1)).all())
 
 
-def _labels(run: _Pass, frame: FrameType, samples: int) -> torch.Tensor | None:
-    """The only variable of zeros and ones, one for each sample; later the same one."""
-    found = {name: value for name, value in list(local_variables(frame).items())[:MOST_NAMES]
-             if is_plain(value) and value.numel() == samples and len(value) == samples
-             and value.ndim <= 2 and observable(value)
-             and bool(((value == 0) | (value == 1)).all())}
-    if not run.labels and len({id(value) for value in found.values()}) == 1:
-        run.labels = next(iter(found))
-    return found.get(run.labels)
-
-
-def _named(frame: FrameType) -> Iterator[tuple[str, Any]]:
-    """The variables of a frame, and what dictionaries among them hold by name."""
-    for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
-        if type(value) is dict and not name.startswith("__"):
-            for key, held in list(value.items())[:MOST_KEYS]:
-                if isinstance(key, str):
-                    yield f"{name}[{key!r}]", held
-        else:
-            yield name, value
-
-
-def _numbers(frames: list[FrameType]) -> Iterator[tuple[str, float]]:
-    """Numbers among the variables of frames whose names speak of right answers.
-
-    Of a list the last one, and so of those that a dictionary holds.
+def _are_classes(value: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether these are numbers of classes, one for each place of the output; some may be left out.
     """
-    for frame in frames:
-        for name, value in _named(frame):
-            if isinstance(value, list) and value:
-                value = value[-1]
-            if not _NAMES.search(name) or isinstance(value, bool):
+    shapes = {(*output.shape[:1], *output.shape[2:]), tuple(output.shape[:-1])}
+    if output.ndim == 2:
+        shapes.add((len(output), 1))
+    if value.is_floating_point() or value.dtype is torch.bool or tuple(value.shape) not in shapes:
+        return False
+    return bool(0 <= int(value.max()) < output.shape[_axis(value, output)])
+
+
+def _axis(labels: torch.Tensor, output: torch.Tensor) -> int:
+    """The axis of the classes: the last one, or the second."""
+    return -1 if labels.shape == output.shape[:-1] else 1
+
+
+def _subsets(
+    near: list[Scope], labels: torch.Tensor, own: torch.Tensor
+) -> Iterator[tuple[str, Rows]]:
+    """Rows that variables name, by number or by a mask: a score may be of these only."""
+    flat, seen = labels.reshape(-1), {id(own)}
+    if int(flat.min()) < 0:
+        yield "labelled", (flat >= 0).numpy()
+    for scope in near[:NEAR]:
+        for name, value in scope.tensors(True, 1):
+            if id(value) in seen or value.device != own.device:
                 continue
-            if is_plain(value) and value.numel() == 1 and value.is_cpu and observable(value):
-                value = value.item()
-            if isinstance(value, int | float):
-                yield name, float(value)
+            seen.add(id(value))
+            if value.dtype is torch.bool and value.shape == labels.shape and bool(value.any()):
+                yield f"{scope.function}: {name}", value.detach().cpu().reshape(-1).numpy()
+            elif value.dtype is torch.int64 and value.ndim == 1 and (
+                labels.ndim == 1 and 0 < len(value) < len(flat)
+                and int(value.min()) >= 0 and int(value.max()) < len(flat)
+                and len(value.unique()) == len(value)
+            ):
+                yield f"{scope.function}: {name}", value.detach().cpu().numpy()

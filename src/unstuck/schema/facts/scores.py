@@ -16,11 +16,12 @@ class Counting(StrEnum):
     COLUMN = "column"  # by the largest of one column, which always is the first
     ROUNDED = "rounded"  # by rounding logits, as if they were probabilities
     PAIRS = "pairs"  # against the label of each sample of the batch
+    AXIS = "axis"  # by the sample with the largest output for each class
 
 
 @dataclass(frozen=True, slots=True)
 class Score(Fact):
-    """A variable of the program that counts right predictions of a binary classifier.
+    """A variable of the program that counts right predictions of a classifier.
 
     `agreed` is how often its value was that of this way of counting and of no right one.
     """
@@ -29,3 +30,18 @@ class Score(Fact):
     how: Counting
     agreed: int
     location: SourceLocation | None
+
+
+class Code(StrEnum):
+    """How a program's code counts right predictions, as far as it can be read."""
+
+    SILENT = "silent"  # it speaks of no score, and compares values only to decide what to do
+    LARGEST = "largest"  # it compares the class with the largest output of each sample with a label
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring(Fact):
+    """How the program's code counts right predictions."""
+
+    code: Code

@@ -1,0 +1,177 @@
+"""Where a program compares predictions with labels, and which variables that comes to."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from unstuck.schema.facts.scores import Code
+
+COMPARING = ("eq", "ne", "equal")  # functions and methods
+KEEPING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach", "flatten")  # the dimensions
+COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
+                      re.IGNORECASE)
+DEPTH = 5  # of names and calls that are followed
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def reading(trees: Sequence[ast.Module]) -> Code:
+    """How a program's code counts right predictions, by its names and by what it compares.
+
+    A comparison that only decides what is done next counts nothing.
+    """
+    found = Code.SILENT
+    for tree in trees:
+        deciding = {id(node.test) for node in ast.walk(tree)
+                    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BoolOp):
+                deciding |= {id(value) for value in node.values}
+            elif isinstance(node, ast.expr) and id(node) not in deciding and (
+                sides := _compared(node)
+            ) and _root(sides[0]) != _root(sides[-1]):
+                if not any(_is_largest(tree, side, DEPTH) for side in sides) or not all(
+                    _is_largest(tree, side, DEPTH) or _is_plain(side) for side in sides
+                ):
+                    return Code.OTHER
+                found = Code.LARGEST
+    named = any(COUNTING.search(_name(node)) for tree in trees for node in ast.walk(tree))
+    return Code.OTHER if named and found is Code.SILENT else found
+
+
+def _is_largest(tree: ast.Module, value: ast.expr, depth: int) -> bool:
+    """Whether a value is the class with the largest output of each sample, in one dimension."""
+    if isinstance(value, ast.Name):
+        given = list(_values(tree, value.id))
+        return depth > 0 and bool(given) and all(
+            _is_largest(tree, each, depth - 1) for each in given)
+    if isinstance(value, ast.Subscript):  # the places of the largest, or some of the samples
+        picks = isinstance(value.slice, ast.Name | ast.Attribute)
+        return (picks or ast.unparse(value.slice) == "1") and _is_largest(tree, value.value, depth)
+    if isinstance(value, ast.Attribute):
+        return value.attr == "indices" and _is_largest(tree, value.value, depth)
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+        return False
+    if value.func.attr in KEEPING:
+        return _is_largest(tree, value.func.value, depth)
+    options = {option.arg: ast.unparse(option.value) for option in value.keywords}
+    given = value.args[1:] if ast.unparse(value.func.value) == "torch" else value.args
+    axis = options.get("dim", ast.unparse(given[0]) if given else "")
+    return value.func.attr in ("argmax", "max") and axis in ("1", "-1") and len(given) <= 1 and (
+        options.get("keepdim", "False") == "False")
+
+
+def _root(value: ast.expr) -> str:
+    """What a value is a view of: compared with itself it is no prediction."""
+    while isinstance(value, ast.Subscript) and not isinstance(value.slice, ast.Constant):
+        value = value.value
+    return ast.unparse(value)
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """Whether a value is a variable, or a part of one, in its own dimensions."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Attribute) and value.func.attr in KEEPING and (
+            _is_plain(value.func.value))
+    if isinstance(value, ast.Subscript):
+        return "None" not in ast.unparse(value.slice) and _is_plain(value.value)
+    return isinstance(value, ast.Name) or (
+        isinstance(value, ast.Attribute) and _is_plain(value.value))
+
+
+def _name(node: ast.AST) -> str:
+    for kind, field in ((ast.Name, "id"), (ast.Attribute, "attr"), (ast.arg, "arg"),
+                        (ast.FunctionDef, "name"), (ast.alias, "name")):
+        if isinstance(node, kind):
+            return str(getattr(node, field))
+    return ""
+
+
+def _compared(node: ast.expr) -> list[ast.expr]:
+    """The two values that an expression compares, neither of which is written out; else none."""
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        return sides if isinstance(node.ops[0], ast.Eq | ast.NotEq) and len(sides) == 2 and (
+            not any(isinstance(side, ast.Constant) for side in sides)) else []
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or (
+        node.func.attr not in COMPARING
+    ):
+        return []
+    of_torch = ast.unparse(node.func.value) in ("torch", "np", "numpy")
+    return node.args[:2] if of_torch else [node.func.value, *node.args[:1]]
+
+
+def computed_by(tree: ast.Module, function: str, line: int, name: str) -> ast.expr | None:
+    """The expression that a variable comes from: the comparison behind it, if that is the only one.
+
+    Args:
+        tree: of the file.
+        function: in which the variable is, and a line of it that runs.
+        line: of the file.
+        name: of the variable, or what it holds: `scores['valid']`.
+    """
+    scope = next((node for node in ast.walk(tree) if isinstance(node, Function)
+                  and node.name == function
+                  and node.lineno <= line <= (node.end_lineno or 0)), None)
+    values = list(_values(scope or tree, name))
+    if len(values) != 1:
+        return None
+    found = {id(node): node for node in _comparing(tree, scope, values[0], set(), DEPTH)}
+    return next(iter(found.values())) if len(found) == 1 else values[0]
+
+
+def _comparing(
+    tree: ast.Module, scope: Function | None, value: ast.expr, seen: set[tuple[int, str]],
+    depth: int,
+) -> Iterator[ast.expr]:
+    """The expressions with a comparison that a value is computed by."""
+    if any(_compared(node) for node in ast.walk(value) if isinstance(node, ast.expr)):
+        yield value
+        return
+    for node in ast.walk(value) if depth else ():
+        if isinstance(node, ast.Name) and (id(scope), node.id) not in seen:
+            seen.add((id(scope), node.id))
+            for assigned in _values(scope or tree, node.id):
+                yield from _comparing(tree, scope, assigned, seen, depth - 1)
+        elif isinstance(node, ast.Call):
+            for called in _functions(tree, node.func):
+                if (id(called), "") not in seen:
+                    seen.add((id(called), ""))
+                    for back in ast.walk(called):
+                        if isinstance(back, ast.Return) and back.value is not None:
+                            yield from _comparing(tree, called, back.value, seen, depth - 1)
+
+
+def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:
+    """The file's functions of the name of what is called."""
+    name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+    return [node for node in ast.walk(tree) if isinstance(node, Function) and node.name == name]
+
+
+def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
+    """What is assigned, added or appended to a variable, left out what only begins it."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == name:
+            yield node.value
+        elif isinstance(node, ast.Assign):
+            yield from (value for target in node.targets
+                        for value in _assigned(target, node.value, name))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+            node.func.attr == "append" and len(node.args) == 1
+            and ast.unparse(node.func.value) == name
+        ):
+            yield node.args[0]
+
+
+def _assigned(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
+    """The part of a value that an assignment gives to a variable."""
+    if not isinstance(target, ast.Tuple):
+        begins = isinstance(value, ast.Constant | ast.List | ast.Dict)
+        if ast.unparse(target) == name and not begins:
+            yield value
+    elif isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
+        for part, given in zip(target.elts, value.elts, strict=True):
+            yield from _assigned(part, given, name)
+    elif any(ast.unparse(part) == name for part in target.elts):
+        yield value

@@ -1,0 +1,114 @@
+"""What the user's frames hold by name: numbers that speak of a score, and tensors."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unstuck.observe.source.sites import Sites, local_variables
+from unstuck.observe.tensors import is_plain, observable
+
+MOST_NAMES = 500  # of a scope
+MOST_KEYS = 50  # of a dictionary, a list or an object
+MOST_FRAMES = 24
+MOST_VALUES = 2_000  # of a scope, with what they hold
+DEPTH = 3  # of containers within each other
+FOREIGN = frozenset({"torch", "numpy", "builtins", "functools", "collections", "pathlib", "random"})
+SCORE = re.compile(r"acc|corr|right|hit|score|match", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The variables of a frame, and where it runs."""
+
+    function: str
+    file: str
+    line: int
+    variables: dict[str, Any]
+
+    def numbers(self) -> Iterator[tuple[str, float]]:
+        """Numbers under names that speak of right answers; of a list the last one."""
+        for path, held in self._held(DEPTH, last=True):
+            number = _number(held) if SCORE.search(path) else None
+            if number is not None:
+                yield path, number
+
+    def tensors(self, deep: bool, least: int) -> Iterator[tuple[str, torch.Tensor]]:
+        """Tensors of so many elements; `deep` for those that containers and objects hold as well.
+        """
+        for path, held in self._held(DEPTH if deep else 0, last=False):
+            if is_plain(held) and held.numel() >= least and observable(held):
+                yield path, held
+
+    def _held(self, depth: int, last: bool) -> Iterator[tuple[str, Any]]:
+        names = islice(list(self.variables.items()), MOST_NAMES)
+        return islice((pair for name, value in names if not name.startswith("__")
+                       for pair in _held(name, value, depth, last)), MOST_VALUES)
+
+
+def scopes(sites: Sites, depth: int) -> tuple[list[Scope], tuple[tuple[int, int], ...]]:
+    """The user's frames from so many frames further out, the innermost first.
+
+    With them the place where each of them runs, which is the same as long as a loop goes on.
+    """
+    found, places = [], []
+    frame: FrameType | None = sys._getframe(depth)
+    for _ in range(MOST_FRAMES):
+        if frame is None:
+            break
+        code = frame.f_code
+        if sites.is_user(code.co_filename):
+            # The variables of a module outlive its frame.
+            held = frame.f_globals if code.co_name == "<module>" else local_variables(frame)
+            found.append(Scope(code.co_name, code.co_filename, frame.f_lineno, held))
+            places.append((id(code), frame.f_lasti))
+        frame = frame.f_back
+    return found, tuple(places)
+
+
+def _held(name: str, value: Any, depth: int, last: bool) -> Iterator[tuple[str, Any]]:
+    """A value and what it holds, each under its path; of a sequence the `last` only, or each."""
+    yield name, value
+    if not depth or is_plain(value):
+        return
+    inside: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        inside = [(f"{name}[{key!r}]", held) for key, held in list(dict.items(value))[:MOST_KEYS]
+                  if isinstance(key, str)]
+    elif type(value) in (list, tuple):
+        inside = [(name, held) for held in value[-1:]] if last else [
+            (f"{name}[{place}]", held) for place, held in enumerate(value[:MOST_KEYS])]
+    elif type(value).__module__.partition(".")[0] not in FOREIGN:
+        hidden = isinstance(value, nn.Module)  # its parameters, modules and hooks
+        inside = [(f"{name}.{key}", held)
+                  for key, held in list(_attributes(value).items())[:MOST_KEYS]
+                  if not (hidden and key.startswith("_"))]
+    for path, held in inside:
+        yield from _held(path, held, depth - 1, last)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """The attributes of an object, asked past its own methods."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}
+
+
+def _number(value: Any) -> float | None:
+    if is_plain(value):
+        one = value.numel() == 1 and value.is_cpu and observable(value)
+        return float(value.item()) if one else None
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        return float(value)
+    return None
