@@ -47,8 +47,7 @@ def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step:
             if role == "held-out":
                 write_mapping(classes, writer, step)
         write_network(role, samples, classes, writer, step)
-        if not composed:
-            _write_learned(role, samples, classes, writer, step)
+        _write_learned(role, samples, classes, composed, writer, step)
 
 
 def _telling(
@@ -62,8 +61,13 @@ def _telling(
 
 
 def _write_learned(
-    role: str, samples: Samples, classes: Classes | None, writer: RecordWriter, step: int
+    role: str, samples: Samples, classes: Classes | None, composed: bool, writer: RecordWriter,
+    step: int,
 ) -> None:
+    """Writes whether the targets depend on the inputs, and which labels these speak against.
+
+    Of a `composed` sample the rest may speak for its label: only the dependence is written.
+    """
     targets = class_targets(classes) if classes is not None else ranked(samples)
     if targets is None:
         return
@@ -80,9 +84,11 @@ def _write_learned(
     write_dependence(role, features, found, targets, writer, step)
     if role != "train":
         return
+    writer.row(INPUT_KINDS, step, float(min(len(np.unique(samples.inputs[rows])), MOST_KINDS)))
+    if composed:
+        return
     for _ in found:  # those that were not asked
         pass
-    writer.row(INPUT_KINDS, step, float(min(len(np.unique(samples.inputs[rows])), MOST_KINDS)))
     if part is None or wanted is None or not told:
         return
     scores = best(told, wanted)
