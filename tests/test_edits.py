@@ -74,6 +74,7 @@ EDITS = [
     edits.Impute(-999.0, (0.5,)),
     edits.CopySample(None, "clone"),
     edits.WeightPerSample(None, 2),
+    edits.WholeLength(None),
     edits.ReplaceMissing(),
     edits.AlsoAtEnd(None),
     edits.WriteInto(None),

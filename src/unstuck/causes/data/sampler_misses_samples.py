@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample
+from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample, WholeLength
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -41,6 +41,12 @@ HALF = Threshold(
     "If even the whole run cannot draw half of the samples, one batch an epoch is too little.",
     "a choice: a run that learns meets its data at least once",
 )
+LONGER = Threshold(
+    "stored-per-length", 4.0,
+    "Number of samples that a data set holds, divided by its length. A length that is a division "
+    "and this much shorter is the number of batches, if these have that many samples.",
+    "a choice: a half may be meant, and batches of fewer samples are rare",
+)
 KNOWN = (BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES, "DistributedSampler")
 
 
@@ -62,6 +68,11 @@ def _judged(view: View, loader: Loader) -> Verdict:
     if loader.samples is None or loader.batch_size is None or not loader.samples:
         return Unknown("the loader does not say how many samples there are, or makes batches of "
                        "its own", ("a loader over a data set with a length",))
+    if loader.counted is not None and loader.stored is None:
+        return Unknown("the length of the data set is a division, and how many samples it holds "
+                       "is not known", ("a data set that holds its samples in a list or tensor",))
+    if loader.stored and loader.length and loader.stored >= view.limit(LONGER) * loader.length:
+        return _divided(view, loader, loader.batch_size, loader.stored, loader.length)
     if loader.sampler == BY_WEIGHT and loader.weights is not None and (
         loader.weights < loader.samples
     ):
@@ -79,6 +90,31 @@ def _judged(view: View, loader: Loader) -> Verdict:
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
         return Absent("the sampler can draw every sample that it is meant to draw")
     return _counted(view, loader)
+
+
+def _divided(
+    view: View, loader: Loader, size: int, stored: int, length: int
+) -> Present | Unknown:
+    """The data set's length is a division of what it holds and fetches one by one."""
+    few, many = number(length), count(stored, "sample")
+    if length not in (stored // size, math.ceil(stored / size)):
+        return Unknown(f"the length of the data set is {few} although it holds {many}, which may "
+                       "be meant", ("a length that is the number of samples",))
+    steps, drawn = _steps(view, loader)
+    return Present(
+        strength=0.9,
+        title=f"the data set holds {many}, but its length is {few}, the number of batches, so "
+        f"only its first {few} are ever drawn",
+        since_step=0,
+        location=loader.counted,
+        label=f"{few} of {many}",
+        evidence=(Evidence(
+            DIFFERENT_SAMPLES.name, loader.name, steps, drawn, float(stored),
+            f"a loader draws numbers below the length of its data set, and makes batches of "
+            f"{count(size, 'sample')} itself: {number(stored - length)} samples are left out"),),
+        remedies=(Remedy("return the number of samples", Safety.SAFE,
+                         (WholeLength(loader.counted),)),),
+    )
 
 
 def _few_weights(view: View, loader: Loader, weights: int, samples: int) -> Present:
@@ -211,12 +247,15 @@ CAUSE = Cause(
         why="A weighted sampler draws positions in the data set, each with its own weight. Given "
         "one weight for each class, it takes them for the weights of the first few samples and "
         "never draws any other. The same happens with indices that were made for a smaller set. If "
-        "num_samples is the number of classes or the size of a batch, an epoch is a single batch.",
+        "num_samples is the number of classes or the size of a batch, an epoch is a single batch. "
+        "A loader makes the batches itself: a data set whose length is the number of its batches "
+        "is cut to its first samples.",
         detection="For each loader that feeds the training, unstuck compares the number of weights "
         "of its sampler with the number of samples. Fewer weights than samples are reported if the "
         "sampler draws each of these samples several times an epoch. For a sampler of the "
         "program's own, unstuck counts how many different samples it draws, against what random "
-        "draws would give.",
+        "draws would give. Where the length of a data set is a division, it is compared with the "
+        "number of samples that the data set holds.",
         limitations="A sampler that draws each of its samples once an epoch may leave the others "
         "for validation, so it is not reported. The same holds for weights that are zero for most "
         "samples. A batch_sampler of the program's own is not judged.",
@@ -224,7 +263,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES),
-    thresholds=(AGAIN, FEW, DRAWS, HALF),
+    thresholds=(AGAIN, FEW, DRAWS, HALF, LONGER),
     effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
     detect=_detect,
 )

@@ -26,10 +26,11 @@ MOST_HASHES = 100_000  # of the samples of a step
 
 def samples_of(loader: Any) -> int | None:
     """How many samples a loader's data set holds, None if it does not say."""
-    return _length(getattr(loader, "dataset", None))
+    return length(getattr(loader, "dataset", None))
 
 
-def _length(thing: Any) -> int | None:
+def length(thing: Any) -> int | None:
+    """How many items a sized thing has, None if it does not say."""
     try:
         return len(thing)
     except Exception:  # whatever a class of the program's own may raise
@@ -46,7 +47,7 @@ def loader_fact(
     return Loader(
         f"loader at line {where}", location, getattr(loader, "batch_size", None),
         type(sampler).__name__, samples_of(loader), int(getattr(loader, "num_workers", 0)),
-        weights=_length(weights), draws=_length(sampler), built=built,
+        weights=length(weights), draws=length(sampler), built=built,
     )
 
 

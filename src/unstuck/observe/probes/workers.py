@@ -17,11 +17,13 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Self
 
 import torch
+from torch.utils.data import Subset
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.probes.repeats import loader_fact
+from unstuck.observe.probes.repeats import length, loader_fact
 from unstuck.observe.source.assignments import given
+from unstuck.observe.source.counting import Divided, divided_length, held
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.places import SourceLocation
@@ -54,6 +56,7 @@ class WorkerProbe(Probe):
         self._built: ByIdentity[Any, Loader] = ByIdentity()
         self._samplers: ByIdentity[Any, Site | None] = ByIdentity()  # where each was constructed
         self._made: dict[Site, SourceLocation | None] = {}  # the data set of a loader, by its place
+        self._divided: dict[type, Divided | None] = {}  # lengths, by the class of a data set
 
     def follow(self, before: Self) -> None:
         """Loaders that were built before are written once they are used."""
@@ -75,10 +78,26 @@ class WorkerProbe(Probe):
             self._made[site] = given(place, function, self._sites)
         fact = replace(loader_fact(loader, place, self._sites.location(sampler)),
                        made=self._made[site] if site is not None else None)
+        fact = self._counted(fact, getattr(loader, "dataset", None))
         if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
             fact = replace(fact, generators=copied_generators(loader, self._sites))
         self._built[loader] = fact
         self._write(loader, fact)
+
+    def _counted(self, fact: Loader, dataset: Any) -> Loader:
+        """With what the data set holds, and what it says that it does, if its length divides."""
+        if type(dataset) is Subset:
+            dataset = dataset.dataset
+        kind, attributes = type(dataset), _attributes(dataset)
+        if attributes is None:
+            return fact
+        if kind not in self._divided:
+            self._divided[kind] = divided_length(kind, self._sites)
+        divided = self._divided[kind]
+        if divided is None:
+            return fact
+        return replace(fact, stored=held(attributes, divided[0]), length=length(dataset),
+                       counted=divided[1])
 
     def loader_iterated(self, loader: Any) -> None:
         """Writes a loader that was built before this training."""

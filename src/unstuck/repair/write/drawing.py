@@ -1,4 +1,4 @@
-"""How samples are drawn and fetched: a weight for each, and a copy of what is stored."""
+"""How samples are drawn and fetched: a weight for each, their number, a copy of what is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.schema.edits import CopySample, WeightPerSample
+from unstuck.schema.edits import CopySample, WeightPerSample, WholeLength
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
@@ -89,4 +89,20 @@ def write_copy(edit: CopySample, record: Record, index: Index) -> list[Patch]:
                   Form.DATA)]
 
 
-WRITERS = {CopySample: write_copy, WeightPerSample: write_weights}
+def write_length(edit: WholeLength, record: Record, index: Index) -> list[Patch]:
+    """What is divided, without the division: a call of len, else what stands in front of it."""
+    found = index.at(edit.at, "what the data set returns as its length")
+    parts = list(ast.walk(found.expression))
+    lengths = [n for n in parts if isinstance(n, ast.Call) and names.called(n) == "len"]
+    divided = [n.left for n in parts if isinstance(n, ast.BinOp) and isinstance(
+        n.op, ast.Div | ast.FloorDiv) and isinstance(n.left, ast.Attribute | ast.Subscript)]
+    if not lengths and not divided:
+        raise Refused(Reason.UNKNOWN_FORM, "The length is not that of one thing.")
+    whole = (lengths or divided)[0]
+    return [Patch(edit, change.replace(found.source, found.expression, found.source.code(whole)),
+                  Form.DATA)]
+
+
+WRITERS = {
+    CopySample: write_copy, WeightPerSample: write_weights, WholeLength: write_length,
+}

@@ -24,6 +24,7 @@ from unstuck.schema.edits.data import (
     SwapAxes,
     TransformTogether,
     WeightPerSample,
+    WholeLength,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
@@ -163,6 +164,7 @@ __all__ = [
     "Unfreeze",
     "WeighTerm",
     "WeightPerSample",
+    "WholeLength",
     "WidenWeights",
     "WriteInto",
     "ZeroGrad",

@@ -74,6 +74,19 @@ class WeightPerSample(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WholeLength(Edit):
+    """The number of samples as the length of a data set. `at` divides it, within `__len__`."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "return the number of samples as the length of the data set"
+
+    def code(self) -> str:
+        return "return len(self.samples)"
+
+
+@dataclass(frozen=True, slots=True)
 class CopySample(Edit):
     """Take a copy of a stored sample, so that nothing done to it changes what is stored.
 

@@ -16,7 +16,8 @@ class Loader(Fact):
     `generators` names the random generators that its workers each get the same copy of. `weights`
     is how many weights its sampler draws by, `draws` how many samples that draws an epoch; both are
     None if it does not say. `built` is where the sampler was constructed, and `made` the expression
-    that made the data set.
+    that made the data set. Where the length of that is a division, at `counted`, `length` is what
+    it says and `stored` how many things the data set holds that it fetches one by one.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Loader(Fact):
     draws: int | None = None
     built: SourceLocation | None = None
     made: SourceLocation | None = None
+    stored: int | None = None
+    length: int | None = None
+    counted: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""Where a data set divides the number of things that it fetches one by one: as its own length."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from unstuck.observe.source.altering import definition, method_of
+from unstuck.observe.source.sites import Sites, expression_at
+from unstuck.observe.tensors import is_plain
+from unstuck.schema.places import SourceLocation
+
+Divided = tuple[tuple[str, ...], SourceLocation]
+
+
+def divided_length(kind: type, sites: Sites) -> Divided | None:
+    """The attributes that a class of data sets fetches item i from, and what its length divides.
+
+    Item i is `self.images[i]`, by the argument itself, and nothing but this and the length reads
+    `self.images` once the object is made. A window, a pair or a row of an order is none such. The
+    place is the expression with a division that `__len__` returns.
+    """
+    fetching, counting = (_defined(kind, name, sites) for name in ("__getitem__", "__len__"))
+    if fetching is None or counting is None or len(fetching[0].args.args) != 2:
+        return None
+    owner, index = (each.arg for each in fetching[0].args.args)
+    returned = [n.value for n in ast.walk(counting[0]) if isinstance(n, ast.Return)]
+    if len(returned) != 1 or returned[0] is None or not any(
+        isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div | ast.FloorDiv)
+        for n in ast.walk(returned[0])
+    ) or any(isinstance(n, ast.Name) and n.id == index and not isinstance(n.ctx, ast.Load)
+             for n in ast.walk(fetching[0])):
+        return None
+    taken = [n.value.attr for n in ast.walk(fetching[0])
+             if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Name)
+             and n.slice.id == index and isinstance(n.value, ast.Attribute)
+             and isinstance(n.value.value, ast.Name) and n.value.value.id == owner]
+    others = {name for base in kind.__mro__ for name, value in vars(base).items()
+              if type(value) is FunctionType} - {"__init__", "__len__"}
+    mentioned = [n.attr for name in others
+                 for node in [_defined(kind, name, sites)] if node is not None
+                 for n in ast.walk(node[0]) if isinstance(n, ast.Attribute)]
+    names = tuple(dict.fromkeys(n for n in taken if mentioned.count(n) == taken.count(n)))
+    return (names, expression_at(counting[1], returned[0], sites.keeps_text)) if names else None
+
+
+def _defined(
+    kind: type, name: str, sites: Sites
+) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, str] | None:
+    function = method_of(kind, name)
+    if function is None or not sites.is_user(function.__code__.co_filename):
+        return None
+    node = definition(function)
+    return (node, function.__code__.co_filename) if node is not None else None
+
+
+def held(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """How many things the attributes hold; None if that cannot be read without the user's code."""
+    counts = [_count(attributes.get(name)) for name in names]
+    known = [count for count in counts if count is not None]
+    return min(known) if len(known) == len(counts) and known else None
+
+
+def _count(thing: Any) -> int | None:
+    if type(thing) in (list, tuple):
+        return len(thing)
+    if is_plain(thing):
+        return int(thing.shape[0]) if thing.ndim else None
+    if type(thing).__module__ == "numpy" and type(thing).__name__ == "ndarray":
+        return int(thing.shape[0]) if thing.ndim else None
+    return None
