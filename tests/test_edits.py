@@ -75,6 +75,7 @@ EDITS = [
     edits.CopySample(None, "clone"),
     edits.WeightPerSample(None, 2),
     edits.WholeLength(None),
+    edits.SeedByWorker(None),
     edits.ReplaceMissing(),
     edits.AlsoAtEnd(None),
     edits.WriteInto(None),

@@ -63,7 +63,7 @@ CTC = "a training step with ctc_loss"
 STORED = "two epochs over a DataLoader without workers, whose data set holds tensors or arrays"
 DRAWING = "a DataLoader that is iterated in training"
 DENSE = "a loss with a target for each pixel or step of its inputs"
-WORKERS = "a DataLoader with at least two workers and no worker_init_fn"
+WORKERS = "a DataLoader with at least two workers, and no worker_init_fn that cannot be read"
 
 # Passes that learn nothing -----------------------------------------------------------------------
 VALIDATION = "a validation pass in the same run that computes a loss"

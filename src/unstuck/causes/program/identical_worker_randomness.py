@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts.data import Loader
-from unstuck.schema.findings import Absent, Evidence, Present, Verdict
-from unstuck.schema.signals.batches import COPIED_GENERATORS
-from unstuck.words import count, joined
+from unstuck.schema.edits import Remedy, Safety, SeedByWorker
+from unstuck.schema.facts.calls import CallRole
+from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.batches import COPIED_GENERATORS, SAME_BATCH
+from unstuck.words import count, joined, number
 
+APART = "a worker_init_fn that seeds by torch.initial_seed()"
 COPIES = Threshold(
     "copied-generators", 1.0,
     "If all workers copy one generator, everything drawn from it is repeated.",
@@ -20,17 +23,21 @@ COPIES = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    if not view.has(COPIED_GENERATORS):
-        return Absent("no loader has several workers without a worker_init_fn")
-    counts = view[COPIED_GENERATORS]
+    trained = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.TRAIN}
+    loaders = [x for x in view.record.facts(Loader) if x.workers >= 2 or (
+        x.workers and x.name in trained and (x.unread or x.seeded is not None))]
+    counts = view[COPIED_GENERATORS] if view.has(COPIED_GENERATORS) else {}
     guilty = [
-        loader for loader in view.record.facts(Loader)
+        loader for loader in loaders
         if loader.name in counts and loader.generators
+        and (loader.seeded is None or loader.name in trained)
         and float(counts[loader.name].values[-1]) >= view.limit(COPIES)
     ]
     if not guilty:
-        return Absent("no two workers draw from copies of the same generator")
+        return _harmless(loaders, trained)
     loader = guilty[0]
+    if loader.seeded is not None:
+        return _seeded(view, loader)
     names = joined(loader.generators)
     series = counts[loader.name]
     first = next((name for name in loader.generators if name.isidentifier()), "rng")
@@ -61,6 +68,50 @@ def _detect(view: View) -> Verdict:
     )
 
 
+def _harmless(loaders: list[Loader], trained: set[str]) -> Absent | Unknown:
+    """Why no two workers are known to draw the same."""
+    if not loaders:
+        return Absent("no loader has several workers")
+    if any(loader.unread and loader.name in trained for loader in loaders):
+        return Unknown("it is not known whether the workers of a loader draw different numbers "
+                       "after its worker_init_fn", (APART,))
+    if any(loader.workers < 2 for loader in loaders):
+        return Unknown("the only worker of a loader is seeded by a number that may be the same in "
+                       "each epoch", (APART,))
+    return Absent("no two workers that fetch training samples draw from generators in the same "
+                  "state")
+
+
+def _seeded(view: View, loader: Loader) -> Present:
+    """A worker_init_fn seeds all workers by the same number."""
+    names = joined(loader.generators)
+    series = view[COPIED_GENERATORS][loader.name]
+    workers = count(loader.workers, "worker")
+    same = view[SAME_BATCH] if view.has(SAME_BATCH) else None
+    repeated = int((same.values == 1).sum()) if same is not None else 0
+    evidence = [Evidence(
+        COPIED_GENERATORS.name, loader.name, tuple(int(s) for s in series.steps),
+        tuple(float(v) for v in series.values), view.limit(COPIES),
+        f"the worker_init_fn gives {names} in each of the {workers} the same seed, and the code "
+        "that fetches samples draws from it")]
+    if same is not None and repeated:
+        evidence.append(Evidence(
+            SAME_BATCH.name, "", *thinned(same.steps, same.values), 0.0,
+            f"{count(repeated, 'step')} of the first {number(len(same) + 1)} got just the samples "
+            "that another worker had fetched for the step before"))
+    return Present(
+        strength=0.9, certain=bool(repeated),
+        title=f"the {workers} of a loader draw the same random numbers, because each is seeded by "
+        "the same number",
+        since_step=0,
+        location=loader.seeded,
+        label="the same seed in each worker",
+        evidence=tuple(evidence),
+        remedies=(Remedy("seed each worker by its own number", Safety.SAFE,
+                         (SeedByWorker(loader.seeded),)),),
+    )
+
+
 CAUSE = Cause(
     slug="identical-worker-randomness",
     code="P017",
@@ -77,14 +128,19 @@ CAUSE = Cause(
         why="The workers of a loader are copies of the process, including the data set. A "
         "generator object in the data set is copied with its state, so all workers draw the same "
         "numbers, and the original never advances. In each worker only the global generators of "
-        "torch, numpy and random are reseeded.",
-        detection="When a loader with at least two workers and no worker_init_fn is built, "
-        "unstuck searches its data set, transforms and collate function for generators. It looks "
-        "at attributes, at the globals of their code and at closures. A generator counts if the "
-        "program's own code that fetches samples mentions it. It does not count if that code "
-        "replaces it, seeds it, or asks which worker it runs in.",
+        "torch, numpy and random are reseeded. "
+        "A worker_init_fn that seeds these by one fixed number undoes that: all workers draw the "
+        "same numbers, and they start again in each epoch.",
+        detection="When a loader with at least two workers is built, unstuck searches its data "
+        "set, transforms and collate function for generators. It looks at attributes, at the "
+        "globals of their code and at closures. A generator counts if the program's own code that "
+        "fetches samples mentions it. It does not count if that code replaces it, seeds it, or "
+        "asks which worker it runs in. A worker_init_fn is read: a seed that depends neither on "
+        "the worker nor on what PyTorch seeded it by counts, if the code that fetches training "
+        "samples draws from that generator.",
         limitations="Generators inside installed packages or deep inside nested objects are not "
-        "found. A worker_init_fn is trusted, even if it gives all workers the same seed. If the "
+        "found. What draws within installed packages is not seen, so after an equal seed the "
+        "verdict is unknown there. It is unknown too if a worker_init_fn cannot be read. If the "
         "fetching code seeds any generator, unstuck assumes that the problem is solved.",
         references=(
             "PyTorch: Data loading, randomness in multi-process data loading",
@@ -92,7 +148,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(COPIED_GENERATORS,),
+    uses=(COPIED_GENERATORS, SAME_BATCH),
     thresholds=(COPIES,),
     effects=(Effect.BATCHES_ALIKE, Effect.SAMPLES_FEW),
     detect=_detect,

@@ -13,7 +13,7 @@ import random
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, Self
 
 import torch
@@ -25,6 +25,7 @@ from unstuck.observe.probes.repeats import length, loader_fact
 from unstuck.observe.source.assignments import given
 from unstuck.observe.source.counting import Divided, divided_length, held
 from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.starting import seeding_of
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import COPIED_GENERATORS
@@ -79,10 +80,27 @@ class WorkerProbe(Probe):
         fact = replace(loader_fact(loader, place, self._sites.location(sampler)),
                        made=self._made[site] if site is not None else None)
         fact = self._counted(fact, getattr(loader, "dataset", None))
-        if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
-            fact = replace(fact, generators=copied_generators(loader, self._sites))
+        fact = self._started(fact, loader)
         self._built[loader] = fact
         self._write(loader, fact)
+
+    def _started(self, fact: Loader, loader: Any) -> Loader:
+        """With the generators that start in the same state in each worker."""
+        initialise = getattr(loader, "worker_init_fn", None)
+        if not fact.workers or (fact.workers < 2 and initialise is None):
+            return fact
+        if initialise is None:
+            return replace(fact, generators=copied_generators(loader, self._sites))
+        seeding = seeding_of(initialise, self._sites)
+        if seeding is None:
+            return replace(fact, unread=True)
+        alike = seeding.alike()
+        drawn = tuple(sorted(alike & global_generators(loader, self._sites)))
+        if drawn:
+            return replace(fact, generators=drawn, seeded=seeding.places[drawn[0]])
+        if alike or seeding.data or fact.workers < 2:
+            return replace(fact, unread=bool(alike))
+        return replace(fact, generators=copied_generators(loader, self._sites))
 
     def _counted(self, fact: Loader, dataset: Any) -> Loader:
         """With what the data set holds, and what it says that it does, if its length divides."""
@@ -111,7 +129,7 @@ class WorkerProbe(Probe):
         return fact.name if fact is not None else None
 
     def _write(self, loader: Any, fact: Loader) -> None:
-        if fact.workers >= 2 and getattr(loader, "worker_init_fn", None) is None:
+        if fact.workers >= 2 and not fact.unread:
             self._writer.sample(COPIED_GENERATORS, 0, {fact.name: float(len(fact.generators))})
         if self._written.get(fact.name) != fact:
             self._written[fact.name] = fact
@@ -120,12 +138,7 @@ class WorkerProbe(Probe):
 
 def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:
     """Names of the generators that the code fetching a loader's samples draws from."""
-    search = _Search(sites)
-    for root in (loader.dataset, loader.collate_fn):
-        search.walk(root, DEPTH)
-    if not search.held and not search.functions:
-        return ()
-    search.reach()
+    search = _searched(loader, sites)
     uses = [_Uses(function) for function in search.functions.values()]
     if any(_names(function.__code__) & _RESEEDS for function in search.functions.values()):
         return ()
@@ -136,6 +149,25 @@ def copied_generators(loader: Any, sites: Sites) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(found) if name not in stored)
 
 
+def global_generators(loader: Any, sites: Sites) -> set[str]:
+    """The modules whose own generators the code fetching a loader's samples draws from.
+
+    None of them where that code seeds anything for a sample.
+    """
+    functions = _searched(loader, sites).functions.values()
+    if any(_names(function.__code__) & _RESEEDS for function in functions):
+        return set()
+    return {name for function in functions for name in _Uses(function).drawn}
+
+
+def _searched(loader: Any, sites: Sites) -> _Search:
+    search = _Search(sites)
+    for root in (loader.dataset, loader.collate_fn):
+        search.walk(root, DEPTH)
+    search.reach()
+    return search
+
+
 class _Uses:
     """What a function reads by name: attributes of objects, and globals."""
 
@@ -144,6 +176,7 @@ class _Uses:
         self.attributes: set[str] = set()
         self.globals: set[str] = set()
         self.stored: set[str] = set()
+        self.drawn: set[str] = set()  # modules whose own generators numbers are drawn from
         for code in _codes(function.__code__):
             owner: Any = None  # the module whose attribute is read next, if it is one
             for instruction in dis.get_instructions(code):
@@ -152,14 +185,39 @@ class _Uses:
                     self.stored.add(str(name))
                 elif operation in ("LOAD_GLOBAL", "LOAD_NAME"):
                     self.globals.add(name)
+                    self._draws(function.__globals__.get(name))
                     owner = _module(function.__globals__.get(name))
                     continue
                 elif operation in ("LOAD_ATTR", "LOAD_METHOD"):
                     if owner is None:
                         self.attributes.add(name)
-                    owner = _module(vars(owner).get(name)) if owner is not None else None
+                    elif owner == _NOT_LOADED:
+                        self._draws_lazily(name)
+                        owner = None
+                    else:
+                        self._draws(vars(owner).get(name))
+                        owner = _module(vars(owner).get(name)) or _not_loaded(owner, name)
                     continue
                 owner = None
+
+    def _draws(self, thing: Any) -> None:
+        """Notes a function that draws from a global generator."""
+        name = getattr(thing, "__name__", "") if type(thing) in _BOUND else ""
+        if name and name not in _RESEEDS | _READS:
+            numpy = sys.modules.get("numpy.random")
+            if thing.__self__ is vars(random)["_inst"]:
+                self.drawn.add("random")
+            elif numpy is not None and thing.__self__ is getattr(
+                getattr(numpy, "mtrand", None), "_rand", None
+            ):
+                self.drawn.add("numpy.random")
+            elif name in _TORCH_DRAWS and vars(torch).get(name) is thing:
+                self.drawn.add("torch")
+
+    def _draws_lazily(self, name: str) -> None:
+        """The same of a function of numpy.random, which is loaded at its first use."""
+        if name.islower() and name not in _RESEEDS | _READS:
+            self.drawn.add(_NOT_LOADED)
 
     def generators(self) -> Iterator[str]:
         """Generators among the globals read and in the function's closure."""
@@ -174,6 +232,10 @@ class _Uses:
                 continue
             if _is_generator(value):
                 yield name
+
+
+def _not_loaded(module: Any, name: str) -> str | None:
+    return _NOT_LOADED if f"{module.__name__}.{name}" == _NOT_LOADED else None
 
 
 def _module(thing: Any) -> Any:
@@ -268,6 +330,12 @@ class _Search:
                         self._method(kind, name)
 
 
+_BOUND = (BuiltinMethodType, MethodType)
+_READS = frozenset({"get_state", "getstate", "get_bit_generator", "default_rng"})
+_NOT_LOADED = "numpy.random"  # a name of what may be no module yet
+_TORCH_DRAWS = frozenset({
+    "rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson",
+    "rand_like", "randn_like", "randint_like"})
 _PLAIN = (int, float, str, bytes, bool, complex, type(None), range, type(sys))
 
 

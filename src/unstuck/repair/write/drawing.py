@@ -10,7 +10,8 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.schema.edits import CopySample, WeightPerSample, WholeLength
+from unstuck.repair.places import spell
+from unstuck.schema.edits import CopySample, SeedByWorker, WeightPerSample, WholeLength
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
@@ -103,6 +104,28 @@ def write_length(edit: WholeLength, record: Record, index: Index) -> list[Patch]
                   Form.DATA)]
 
 
+def write_seed(edit: SeedByWorker, record: Record, index: Index) -> list[Patch]:
+    """The seed of the worker, in all calls of the function that seed by the same expression.
+
+    And in those of torch's generator, which would give all workers the same number again.
+    """
+    found = index.at(edit.at, "what seeds the workers")
+    given = found.call.args[:1] or [each.value for each in found.call.keywords[:1]]
+    if not given:
+        raise Refused(Reason.UNKNOWN_FORM, "The number that the workers are seeded by is not an "
+                      "argument there.")
+    source, number = found.source, found.source.code(given[0])
+    scope = source.function(found.node) or found.statement
+    seed, needs = spell(index, source, "torch.initial_seed")
+    splices = [splice for node in ast.walk(scope)
+               if isinstance(node, ast.Call) and "seed" in names.called(node)
+               for each in (*node.args[:1], *(k.value for k in node.keywords[:1]))
+               if source.code(each) == number or names.called(node) == "manual_seed"
+               for splice in change.replace(source, each, f"{seed}() % 2**32")]
+    return [Patch(edit, tuple(splices), Form.DATA, needs)]
+
+
 WRITERS = {
-    CopySample: write_copy, WeightPerSample: write_weights, WholeLength: write_length,
+    CopySample: write_copy, SeedByWorker: write_seed, WeightPerSample: write_weights,
+    WholeLength: write_length,
 }

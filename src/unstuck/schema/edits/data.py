@@ -74,6 +74,19 @@ class WeightPerSample(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedByWorker(Edit):
+    """Seed a worker of a loader by its own number. `at` is the call that seeds all alike."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "seed each worker by the number that PyTorch gives it, another one in each epoch"
+
+    def code(self) -> str:
+        return "np.random.seed(torch.initial_seed() % 2**32)"
+
+
+@dataclass(frozen=True, slots=True)
 class WholeLength(Edit):
     """The number of samples as the length of a data set. `at` divides it, within `__len__`."""
 

@@ -21,8 +21,8 @@ STORED_BATCHES = StepSignal(
 )
 COPIED_GENERATORS = PlaceSignal(
     "copied-generators", "generators",
-    "random generators of the program that are copied unchanged into each worker of a loader and "
-    "used there; counted when the loader is built",
+    "random generators that each worker of a loader draws from and starts in the same state; "
+    "counted when the loader is built",
     requires=runs.WORKERS, place="loader",
 )
 LABEL_AGREEMENT = PlaceSignal(
