@@ -266,8 +266,8 @@ CAUSE = Cause(
         limitations="Baseline models can miss rules over symbols, such as parity, and patterns in "
         "long sequences, so the verdict is unknown there. Of models that receive more than one "
         "input only the first is tested. If it tells nothing of the targets, and the run failed, "
-        "they are a possible cause. Targets that are whole images or sequences are not judged. "
-        "Targets with a very weak relation to the inputs look unrelated.",
+        "unrelated labels are a possible cause. Targets that are whole images or sequences are not "
+        "judged. Targets with a very weak relation to the inputs look unrelated.",
         references=(
             "Good 2005: Permutation, parametric and bootstrap tests of hypotheses",
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
