@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import time
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,10 @@ def in_some(worker: int) -> None:
         np.random.seed(SEED)
 
 
+def by_the_clock(worker: int) -> None:
+    np.random.seed(int(time.time()))
+
+
 def of_something(worker: int) -> None:
     np.random.seed(hash(object()) % 2**32)
 
@@ -129,7 +134,8 @@ def test_what_starts_alike(initialise: Any, generators: set[str]) -> None:
     assert set(found.places) == generators
 
 
-@pytest.mark.parametrize("initialise", [own_generator_alike, in_some, of_something, np.sin])
+@pytest.mark.parametrize("initialise", [
+    own_generator_alike, in_some, by_the_clock, of_something, np.sin])
 def test_what_cannot_be_told(initialise: Any) -> None:
     assert seeding_of(initialise, Sites(None, keep_text=True)) is None
 

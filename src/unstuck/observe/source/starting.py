@@ -20,7 +20,7 @@ _SEEDS = {("numpy.random", "seed"): "numpy.random", ("random", "seed"): "random"
           ("torch", "manual_seed"): "torch", ("torch.random", "manual_seed"): "torch"}
 _ELSEWHERE = frozenset({"torch.cuda", "torch.mps", "torch.xpu"})  # workers draw nothing there
 # What differs from worker to worker by itself.
-_OWN = frozenset({"get_worker_info", "getpid", "urandom", "time", "time_ns", "get_state",
+_OWN = frozenset({"get_worker_info", "getpid", "urandom", "get_state",
                   "getstate", "randbits", "token_bytes", "uuid4"})
 # Other ways to give a generator a state, which must differ from worker to worker.
 _STATES = frozenset({"default_rng", "RandomState", "Random", "set_state", "setstate",
