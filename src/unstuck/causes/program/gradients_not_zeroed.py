@@ -12,6 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
+from unstuck.schema.facts.calls import OptimizerCall
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import CARRIED_GRADIENT
 from unstuck.words import count, percent
@@ -52,6 +53,11 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
     since = int(series.steps[np.flatnonzero(over)[0]])
     steps, values = thinned(series.steps, series.values)
     idle, held = uncalled(view, "zero_grad"), guarded(view, "zero_grad")
+    if held is not None and any(
+        call.method == "zero_grad" and call.location not in (None, held.location)
+        for call in view.record.facts(OptimizerCall)
+    ):
+        held = None  # others clear gradients elsewhere
     share = percent(float(np.median(series.values)))
     return Present(
         strength=0.95, certain=True,
