@@ -165,3 +165,30 @@ def test_a_perplexity_of_the_held_out_loss_is_of_held_out_data(tmp_path: Path) -
                            for i, a in enumerate(FALLING)))
     assert log_of(log).train == "eval_loss"
     assert log_of(log).of_held_out
+
+
+@pytest.mark.parametrize(("line", "name"), [
+    ("{m}m {s}s (- 17m 30s) ({step} 6%) {loss:.4f}", "loss"),
+    ("{step} 6% ({m}m {s}s) {loss:.4f} Satoshi / Japanese ✓", "loss"),
+    ("step {step} tensor({loss:.4f}, device='cuda:0', grad_fn=<NllLossBackward0>)", "tensor"),
+    ("Iteration {step}: J(theta) = {loss:.6f}", "J(theta)"),
+])
+def test_what_tutorials_print_is_read(tmp_path: Path, line: str, name: str) -> None:
+    text = "".join(line.format(m=i, s=i % 60, step=100 * i, loss=3 * 0.93 ** i) + "\n"
+                   for i in range(30))
+    (tmp_path / "log.txt").write_text(text)
+    (record,) = records(tmp_path / "log.txt")
+    log = record.fact(Log)
+    assert log is not None
+    assert (log.train, log.unit, log.rows) == (name, "step", 30)
+
+
+def test_of_two_quantities_with_held_out_twins_the_first_is_taken(tmp_path: Path) -> None:
+    rows = "\n".join(f"{i} {9 * 0.9 ** i:.4f} {9 * 0.91 ** i:.4f} {80 * 0.9 ** i:.3f} "
+                     f"{80 * 0.92 ** i:.3f}" for i in range(25))
+    (tmp_path / "log.dat").write_text("# iter E_train E_test F_train F_test\n" + rows)
+    (record,) = records(tmp_path / "log.dat")
+    log = record.fact(Log)
+    assert log is not None
+    assert (log.train, log.held_out) == ("E_train", "E_test")
+    assert any("--train" in odd.says for odd in record.oddities)

@@ -89,6 +89,7 @@ _SCORE = _words(
     "pearson pearsonr correlation corr sensitivity specificity em elbo likelihood evidence top1 "
     "top5 success fitness loglik loglikelihood ll logprob")
 _LIKELIHOODS = _words("likelihood loglik loglikelihood ll logprob")
+_COST_OF = _words("j theta w b")
 _ALONE = _words("triplet contrastive infonce ntxent arcface")  # losses, where nothing else is said
 _BOUNDED = _words(
     "accuracy f1 fscore auc aucpr auroc auprc roc precision recall iou miou dice r2 ssim jaccard "
@@ -152,6 +153,8 @@ def name_of(name: str) -> Name:
     have -= _TRAIN | _VALIDATION | _TEST
     if part is not Part.UNSAID and have in ({"l"}, {"j"}):  # as formulas have it: L_train, J_val
         have = {"loss"}
+    if "(" in name and "j" in have and have <= _COST_OF:  # J(theta), J(w, b)
+        return Name(Kind.LOSS, part, frozenset({"cost"}), frozenset(), test)
     if have and have <= _ALONE:
         return Name(Kind.LOSS, part, _same(have), frozenset(), test)
     if "lr" in have or {"learning", "rate"} <= have:

@@ -31,6 +31,15 @@ _BARE = re.compile(
 # "250 val 3.2" names a part of the data between a step and its number.
 _PART_BETWEEN = re.compile(
     rf"\s*(?P<step>\d{{1,12}})\s{{1,8}}(?P<name>[A-Za-z_]\w{{0,40}})\s{{1,8}}(?P<number>{_NUMBER})\s*")
+# "1m 15s (- 17m 30s) (5000 6%) 2.9" and "5000 6% (0m 9s) 2.9 word / class", as tutorials have it.
+_TIMED = re.compile(
+    rf"\s*(?:(?:\d+[hms] ?){{1,3}}\(- (?:\d+[hms] ?){{1,3}}\) \((?P<step>\d{{1,12}}) \d+%\)"
+    rf"|(?P<first>\d{{1,12}}) \d+% \((?:\d+[hms] ?){{1,3}}\)) (?P<number>{_NUMBER})(?![\w.]).*")
+# "step 50 tensor(3.3, grad_fn=<NllLossBackward0>)" has no name but that.
+_TENSOR = re.compile(
+    rf"(?P<before>(?:\s*[A-Za-z]{{1,12}}[ :#]{{0,2}}\d{{1,12}}[,:]?)?\s*)"
+    rf"tensor\((?P<number>{_NUMBER})"
+    r"(?:, [^()]{0,99}(?:\(\))?>?)*\)\s*")
 # Counters without a name, or too close to it to be taken for one: tqdm's bar, "[10]", "3:",
 # "[3/25][200/782]", "Epoch[3]", "3epoch", "1|20|" for epoch and step.
 # darknet's "1: 9.3, 9.2 avg loss, 0.001 rate" has names behind the numbers.
@@ -181,6 +190,14 @@ def _said(text: str, heading: str) -> Iterator[Said]:
     if bare and name_of(counter).kind in (Kind.STEP, Kind.EPOCH, Kind.EPISODE):
         yield Said(counter, bare.span("step"), bare.start("counter"))
         yield Said("value", bare.span("number"))
+        return
+    if timed := _TIMED.fullmatch(text):
+        yield Said("step", timed.span("step" if timed["step"] else "first"))
+        yield Said("loss", timed.span("number"))
+        return
+    if tensor := _TENSOR.fullmatch(text):
+        yield from _pairs(tensor["before"], heading)
+        yield Said("tensor", tensor.span("number"), tensor.start("number") - len("tensor("))
         return
     if between := _PART_BETWEEN.fullmatch(text):
         yield Said("step", between.span("step"))

@@ -162,9 +162,9 @@ def _named(table: Table, wanted: str, option: str, file: str) -> Column:
     raise UnusableLog(f"{option}: {file} has no column {wanted!r}; {hint}")
 
 
-def listed(table: Table) -> str:
-    """The names of the columns, as many as fit into a sentence."""
-    names = [repr(name) for name in table.columns]
+def listed(table: Table, columns: Sequence[Column] | None = None) -> str:
+    """The names of the columns, or of some, as many as fit into a sentence."""
+    names = list(map(repr, table.columns if columns is None else (c.name for c in columns)))
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return ", ".join(names[:12]) + more if names else "none holds numbers"
 
@@ -213,7 +213,7 @@ def _train(table: Table, names: dict[str, Name], file: str, remarks: list[str],
         remarks.append(f"No column is of training data; unstuck judges {held.name!r}, which is of "
                        "held-out data.")
         return held, None
-    return _nameless(table, names, file), None
+    return _nameless(table, names, file, remarks), None
 
 
 def _of_agents(names: Mapping[str, Name]) -> bool:
@@ -296,13 +296,16 @@ def _held_out_alone(table: Table, names: dict[str, Name]) -> Column | None:
     return None
 
 
-def _nameless(table: Table, names: dict[str, Name], file: str) -> Column:
+def _nameless(table: Table, names: dict[str, Name], file: str, remarks: list[str]) -> Column:
     """The column without a known name that must be the curve, because there is no other."""
     others = [c for n, c in table.columns.items() if names[n].kind is Kind.OTHER
               and names[n].part is not Part.HELD_OUT and not is_clock(c)
               and not names[n].no_curve]
     twins = [c for c in others if names[c.name].part is Part.TRAIN and _twins(table, names, c)]
-    if len(twins) == 1:
+    if len(twins) > 1:
+        remarks.append(f"{listed(table, twins)} are each there for training and for held-out data; "
+                       f"unstuck takes {twins[0].name!r}. Choose another one with --train.")
+    if twins:
         return twins[0]
     values = [c for c in others if "value" in names[c.name].rest] or others
     headless = all(name.startswith("column ") for name in table.columns)
