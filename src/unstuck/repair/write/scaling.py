@@ -139,7 +139,7 @@ def first_line(index: Index, model: Model) -> tuple[Source, Function, str] | Non
     return *forward, forward[1].args.args[1].arg
 
 
-def _whole(index: Index, model: Model) -> Found:
+def whole(index: Index, model: Model) -> Found:
     """The construction of a model that can be wrapped: nothing reaches into it by an index."""
     found = index.at(model.location, "the construction of the model")
     statement = found.statement
@@ -191,7 +191,7 @@ def _inputs_in_model(edit: NormaliseInputs, record: Record, index: Index) -> lis
     forward = first_line(index, model)
     checks = (Check("inputs.scale", model.name, "1"),)
     if forward is None:
-        patch = _wrapped(edit, index, _whole(index, model), scale, HELPER, "Standardise")
+        patch = _wrapped(edit, index, whole(index, model), scale, HELPER, "Standardise")
         return [Patch(edit, patch.splices, patch.form, patch.needs, checks)]
     source, function, taken = forward
     mean, deviation, needs = _constants(source, index, scale, "INPUT")
@@ -301,7 +301,7 @@ def write_targets(edit: NormaliseTargets, record: Record, index: Index) -> list[
     splices = list(_loss_scaled(losses, index, scale))
     forward = first_line(index, model)
     if forward is None:
-        patch = _wrapped(edit, index, _whole(index, model), scale, UNDO, "Rescale")
+        patch = _wrapped(edit, index, whole(index, model), scale, UNDO, "Rescale")
         return [Patch(edit, (*patch.splices, *splices), Form.MODEL, patch.needs)]
     source, function, _ = forward
     returns = [node for node in names.inside(function) if isinstance(node, ast.Return)]
