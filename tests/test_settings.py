@@ -49,12 +49,12 @@ from torch import nn
 torch.manual_seed(0)
 x = torch.randn(256, 6)
 y = x[:, :3].argmax(1)
-model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3), nn.Softmax(dim=1))
+model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3), nn.Softmax(dim=1)){comment}
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for step in range(60):
     rows = torch.randperm(256)[:32]
     optimizer.zero_grad()
-    nn.functional.cross_entropy(model(x[rows]), y[rows]).backward(){comment}
+    nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
     optimizer.step()
 """
 SLUG = "output-does-not-fit-loss"
@@ -82,7 +82,7 @@ def test_a_comment_silences_the_finding_at_its_line(tmp_path: Path) -> None:
 def test_a_comment_for_another_cause_silences_nothing(tmp_path: Path) -> None:
     status, said, found, ignored = run(tmp_path, "  # unstuck: ignore[dead-relu, no-such]")
     assert (status, SLUG in found, ignored) == (1, True, [])
-    remark = "The comment `unstuck: ignore[no-such]` in line 13 names no cause."
+    remark = "The comment `unstuck: ignore[no-such]` in line 8 names no cause."
     assert remark in " ".join(said.split())
 
 

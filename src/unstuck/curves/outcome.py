@@ -185,6 +185,8 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
             f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} "
             f"{'' if w.higher else left}and {end}.", flat_since)
     maybe = half is None or not half.score > -0.7
+    if level > curve.start and not slack < (0.12 if maybe else 0.5):
+        return too_short(curve, slack)  # it rose, as far as noise lets one see
     if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.4,

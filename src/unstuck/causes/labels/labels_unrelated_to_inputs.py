@@ -75,7 +75,7 @@ RICHER = Threshold(
 )
 
 
-PART = 0.49  # how sure it is where only a part of what the models receive was tested
+PART = 0.4  # how sure it is where only a part of what the models receive was tested
 
 LOOK = "a look at a few inputs beside their targets"
 

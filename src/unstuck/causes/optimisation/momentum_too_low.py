@@ -16,6 +16,7 @@ from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.torch_api import ARGUMENTS
 from unstuck.words import number
 
 COHERENT = Threshold(
@@ -34,6 +35,10 @@ GAIN = Threshold(
 
 def _detect(view: View) -> Verdict:
     optimizer = main_optimizer(view)
+    if optimizer is not None and optimizer.kind in ARGUMENTS and not (
+        {"momentum", "betas"} & {*ARGUMENTS[optimizer.kind]}
+    ):
+        return Absent(f"{optimizer.kind} takes no momentum")
     if optimizer is None or optimizer.momentum is None:
         return Unknown("the program's optimizer has no known momentum",
                        ("a run with torch.optim.SGD",))
