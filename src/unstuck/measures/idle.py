@@ -5,6 +5,7 @@ from __future__ import annotations
 from unstuck.measures.view import View
 from unstuck.schema.edits import CallIt, KeepResult, Remedy, Safety
 from unstuck.schema.facts.calls import REBOUND, SHUFFLES, Guarded, Idle
+from unstuck.schema.places import SourceLocation
 
 
 def uncalled(view: View, method: str) -> Idle | None:
@@ -31,6 +32,18 @@ def guarded(view: View, method: str) -> Guarded | None:
     """The call of a method that stands under a condition, if there is just one."""
     found = [each for each in view.record.facts(Guarded) if each.method == method]
     return found[0] if len(found) == 1 else None
+
+
+def place_of(
+    idle: Idle | None, held: Guarded | None, reached: str
+) -> tuple[SourceLocation, str] | None:
+    """Where a call stands that is not made, and the label there: without its parentheses, or under
+    a condition, which is `reached` never or too seldom."""
+    if idle is not None:
+        return idle.location, "without parentheses nothing is called"
+    if held is not None:
+        return held.location, f"{reached}: see the condition in line {held.condition.line}"
+    return None
 
 
 def discarded(view: View, shuffles: bool = False) -> tuple[Idle, ...]:

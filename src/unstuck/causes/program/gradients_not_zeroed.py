@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.measures.basics import backward_location, thinned
-from unstuck.measures.idle import called_at, guarded, uncalled
+from unstuck.measures.idle import called_at, guarded, place_of, uncalled
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -58,17 +58,16 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
         for call in view.record.facts(OptimizerCall)
     ):
         held = None  # others clear gradients elsewhere
+    location, label = place_of(idle, held, "reached too seldom") or (
+        backward_location(view), "this adds to the gradients of all earlier steps")
     share = percent(float(np.median(series.values)))
     return Present(
         strength=0.95, certain=True,
         title=f"gradients are not cleared between steps: {share} of the parameters of {name} still "
         f"had the previous gradient at {int(over.sum())} of {count(len(series), 'sampled step')}",
         since_step=since,
-        location=idle.location if idle is not None else held.location if held is not None
-        else backward_location(view),
-        label="without parentheses nothing is called" if idle is not None
-        else f"reached too seldom: see the condition in line {held.condition.line}"
-        if held is not None else "this adds to the gradients of all earlier steps",
+        location=location,
+        label=label,
         evidence=(
             Evidence(CARRIED_GRADIENT.name, name, steps, values, 0.0,
                      f"{share} of the parameters of {name} carried their gradient over to the next "

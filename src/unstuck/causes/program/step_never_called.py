@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
-from unstuck.measures.idle import called_at, guarded, uncalled
+from unstuck.measures.idle import called_at, guarded, place_of, uncalled
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
@@ -51,16 +51,15 @@ def _detect(view: View) -> Verdict:
     optimizer = next((o for o in view.record.facts(Optimizer) if o.name == name), None)
     series = waiting[name]
     idle, held = uncalled(view, "step"), guarded(view, "step")
+    location, label = place_of(idle, held, "never reached") or (
+        optimizer.location if optimizer is not None else None, "its step() is never called")
     steps, values = thinned(series.steps, series.values)
     return Present(
         strength=0.95 if sure else 0.8, certain=sure,
         title=f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
-        location=idle.location if idle is not None else held.location if held is not None
-        else optimizer.location if optimizer is not None else None,
-        label="without parentheses nothing is called" if idle is not None
-        else f"never reached: see the condition in line {held.condition.line}" if held is not None
-        else "its step() is never called",
+        location=location,
+        label=label,
         evidence=(
             Evidence(UNUSED_BACKWARDS.name, name, steps, values, 0.0,
                      f"{name} never stepped, although its gradients were computed ({waited})"),

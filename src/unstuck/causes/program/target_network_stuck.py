@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import thinned
-from unstuck.measures.idle import guarded, rebound
+from unstuck.measures.idle import guarded, place_of, rebound
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -55,13 +55,10 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
     why = "it is still the first copy" if fact.equal else (
         "it was never given the weights of the trained network")
     held, lost = guarded(view, "load_state_dict"), rebound(view)
-    location, label = fact.location or fact.call, (
-        "this network never changes, and the targets are made with it")
+    location, label = place_of(None, held, "never reached") or (
+        fact.location or fact.call, "this network never changes, and the targets are made with it")
     if lost is not None:
         location, label = lost.location, "gives a variable another value, and no weight"
-    elif held is not None:
-        location = held.location
-        label = f"never reached: see the condition in line {held.condition.line}"
     places = (Follow(fact.call, fact.online_call),) if fact.call and fact.online_call else ()
     return Present(
         strength=0.85,

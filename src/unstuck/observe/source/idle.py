@@ -25,16 +25,19 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
     for file, tree in user_trees(sites):
         nodes = list(ast.walk(tree))
         built: dict[str, list[ast.expr]] = {}  # what is assigned to attributes, by their names
+        defaults: dict[int, dict[str, ast.expr]] = {}  # of the innermost function, by statement
         for node in nodes:
             if isinstance(node, ast.FunctionDef):
-                defaults = _defaults(node)
-                for inner in ast.walk(node):
-                    for target in inner.targets if isinstance(inner, ast.Assign) else ():
-                        if isinstance(target, ast.Attribute) and isinstance(inner, ast.Assign):
-                            value = inner.value
-                            built.setdefault(target.attr, []).append(
-                                defaults.get(value.id, value) if isinstance(value, ast.Name)
-                                else value)
+                defaults |= dict.fromkeys(map(id, ast.walk(node)), _defaults(node))
+        for node in nodes:
+            if not isinstance(node, ast.Assign):
+                continue
+            value = node.value
+            if isinstance(value, ast.Name):
+                value = defaults.get(id(node), {}).get(value.id, value)
+            for target in node.targets:
+                if isinstance(target, ast.Attribute):
+                    built.setdefault(target.attr, []).append(value)
         for loop in (node for node in nodes if isinstance(node, ast.For)):
             for statement in _rebound(loop):
                 count += 1

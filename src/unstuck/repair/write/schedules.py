@@ -97,11 +97,16 @@ def _hooked(edit: Schedule, built: Found, held: str, scheduler: str, made: str,
     return Patch(edit, change.after(built.source, built.statement, code), Form.STATEMENT, needs)
 
 
+def _named(record: Record, scheduler: str) -> Scheduler:
+    for fact in record.facts(Scheduler):
+        if fact.name == scheduler:
+            return fact
+    raise Refused(Reason.NO_PLACE, f"The record has no scheduler {scheduler}.")
+
+
 def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Patch]:
     """The statement moved behind the loop over batches, or behind the optimizer's step."""
-    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
-    if fact is None:
-        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    fact = _named(record, edit.scheduler)
     found = index.at(fact.call_location, "the step of the scheduler")
     source, statement = found.source, found.statement
     if not (isinstance(statement, ast.Expr) and statement.value is found.node):
@@ -135,9 +140,7 @@ def write_move(edit: MoveSchedulerStep, record: Record, index: Index) -> list[Pa
 
 def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Patch]:
     """Without the statement that calls the scheduler's step."""
-    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
-    if fact is None:
-        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    fact = _named(record, edit.scheduler)
     found = index.at(fact.call_location, "the step of the scheduler")
     if not (isinstance(found.statement, ast.Expr) and found.statement.value is found.node):
         raise Refused(Reason.UNKNOWN_FORM, "The scheduler's step is part of a longer statement.")
@@ -146,9 +149,7 @@ def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Pat
 
 def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Patch]:
     """Around the function that the scheduler is constructed with."""
-    fact = next((each for each in record.facts(Scheduler) if each.name == edit.scheduler), None)
-    if fact is None:
-        raise Refused(Reason.NO_PLACE, f"The record has no scheduler {edit.scheduler}.")
+    fact = _named(record, edit.scheduler)
     found = index.at(fact.location, "the construction of the scheduler")
     given = change.argument(found.call, "lr_lambda", 1)
     by = literal(edit.by)
