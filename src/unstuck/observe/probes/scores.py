@@ -90,6 +90,10 @@ class ScoreProbe(Probe):
         learns, held = self._moment.learns, self._evaluation
         if (held is None and learns) or self._looks > MOST_LOOKS:
             return
+        scored = None if learns else next(
+            (each for each in tensors_in(output) if self._kind(each)), None)
+        if held is None and scored is None:  # before any frame is looked at
+            return
         near, places = scopes(self._sites, 2)
         if held is not None:
             if near:
@@ -99,9 +103,7 @@ class ScoreProbe(Probe):
             held.batches += 1
         if learns or (held is not None and held.step != self._moment.step):
             self._evaluation = held = None
-        scored = None if learns or not near else next(
-            (each for each in tensors_in(output) if self._kind(each)), None)
-        if scored is None or (held is None and self._evaluations > MOST_EVALUATIONS):
+        if scored is None or not near or (held is None and self._evaluations > MOST_EVALUATIONS):
             return
         if held is None:
             held = self._evaluation = _Evaluation(

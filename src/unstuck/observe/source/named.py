@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from unstuck.observe.source.sites import Sites, local_variables
+from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import is_plain, observable
 
 MOST_NAMES = 500  # of a scope
@@ -90,19 +91,10 @@ def _held(name: str, value: Any, depth: int, last: bool) -> Iterator[tuple[str, 
     elif type(value).__module__.partition(".")[0] not in FOREIGN:
         hidden = isinstance(value, nn.Module)  # its parameters, modules and hooks
         inside = [(f"{name}.{key}", held)
-                  for key, held in list(_attributes(value).items())[:MOST_KEYS]
+                  for key, held in list(own_attributes(value).items())[:MOST_KEYS]
                   if not (hidden and key.startswith("_"))]
     for path, held in inside:
         yield from _held(path, held, depth - 1, last)
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    """The attributes of an object, asked past its own methods."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return found if type(found) is dict else {}
 
 
 def _number(value: Any) -> float | None:

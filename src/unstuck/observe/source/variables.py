@@ -165,15 +165,19 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def attributes(value: Any) -> list[tuple[str, Any]]:
     """An object's own attributes, past whatever its class makes of attribute access."""
-    if isinstance(value, type | torch.nn.Module):
+    if isinstance(value, type | torch.nn.Module) or type(value) is type(sys):
         return []
+    return [(k, v) for k, v in list(own_attributes(value).items())[:MOST_PARTS]
+            if isinstance(k, str)]
+
+
+def own_attributes(value: Any) -> dict[str, Any]:
+    """The table of an object's attributes, asked past its own methods; empty if it has none."""
     try:
         found = object.__getattribute__(value, "__dict__")
     except (AttributeError, TypeError):
-        return []
-    if type(found) is not dict or type(value) is type(sys):
-        return []
-    return [(k, v) for k, v in list(found.items())[:MOST_PARTS] if isinstance(k, str)]
+        return {}
+    return found if type(found) is dict else {}
 
 
 # Rows ---------------------------------------------------------------------------------------------
