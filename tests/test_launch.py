@@ -222,6 +222,7 @@ def test_a_distributed_training_is_watched_and_reported_once(
     assert sorted(done.stdout) == sorted("rank 0\nrank 1\n")  # they may print at once
     assert done.stderr.count("error[learning-rate-too-high]") == 1
     assert done.stderr.count("record saved to") == 1
+    assert "than rank 0" not in done.stderr
     found = json.loads((tmp_path / "d.json").read_text())
     assert found["findings"][0]["cause"] == "learning-rate-too-high"
     line = (tmp_path / "train.py").read_text().splitlines()[
@@ -252,3 +253,33 @@ def test_ranks_that_went_another_way_are_named(tmp_path: Path) -> None:
     assert broken.startswith("rank 2 went another way than rank 0: its loss is not finite since")
     assert short == "rank 3 went another way than rank 0: it took 20 steps, and rank 0 40"
     assert len(differing(tmp_path / "rank-2")) == 3
+
+
+@pytest.mark.parametrize(("drawn", "rate", "says"), [
+    (0, 0.1, "rank 1 trains on the same batches as rank 0: their losses are equal at all 40 steps"),
+    (1, 0.1, "rank 1 went another way than rank 0: their weights were equal and differ since step"),
+    (0, 0.0, None),  # losses that never change are equal by nature
+])
+def test_ranks_that_share_data_or_do_not_share_gradients_are_named(
+    tmp_path: Path, drawn: int, rate: float, says: str | None
+) -> None:
+    import torch
+    from torch import nn
+
+    import unstuck
+    from unstuck.commands.ranks import differing
+
+    for number in (0, 1):
+        with unstuck.watch(tmp_path / f"rank-{number}", overhead=1e9):
+            torch.manual_seed(0)
+            model = nn.Linear(3, 2)
+            optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+            x = torch.ones(4, 3)
+            torch.manual_seed(number * drawn)
+            for _ in range(40):
+                optimizer.zero_grad()
+                (model(torch.randn(4, 3) if rate else x) - 3).square().mean().backward()
+                optimizer.step()
+    found = differing(tmp_path / "rank-0")
+    assert len(found) == (says is not None)
+    assert says is None or found[0].startswith(says)
