@@ -19,8 +19,10 @@ from unstuck import launch
 from unstuck.words import count
 
 EVENTS = "events.jsonl"  # record.EVENTS, without its import of numpy before the program starts
+PROCESS = "process-{}"  # in a run's folder, of a process that the program spawned
 KEPT = 50
 _RECENT_SECONDS = 3600.0
+_PROCESS_NAME = re.compile(PROCESS.format(r"\d{1,9}"))
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-.*-\d+(\.\d+)?")
 _HEADER = b'{"type":"header",'  # how every record begins
 _LONGEST_HEADER = 1000  # bytes
@@ -253,6 +255,16 @@ def last_run() -> Path | None:
     return next(begun, None)
 
 
+def spawned(folder: Path) -> list[Path]:
+    """The folders in a run's folder of processes that the program spawned, in their order."""
+    try:
+        found = [path for path in folder.iterdir() if _PROCESS_NAME.fullmatch(path.name)
+                 and path.is_dir() and not path.is_symlink()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
 def _forget_old(runs: Path, keep: int) -> None:
     folders = past_runs(runs)
     for folder in folders[: max(len(folders) - keep, 0)]:
@@ -261,7 +273,9 @@ def _forget_old(runs: Path, keep: int) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Removes a record, and nothing else: a folder with anything but a record in it stays."""
+    """Removes a record, and nothing else: a folder with anything but records in it stays."""
+    for part in spawned(folder):
+        _forget(part)
     if os.listdir(folder) not in ([], [EVENTS]):
         return
     events = folder / EVENTS

@@ -247,9 +247,8 @@ def nothing_recorded(result: RunResult) -> str:
             "was recorded; its own output above may say why"
         )
     return (
-        "the program ended without importing torch, so there was nothing to watch (unstuck does "
-        "not watch the processes that a program starts: put `with unstuck.watch():` around what "
-        "they run)"
+        "the program ended without importing torch, so there was nothing to watch (in processes "
+        "that it starts, put `with unstuck.watch():` around the training)"
     )
 
 

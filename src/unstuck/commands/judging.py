@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def named_or_last(record: Path | None) -> Path:
     """The record that was named, or else that of the last run; refuses if there is none."""
     from unstuck.folders import EVENTS, UnusableFolderError, last_run, runs_folder
+    from unstuck.record.reader import trained_in
 
     if record is None:
         try:
@@ -29,7 +30,7 @@ def named_or_last(record: Path | None) -> Path:
             refuse(f"there is no record in {runs_folder()}; give the folder of a record")
     elif (record / "rank-0").is_dir() and not (record / EVENTS).exists():
         refuse(f"{record} holds one record per rank; choose one, such as {record / 'rank-0'}")
-    return record
+    return trained_in(record)
 
 
 def judged(folder: Path, wishes: Settings) -> tuple[Record, Diagnosis]:

@@ -14,7 +14,7 @@ from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import WEIGHT_NORM
 from unstuck.words import count, number
 
-_RANK = re.compile(r"rank-(\d+)")
+_PROCESS = re.compile(r"(rank|process)-(\d+)")
 MOST = 1_000  # records of a launch that are read
 FEW_STEPS = 0.9  # share of the first one's steps below which another has done fewer
 SAME_WEIGHTS = 1e-5  # relative difference of norms up to which weights count as equal
@@ -26,41 +26,47 @@ def differing(own: Path) -> list[str]:
     """A sentence for each rank whose training went otherwise than that in the record `own`.
 
     Each rank has a folder beside it. What the others have written so far is all that is read: no
-    process waits for another.
+    process waits for another. Processes that the program spawned itself may train models of their
+    own: of them only what is wrong in that case, too, is said.
     """
-    if _RANK.fullmatch(own.name) is None:
+    named = _PROCESS.fullmatch(own.name)
+    if named is None:
         return []
+    kind, number_here = named[1], named[2]
     first = read_record(own)
     said: list[str] = []
-    for folder in sorted(own.parent.glob("rank-*"), key=lambda path: (len(path.name), path.name)):
-        match = _RANK.fullmatch(folder.name)
+    for folder in sorted(
+        own.parent.glob(f"{kind}-*"), key=lambda path: (len(path.name), path.name)
+    ):
+        match = _PROCESS.fullmatch(folder.name)
         if match is None or folder == own or len(said) >= MOST:
             continue
         try:
-            found = _difference(first, read_record(folder))
+            found = _difference(first, read_record(folder), f"{kind} {number_here}")
         except (UnusableRecord, OSError):
             continue  # it was not watched, or has written nothing yet
         if found is not None:
-            said.append(f"rank {match[1]} {found}")
+            said.append(f"{kind} {match[2]} {found}")
     return said
 
 
-def _difference(first: Record, other: Record) -> str | None:
-    """What a rank does that the first one does not, or does as well and should not."""
-    way = "went another way than rank 0:"
+def _difference(first: Record, other: Record, called: str) -> str | None:
+    """What a process does that the first one, `called` so, does not, or should not do as well."""
+    way = f"went another way than {called}:"
     ours, theirs = _broke(first), _broke(other)
     if theirs is not None and ours is None:
         return f"{way} its loss is not finite since step {theirs:,}"
     if ours is not None and theirs is None:
-        return f"{way} its loss is finite, and that of rank 0 is not since step {ours:,}"
-    if other.steps < FEW_STEPS * first.steps or first.steps < FEW_STEPS * other.steps:
-        return f"{way} it took {count(other.steps, 'step')}, and rank 0 {first.steps:,}"
+        return f"{way} its loss is finite, and that of {called} is not since step {ours:,}"
+    launched = called.startswith("rank")
+    if launched and min(other.steps, first.steps) < FEW_STEPS * max(other.steps, first.steps):
+        return f"{way} it took {count(other.steps, 'step')}, and {called} {first.steps:,}"
     if not (first.measured(WEIGHT_NORM) and other.measured(WEIGHT_NORM)):
         return None
     norms, others = first.series(WEIGHT_NORM), other.series(WEIGHT_NORM)
     if not _begin_equal(norms, others):
         return None  # each holds a part of the weights, or they train models of their own
-    parted = _parted(norms, others)
+    parted = _parted(norms, others) if launched else None
     if parted is not None:
         step, name, here, there = parted
         return (f"{way} their weights were equal and differ since step {step:,} ({name}: norm "
@@ -68,7 +74,7 @@ def _difference(first: Record, other: Record) -> str | None:
                 "train one model, call what DistributedDataParallel returned")
     same = _same_batches(first, other)
     if same:
-        return (f"trains on the same batches as rank 0: their losses are equal at all {same:,} "
+        return (f"trains on the same batches as {called}: their losses are equal at all {same:,} "
                 "steps that were compared. Give each its own share: "
                 "DataLoader(sampler=DistributedSampler(dataset))")
     return None

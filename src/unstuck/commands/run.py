@@ -121,22 +121,23 @@ def run(
             # Of several processes that a launcher started, the first writes the file.
             json_file = None if launch.rank() else json_file
             _say_how_it_ended(result, quiet)
-            found, diagnosis = judged_with_diffs(result.record, wishes)
+            record = _trained_in(result.record)
+            found, diagnosis = judged_with_diffs(record, wishes)
             bad = met(diagnosis, fail_on)
             if json_file is not None:
                 put_json(as_json(diagnosis), json_file)
-            named = shlex.quote(str(result.record)) if out else ""
+            named = shlex.quote(str(record)) if out else ""
             if launch.rank():
                 quiet = True  # the report is that of the first
             else:
                 _show_below(found, diagnosis, notes, quiet, result.failures, named)
-                _say_who_differs(result.record)
+                _say_who_differs(record)
             if not quiet:
                 again = command("unstuck diagnose", named)
                 then = _next(diagnosis, named, proving)
-                say(f"record saved to {result.record} (read it again with `{again}`{then})")
+                say(f"record saved to {record} (read it again with `{again}`{then})")
             if proving:
-                _prove(result.record, json_file)
+                _prove(record, json_file)
         keys.ignore()
     except KeyboardInterrupt:
         say("the diagnosis was interrupted"
@@ -202,6 +203,12 @@ def _show_below(
         show(record, diagnosis, sys.stderr, notes, quiet, said, run)
     except OSError:
         silence(sys.stderr)
+
+
+def _trained_in(record: Path) -> Path:
+    from unstuck.record.reader import trained_in
+
+    return trained_in(record)
 
 
 def _say_who_differs(record: Path) -> None:

@@ -217,7 +217,9 @@ def _executor(subject: Subject, limits: Limits, on: str | None) -> Executor:
 
 def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded, budget: float,
            jobs: int | None, file: IO[str]) -> Bench:
+    from unstuck.report.terminal import nothing_trained
     from unstuck.schema.facts.run import EndKind
+    from unstuck.schema.findings import OutcomeKind
     from unstuck.trials.lengths import Lengths, cost_of
     from unstuck.trials.race import Clock, Race
     from unstuck.trials.verdict import diagnosed, how_it_crashed
@@ -241,6 +243,10 @@ def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded
             "; if it needs the network, --allow-network gives it")
         refuse("nothing can be tried, because the program does not run in a trial as it does "
                f"otherwise: it ends with {how_it_crashed(control)}{hint}")
+    if control.diagnosis.outcome.kind is OutcomeKind.NO_TRAINING and not (
+        control.diagnosis.counted() or control.ended.crashed
+    ):
+        refuse(f"nothing can be tried: {nothing_trained(record)}")
     if control.ended.copied:
         say("this system allows no private view of its files, so the program is tried in a copy of "
             "its folder, and cannot write elsewhere")
@@ -250,7 +256,7 @@ def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded
 def _ran(target: Sequence[str]) -> Record:
     """The record of an ordinary run."""
     from unstuck import folders, supervise
-    from unstuck.record.reader import read_record
+    from unstuck.record.reader import read_record, trained_in
     from unstuck.schema.facts.run import EndKind
 
     try:
@@ -262,7 +268,7 @@ def _ran(target: Sequence[str]) -> Record:
         refuse(result.refused)
     if result.record is None:
         refuse(supervise.nothing_recorded(result))
-    record = read_record(result.record)
+    record = read_record(trained_in(result.record))
     if record.last.end.kind is EndKind.INTERRUPTED or result.signal == signal.SIGINT:
         raise KeyboardInterrupt
     return record

@@ -12,7 +12,7 @@ from unstuck.record.writer import RecordWriter
 
 
 def tell(
-    error: Exception, step: int, writer: RecordWriter, say: Callable[[str], None] | None
+    error: Exception, step: int, writer: RecordWriter, say: Callable[[str], object] | None
 ) -> None:
     """Into the record, and to whoever started the watching; UNSTUCK_DEBUG prints the traceback."""
     says = f"watching stopped at step {step} after an error in unstuck: {sentence(error)}"

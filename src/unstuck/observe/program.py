@@ -128,11 +128,11 @@ class Child:
     """One run of one program."""
 
     def __init__(self, parent: Parent, config: str, target: list[str]) -> None:
-        self._parent = parent
+        self._tell = parent.tell
         self._config = config  # JSON, read only once torch is there: it imports json itself
         self._target = target
         self._process = os.getpid()
-        self._finder = TorchFinder(self._start)
+        self.finder = TorchFinder(self._start)
         self._session: Session | None = None
         self._stop: type[BaseException] | None = None
         self._text = True
@@ -143,9 +143,9 @@ class Child:
 
     def run(self) -> None:
         """Runs the program as plain Python would; raises whatever it raises."""
-        atexit.register(self._finish)  # first in, last out: after the program's own farewells
+        atexit.register(self.finish)  # first in, last out: after the program's own farewells
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
+            os.register_at_fork(after_in_child=self.forget)
         main = type(sys)("__main__")
         main.__dict__["__builtins__"] = sys.modules["builtins"]
         if sys.version_info < (3, 14):  # later ones make it when it is asked for
@@ -182,7 +182,7 @@ class Child:
         loader = kind("__main__", absolute)
         main.__dict__.update(__file__=absolute, __spec__=None, __cached__=None, __package__=None,
                              __loader__=loader)
-        self._finder.install()
+        self.finder.install()
         if compiled:
             return loader.get_code("__main__")  # type: ignore[no-any-return]
         return compile(source, absolute, "exec", dont_inherit=True)
@@ -191,7 +191,7 @@ class Child:
         import runpy
 
         sys.path.insert(0, folder)
-        self._finder.install()
+        self.finder.install()
         details = runpy._get_main_module_details(RefusedError)  # type: ignore[attr-defined]
         _, spec, code = details
         self._become(main, spec)
@@ -208,7 +208,7 @@ class Child:
                 pass
         sys.argv = ["-m", *arguments]  # what a package's __init__ sees while it is looked up
         _forge_original_arguments(self._target)
-        self._finder.install()
+        self.finder.install()
         details = runpy._get_module_details(name, RefusedError)  # type: ignore[attr-defined]
         _, spec, code = details
         sys.argv[0] = spec.origin
@@ -243,33 +243,31 @@ class Child:
                 program_text=self._text,
                 argv=tuple(self._target) if self._text else (),
                 program_folder=session.program_folder(self._target, self._spec),
-                say=lambda sentence: self._say(FAILED, sentence),
+                say=lambda sentence: self._tell(FAILED, sentence),
                 record=options.get("record"), signals=options.get("signals"),
             ))
             self._stop = stop.StopTraining
-            self._say(WATCHING, "")
+            self._tell(WATCHING, "")
+            session.hand_on(options, self._target)
         except Exception as error:
             self._unwatched = True
-            self._say(UNWATCHED, _described(error))
+            self._tell(UNWATCHED, _described(error))
             self._debug(error)
         except BaseException:  # a key, or an exception of a handler of the program's own
             if self._session is None:
                 self._unwatched = True
-                self._say(UNWATCHED, "it was interrupted while unstuck was starting to watch")
+                self._tell(UNWATCHED, "it was interrupted while unstuck was starting to watch")
             raise
-
-    def _say(self, kind: str, text: str) -> None:
-        self._parent.tell(kind, text)
 
     def _debug(self, error: BaseException) -> None:
         if os.environ.get("UNSTUCK_DEBUG"):
             import traceback
 
-            self._say(DEBUG, "".join(traceback.format_exception(error))[-LONGEST // 2:])
+            self._tell(DEBUG, "".join(traceback.format_exception(error))[-LONGEST // 2:])
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """In a forked child: it is not watched and never writes."""
-        self._finder.remove()
+        self.finder.remove()
         self._session = None
 
     # The end --------------------------------------------------------------------------------------
@@ -285,7 +283,7 @@ class Child:
             self._not_recorded(failure)
 
     def _not_recorded(self, error: BaseException) -> None:
-        self._say(FAILED, "how the run ended was not recorded because of an error in unstuck "
+        self._tell(FAILED, "how the run ended was not recorded because of an error in unstuck "
                           f"({_described(error)})")
         self._debug(error)
 
@@ -299,16 +297,17 @@ class Child:
             thread is not threading.main_thread() and not thread.daemon
             for thread in threading.enumerate()
         ):
-            self._finish()
+            self.finish()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Writes how the run ended, once; raises nothing."""
         if os.getpid() != self._process:
             return
         if self._session is None:
             torch = getattr(sys.modules.get("torch"), "__file__", None)
-            if torch and not self._unwatched and self._finder in sys.meta_path:
+            if torch and not self._unwatched and self.finder in sys.meta_path:
                 self._unwatched = True
-                self._say(UNWATCHED, "unstuck could not detect the import of torch")
+                self._tell(UNWATCHED, "unstuck could not detect the import of torch")
             return
         session, self._session = self._session, None
         try:

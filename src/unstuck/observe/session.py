@@ -7,15 +7,16 @@ import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unstuck.observe.source.sites import Sites, locate
+from unstuck.observe.spawned import Spawning
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.run import End, EndKind, Program
 from unstuck.schema.version import VERSION
@@ -43,7 +44,7 @@ class Options:
     program_text: bool = True
     argv: tuple[str, ...] = ()
     program_folder: str | None = None
-    say: Callable[[str], None] | None = None
+    say: Callable[[str], object] | None = None
     record: str | None = None
     signals: Collection[str] | None = None
 
@@ -119,6 +120,17 @@ class Session:
             self._finished = True
             with np.errstate(all="ignore"):  # numbers may be odd, and settings are the program's
                 self._watcher.finish(end)
+
+
+def hand_on(options: Mapping[str, Any], target: Sequence[str]) -> None:
+    """Has the processes watched as well that the watched program is going to spawn.
+
+    Args:
+        options: how the program itself is watched, as its process was told.
+        target: the program, as it was named.
+    """
+    if options.get("signals") is None and not options.get("spawned"):
+        Spawning(options, target).install()
 
 
 def check_alone() -> None:

@@ -49,7 +49,7 @@ class Watcher:
         signals: Collection[str] | None = None,
     ) -> None:
         self.writer = writer
-        self.say: Callable[[str], None] | None = None
+        self.say: Callable[[str], object] | None = None
         self.moment = Moment()
         self._failed = False
         self._guard = Guard(self.failed, self._recover)

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from unstuck import reading
+from unstuck.folders import spawned
 from unstuck.reading import Unusable
 from unstuck.record.record import Kind, NotMeasured, Oddity, Record, main_track
 from unstuck.record.schedule import limits_of
@@ -73,6 +74,21 @@ def read_record(path: str | Path) -> Record:
         raise
     except Unusable as error:
         raise UnusableRecord(str(error)) from None
+
+
+def trained_in(folder: Path) -> Path:
+    """The record of a run: its own, or that of the first spawned process that trained instead."""
+    parts = spawned(folder)
+    if not parts or _steps(folder):
+        return folder
+    return next((part for part in parts if _steps(part)), folder)
+
+
+def _steps(folder: Path) -> int:
+    try:
+        return sum(training.steps for training in read_record(folder).trainings)
+    except UnusableRecord:
+        return 0
 
 
 def _read(file: Path) -> Record:

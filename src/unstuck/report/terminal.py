@@ -307,8 +307,9 @@ def nothing_trained(record: Record) -> str:
         EndKind.KILLED: "was killed",
     }.get(record.end.kind)
     until = f" before it {cut}" if cut else ""
-    elsewhere = ("unstuck does not watch the processes that a program starts: put "
-                 "`with unstuck.watch():` around what they run")
+    elsewhere = ("of the processes that a program starts, unstuck watches those that "
+                 "multiprocessing spawns; in others, put `with unstuck.watch():` around the "
+                 "training")
     if not record.facts(Model):
         return (
             f"the program imported torch but called no model in this process{until} ({elsewhere})"

@@ -13,7 +13,7 @@ import numpy as np
 from unstuck.judge.catalogue import find
 from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
-from unstuck.record.reader import Record, UnusableRecord, read_record
+from unstuck.record.reader import Record, UnusableRecord, read_record, trained_in
 from unstuck.repair.patch import Check
 from unstuck.rules.cause import Harm
 from unstuck.schema.facts.data import Kept
@@ -82,7 +82,7 @@ def read(ended: Ended, wishes: Settings, training: int | None = None) -> Run:
     if ended.record is None:
         return Run(ended, None, None, None)
     try:
-        record = read_record(Path(ended.record))
+        record = read_record(trained_in(Path(ended.record)))
     except UnusableRecord:
         return Run(ended, None, None, None)
     diagnosis = diagnosed(record, wishes, training)
