@@ -135,3 +135,27 @@ def test_a_score_that_is_kept_in_a_list_or_dictionary(
     assert isinstance(found, Present if column else Absent), found
     if isinstance(found, Present):
         assert text_at(found.location) == "((out > 0).float() == y).float().mean().item()"
+
+
+def test_a_model_that_returns_its_loss_is_evaluated(tmp_path: Path) -> None:
+    """An output without dimensions has no samples to be counted."""
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 1)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return F.binary_cross_entropy_with_logits(self.layer(x), y)
+
+    model = Model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x = torch.randn(32, 6)
+    y = (x[:, :1] > 0).float()
+    with unstuck.watch(out=tmp_path / "record", overhead=1.0):
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(x, y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                model(x, y)
+    assert not read_record(tmp_path / "record").oddities

@@ -126,7 +126,7 @@ class ScoreProbe(Probe):
 
     def _kind(self, output: torch.Tensor) -> str:
         """By which loss these are the outputs of a classifier; empty if they are none."""
-        if not observable(output) or not output.is_floating_point() or (
+        if not observable(output) or not output.is_floating_point() or not output.ndim or (
             len(output) < 2 or output.numel() > MOST_ELEMENTS
         ):
             return ""
