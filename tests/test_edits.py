@@ -88,6 +88,8 @@ EDITS = [
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),
+    edits.LeaveOutPadding(None, 0.0),
+    edits.CallRequiresGrad(None),
     edits.ClampInputs(-3.0, 1e4),
     edits.FetchEachStep(None),
     edits.DivideSchedule("LambdaLR", 0.003),

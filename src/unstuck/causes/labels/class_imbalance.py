@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unstuck.measures.basics import last, measured
 from unstuck.measures.labels import interval
 from unstuck.measures.samples import labelled
+from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
@@ -18,6 +19,8 @@ from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     CLASS_RANKING,
     CLASS_RECALL,
@@ -74,6 +77,12 @@ LEARNABLE = Threshold(
     "In standard deviations above permuted labels. Above this limit the held-out samples show that "
     "the inputs do distinguish the classes, and that training only had too few samples of them.",
     "permutation distribution; twice what counts as dependent",
+)
+SHOWN = Threshold(
+    "rare-samples-shown", 100.0,
+    "So often, all together, must the missed classes have been shown to the network. It finds the "
+    "frequent classes first, and the others later.",
+    "a choice: a rare class is learned from tens of samples, not from a few",
 )
 
 
@@ -145,6 +154,12 @@ def _detect(view: View) -> Verdict:
     if not lost.samples or not lost.most <= view.limit(LOST):
         return Unknown("too few predictions for rare classes were seen late in the run "
                        f"({number(round(lost.samples))})", ("more samples of the rare classes",))
+    each = samples_per_step(view)
+    seen = math.inf if each is None else each * view.record.steps * (
+        sum(counts.get(n, 0.0) for n in missed) / total)
+    if seen < view.limit(SHOWN):
+        return Unknown(f"the network was shown only {count(round(seen), 'sample')} of the rare "
+                       "classes that it misses", ("a longer run",))
     if not common.recall >= view.limit(KNOWN):
         return Unknown("the network has not learned the frequent classes either (recall "
                        f"{percent(common.recall)})", ("a run that learns the frequent classes",))
@@ -333,9 +348,9 @@ CAUSE = Cause(
     uses=(
         CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
-        CLASS_SEPARABILITY, LABEL_DEPENDENCE,
+        CLASS_SEPARABILITY, LABEL_DEPENDENCE, BATCH_SIZE, TRAIN_LOSS,
     ),
-    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE),
+    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE, SHOWN),
     shows=Effect.CLASSES_RARE,
     effects=(Effect.LABELS_WRONG, Effect.SAMPLES_FEW),
     detect=_detect,

@@ -9,8 +9,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety, Unfreeze
-from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter
+from unstuck.schema.edits import CallRequiresGrad, Remedy, Safety, Unfreeze
+from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter, Thaw
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN
 from unstuck.schema.signals.parameters import FROZEN
@@ -35,6 +35,12 @@ def _detect(view: View) -> Verdict:
             return Unknown("the frozen parameters were not checked during the training",
                            (FROZEN.name,))
         return Absent("no parameter of a model is frozen")
+    for model in view.record.facts(Model):
+        thaw = next((each for each in view.record.facts(Thaw) if each.name == model.name), None)
+        meant = [p for p in model.parameters if thaw is not None and p.name in thaw.parameters]
+        share = weights(meant) / max(weights(model.parameters), 1)
+        if thaw is not None and share >= view.limit(SHARE):
+            return _meant(view, thaw, meant, share)
     guilty: tuple[Model, list[Parameter], float] | None = None
     for model in view.record.facts(Model):
         fresh, share = _share(view, model)
@@ -103,6 +109,28 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
     )
 
 
+def _meant(view: View, thaw: Thaw, frozen: list[Parameter], share: float) -> Present:
+    """An attribute of a module was set, which leaves its parameters frozen."""
+    series, part = view[FROZEN], percent(share)
+    edit = CallRequiresGrad(thaw.location)
+    return Present(
+        strength=0.95, certain=True,
+        title=f"{part} of the weights of {thaw.name} are frozen although the program was to "
+        "unfreeze them: requires_grad was set on a module, which has no such attribute",
+        since_step=min((int(series[p.name].steps[0]) for p in frozen if p.name in series),
+                       default=0),
+        location=thaw.location,
+        label=f"this unfreezes nothing: {part} of the weights stay as they are",
+        evidence=tuple(
+            Evidence(FROZEN.name, p.name,
+                     *thinned(series[p.name].steps, series[p.name].values), 1.0,
+                     f"{p.name} {p.shape} has requires_grad=False")
+            for p in frozen[:5] if p.name in series
+        ),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),),
+    )
+
+
 CAUSE = Cause(
     slug="frozen-parameters",
     code="P005",
@@ -120,7 +148,9 @@ CAUSE = Cause(
         "worth keeping.",
         detection="Most of a model's weights are frozen and take part in the forward pass. Their "
         "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
-        "earlier in the run, and their values do not change. Embeddings are not counted.",
+        "earlier in the run, and their values do not change. Embeddings are not counted. Or "
+        "requires_grad was set to True on a module: PyTorch takes that for an attribute of the "
+        "program's own, and the parameters stay frozen.",
         limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "
         "So do random features that are fixed on purpose. Both are only notes unless the run "
         "learned little. A frozen model next to the one that learns is not reported.",

@@ -16,6 +16,7 @@ from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN
 from unstuck.schema.signals.modes import EVAL_IN_TRAINING
 from unstuck.schema.signals.parameters import UPDATE_NORM
+from unstuck.torch_api import BATCH_NORM
 from unstuck.words import called, count, joined
 
 TIMES = Threshold(
@@ -91,6 +92,11 @@ def _detect(view: View) -> Verdict:
     ]
     if together:
         return Absent("other layers of the model are in train mode, so these are frozen on purpose")
+    before = int((first.steps < since).sum())
+    kinds = {layer.name: layer.kind for layer in mode_layers(view)}
+    if before and all(whole[n].chosen and BATCH_NORM in kinds.get(n, "") for n in guilty):
+        return Absent("the batch statistics were estimated, and eval mode was chosen for the "
+                      "training that follows: nothing was evaluated in between")
     # An image that is optimised through a finished model leaves the model in eval mode rightly.
     moved = _moved(view, model)
     if moved is None:
@@ -109,7 +115,6 @@ def _detect(view: View) -> Verdict:
         return Absent("the model is in eval mode in only a few of its training steps")
     loaded = float(np.mean([p.loaded for p in model.parameters]))
     names = [called(n) for n in guilty]
-    before = int((first.steps < since).sum())
     steps, values = thinned(first.steps, first.values)
     return Present(
         strength=0.4 if loaded >= view.limit(LOADED) else 0.95 if before else 0.9,
@@ -151,8 +156,10 @@ CAUSE = Cause(
         "eval mode.",
         detection="At sampled steps, unstuck reads the mode of each dropout and batch "
         "normalisation layer when it is called. A layer counts only if it is part of the autograd "
-        "graph of the loss. Two patterns are not faults: a pass in eval mode beside one in train "
-        "mode, which adversarial examples need, and single layers that were put into eval mode.",
+        "graph of the loss. Three patterns are not faults: a pass in eval mode beside one "
+        "in train mode, which adversarial examples need; single layers that were put into eval "
+        "mode; and batch normalisation that was trained first, if eval mode is chosen right "
+        "before the training goes on.",
         limitations="Dropout that is called as a function is not seen. If the weights mostly come "
         "from a checkpoint, the finding is only a note, because fine-tuning may use eval mode on "
         "purpose.",

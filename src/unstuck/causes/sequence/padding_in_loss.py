@@ -7,7 +7,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import LossOption, Remedy, Safety, literal
+from unstuck.schema.edits import Edit, LeaveOutPadding, LossOption, Remedy, Safety, literal
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import PaddedTargets, Padding
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -18,7 +18,7 @@ from unstuck.schema.signals.sequences import (
     PADDING_IN_LOSS,
     TAIL_IN_LOSS,
 )
-from unstuck.torch_api import CLASS_LIKELIHOODS
+from unstuck.torch_api import CLASS_LIKELIHOODS, REGRESSION
 from unstuck.words import number, percent
 
 LEAST = Threshold(
@@ -73,10 +73,11 @@ def _tail(view: View, losses: dict[str, Loss]) -> Verdict | None:
         share = shares.get(fact.name, 0.0)
         if fact.name not in losses or share < view.limit(LEAST):
             continue
-        if share < view.limit(MOST):
+        numbers = losses[fact.name].function in REGRESSION  # a signal may really end in zeros
+        if not fact.meant and (numbers or share < view.limit(MOST)):
             return Unknown(f"{percent(share)} of the targets that count in the loss are a tail of "
                            f"{number(fact.value)}, which may be padding or a part of the answer",
-                           ("ignore_index or a mask in the loss, if it is padding",))
+                           ("a mask in the loss, or ignore_index, if it is padding",))
         return _padded(view, losses[fact.name], fact, share, TAIL_IN_LOSS)
     return None
 
@@ -107,8 +108,11 @@ def _padded(
     mask = Remedy("mask the loss", Safety.ADVICE, advice="Compute the loss without reduction, "
                   "multiply it by a mask of the real time steps, and divide the sum by their "
                   "number.")
-    whole = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
-    by_class = loss.function in CLASS_LIKELIHOODS and not loss.hand_written
+    edit: Edit | None = None
+    if loss.function in CLASS_LIKELIHOODS and not loss.hand_written:
+        edit = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
+    elif loss.function in REGRESSION and loss.target_shape[:2] == loss.input_shape[:2]:
+        edit = LeaveOutPadding(loss.location, fact.value)
     return Present(
         strength=0.85,
         title=f"{percent(share)} of the targets that count in the loss are padding: "
@@ -120,7 +124,7 @@ def _padded(
             f"{percent(share)} of the targets whose outputs get a gradient are "
             + ("at padded steps" if signal is PADDING_IN_LOSS else
                "in the constant tails of the samples")),),
-        remedies=((Remedy(reason, Safety.SAFE, (whole,)),) if by_class else ()) + (mask,))
+        remedies=((Remedy(reason, Safety.SAFE, (edit,)),) if edit else ()) + (mask,))
 
 
 CAUSE = Cause(
@@ -143,8 +147,9 @@ CAUSE = Cause(
         detection="Padding is found in the inputs. The detector looks for one value that the "
         "targets have at all padded steps and not elsewhere, and measures at which of them the "
         "gradient of the loss is not zero. So a mask counts wherever the program applies it. If "
-        "the inputs are not padded, targets that are classes are looked at alone: a tail of "
-        "different length in most samples, of one class that is not met elsewhere.",
+        "the inputs are not padded, the targets are looked at alone: a tail of different length in "
+        "most samples, of one class or number that is not met elsewhere and that the numbers "
+        "before it do not approach.",
         limitations="Of losses that are written by hand, those are judged that pick the "
         "log-probability of a class at each step. If the network has to learn "
         "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "

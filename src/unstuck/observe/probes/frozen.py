@@ -12,9 +12,11 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.source.sites import Site, expression_at, syntax_tree
+from unstuck.observe.source.operations import last_name
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree, user_trees
 from unstuck.observe.tensors import FirstValues, held_by, readable
-from unstuck.schema.facts.models import Freezing
+from unstuck.schema.facts.models import Freezing, Thaw
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import FROZEN
 
@@ -30,7 +32,7 @@ class FrozenProbe(Probe):
     """
 
     signals = (FROZEN,)
-    facts = (Freezing,)
+    facts = (Freezing, Thaw)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -40,6 +42,7 @@ class FrozenProbe(Probe):
         self._freezing: ByIdentity[torch.Tensor, tuple[Site | None]] = ByIdentity()
         self._first = FirstValues()
         self._written: set[str] = set()
+        self._thawed: set[str] = set()
 
     def follow(self, before: Self) -> None:
         """What was trained or frozen before is so still."""
@@ -69,6 +72,11 @@ class FrozenProbe(Probe):
         """Writes the same of a loss that reaches nothing."""
         self._look(set())
 
+    def finished(self, kind: EndKind) -> None:
+        """Looks once more for what was to be unfrozen since the last look."""
+        for model, name in self._names.models():
+            self._look_for_thaw(model, name, max(self._moment.step - 1, 0))
+
     def _look(self, leaves: set[int]) -> None:
         step = self._moment.step
         for _, parameter in self._names.parameters():
@@ -91,7 +99,20 @@ class FrozenProbe(Probe):
             if name not in self._written:
                 self._written.add(name)
                 self._writer.fact(Freezing(name, self._location(model, frozen)), step)
+            self._look_for_thaw(model, name, step)
         self._later.sample(FROZEN, step, found)
+
+    def _look_for_thaw(self, model: nn.Module, name: str, step: int) -> None:
+        """Writes once if an attribute of a module was set where its parameters were meant."""
+        if name in self._thawed:
+            return
+        meant = [module for module in model.modules()
+                 if vars(module).get("requires_grad") is True]
+        frozen = {label: None for module in meant for p in nn.Module.parameters(module)
+                  if not p.requires_grad and (label := self._names.parameter(p)) is not None}
+        if frozen:
+            self._thawed.add(name)
+            self._writer.fact(Thaw(name, thawing(self._sites), tuple(frozen)[:LIMIT]), step)
 
     def _fresh(self, parameter: torch.Tensor) -> Number:
         if parameter in self._trained or self._names.was_loaded(parameter):
@@ -119,13 +140,38 @@ class FrozenProbe(Probe):
             len(found) == 1) else None
 
 
+def thawing(sites: Sites) -> SourceLocation | None:
+    """The only statement of the user's files that sets `requires_grad` of no known parameter."""
+    found = []
+    for file, tree in user_trees(sites):
+        looped = {name.id for loop in ast.walk(tree) if isinstance(loop, ast.For)
+                  for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
+        found += [
+            (file, node) for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and _sets(node, True)
+            and not _of_a_parameter(node.targets[0], looped)]
+    if len(found) != 1:
+        return None
+    return expression_at(*found[0], sites.keeps_text)
+
+
+def _of_a_parameter(target: ast.expr, looped: set[str]) -> bool:
+    """Whether it is `p.requires_grad` of what a loop hands out, or of a weight or bias."""
+    held = target.value if isinstance(target, ast.Attribute) else target
+    return last_name(held) in {"weight", "bias"} or (
+        isinstance(held, ast.Name) and held.id in looped)
+
+
+def _sets(node: ast.Assign, value: bool) -> bool:
+    """Whether it is `p.requires_grad = value`."""
+    return isinstance(node.value, ast.Constant) and node.value.value is value and any(
+        isinstance(t, ast.Attribute) and t.attr == "requires_grad" for t in node.targets)
+
+
 def _freezes(node: ast.Assign | ast.Call) -> bool:
     """Whether it is `p.requires_grad = False` or `p.requires_grad_(False)`."""
     if isinstance(node, ast.Assign):
-        value: ast.AST | None = node.value
-        named = any(isinstance(t, ast.Attribute) and t.attr == "requires_grad"
-                    for t in node.targets)
-    else:
-        value = node.args[0] if node.args else None
-        named = isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_"
+        return _sets(node, False)
+    value = node.args[0] if node.args else None
+    named = isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_"
     return named and isinstance(value, ast.Constant) and value.value is False

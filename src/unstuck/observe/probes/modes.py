@@ -83,7 +83,9 @@ class ModeProbe(Probe):
         super().__init__(context)
         self._samples = context.probe(SampleProbe)
         self._samples.judged = self._batch_judged
-        self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None]] = {}
+        # Where a module was put into eval mode, and how many passes had learned nothing by then.
+        self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None, int]] = {}
+        self._passes = 0
         self._named: set[str] = set()
         self._step = _Step()
         self._waiting: list[Forward] = []  # passes that nothing was learned from so far
@@ -96,14 +98,15 @@ class ModeProbe(Probe):
 
     def follow(self, before: Self) -> None:
         """What was put into evaluation mode before may still be in it."""
-        self._switches = dict(before._switches)
+        self._switches, self._passes = dict(before._switches), before._passes
 
     def evaluation_mode(self, module: nn.Module) -> None:
         """Notes where."""
         self._switches.pop(id(module), None)
         if len(self._switches) >= MOST_SWITCHES:
             del self._switches[next(iter(self._switches))]
-        self._switches[id(module)] = (weakref.ref(module), self._sites.here())
+        self._switches[id(module)] = (
+            weakref.ref(module), self._sites.here(), self._passes)
 
     # Training in eval mode ----------------------------------------------------------------------
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -136,7 +139,7 @@ class ModeProbe(Probe):
 
     def _name(self, seen: _Seen, step: int) -> None:
         module = seen.module()
-        for ref, site in reversed(list(self._switches.values())):
+        for ref, site, passes in reversed(list(self._switches.values())):
             holder = ref()
             if holder is None or not any(part is module for part in holder.modules()):
                 continue
@@ -147,7 +150,8 @@ class ModeProbe(Probe):
                 for p in nn.Module.parameters(model) if p.requires_grad
             )
             self._writer.fact(
-                ModeSwitch(seen.name, self._sites.location(site), whole), step)
+                ModeSwitch(seen.name, self._sites.location(site), whole,
+                           chosen=passes == self._passes), step)
             return
 
     def look_ended(self, step: int) -> None:
@@ -175,6 +179,7 @@ class ModeProbe(Probe):
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Notes the modes of a pass over a batch that was hashed."""
         self._last = None
+        self._passes += not self._moment.learns
         dropped, self._dropped = self._dropped, {}
         batch, step = self._samples.batch, self._moment.step
         if batch is None:

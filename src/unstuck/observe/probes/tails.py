@@ -1,7 +1,8 @@
-"""Whether the classes that a loss wants at each step end in padding, and whether that counts."""
+"""Whether the targets that a loss wants at each step end in padding, and whether that counts."""
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -10,24 +11,35 @@ import torch
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.probes.padding import WITHIN, padding_of, within
+from unstuck.observe.probes.padding import WITHIN, Padded, padding_of, within
+from unstuck.observe.source.named import MOST_NAMES, scopes
+from unstuck.observe.source.operations import last_name
+from unstuck.observe.source.sites import Sites, user_trees
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
 from unstuck.schema.signals.sequences import TAIL_IN_LOSS
-from unstuck.torch_api import CLASS_LIKELIHOODS, target_among
+from unstuck.torch_api import CLASS_LIKELIHOODS, REGRESSION, target_among
 
 ELEMENT_LIMIT = 1_000_000  # of targets that are looked at
 FEWEST_CLASSES = 3  # before the tail: fewer may be a state that lasts once it has come
+JUMP = 0.5  # standard deviations from the last real number to the padding
+FRAMES = 3  # of the program that are looked at for lengths
+MOST_LENGTHS = 4
 NEAR = 60  # operations of a loss among which it picks the classes
 IGNORE_INDEX = 4  # its place among the arguments of a classification loss
 
 
 @dataclass(slots=True)
 class _Targets:
-    """Classes of shape (samples, steps), and where the gradient of the loss is not zero."""
+    """Classes of shape (samples, steps), or numbers that may have more axes behind them.
 
-    classes: torch.Tensor
+    With them where the gradient of the loss is not zero, of shape (samples, steps), and whole
+    numbers that the program holds, one for each sample.
+    """
+
+    wanted: torch.Tensor
     ignored: int | None
+    lengths: tuple[torch.Tensor, ...] = ()
     counts: torch.Tensor | None = None
 
 
@@ -44,14 +56,19 @@ class TailProbe(Probe):
         self._written: set[str] = set()
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
-        """Takes the classes of a loss function, at a sampled step and with gradients on."""
-        if not self._moment.sampled or not loss.requires_grad or function not in CLASS_LIKELIHOODS:
+        """Takes the targets of a loss function, at a sampled step and with gradients on."""
+        if not self._moment.sampled or not loss.requires_grad or not (
+            function in CLASS_LIKELIHOODS or function in REGRESSION
+        ):
             return
         known = self._losses.known.get((function, self._sites.here()))
         target, scores = target_among(function, args), args[0]
-        if known is None or not _are_classes(target) or not is_plain(scores) or (
-            scores.grad_fn is None
-        ):
+        if known is None or not is_plain(scores) or scores.grad_fn is None:
+            return
+        if function in REGRESSION and _are_numbers(target) and scores.shape == target.shape:
+            self._follow(known.name, scores.grad_fn, _Targets(
+                target.detach(), None, self._lengths(len(target))), 2)
+        if not _are_classes(target):
             return
         shape = tuple(target.shape) if target.ndim == 2 else _steps(scores.grad_fn, target.numel())
         if shape is not None:
@@ -72,20 +89,34 @@ class TailProbe(Probe):
                 self._follow(known.name, node, _Targets(index.squeeze(2), None), 2)
                 return
 
+    def _lengths(self, samples: int) -> tuple[torch.Tensor, ...]:
+        """What the user's innermost frames hold that may be the lengths of a batch's samples."""
+        found = []
+        for scope in scopes(self._sites, 2)[0][:FRAMES]:
+            for value in list(scope.variables.values())[:MOST_NAMES]:
+                if isinstance(value, list | tuple) and len(value) == samples and all(
+                        type(each) is int for each in value):
+                    found.append(torch.tensor(value, device="cpu"))
+                elif is_plain(value) and value.ndim == 1 and len(value) == samples and (
+                        value.dtype in (torch.int64, torch.int32)):
+                    found.append(value.detach())
+        return tuple(found[:MOST_LENGTHS])
+
     def _follow(self, name: str, node: Any, targets: _Targets, axis: int) -> None:
         """Asks for the gradient at each target; `axis` is that of the classes, if there is one."""
         self._now[name] = targets
-        count = targets.classes.numel()
+        shape = targets.wanted.shape[:2]
+        count = shape.numel()
 
         def note(gradients: Any) -> None:
             gradient = gradients[0] if gradients else None
             if not is_plain(gradient):
                 return
             size = gradient.detach().abs()
-            if size.numel() != count:
+            while size.numel() > count and size.ndim > 1:
                 size = size.amax(min(axis, size.ndim - 1))
             if size.numel() == count:
-                targets.counts = size.reshape(targets.classes.shape) > 0
+                targets.counts = size.reshape(shape) > 0
 
         node.register_prehook(self._guard.guarded(note))
 
@@ -94,16 +125,18 @@ class TailProbe(Probe):
         now, self._now = self._now, {}
         for name, targets in now.items():
             if targets.counts is not None:
-                self._later.read([targets.classes, targets.counts], self._write(
+                self._later.read([targets.wanted, targets.counts, *targets.lengths], self._write(
                     name, targets.ignored, step))
 
     def _write(self, name: str, ignored: int | None, step: int) -> Any:
         def write(found: list[torch.Tensor]) -> None:
-            classes, counts = found
-            share, value = _tail(classes, counts)
-            if value is not None and name not in self._written:
+            wanted, counts, *lengths = found
+            share, tail = _tail(wanted, counts)
+            if tail is not None and name not in self._written:
                 self._written.add(name)
-                self._writer.fact(PaddedTargets(name, value, ignored), step)
+                own = (~tail.mask).sum(1)
+                meant = any(bool((own == each).all()) for each in lengths) or pads(self._sites)
+                self._writer.fact(PaddedTargets(name, tail.value, ignored, meant), step)
             self._writer.sample(TAIL_IN_LOSS, step, {name: share})
 
         return write
@@ -127,12 +160,39 @@ def _steps(node: Any, count: int) -> tuple[int, int] | None:
     return None
 
 
-def _tail(classes: torch.Tensor, counts: torch.Tensor) -> tuple[float, float | None]:
-    """The share of the targets that count which are padding, and the value of that; 0 and None."""
+def _are_numbers(target: Any) -> TypeGuard[torch.Tensor]:
+    return bool(is_plain(target) and observable(target) and target.is_floating_point()
+                and 2 <= target.ndim <= 3 and target.numel() <= ELEMENT_LIMIT)
+
+
+def pads(sites: Sites) -> bool:
+    """Whether the user's files pad sequences to a common length."""
+    return any(isinstance(node, ast.Call) and last_name(node.func) == "pad_sequence"
+               for _, tree in user_trees(sites) for node in ast.walk(tree))
+
+
+def _tail(wanted: torch.Tensor, counts: torch.Tensor) -> tuple[float, Padded | None]:
+    """The share of the targets that count which are padding, and that; 0 and None."""
     with torch.no_grad():
-        found = padding_of(classes)
-        if found is None or within(classes, False, found) > WITHIN or (
-            classes[~found.mask].unique().numel() < FEWEST_CLASSES
-        ):
+        found = padding_of(wanted)
+        if found is None or within(wanted, False, found) > WITHIN:
             return 0.0, None
-        return float((counts & found.mask).sum() / counts.sum().clamp(min=1)), found.value
+        real = wanted[~found.mask]
+        if wanted.is_floating_point():
+            # What comes to rest at a value approaches it.
+            ends = wanted.reshape(*found.mask.shape, -1)[_last(found.mask, found.left)]
+            if not (ends - found.value).abs().amax(1).median() > JUMP * real.float().std():
+                return 0.0, None
+        elif real.unique().numel() < FEWEST_CLASSES:
+            return 0.0, None
+        return float((counts & found.mask).sum() / counts.sum().clamp(min=1)), found
+
+
+def _last(mask: torch.Tensor, left: bool) -> torch.Tensor:
+    """The real steps next to the padding, where there is some."""
+    beside = torch.zeros_like(mask)
+    if left:
+        beside[:, 1:] = mask[:, :-1]
+    else:
+        beside[:, :-1] = mask[:, 1:]
+    return beside & ~mask

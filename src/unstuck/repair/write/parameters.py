@@ -12,7 +12,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import construction, receiver
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import ParametersToOptimizer, Unfreeze
+from unstuck.schema.edits import CallRequiresGrad, ParametersToOptimizer, Unfreeze
 
 
 def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) -> list[Patch]:
@@ -123,4 +123,22 @@ def write_unfreeze(edit: Unfreeze, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
 
 
-WRITERS = {ParametersToOptimizer: write_parameters, Unfreeze: write_unfreeze}
+def write_requires_grad(
+    edit: CallRequiresGrad, record: Record, index: Index
+) -> list[Patch]:
+    """The attribute's assignment, as a call of the method that reaches the parameters."""
+    found = index.at(edit.at, "the statement that was to unfreeze")
+    source, statement = found.source, found.statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not (
+        isinstance(target := statement.targets[0], ast.Attribute)
+    ):
+        raise Refused(Reason.UNKNOWN_FORM, "The attribute is not set by an assignment of its own.")
+    called = f"{source.code(target.value)}.requires_grad_({source.code(statement.value)})"
+    return [Patch(edit, change.replace(source, statement, called), Form.STATEMENT)]
+
+
+WRITERS = {
+    CallRequiresGrad: write_requires_grad,
+    ParametersToOptimizer: write_parameters,
+    Unfreeze: write_unfreeze,
+}

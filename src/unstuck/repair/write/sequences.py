@@ -11,7 +11,13 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import AttendBackwards, InvertMask, ReadRealSteps, literal
+from unstuck.schema.edits import (
+    AttendBackwards,
+    InvertMask,
+    LeaveOutPadding,
+    ReadRealSteps,
+    literal,
+)
 from unstuck.schema.facts.sequences import Reading
 
 
@@ -179,5 +185,22 @@ def write_causal(edit: AttendBackwards, record: Record, index: Index) -> list[Pa
         source, call, edit.argument, f"{made}({size})"), Form.CALL, needs)]
 
 
-WRITERS = {ReadRealSteps: write_real_steps, InvertMask: write_inverted,
-           AttendBackwards: write_causal}
+def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -> list[Patch]:
+    """At the call of the loss: both of what it compares, where the target is a real one."""
+    found = index.at(edit.at, "the loss")
+    source, call = found.source, found.call
+    output, target = (change.argument(call, *each) for each in (("input", 0), ("target", 1)))
+    if output is None or not isinstance(target, ast.Name | ast.Attribute):
+        raise Refused(Reason.UNKNOWN_FORM, "The loss is not given its targets by a name.")
+    real = f"[{source.code(target)} != {literal(edit.value)}]"
+    splices = [splice for each in (output, target) for splice in change.replace(
+        source, each, f"{change.operand(source, each)}{real}")]
+    return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+WRITERS = {
+    ReadRealSteps: write_real_steps,
+    InvertMask: write_inverted,
+    AttendBackwards: write_causal,
+    LeaveOutPadding: write_without_padding,
+}

@@ -46,6 +46,7 @@ from unstuck.schema.edits.layers import (
 from unstuck.schema.edits.loop import (
     AlsoAtEnd,
     CallIt,
+    CallRequiresGrad,
     CallStep,
     CreateGraph,
     FollowMode,
@@ -81,7 +82,12 @@ from unstuck.schema.edits.optimizers import (
     ZeroGrad,
 )
 from unstuck.schema.edits.remedies import Remedy, loss_form
-from unstuck.schema.edits.sequences import AttendBackwards, InvertMask, ReadRealSteps
+from unstuck.schema.edits.sequences import (
+    AttendBackwards,
+    InvertMask,
+    LeaveOutPadding,
+    ReadRealSteps,
+)
 from unstuck.schema.edits.sharing import (
     BuildEach,
     BuildOnce,
@@ -100,6 +106,7 @@ __all__ = [
     "BuildEach",
     "BuildOnce",
     "CallIt",
+    "CallRequiresGrad",
     "CallStep",
     "ClampInputs",
     "ClassWeights",
@@ -128,6 +135,7 @@ __all__ = [
     "KeepNumber",
     "KeepResult",
     "LayerArgument",
+    "LeaveOutPadding",
     "LoadKeys",
     "LossArgument",
     "LossForm",

@@ -163,3 +163,16 @@ class Unfreeze(Edit):
 
     def code(self) -> str:
         return "# without requires_grad = False"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequiresGrad(Edit):
+    """Unfreeze the parameters of a module, whose own attribute was set in their place."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "set requires_grad of the parameters, by calling requires_grad_"
+
+    def code(self) -> str:
+        return "module.requires_grad_(True)"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.schema.edits.edit import Edit
+from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.facts.sequences import Padding, Reading
 from unstuck.schema.places import SourceLocation
+from unstuck.words import number
 
 _WORDS = {
     Reading.LAST: "read each sequence at its last real step",
@@ -67,3 +68,18 @@ class AttendBackwards(Edit):
         if self.argument == "is_causal":
             return "is_causal=True"
         return f"{self.argument}=nn.Transformer.generate_square_subsequent_mask({self.steps})"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOutPadding(Edit):
+    """Only targets that are not `value` for the loss at `at`, which compares one by one."""
+
+    at: SourceLocation | None
+    value: float
+
+    def words(self) -> str:
+        return f"leave out the padding, whose target is {number(self.value)}"
+
+    def code(self) -> str:
+        value = literal(self.value)
+        return f"loss(output[target != {value}], target[target != {value}])"

@@ -149,6 +149,19 @@ class Freezing(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Thaw(Fact):
+    """A module of a model whose own attribute `requires_grad` was set to True.
+
+    That changes none of its parameters, which are frozen. `name` is the model's, and `parameters`
+    are the names of theirs.
+    """
+
+    name: str
+    location: SourceLocation | None
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cut(Fact):
     """A place where the graph is cut: the layers `before` it are called, but no loss reaches them.
 
@@ -224,6 +237,7 @@ class ModeSwitch(Fact):
     name: str  # of the layer
     location: SourceLocation | None
     whole: bool  # all of the model that is trained was switched, not some layers only
+    chosen: bool = False  # nothing was evaluated between that and the training
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,12 +87,14 @@ class Read(Fact):
 class PaddedTargets(Fact):
     """The targets of a loss are `value` wherever its inputs are padded. `name` is the loss's.
 
-    `ignored` is the class that the loss leaves out, None for a loss that leaves out none.
+    `ignored` is the class that the loss leaves out, None for a loss that leaves out none. `meant`
+    says that the program itself takes them for padding: it pads sequences, or holds their lengths.
     """
 
     name: str
     value: float
     ignored: int | None
+    meant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

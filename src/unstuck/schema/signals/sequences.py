@@ -31,7 +31,7 @@ TAIL_IN_LOSS = PlaceSignal(
     "tail-in-loss", "",
     "share of the targets that the gradient of a loss comes from which belong to a constant tail "
     "of the targets of most samples, of different length and not met elsewhere",
-    requires=runs.STEP_CLASSES, place="loss",
+    requires=runs.STEP_TARGETS, place="loss",
 )
 IGNORED_TARGETS = PlaceSignal(
     "ignored-targets", "",
