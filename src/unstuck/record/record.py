@@ -47,6 +47,7 @@ class Record:
     version: str
     begun: int = 0  # steps of the process before this training
     later: tuple[Record, ...] = ()  # the trainings after it, if it is the first of several
+    sequels: tuple[Record, ...] = field(default=(), repr=False, compare=False)  # after any of them
     oddities: tuple[Oddity, ...] = ()
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
     looks: tuple[int, ...] = ()  # those that were looked at closely, in order

@@ -17,14 +17,17 @@ from unstuck.measures.basics import (
     weight_updates,
 )
 from unstuck.measures.view import Threshold, View
+from unstuck.record.record import Record
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent
@@ -54,6 +57,7 @@ SLOW = Threshold(
     "CS231n: about 1e-3 is usual",
 )
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
+FIRST = 3  # losses at either end of a training whose median is its level there
 FACTORS = (2.0, 3.0, 5.0)
 
 
@@ -71,6 +75,8 @@ def _detect(view: View) -> Verdict:
     if not left > view.limit(DECAYED):
         return Absent(f"the learning rate is down to {percent(left)} of its peak, so the run ended "
                       "with its schedule")
+    if _goes_on(view):
+        return Absent("a later training of the program goes on from the weights of this one")
     if _held_out_turned(view):
         return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
@@ -89,6 +95,20 @@ def _rate_left(view: View) -> float:
         return 1.0
     groups = [s.finite.values for s in view[LEARNING_RATE].values() if len(s.finite)]
     return max((float(v[-1] / np.max(v)) for v in groups if np.max(v) > 0), default=1.0)
+
+
+def _goes_on(view: View) -> bool:
+    """Whether a later training with the same optimizer begins nearer to the end of this one than to
+    its start, as in rounds of federated learning."""
+    def places(record: Record) -> set[SourceLocation | None]:
+        return {each.location for each in record.facts(Optimizer)}
+
+    own = places(view.record)
+    starts = [float(np.median(each.series(TRAIN_LOSS).values[:FIRST]))
+              for each in view.record.sequels if each.measured(TRAIN_LOSS) and places(each) == own]
+    loss = view[TRAIN_LOSS].finite.values
+    between = (float(np.median(loss[:FIRST])) + float(np.median(loss[-FIRST:]))) / 2
+    return bool(own) and any(start < between for start in starts)
 
 
 def _held_out_turned(view: View) -> bool:

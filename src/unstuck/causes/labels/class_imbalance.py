@@ -79,9 +79,9 @@ LEARNABLE = Threshold(
     "permutation distribution; twice what counts as dependent",
 )
 SHOWN = Threshold(
-    "rare-samples-shown", 100.0,
-    "So often, all together, must the missed classes have been shown to the network. It finds the "
-    "frequent classes first, and the others later.",
+    "rare-samples-shown", 40.0,
+    "So often, on average, must a class that is missed have been shown to the network. It finds "
+    "the frequent classes first, and the others later.",
     "a choice: a rare class is learned from tens of samples, not from a few",
 )
 
@@ -156,10 +156,10 @@ def _detect(view: View) -> Verdict:
                        f"({number(round(lost.samples))})", ("more samples of the rare classes",))
     each = samples_per_step(view)
     seen = math.inf if each is None else each * view.record.steps * (
-        sum(counts.get(n, 0.0) for n in missed) / total)
+        sum(counts.get(n, 0.0) for n in missed) / total / len(missed))
     if seen < view.limit(SHOWN):
-        return Unknown(f"the network was shown only {count(round(seen), 'sample')} of the rare "
-                       "classes that it misses", ("a longer run",))
+        return Unknown(f"the network was shown only {count(round(seen), 'sample')} of each rare "
+                       "class that it misses", ("a longer run",))
     if not common.recall >= view.limit(KNOWN):
         return Unknown("the network has not learned the frequent classes either (recall "
                        f"{percent(common.recall)})", ("a run that learns the frequent classes",))
