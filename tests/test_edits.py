@@ -88,6 +88,8 @@ EDITS = [
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),
+    edits.ShiftTargets(None, None, 1),
+    edits.ShiftTargets(None, None, 0),
     edits.LeaveOutPadding(None, 0.0),
     edits.CallRequiresGrad(None),
     edits.ClampInputs(-3.0, 1e4),

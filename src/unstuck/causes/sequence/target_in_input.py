@@ -7,11 +7,11 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import AttendBackwards, Guard, Remedy, Safety
+from unstuck.schema.edits import AttendBackwards, Guard, Remedy, Safety, ShiftTargets
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.sequences import LooksAhead, TargetFeature
+from unstuck.schema.facts.sequences import LooksAhead, TargetFeature, TargetInPlace
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.sequences import LOOKS_AHEAD, TARGET_FEATURES
+from unstuck.schema.signals.sequences import IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES
 from unstuck.words import count, number, percent
 
 LEAST = Threshold(
@@ -30,6 +30,10 @@ def _detect(view: View) -> Verdict:
                 share = level(view[LOOKS_AHEAD][fact.name])
                 if share >= view.limit(LEAST):
                     return _ahead(view, fact, share)
+    if view.has(IN_PLACE):
+        for place in view.record.facts(TargetInPlace):
+            if place.name in view[IN_PLACE]:
+                return _in_place(view, place)
     if view.has(TARGET_FEATURES):
         for found in view.record.facts(TargetFeature):
             series = view[TARGET_FEATURES].get(found.name)
@@ -70,6 +74,22 @@ def _remedies(fact: LooksAhead) -> tuple[Remedy, ...]:
                    "direction, without bidirectional=True."),)
 
 
+def _in_place(view: View, fact: TargetInPlace) -> Present:
+    model = first_model(view)
+    loss = next((each for each in view.record.facts(Loss) if each.name == fact.name), None)
+    at = loss.location if loss is not None else None
+    edit = ShiftTargets(at, model.call_location if model is not None else None, fact.time)
+    return Present(
+        strength=0.95, certain=True,
+        title=f"each of {fact.steps} steps is given the token that it has to predict: the targets "
+        "are the inputs of the same steps, and not of the next ones",
+        since_step=0, location=at, label="wants what the model is given at the same step",
+        evidence=(measured(view, IN_PLACE, fact.name, 0.0,
+                           f"all tokens that the model is given at its {fact.steps} steps are the "
+                           "targets there, and its attention has a causal mask"),),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),))
+
+
 def _feature(view: View, found: TargetFeature, features: float) -> Present:
     model = first_model(view)
     return Present(
@@ -102,8 +122,9 @@ CAUSE = Cause(
         "its target. In a table a column that was made from the target does the same.",
         detection="The detector compares the targets with the model's inputs. If they are the "
         "inputs of the next step, it measures how much of the attention goes to later steps, or "
-        "whether a recurrent layer runs in both directions. In a table it looks for a feature that "
-        "equals the target in every sample.",
+        "whether a recurrent layer runs in both directions. If they are the inputs of the same "
+        "step, a model with a causal mask has nothing left to predict. In a table it looks for a "
+        "feature that equals the target in every sample.",
         limitations="Convolutions that see later steps are not measured. If one of several maps of "
         "attention is causal, the others are taken for those of an encoder. A feature that "
         "determines the target without being equal to it is not reported.",
@@ -113,7 +134,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(LOOKS_AHEAD, TARGET_FEATURES),
+    uses=(IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES),
     thresholds=(LEAST,),
     effects=(Effect.MEMORISES,),
     detect=_detect,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, observable, tensors_in
-from unstuck.schema.facts.sequences import LooksAhead, TargetFeature
-from unstuck.schema.signals.sequences import LOOKS_AHEAD, TARGET_FEATURES
+from unstuck.schema.facts.sequences import LooksAhead, TargetFeature, TargetInPlace
+from unstuck.schema.signals.sequences import IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
 
 MOST_INPUTS = 4
@@ -23,7 +24,7 @@ ELEMENT_LIMIT = 1_000_000
 MOST_NODES = 5_000
 STEPS = 4  # of a sequence at least
 SHIFTED = 0.95  # of the targets must be the next input, and
-IN_PLACE = 0.5  # of them at most the same input
+SAME = 0.5  # of them at most the same input
 FEATURES = 3  # of a table at least: a line through one feature is a lesson, not a leak
 SAMPLES = 8  # of a batch at least
 NOTHING = 1e-6  # of the attention
@@ -33,8 +34,8 @@ ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAtte
 class LeakProbe(Probe):
     """Compares targets with inputs, and looks at what the attention over such inputs can see."""
 
-    signals = (LOOKS_AHEAD, TARGET_FEATURES)
-    facts = (LooksAhead, TargetFeature)
+    signals = (IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES)
+    facts = (LooksAhead, TargetFeature, TargetInPlace)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -42,11 +43,13 @@ class LeakProbe(Probe):
         self._finite = context.probe(FiniteProbe)
         self._inputs: list[torch.Tensor] = []
         self._next: dict[str, int] = {}  # losses about the next step, with the number of steps
+        self._same_step: dict[str, torch.Tensor] = {}  # inputs that are the targets of a loss
+        self._in_place: dict[str, float] = {}
         self._layers: list[tuple[str, Site | None, bool]] = []  # of attention, or both ways
         self._same: dict[str, torch.Tensor] = {}  # features that were the target so far
         self._ahead: dict[str, float] = {}
         self._counts: dict[str, float] = {}
-        self._written: dict[str, LooksAhead | TargetFeature] = {}
+        self._written: dict[str, LooksAhead | TargetFeature | TargetInPlace] = {}
 
     # Forward ------------------------------------------------------------------------------------
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -105,8 +108,10 @@ class LeakProbe(Probe):
         shares = next_steps(given, target)
 
         def followed(found: list[float]) -> None:
+            if found[0] == 1:
+                self._same_step[name] = given
             for (steps, _), share in zip(shares, found[1:], strict=True):
-                if found[0] <= IN_PLACE and share >= SHIFTED:
+                if found[0] <= SAME and share >= SHIFTED:
                     self._next[name] = steps
                     break
 
@@ -116,8 +121,10 @@ class LeakProbe(Probe):
     # Backward -----------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks at the attention over inputs of which the next ones are the targets."""
-        if not self._next or len(nodes) > MOST_NODES:
+        if len(nodes) > MOST_NODES:
             return
+        for name, given in self._same_step.items():
+            self._look_in_place(name, given, nodes)
         for name, steps in self._next.items():
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
                     if (share := _ahead(node, steps)) is not None]
@@ -129,6 +136,27 @@ class LeakProbe(Probe):
             if both is not None:
                 self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps),
                            self._moment.step)
+
+    def _look_in_place(self, name: str, given: torch.Tensor, nodes: list[Any]) -> None:
+        """Whether each step is given its own target, and by its attention has to do without more.
+
+        An encoder reads its tokens as well, to give them back, but it attends to later ones too.
+        """
+        read = any(
+            is_plain(tokens := graph.saved(node, "indices")) and tokens.data_ptr() == (
+                given.data_ptr()) and tokens.shape == given.shape
+            for node in nodes if node.name() == "EmbeddingBackward0")
+        for time in (1, 0) if read and given.shape[0] != given.shape[1] else ():
+            steps = int(given.shape[time])
+            shares = [share for node in nodes if (share := _ahead(node, steps)) is not None]
+            if steps >= STEPS and shares:
+                fact = TargetInPlace(name, steps, time)
+                self._later.values(shares, partial(self._note_in_place, fact, self._moment.step))
+
+    def _note_in_place(self, fact: TargetInPlace, step: int, shares: list[float]) -> None:
+        if max(shares) <= NOTHING:
+            self._in_place[fact.name] = 1.0
+            self._know(fact, step)
 
     def _attend(self, name: str, node: Any, shares: list[Number], steps: int) -> None:
         layers = [layer for layer in self._layers if not layer[2]]
@@ -150,10 +178,12 @@ class LeakProbe(Probe):
 
         self._later.values(shares, attended)
 
-    def _know(self, fact: LooksAhead | TargetFeature, step: int) -> None:
+    def _know(self, fact: LooksAhead | TargetFeature | TargetInPlace, step: int) -> None:
         before = self._written.get(fact.name)
         if isinstance(before, LooksAhead) and before.location is not None:
             return
+        if type(fact) is type(before) is TargetInPlace:
+            return  # batches may have other steps
         if fact != before and not (isinstance(before, TargetFeature)
                                    and isinstance(fact, TargetFeature)
                                    and before.feature == fact.feature):
@@ -166,17 +196,18 @@ class LeakProbe(Probe):
         self._forget()
 
     def _write(self, step: int) -> None:
+        self._writer.sample(IN_PLACE, step, self._in_place)
         self._writer.sample(LOOKS_AHEAD, step, self._ahead)
         self._writer.sample(TARGET_FEATURES, step, self._counts)
-        self._ahead, self._counts = {}, {}
+        self._in_place, self._ahead, self._counts = {}, {}, {}
 
     def left_halfway(self) -> None:
         """Forgets the step."""
         self._forget()
-        self._ahead, self._counts = {}, {}
+        self._in_place, self._ahead, self._counts = {}, {}, {}
 
     def _forget(self) -> None:
-        self._inputs, self._layers, self._next = [], [], {}
+        self._inputs, self._layers, self._next, self._same_step = [], [], {}, {}
 
 
 def next_steps(given: torch.Tensor, target: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
@@ -196,7 +227,10 @@ def _ahead(node: Any, steps: int) -> Number | None:
     name = node.name()
     if name.startswith("ScaledDotProduct"):
         shape = graph.shape(node)
-        if shape is None or len(shape) < 3 or shape[-2] != steps:
+        keys = graph.saved(node, "key")
+        if shape is None or len(shape) < 3 or shape[-2] != steps or (
+            is_plain(keys) and keys.shape[-2] != steps  # attention to another sequence
+        ):
             return None
         if graph.saved(node, "is_causal"):
             return 0.0

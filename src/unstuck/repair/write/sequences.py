@@ -16,6 +16,7 @@ from unstuck.schema.edits import (
     InvertMask,
     LeaveOutPadding,
     ReadRealSteps,
+    ShiftTargets,
     literal,
 )
 from unstuck.schema.facts.sequences import Reading
@@ -198,7 +199,26 @@ def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -
     return [Patch(edit, tuple(splices), Form.CALL)]
 
 
+def write_shifted(edit: ShiftTargets, record: Record, index: Index) -> list[Patch]:
+    """At the calls of model and loss, which are given the same variable."""
+    call, loss = index.at(edit.call, "the call of the model"), index.at(edit.at, "the loss")
+    target = change.argument(loss.call, "target", 1)
+    given = [each for each in (*call.call.args, *(k.value for k in call.call.keywords))
+             if isinstance(each, ast.Name)]
+    wanted = [each for each in ast.walk(target) if isinstance(each, ast.Name)] if target else []
+    shared = {each.id for each in given} & {each.id for each in wanted}
+    if len(shared) != 1 or call.source is not loss.source:
+        raise Refused(Reason.UNKNOWN_FORM, "Model and loss are not given one variable.")
+    before = ":, " if edit.time else ""
+    splices = [
+        splice for names_, part in ((given, ":-1"), (wanted, "1:")) for each in names_
+        if each.id in shared
+        for splice in change.replace(call.source, each, f"{each.id}[{before}{part}]")]
+    return [Patch(edit, tuple(splices), Form.CALL)]
+
+
 WRITERS = {
+    ShiftTargets: write_shifted,
     ReadRealSteps: write_real_steps,
     InvertMask: write_inverted,
     AttendBackwards: write_causal,

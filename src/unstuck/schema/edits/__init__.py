@@ -87,6 +87,7 @@ from unstuck.schema.edits.sequences import (
     InvertMask,
     LeaveOutPadding,
     ReadRealSteps,
+    ShiftTargets,
 )
 from unstuck.schema.edits.sharing import (
     BuildEach,
@@ -162,6 +163,7 @@ __all__ = [
     "Safety",
     "Schedule",
     "SeedByWorker",
+    "ShiftTargets",
     "Shuffle",
     "SoftmaxAxis",
     "SortClasses",

@@ -83,3 +83,22 @@ class LeaveOutPadding(Edit):
     def code(self) -> str:
         value = literal(self.value)
         return f"loss(output[target != {value}], target[target != {value}])"
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftTargets(Edit):
+    """The next token as the target of each step.
+
+    `call` calls the model and `at` the loss, with the same tokens, whose steps are on axis `time`.
+    """
+
+    at: SourceLocation | None
+    call: SourceLocation | None
+    time: int
+
+    def words(self) -> str:
+        return "give the model all tokens but the last, and let it predict all but the first"
+
+    def code(self) -> str:
+        return ("loss(model(tokens[:, :-1]), tokens[:, 1:])" if self.time else
+                "loss(model(tokens[:-1]), tokens[1:])")

@@ -124,6 +124,18 @@ class LooksAhead(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class TargetInPlace(Fact):
+    """A model that attends to no later step gets as its inputs what it has to predict in place.
+
+    `name` is the loss's; `time` is the axis of the steps of inputs and targets.
+    """
+
+    name: str
+    steps: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFeature(Fact):
     """A feature of the inputs that is the target of a loss. `name` is the loss's."""
 

@@ -56,6 +56,12 @@ LOOKS_AHEAD = PlaceSignal(
     "step; 0.5 for a recurrent layer that runs both ways",
     requires=runs.NEXT_STEPS, place="loss",
 )
+IN_PLACE = PlaceSignal(
+    "target-in-place", "",
+    "share of the tokens given to a model that attends to no later step which are the targets of "
+    "the same steps",
+    requires=runs.SAME_STEPS, place="loss",
+)
 TARGET_FEATURES = PlaceSignal(
     "features-equal-to-target", "features",
     "features of a table of inputs that were the target of every sample so far",
