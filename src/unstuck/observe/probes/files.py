@@ -54,7 +54,7 @@ def _read(file: str) -> bytes | None:
     """The bytes of a plain file that is not too large, else None."""
     try:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as opened:
+        with os.fdopen(descriptor, "rb") as opened:  # `open` may be the program's own
             found = os.fstat(opened.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
                 return None

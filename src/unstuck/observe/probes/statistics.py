@@ -87,7 +87,7 @@ class _Seen:
             name: _classes(values) if name == "classes" else _plain(values)
             for name, values in known.items()}
         if self.kept:
-            ranks = torch.tensor(QUANTILES, device="cpu")
+            ranks = torch.tensor(QUANTILES, dtype=torch.float32, device="cpu")
             numbers["quantiles"] = _plain(torch.quantile(torch.cat(self.values), ranks))
         return Statistics(
             f"{self.subject} of {self.of}", self.subject, self.of, samples, self.shape,

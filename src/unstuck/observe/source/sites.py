@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
 from itertools import islice
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -54,11 +55,10 @@ def own_packages(folders: tuple[str, ...]) -> tuple[str, ...]:
             if os.path.basename(installed).startswith("torch"):
                 continue
             with suppress(OSError, ValueError):
-                with open(origin, encoding="utf-8") as file:
-                    if "dir_info" not in json.load(file):
-                        continue
-                with open(os.path.join(installed, "RECORD"), encoding="utf-8") as file:
-                    heads = {line.partition(",")[0].partition("/")[0] for line in file}
+                if "dir_info" not in json.loads(Path(origin).read_text("utf-8")):
+                    continue
+                lines = Path(installed, "RECORD").read_text("utf-8").splitlines()
+                heads = {line.partition(",")[0].partition("/")[0] for line in lines}
                 found += [os.path.join(folder, head) for head in heads
                           if head.endswith(".py") or head.isidentifier()]
     return tuple(path if path.endswith(".py") else path + os.sep for path in sorted(found))
