@@ -39,6 +39,7 @@ from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import (
     GRADIENT_PRODUCT,
@@ -47,7 +48,7 @@ from unstuck.schema.signals.parameters import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import number, percent
+from unstuck.words import called, number, percent
 
 HEALTHY = 1e-3
 POSSIBLE = 0.45  # large updates in a run that failed, and no sign of overshooting
@@ -91,12 +92,20 @@ SUSPECT = Threshold(
     "proves nothing against a run that learns.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
+REMAINS = 0.1  # of the first gradient of the layer that keeps most, or training is over
+FEWEST_LOOKS = 4
 LOWEST = 1e-4  # the end of the usual search for a rate that trains a network from scratch
 RARE = Threshold(
     "rare-update", 0.01,
     "Ten times the usual update is rare in a healthy run. Where nothing was learned and nothing "
     "surer is known, it is worth a run with a lower learning rate.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
+)
+SUNK = Threshold(
+    "gradient-sunk", 1e-3,
+    "The gradient of a layer that still learns may become a tenth. If it becomes a thousandth "
+    "while that of another layer stays as it was, what passed through the layer before is gone.",
+    "the same limit as for gradients that vanish",
 )
 
 
@@ -193,6 +202,8 @@ def _detect(view: View) -> Verdict:
                        "the loss settles", ("a longer run",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
+    elif failed(view.outcome) and signs.peak >= view.limit(LARGE) and _sunk(view):
+        strength = 0.6
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
     elif failed(view.outcome):
@@ -210,9 +221,27 @@ def _detect(view: View) -> Verdict:
     return _present(view, signs, strength)
 
 
+def _sunk(view: View) -> list[str]:
+    """Layers that got gradients at first and were then cut off, while another layer was not.
+
+    Gradients that vanish for another reason do so from the first step on.
+    """
+    if not view.has(OUTPUT_GRADIENT):
+        return []
+    shares = {}
+    for name, series in view[OUTPUT_GRADIENT].items():
+        norms = series.finite.values
+        if len(norms) >= FEWEST_LOOKS and norms[0] > 0:
+            shares[name] = float(np.median(norms[len(norms) // 2:])) / float(norms[0])
+    most = max(shares.values(), default=0.0)
+    return [name for name, share in shares.items()
+            if most > REMAINS and share <= view.limit(SUNK) * most]
+
+
 def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     optimizer = optimizer_of(view, signs.updates.names)
-    giant = signs.peak >= view.limit(GIANT)
+    sunk = _sunk(view)
+    giant = signs.peak >= view.limit(GIANT) or bool(sunk and signs.typical < view.limit(LARGE))
     size = signs.peak if giant else signs.typical
     when = f" at step {number(signs.peak_step)}" if giant else ""
     steps, values = thinned(signs.updates.steps, signs.updates.typical())
@@ -229,6 +258,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         label=f"one update is {percent(size)} as large as the weights (usual: about "
         f"{percent(HEALTHY)})",
         evidence=(
+            *_cut_off(view, sunk),
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(LARGE),
                      f"updates are too large{when}: the one of the typical weight matrix is "
                      f"{percent(size)} as large as the matrix (usual: about {percent(HEALTHY)})"),
@@ -246,6 +276,19 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
             "the cause is learning-rate-too-high",
             (arms.learning_rate(view, 0.1, "learning-rate-too-high"),)),
     )
+
+
+def _cut_off(view: View, sunk: list[str]) -> tuple[Evidence, ...]:
+    """The layer that got most at first of those that get nothing any more."""
+    if not sunk:
+        return ()
+    gradients = {name: view[OUTPUT_GRADIENT][name].finite for name in sunk}
+    name = max(sunk, key=lambda each: float(gradients[each].values[0]))
+    steps, values = thinned(gradients[name].steps, gradients[name].values)
+    return (Evidence(
+        OUTPUT_GRADIENT.name, name, steps, values, None,
+        f"the first updates cut {called(name)} off: its gradient was {number(values[0])}, and is "
+        f"{number(values[-1])} at the end"),)
 
 
 def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
@@ -297,9 +340,10 @@ CAUSE = Cause(
         detection="The detector measures how much each weight matrix really changes in a step and "
         "compares that with the size of the matrix. It never judges the learning rate itself. "
         "Large updates count only if the run suffers from them: it diverged, its loss jumped above "
-        "its starting value, or it ended above the loss of a constant prediction or well above its "
-        "own best. Inputs on a large scale and gradients that accumulate also make updates large. "
-        "If they are to blame, unstuck reports them as the root cause.",
+        "its starting value, it ended above the loss of a constant prediction or well above its "
+        "own best, or layers that got gradients at first were cut off. Inputs on "
+        "a large scale and gradients that accumulate also make updates large. If they are to "
+        "blame, unstuck reports them as the root cause.",
         limitations="A learning rate that is only slightly too high costs accuracy without a "
         "visible jump and is not found. Networks with batch normalisation tolerate large updates "
         "and are not reported while they learn. A badly scaled initialisation can look the same.",
@@ -310,8 +354,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
-    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, REACHED),
-    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE),
+    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, OUTPUT_GRADIENT, REACHED),
+    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
         Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE,

@@ -84,6 +84,11 @@ class _Flow:
         """The first layer's gradient over the last one's, the median over steps."""
         return float(np.median(self.norms[0] / self.norms[-1]))
 
+    def since(self, limit: float) -> int:
+        """The first step at which the first layer got no more than this share of the last one's."""
+        small = np.flatnonzero(self.norms[0] <= limit * self.norms[-1])
+        return self.steps[small[0] if len(small) else 0]
+
 
 def _flow(view: View, layers: list[Layer]) -> _Flow | None:
     """What is known of the gradient along some layers, None if nothing."""
@@ -198,7 +203,7 @@ def _present(view: View, flow: _Flow) -> Verdict:
         title=f"the gradient vanishes over {count(len(flow.layers), 'layer')}: it gets "
         f"{times(10 ** min(flow.decay, 300))} smaller per layer, and at {called(first.name)} it is "
         f"{says}",
-        since_step=flow.steps[0],
+        since_step=flow.since(view.limit(TOTAL)),
         location=first.location,
         label=f"its gradient is {says} (healthy: about the same)",
         evidence=tuple(evidence),
