@@ -17,10 +17,10 @@ from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
 from unstuck.words import count, percent
 
 SHARE = Threshold(
-    "changed-by-fetch-share", 0.5,
+    "changed-by-fetch-share", 0.2,
     "A cache changes a sample when it is fetched first, and not again. An operation in place "
-    "changes every sample each time.",
-    "definition: every fetch goes through the same code",
+    "changes every sample each time, or many of them if it is left to chance.",
+    "a choice: random augmentations are applied with a probability of a half or more",
 )
 LOOKS = Threshold(
     "looks-with-a-change", 0.8,
@@ -95,8 +95,8 @@ CAUSE = Cause(
         why="Indexing a tensor or an array gives a view of the same memory. An operation in place "
         "on it, such as x -= mean, changes what the data set holds, so the next epoch transforms "
         "numbers that were transformed before. Workers do this to copies of their own.",
-        detection="From the second epoch on, unstuck compares some numbers of the "
-        "stored samples before they are fetched and after. If nearly every fetch changes them, the "
+        detection="From the second epoch on, unstuck compares some numbers of the stored samples "
+        "before they are fetched and after. If nearly every batch has changed samples, the "
         "data drift. A cache, which changes a sample when it is fetched first, is not reported.",
         limitations="Loaders with workers are not looked at, nor are samples that are read from "
         "files or that lie deeper than in a list, a tensor or an array of the data set. Data that "

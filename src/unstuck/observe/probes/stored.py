@@ -104,6 +104,7 @@ class StoredProbe(Probe):
             if after is None or after.shape != taken.shape:
                 continue
             moved = ~((after == taken) | ((after != after) & (taken != taken)))
+            moved &= ~((taken == taken[:, :1]) | np.isnan(taken)).all(1)[:, None]  # cached only now
             with np.errstate(all="ignore"):
                 size = float(np.linalg.norm(np.nan_to_num(taken)))
                 change = float(np.linalg.norm(np.nan_to_num(after - taken)))
