@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,6 +177,7 @@ def _present(view: View, term: _Term, main: _Term, share: float, others: float) 
     """`share` is what the term had of the gradient early on, `others` what `main` had."""
     ratio = term.share.values / main.share.values
     early, typical = float(np.median(ratio[:EARLY])), share / others
+    fold = 1 / typical if typical > 0 else math.inf
     factors = dict.fromkeys(typed(value) for value in (early, typical, early / 10) if value > 0)
     loss = view[TERM_LOSS][term.fact.name]
     fewer = main.words.removeprefix("the term ")
@@ -188,7 +190,7 @@ def _present(view: View, term: _Term, main: _Term, share: float, others: float) 
     return Present(
         strength=0.85 if share < view.limit(STARVED) / 2 else 0.7,
         title=f"{term.words} starts with {percent(share)} of the gradient and ends no better than "
-        f"a constant guess: {main.words} has {times(1 / typical)} its gradient",
+        f"a constant guess: {main.words} has {times(fold)} its gradient",
         since_step=int(term.share.steps[0]),
         location=term.fact.sum_location,
         label=f"{fewer} silences the rest" if expression(main.fact.location) == fewer else
