@@ -10,6 +10,7 @@ from torch import nn
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.samples import ending
+from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.reservoir import Reservoir
@@ -99,6 +100,8 @@ class SampleProbe(Probe):
         first = given[0]
         if first.ndim == 0 or not observable(first):
             return
+        bagged = unbagged(module, given)
+        first = first if bagged is None else bagged
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
         self._later.read(
             self._hash(first), lambda found: self._hashed(hashes, torch.cat(found), tensors))
