@@ -54,6 +54,6 @@ def test_samples_in_bags_are_kept_with_their_labels(tmp_path: Path) -> None:
             nn.functional.cross_entropy(scores, labels).backward()
             optimizer.step()
     record = unstuck.read_record(tmp_path / "record")
-    kept = next(each for each in record.facts(Kept) if each.role == "train")
+    kept = next(each for each in record.facts(Kept) if each.name == "train")
     assert (kept.targets, kept.discrete) == ("classes", True)
     assert kept.samples > 100

@@ -9,8 +9,8 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import KeepGraph, Remedy, Safety
-from unstuck.schema.facts.models import Cut, CutState, Parameter
+from unstuck.schema.edits import KeepGraph, PassThrough, Remedy, Safety
+from unstuck.schema.facts.models import Cut, CutState, Flat, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
@@ -36,6 +36,9 @@ def _detect(view: View) -> Verdict:
     if steps < view.limit(STEPS):
         return Unknown(f"the graph of the loss was checked at only {count(steps, 'step')}",
                        ("a longer run",))
+    flat = next((each for each in view.record.facts(Flat) if _stays(view, each)), None)
+    if flat is not None:
+        return _behind_a_step(view, flat)
     cuts = [(cut, lost) for cut in view.record.facts(Cut) if (lost := _lost(view, cut))]
     if not cuts:
         return Absent("no layer that an optimizer should train is cut off from the loss")
@@ -72,6 +75,40 @@ def _lost(view: View, cut: Cut) -> list[Parameter]:
             return []
         lost.append(parameter)
     return lost
+
+
+def _stays(view: View, flat: Flat) -> bool:
+    """Whether every gradient of the weights behind a step was zero, whatever else was trained."""
+    if not view.has(GRADIENT_NORM):
+        return False
+    found = [view[GRADIENT_NORM][name].values for name in flat.parameters
+             if name in view[GRADIENT_NORM]]
+    return bool(found) and all(len(values) >= view.limit(STEPS) and not np.any(values)
+                               for values in found)
+
+
+def _behind_a_step(view: View, flat: Flat) -> Present:
+    known = view.record.parameters()
+    lost = [known[name] for name in flat.parameters if name in known]
+    every = [p for p in known.values() if p.trainable]
+    names = joined(called(name) for name in dict.fromkeys(p.layer for p in lost))
+    edit = PassThrough(flat.location)
+    return Present(
+        strength=0.9, certain=True,
+        title=f"{flat.name} has a derivative of zero, so {names[:80]} "
+        f"({percent(weights(lost) / max(weights(every), 1))} of the weights) get a gradient of "
+        "zero and stay as they are",
+        since_step=int(view[REACHED][lost[0].name].steps[0]) if lost and (
+            lost[0].name in view[REACHED]) else 0,
+        location=flat.location,
+        label="no gradient passes here",
+        evidence=tuple(
+            Evidence(GRADIENT_NORM.name, p.name, *thinned(
+                view[GRADIENT_NORM][p.name].steps, view[GRADIENT_NORM][p.name].values), None,
+                f"the gradient of {p.name} {p.shape} is exactly zero at every step")
+            for p in lost[:5] if p.name in view[GRADIENT_NORM]),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),),
+    )
 
 
 def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:

@@ -10,7 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.text import Function, Source, Splice
-from unstuck.schema.edits import CreateGraph, KeepGraph, KeepNumber
+from unstuck.schema.edits import CreateGraph, KeepGraph, KeepNumber, PassThrough
 
 # What gives the same numbers without their graph: as a method, and as a function of torch.
 _METHODS = ("detach", "detach_", "numpy", "item", "tolist", "cpu")
@@ -178,6 +178,23 @@ def _kept_by(node: ast.AST) -> ast.expr | None:
     return None
 
 
+def write_pass_through(edit: PassThrough, record: Record, index: Index) -> list[Patch]:
+    """What goes into the operation, and what it changes without its graph."""
+    found = index.at(edit.at, "the operation")
+    source, call = found.source, found.call
+    given: ast.expr | None = call.args[0] if call.args else None
+    if given is None and isinstance(call.func, ast.Attribute):
+        given = call.func.value  # x.round()
+    if not isinstance(given, ast.Name | ast.Attribute):
+        raise Refused(Reason.UNKNOWN_FORM, "What goes into the operation has no name of its own.")
+    name = source.code(given)
+    text = f"{name} + ({source.code(call)} - {name}).detach()"
+    owner = source.parents.get(call)
+    bare = isinstance(owner, ast.Return | ast.Assign | ast.Call | ast.keyword)
+    return [Patch(edit, change.replace(source, call, text if bare else f"({text})"), Form.CALL)]
+
+
 WRITERS = {
+    PassThrough: write_pass_through,
     CreateGraph: write_create_graph, KeepGraph: write_keep_graph, KeepNumber: write_keep_number,
 }

@@ -176,3 +176,16 @@ class CallRequiresGrad(Edit):
 
     def code(self) -> str:
         return "module.requires_grad_(True)"
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough(Edit):
+    """Let the gradient pass an operation as if it were not there; `at` is its call."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "let the gradient pass straight through (a straight-through estimator)"
+
+    def code(self) -> str:
+        return "x + (torch.round(x) - x).detach()"

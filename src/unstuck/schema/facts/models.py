@@ -183,6 +183,18 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Flat(Fact):
+    """An operation whose derivative is zero wherever it has one, such as rounding.
+
+    `name` says what it does; `parameters` are those that the loss reaches through it alone.
+    """
+
+    name: str
+    location: SourceLocation | None
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CutState(Fact):
     """A layer that is called `calls` times in a row, and gets its own last output without a graph.
 
