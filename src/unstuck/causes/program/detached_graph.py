@@ -201,7 +201,9 @@ CAUSE = Cause(
         "although they are registered with an optimizer. The first layer that it does reach "
         "received an input without a graph. No other loss of the run reaches the lost layers, and "
         "they never had a gradient. Or a layer is called several times in a row, each time with "
-        "its own last output, which has lost its graph, and the loss uses the last call only.",
+        "its own last output, which has lost its graph, and the loss uses the last call only. "
+        "Or the loss reaches layers only through an operation whose derivative is zero, such as "
+        "rounding, and all their gradients are exactly zero.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "
         "lost part, or its weights were loaded, unstuck assumes that it is detached on purpose.",
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import weakref
+from collections import Counter
 from typing import Any
 
 import torch
@@ -72,8 +73,9 @@ class RepeatProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._samples = context.probe(SampleProbe)
-        self._now: set[float] = set()
-        self._last: set[float] | None = None
+        # Counted: where a sample is one of a few tokens, other batches have the same ones.
+        self._now: Counter[float] = Counter()
+        self._last: Counter[float] | None = None
         self._stored = 1.0  # times the batch that its memory holds
         self._over = False
         self._given: weakref.ref[torch.Tensor] | None = None  # what the model got last
@@ -123,7 +125,7 @@ class RepeatProbe(Probe):
         self._later.read((), lambda _: self._compare(step, stored, anew))
 
     def _compare(self, step: int, stored: float, anew: bool) -> None:
-        now, self._now = self._now, set()
+        now, self._now = self._now, Counter()
         if self._last is not None and now and len(now) > 1:
             self._writer.row(SAME_BATCH, step, float(now == self._last))
             self._writer.row(STORED_BATCHES, step, stored)
