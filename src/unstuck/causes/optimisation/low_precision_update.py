@@ -11,6 +11,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety, WidenWeights
+from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.precision import NarrowWeights
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -135,7 +136,9 @@ def _wider(dtype: str) -> tuple[Remedy, ...]:
 
 
 def _place(view: View, fact: NarrowWeights) -> SourceLocation | None:
-    return next((o.location for o in view.record.facts(Optimizer) if o.name == fact.name), None)
+    """The optimizer; where the program updates its weights itself, its backward pass."""
+    made = next((o.location for o in view.record.facts(Optimizer) if o.name == fact.name), None)
+    return made or next((each.location for each in view.record.facts(Backward)), None)
 
 
 CAUSE = Cause(
