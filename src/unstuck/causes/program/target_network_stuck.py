@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from unstuck.measures.basics import thinned
 from unstuck.measures.idle import guarded, place_of, rebound
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
@@ -20,6 +23,12 @@ STEPS = Threshold(
     "Target networks are copied every hundred to a few thousand steps. A shorter run may end "
     "before the first copy.",
     "Mnih et al. 2015 copy every 10,000 of millions of steps; small programs every 100 to 500",
+)
+REST = Threshold(
+    "share-at-rest", 0.9,
+    "A network that is moved a little at a time moves to the end of the run. If it rests for "
+    "nine tenths of it, what moves it has come to its end, such as an iterator.",
+    "a choice",
 )
 LOADS = Threshold(
     "self-loads", 3.0,
@@ -37,11 +46,15 @@ def _detect(view: View) -> Verdict:
                       "values for")
     series = view[TARGET_MOVED]
     known = {fact.name: fact for fact in view.record.facts(TargetNetwork)}
-    stuck = [name for name, found in series.items() if not found.values.any() and name in known]
+    rests = {name: int(found.steps[-1]) - _moved_last(found, known[name].since)
+             for name, found in series.items() if name in known and not found.values[-1]}
+    # One that is moved a little at a time may end in the middle of a pause.
+    stuck = [name for name, steps in rests.items() if steps >= view.limit(REST) * (
+        int(series[name].steps[-1]) - known[name].since)]
     if not stuck:
         return Absent("the network that the values in the targets come from moves")
-    name = max(stuck, key=lambda found: int(series[found].steps[-1]) - known[found].since)
-    steps = int(series[name].steps[-1]) - known[name].since
+    name = max(stuck, key=lambda found: rests[found])
+    steps = rests[name]
     if steps < view.limit(STEPS):
         return Unknown(f"the target network has not moved in {count(steps, 'step')}, but it may be "
                        "copied less often than that",
@@ -49,11 +62,20 @@ def _detect(view: View) -> Verdict:
     return _stuck(view, known[name], steps)
 
 
+def _moved_last(series: Series, since: int) -> int:
+    """The step of the last look at which the network had moved; `since` if there is none."""
+    moved = series.steps[series.values > 0]
+    return int(moved[-1]) if len(moved) else since
+
+
 def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
     series = view[TARGET_MOVED][fact.name]
     looked, values = thinned(series.steps, series.values)
-    why = "it is still the first copy" if fact.equal else (
+    last = _moved_last(series, -1)
+    why = f"it was moved up to step {last:,} only" if last >= 0 else (
+        "it is still the first copy" if fact.equal else
         "it was never given the weights of the trained network")
+    same = int(np.count_nonzero(series.steps > last))
     held, lost = guarded(view, "load_state_dict"), rebound(view)
     location, label = place_of(None, held, "never reached") or (
         fact.location or fact.call, "this network never changes, and the targets are made with it")
@@ -69,7 +91,8 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
         label=label,
         evidence=(Evidence(
             TARGET_MOVED.name, fact.name, looked, values, 1.0,
-            f"the weights were the same at all {count(len(series), 'look')}"),),
+            f"the weights were the same at {'all' if last < 0 else 'the last'} "
+            f"{count(same, 'look')}"),),
         remedies=(*(() if lost is None else (
             Remedy("write into the weights", Safety.SAFE, (WriteInto(lost.location),)),
         )), Remedy(
@@ -128,7 +151,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(TARGET_MOVED, LIVE_STATE),
-    thresholds=(STEPS, LOADS),
+    thresholds=(STEPS, REST, LOADS),
     effects=(Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
     detect=_detect,
 )

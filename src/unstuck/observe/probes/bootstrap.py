@@ -56,7 +56,7 @@ class _Copy:
     mark: float
     equal: bool  # to the trained one, when it was first called
     since: int
-    moved: bool = False
+    copied: bool = False  # was given the weights of the trained one after that
     name: str = ""  # once its values are known to be in targets
 
 
@@ -125,10 +125,12 @@ class BootstrapProbe(Probe):
         if self._moment.sampled:
             self._look()
             for call, twin in self._copies_called():
-                if self._copies.get(call.module) is None:  # before the first step
-                    now = _mark(call.module)
-                    self._copies[call.module] = _Copy(
-                        now, now == _mark(twin.module), self._moment.step)
+                known, now = self._copies.get(call.module), _mark(call.module)
+                same = now == _mark(twin.module)
+                if known is None:  # before the first step
+                    self._copies[call.module] = _Copy(now, same, self._moment.step)
+                else:
+                    known.copied = known.copied or (same and now != known.mark)
 
     def _look(self) -> None:
         if self._relation is not None or (self._tries >= MOST_TRIES and not self._tried):
@@ -207,7 +209,8 @@ class BootstrapProbe(Probe):
             if known is None:
                 continue
             now = _mark(call.module)
-            known.moved, known.mark = known.moved or now != known.mark, now
+            moved = now != known.mark
+            known.mark = now
             if not self._values.get(call.module):
                 continue
             if not known.name:
@@ -219,7 +222,7 @@ class BootstrapProbe(Probe):
                     known.name, type(call.module).__name__, self._sites.location(place),
                     self._sites.location(call.site), self._sites.location(twin.site),
                     known.equal, known.since), step)
-            found[known.name] = float(known.moved)
+            found[known.name] = float(moved or known.copied)
         self._writer.sample(TARGET_MOVED, step, found)
 
 

@@ -9,8 +9,8 @@ _TARGETS = ("a loss whose targets are a reward plus a discounted value that a ne
 
 TARGET_MOVED = PlaceSignal(
     "target-network-moved", "",
-    "1 if the weights of a network that targets are computed with have changed since it was first "
-    "seen, else 0",
+    "1 if the weights of a network that targets are computed with have changed since the look "
+    "before, or have ever become those of the trained network; else 0",
     requires=_TARGETS, place="network",
 )
 ENDS_BOOTSTRAPPED = PlaceSignal(
