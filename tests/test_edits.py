@@ -88,6 +88,7 @@ EDITS = [
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),
+    edits.KeepList(None),
     edits.PassThrough(None),
     edits.ShiftTargets(None, None, 1),
     edits.ShiftTargets(None, None, 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.view import View
 from unstuck.schema.edits import CallIt, KeepResult, Remedy, Safety
-from unstuck.schema.facts.calls import REBOUND, SHUFFLES, Guarded, Idle
+from unstuck.schema.facts.calls import REBOUND, SHUFFLES, USED_UP, Guarded, Idle
 from unstuck.schema.places import SourceLocation
 
 
@@ -25,6 +25,12 @@ def called_at(idle: Idle | None) -> tuple[Remedy, ...]:
 def rebound(view: View) -> Idle | None:
     """The assignment to a loop variable over parameters, if there is just one."""
     found = [idle for idle in view.record.facts(Idle) if idle.function == REBOUND]
+    return found[0] if len(found) == 1 else None
+
+
+def used_up(view: View) -> Idle | None:
+    """The iterator that only the first of many loops goes over, if there is just one."""
+    found = [idle for idle in view.record.facts(Idle) if idle.function == USED_UP]
     return found[0] if len(found) == 1 else None
 
 
@@ -49,7 +55,8 @@ def place_of(
 def discarded(view: View, shuffles: bool = False) -> tuple[Idle, ...]:
     """The activations, or the shuffles, whose results the program does not keep."""
     return tuple(idle for idle in view.record.facts(Idle)
-                 if idle.called and (idle.function in SHUFFLES) is shuffles)
+                 if idle.called and idle.function != USED_UP
+                 and (idle.function in SHUFFLES) is shuffles)
 
 
 def kept(idle: tuple[Idle, ...]) -> tuple[Remedy, ...]:

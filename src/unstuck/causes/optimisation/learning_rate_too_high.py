@@ -67,6 +67,12 @@ GIANT = Threshold(
     "the point at which the gradient was measured.",
     "Bottou: about 1 %, not 50 %",
 )
+CUTTING = Threshold(
+    "cutting-update", 0.1,
+    "An update that changes the typical weight matrix by a tenth of its size can close what passes "
+    "through it.",
+    "twice what counts as large; torchmortem's limit, without a false alarm on 72 healthy runs",
+)
 JUMP = Threshold(
     "loss-jump", 2.0,
     "A loss that rises to twice its starting value was thrown there by an update. Before anything "
@@ -202,7 +208,7 @@ def _detect(view: View) -> Verdict:
                        "the loss settles", ("a longer run",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
-    elif failed(view.outcome) and signs.peak >= view.limit(LARGE) and _sunk(view):
+    elif failed(view.outcome) and signs.peak >= view.limit(CUTTING) and _sunk(view):
         strength = 0.6
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
@@ -240,7 +246,7 @@ def _sunk(view: View) -> list[str]:
 
 def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     optimizer = optimizer_of(view, signs.updates.names)
-    sunk = _sunk(view)
+    sunk = _sunk(view) if signs.peak >= view.limit(CUTTING) else []
     giant = signs.peak >= view.limit(GIANT) or bool(sunk and signs.typical < view.limit(LARGE))
     size = signs.peak if giant else signs.typical
     when = f" at step {number(signs.peak_step)}" if giant else ""
@@ -355,7 +361,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, OUTPUT_GRADIENT, REACHED),
-    thresholds=(LARGE, GIANT, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
+    thresholds=(LARGE, GIANT, CUTTING, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
         Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE,

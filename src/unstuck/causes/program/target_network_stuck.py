@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.measures.basics import thinned
-from unstuck.measures.idle import guarded, place_of, rebound
+from unstuck.measures.idle import guarded, place_of, rebound, used_up
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import CopyNetwork, Follow, Remedy, Safety, WriteInto
+from unstuck.schema.edits import CopyNetwork, Follow, KeepList, Remedy, Safety, WriteInto
 from unstuck.schema.facts.bootstrap import SelfLoad, TargetNetwork
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.bootstrap import TARGET_MOVED
@@ -76,11 +76,13 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
         "it is still the first copy" if fact.equal else
         "it was never given the weights of the trained network")
     same = int(np.count_nonzero(series.steps > last))
-    held, lost = guarded(view, "load_state_dict"), rebound(view)
+    held, lost, iterator = guarded(view, "load_state_dict"), rebound(view), used_up(view)
     location, label = place_of(None, held, "never reached") or (
         fact.location or fact.call, "this network never changes, and the targets are made with it")
     if lost is not None:
         location, label = lost.location, "gives a variable another value, and no weight"
+    if iterator is not None:
+        location, label = iterator.location, "only the first loop over this iterator does anything"
     places = (Follow(fact.call, fact.online_call),) if fact.call and fact.online_call else ()
     return Present(
         strength=0.85,
@@ -95,6 +97,8 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
             f"{count(same, 'look')}"),),
         remedies=(*(() if lost is None else (
             Remedy("write into the weights", Safety.SAFE, (WriteInto(lost.location),)),
+        )), *(() if iterator is None else (
+            Remedy("keep a list", Safety.SAFE, (KeepList(iterator.location),)),
         )), Remedy(
             "let it follow", Safety.SAFE, places,
             advice="Copy the weights of the trained network every few hundred steps, "

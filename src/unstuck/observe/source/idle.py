@@ -7,10 +7,15 @@ from collections.abc import Iterator
 
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
-from unstuck.schema.facts.calls import REBOUND, SHUFFLES, Idle
+from unstuck.schema.facts.calls import REBOUND, SHUFFLES, USED_UP, Idle
 
 MOST = 64
 _METHODS = frozenset({"backward", "step", "zero_grad"})
+# Functions and methods that return an iterator, which can be gone over once.
+_ITERATORS = frozenset({
+    "zip", "map", "filter", "enumerate", "reversed", "iter", "parameters", "named_parameters",
+    "modules", "children",
+})
 # Activations by the names of their functions and methods; with "_" at the end they act in place.
 _ACTIVATIONS = frozenset({
     "relu", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "sigmoid",
@@ -42,6 +47,9 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
             for statement in _rebound(loop):
                 count += 1
                 yield Idle(expression_at(file, statement, sites.keeps_text), REBOUND, False)
+        for iterator in _used_up(nodes, built):
+            count += 1
+            yield Idle(expression_at(file, iterator, sites.keeps_text), USED_UP, True)
         for node in nodes:
             if not isinstance(node, ast.Expr) or count >= MOST:
                 continue
@@ -78,6 +86,23 @@ def _rebound(loop: ast.For) -> Iterator[ast.Assign]:
         ) and not any(isinstance(later, ast.Name) and later.id == name.id
                       and later.lineno > (node.end_lineno or 0) for later in inside):
             yield node
+
+
+def _used_up(nodes: list[ast.AST], built: dict[str, list[ast.expr]]) -> Iterator[ast.expr]:
+    """Iterators given to attributes, once, that a loop in another function goes over."""
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        own = {target.attr for node in ast.walk(function) if isinstance(node, ast.Assign)
+               for target in node.targets if isinstance(target, ast.Attribute)}
+        for loop in ast.walk(function):
+            if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Attribute):
+                continue
+            made = built.get(loop.iter.attr, [])
+            if len(made) == 1 and loop.iter.attr not in own and (
+                isinstance(made[0], ast.GeneratorExp) or (
+                    isinstance(made[0], ast.Call) and last_name(made[0].func) in _ITERATORS)
+            ):
+                yield made[0]
 
 
 def _discarded(call: ast.Call, built: dict[str, list[ast.expr]]) -> str | None:

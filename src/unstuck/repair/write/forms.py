@@ -13,7 +13,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Splice
-from unstuck.schema.edits import CallIt, KeepResult, LossForm, WriteInto
+from unstuck.schema.edits import CallIt, KeepList, KeepResult, LossForm, WriteInto
 
 
 def write_form(edit: LossForm, record: Record, index: Index) -> list[Patch]:
@@ -116,6 +116,18 @@ def write_into(edit: WriteInto, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, change.replace(found.source, statement, text), Form.STATEMENT)]
 
 
+def write_list(edit: KeepList, record: Record, index: Index) -> list[Patch]:
+    """`list` around the iterator."""
+    found = index.at(edit.at, "the iterator")
+    if not isinstance(found.node, ast.expr):
+        raise Refused(Reason.UNKNOWN_FORM, "The iterator is not an expression of its own.")
+    text = found.source.code(found.node)
+    if isinstance(found.node, ast.GeneratorExp):
+        text = text.removeprefix("(").removesuffix(")")
+    return [Patch(edit, change.replace(found.source, found.node, f"list({text})"), Form.CALL)]
+
+
 WRITERS = {
+    KeepList: write_list,
     LossForm: write_form, CallIt: write_call, KeepResult: write_result, WriteInto: write_into,
 }

@@ -189,3 +189,16 @@ class PassThrough(Edit):
 
     def code(self) -> str:
         return "x + (torch.round(x) - x).detach()"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepList(Edit):
+    """A list in the place of an iterator, which can be gone over only once."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep a list, which every loop can go over, in place of an iterator"
+
+    def code(self) -> str:
+        return "pairs = list(zip(old, new))"

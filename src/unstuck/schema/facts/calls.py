@@ -94,6 +94,7 @@ class OptimizerCall(Fact):
 
 SHUFFLES = frozenset({"permutation", "randperm", "sample"})  # they return what they shuffled
 REBOUND = "="  # what an assignment to a loop variable is called
+USED_UP = "iterator"  # what one is called that is kept, and looped over again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Idle(Fact):
 
     An activation or a shuffle is `called` and its result is not kept, or a method is named and not
     called: `function` is the name of either. It is REBOUND where a loop variable, over parameters,
-    is given a new value.
+    is given a new value, and USED_UP for an iterator that an attribute holds: only the first loop
+    over it does anything.
     """
 
     location: SourceLocation
