@@ -31,10 +31,10 @@ class FlatProbe(Probe):
         super().__init__(context)
         self._finite = context.probe(FiniteProbe)
         self._parameters = context.probe(ParameterProbe)
-        self._written: set[str] = set()
+        self._written: dict[str, bool] = {}  # kinds, and whether their place is known
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
-        """Writes each kind of step once, with what is behind it."""
+        """Writes each kind of step, with what is behind it, until its place is known."""
         steps = [node for node in nodes if _kind(node) is not None]
         if not steps or len(nodes) > MOST_NODES:
             return
@@ -45,12 +45,14 @@ class FlatProbe(Probe):
                      if id(p) in leaves and id(p) in held and id(p) not in before)[:MOST_NAMES]
         first = min(steps, key=graph.sequence)
         kind = _kind(first)
-        if not lost or kind is None or kind in self._written:
+        if not lost or kind is None or self._written.get(kind):
             return
-        self._written.add(kind)
         line = self._finite.line_of(first)
         location = self._sites.operation(*line, first.name()) if line is not None else (
             self._only(kind.lower()))
+        if kind in self._written and location is None:
+            return
+        self._written[kind] = location is not None
         self._writer.fact(Flat(_STEPS[kind], location, lost), self._moment.step)
 
 

@@ -121,6 +121,8 @@ class ReadingProbe(Probe):
         line = self._finite.line_of(reducing)
         kind = _kind(reducing, axes[1], padded.steps)
         location = self._place(line, reducing, kind) if line is not None else None
+        if location is None and kind is Reading.LAST and call.site is not None:
+            location = self._last_read(call.site)
         self._know(Read(call.name, kind, location, axes[1]))
         values = call.output
         if values is None or values.numel() > ELEMENT_LIMIT:
@@ -161,6 +163,21 @@ class ReadingProbe(Probe):
         if node.name().startswith(("Select", "Slice", "Index")) and found:
             return expression_at(line[0], found[0], self._sites.keeps_text)
         return self._sites.operation(*line, node.name())
+
+    def _last_read(self, site: Site) -> SourceLocation | None:
+        """The only expression in the function of a layer's call that reads a last step.
+
+        Of a large graph torch notes no lines.
+        """
+        code = self._sites.code(site)
+        tree = syntax_tree(code.co_filename)
+        lines = [line for *_, line in code.co_lines() if line is not None]
+        if tree is None or not lines:
+            return None
+        found = [node for node in ast.walk(tree) if isinstance(node, ast.Subscript)
+                 and min(lines) <= node.lineno <= max(lines) and _reads_last(node.slice)]
+        return expression_at(code.co_filename, found[0], self._sites.keeps_text) if (
+            len(found) == 1) else None
 
     # The end of a step --------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
@@ -224,6 +241,15 @@ def _kind(node: Any, axis: int, steps: int) -> Reading:
         ):
             return Reading.LAST
     return Reading.MEAN if name.startswith(MEANS) else Reading.OTHER
+
+
+def _reads_last(index: ast.expr) -> bool:
+    """Whether an index has -1 at one place, and takes all at the others."""
+    places = index.elts if isinstance(index, ast.Tuple) else [index]
+    last = [place for place in places if isinstance(place, ast.UnaryOp)
+            and ast.unparse(place) == "-1"]
+    return len(last) == 1 and all(place in last or (isinstance(place, ast.Slice) and not (
+        place.lower or place.upper)) for place in places)
 
 
 def _indexings(tree: ast.Module, line: int) -> Iterator[ast.expr]:
