@@ -14,6 +14,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.calls import OptimizerCall
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import CARRIED_GRADIENT
 from unstuck.words import count, percent
 
@@ -58,7 +59,7 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
         for call in view.record.facts(OptimizerCall)
     ):
         held = None  # others clear gradients elsewhere
-    location, label = place_of(idle, held, "reached too seldom") or (
+    location, label = place_of(idle, held, "reached too seldom") or _seldom(view, name) or (
         backward_location(view), "this adds to the gradients of all earlier steps")
     share = percent(float(np.median(series.values)))
     return Present(
@@ -78,6 +79,14 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
             for held in guilty
         )),
     )
+
+
+def _seldom(view: View, name: str) -> tuple[SourceLocation, str] | None:
+    """The only call that clears the optimizer's gradients, which is not reached in each step."""
+    places = {call.location for call in view.record.facts(OptimizerCall)
+              if call.method == "zero_grad" and call.optimizer == name}
+    only = places.pop() if len(places) == 1 else None
+    return None if only is None else (only, "is not reached between a step and the next")
 
 
 CAUSE = Cause(
