@@ -35,6 +35,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?
                      r"|(?<!\w)[-+]?(?:nan|inf)(?!\w)", re.IGNORECASE)
 _MEANT = (re.compile(r"acc|r2|r²|f1|auc|score|correct|iou|dice|bleu", re.IGNORECASE),
           re.compile(r"loss|err|mse|mae|nll|perplexity|ppl", re.IGNORECASE))
+_NOTICE = re.compile(r"^\[?[IWEF]\d{4} |Warning: ")  # of a library: "[W1127 05:09:33 socket.cpp:755]"
 _HELD = re.compile(r"test|val|held|eval|dev", re.IGNORECASE)
 
 
@@ -195,7 +196,7 @@ def _lines(output: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in output.splitlines()[-200:]:
         numbers = [match.group() for match in _NUMBER.finditer(line)]
-        if numbers:
+        if numbers and not _NOTICE.search(line):
             form = re.sub(r"\s+", " ", _NUMBER.sub("\0", line)).strip()
             found[form] = numbers
     return found
