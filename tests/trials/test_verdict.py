@@ -131,7 +131,7 @@ def test_the_yardstick_is_a_skill_of_both_data() -> None:
     ("train acc 0.9 val_loss 2e-3", "train acc 0.9 val_loss 1e-3",
      Printed("val_loss", "2e-3", "1e-3")),
     ("done in 3 s", "done in 4 s", None),
-    ("[W1127 05:09:33.99 socket.cpp:755] err: -3", "[W1127 05:09:35.1 socket.cpp:755] err: -3", None),
+    ("[W1127 05:09:33 a.cpp:7] err: -3", "[W1127 05:09:35 a.cpp:7] err: -3", None),
     ("a.py:3: UserWarning: error of 2e-3", "a.py:3: UserWarning: error of 2e-3", None),
     ("loss 3", "error 3", None),
     ("", "", None),
