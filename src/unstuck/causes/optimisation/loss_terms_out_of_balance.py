@@ -127,6 +127,8 @@ def _judged(view: View, term: _Term, group: list[_Term]) -> Verdict:
     if len(term.share) < FEWEST or term.end is None:
         return Unknown("too few steps were measured to judge the terms of the loss",
                        ("a longer run",))
+    if not np.any(term.share.values):
+        return Absent(f"{term.words} has no gradient at all, which no other term takes from it")
     if not term.start < view.limit(STARVED):
         silenced = _silenced(view, term, group)
         if silenced is None and left_out(view.record) and term.first < view.limit(FIRST) and (

@@ -222,7 +222,8 @@ class BootstrapProbe(Probe):
                     known.name, type(call.module).__name__, self._sites.location(place),
                     self._sites.location(call.site), self._sites.location(twin.site),
                     known.equal, known.since), step)
-            found[known.name] = float(moved or known.copied)
+            # One network may be called several times in a step.
+            found[known.name] = max(found.get(known.name, 0.0), float(moved or known.copied))
         self._writer.sample(TARGET_MOVED, step, found)
 
 
