@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -121,10 +122,67 @@ def numbered(nodes: Iterable[Any]) -> Iterator[tuple[Any, str, int]]:
 
 
 def dimension(softmax: Any) -> int | None:
-    """The dimension that a softmax node runs over; torch keeps a negative one unsigned."""
+    """The dimension that a softmax node runs over."""
     value = saved(softmax, "dim") if softmax is not None else None
-    if not isinstance(value, int):
+    return _signed(value) if isinstance(value, int) else None
+
+
+def dimension_in(node: Any, softmax: Any) -> int | None:
+    """The dimension of a softmax in what `node` made of it, which may lie in another order or be
+    flattened; None if it is not one of its axes any more.
+    """
+    found = dimension(softmax)
+    if found is None:
         return None
+    between: list[Any] = []
+    while node is not None and node is not softmax:
+        between.append(node)
+        behind = [p for p in parents(node) if variable(p) is None]
+        node = behind[0] if behind else None
+    before = shape(softmax) if node is softmax else None
+    for each in reversed(between):
+        after = shape(each)
+        if found is None or before is None or after is None:
+            return None
+        if after != before or each.name() in _TURNS:
+            found = _moved(each, found % len(before), before, after)
+        before = after
+    return found
+
+
+_TURNS = frozenset({"TransposeBackward0", "TBackward0", "PermuteBackward0"})
+
+
+def _moved(
+    node: Any, axis: int, before: tuple[int, ...], after: tuple[int, ...]
+) -> int | None:
+    """Where a node has put an axis; None if it is joined with others, or gone."""
+    name = node.name()
+    if name in _TURNS:
+        order = list(range(len(before)))
+        if name == "PermuteBackward0":
+            dims = saved(node, "dims") or ()
+            order = [_signed(each) % len(before) for each in dims]
+        elif name == "TBackward0":
+            order.reverse()
+        else:
+            first, second = (_signed(saved(node, key)) for key in ("dim0", "dim1"))
+            order[first], order[second] = order[second], order[first]
+        return order.index(axis) if axis in order else None
+    if name == "SelectBackward0":
+        gone = _signed(saved(node, "dim")) % len(before)
+        return None if axis == gone else axis - (gone < axis)
+    if name == "SliceBackward0":
+        return axis
+    if name not in RESHAPES or prod(before) != prod(after):
+        return None
+    places = (place for place, size in enumerate(after)
+              if size == before[axis] and prod(after[:place]) == prod(before[:axis]))
+    return next(places, None)
+
+
+def _signed(value: int) -> int:
+    """A dimension as the program wrote it; torch keeps a negative one unsigned."""
     return value - 2**64 if value >= 2**63 else value
 
 

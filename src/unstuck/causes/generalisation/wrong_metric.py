@@ -12,7 +12,6 @@ from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 from unstuck.torch_api import BINARY, CLASSES
 from unstuck.words import percent
@@ -129,8 +128,8 @@ CAUSE = Cause(
             "PyTorch documentation: broadcasting semantics, torch.argmax, torch.round",
         ),
     ),
-    needs=(TRAIN_LOSS,),
-    uses=(TOLD_SCORE, TRUE_SCORE),
+    needs=(),
+    uses=(TRUE_SCORE, TOLD_SCORE),
     thresholds=(AGREED,),
     detect=_detect,
 )

@@ -336,7 +336,7 @@ class LossProbe(Probe):
             tuple(given.shape), tuple(target.shape) if target is not None else (),
             str(getattr(target, "dtype", "")).removeprefix("torch."), constant.reduction,
             tuple(n.name() for n in chain), stretched(function, given, target),
-            graph.dimension(softmax), log_input=constant.log_input,
+            graph.dimension_in(given.grad_fn, softmax), log_input=constant.log_input,
         )
         rows = self._writer.rows(TRAIN_LOSS, fact.name)
         return self.known.setdefault((function, site), Known(fact.name, fact, constant, rows))
