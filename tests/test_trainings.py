@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import unstuck
 from tests.marks import slow
 from tests.processes import run
+from unstuck.measures.repeats import short_on_purpose
 from unstuck.observe import trainings
 from unstuck.observe.probe import Probe
 from unstuck.observe.probes.losses import LossProbe
@@ -673,3 +674,22 @@ def test_the_worst_training_is_reported() -> None:
     kinds = sorted(OutcomeKind, key=lambda kind: badness(made(kind)))
     assert kinds[0] is OutcomeKind.CRASHED
     assert kinds[-2:] == [OutcomeKind.TOO_SHORT, OutcomeKind.NO_TRAINING]
+
+
+def test_many_short_trainings_at_one_place_are_meant_to_be_short(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    with unstuck.watch(out=tmp_path / "record", overhead=1e9):
+        for _ in range(10):
+            model = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.005)
+            x = 4 * torch.rand(16, 1) - 2
+            y = torch.sin(x + 3 * torch.rand(1))
+            for _ in range(40):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+    record = unstuck.read_record(tmp_path / "record")
+    assert [len(each.siblings) for each in record.trainings] == [10] * 10
+    assert all(short_on_purpose(each) for each in record.trainings)
+    for training in unstuck.diagnose(record).trainings:
+        assert not training.diagnosis.counted()

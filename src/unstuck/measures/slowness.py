@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.looks import left_out
+from unstuck.measures.repeats import SHORT, short_on_purpose
 from unstuck.measures.steps import agreement, late_step
 from unstuck.measures.view import View
 from unstuck.schema.facts.run import EndKind
@@ -40,6 +41,8 @@ def slow(view: View) -> Slow | Absent | Unknown:
     if view.outcome.kind in OVER or not (learned_little(view.outcome) or on_its_way):
         return Absent("the loss fell well" if view.outcome.kind not in OVER else
                       f"the outcome is {view.outcome.kind}")
+    if short_on_purpose(view.record):
+        return Absent(SHORT)
     if view.record.end.kind not in (EndKind.FINISHED, EndKind.EXIT):
         return Unknown("the run was stopped before its end", ("a run that ends by itself",))
     losses = view[TRAIN_LOSS].finite.values

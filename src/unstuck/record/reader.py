@@ -123,8 +123,8 @@ def _read(file: Path) -> Record:
         for part in found.trainings()]
     first = trainings[0]
     first.later = tuple(trainings[1:])
-    for number, training in enumerate(trainings, 1):
-        training.sequels = tuple(trainings[number:])
+    for training in trainings:
+        training.siblings = first.trainings
     return first
 
 

@@ -40,14 +40,14 @@ _Names = tuple[dict[str, Parameter], dict[str, Layer], tuple[Model, ...]]
 class Record:
     """What was seen of one training: facts by their kind, signals as series.
 
-    The first training of a process has the `later` ones.
+    The first training of a process has the `later` ones, and each has all as its `siblings`.
     """
 
     id: str
     version: str
     begun: int = 0  # steps of the process before this training
     later: tuple[Record, ...] = ()  # the trainings after it, if it is the first of several
-    sequels: tuple[Record, ...] = field(default=(), repr=False, compare=False)  # after any of them
+    siblings: tuple[Record, ...] = field(default=(), repr=False, compare=False)  # with itself
     oddities: tuple[Oddity, ...] = ()
     steps: int = 0  # optimizer steps, or backward passes where no optimizer steps
     looks: tuple[int, ...] = ()  # those that were looked at closely, in order

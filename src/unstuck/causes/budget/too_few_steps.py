@@ -16,18 +16,16 @@ from unstuck.measures.basics import (
     rates,
     weight_updates,
 )
+from unstuck.measures.repeats import SHORT, at_the_same_place, short_on_purpose
 from unstuck.measures.view import Threshold, View
-from unstuck.record.record import Record
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
-from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent
@@ -75,6 +73,8 @@ def _detect(view: View) -> Verdict:
     if not left > view.limit(DECAYED):
         return Absent(f"the learning rate is down to {percent(left)} of its peak, so the run ended "
                       "with its schedule")
+    if short_on_purpose(view.record):
+        return Absent(SHORT)
     if _goes_on(view):
         return Absent("a later training of the program goes on from the weights of this one")
     if _held_out_turned(view):
@@ -100,15 +100,12 @@ def _rate_left(view: View) -> float:
 def _goes_on(view: View) -> bool:
     """Whether a later training with the same optimizer begins nearer to the end of this one than to
     its start, as in rounds of federated learning."""
-    def places(record: Record) -> set[SourceLocation | None]:
-        return {each.location for each in record.facts(Optimizer)}
-
-    own = places(view.record)
     starts = [float(np.median(each.series(TRAIN_LOSS).values[:FIRST]))
-              for each in view.record.sequels if each.measured(TRAIN_LOSS) and places(each) == own]
+              for each in at_the_same_place(view.record)
+              if each.begun > view.record.begun and each.measured(TRAIN_LOSS)]
     loss = view[TRAIN_LOSS].finite.values
     between = (float(np.median(loss[:FIRST])) + float(np.median(loss[-FIRST:]))) / 2
-    return bool(own) and any(start < between for start in starts)
+    return any(start < between for start in starts)
 
 
 def _held_out_turned(view: View) -> bool:

@@ -25,6 +25,7 @@ from unstuck.measures.basics import (
     typed,
     weight_updates,
 )
+from unstuck.measures.repeats import SHORT, short_on_purpose
 from unstuck.measures.steps import Slope, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
@@ -105,6 +106,8 @@ def _detect(view: View) -> Verdict:
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
                              OutcomeKind.CRASHED):
         return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
+    if short_on_purpose(view.record):
+        return Absent(SHORT)
     updates = weight_updates(view)
     if any(p.loaded for p in view.record.parameters().values()):
         return Absent("some weights were loaded, and small steps are usual in fine-tuning")
