@@ -6,6 +6,7 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import thinned, train_loss_at_the_end
+from unstuck.measures.samples import kept
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -86,7 +87,8 @@ def _detect(view: View) -> Verdict:
                       "hold more samples")
     steps, values = thinned(same.steps, same.values)
     # Memorising one batch is also a test of a program: then nothing else is looked at.
-    test = view.record.end.kind is EndKind.FINISHED and not view.has(HELD_OUT_LOSS)
+    test = view.record.end.kind is EndKind.FINISHED and not (
+        view.has(HELD_OUT_LOSS) or kept(view, "held-out") is not None)
     seeded = not whole
     drawn = count(round(size), "sample") if seeded else (
         f"{number(round(size))} of {count(whole, 'sample')}")
