@@ -107,7 +107,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"only {count(len(given), 'batch')} of images could be checked",
                        ("a longer run",))
     return Present(
-        strength=0.9,
+        strength=0.9, of_value=True,
         title="the images are scrambled: neighbouring pixels differ "
         f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same "
         "numbers are read as height, width, channels",
@@ -141,7 +141,7 @@ def _call(view: View) -> SourceLocation | None:
 def _striped(view: View, comb: Series) -> Present:
     """Images that are too noisy to be smooth, but whose channels alternate in memory."""
     return Present(
-        strength=0.8,
+        strength=0.8, of_value=True,
         title="the images are scrambled: their channels alternate from number to number, as in "
         "images stored as height, width, channels",
         since_step=0,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import DEEPEST, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
-from unstuck.repair.text import Splice
+from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import MoveChannels, SwapAxes
 
 _RESHAPING = ("view", "reshape")
@@ -46,38 +46,56 @@ def write_swap_axes(edit: SwapAxes, record: Record, index: Index) -> list[Patch]
 
 
 def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> list[Patch]:
-    """The only reshape to these images gets its axes in the order that the numbers have."""
+    """The only reshape to these images, or to one, gets its axes in the order of the numbers."""
     channels, height, width = edit.shape
     calls = [Found(source, call) for name in _RESHAPING for source, call in index.calls(name)
-             if _ends_with(call, edit.shape)]
+             if _ends_with(Found(source, call), edit.shape, index)]
     if len(calls) != 1:
         raise Refused(Reason.UNKNOWN_FORM, "No single view or reshape in the text makes images of "
                       f"{channels} × {height} × {width}.")
     found = calls[0]
     tensor = _reshaped(found)
-    before = ", ".join(["-1", *map(str, (height, width, channels))])
+    one = len(_asked(found.call)) == 3  # a sample
+    before = ", ".join([*([] if one else ["-1"]), *map(str, (height, width, channels))])
     # An array of numpy has no permute; two swaps do the same to both kinds.
-    turned = ".permute(0, 3, 1, 2)" if _is_tensor(index, found) else (
-        ".swapaxes(1, 3).swapaxes(2, 3)")
+    if _is_tensor(index, found):
+        turned = ".permute(2, 0, 1)" if one else ".permute(0, 3, 1, 2)"
+    else:
+        turned = ".swapaxes(0, 2).swapaxes(1, 2)" if one else ".swapaxes(1, 3).swapaxes(2, 3)"
     return [Patch(edit, _in_its_place(found, tensor, f".reshape({before}){turned}"), Form.DATA)]
 
 
-def _ends_with(call: ast.Call, shape: tuple[int, ...]) -> bool:
-    """Whether a call asks for a batch of this shape, with numbers that are written out."""
+def _asked(call: ast.Call) -> list[ast.expr]:
+    """The sizes that a call asks for."""
     given = list(call.args)
     if len(given) == 1 and isinstance(given[0], ast.Tuple):
-        given = given[0].elts
-    return len(given) >= 4 and [*_numbers(given[-3:])] == [*shape]
+        return given[0].elts
+    return given
 
 
-def _numbers(nodes: list[ast.expr]) -> Iterator[int]:
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int):
-            yield node.value
+def _ends_with(found: Found, shape: tuple[int, ...], index: Index) -> bool:
+    """Whether a call asks for a sample or a batch of this shape, with numbers that are known."""
+    given = _asked(found.call)
+    return len(given) in (3, 4) and [
+        _number(index, found.source, size) for size in given[-3:]] == [*shape]
+
+
+def _number(index: Index, source: Source, node: ast.expr) -> int | None:
+    """A whole number that is written out, there or where a name was given it."""
+    for _ in range(DEEPEST):
+        if isinstance(node, ast.Constant):
+            return node.value if type(node.value) is int else None
+        origin = hop(index, source, node)
+        if origin is None:
+            return None
+        source, node = origin.source, origin.node
+    return None
 
 
 def _is_tensor(index: Index, found: Found) -> bool:
-    """Whether what is reshaped is surely a tensor: in a class that has a forward pass."""
+    """Whether what is reshaped is surely a tensor: by a view, or in a class with a forward pass."""
+    if names.called(found.call) == "view":
+        return True
     outer = found.source.class_of(found.call)
     return outer is not None and index.forward_of(outer.name) is not None
 
