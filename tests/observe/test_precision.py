@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -63,3 +64,28 @@ def test_an_eps_that_the_type_rounds_to_zero_is_noted(tmp_path: Path) -> None:
             found[fact.dtype, eps] = fact.vanishes
     assert found == {("float16", 1e-8): True, ("float16", 1e-4): False,
                      ("bfloat16", 1e-8): False, ("bfloat16", 1e-4): False}
+
+
+@pytest.mark.parametrize("masters", [False, True])
+def test_updates_by_hand_are_lost_only_without_a_copy_of_more_bits(
+    tmp_path: Path, masters: bool
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(32, 8).to(torch.bfloat16)
+    weights = list(model.parameters())
+    copies = [p.detach().float().clone() for p in weights]
+    with unstuck.watch(out=tmp_path / "record", overhead=1e9):
+        for _ in range(300):
+            x = torch.randn(16, 32, dtype=torch.bfloat16)
+            (model(x) - 3).float().square().mean().backward()
+            with torch.no_grad():
+                for p, copy in zip(weights, copies, strict=True):
+                    step = 2e-4 * p.grad.float().sign()
+                    if masters:
+                        p.copy_(copy.sub_(step))
+                    else:
+                        p.sub_(step.to(p.dtype))
+                    p.grad = None
+    lost = read_record(tmp_path / "record").series(LOST_UPDATES)["the hand-written update"]
+    assert len(lost) >= 3
+    assert (lost.values < 0.3).all() if masters else (lost.values > 0.5).all()

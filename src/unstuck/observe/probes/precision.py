@@ -46,6 +46,7 @@ class PrecisionProbe(Probe):
         if optimizer is None:
             self._by_hand()
             return
+        self._waiting, self._kept = [], []
         if not _moves(optimizer):
             return
         held = held_by(optimizer)
@@ -71,17 +72,17 @@ class PrecisionProbe(Probe):
         if self._since is not None and step - self._since < WINDOW:
             return
         with torch.no_grad():
+            held = [p for _, p in self._names.parameters() if p.requires_grad]
+            narrow = [p for p in held if p.dtype in NARROW and readable(p)]
             if self._kept:
                 self._lost[BY_HAND] = [
                     count for p, old, moves in self._kept
                     for count in (moves.sum(), (moves & (_part(p) == old)).sum())]
-            held = [p for _, p in self._names.parameters() if p.requires_grad]
-            narrow = [p for p in held if p.dtype in NARROW and readable(p)]
+                if BY_HAND not in self._known:
+                    self._known.add(BY_HAND)
+                    self._writer.fact(_fact(BY_HAND, None, narrow, len(held)), step)
             self._kept, self._since = [], step
             self._waiting = [(p, _part(p).clone()) for p in narrow[:MOST]]
-        if narrow and BY_HAND not in self._known:
-            self._known.add(BY_HAND)
-            self._writer.fact(_fact(BY_HAND, None, narrow, len(held)), step)
 
     def backward_ended(self) -> None:
         """The gradients are there of a program that updates its weights itself."""
