@@ -225,7 +225,7 @@ class FlowProbe(Probe):
         return before, curved
 
     def _repeats(self, products: dict[Any, _Product]) -> None:
-        """Watches the gradient at the first and the last use of a recurrent weight."""
+        """Watches the gradient at the first, a middle and the last use of a recurrent weight."""
         uses: dict[int, list[Any]] = {}
         for node, product in products.items():
             uses.setdefault(id(product.parameter), []).append(node)
@@ -236,9 +236,9 @@ class FlowProbe(Probe):
                 continue
             if not _reaches(found[1], found[0]):
                 continue
-            norms: list[torch.Tensor | None] = [None, None]
+            norms: list[torch.Tensor | None] = [None, None, None]
             self._growth[name] = norms
-            for index, node in enumerate((found[0], found[-1])):
+            for index, node in enumerate((found[0], found[len(found) // 2], found[-1])):
                 node.register_prehook(self._guard.guarded(_noting(norms, index)))
 
     def left_halfway(self) -> None:
@@ -269,11 +269,11 @@ class FlowProbe(Probe):
     # End of the step ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
-        pairs = {n: (a, b) for n, (a, b) in self._growth.items() if a is not None and b is not None}
-        self._later.numbers([t for pair in pairs.values() for t in pair], lambda numbers: (
+        known = {name: found for name, norms in self._growth.items()
+                 if len(found := [norm for norm in norms if norm is not None]) == 3}
+        self._later.numbers([norm for norms in known.values() for norm in norms], lambda numbers: (
             self._writer.sample(TIME_GROWTH, step, {
-                name: _ratio(first, last)
-                for name, first, last in zip(pairs, numbers[::2], numbers[1::2], strict=True)})))
+                name: _growth(*numbers[3 * i:3 * i + 3]) for i, name in enumerate(known)})))
         self._growth = {}
         calls = {}
         for scheduler, name in self._schedulers.items():
@@ -354,6 +354,15 @@ def _noting(norms: list[torch.Tensor | None], index: int) -> Any:
             norms[index] = norm(gradients[0])
 
     return note
+
+
+def _growth(first: float, middle: float, last: float) -> float:
+    """The growth of a gradient on its way back through time, if it grows all the way.
+
+    Where few sequences are so long that their last steps count, it is small there alone.
+    """
+    whole = _ratio(first, last)
+    return whole if whole <= 1 else max(min(whole, _ratio(first, middle) ** 2), 1.0)
 
 
 def _ratio(first: float, last: float) -> float:
