@@ -24,14 +24,14 @@ from harness.apart import PACKAGE
 # The border itself: what it calls is beneath it. Before torch is there, the child has its own.
 BORDER = (
     "observe/guard.py:", "observe/program.py:Child._start",
-    "observe/program.py:Child._mark", "observe/program.py:Child._finish",
+    "observe/program.py:Child._mark", "observe/program.py:Child.finish",
     "observe/program.py:Parent.",
 )
 # These belong to what calls them: they compare and look up, and there is nothing that can fail.
 TRIVIAL = (
     "observe/calls.py:Calls.elsewhere", "observe/recursion.py:Headroom.take_back",
     "observe/stop.py:Stop.", "observe/program.py:TorchFinder.",
-    "observe/program.py:Child._forget", "observe/program.py:Child._say",
+    "observe/program.py:Child.forget",
     "observe/program.py:_without_our_frames", "observe/swap.py:uncompiled.",
 )
 _HERE = str(Path(__file__).parent)
