@@ -24,7 +24,8 @@ from harness.apart import PACKAGE
 # The border itself: what it calls is beneath it. Before torch is there, the child has its own.
 BORDER = (
     "observe/guard.py:", "observe/program.py:Child._start",
-    "observe/program.py:Child._mark", "observe/program.py:Child.finish",
+    "observe/program.py:Child._mark", "observe/program.py:Child._finish_if_alone",
+    "observe/program.py:Child.finish",
     "observe/program.py:Parent.",
 )
 # These belong to what calls them: they compare and look up, and there is nothing that can fail.
