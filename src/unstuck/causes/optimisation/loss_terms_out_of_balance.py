@@ -17,7 +17,6 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, WeighTerm
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.words import number, percent, times
 
@@ -242,7 +241,7 @@ CAUSE = Cause(
             "Wang, Teng, Perdikaris 2021: Gradient flow pathologies in PINNs (arXiv 2001.04536)",
         ),
     ),
-    needs=(TRAIN_LOSS,),
+    needs=(),
     uses=(TERM_LOSS, TERM_SHARE, TERM_SKILL),
     thresholds=(STARVED, FIRST, NOTHING, LEARNED, MEANT),
     effects=(Effect.OUTPUT_CONSTANT, Effect.CANNOT_FIT),

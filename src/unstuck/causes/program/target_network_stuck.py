@@ -26,8 +26,8 @@ STEPS = Threshold(
 )
 REST = Threshold(
     "share-at-rest", 0.9,
-    "A network that is moved a little at a time moves to the end of the run. If it stands still for "
-    "nine tenths of it, what moves it has come to its end, such as an iterator.",
+    "A network that is moved a little at a time moves to the end of the run. If it stands still "
+    "for nine tenths of it, what moves it has come to its end, such as an iterator.",
     "a choice",
 )
 LOADS = Threshold(
