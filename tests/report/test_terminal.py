@@ -368,7 +368,7 @@ _OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
 
 
 @pytest.mark.parametrize(("record", "words"), [
-    (Record("a", "1").hold(End(EndKind.FINISHED)), "called no model in this process (of the processes"),
+    (Record("a", "1").hold(End(EndKind.FINISHED)), "called no model in this process (of the"),
     (Record("a", "1"), "called no model in this process before it was killed"),
     (Record("a", "1").hold(_MODEL, End(EndKind.EXIT, 3)),
      "called Net, but it built no optimizer and no loss reached backward() before it exited"),
