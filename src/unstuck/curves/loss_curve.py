@@ -34,6 +34,7 @@ FEWEST = 30  # backward passes below which nothing but divergence is called
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
+LEAST_WIDTH = 1e-6  # of a part of a curve, of its whole width
 FEWEST_HALVING = 16  # points, of which the last four show whether the loss still halves
 AS_FAST = 0.7  # of the slope before: a line that bends less is straight
 ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
@@ -193,6 +194,8 @@ def halving(series: Series) -> bool:
         return False
     heights, x = np.log(y), (x - x[0]) / max(x[-1] - x[0], 1.0)
     first = n - n // 4
+    if not min(np.ptp(x[:first]), np.ptp(x[first:])) > LEAST_WIDTH:
+        return False  # the steps leap: there is no line through one of the parts
     before = np.polyfit(x[:first], heights[:first], 1)
     last = np.polyfit(x[first:], heights[first:], 1)
     fall = -last[0] * (x[-1] - x[first])

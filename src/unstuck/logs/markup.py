@@ -108,12 +108,14 @@ def _html_row(row: str, down: dict[int, tuple[int, str]]) -> list[str]:
 
 def _plotted(axis: str) -> list[list[str]]:
     """The curves of a plot that pgfplots draws, as rows of its steps and values."""
-    curves = [dict(_POINT.findall(one)) for one in _CURVE.findall(axis)]
+    curves = [{step: value for step, value in _POINT.findall(one) if number(step) is not None}
+              for one in _CURVE.findall(axis)]
     names = _ENTRY.findall(axis) or [
         name for legend in _LEGEND.findall(axis) for name in legend.split(",")]
     if not curves or len(names) < len(curves):
         return []
-    steps = sorted({step for curve in curves for step in curve}, key=float)
+    steps = sorted({step for curve in curves for step in curve},
+                   key=lambda step: number(step) or 0.0)
     rows = [[step, *(curve.get(step, "") for curve in curves)] for step in steps]
     return [["step", *(" ".join(name.split()) for name in names[: len(curves)])], *rows]
 
