@@ -38,14 +38,16 @@ class FlatProbe(Probe):
         steps = [node for node in nodes if _kind(node) is not None]
         if not steps or len(nodes) > MOST_NODES:
             return
+        first = min(steps, key=graph.sequence)
+        kind = _kind(first)
+        if kind is None or self._written.get(kind):
+            return
         root = max((node for node in nodes if graph.variable(node) is None), key=graph.sequence)
         before = _reached(root)
         held = self._parameters.held_now()
         lost = tuple(name for name, p in self._names.parameters()
                      if id(p) in leaves and id(p) in held and id(p) not in before)[:MOST_NAMES]
-        first = min(steps, key=graph.sequence)
-        kind = _kind(first)
-        if not lost or kind is None or self._written.get(kind):
+        if not lost:
             return
         line = self._finite.line_of(first)
         location = self._sites.operation(*line, first.name()) if line is not None else (
@@ -54,7 +56,6 @@ class FlatProbe(Probe):
             return
         self._written[kind] = location is not None
         self._writer.fact(Flat(_STEPS[kind], location, lost), self._moment.step)
-
 
     def _only(self, function: str) -> SourceLocation | None:
         """The only call of a function or method of this name in the user's files."""

@@ -19,6 +19,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.source.altering import altering
+from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import evenly, is_plain, observable
 from unstuck.schema.facts.stored import Altered
 from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
@@ -117,7 +118,7 @@ class StoredProbe(Probe):
         self._writer.sample(FETCH_CHANGE, step, {loader.name: size})
         if share and not loader.written:
             loader.written = True
-            place, read = altering(type(data), _members(data), name, self._sites)
+            place, read = altering(type(data), own_attributes(data), name, self._sites)
             tensors = isinstance(dict(_stores(data)).get(name), torch.Tensor) or isinstance(
                 _first(now.get(name)), torch.Tensor)
             self._writer.fact(Altered(
@@ -137,18 +138,9 @@ def _innermost(data: Any, rows: list[int]) -> tuple[Any, list[int]]:
     return data, rows
 
 
-def _members(data: Any) -> dict[str, Any]:
-    """The attributes of a data set, past whatever its class makes of attribute access."""
-    try:
-        found = object.__getattribute__(data, "__dict__")
-    except (AttributeError, TypeError):
-        return {}
-    return found if type(found) is dict else {}
-
-
 def _stores(data: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of a data set that may hold a row for each sample, by name."""
-    for name, value in list(_members(data).items())[:MOST_ATTRIBUTES]:
+    for name, value in list(own_attributes(data).items())[:MOST_ATTRIBUTES]:
         if isinstance(value, torch.Tensor | np.ndarray) or type(value) is list:
             yield str(name), value
         elif type(value) is tuple:
