@@ -127,6 +127,7 @@ class _Signs:
     jump: float  # highest loss over the loss before the first update
     excess: float  # last level over the constant's loss, NaN if unknown
     lost: float  # last level less the best, over the constant's loss or that of the start
+    sunk: list[str]  # layers that large updates have cut off
     updates: Updates
 
 
@@ -152,7 +153,8 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
         float(values[top]), int(steps[top]), int(steps[large[0]]),
         highest / start if start > 0 else math.nan,
         last / constant if constant is not None and constant > 0 else math.nan,
-        (last - best) / scale if scale > 0 else math.nan, updates,
+        (last - best) / scale if scale > 0 else math.nan,
+        _sunk(view) if values[top] >= view.limit(CUTTING) else [], updates,
     )
 
 
@@ -208,7 +210,7 @@ def _detect(view: View) -> Verdict:
                        "the loss settles", ("a longer run",))
     elif learned_little(view.outcome) and (worse or (jumped and giant)):
         strength = 0.5 + 0.1 * (giant + jumped + worse)
-    elif failed(view.outcome) and signs.peak >= view.limit(CUTTING) and _sunk(view):
+    elif failed(view.outcome) and signs.sunk:
         strength = 0.6
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
@@ -246,8 +248,8 @@ def _sunk(view: View) -> list[str]:
 
 def _present(view: View, signs: _Signs, strength: float) -> Verdict:
     optimizer = optimizer_of(view, signs.updates.names)
-    sunk = _sunk(view) if signs.peak >= view.limit(CUTTING) else []
-    giant = signs.peak >= view.limit(GIANT) or bool(sunk and signs.typical < view.limit(LARGE))
+    giant = signs.peak >= view.limit(GIANT) or bool(
+        signs.sunk and signs.typical < view.limit(LARGE))
     size = signs.peak if giant else signs.typical
     when = f" at step {number(signs.peak_step)}" if giant else ""
     steps, values = thinned(signs.updates.steps, signs.updates.typical())
@@ -264,7 +266,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         label=f"one update is {percent(size)} as large as the weights (usual: about "
         f"{percent(HEALTHY)})",
         evidence=(
-            *_cut_off(view, sunk),
+            *_cut_off(view, signs.sunk),
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(LARGE),
                      f"updates are too large{when}: the one of the typical weight matrix is "
                      f"{percent(size)} as large as the matrix (usual: about {percent(HEALTHY)})"),

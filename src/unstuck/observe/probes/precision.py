@@ -75,9 +75,7 @@ class PrecisionProbe(Probe):
             held = [p for _, p in self._names.parameters() if p.requires_grad]
             narrow = [p for p in held if p.dtype in NARROW and readable(p)]
             if self._kept:
-                self._lost[BY_HAND] = [
-                    count for p, old, moves in self._kept
-                    for count in (moves.sum(), (moves & (_part(p) == old)).sum())]
+                self._lost[BY_HAND] = _counts(self._kept)
                 if BY_HAND not in self._known:
                     self._known.add(BY_HAND)
                     self._writer.fact(_fact(BY_HAND, None, narrow, len(held)), step)
@@ -97,9 +95,7 @@ class PrecisionProbe(Probe):
         if optimizer is None or not before:
             return
         with torch.no_grad():
-            self._lost[self._parameters.name(optimizer)] = [
-                count for p, old, moves in before
-                for count in (moves.sum(), (moves & (_part(p) == old)).sum())]
+            self._lost[self._parameters.name(optimizer)] = _counts(before)
 
     def left_halfway(self) -> None:
         """Forgets a step that was left halfway."""
@@ -121,6 +117,14 @@ class PrecisionProbe(Probe):
             if wanted := sum(own[::2]):
                 shares[name] = sum(own[1::2]) / wanted
         self._writer.sample(LOST_UPDATES, step, shares)
+
+
+def _counts(
+    before: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+) -> list[torch.Tensor]:
+    """Of each parameter the entries that were to change, and those of them that have not."""
+    return [count for p, old, moves in before
+            for count in (moves.sum(), (moves & (_part(p) == old)).sum())]
 
 
 def _part(tensor: torch.Tensor) -> torch.Tensor:
