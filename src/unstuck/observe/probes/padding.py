@@ -165,6 +165,11 @@ def _may_be_padded(tensor: torch.Tensor) -> bool:
     return tensor.ndim > 1 and tensor.dtype is not torch.bool
 
 
+def may_have_tail(batch: torch.Tensor) -> bool:
+    """Whether a batch of shape (samples, time, ...) is large enough for a padding to be told."""
+    return len(batch) >= FEWEST_SAMPLES and int(batch.shape[1]) >= SHORTEST
+
+
 def padding_of(tensor: torch.Tensor, time_first: bool = False) -> Padded | None:
     """The padding of a batch of shape (samples, time) or (samples, time, features), if it has one.
 
@@ -175,7 +180,7 @@ def padding_of(tensor: torch.Tensor, time_first: bool = False) -> Padded | None:
     with torch.no_grad():
         batch = tensor.detach()
         batch = batch.transpose(0, 1) if time_first else batch
-        if batch.shape[0] < FEWEST_SAMPLES or batch.shape[1] < SHORTEST:
+        if not may_have_tail(batch):
             return None
         batch = batch.reshape(*batch.shape[:2], -1)
         for left in (False, True):

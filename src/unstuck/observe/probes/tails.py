@@ -11,7 +11,7 @@ import torch
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.probes.padding import WITHIN, Padded, padding_of, within
+from unstuck.observe.probes.padding import WITHIN, Padded, may_have_tail, padding_of, within
 from unstuck.observe.source.named import MOST_NAMES, scopes
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, user_trees
@@ -66,8 +66,9 @@ class TailProbe(Probe):
         if known is None or not is_plain(scores) or scores.grad_fn is None:
             return
         if function in REGRESSION and _are_numbers(target) and scores.shape == target.shape:
+            open_ = known.name not in self._written and may_have_tail(target)
             self._follow(known.name, scores.grad_fn, _Targets(
-                target.detach(), None, self._lengths(len(target))), 2)
+                target.detach(), None, self._lengths(len(target)) if open_ else ()), 2)
         if not _are_classes(target):
             return
         shape = tuple(target.shape) if target.ndim == 2 else _steps(scores.grad_fn, target.numel())
