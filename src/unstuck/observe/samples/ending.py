@@ -40,6 +40,7 @@ from unstuck.observe.samples.shift import write_shift
 from unstuck.observe.source.intent import validates
 from unstuck.observe.source.literals import filled
 from unstuck.observe.source.sites import Sites
+from unstuck.one_thread import one_thread
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.sentinels import Filling
@@ -94,7 +95,9 @@ def reduce(
     most = math.inf if allowance is None else max(allowance.seconds, LEAST_SECONDS)
     try:
         words = WORDS.format(" (Ctrl-C to skip)" if moment.over else "")
-        if not _done(_reductions(left, sites, writer, moment.step - 1), most, words):
+        with one_thread():
+            done = _done(_reductions(left, sites, writer, moment.step - 1), most, words)
+        if not done:
             limits.note("the checks of data and labels ran out of time, so some were skipped")
     except KeyboardInterrupt:
         limits.note("the checks of data and labels were interrupted, so some were skipped")
