@@ -42,7 +42,8 @@ class FrozenProbe(Probe):
         self._freezing: ByIdentity[torch.Tensor, tuple[Site | None]] = ByIdentity()
         self._first = FirstValues()
         self._written: set[str] = set()
-        self._thawed: set[str] = set()
+        # Of each model, what stayed frozen though the program was to unfreeze it, at the last look.
+        self._meant: dict[str, tuple[str, ...]] = {}
 
     def follow(self, before: Self) -> None:
         """What was trained or frozen before is so still."""
@@ -73,9 +74,13 @@ class FrozenProbe(Probe):
         self._look(set())
 
     def finished(self, kind: EndKind) -> None:
-        """Looks once more for what was to be unfrozen since the last look."""
+        """Looks once more, and writes of what was to be unfrozen and was not to the end."""
         for model, name in self._names.models():
-            self._look_for_thaw(model, name, max(self._moment.step - 1, 0))
+            self._look_for_thaw(model, name)
+        for name, frozen in self._meant.items():
+            if frozen:
+                self._writer.fact(
+                    Thaw(name, thawing(self._sites), frozen), max(self._moment.step - 1, 0))
 
     def _look(self, leaves: set[int]) -> None:
         step = self._moment.step
@@ -86,7 +91,9 @@ class FrozenProbe(Probe):
         for model, name in self._names.models():
             every = [p for p in nn.Module.parameters(model) if readable(p)][:LIMIT]
             if all(p.requires_grad for p in every):
+                self._meant.pop(name, None)
                 continue
+            self._look_for_thaw(model, name)
             built = {
                 id(p) for module in model.modules() if self._names.was_built(module)
                 for p in nn.Module.parameters(module, recurse=False)
@@ -99,20 +106,15 @@ class FrozenProbe(Probe):
             if name not in self._written:
                 self._written.add(name)
                 self._writer.fact(Freezing(name, self._location(model, frozen)), step)
-            self._look_for_thaw(model, name, step)
         self._later.sample(FROZEN, step, found)
 
-    def _look_for_thaw(self, model: nn.Module, name: str, step: int) -> None:
-        """Writes once if an attribute of a module was set where its parameters were meant."""
-        if name in self._thawed:
-            return
+    def _look_for_thaw(self, model: nn.Module, name: str) -> None:
+        """Notes what is frozen in modules with an attribute that was meant for their parameters."""
         meant = [module for module in model.modules()
                  if vars(module).get("requires_grad") is True]
         frozen = {label: None for module in meant for p in nn.Module.parameters(module)
                   if not p.requires_grad and (label := self._names.parameter(p)) is not None}
-        if frozen:
-            self._thawed.add(name)
-            self._writer.fact(Thaw(name, thawing(self._sites), tuple(frozen)[:LIMIT]), step)
+        self._meant[name] = tuple(frozen)[:LIMIT]
 
     def _fresh(self, parameter: torch.Tensor) -> Number:
         if parameter in self._trained or self._names.was_loaded(parameter):

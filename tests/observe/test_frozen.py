@@ -1,0 +1,41 @@
+"""Whether weights that the program meant to unfreeze stayed frozen is said of the run's end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.observe.sources import record_of
+from unstuck.judge.engine import diagnose
+from unstuck.schema.facts.models import Thaw
+from unstuck.schema.findings import Absent, Present
+
+PROGRAM = '''
+torch.manual_seed(0)
+x = torch.randn(256, 6)
+y = (x[:, 0] * x[:, 1] > 0).long()
+body = nn.Sequential(nn.Linear(6, 24), nn.ReLU())
+net = nn.Sequential(body, nn.Linear(24, 2))
+body.requires_grad_(False)
+optimizer = torch.optim.Adam(net.parameters(), 2e-2)
+for step in range(150):
+    if step == 10:
+        body.requires_grad = True
+    if step == LATER:
+        for p in body.parameters():
+            p.requires_grad = True
+    optimizer.zero_grad()
+    loss = F.cross_entropy(net(x), y)
+    loss.backward()
+    optimizer.step()
+'''
+
+
+@pytest.mark.parametrize(("later", "kind"), [("60", Absent), ("None", Present)])
+def test_what_is_unfrozen_in_the_end_was_not_forgotten(
+    tmp_path: Path, later: str, kind: type
+) -> None:
+    record = record_of(PROGRAM.replace("LATER", later), tmp_path)
+    assert bool(record.facts(Thaw)) is (kind is Present)
+    assert isinstance(dict(diagnose(record).verdicts)["frozen-parameters"], kind)
