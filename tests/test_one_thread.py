@@ -1,47 +1,49 @@
 """Numpy computes in one thread while samples are reduced, and as before afterwards."""
 
-import threading
+from __future__ import annotations
 
-import numpy as np
+import subprocess
+import sys
+
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
+# In a process of its own: the one of the tests has threads of their runner.
+PROGRAM = """
+import threading
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
 from unstuck import one_thread
 
+def threads():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
-def threads() -> list[int]:
-    assert np.linalg.inv(np.eye(2)).shape == (2, 2)  # the library is loaded
-    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
-
-
-def test_one_thread_within_and_as_many_as_before_afterwards() -> None:
-    with threadpool_limits(2, user_api="blas"):
-        before = threads()
-        with one_thread.one_thread():
-            assert set(threads()) == {1}
-        assert threads() == before
-
-
-def test_nothing_is_set_while_another_thread_may_compute() -> None:
-    done = threading.Event()
-    other = threading.Thread(target=done.wait)
-    with threadpool_limits(2, user_api="blas"):
-        other.start()
-        try:
-            before = threads()
-            with one_thread.one_thread():
-                assert threads() == before
-        finally:
-            done.set()
-            other.join()
+threadpool_limits(2, user_api="blas")
+before = threads()
+"""
+ALONE = """
+with one_thread.one_thread():
+    assert threads() == {1}
+"""
+WITH_ANOTHER = """
+done = threading.Event()
+threading.Thread(target=done.wait).start()
+with one_thread.one_thread():
+    assert threads() == before
+done.set()
+"""
+UNKNOWN = """
+def fails(self):
+    raise OSError("no libraries can be listed here")
+one_thread._Libraries.__init__ = fails
+with one_thread.one_thread():
+    assert threads() == before
+"""
 
 
-def test_a_library_that_cannot_be_limited_costs_nothing_but_time(
-    monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("within", [ALONE, WITH_ANOTHER, UNKNOWN],
+                         ids=["alone", "with another thread", "libraries that cannot be listed"])
+def test_threads_are_one_within_if_no_other_may_need_them_and_as_before_afterwards(
+    within: str
 ) -> None:
-    def fails(self: object) -> None:
-        raise OSError("no libraries can be listed here")
-
-    monkeypatch.setattr(one_thread._Libraries, "__init__", fails)
-    with one_thread.one_thread():
-        pass
+    subprocess.run([sys.executable, "-c", f"{PROGRAM}{within}assert threads() == before"],
+                   check=True)

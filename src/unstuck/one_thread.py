@@ -9,10 +9,9 @@ from threadpoolctl import ThreadpoolController
 
 
 class _Libraries(ThreadpoolController):  # type: ignore[misc]
-    """The libraries that are loaded; how they go together is the program's affair."""
+    """The libraries that are loaded."""
 
-    def _warn_if_incompatible_openmp(self) -> None:
-        pass
+    _warn_if_incompatible_openmp = object  # nothing: how they go together is the program's affair
 
 
 def one_thread() -> AbstractContextManager[object]:
