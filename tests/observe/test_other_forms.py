@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.observe.sources import record_of
 from unstuck.judge.engine import diagnose
@@ -225,3 +226,29 @@ def test_a_gradient_that_vanishes_over_time_is_a_suspect(
 ) -> None:
     found = diagnose(record_of(OVER_TIME.replace("KEPT", kept), tmp_path)).findings
     assert ("vanishing-gradients" in [f.cause for f in found[:1]]) is named, found
+
+
+@pytest.mark.parametrize(("reduced", "terms"), [
+    ("d.pow(2).mean()", 1.0), ("d.pow(2).sum(1).mean()", 5.0), ("0.5 * (d * d).mean()", 0.5),
+    ("(d ** 2).sum()", 160.0),
+])
+def test_the_constant_of_an_error_by_hand_is_reduced_as_the_loss_is(
+    tmp_path: Path, reduced: str, terms: float
+) -> None:
+    record = record_of(f"""
+        torch.manual_seed(0)
+        x, y = torch.randn(32, 3), torch.randn(32, 5)
+        model = nn.Linear(3, 5)
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+        for _ in range(3):
+            optimizer.zero_grad()
+            d = model(x) - y
+            loss = {reduced}
+            loss.backward()
+            optimizer.step()
+        """, tmp_path)
+    torch.manual_seed(0)
+    _, y = torch.randn(32, 3), torch.randn(32, 5)
+    constant = record.series(CONSTANT_LOSS)["hand-written loss"].values
+    assert constant == pytest.approx(
+        np.full(len(constant), terms * float(y.var(0, correction=0).mean())), rel=1e-4)

@@ -54,9 +54,16 @@ class ConstantLoss:
         self._moments = Moments()
         self._costs: list[float] = []  # of each call, for a loss whose best constant is computed
         self._terms = 1  # that the last call added up
+        self._scale: torch.Tensor | None = None  # of a hand-written loss, to the mean of its terms
 
-    def add(self, args: Any, later: Later) -> None:
-        """Takes in the target of one call."""
+    def add(self, args: Any, later: Later, value: Number | None = None) -> None:
+        """Takes in the target of one call.
+
+        Args:
+            args: what the call received, the prediction first.
+            later: reads numbers.
+            value: what a hand-written loss came to: sums, halves and weights are seen by that.
+        """
         if not self._known or len(args) < 2 or not is_plain(args[1]):
             return
         given, target = args[0], args[1].detach()
@@ -68,6 +75,9 @@ class ConstantLoss:
                 self._add_classes(given, target)
             else:
                 self._add_values(target, later)
+            if value is not None and self._function == "mse_loss" and is_plain(given):
+                error = (given.detach().reshape(target.shape) - target).double().square().mean()
+                self._scale = torch.where(error > 0, value / error, 1.0)
 
     def _add_classes(self, given: torch.Tensor, target: torch.Tensor) -> None:
         classes = given.shape[1] if given.ndim > 1 else given.shape[0]
@@ -117,7 +127,8 @@ class ConstantLoss:
         elif self._function in BINARY or self._function == "mse_loss":
             cost = self._mean_cost()
             if cost is not None:
-                later.read([cost], lambda found: then(float(found[0]) * terms))
+                scaled = cost if self._scale is None else cost * self._scale
+                later.read([scaled], lambda found: then(float(found[0]) * terms))
         else:
             later.read((), lambda _: (
                 then(sum(self._costs) / len(self._costs) * terms) if self._costs else None))

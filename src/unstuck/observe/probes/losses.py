@@ -214,7 +214,7 @@ class LossProbe(Probe):
             if self._passes:
                 self._end_pass(step)
         if not found:
-            known = self._hand_written(root, sampled, step)
+            known = self._hand_written(root, value, sampled, step)
         self.output = None  # nothing of the program's is kept beyond its backward
         if sampled:
             self._ascents.note(root, climbs, known.name if known else COMBINED, step)
@@ -346,7 +346,7 @@ class LossProbe(Probe):
             known.written = True
             self._writer.fact(known.fact, step)
 
-    def _hand_written(self, root: Any, sampled: bool, step: int) -> Known | None:
+    def _hand_written(self, root: Any, value: Number, sampled: bool, step: int) -> Known | None:
         """The loss of a program that uses no loss function, by its graph."""
         self._samples.trained(self._samples.batch)
         key = ("", self._sites.here())
@@ -374,7 +374,7 @@ class LossProbe(Probe):
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None:
-            known.constant.add((formula.prediction, formula.target), self._later)
+            known.constant.add((formula.prediction, formula.target), self._later, value)
             if formula.prediction is not None:
                 self._look(known, formula.prediction, formula.made_by, formula.target, step)
                 self._write(known, step)
