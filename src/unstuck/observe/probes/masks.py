@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from unstuck.observe import graph
 from unstuck.observe.later import Number
@@ -23,6 +24,8 @@ from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS
 MOST_NODES = 5_000  # of a graph that is searched
 MOST_MAPS = 32  # of attention in a step
 ELEMENT_LIMIT = 16_000_000  # of a map; a larger one is not looked at
+MOST_BESIDE = 4  # places of attention that belong to no step of the sequence
+WHOLLY = 0.999  # of the attention
 NEAR = 8  # operations between a mask and its softmax
 SOFTMAX = ("SoftmaxBackward0", "SafeSoftmaxBackward0")
 FUSED = "ScaledDotProduct"
@@ -63,7 +66,7 @@ class MaskProbe(Probe):
         if rows is not None and rows.shape[-1] > 1:
             self._closed[name] = (~rows.any(-1)).float().mean()
         for padded in self._padding.now:
-            on_padding = _share(weights if weights is not None else rows, padded)
+            on_padding = _on_padding(weights if weights is not None else rows, rows, padded)
             if on_padding is not None:
                 self._on_padding[name] = on_padding
                 break
@@ -142,17 +145,39 @@ def _open(masking: Any) -> torch.Tensor | None:
     return mask if mask.dtype is torch.bool else mask > torch.finfo(mask.dtype).min / 2
 
 
-def _share(weights: torch.Tensor | None, padded: Padded) -> torch.Tensor | None:
+def _on_padding(
+    weights: torch.Tensor | None, rows: torch.Tensor | None, padded: Padded
+) -> torch.Tensor | None:
     """How much of the attention of samples with padding goes to it; None if it is not about them.
+
+    A masked map may have places beside those of the sequence, such as one for a class token. They
+    stand before it or after it: all of the attention is on the padding if it is so in either way.
+    """
+    if weights is None:
+        return None
+    beside = weights.shape[-1] - padded.steps
+    if beside == 0:
+        return _share(weights, padded.mask)
+    if rows is None or not 0 < beside <= MOST_BESIDE:
+        return None
+    before, after = (
+        _share(weights, functional.pad(padded.mask, ends)) for ends in ((beside, 0), (0, beside)))
+    if before is None or after is None:
+        return None
+    most = torch.maximum(before, after)
+    return torch.where(most >= WHOLLY, most, torch.minimum(before, after))
+
+
+def _share(weights: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
+    """How much goes to what a mask of shape (samples, places) marks, in samples that have both.
 
     Rows that attend to nothing are left out.
     """
-    if weights is None or weights.shape[-1] != padded.steps or weights.ndim < 2 or (
-        weights.shape[0] % padded.samples
-    ):
+    samples, places = mask.shape
+    if weights.ndim < 2 or weights.shape[0] % samples:
         return None
-    rows = weights.reshape(padded.samples, -1, padded.steps).float()
-    mask = padded.mask.to(rows.device)
+    rows = weights.reshape(samples, -1, places).float()
+    mask = mask.to(rows.device)
     short = mask.any(1) & ~mask.all(1)
     rows, mask = rows[short], mask[short]
     total = rows.sum(-1)
