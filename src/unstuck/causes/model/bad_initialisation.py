@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, by_unit, drawing, learned_little, thinned
+from unstuck.measures.basics import GOOD_SKILL, by_unit, drawing, learned_little, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -101,12 +101,49 @@ def _weighted(view: View) -> list[_Weighted]:
 
 
 def _detect(view: View) -> Verdict:
+    zeros = _zeros(view)
+    if zeros is not None:
+        return zeros
+    if not view.has(STACKED_LAYERS):
+        return Unknown(unwatched(view.record) or f"the check needs {STACKED_LAYERS.requires}",
+                       (STACKED_LAYERS.name,))
     weighted = _weighted(view)
     if not weighted:
         return Unknown("no layer with weights was found in the graph of the loss",
                        (STACKED_LAYERS.name,))
     return _twins(view, weighted) or _scale(view, weighted) or Absent(
         "the units of each layer differ, and signals survive the scale of the weights")
+
+
+# Factors of one another that are zero -------------------------------------------------------------
+def _zeros(view: View) -> Present | None:
+    """Matrices that are zero to the end, for the gradient of each is a multiple of another."""
+    layers, found = view.record.layers(), []
+    for name, parameter in view.record.parameters().items():
+        norms, gradients = view[WEIGHT_NORM].get(name), view[GRADIENT_NORM].get(name)
+        if len(parameter.shape) >= 2 and parameter.trainable and not parameter.loaded and (
+            norms is not None and gradients is not None and len(gradients) >= FEWEST
+            and norms.steps[0] == 0 and not norms.values.any() and not gradients.values.any()
+        ):
+            found.append(_Weighted(parameter, layers.get(parameter.layer), 0.0, False))
+    if len(found) < 2:
+        return None
+    names = joined(dict.fromkeys(called(w.parameter.layer) for w in found))
+    return Present(
+        strength=0.95,
+        title=f"the weights of {names} start at zero and stay there: each gets a gradient only "
+        "where another is not zero",
+        since_step=0, location=_location(view, found[0]),
+        label="starts at zero, as what it is multiplied by",
+        evidence=tuple(
+            Evidence(GRADIENT_NORM.name, w.parameter.name,
+                     *thinned(view[GRADIENT_NORM][w.parameter.name].steps,
+                              view[GRADIENT_NORM][w.parameter.name].values), 0.0,
+                     f"the weights of {called(w.parameter.layer)} are zero, and so is their "
+                     "gradient at all steps that were looked at")
+            for w in found[:5]),
+        remedies=_remedies(view, found),
+    )
 
 
 # Units that start as copies ----------------------------------------------------------------------
@@ -300,7 +337,8 @@ CAUSE = Cause(
         "units. A large gain counts only if the first loss is far too high or activations are "
         "saturated at the first step. Small gains count only if their product over the depth is "
         "small. Weights from a checkpoint are not judged, nor are large weights right before a "
-        "normalisation layer.",
+        "normalisation layer. Two or more weights that are zero at every look, with a gradient of "
+        "exactly zero, are reported as well: as factors of one another they never leave zero.",
         limitations="Biases far from zero are not detected here; unstuck reports their effect, "
         "dead or saturated units. If weights are filled by hand, the report points at the line "
         "that constructs the layer. For layers that are neither linear nor convolutional, the gain "
@@ -310,8 +348,8 @@ CAUSE = Cause(
             "He et al. 2015: Delving deep into rectifiers (arXiv 1502.01852)",
         ),
     ),
-    needs=(STACKED_LAYERS, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
-    uses=(TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
+    needs=(WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
+    uses=(STACKED_LAYERS, TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
     thresholds=(TWINS, LARGE, WILD, HALF, FADING),
     shows=Effect.BAD_START,
     effects=(
