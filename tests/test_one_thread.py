@@ -46,4 +46,4 @@ def test_threads_are_one_within_if_no_other_may_need_them_and_as_before_afterwar
     within: str
 ) -> None:
     subprocess.run([sys.executable, "-c", f"{PROGRAM}{within}assert threads() == before"],
-                   check=True)
+                   check=True, timeout=300)

@@ -116,18 +116,21 @@ def _detect(view: View) -> Verdict:
 
 
 # Factors of one another that are zero -------------------------------------------------------------
-def _zeros(view: View) -> Present | None:
+def _zeros(view: View) -> Present | Unknown | None:
     """Matrices that are zero to the end, for the gradient of each is a multiple of another."""
     layers, found = view.record.layers(), []
     for name, parameter in view.record.parameters().items():
         norms, gradients = view[WEIGHT_NORM].get(name), view[GRADIENT_NORM].get(name)
         if len(parameter.shape) >= 2 and parameter.trainable and not parameter.loaded and (
-            norms is not None and gradients is not None and len(gradients) >= FEWEST
+            norms is not None and gradients is not None and len(gradients)
             and norms.steps[0] == 0 and not norms.values.any() and not gradients.values.any()
         ):
             found.append(_Weighted(parameter, layers.get(parameter.layer), 0.0, False))
     if len(found) < 2:
         return None
+    if any(len(view[GRADIENT_NORM][w.parameter.name]) < FEWEST for w in found):
+        return Unknown("weights that start at zero may still get a gradient",
+                       (f"a run of at least {FEWEST} steps",))
     names = joined(dict.fromkeys(called(w.parameter.layer) for w in found))
     return Present(
         strength=0.95,
