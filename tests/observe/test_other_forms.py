@@ -230,7 +230,7 @@ def test_a_gradient_that_vanishes_over_time_is_a_suspect(
 
 @pytest.mark.parametrize(("reduced", "terms"), [
     ("d.pow(2).mean()", 1.0), ("d.pow(2).sum(1).mean()", 5.0), ("0.5 * (d * d).mean()", 0.5),
-    ("(d ** 2).sum()", 160.0),
+    ("(d ** 2).sum()", 160.0), ("d ** 2", 160.0),
 ])
 def test_the_constant_of_an_error_by_hand_is_reduced_as_the_loss_is(
     tmp_path: Path, reduced: str, terms: float
@@ -244,7 +244,7 @@ def test_the_constant_of_an_error_by_hand_is_reduced_as_the_loss_is(
             optimizer.zero_grad()
             d = model(x) - y
             loss = {reduced}
-            loss.backward()
+            loss.backward(torch.ones_like(loss))
             optimizer.step()
         """, tmp_path)
     torch.manual_seed(0)

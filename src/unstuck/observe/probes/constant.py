@@ -77,7 +77,9 @@ class ConstantLoss:
                 self._add_values(target, later)
             if value is not None and self._function == "mse_loss" and is_plain(given):
                 error = (given.detach().reshape(target.shape) - target).double().square().mean()
-                self._scale = torch.where(error > 0, value / error, 1.0)
+                # Of a loss that is not reduced, the record has the sum.
+                whole = value.double().sum() if is_plain(value) else value
+                self._scale = torch.where(error > 0, whole / error, 1.0)
 
     def _add_classes(self, given: torch.Tensor, target: torch.Tensor) -> None:
         classes = given.shape[1] if given.ndim > 1 else given.shape[0]
