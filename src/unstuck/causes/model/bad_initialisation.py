@@ -1,4 +1,4 @@
-"""Bad initialisation: units that start as copies, or weights whose scale kills signals."""
+"""Bad initialisation: copies, factors that are zero, or weights whose scale kills signals."""
 
 from __future__ import annotations
 
@@ -118,17 +118,17 @@ def _detect(view: View) -> Verdict:
 # Factors of one another that are zero -------------------------------------------------------------
 def _zeros(view: View) -> Present | Unknown | None:
     """Matrices that are zero to the end, for the gradient of each is a multiple of another."""
-    layers, found = view.record.layers(), []
+    layers, gradients, found = view.record.layers(), view[GRADIENT_NORM], []
     for name, parameter in view.record.parameters().items():
-        norms, gradients = view[WEIGHT_NORM].get(name), view[GRADIENT_NORM].get(name)
+        norms, met = view[WEIGHT_NORM].get(name), gradients.get(name)
         if len(parameter.shape) >= 2 and parameter.trainable and not parameter.loaded and (
-            norms is not None and gradients is not None and len(gradients)
-            and norms.steps[0] == 0 and not norms.values.any() and not gradients.values.any()
+            norms is not None and met is not None and len(met)
+            and norms.steps[0] == 0 and not norms.values.any() and not met.values.any()
         ):
             found.append(_Weighted(parameter, layers.get(parameter.layer), 0.0, False))
     if len(found) < 2:
         return None
-    if any(len(view[GRADIENT_NORM][w.parameter.name]) < FEWEST for w in found):
+    if any(len(gradients[w.parameter.name]) < FEWEST for w in found):
         return Unknown("weights that start at zero may still get a gradient",
                        (f"a run of at least {FEWEST} steps",))
     names = joined(dict.fromkeys(called(w.parameter.layer) for w in found))
@@ -140,8 +140,8 @@ def _zeros(view: View) -> Present | Unknown | None:
         label="starts at zero, as what it is multiplied by",
         evidence=tuple(
             Evidence(GRADIENT_NORM.name, w.parameter.name,
-                     *thinned(view[GRADIENT_NORM][w.parameter.name].steps,
-                              view[GRADIENT_NORM][w.parameter.name].values), 0.0,
+                     *thinned(gradients[w.parameter.name].steps,
+                              gradients[w.parameter.name].values), 0.0,
                      f"the weights of {called(w.parameter.layer)} are zero, and so is their "
                      "gradient at all steps that were looked at")
             for w in found[:5]),

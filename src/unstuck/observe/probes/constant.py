@@ -76,7 +76,7 @@ class ConstantLoss:
             else:
                 self._add_values(target, later)
             if value is not None and self._function == "mse_loss" and is_plain(given):
-                error = (given.detach().reshape(target.shape) - target).double().square().mean()
+                error = mean_error(self._function, given, target)
                 # Of a loss that is not reduced, the record has the sum.
                 whole = value.double().sum() if is_plain(value) else value
                 self._scale = torch.where(error > 0, whole / error, 1.0)
@@ -166,6 +166,12 @@ class ConstantLoss:
             return self._moments.variance()
         p = mean.clamp(0, 1)
         return -(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean()
+
+
+def mean_error(function: str, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The mean of the squared differences, or of their absolute values for an absolute error."""
+    apart = (given.detach().reshape(target.shape) - target).double()
+    return (apart.square() if function == "mse_loss" else apart.abs()).mean()
 
 
 def _terms(function: str, given: torch.Tensor, target: torch.Tensor) -> int:

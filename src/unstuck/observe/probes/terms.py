@@ -11,7 +11,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.probes.constant import ConstantLoss
+from unstuck.observe.probes.constant import ConstantLoss, mean_error
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import read_formula
 from unstuck.observe.probes.losses import LossProbe
@@ -139,8 +139,7 @@ class TermProbe(Probe):
                 torch.nn.functional, formula.function))
         each.constant.add((formula.prediction, formula.target), self._later)
         with torch.no_grad():
-            apart = formula.prediction.reshape(formula.target.shape) - formula.target
-            value = (apart.square() if formula.function == "mse_loss" else apart.abs()).mean()
+            value = mean_error(formula.function, formula.prediction, formula.target)
         self._cost(each, each.constant, value, torch.zeros(()))
         return formula.function
 

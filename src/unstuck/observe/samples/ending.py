@@ -34,13 +34,13 @@ from unstuck.observe.samples.extremes import write_extremes
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.observe.samples.labelling import write_labels
 from unstuck.observe.samples.more_data import write_learning_curve
+from unstuck.observe.samples.one_thread import one_thread
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.sentinels import write_sentinels
 from unstuck.observe.samples.shift import write_shift
 from unstuck.observe.source.intent import validates
 from unstuck.observe.source.literals import filled
 from unstuck.observe.source.sites import Sites
-from unstuck.one_thread import one_thread
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.sentinels import Filling

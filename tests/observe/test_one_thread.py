@@ -12,7 +12,7 @@ PROGRAM = """
 import threading
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
-from unstuck import one_thread
+from unstuck.observe.samples import one_thread
 
 def threads():
     return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}

@@ -1,4 +1,4 @@
-"""Numpy's products of matrices in one thread, while we judge and the program does not compute."""
+"""Linear algebra of numpy's in one thread, while kept samples are reduced."""
 
 from __future__ import annotations
 
