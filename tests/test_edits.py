@@ -101,6 +101,7 @@ EDITS = [
     edits.SwapAxes(None),
     edits.SwapAxes(None, (1, 2, 0, 3)),
     edits.RemoveFactors(),
+    edits.DetachState(None),
     edits.MoveChannels((3, 16, 16)),
 ]
 

@@ -14,7 +14,7 @@ import unstuck
 from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
-from unstuck.schema.facts.losses import RetainedGraph
+from unstuck.schema.facts.losses import GraphOfEarlierSteps, RetainedGraph
 from unstuck.schema.findings import Absent, Present, Verdict
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
@@ -125,3 +125,34 @@ def test_training_in_evaluation_mode(keeps: bool, tmp_path: Path) -> None:
     assert isinstance(found, Present if keeps else Absent)
     if isinstance(found, Present):
         assert "backward passes have freed" in found.title
+
+
+CHAIN = """
+    torch.manual_seed(0)
+    cell, read = nn.RNNCell(2, 4), nn.Linear(4, 1)
+    weights = [*cell.parameters(), *read.parameters()]
+    state = torch.zeros(3, 4)
+    for step in range(24):
+        state = cell(torch.randn(3, 2), state)
+        loss = read(state).square().mean()
+        loss.backward(retain_graph=True)
+        if step % EVERY == EVERY - 1:
+            for weight in weights:
+                weight.data -= 0.05 * weight.grad
+                weight.grad = None
+    """
+
+
+@pytest.mark.parametrize(("every", "found"), [(1, True), (24, False)])
+def test_a_chain_of_losses_is_one_step_until_weights_change(
+    every: int, found: bool, tmp_path: Path
+) -> None:
+    record = record_of(CHAIN.replace("EVERY", str(every)), tmp_path)
+    facts = record.facts(GraphOfEarlierSteps)
+    assert bool(facts) == found
+    if found:
+        verdict = dict(diagnose(record).verdicts)["retained-graph"]
+        assert isinstance(verdict, Present)
+        assert "earlier steps" in verdict.title
+        assert text_at(verdict.location) == "loss.backward(retain_graph=True)"
+        assert max(fact.steps for fact in facts) >= 8

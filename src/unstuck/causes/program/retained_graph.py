@@ -10,10 +10,10 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import KeepNumber, Remedy, Safety
-from unstuck.schema.facts.losses import RetainedGraph
+from unstuck.schema.edits import DetachState, KeepNumber, Remedy, Safety
+from unstuck.schema.facts.losses import GraphOfEarlierSteps, RetainedGraph
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.parameters import LIVE_GRAPHS
+from unstuck.schema.signals.parameters import LIVE_GRAPHS, STEPS_BEHIND
 from unstuck.words import count, number
 
 MANY = Threshold(
@@ -35,11 +35,23 @@ RELEASED = Threshold(
 )
 
 
+BEHIND = Threshold(
+    "steps-behind", 8.0,
+    "A backward pass may go through the graphs of a few earlier steps on purpose, such as those of "
+    "a window that moves on. Eight that grow in number are a graph that nothing ends.",
+    "a choice: windows of truncated backpropagation cover one or two steps of the weights",
+)
+
+
 def _rises(series: Series) -> int:
     return int(np.sum(np.diff(series.values) > 0))
 
 
 def _detect(view: View) -> Verdict:
+    behind = view[STEPS_BEHIND].finite if view.has(STEPS_BEHIND) else None
+    if behind is not None and _rises(behind) >= view.limit(RISES) and (
+            behind.values.max() >= view.limit(BEHIND)):
+        return _growing(view, behind)
     if not view.has(LIVE_GRAPHS):
         blind = unwatched(view.record) or unread_loss(view.record)
         if blind is not None:
@@ -63,6 +75,30 @@ def _detect(view: View) -> Verdict:
         return Unknown("live autograd graphs were counted at too few steps to see whether their "
                        "number keeps growing", ("a run with --overhead 1",))
     return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")
+
+
+def _growing(view: View, behind: Series) -> Present:
+    """A state, or a sum, goes from step to step with the graph that computed it."""
+    most = max(view.record.facts(GraphOfEarlierSteps), key=lambda fact: fact.steps)
+    steps, values = thinned(behind.steps, behind.values)
+    return Present(
+        strength=0.9,
+        title="each backward pass goes again through the graphs of earlier steps: at least "
+        f"{number(most.steps)} of them at once, so steps become slower and memory grows",
+        since_step=int(behind.steps[np.flatnonzero(behind.values > 0)[0]]),
+        location=most.location,
+        label="this backward pass also goes through what earlier steps computed",
+        evidence=(
+            Evidence(STEPS_BEHIND.name, "", steps, values, 0.0,
+                     f"the backward pass went through the graphs of {count(most.steps, 'step')} "
+                     "before its own, with weights that have changed since (normal: none)"),
+        ),
+        remedies=(
+            Remedy("detach the state", Safety.SAFE, (DetachState(most.location),),
+                   advice="Detach what is carried into the next step after each update, as in "
+                   "h = h.detach(), and call backward() without retain_graph=True."),
+        ),
+    )
 
 
 def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdict:
@@ -112,19 +148,22 @@ CAUSE = Cause(
         "computed it. If no backward pass has freed them, the graph also keeps the activations of "
         "all layers.",
         why="A loss is a tensor that remembers how it was computed. Adding it to a total, or "
-        "appending it to a history, keeps all of that in memory. Outputs in a list do the same.",
+        "appending it to a history, keeps all of that in memory. Outputs in a list do the same. A "
+        "hidden state that is never detached carries the graphs of all earlier steps with it, and "
+        "each backward pass goes through them again.",
         detection="A token is put into the graph of each watched loss and output. It disappears "
         "with the graph. The tokens that are more than two steps old are counted, and their number "
-        "must grow over several sampled steps.",
-        limitations="Only losses and outputs of models are watched, not other tensors that a "
-        "program keeps, such as hidden states. If a list is emptied in each epoch, the finding is "
+        "must grow over several sampled steps. Also counted are the earlier steps that the graph "
+        "of a backward pass still goes through.",
+        limitations="Only losses and outputs of models are watched, and what is trained on, not "
+        "other tensors that a program keeps. If a list is emptied in each epoch, the finding is "
         "only a note unless the list is long.",
         references=(
             "PyTorch FAQ: don't accumulate history across your training loop",
         ),
     ),
     needs=(),
-    uses=(LIVE_GRAPHS,),
-    thresholds=(MANY, RISES, RELEASED),
+    uses=(LIVE_GRAPHS, STEPS_BEHIND),
+    thresholds=(MANY, RISES, RELEASED, BEHIND),
     detect=_detect,
 )

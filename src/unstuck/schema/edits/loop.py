@@ -153,6 +153,19 @@ class KeepNumber(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class DetachState(Edit):
+    """What a loop carries into its next step, without its graph; `at` is the backward pass."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "detach what is carried into the next step"
+
+    def code(self) -> str:
+        return "state = state.detach()"
+
+
+@dataclass(frozen=True, slots=True)
 class Unfreeze(Edit):
     """Leave out the statement that freezes weights."""
 

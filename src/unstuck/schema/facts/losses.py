@@ -65,6 +65,14 @@ class RetainedGraph(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class GraphOfEarlierSteps(Fact):
+    """A backward pass that goes through what `steps` earlier steps computed, the most so far."""
+
+    location: SourceLocation | None
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ascent(Fact):
     """A loss whose minimisation makes an error larger, judged by the signs along its graph.
 

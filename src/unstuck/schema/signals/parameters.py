@@ -69,6 +69,12 @@ LIVE_GRAPHS = PlaceSignal(
     "built, among those that unstuck follows",
     requires=runs.UPDATE, place="loss or output",
 )
+STEPS_BEHIND = StepSignal(
+    "steps-behind", "",
+    "earlier steps of which the backward pass of this step goes through the graph, among those "
+    "that were looked at",
+    requires=runs.UPDATE,
+)
 UNREGISTERED = PlaceSignal(
     "unregistered-layer", "",
     "1 if a layer that the loss uses is registered neither with a model nor with an optimizer, is "
