@@ -22,6 +22,7 @@ from unstuck.schema.signals.bootstrap import ENDS_BOOTSTRAPPED, TARGET_MOVED
 MOST_CALLS = 16  # of a step
 MOST_ACTIONS = 64
 MOST_TRIES = 12  # steps in which targets are looked for
+MOST_FINDS = 48  # steps in which they are looked at once they are known: ends may be rare
 FEWEST = 8  # samples of a batch
 MOST_SAMPLES = 4_096
 LEAST_DISCOUNT = 0.3
@@ -92,6 +93,7 @@ class BootstrapProbe(Probe):
         self._losses: list[torch.Tensor] = []  # what losses of torch took as targets
         self._tries = 0
         self._tried = False  # in this step
+        self._found = False  # in any
         self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
         self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
         self._counts: dict[str, int] = {}
@@ -133,7 +135,8 @@ class BootstrapProbe(Probe):
                     known.copied = known.copied or (same and now != known.mark)
 
     def _look(self) -> None:
-        if self._relation is not None or (self._tries >= MOST_TRIES and not self._tried):
+        most = MOST_FINDS if self._found else MOST_TRIES
+        if self._relation is not None or (self._tries >= most and not self._tried):
             return
         trained = self._trained_calls()
         size = trained[-1].samples if trained else 0
@@ -151,6 +154,7 @@ class BootstrapProbe(Probe):
             relation = find(targets or held, held, outputs)
             if relation is None:
                 return
+            self._found = True
             named = next((v for v in held if torch.equal(v.values, relation.target.values)), None)
             if named is not None:
                 relation = Relation(named, relation.reward, relation.discount, relation.holds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -40,8 +41,12 @@ class Vector:
 
 
 def vectors(sites: Sites, size: int) -> list[Vector]:
-    """The variables of the program's innermost frames with `size` numbers, one for each sample."""
+    """The variables of the program's innermost frames with `size` numbers, one for each sample.
+
+    Also, behind those, what the batch took from longer ones, as in `rewards[picked]`.
+    """
     found: list[Vector] = []
+    longer: dict[str, tuple[Any, Any]] = {}
     frame: FrameType | None = sys._getframe(1)
     frames = 0
     while frame is not None and frames < MOST_FRAMES and len(found) < MOST:
@@ -49,14 +54,45 @@ def vectors(sites: Sites, size: int) -> list[Vector]:
             frames += 1
             for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
                 values = as_vector(value, size)
-                if values is not None and len(found) < MOST:
+                if values is None and _is_longer(value, size):
+                    longer.setdefault(name, (value, frame.f_code))
+                elif values is not None and len(found) < MOST:
                     found.append(Vector(
                         name, values, tuple(getattr(value, "shape", (size,))),
                         str(value.dtype).removeprefix("torch.") if isinstance(
                             value, torch.Tensor) else "",
                         frame.f_code))
         frame = frame.f_back
+    picked = max(filter(_picks, found), key=lambda v: len(v.values.unique()), default=None)
+    if picked is not None:
+        found += [_taken(name, value, picked, code) for name, (value, code) in longer.items()
+                  if picked.values.max() < len(value)][:MOST - len(found)]
     return found
+
+
+def _is_longer(value: Any, size: int) -> bool:
+    """Whether a value is a column of numbers for more than `size` samples."""
+    if not (isinstance(value, np.ndarray) and value.dtype.kind in "biuf") and not (
+            isinstance(value, torch.Tensor) and observable(value)):
+        return False
+    return value.ndim > 0 and len(value) > size and math.prod(value.shape[1:]) == 1
+
+
+def _picks(vector: Vector) -> bool:
+    """Whether a variable may be the places of a batch in a store: most of them differ."""
+    values = vector.values
+    return bool((values >= 0).all()) and bool((values == values.round()).all()) and (
+        2 * len(values.unique()) > len(values))
+
+
+def _taken(name: str, value: Any, picked: Vector, code: Any) -> Vector:
+    """What a batch took from a longer variable."""
+    places = picked.values.long()
+    taken = value.detach()[places.to(value.device)] if isinstance(
+        value, torch.Tensor) else torch.from_numpy(value[places.numpy()])
+    return Vector(
+        f"{name}[{picked.name}]", taken.reshape(-1).to("cpu", torch.float64), tuple(taken.shape),
+        str(taken.dtype).removeprefix("torch.") if isinstance(value, torch.Tensor) else "", code)
 
 
 def as_vector(value: Any, size: int) -> torch.Tensor | None:
@@ -75,7 +111,7 @@ def as_vector(value: Any, size: int) -> torch.Tensor | None:
 
 def marks_ends(name: str) -> bool | None:
     """Whether a variable marks ends by 1 (True) or by 0 (False), by its name; None for others."""
-    words = {word.lower() for word in _WORD.findall(name)}
+    words = {word.lower() for word in _WORD.findall(name.partition("[")[0])}
     if words & _GOES_ON or (words & _NOT and words & _ENDS):
         return False
     return True if words & _ENDS else None

@@ -54,7 +54,7 @@ def write_mask_ends(edit: MaskEnds, record: Record, index: Index) -> list[Patch]
     """A factor on the discounted value: the product in the sum that makes the targets."""
     found = index.at(edit.at, "what makes the targets")
     source = found.source
-    if not names.resolve(source, found.node, edit.ends):
+    if not names.resolve(source, found.node, edit.ends.partition("[")[0]):
         raise Refused(Reason.NO_PLACE, f"{edit.ends} is not known where the targets are made.")
     for node in ast.walk(found.node):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
