@@ -14,7 +14,7 @@ from unstuck.observe.tensors import mark, readable
 from unstuck.schema.facts.losses import GraphOfEarlierSteps
 from unstuck.schema.signals.parameters import STEPS_BEHIND
 
-FOLLOWED = 256  # backward passes that are looked at; a later graph adds nothing new
+FOLLOWED = 32  # backward passes that are looked at: a graph that nothing ends shows early
 MARKED = 4  # leaves by which it is seen whether weights have changed
 
 

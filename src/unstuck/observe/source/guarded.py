@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import Guarded
@@ -36,14 +37,23 @@ def guarded_calls(sites: Sites) -> Iterator[Guarded]:
 
 def _optimizers(tree: ast.Module) -> set[str]:
     """The names whose gradients the program clears, and those that are given an optimizer."""
-    names = {last_name(node.func.value) for node in ast.walk(tree) if isinstance(node, ast.Call)
-             and isinstance(node.func, ast.Attribute) and node.func.attr == "zero_grad"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and (
-            "optim" in ast.unparse(node.value.func).lower()
+    names: set[str] = set()
+    for node in nodes_of(tree):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "zero_grad":
+                names.add(last_name(node.func.value))
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and (
+            any("optim" in part.lower() for part in _parts(node.value.func))
         ):
             names |= {last_name(target) for target in node.targets}
     return names
+
+
+def _parts(function: ast.expr) -> Iterator[str]:
+    """The names in what is called: "torch", "optim" and "SGD" of torch.optim.SGD."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name | ast.Attribute):
+            yield last_name(node)
 
 
 def _under_conditions(

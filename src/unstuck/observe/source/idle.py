@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import REBOUND, SHUFFLES, USED_UP, Idle
@@ -28,12 +29,12 @@ def idle_statements(sites: Sites) -> Iterator[Idle]:
     """Those of the user's files, in the order of the text."""
     count = 0
     for file, tree in user_trees(sites):
-        nodes = list(ast.walk(tree))
+        nodes = nodes_of(tree)
         built: dict[str, list[ast.expr]] = {}  # what is assigned to attributes, by their names
         defaults: dict[int, dict[str, ast.expr]] = {}  # of the innermost function, by statement
         for node in nodes:
-            if isinstance(node, ast.FunctionDef):
-                defaults |= dict.fromkeys(map(id, ast.walk(node)), _defaults(node))
+            if isinstance(node, ast.FunctionDef) and (given := _defaults(node)):
+                defaults |= dict.fromkeys(map(id, ast.walk(node)), given)
         for node in nodes:
             if not isinstance(node, ast.Assign):
                 continue
@@ -88,21 +89,20 @@ def _rebound(loop: ast.For) -> Iterator[ast.Assign]:
             yield node
 
 
-def _used_up(nodes: list[ast.AST], built: dict[str, list[ast.expr]]) -> Iterator[ast.expr]:
+def _used_up(nodes: Sequence[ast.AST], built: dict[str, list[ast.expr]]) -> Iterator[ast.expr]:
     """Iterators given to attributes, once, that a loop in another function goes over."""
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    for function in functions:
+    once = {name: made[0] for name, made in built.items() if len(made) == 1 and (
+        isinstance(made[0], ast.GeneratorExp) or (
+            isinstance(made[0], ast.Call) and last_name(made[0].func) in _ITERATORS))}
+    for function in nodes if once else ():
+        if not isinstance(function, ast.FunctionDef):
+            continue
         own = {target.attr for node in ast.walk(function) if isinstance(node, ast.Assign)
                for target in node.targets if isinstance(target, ast.Attribute)}
         for loop in ast.walk(function):
-            if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Attribute):
-                continue
-            made = built.get(loop.iter.attr, [])
-            if len(made) == 1 and loop.iter.attr not in own and (
-                isinstance(made[0], ast.GeneratorExp) or (
-                    isinstance(made[0], ast.Call) and last_name(made[0].func) in _ITERATORS)
-            ):
-                yield made[0]
+            if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Attribute) and (
+                    loop.iter.attr in once.keys() - own):
+                yield once[loop.iter.attr]
 
 
 def _discarded(call: ast.Call, built: dict[str, list[ast.expr]]) -> str | None:

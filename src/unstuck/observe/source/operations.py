@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from unstuck.observe.source.nodes import evaluated
 
 # Names, without underscores, under which a program calls what autograd calls otherwise.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -44,12 +46,12 @@ def computing(tree: ast.Module, line: int, operation: str) -> list[ast.expr]:
     """
     names = ALIASES.get(operation, (operation,))
     operator = OPERATORS.get(operation)
-    return [node for node in _evaluated(tree) if isinstance(node, ast.expr) and (
-        (isinstance(node, ast.Call) and _line(node) == line and (
+    return [node for node in evaluated(tree).get(line, ()) if (
+        (isinstance(node, ast.Call) and (
             _called(node) in names
             or (operation == OBJECT and isinstance(node.func, ast.Name))))
         or (operator is not None and isinstance(node, ast.BinOp | ast.UnaryOp)
-            and node.lineno == line and isinstance(node.op, operator))
+            and isinstance(node.op, operator))
     )]
 
 
@@ -61,20 +63,6 @@ def assigned(count: int, found: Sequence[ast.expr]) -> list[ast.expr | None]:
     if not found or count % len(found):
         return [found[0] if len(found) == 1 else None] * count
     return [found[i % len(found)] for i in range(count)]
-
-
-def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
-    """A tree's nodes, operands before what is done with them."""
-    for child in ast.iter_child_nodes(node):
-        yield from _evaluated(child)
-    yield node
-
-
-def _line(call: ast.Call) -> int:
-    """The line that Python gives a call: that of a method's name, where it is one."""
-    if isinstance(call.func, ast.Attribute):
-        return call.func.end_lineno or call.lineno
-    return call.lineno
 
 
 def last_name(node: ast.AST) -> str:

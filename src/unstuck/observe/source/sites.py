@@ -19,6 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from unstuck.observe.source.nodes import KEPT
 from unstuck.observe.source.operations import computing, operation_name
 from unstuck.schema.places import SourceLocation
 
@@ -254,7 +255,7 @@ def user_trees(sites: Sites) -> Iterator[tuple[str, ast.Module]]:
             yield file, tree
 
 
-@lru_cache(maxsize=4)  # one file is asked for again and again
+@lru_cache(maxsize=KEPT)  # one file is asked for again and again
 def _parsed(text: str) -> ast.Module | None:
     try:
         return ast.parse(text)

@@ -23,6 +23,7 @@ LARGEST = 50_000_000  # elements of a variable that is searched
 ROWS = 8  # of a batch that are looked for
 COLUMNS = 16  # of which one narrows the search
 MOST_MATCHES = 256  # rows with the same number there
+MOST_COMPARED = 2**16  # numbers of such rows at a time
 
 _Row = np.ndarray[Any, np.dtype[Any]]
 
@@ -217,9 +218,12 @@ def _places(table: _Row, wanted: _Row) -> tuple[int, ...] | None:
     column = max(columns, key=lambda c: len(np.unique(wanted[:, c])))
     values = _as(table[:, column], wanted)
     found = []
+    at_once = max(1, MOST_COMPARED // wanted.shape[1])
     for row in wanted:
-        place = next((i for i in np.flatnonzero(values == row[column])[:MOST_MATCHES].tolist()
-                      if np.array_equal(_as(table[i], wanted), row)), None)
+        near = np.flatnonzero(values == row[column])[:MOST_MATCHES]
+        place = next((int(part[int(np.argmax(same))]) for part in np.split(
+            near, range(at_once, len(near), at_once))
+            if (same := (_as(table[part], wanted) == row).all(1)).any()), None)
         if place is None:
             return None
         found.append(place)
