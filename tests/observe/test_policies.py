@@ -1,4 +1,4 @@
-"""The graph of a policy's loss does not show which sign of its advantages is right."""
+"""Which sign of its advantages is right in a policy's loss: the graph alone does not show it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,44 @@ for _ in range(20):
 '''
 
 
-def verdict(folder: Path, loss: str) -> Verdict:
-    record = record_of(PROGRAM.replace("LOSS", loss), folder)
-    return dict(diagnose(record).verdicts)["loss-sign"]
+def verdict(folder: Path, loss: str, name: str = "reward") -> Verdict:
+    source = PROGRAM.replace("LOSS", loss).replace("reward", name)
+    return dict(diagnose(record_of(source, folder)).verdicts)["loss-sign"]
 
 
-@pytest.mark.parametrize("actor", [
-    "-(policy.log_prob(action) * error.detach()).mean()",
-    "(policy.log_prob(action) * error.detach()).mean()",
-    "-(policy.log_prob(action) * (value - reward).detach()).mean()",
-])
-def test_the_sign_of_an_advantage_is_unknown(tmp_path: Path, actor: str) -> None:
-    assert isinstance(verdict(tmp_path, f"{actor} + error.square().mean()"), Unknown)
+RIGHT = "-(policy.log_prob(action) * error.detach()).mean()"
+SURROGATE = (
+    "torch.min(*[(policy.log_prob(action) - policy.probs.log()[0, 0].item()).exp()"
+    ".clamp(0.1, top) * error.detach() for top in (1.2, 9.0)]).mean()")
+ACTORS = [
+    (RIGHT, Absent),
+    ("(policy.log_prob(action) * -error.detach()).sum()", Absent),
+    ("F.cross_entropy(out[:, :3], action, reduction='none').mul(error.detach()).mean()", Absent),
+    ("-sum(p * e for p, e in zip(policy.log_prob(action), error.detach()))", Absent),
+    ("(policy.log_prob(action) * error.detach()).mean()", Present),
+    ("-(policy.log_prob(action) * (value - reward).detach()).mean()", Present),
+    ("(policy.log_prob(action) * ((reward - reward.mean()) / reward.std())).mean()", Present),
+    ("sum(p * e for p, e in zip(policy.log_prob(action), error.detach()))", Present),
+    (SURROGATE, Present),
+]
+
+
+@pytest.mark.parametrize(("actor", "kind"), ACTORS)
+def test_what_is_called_a_reward_tells_the_sign(
+    tmp_path: Path, actor: str, kind: type[Verdict]
+) -> None:
+    found = verdict(tmp_path, f"{actor} + error.square().mean()")
+    assert isinstance(found, kind), found
+    if isinstance(found, Present):
+        assert found.location is not None
+        assert found.location.line > 10
+
+
+@pytest.mark.parametrize("actor", [RIGHT, "(policy.log_prob(action) * error.detach()).mean()"])
+@pytest.mark.parametrize("name", ["cost", "outcome", "negative_reward"])
+def test_without_such_a_name_it_is_unknown(tmp_path: Path, actor: str, name: str) -> None:
+    found = verdict(tmp_path, f"{actor} + error.square().mean()", name)
+    assert isinstance(found, Unknown)
 
 
 def test_signs_of_likelihoods_are_known_as_before(tmp_path: Path) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from unstuck.measures.basics import backward_location, failed, loss_ends_at, loss_points
 from unstuck.measures.view import View
+from unstuck.record.reader import main_track
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FlipSign, Remedy, Safety
-from unstuck.schema.facts.losses import Ascent, Backward, Moving, Yardstick
+from unstuck.schema.facts.losses import Ascent, Backward, Moving, PolicySign, Yardstick
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
-from unstuck.words import number
+from unstuck.words import count, number
 
 _WORDS = {
     "NllLossBackward0": "the cross entropy", "NllLoss2DBackward0": "the cross entropy",
@@ -28,9 +29,15 @@ _WORDS = {
 
 
 def _detect(view: View) -> Verdict:
+    policy = next(iter(view.record.facts(PolicySign)[-1:]), None)
+    if policy is not None and policy.wrong:
+        return _against(view, policy)
     if not view.record.facts(Ascent):
         if not view.record.facts(Backward):
             return Unknown("the graph of no loss was examined", ("a run that calls backward()",))
+        if policy is not None:
+            return Absent("minimising the loss makes the actions likelier that gain more, by the "
+                          f"factors on their log-probabilities and {policy.gains}")
         if any(fact.why is Yardstick.SCORE for fact in view.record.facts(Moving)):
             return Unknown("the loss weights log-probabilities by factors of both signs, such as "
                            "advantages, and its graph does not show which sign is right",
@@ -44,6 +51,30 @@ def _detect(view: View) -> Verdict:
                        "and an adversary does so on purpose",
                        ("a look at what each loss is meant to do",))
     return _present(view, ascent)
+
+
+def _against(view: View, policy: PolicySign) -> Present:
+    """A policy whose loss lacks its minus sign."""
+    steps, values = loss_points(view)
+    name = main_track(view.record.tracks)
+    return Present(
+        strength=0.9,
+        title="the loss of the policy has the wrong sign: minimising it makes the actions less "
+        f"likely that gain more, by {policy.gains}",
+        since_step=0,
+        location=policy.location or backward_location(view),
+        label="minimising this lowers the probability of what gains most",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, name, steps, values, None,
+                     f"in {count(policy.looks, 'backward pass', 'backward passes')} the "
+                     f"log-probabilities stand in the loss with a factor that rises with "
+                     f"{policy.gains}, and with no minus sign"),
+        ),
+        remedies=(
+            Remedy("flip the sign of the loss", Safety.SAFE, (
+                FlipSign(policy.location or backward_location(view)),)),
+        ),
+    )
 
 
 def _present(view: View, ascent: Ascent) -> Verdict:
@@ -89,9 +120,11 @@ CAUSE = Cause(
         "down to the operations that measure an error: a squared or absolute difference, a cross "
         "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
         "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
-        "reward, ends the search.",
-        limitations="The sign of a policy gradient is not judged, for the returns may be rewards "
-        "or costs. Maximising by hand (moving weights along the gradient, or maximize=True) is "
+        "reward, ends the search: there it is seen whether the factors on the log-probabilities "
+        "rise with a variable that holds rewards or returns.",
+        limitations="The sign of a policy gradient is judged only where the factors follow a "
+        "variable that is called a reward, a return or an advantage: others may be costs. "
+        "Maximising by hand (moving weights along the gradient, or maximize=True) is "
         "not seen. Neither is a score without an error in it, such as a similarity. A program that "
         "confuses a network on purpose and trains nothing else would be reported.",
         references=(

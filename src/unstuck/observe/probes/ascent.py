@@ -28,7 +28,7 @@ _PROBABILITIES = frozenset({"SoftmaxBackward0", "SigmoidBackward0"})
 _POSITIVE = graph.RESHAPES | {
     "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "IndexBackward0",
     "GatherBackward0", "IndexSelectBackward0", "StackBackward0", "CatBackward0",
-    "DiagonalBackward0",
+    "DiagonalBackward0", "UnbindBackward0",
 }
 _DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
 
@@ -78,6 +78,14 @@ def ascent(root: Any, climbs: bool = False) -> tuple[list[Any], str] | None:
     return path, path[-1].name()
 
 
+def likelihood(node: Any) -> float:
+    """1 if a node grows with the probability of the data, -1 if it falls with it, else 0."""
+    found: list[tuple[float, list[Any]]] = []
+    _collect(node, 1.0, [node], found, set())
+    signs = {sign > 0 for sign, _ in found}
+    return 0.0 if len(signs) != 1 else -1.0 if signs.pop() else 1.0
+
+
 def _collect(
     node: Any, sign: float, path: list[Any], found: list[tuple[float, list[Any]]],
     seen: set[tuple[Any, float]],
@@ -98,7 +106,7 @@ def _collect(
         factor, total = likelihood
         found.append((sign * factor, [*path, total]))
     else:
-        for factor, parent in _terms(node, name, behind):
+        for factor, parent in terms(node, name, behind):
             _collect(parent, sign * factor, [*path, parent], found, seen)
 
 
@@ -109,12 +117,12 @@ def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
     """
     if len(behind) != 2:
         return None
-    terms = []
-    for factor, parent in _terms(node, node.name(), behind):
+    summands = []
+    for factor, parent in terms(node, node.name(), behind):
         sign, source = _picked_from(parent)
-        terms.append((factor * sign, source))
-    total = next((term for term in terms if term[1].name() == "LogsumexpBackward0"), None)
-    other = next((term for term in terms if term is not total), None)
+        summands.append((factor * sign, source))
+    total = next((term for term in summands if term[1].name() == "LogsumexpBackward0"), None)
+    other = next((term for term in summands if term is not total), None)
     if total is None or other is None or total[0] != -other[0]:
         return None
     sources = [_picked_from(parent)[1] for parent in graph.parents(total[1])]
@@ -133,7 +141,7 @@ def _picked_from(node: Any) -> tuple[float, Any]:
     return sign, node
 
 
-def _terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:
+def terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:
     """The inputs of a linear operation with the sign of their factor; none where it is unknown."""
     if name in _POSITIVE:
         return [(1.0, parent) for parent in behind]

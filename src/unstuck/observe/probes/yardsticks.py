@@ -20,7 +20,7 @@ PASSES = 12  # backward passes whose graphs are searched for weighted log-probab
 FACTORS = 2_000  # constant factors of one graph that are looked at
 DEPTH = 10  # operations behind such a factor
 ELEMENT_LIMIT = 100_000
-DISTINCT = 3  # different single factors: a coefficient of the program's has one value
+DISTINCT = 3  # different factors of several products: a coefficient of the program's has one
 
 # Where products keep their weights.
 _KEPT = {
@@ -34,6 +34,7 @@ _LOGARITHMS = frozenset({
 _BETWEEN = graph.RESHAPES | {
     "NegBackward0", "GatherBackward0", "IndexBackward0", "IndexSelectBackward0", "SumBackward1",
     "SubBackward0", "AddBackward0", "DivBackward0", "ClampBackward1", "StackBackward0",
+    "UnbindBackward0",
 }
 
 
@@ -58,7 +59,7 @@ class YardstickProbe(Probe):
         self._used: ByIdentity[Optimizer, tuple[set[int], set[int]]] = ByIdentity()
         self._rivals = 0
         self._passes = 0
-        self._single: set[float] = set()  # factors of one element
+        self._ends: set[float] = set()  # the smallest and largest factors of products
         self._told: set[Yardstick] = set()
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -130,9 +131,8 @@ class YardstickProbe(Probe):
                 low, high = (float(v) for v in torch.aminmax(factor.double()))
             if low < 0 < high:
                 return True
-            if low == high != 0:
-                self._single.add(low)
-        return len(self._single) >= DISTINCT and min(self._single) < 0 < max(self._single)
+            self._ends |= {low, high} - {0.0}
+        return len(self._ends) >= DISTINCT and min(self._ends) < 0 < max(self._ends)
 
 
 def _logarithm(node: Any) -> bool:

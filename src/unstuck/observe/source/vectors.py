@@ -109,9 +109,14 @@ def as_vector(value: Any, size: int) -> torch.Tensor | None:
     return None
 
 
+def words_of(name: str) -> set[str]:
+    """The words of a variable's name, in lower case: "next" and "value" of `nextValue[rows]`."""
+    return {word.lower() for word in _WORD.findall(name.partition("[")[0])}
+
+
 def marks_ends(name: str) -> bool | None:
     """Whether a variable marks ends by 1 (True) or by 0 (False), by its name; None for others."""
-    words = {word.lower() for word in _WORD.findall(name.partition("[")[0])}
+    words = words_of(name)
     if words & _GOES_ON or (words & _NOT and words & _ENDS):
         return False
     return True if words & _ENDS else None

@@ -93,6 +93,19 @@ class Yardstick(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PolicySign(Fact):
+    """What minimising a policy's loss does to the actions that gain more, by the variable `gains`.
+
+    With `wrong` they become less likely. `looks` graphs agree.
+    """
+
+    location: SourceLocation | None
+    gains: str
+    wrong: bool
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Moving(Fact):
     """A loss whose level says nothing of what was learned, and the backward pass that shows it."""
 
