@@ -102,6 +102,7 @@ EDITS = [
     edits.SwapAxes(None, (1, 2, 0, 3)),
     edits.RemoveFactors(),
     edits.DetachState(None),
+    edits.IgnorePaddedSteps(None, None, 0, 0.0),
     edits.MoveChannels((3, 16, 16)),
 ]
 

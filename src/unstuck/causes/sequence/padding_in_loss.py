@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import level, measured, unread_loss
+from unstuck.measures.basics import first_model, level, measured, unread_loss
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Edit, LeaveOutPadding, LossOption, Remedy, Safety, literal
+from unstuck.schema.edits import (
+    Edit,
+    IgnorePaddedSteps,
+    LeaveOutPadding,
+    LossOption,
+    Remedy,
+    Safety,
+    literal,
+)
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import PaddedTargets, Padding
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -29,8 +37,9 @@ LEAST = Threshold(
 )
 MOST = Threshold(
     "tail-in-loss", 0.5,
-    "If only the targets look padded, their tail may be a part of the answer. Where it outweighs "
-    "all other targets, the loss is mostly about the padding in any case.",
+    "If only the targets look padded, or real steps have the same target, the padding may be a "
+    "part of the answer. Where it outweighs all other targets, the loss is mostly about it in any "
+    "case.",
     "definition of the greater part",
 )
 ALL = Threshold(
@@ -50,8 +59,13 @@ def _detect(view: View) -> Verdict:
         shares = {name: level(series) for name, series in view[PADDING_IN_LOSS].items()}
         for fact in view.record.facts(PaddedTargets):
             share = shares.get(fact.name, 0.0)
-            if fact.name in losses and share >= view.limit(LEAST):
-                return _padded(view, losses[fact.name], fact, share)
+            if fact.name not in losses or share < view.limit(LEAST):
+                continue
+            if not fact.own and share < view.limit(MOST):
+                return Unknown(f"{percent(share)} of the targets that count in the loss are at "
+                               f"padded steps: they are {number(fact.value)}, which real steps "
+                               "have too", ("a mask in the loss, or ignore_index",))
+            return _padded(view, losses[fact.name], fact, share)
         return Absent("the loss leaves out the padded time steps" if not max(shares.values()) else
                       f"only {percent(max(shares.values()))} of the targets that count are padding")
     if view.has(TAIL_IN_LOSS) and (found := _tail(view, losses)) is not None:
@@ -109,14 +123,17 @@ def _padded(
                   "multiply it by a mask of the real time steps, and divide the sum by their "
                   "number.")
     edit: Edit | None = None
-    if loss.function in CLASS_LIKELIHOODS and not loss.hand_written:
+    if not fact.own:
+        edit = _real_steps(view, loss, fact)
+        reason = edit.words() if edit is not None else ""
+    elif loss.function in CLASS_LIKELIHOODS and not loss.hand_written:
         edit = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
     elif loss.function in REGRESSION and loss.target_shape[:2] == loss.input_shape[:2]:
         edit = LeaveOutPadding(loss.location, fact.value)
     return Present(
         strength=0.85,
         title=f"{percent(share)} of the targets that count in the loss are padding: "
-        f"they are all {value}{ignores}",
+        f"they are all {value}{ignores}{'' if fact.own else ', as real targets may be too'}",
         since_step=0, location=loss.location, label="counts the padded time steps",
         evidence=(measured(
             view, signal, loss.name,
@@ -125,6 +142,14 @@ def _padded(
             + ("at padded steps" if signal is PADDING_IN_LOSS else
                "in the constant tails of the samples")),),
         remedies=((Remedy(reason, Safety.SAFE, (edit,)),) if edit else ()) + (mask,))
+
+
+def _real_steps(view: View, loss: Loss, fact: PaddedTargets) -> Edit | None:
+    """The steps with real inputs alone, where the class of the padding is a real one as well."""
+    padding, model = view.record.fact(Padding), first_model(view)
+    if padding is None or padding.features or model is None or fact.ignored != -100:
+        return None
+    return IgnorePaddedSteps(loss.location, model.call_location, padding.argument, padding.value)
 
 
 CAUSE = Cause(
@@ -145,11 +170,11 @@ CAUSE = Cause(
         "If on the other hand all targets are ignored, the mean is taken over nothing, which is "
         "NaN.",
         detection="Padding is found in the inputs. The detector looks for one value that the "
-        "targets have at all padded steps and not elsewhere, and measures at which of them the "
-        "gradient of the loss is not zero. So a mask counts wherever the program applies it. If "
-        "the inputs are not padded, the targets are looked at alone: a tail of different length in "
-        "most samples, of one class or number that is not met elsewhere and that the numbers "
-        "before it do not approach.",
+        "targets have at all padded steps, and measures at which of them the gradient of the loss "
+        "is not zero. So a mask counts wherever the program applies it. If the inputs are not "
+        "padded, the targets are looked at alone: a tail of different length in most samples, of "
+        "one class or number that is not met elsewhere and that the numbers before it do not "
+        "approach.",
         limitations="Of losses that are written by hand, those are judged that pick the "
         "log-probability of a class at each step. If the network has to learn "
         "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "

@@ -56,11 +56,11 @@ class PaddedTargetProbe(Probe):
             return
         for padded in self._padding.now:
             steps = steps_of(target, padded, tuple(args[0].shape), classes)
-            value = value_at(target, *steps) if steps is not None else None
-            if steps is None or value is None:
+            found = value_at(target, *steps) if steps is not None else None
+            if steps is None or found is None or not (found[1] or classes):
                 continue
             mask = steps[0]
-            fact = PaddedTargets(known.name, value, ignored)
+            fact = PaddedTargets(known.name, found[0], ignored, own=found[1])
             if self._written.get(known.name) != fact:
                 self._written[known.name] = fact
                 self._writer.fact(fact, self._moment.step)
@@ -125,8 +125,10 @@ def _flat(mask: torch.Tensor, turned: bool) -> torch.Tensor:
     return (mask.T if turned else mask).reshape(-1)
 
 
-def value_at(target: torch.Tensor, mask: torch.Tensor, far: torch.Tensor) -> float | None:
-    """The value of all targets at padded steps, if it is one that they have not far from them."""
+def value_at(
+    target: torch.Tensor, mask: torch.Tensor, far: torch.Tensor
+) -> tuple[float, bool] | None:
+    """The value of all targets at padded steps, and whether hardly any has it far from them."""
     with torch.no_grad():
         rows = target.cpu().reshape(mask.numel(), -1)
         inside = rows[mask]
@@ -134,8 +136,6 @@ def value_at(target: torch.Tensor, mask: torch.Tensor, far: torch.Tensor) -> flo
             return None
         value = inside.reshape(-1).mode().values
         same = (rows == value).all(1)
-        if float(same[mask].float().mean()) < ALL or int((same & far).sum()) > WITHIN * int(
-            far.sum()
-        ):
+        if float(same[mask].float().mean()) < ALL or bool(same[~mask].all()):
             return None
-        return float(value)
+        return float(value), int((same & far).sum()) <= WITHIN * int(far.sum())

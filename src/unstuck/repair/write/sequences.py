@@ -13,6 +13,7 @@ from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Splice
 from unstuck.schema.edits import (
     AttendBackwards,
+    IgnorePaddedSteps,
     InvertMask,
     LeaveOutPadding,
     ReadRealSteps,
@@ -199,6 +200,21 @@ def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -
     return [Patch(edit, tuple(splices), Form.CALL)]
 
 
+def write_ignored_steps(edit: IgnorePaddedSteps, record: Record, index: Index) -> list[Patch]:
+    """At the call of the loss: the variable in its target, with another class at padded steps."""
+    call, loss = index.at(edit.call, "the call of the model"), index.at(edit.at, "the loss")
+    target = change.argument(loss.call, "target", 1)
+    wanted = [each for each in ast.walk(target) if isinstance(each, ast.Name)] if target else []
+    given = call.call.args[edit.argument:edit.argument + 1]
+    if len(wanted) != 1 or not given or not isinstance(given[0], ast.Name | ast.Attribute) or (
+            call.source is not loss.source
+            or call.source.function(call.node) is not loss.source.function(loss.node)):
+        raise Refused(Reason.UNKNOWN_FORM, "Model and loss are not both given a variable here.")
+    padded = f"{call.source.code(given[0])} == {literal(edit.value)}"
+    return [Patch(edit, change.method(loss.source, wanted[0], f".masked_fill({padded}, -100)"),
+                  Form.CALL)]
+
+
 def write_shifted(edit: ShiftTargets, record: Record, index: Index) -> list[Patch]:
     """At the calls of model and loss, which are given the same variable."""
     call, loss = index.at(edit.call, "the call of the model"), index.at(edit.at, "the loss")
@@ -223,4 +239,5 @@ WRITERS = {
     InvertMask: write_inverted,
     AttendBackwards: write_causal,
     LeaveOutPadding: write_without_padding,
+    IgnorePaddedSteps: write_ignored_steps,
 }

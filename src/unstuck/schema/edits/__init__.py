@@ -87,6 +87,7 @@ from unstuck.schema.edits.optimizers import (
 from unstuck.schema.edits.remedies import Remedy, loss_form
 from unstuck.schema.edits.sequences import (
     AttendBackwards,
+    IgnorePaddedSteps,
     InvertMask,
     LeaveOutPadding,
     ReadRealSteps,
@@ -132,6 +133,7 @@ __all__ = [
     "Follow",
     "FollowMode",
     "Guard",
+    "IgnorePaddedSteps",
     "Impute",
     "InitialiseLayer",
     "InsertLayer",

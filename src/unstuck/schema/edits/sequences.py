@@ -86,6 +86,25 @@ class LeaveOutPadding(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class IgnorePaddedSteps(Edit):
+    """A class that the loss at `at` ignores as the target of each step whose input is padding.
+
+    The model that `call` calls is given `value` there, in its tensor of number `argument`.
+    """
+
+    at: SourceLocation | None
+    call: SourceLocation | None
+    argument: int
+    value: float
+
+    def words(self) -> str:
+        return "leave out the steps whose input is padding"
+
+    def code(self) -> str:
+        return f"loss(output, target.masked_fill(inputs == {literal(self.value)}, -100))"
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftTargets(Edit):
     """The next token as the target of each step.
 

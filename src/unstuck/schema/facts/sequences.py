@@ -87,6 +87,7 @@ class Read(Fact):
 class PaddedTargets(Fact):
     """The targets of a loss are `value` wherever its inputs are padded. `name` is the loss's.
 
+    Without `own`, real steps have this value too.
     `ignored` is the class that the loss leaves out, None for a loss that leaves out none. `meant`
     says that the program itself takes them for padding: it pads sequences, or holds their lengths.
     """
@@ -95,6 +96,7 @@ class PaddedTargets(Fact):
     value: float
     ignored: int | None
     meant: bool = False
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
