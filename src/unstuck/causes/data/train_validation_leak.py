@@ -11,7 +11,14 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.samples import HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES
+from unstuck.schema.signals.samples import (
+    HELD_OUT_OVERLAP,
+    HELD_OUT_SAMPLES,
+    KIN_GAP,
+    KIN_SHARE,
+    KIN_SIZE,
+    NEAR_COPIES,
+)
 from unstuck.words import count, number, percent
 
 OVERLAP = Threshold(
@@ -32,6 +39,21 @@ CHANCE = Threshold(
     "a sample that was really copied has no near copies",
 )
 
+KIN = Threshold(
+    "kin-gap", 2.3,
+    "The next neighbour of a sample on a line or a grid is at most twice as far off as the one "
+    "before. Beyond that the near ones come from one source, such as an image and its augmented "
+    "copies.",
+    "Gap on independent samples of tables, images, windows of series: 1.0 to 2.1; on copies with "
+    "noise: above 2.5",
+)
+SHARE = Threshold(
+    "kin-in-training", 0.1,
+    "If families were kept together, no held-out sample would have kin that were trained on. After "
+    "a split at random most have, but other data may be evaluated in the same run.",
+    "a choice: independent samples have as many near ones by chance in fewer than 1 of 20",
+)
+
 
 def _detect(view: View) -> Verdict:
     found = held_out(view)
@@ -43,6 +65,8 @@ def _detect(view: View) -> Verdict:
     if isinstance(train, Kept) and train.discrete:
         return Absent("the inputs are tokens or identifiers, which naturally repeat")
     share, compared = final(view, HELD_OUT_OVERLAP), final(view, HELD_OUT_SAMPLES)
+    if (kin := _kin(view, found)) is not None:
+        return kin
     if share is None or compared is None:
         return Unknown(
             "the held-out samples could not be compared with all of the training samples",
@@ -78,6 +102,34 @@ def _detect(view: View) -> Verdict:
     )
 
 
+def _kin(view: View, kept: Kept) -> Present | None:
+    """Held-out samples of which near copies were trained on; None if there are none."""
+    share, gap, size = (final(view, signal) for signal in (KIN_SHARE, KIN_GAP, KIN_SIZE))
+    if share is None or gap is None or size is None or gap < view.limit(KIN) or (
+            share < view.limit(SHARE)):
+        return None
+    step = int(view[KIN_SHARE].steps[-1])
+    return Present(
+        strength=0.75,
+        title=f"{percent(share)} of the held-out samples have near copies in the training set "
+        "(expected: none)",
+        since_step=0,
+        location=kept.location,
+        label="near copies of these samples were trained on",
+        evidence=(
+            Evidence(KIN_SHARE.name, "", (step,), (share,), 0.0,
+                     f"nearly every sample has {count(round(size), 'near copy', 'near copies')}, "
+                     f"and the next sample is {number(gap)} times as far off"),
+        ),
+        remedies=(
+            Remedy("split before copies are made", Safety.ADVICE,
+                   advice="Split the originals first, and only then augment the training part. "
+                   "Measurements of one source belong on one side: "
+                   "sklearn.model_selection.GroupShuffleSplit."),
+        ),
+    )
+
+
 CAUSE = Cause(
     slug="train-validation-leak",
     code="D009",
@@ -98,11 +150,13 @@ CAUSE = Cause(
         "a training sample has the same hash. An evaluation pass over the training data itself "
         "does not count as a leak. If different samples are often nearly equal, equal samples are "
         "attributed to chance. If the program never evaluates anything but training samples, the "
-        "names in the program decide: x_val, or a loop over test_loader, is meant to be held out.",
+        "names in the program decide: x_val, or a loop over test_loader, is meant to be held out. "
+        "Near copies, such as those of an augmentation before the split, are found by a gap: all "
+        "samples have equally many near neighbours, and the next one is much further off.",
         limitations="Nothing is reported if fewer than two epochs were seen, as with very large "
-        "data sets. Nothing is reported if training samples are augmented either, because that "
-        "changes their hashes. A held-out set that lies wholly within the training set looks like "
-        "an evaluation on training data, unless its name shows what it is. Only samples "
+        "data sets. If training samples are augmented anew each time, copies are not found, "
+        "because their hashes change. A held-out set that lies wholly within the training set "
+        "looks like an evaluation on training data, unless its name shows what it is. Only samples "
         "are compared: features that were chosen, or scaled, with the held-out data leak as well, "
         "and are not seen.",
         references=(
@@ -111,8 +165,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, NEAR_COPIES),
-    thresholds=(OVERLAP, COUNT, CHANCE),
+    uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, KIN_GAP, KIN_SHARE, KIN_SIZE, NEAR_COPIES),
+    thresholds=(OVERLAP, COUNT, CHANCE, KIN, SHARE),
     shows=Effect.SAMPLES_SHARED,
     detect=_detect,
 )

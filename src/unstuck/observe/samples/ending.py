@@ -18,6 +18,7 @@ from unstuck.observe.moment import Moment
 from unstuck.observe.samples import (
     copies,
     extremes,
+    kin,
     labelling,
     mapping,
     more_data,
@@ -32,6 +33,7 @@ from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.copies import write_copies
 from unstuck.observe.samples.extremes import write_extremes
 from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.kin import write_kin
 from unstuck.observe.samples.labelling import write_labels
 from unstuck.observe.samples.more_data import write_learning_curve
 from unstuck.observe.samples.one_thread import one_thread
@@ -52,7 +54,7 @@ MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some 
 MOST_SENTINELS = 8  # different ones that are looked for in the program's text
 LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
-    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *labelling.SIGNALS,
+    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS, *labelling.SIGNALS,
     *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS,
     *recall.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS,
 )
@@ -117,6 +119,7 @@ def _reductions(
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
         if not train.discrete and not left.composed:
             write_copies(contents, writer, step)
+            write_kin(contents, writer, step)
             seen.finish(writer, left.trained_on, train.classified, step,
                            lambda site: validates(sites.location(site)))
 

@@ -33,6 +33,24 @@ NEAR_COPIES = StepSignal(
     "elements, or in two of them",
     requires=runs.KEPT,
 )
+KIN_SIZE = StepSignal(
+    "kin", "samples",
+    "other samples that lie near a training sample before a gap to all the rest, the same number "
+    "for nearly all of them",
+    requires=runs.KIN,
+)
+KIN_GAP = StepSignal(
+    "kin-gap", "",
+    "distance to the nearest sample beyond that gap, divided by the distance to the last one "
+    "before it (the median over training samples)",
+    requires=runs.KIN,
+)
+KIN_SHARE = StepSignal(
+    "kin-in-training", "",
+    "share of the held-out samples with as many near ones before such a gap, some of which were "
+    "trained on",
+    requires=runs.KIN,
+)
 HELD_OUT_OVERLAP = StepSignal(
     "held-out-overlap", "",
     "share of the held-out samples that are exact copies of training samples, without passes over "

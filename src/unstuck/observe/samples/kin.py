@@ -1,0 +1,109 @@
+"""Whether the held-out samples have near copies among the training samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.observe.samples.kept import Contents, Rows
+from unstuck.record.series import Floats, Integers
+from unstuck.record.writer import RecordWriter
+from unstuck.schema.signals.samples import KIN_GAP, KIN_SHARE, KIN_SIZE
+
+NEAREST = 16  # neighbours of a sample that are looked at
+COMPARED = 128  # samples of either role that are compared with all others
+FEATURES = 256  # by which they are
+FEWEST = 20  # held-out samples
+FEWEST_FEATURES = 3  # that vary: on a line neighbours are near by chance
+TINY = 1e-12  # a distance that is none
+SAME = 0.9  # share of the training samples with as many kin as most
+PER_CLASS = 3  # families of a class, at least: else they are the classes
+SIGNALS = (KIN_GAP, KIN_SHARE, KIN_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """How many kin a training sample has, how much further off the next one is, and the share of
+    the held-out samples that are kin to as many, some of them trained on."""
+
+    size: int
+    gap: float
+    share: float
+
+
+def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
+    """Writes what families the samples of both roles fall into, if they do."""
+    train, held_out = contents.train, contents.held_out
+    if train is None or held_out is None or train.discrete or (
+            train.inputs.shape[1] != held_out.inputs.shape[1]):
+        return
+    mine = train.inputs[np.isfinite(train.inputs).all(1)]
+    theirs = held_out.inputs[np.isfinite(held_out.inputs).all(1) & held_out.evaluated(train)]
+    if len(theirs) < FEWEST or len(mine) < FEWEST:
+        return
+    found = families(mine, theirs)
+    if found is None:
+        return
+    classes = len(np.unique(train.targets[:, 0])) if train.class_indices and (
+        train.targets is not None) else 1
+    if len(mine) + len(theirs) < PER_CLASS * classes * (found.size + 1):
+        return
+    writer.row(KIN_SIZE, step, float(found.size))
+    writer.row(KIN_GAP, step, found.gap)
+    writer.row(KIN_SHARE, step, found.share)
+
+
+def families(train: Rows, held_out: Rows) -> Families | None:
+    """The families that rows, of shapes (N, F) and (M, F), fall into; None if they fall in none.
+
+    Samples of one source lie near one another, and then comes a gap to all the rest: nearly every
+    training sample has it after as many neighbours. Independent samples have no such place.
+    """
+    rows = _scaled(np.concatenate([train, held_out]))
+    if rows is None:
+        return None
+    own, theirs = (
+        _neighbours(rows, np.unique(np.linspace(first, last, COMPARED).astype(int)))
+        for first, last in ((0, len(train) - 1), (len(train), len(rows) - 1)))
+    if not (own.distances[:, 0] > 0).all():
+        return None  # copies are told by their hashes
+    size = int(np.bincount(own.sizes).argmax())
+    if (own.sizes == size).mean() < SAME:
+        return None
+    gap = float(np.median(own.gaps[:, size - 1]))
+    kin = (theirs.sizes == size) & (theirs.gaps[:, size - 1] > math.sqrt(gap))
+    trained = (theirs.order[:, :size] < len(train)).any(1)
+    return Families(size, gap, float((kin & trained).mean()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """The nearest rows of some rows, (P, NEAREST + 1), and after how many the largest gap comes."""
+
+    order: Integers
+    distances: Floats
+    gaps: Floats  # how many times as far off the next one is
+    sizes: Integers
+
+
+def _neighbours(rows: Floats, picked: Integers) -> _Neighbours:
+    squares = (rows ** 2).sum(1)
+    near = squares[picked, None] + squares - 2 * rows[picked] @ rows.T
+    near[np.arange(len(picked)), picked] = np.inf
+    order = np.argsort(near, axis=1)[:, :NEAREST + 1]
+    distances = np.sqrt(np.maximum(np.take_along_axis(near, order, axis=1), 0.0))
+    gaps = distances[:, 1:] / np.maximum(distances[:, :-1], TINY)
+    return _Neighbours(order, distances, gaps, gaps.argmax(1) + 1)
+
+
+def _scaled(rows: Rows) -> Floats | None:
+    """Features of equal spread, of those that vary; None if these are too few."""
+    spread = rows.std(0)
+    varying = np.flatnonzero(spread > 1e-6 * np.abs(rows).max(0))
+    if len(varying) < FEWEST_FEATURES:
+        return None
+    picked = varying[np.unique(
+        np.linspace(0, len(varying) - 1, min(FEATURES, len(varying))).astype(int))]
+    return np.asarray(rows[:, picked] / spread[picked], dtype=np.float64)

@@ -1,0 +1,70 @@
+"""Families of near copies among samples: found where there are some, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn import datasets
+
+from unstuck.observe.samples.kept import Rows
+from unstuck.observe.samples.kin import families
+
+Draw = Callable[[np.random.Generator], np.ndarray]
+
+
+def windows(random: np.random.Generator) -> np.ndarray:
+    time = np.arange(900) * 0.1
+    series = np.sin(time) + 0.3 * np.sin(2.7 * time) + 0.1 * random.normal(size=900)
+    return np.lib.stride_tricks.sliding_window_view(series, 24)
+
+
+INDEPENDENT: dict[str, Draw] = {
+    "digits": lambda _: datasets.load_digits().data,
+    "wine": lambda _: datasets.load_wine().data,
+    "breast cancer": lambda _: datasets.load_breast_cancer().data,
+    "diabetes": lambda _: datasets.load_diabetes().data,
+    "noise": lambda random: random.normal(size=(700, 20)),
+    "space": lambda random: random.normal(size=(700, 3)),
+    "plane": lambda random: random.normal(size=(700, 2)) @ random.normal(size=(2, 30)),
+    "clusters": lambda _: datasets.make_blobs(700, 8, centers=5, random_state=0)[0],
+    "bits": lambda random: random.integers(0, 2, (700, 12)).astype(float),
+    "windows": windows,
+    "grid": lambda _: np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3), -1).reshape(-1, 3),
+    "heavy tails": lambda random: random.standard_t(1.5, (700, 10)),
+}
+
+
+def split(rows: np.ndarray, random: np.random.Generator) -> tuple[Rows, Rows]:
+    order = random.permutation(len(rows))
+    fifth = len(rows) // 5
+    return rows[order[fifth:]].astype(np.float32), rows[order[:fifth]].astype(np.float32)
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_independent_samples_fall_into_no_families(name: str) -> None:
+    random = np.random.default_rng(3)
+    assert families(*split(INDEPENDENT[name](random), random)) is None
+
+
+@pytest.mark.parametrize("copies", [2, 5, 12])
+def test_copies_with_noise_are_kin(copies: int) -> None:
+    random = np.random.default_rng(4)
+    rows = random.normal(size=(90, 30))
+    many = np.concatenate([rows + random.normal(0, 0.05, rows.shape) for _ in range(copies)])
+    found = families(*split(many, random))
+    assert found is not None
+    assert found.size == copies - 1
+    assert found.gap > 3
+    assert found.share > 0.7
+
+
+def test_families_that_are_kept_together_share_nothing() -> None:
+    random = np.random.default_rng(5)
+    rows = random.normal(size=(90, 30))
+    many = np.stack([rows + random.normal(0, 0.05, rows.shape) for _ in range(5)], 1)
+    train, held_out = (part.reshape(-1, 30).astype(np.float32) for part in (many[:70], many[70:]))
+    found = families(train, held_out)
+    assert found is not None
+    assert found.share == 0
