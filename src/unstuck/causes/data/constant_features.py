@@ -52,7 +52,8 @@ def _detect(view: View) -> Verdict:
     if not len(series):
         return Unknown("the inputs of the first layer were not measured",
                        (CONSTANT_INPUT_SHARE.name,))
-    share = float(series.values[-1])
+    # The last is the least, unless the shape of the inputs changes and what was seen begins anew.
+    share = float(series.values.min())
     if not share >= view.limit(NEARLY_ALL):
         train = kept(view, "train")
         if learned_little(view.outcome) and train is not None and not train.composed and (
