@@ -162,6 +162,42 @@ def test_a_state_without_its_graph_is_cut_unless_each_part_has_a_loss(
     assert [(state.name, state.calls) for state in found] == [] if every else [("cell", 5)]
 
 
+REPACKAGED = """
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(1, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        state = torch.zeros(len(x), 6)
+        for value in x.unbind(1):
+            state = self.repackage(state)
+            state = self.cell(value[:, None], state)
+        return self.head(state)
+
+    @staticmethod
+    def repackage(state):
+        return state.detach()
+
+x, y = torch.randn(64, 5), torch.randint(2, (64,))
+model = Reader()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(12):
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_helper_may_cut_and_the_first_output_be_gone(tmp_path: Path) -> None:
+    found = record_of(REPACKAGED, tmp_path).facts(CutState)
+    assert {(state.name, state.calls) for state in found} == {("cell", 5)}
+    assert text_at(found[-1].location) == "state.detach()"
+    kept = REPACKAGED.replace("return state.detach()", "return state")
+    assert not record_of(kept, tmp_path / "kept").facts(CutState)
+
+
 INSIDE = """
 class Quantiser(nn.Module):
     def forward(self, z):

@@ -16,6 +16,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.naming import numbered
+from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
@@ -238,12 +239,26 @@ class CutProbe(Probe):
                 if whole else None), True
 
     def within(self, stack: Iterable[Site]) -> SourceLocation | None:
-        """The only expression that can cut in the innermost function of a call that has any."""
+        """The only expression that can cut in the innermost function of a call that has any, or
+        calls one of the same file that has."""
         for site in stack:
-            found = list(self._between(site, None, None, True))
+            found = list(self._between(site, None, None, True)) or list(self._in_helpers(site))
             if found:
                 return self._only(found)
         return None
+
+    def _in_helpers(self, site: Site) -> Iterator[tuple[str, ast.expr]]:
+        """Cutting expressions of the functions that a call site's function calls by name."""
+        code = self._sites.code(site)
+        tree = syntax_tree(code.co_filename)
+        functions = [node for node in nodes_of(tree) if isinstance(node, ast.FunctionDef)
+                     ] if tree is not None else []
+        names = {last_name(node.func) for function in functions if function.name == code.co_name
+                 for node in ast.walk(function) if isinstance(node, ast.Call)}
+        for function in functions:
+            if function.name in names and function.name != code.co_name:
+                yield from ((code.co_filename, node) for node in ast.walk(function)
+                            if isinstance(node, ast.expr) and _cuts(node))
 
     def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""

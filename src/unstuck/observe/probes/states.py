@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
@@ -27,7 +26,7 @@ MOST_CALLS = 10_000  # of a layer in a step
 class _Calls:
     """Those of one layer since the last backward pass."""
 
-    made: list[weakref.ref[torch.Tensor]] = field(default_factory=list)  # by the last one
+    made: list[StorageWeakRef] = field(default_factory=list)  # by the last one
     nodes: list[set[int]] = field(default_factory=list)  # of what each made
     cut: int = 0
     carried: bool = False
@@ -35,7 +34,8 @@ class _Calls:
 
 
 class StateProbe(Probe):
-    """Knows a layer's last output by its memory, as long as the program holds it.
+    """Knows a layer's last output by its memory, as long as the program holds that: a detached
+    state shares it with the output, which may be gone.
 
     Where a series is cut on purpose, the parts before the cut have a loss of their own.
     """
@@ -62,9 +62,9 @@ class StateProbe(Probe):
             calls = self._layers[module] = _Calls()
         if len(calls.nodes) >= MOST_CALLS:
             return
-        before = {made.data_ptr() for ref in calls.made if (made := ref()) is not None}
+        before = {ref.cdata for ref in calls.made if not ref.expired()}
         kept = [each.requires_grad for each in tensors_in(*args)
-                if observable(each) and each.data_ptr() in before]
+                if observable(each) and each.untyped_storage()._cdata in before]
         if kept:
             calls.carried |= any(kept)
             calls.cut += 1
@@ -72,7 +72,7 @@ class StateProbe(Probe):
         returned = output if type(output) is tuple else (output,)
         made = [each for each in tensors_in(*returned)
                 if observable(each) and each.grad_fn is not None]
-        calls.made = [weakref.ref(each) for each in made]
+        calls.made = [StorageWeakRef(each.untyped_storage()) for each in made]
         calls.nodes.append({graph.sequence(each.grad_fn) for each in made})
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
