@@ -52,6 +52,9 @@ def _detect(view: View) -> Verdict:
     if behind is not None and _rises(behind) >= view.limit(RISES) and (
             behind.values.max() >= view.limit(BEHIND)):
         return _growing(view, behind)
+    if behind is not None and len(behind) and 1 < behind.values.max() == behind.values[-1]:
+        return Unknown("backward passes go through the graphs of earlier steps, and it was seen at "
+                       "too few steps whether of more and more", ("a run with --overhead 1",))
     if not view.has(LIVE_GRAPHS):
         blind = unwatched(view.record) or unread_loss(view.record)
         if blind is not None:

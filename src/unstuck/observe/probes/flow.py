@@ -225,7 +225,7 @@ class FlowProbe(Probe):
         return before, curved
 
     def _repeats(self, products: dict[Any, _Product]) -> None:
-        """Watches the gradient at the first, a middle and the last use of a recurrent weight."""
+        """Watches the gradient at an early, a middle and the last use of a recurrent weight."""
         uses: dict[int, list[Any]] = {}
         for node, product in products.items():
             uses.setdefault(id(product.parameter), []).append(node)
@@ -238,7 +238,8 @@ class FlowProbe(Probe):
                 continue
             norms: list[torch.Tensor | None] = [None, None, None]
             self._growth[name] = norms
-            for index, node in enumerate((found[0], found[len(found) // 2], found[-1])):
+            # The first use may be of a state of zeros, at which nothing passes a ReLU.
+            for index, node in enumerate((found[1], found[len(found) // 2], found[-1])):
                 node.register_prehook(self._guard.guarded(_noting(norms, index)))
 
     def left_halfway(self) -> None:

@@ -42,7 +42,7 @@ CURVED_OPERATIONS = StepSignal(
 )
 TIME_GROWTH = PlaceSignal(
     "growth-through-time", "",
-    "gradient at the first use of a recurrent weight divided by the gradient at its last use, "
+    "gradient at the second use of a recurrent weight divided by the gradient at its last use, "
     "within one forward pass; no more than the square of the growth over the first half",
     requires=runs.RECURRENCE, place="parameter",
 )
