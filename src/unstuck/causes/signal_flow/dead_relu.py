@@ -27,7 +27,7 @@ from unstuck.schema.facts.models import Initialisation, Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.layers import OUTPUT_MEAN, SILENT_SHARE
-from unstuck.schema.signals.spread import INPUT_SPREAD
+from unstuck.schema.signals.spread import INPUT_SPREAD, OUTPUT_SPREAD
 from unstuck.words import called, count, percent
 
 NEARLY_ALL = Threshold(
@@ -40,6 +40,12 @@ HALF = Threshold(
     "dead-half", 0.5,
     "A layer that lost half of its units is reported if the run failed.",
     "torchmortem and TheDeepChecker; no false alarm on 72 healthy runs",
+)
+ALIKE = Threshold(
+    "input-spread-of-chance", 0.25,
+    "If the samples are nearly the same to a layer, its units tell few of them apart: with weights "
+    "of both signs half of the units are zero for every sample, and not because they died.",
+    "24 plain layers: from a spread of 0.23 on, 38 to 59 % of the units are zero in each layer",
 )
 LAST = 3  # sampled times at the end at which a unit must be silent; one of them sees three batches
 BEGIN = 2  # sampled steps that count as the beginning
@@ -89,10 +95,8 @@ def _detect(view: View) -> Verdict:
         return Unknown("the outputs of ReLU units were measured at fewer than two steps",
                        (SILENT_SHARE.name, "a longer run"))
     worst = max(places, key=lambda p: p.share)
-    bar = view.limit(NEARLY_ALL)
-    if failed(view.outcome):
-        bar = min(bar, view.limit(HALF))
-    dead = [p for p in places if p.share >= bar]
+    dead = [p for p in places if p.share >= view.limit(NEARLY_ALL) or (
+        failed(view.outcome) and p.share >= view.limit(HALF) and not _by_chance(view, p))]
     if not dead:
         return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead"
                       if worst.share else "no ReLU unit is dead")
@@ -108,6 +112,21 @@ def _fed_alike(view: View, place: _Place) -> bool:
     inputs = view[INPUT_SPREAD] if view.has(INPUT_SPREAD) else {}
     series = inputs.get(feeding) if feeding is not None else None
     return series is not None and bool(np.all(series.values <= ROUNDING))
+
+
+def _by_chance(view: View, place: _Place) -> bool:
+    """Whether half of a layer may be silent because its samples are nearly alike."""
+    feeding = _feeding(view, place)
+    if feeding is None:
+        return False
+    order = list(view.record.layers())
+    known = view[INPUT_SPREAD] if view.has(INPUT_SPREAD) else {}
+    series = known.get(feeding)
+    if series is None and view.has(OUTPUT_SPREAD):  # it receives what the layer before returned
+        made = [name for name in order[:order.index(feeding)] if name in view[OUTPUT_SPREAD]]
+        series = view[OUTPUT_SPREAD][made[-1]] if made else None
+    return series is not None and len(series.finite) > 0 and (
+        float(np.median(series.finite.values)) < view.limit(ALIKE))
 
 
 def _present(view: View, dead: list[_Place]) -> Verdict:
@@ -212,16 +231,17 @@ CAUSE = Cause(
         "is to blame. If its units died later, the updates killed them. If the learning rate or "
         "the inputs are to blame, unstuck reports them as the root cause.",
         limitations="Some dead units are normal, and sparse networks have many on purpose. While "
-        "a run learns, only layers that are almost completely dead are reported. A ReLU that is "
-        "written with torch.where or as a multiplication is not seen.",
+        "a run learns, only layers that are almost completely dead are reported. So it is with "
+        "layers to which all samples are nearly alike: half of their units are zero by chance. "
+        "A ReLU that is written with torch.where or as a multiplication is not seen.",
         references=(
             "Maas, Hannun, Ng 2013: Rectifier nonlinearities improve acoustic models",
             "Lu, Shin, Su, Karniadakis 2019: Dying ReLU and initialization (arXiv 1903.06733)",
         ),
     ),
     needs=(),
-    uses=(SILENT_SHARE, INPUT_SPREAD, OUTPUT_MEAN),
-    thresholds=(NEARLY_ALL, HALF),
+    uses=(SILENT_SHARE, INPUT_SPREAD, OUTPUT_MEAN, OUTPUT_SPREAD),
+    thresholds=(NEARLY_ALL, HALF, ALIKE),
     shows=Effect.UNITS_DIE,
     effects=(Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH),
     detect=_detect,
