@@ -23,6 +23,7 @@ MOST_INPUTS = 4
 ELEMENT_LIMIT = 1_000_000
 MOST_NODES = 5_000
 STEPS = 4  # of a sequence at least
+IGNORE_INDEX = 4  # its place among the arguments of a classification loss
 SHIFTED = 0.95  # of the targets must be the next input, and
 SAME = 0.5  # of them at most the same input
 FEATURES = 3  # of a table at least: a line through one feature is a lesson, not a leak
@@ -42,6 +43,7 @@ class LeakProbe(Probe):
         self._losses = context.probe(LossProbe)
         self._finite = context.probe(FiniteProbe)
         self._inputs: list[torch.Tensor] = []
+        self._targets: dict[str, tuple[torch.Tensor, int]] = {}  # of a step, and the class left out
         self._next: dict[str, int] = {}  # losses about the next step, with the number of steps
         self._same_step: dict[str, torch.Tensor] = {}  # inputs that are the targets of a loss
         self._in_place: dict[str, float] = {}
@@ -69,7 +71,7 @@ class LeakProbe(Probe):
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Compares targets with inputs, at a sampled step and with gradients on."""
-        if not self._moment.sampled or not loss.requires_grad or not self._inputs or (
+        if not self._moment.sampled or not loss.requires_grad or (
             function not in CLASS_LIKELIHOODS | REGRESSION | BINARY
         ):
             return
@@ -81,8 +83,8 @@ class LeakProbe(Probe):
         for given in self._inputs:
             if given.is_floating_point():
                 self._features(known.name, given, target)
-            elif not target.is_floating_point() and given.numel() == target.numel():
-                self._follow(known.name, given, target.reshape(given.shape))
+        if function in CLASS_LIKELIHOODS and not target.is_floating_point():
+            self._targets[known.name] = target, int(args[IGNORE_INDEX])
 
     def _features(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
         if given.shape[1] < FEATURES or len(given) < SAMPLES or target.numel() != len(given):
@@ -103,9 +105,9 @@ class LeakProbe(Probe):
         if len(found):
             self._know(TargetFeature(name, int(found[0]), size), step)
 
-    def _follow(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
+    def _follow(self, name: str, given: torch.Tensor, target: torch.Tensor, ignored: int) -> None:
         """Whether targets are those of the next step: known at once, or of the look before."""
-        shares = next_steps(given, target)
+        shares = next_steps(given, target, ignored)
 
         def followed(found: list[float]) -> None:
             if found[0] == 1:
@@ -115,7 +117,7 @@ class LeakProbe(Probe):
                     self._next[name] = steps
                     break
 
-        in_place = (given == target).float().mean()
+        in_place = _share(given == target, target != ignored)
         self._later.values([in_place, *(share for _, share in shares)], followed)
 
     # Backward -----------------------------------------------------------------------------------
@@ -123,6 +125,9 @@ class LeakProbe(Probe):
         """Looks at the attention over inputs of which the next ones are the targets."""
         if len(nodes) > MOST_NODES:
             return
+        for name, (target, ignored) in self._targets.items():
+            for given in _tokens(nodes, target.numel()):
+                self._follow(name, given, target.reshape(given.shape), ignored)
         for name, given in self._same_step.items():
             self._look_in_place(name, given, nodes)
         for name, steps in self._next.items():
@@ -208,9 +213,23 @@ class LeakProbe(Probe):
 
     def _forget(self) -> None:
         self._inputs, self._layers, self._next, self._same_step = [], [], {}, {}
+        self._targets = {}
 
 
-def next_steps(given: torch.Tensor, target: torch.Tensor) -> list[tuple[int, torch.Tensor]]:
+def _tokens(nodes: list[Any], count: int) -> list[torch.Tensor]:
+    """The sequences of so many tokens in all that the embeddings of a graph look up, each once."""
+    found: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    for node in nodes:
+        tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
+        if is_plain(tokens) and tokens.ndim == 2 and tokens.numel() == count and (
+                count <= ELEMENT_LIMIT and observable(tokens)):
+            found[tokens.data_ptr(), tokens.shape] = tokens
+    return list(found.values())[:MOST_INPUTS]
+
+
+def next_steps(
+    given: torch.Tensor, target: torch.Tensor, ignored: int
+) -> list[tuple[int, torch.Tensor]]:
     """For each number of steps that inputs may have: how many targets are those of the next."""
     found = []
     for axis in (1, 0):
@@ -218,8 +237,14 @@ def next_steps(given: torch.Tensor, target: torch.Tensor) -> list[tuple[int, tor
         if steps >= STEPS:
             following = given.narrow(axis, 1, steps - 1)
             before = target.narrow(axis, 0, steps - 1)
-            found.append((steps, (following == before).float().mean()))
+            found.append((steps, _share(following == before, before != ignored)))
     return found
+
+
+def _share(same: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """The share of what counts that is the same; 0 if next to nothing counts."""
+    count = counted.sum()
+    return torch.where(count >= STEPS, (same & counted).sum() / count.clamp(min=1), 0.0)
 
 
 def _ahead(node: Any, steps: int) -> Number | None:

@@ -216,21 +216,38 @@ def write_ignored_steps(edit: IgnorePaddedSteps, record: Record, index: Index) -
 
 
 def write_shifted(edit: ShiftTargets, record: Record, index: Index) -> list[Patch]:
-    """At the calls of model and loss, which are given the same variable."""
-    call, loss = index.at(edit.call, "the call of the model"), index.at(edit.at, "the loss")
-    target = change.argument(loss.call, "target", 1)
+    """At the calls of model and loss, which are given the same variable; else at the loss alone."""
+    loss = index.at(edit.at, "the loss")
+    output, target = (change.argument(loss.call, *each) for each in (("input", 0), ("target", 1)))
+    made, wanted = _variables(output), _variables(target)
+    call = index.at(edit.call, "the call of the model") if edit.call is not None else None
     given = [each for each in (*call.call.args, *(k.value for k in call.call.keywords))
-             if isinstance(each, ast.Name)]
-    wanted = [each for each in ast.walk(target) if isinstance(each, ast.Name)] if target else []
+             if isinstance(each, ast.Name)] if call is not None else []
     shared = {each.id for each in given} & {each.id for each in wanted}
-    if len(shared) != 1 or call.source is not loss.source:
+    if call is not None and len(shared) == 1 and call.source is loss.source:
+        parts = [(each, part) for names_, part in ((given, ":-1"), (wanted, "1:"))
+                 for each in names_ if each.id in shared]
+    elif len(made) == len(wanted) == 1:
+        parts = [(made[0], ":-1"), (wanted[0], "1:")]
+    else:
         raise Refused(Reason.UNKNOWN_FORM, "Model and loss are not given one variable.")
     before = ":, " if edit.time else ""
-    splices = [
-        splice for names_, part in ((given, ":-1"), (wanted, "1:")) for each in names_
-        if each.id in shared
-        for splice in change.replace(call.source, each, f"{each.id}[{before}{part}]")]
-    return [Patch(edit, tuple(splices), Form.CALL)]
+    return [Patch(edit, tuple(
+        splice for each, part in parts for splice in change.replace(
+            loss.source, each, f"{each.id}[{before}{part}]{_whole(loss, each)}")), Form.CALL)]
+
+
+def _variables(node: ast.expr | None) -> list[ast.Name]:
+    """The variables that an argument is made of, without what its methods are given."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    return [each for each in ast.walk(node) if isinstance(each, ast.Name)] if node else []
+
+
+def _whole(loss: Found, name: ast.Name) -> str:
+    """What a part of a tensor needs before its shape can be changed by `view`."""
+    outer = loss.source.parents.get(name)
+    return ".contiguous()" if isinstance(outer, ast.Attribute) and outer.attr == "view" else ""
 
 
 WRITERS = {
