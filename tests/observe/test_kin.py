@@ -60,6 +60,12 @@ def test_copies_with_noise_are_kin(copies: int) -> None:
     assert found.share > 0.7
 
 
+def test_numbers_of_any_size_give_no_warning() -> None:
+    random = np.random.default_rng(6)
+    rows = np.float32(random.normal(size=(200, 6))) * np.float32([1e-30, 1, 1e20, 1e25, 1e30, 1e37])
+    assert families(rows[:150], rows[150:]) is None
+
+
 def test_families_that_are_kept_together_share_nothing() -> None:
     random = np.random.default_rng(5)
     rows = random.normal(size=(90, 30))

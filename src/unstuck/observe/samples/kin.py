@@ -55,6 +55,7 @@ def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
     writer.row(KIN_SHARE, step, found.share)
 
 
+@np.errstate(all="ignore")  # numbers may be of any size, and settings are the program's
 def families(train: Rows, held_out: Rows) -> Families | None:
     """The families that rows, of shapes (N, F) and (M, F), fall into; None if they fall in none.
 
@@ -101,7 +102,7 @@ def _neighbours(rows: Floats, picked: Integers) -> _Neighbours:
 def _scaled(rows: Rows) -> Floats | None:
     """Features of equal spread, of those that vary; None if these are too few."""
     spread = rows.std(0)
-    varying = np.flatnonzero(spread > 1e-6 * np.abs(rows).max(0))
+    varying = np.flatnonzero(np.isfinite(spread) & (spread > 1e-6 * np.abs(rows).max(0)))
     if len(varying) < FEWEST_FEATURES:
         return None
     picked = varying[np.unique(
