@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.loops import around
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.sites import Site, expression_at
+from unstuck.observe.source.nodes import nodes_of
+from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import held_by, is_plain
 from unstuck.schema.facts.optimizers import Rebuilt
 from unstuck.schema.places import SourceLocation
@@ -22,6 +24,7 @@ from unstuck.schema.signals.rebuilt import OPTIMIZER_LIFE
 MOST_PLACES = 32
 WRITTEN = 32  # lives of a place that are all written; later every so many
 SETTLED = 2  # constructions until the loops around one are sure
+MOST_FACTORIES = 4  # that return what another returns
 STEADY = 0.5  # a learning rate within this factor and its inverse is the one that was set
 
 
@@ -75,7 +78,7 @@ class RebuiltProbe(Probe):
             known.annealed |= before is not None and not _is_steady(_rate(before), known.rate)
             known.lives.append(life)
             if len(known.lives) <= SETTLED:  # the first one may be built before the loop
-                known.loops = self._loops()
+                known.loops, known.location = self._loops(), self._asked_for(site)
             self._write(known, step)
         known.latest, known.rate = weakref.ref(optimizer), _rate(optimizer)
         known.step, known.changes = step, changes
@@ -86,6 +89,21 @@ class RebuiltProbe(Probe):
             self._sites.location(site), [weakref.ref(p) for p in held], weakref.ref(optimizer),
             _rate(optimizer), self._moment.step, self._names.changes,
             memory_of(optimizer.defaults), self._loops())
+
+    def _asked_for(self, built: Site) -> SourceLocation | None:
+        """The construction under way, or the call of the factory that returns it."""
+        place = None
+        sites = self._sites.stack()
+        for site in sites[sites.index(built):][:MOST_FACTORIES]:
+            place = self._sites.location(site)
+            tree = syntax_tree(place.file) if place is not None else None
+            if place is None or tree is None or not any(
+                isinstance(node, ast.Return) and node.value is not None
+                and expression_at(place.file, node.value, self._sites.keeps_text) == place
+                for node in nodes_of(tree)
+            ):
+                break
+        return place
 
     def _loops(self) -> tuple[SourceLocation, ...]:
         """The loops that the construction under way is in."""
