@@ -105,6 +105,8 @@ def _detect(view: View) -> Verdict:
     if zeros is not None:
         return zeros
     if not view.has(STACKED_LAYERS):
+        if _only_tables(view):
+            return Absent("the network has only tables of weights, and these are not zero")
         return Unknown(unwatched(view.record) or f"the check needs {STACKED_LAYERS.requires}",
                        (STACKED_LAYERS.name,))
     weighted = _weighted(view)
@@ -113,6 +115,15 @@ def _detect(view: View) -> Verdict:
                        (STACKED_LAYERS.name,))
     return _twins(view, weighted) or _scale(view, weighted) or Absent(
         "the units of each layer differ, and signals survive the scale of the weights")
+
+
+def _only_tables(view: View) -> bool:
+    """Whether all matrices are looked up by index: none multiplies a signal."""
+    layers = view.record.layers()
+    matrices = [layers.get(each.layer) for each in view.record.parameters().values()
+                if len(each.shape) >= 2]
+    return bool(matrices) and unwatched(view.record) is None and all(
+        layer is not None and layer.role is LayerRole.EMBEDDING for layer in matrices)
 
 
 # Factors of one another that are zero -------------------------------------------------------------
