@@ -25,7 +25,11 @@ MOST = Threshold(
 
 def _detect(view: View) -> Verdict:
     for found in view.record.facts(Pasted):
-        share = level(view[PASTED_SHARE][found.name])
+        series = view[PASTED_SHARE].get(found.name)
+        if series is None:
+            return Unknown("how many samples are mixed is missing in the record",
+                           (PASTED_SHARE.name,))
+        share = level(series)
         if share < view.limit(MOST):
             continue
         words = _WAYS[found.how](found)
