@@ -105,6 +105,7 @@ CLASSES = losses(target=Target.CLASSES)
 # Those of them that are a negative logarithm of a likelihood.
 CLASS_LIKELIHOODS = CLASSES - losses(output=Output.SCORES)
 BINARY = losses(target=Target.SHARES)
+IGNORE_INDEX = 4  # place of the class that is left out, among the arguments of CLASS_LIKELIHOODS
 WEIGHTED = CLASS_LIKELIHOODS | BINARY  # their third argument is a weight
 REGRESSION = losses(target=Target.VALUES)
 DIFFERENCES = losses(output=Output.VALUES)  # of each output and target: all that they look at

@@ -99,6 +99,12 @@ def saved(node: Any, name: str) -> Any:
     return value
 
 
+def factor(product: Any) -> Any:
+    """What a product has kept of the side that no gradient flows to."""
+    own = product.next_functions[0][0] is not None
+    return saved(product, "other" if own else "self")
+
+
 def saved_names(node: Any) -> list[str]:
     """The names of all tensors that a node saved."""
     return [n.removeprefix("_raw_saved_") for n in dir(node) if n.startswith("_raw_saved_")]

@@ -95,7 +95,7 @@ def _present(
     signal: StepSignal = CONSTANT_INPUT_SHARE,
 ) -> Verdict:
     model = first_model(view)
-    share = float(series.values[-1])
+    share = float(series.values.min())
     return Present(
         strength=strength,
         title=title,

@@ -159,8 +159,7 @@ def terms(node: Any, name: str, behind: list[Any]) -> list[tuple[float, Any]]:
         factor = _sign(graph.saved(node, "other"), unsure=False)
         return [(factor, node.next_functions[0][0])] if factor else []
     if name == "MulBackward0" and len(behind) == 1:
-        own = node.next_functions[0][0] is not None
-        factor = _sign(graph.saved(node, "other" if own else "self"), unsure=True)
+        factor = _sign(graph.factor(node), unsure=True)
         return [(factor, behind[0])] if factor else []
     return []
 

@@ -74,8 +74,7 @@ def _terms(node: Any, factor: float | torch.Tensor) -> list[tuple[float | torch.
         return [*_terms(behind[0], factor),
                 *_terms(behind[1], -factor if name == "SubBackward0" else factor)]
     if name == "MulBackward0" and len(behind) == 1:
-        own = node.next_functions[0][0] is not None
-        other = graph.saved(node, "other" if own else "self")
+        other = graph.factor(node)
         if is_plain(other) and observable(other) and other.numel() <= ELEMENT_LIMIT:
             with torch.no_grad():
                 return _terms(behind[0], factor * other)

@@ -17,13 +17,12 @@ from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.sequences import LooksAhead, TargetFeature, TargetInPlace
 from unstuck.schema.signals.sequences import IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES
-from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 MOST_INPUTS = 4
 ELEMENT_LIMIT = 1_000_000
 MOST_NODES = 5_000
 STEPS = 4  # of a sequence at least
-IGNORE_INDEX = 4  # its place among the arguments of a classification loss
 SHIFTED = 0.95  # of the targets must be the next input, and
 SAME = 0.5  # of them at most the same input
 FEATURES = 3  # of a table at least: a line through one feature is a lesson, not a leak

@@ -12,12 +12,11 @@ from unstuck.observe.probes.padding import Padded, PaddingProbe
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
 from unstuck.schema.signals.sequences import IGNORED_TARGETS, PADDING_IN_LOSS
-from unstuck.torch_api import CLASS_LIKELIHOODS, REGRESSION, target_among
+from unstuck.torch_api import CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 ELEMENT_LIMIT = 4_000_000  # of targets that are looked at
 ALL = 0.99  # of the padded targets must be one value, that
 WITHIN = 0.02  # of the others may be as well
-IGNORE_INDEX = 4  # its place among the arguments of a classification loss
 
 
 class PaddedTargetProbe(Probe):

@@ -120,7 +120,7 @@ def _weighted(root: Any, sign: float) -> Iterator[_Weighted]:
         elif name in _RISING:
             open_ += [(parent, now) for parent in behind]
         else:
-            open_ += [(parent, now * sign) for sign, parent in terms(node, name, behind)]
+            open_ += [(parent, now * of) for of, parent in terms(node, name, behind)]
 
 
 def _inside(node: Any) -> Any:
@@ -132,8 +132,7 @@ def _inside(node: Any) -> Any:
 
 def _factor(node: Any) -> torch.Tensor | None:
     """The constant of a product."""
-    own = node.next_functions[0][0] is not None
-    factor = graph.saved(node, "other" if own else "self")
+    factor = graph.factor(node)
     if not is_plain(factor) or not observable(factor) or not 0 < factor.numel() <= MOST_FACTORS:
         return None
     return factor.reshape(-1).to("cpu", torch.float64)

@@ -18,7 +18,7 @@ from unstuck.observe.source.sites import Sites, user_trees
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
 from unstuck.schema.signals.sequences import TAIL_IN_LOSS
-from unstuck.torch_api import CLASS_LIKELIHOODS, REGRESSION, target_among
+from unstuck.torch_api import CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 ELEMENT_LIMIT = 1_000_000  # of targets that are looked at
 FEWEST_CLASSES = 3  # before the tail: fewer may be a state that lasts once it has come
@@ -26,7 +26,6 @@ JUMP = 0.5  # standard deviations from the last real number to the padding
 FRAMES = 3  # of the program that are looked at for lengths
 MOST_LENGTHS = 4
 NEAR = 60  # operations of a loss among which it picks the classes
-IGNORE_INDEX = 4  # its place among the arguments of a classification loss
 
 
 @dataclass(slots=True)

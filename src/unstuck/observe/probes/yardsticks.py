@@ -121,8 +121,7 @@ class YardstickProbe(Probe):
             behind = [parent for parent in graph.parents(node) if graph.variable(parent) is None]
             if len(behind) != 1 or not _logarithm(behind[0]):
                 continue
-            own = node.next_functions[0][0] is not None
-            factor = graph.saved(node, "other" if own else "self")
+            factor = graph.factor(node)
             if not is_plain(factor) or not observable(factor) or (
                 not 0 < factor.numel() <= ELEMENT_LIMIT
             ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import lru_cache
 
 KEPT = 16  # files
@@ -11,23 +10,8 @@ KEPT = 16  # files
 
 @lru_cache(maxsize=KEPT)
 def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
-    """All nodes, outer ones before those within them, as `ast.walk` gives them."""
-    found = [tree]
-    for node in found:  # which grows
-        found += children(node)
-    return tuple(found)
-
-
-def children(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes directly below a node, in the order of the text."""
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            yield value
-        elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, ast.AST):
-                    yield each
+    """All nodes, outer ones before those within them."""
+    return tuple(ast.walk(tree))
 
 
 @lru_cache(maxsize=KEPT)
@@ -44,7 +28,7 @@ def evaluated(tree: ast.AST) -> dict[int, list[ast.expr]]:
                 found.setdefault(node.lineno, []).append(node)
         else:
             open_.append((node, True))
-            open_ += [(child, False) for child in reversed(list(children(node)))]
+            open_ += [(child, False) for child in reversed(list(ast.iter_child_nodes(node)))]
     return found
 
 
