@@ -22,7 +22,7 @@ from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals.losses import METRIC
-from unstuck.words import number
+from unstuck.words import number, percent
 
 FEWEST = 4  # held-out points
 FEW = 6  # below which their noise is unknown: only a rise at every single one counts
@@ -33,6 +33,7 @@ FLAT_IF_FAR = 0.1  # the same for one that is far above the train loss
 FEWEST_OF_A_METRIC = 12  # held-out points
 WORSE = 0.1  # of its best, at least
 BETTER = 0.25  # of that, before: a score that falls from the start on may count errors
+MEMORISED = 0.5  # of a constant's loss: held-out data on which at least so much is left
 FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
@@ -43,7 +44,9 @@ def overfitting(record: Record, curve: LossCurve, held: Series | None) -> Outcom
     none is known, after the best of all held-out metrics."""
     if held is None:
         return _by_metrics(record, curve)
-    return _risen(curve, held) or _flat(curve, held) if len(held) >= FEWEST else None
+    if len(held) < FEWEST:
+        return None
+    return _risen(curve, held) or _flat(curve, held) or _memorised(curve, held)
 
 
 def still_falls(held: Series | None, since: int) -> float:
@@ -111,6 +114,23 @@ def _flat(curve: LossCurve, held: Series) -> Outcome | None:
         OutcomeKind.OVERFITTING, 0.5,
         f"The held-out {w.noun} has stayed at {w.number(end)} since step {step:,} while the "
         f"train {w.noun} {w.fell} from {w.number(was)} to {w.number(now)}.", step)
+
+
+def _memorised(curve: LossCurve, held: Series) -> Outcome | None:
+    """Overfitting from before the first look at held-out data: nothing is left to gain in training,
+    little was gained on held-out data, and that hardly changes any more."""
+    end, now = end_median(held.values), curve.end
+    if not curve.positive or curve.constant is None or not (
+        now <= NEAR_ZERO * curve.constant and end > MEMORISED * curve.constant
+        and still_falls(held, int(held.steps[len(held) // 2])) < FLAT_IF_FAR
+    ):
+        return None
+    w = curve.words
+    return curve.outcome(
+        OutcomeKind.OVERFITTING, 0.5,
+        f"The train {w.noun} {w.fell} to {w.number(now)}, but the held-out {w.noun} ends at "
+        f"{w.number(end)}, at {percent(end / curve.constant)} of a constant prediction's.",
+        int(held.steps[0]))
 
 
 def _by_metrics(record: Record, curve: LossCurve) -> Outcome | None:

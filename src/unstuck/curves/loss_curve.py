@@ -38,6 +38,7 @@ LEAST_WIDTH = 1e-6  # of a part of a curve, of its whole width
 FEWEST_HALVING = 16  # points, of which the last four show whether the loss still halves
 AS_FAST = 0.7  # of the slope before: a line that bends less is straight
 ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
+FASTER = 0.6  # of a fall is in its last half if it goes ever faster
 SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
 
 
@@ -157,6 +158,15 @@ def on_its_way(curve: LossCurve) -> bool:
     if half is None or quarter is None or not half.score < -1.5 or quarter.score > 0.5:
         return False
     return half.start - half.end > ITS_PART * (curve.start - curve.end) > 0
+
+
+def has_begun(curve: LossCurve) -> bool:
+    """Whether a loss surely below a constant's falls ever faster, little as that is so far."""
+    half, quarter = curve.half, curve.quarter
+    if half is None or quarter is None or not half.score < -2 * SURE or quarter.score > 0:
+        return False
+    below = curve.constant is not None and curve.end + 3 * curve.end_error < curve.constant
+    return below and half.start - half.end > FASTER * (curve.start - curve.end) > 0
 
 
 def slack_of(line: Trend | None, scale: float) -> float:

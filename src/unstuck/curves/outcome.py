@@ -21,6 +21,7 @@ from unstuck.curves.loss_curve import (
     flat_from,
     gain_of,
     halving,
+    has_begun,
     on_its_way,
     read,
     reduce,
@@ -138,7 +139,8 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
         scale = max(scale, A_TENTH * log.best)
     no_better = not fell if skill is None else level > NO_BETTER * (curve.constant or 0.0)
     gain = gain_of(quarter, half, whole, scale)
-    falling = gain > MATERIAL or dropping(curve) or (on_its_way(curve) and not no_better)
+    falling = gain > MATERIAL or dropping(curve) or (
+        has_begun(curve) if no_better else on_its_way(curve))
     if fell and log is not None and not (done and not falling):
         ahead = outlook(curve.points)
         if falling:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.held_out import MEMORISED
+from unstuck.curves.loss_curve import NEAR_ZERO
 from unstuck.curves.statistics import end_median, of_three, point_noise, tidy
 from unstuck.measures.basics import (
     constant_loss,
@@ -42,6 +44,7 @@ class Gap:
     train: float
     lost: float
     sure: bool
+    memorised: bool
     eval_mode: bool
 
 
@@ -68,7 +71,9 @@ def gap(view: View) -> Gap | Absent | Unknown:
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")
     return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
-               end - best > 4 * error and at < len(held) - 2, seen is not None)
+               end - best > 4 * error and at < len(held) - 2,
+               constant is not None and train <= NEAR_ZERO * constant
+               and end > MEMORISED * constant, seen is not None)
 
 
 def restraint(view: View) -> str | None:

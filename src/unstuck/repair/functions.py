@@ -148,9 +148,10 @@ def swap_function(index: Index, found: Found, layer: str) -> tuple[
         text, needs = spell(index, source, f"torch.nn.{class_name}")
         before, behind = f"{text}({rest}(", ")"
     else:
-        torch_has = name in _OF_TORCH and index.spelled(source, "torch.nn.functional") is None
+        functional = "torch.nn.functional"
+        torch_has = name in _OF_TORCH and index.spelled(source, functional) in (None, functional)
         text, needs = spell(index, source, f"torch.{name}" if torch_has
-                            else f"torch.nn.functional.{name}")
+                            else f"{functional}.{name}")
         options = rest.removesuffix(")").strip()
         before, behind = f"{text}(", f", {options})" if options else ")"
     start, end = source.span(found.call)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
+from unstuck.curves.loss_curve import has_begun, reduce
+from unstuck.curves.statistics import tidy
 from unstuck.measures import arms
 from unstuck.measures.basics import (
     UNSURE,
@@ -41,6 +43,12 @@ SMALL = Threshold(
     "gain-worth-a-note", 0.03,
     "A smaller change of the loss is not worth a longer run.",
     "the outcome rules treat the same change as material",
+)
+HARDLY = Threshold(
+    "hardly-begun", 0.1,
+    "While less than a tenth of a constant prediction's loss is gone, and the loss falls ever "
+    "faster, a forecast sees only the beginning of the fall.",
+    "networks that first have to find their way follow an S: slow, then fast, then slow again",
 )
 DECAYED = Threshold(
     "rate-at-the-end", 0.1,
@@ -81,8 +89,13 @@ def _detect(view: View) -> Verdict:
         return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
     found = outlook(loss)
+    curve = reduce(view.record, tidy(loss))
+    begun = outcome.skill is not None and (
+        outcome.skill < view.limit(HARDLY) and has_begun(curve))
     if isinstance(found, Abstained):
         return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
+    if begun and not found.sure_share >= view.limit(LARGE):
+        return _present(view, found, loss, begun=True)
     if not found.share > view.limit(SMALL):
         return Absent("50 % more training would probably lower the loss by only "
                       f"{percent(max(found.share, 0.0))}")
@@ -116,20 +129,23 @@ def _held_out_turned(view: View) -> bool:
     return len(held) >= 4 and int(np.argmin(held.values)) < 0.75 * (len(held) - 1)
 
 
-def _present(view: View, found: Forecast, loss: Series) -> Verdict:
+def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> Verdict:
+    """The verdict; of a loss that has `begun` to fall a forecast sees only a part of the fall."""
     steps = view.record.steps
     sure = found.sure_share >= view.limit(LARGE)
     strength = 0.35
     if sure:
         # A run that learned well may just as well be left as it is.
         strength = 0.8 if learned_little(view.outcome) and view.record.fact(Log) is None else 0.6
+    strength = 0.5 if begun else strength
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf
     if updates is not None and updates.names:
         fastest = float(np.nanmax(nan_median(updates.ratios, axis=1)))
     slow = fastest < view.limit(SLOW)
-    remedies = [Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS),
+    factors = FACTORS[::-1] if begun else FACTORS
+    remedies = [Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in factors),
                        code_text=f"# {literal(_enough(loss))} times as many epochs")]
     optimizer = optimizer_of(view, updates.names) if updates is not None else None
     if slow and optimizer is not None and optimizer.learning_rate:
@@ -140,8 +156,9 @@ def _present(view: View, found: Forecast, loss: Series) -> Verdict:
     return Present(
         strength=strength, of_value=True,
         title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
-        "50 % more training would probably lower it by a further "
-        f"{low.removesuffix(' %')} to {high}",
+        + ("it had hardly begun, and fell ever faster" if begun else
+           "50 % more training would probably lower it by a further "
+           f"{low.removesuffix(' %')} to {high}"),
         since_step=0,
         location=backward_location(view),
         label=f"at the last of these passes the loss was {number(found.level)} and still falling",
@@ -195,9 +212,10 @@ CAUSE = Cause(
         "schedule has lowered the learning rate to its end. The held-out loss, if there is one, is "
         "still at its best. And a forecast of 50 % more steps lowers the loss by a tenth even at "
         "the lower end of its interval; the forecast fits a floor plus a power law or an "
-        "exponential, and gets its interval by resampling the errors in blocks. If the network "
-        "has already removed at least half of the loss of a constant prediction, this is only a "
-        "note, because every run stops somewhere.",
+        "exponential, and gets its interval by resampling the errors in blocks. A loss that has "
+        "hardly left a constant prediction's and falls ever faster needs no forecast. If the "
+        "network has already removed at least half of the loss of a constant prediction, this is "
+        "only a note, because every run stops somewhere.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "
@@ -211,7 +229,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(LARGE, SMALL, DECAYED, SLOW),
+    thresholds=(LARGE, SMALL, HARDLY, DECAYED, SLOW),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
     detect=_detect,

@@ -38,8 +38,10 @@ def _detect(view: View) -> Verdict:
     found = gap(view)
     if not isinstance(found, Gap):
         return found
-    if not (found.sure and found.lost >= view.limit(NOTED)):
-        return Absent("the held-out loss did not rise by more than its noise")
+    rose = found.sure and found.lost >= view.limit(NOTED)
+    if not rose and not found.memorised:
+        return Absent("the held-out loss did not rise by more than its noise, and it is not far "
+                      "above a training loss of nearly zero")
     if not found.train <= view.limit(FITTED) * found.end:
         return Absent(f"the training loss of {number(found.train)} is close to the held-out loss "
                       f"of {number(found.end)}, so little was memorised")
@@ -52,7 +54,7 @@ def _detect(view: View) -> Verdict:
     held_back = restraint(view)
     if held_back is not None:
         return Absent(f"the network is regularised by {held_back}, so its gap has another reason")
-    strong = found.lost >= view.limit(LOST)
+    strong = found.lost >= view.limit(LOST) or found.memorised
     optimizer = main_optimizer(view)
     weights, samples = count(elements(view), "weight"), training_samples(view)
     remedies = [
@@ -76,17 +78,20 @@ def _detect(view: View) -> Verdict:
     mode = "" if found.eval_mode else " (averaged during training)"
     lost = (f"{times(found.lost)} the earlier gain" if found.lost >= 10 else
             f"{percent(found.lost)} of the earlier gain")
+    went = (f"the held-out loss rose from {number(found.best)} at step "
+            f"{number(found.best_step)} to {number(found.end)}" if rose else
+            f"the held-out loss stays at {number(found.end)}")
     return Present(
         strength=0.8 if strong else 0.4,
-        title="the network memorises its samples: the held-out loss rose from "
-        f"{number(found.best)} at step {number(found.best_step)} to {number(found.end)} while the "
+        title=f"the network memorises its samples: {went} while the "
         f"training loss ended at {number(found.train)}, and nothing regularises "
         f"{weights}{learned_from}",
         since_step=found.best_step, location=model_location(view),
         label=f"{weights} without dropout or effective weight decay",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,
-                     f"predictions on held-out data got worse again ({lost} was lost)"),
+                     f"predictions on held-out data got worse again ({lost} was lost)" if rose else
+                     "predictions on held-out data are hardly better than a constant"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the training loss ends at {number(found.train)}{mode}"),
         ),
@@ -110,9 +115,10 @@ CAUSE = Cause(
         "last holds for these samples only. Unless something makes memorising costly, the network "
         "does it.",
         detection="The held-out loss must end above its best value by four standard errors, and by "
-        "a quarter of what had been gained over a constant prediction (a twentieth for a note). "
-        "The training loss must be half of the held-out loss or less. The network must have no "
-        "dropout layer, and no weight decay that has any effect.",
+        "a quarter of what had been gained over a constant prediction (a twentieth for a note), "
+        "or keep more than half of a constant prediction's loss while next to nothing of it is "
+        "left in training. The training loss must be half of the held-out loss or less. The "
+        "network must have no dropout layer, and no weight decay that has any effect.",
         limitations="Augmented data also regularise a network but are not recognised. A program "
         "that restores its best weights with load_state_dict after training is not accused; one "
         "that only saves them to a file is. If a program does "

@@ -20,12 +20,14 @@ from unstuck.schema.edits import (
     LossOption,
     Remedy,
     RemoveLayer,
+    ReplaceLayer,
     Safety,
     SoftmaxAxis,
     SwapLoss,
     loss_form,
 )
 from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.models import Activation
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
@@ -33,7 +35,7 @@ from unstuck.schema.signals.targets import (
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
 )
-from unstuck.torch_api import CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS
 from unstuck.words import number
 
 SUM = Threshold(
@@ -111,11 +113,22 @@ _LOGARITHM = "apply log_softmax first"
 
 def _without(view: View, kind: str) -> Remedy:
     """Leave out the activation: the module if the model has one of that kind, else the call."""
-    modules = [layer.name for layer in view.record.layers().values() if layer.kind == kind]
-    layer = modules[-1] if modules else f"torch.{kind.lower()}"
     what = f"remove the {kind.lower()} before the loss"
-    return Remedy(what, Safety.SAFE, (RemoveLayer(layer),),
+    return Remedy(what, Safety.SAFE, (RemoveLayer(_made_by(view, kind)),),
                   code_text=f"return logits  # without the {kind}; apply it for predictions only")
+
+
+def _made_by(view: View, kind: str) -> str:
+    """The last module of a kind, or else the function that does the same."""
+    modules = [layer.name for layer in view.record.layers().values() if layer.kind == kind]
+    return modules[-1] if modules else f"torch.{kind.lower()}"
+
+
+def _single(view: View, loss: Loss) -> str:
+    """The softmax that makes what a loss receives: the operation at that place, or the module."""
+    return next((each.name for each in view.record.facts(Activation)
+                 if each.location is not None and each.location == loss.input_location),
+                _made_by(view, "Softmax"))
 
 
 def _axis(loss: Loss) -> str | None:
@@ -147,9 +160,11 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         return _Fault(
             "a softmax over one output", "several classes or a sigmoid",
             "a softmax over a single output is 1 for every sample",
-            (loss_form("torch.sigmoid(logits)", "use a sigmoid for a single output"),
+            (loss_form("torch.sigmoid(logits)", "use a sigmoid for a single output", *(
+                (ReplaceLayer(_single(view, loss), "Sigmoid()"),)
+                if operation == "Softmax" and loss.function in BINARY else ())),
              loss_form("F.binary_cross_entropy_with_logits(logits, target)",
-                   "use the binary loss on the raw output")), 0.97)
+                   "use the binary loss on the raw output")), 0.97, made=True)
     axis = _axis(loss)
     if operation in ("Softmax", "LogSoftmax") and axis is not None:
         return _Fault(
@@ -360,6 +375,6 @@ CAUSE = Cause(
     needs=(),
     uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
     thresholds=(SUM, RANGE, SAMPLES),
-    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
+    effects=(Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -135,6 +135,17 @@ class ConstantLoss:
             later.read((), lambda _: (
                 then(sum(self._costs) / len(self._costs) * terms) if self._costs else None))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing weighs the terms of the loss."""
+        return self._known
+
+    def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """What this loss function returns, called as the program calls it."""
+        assert self._original is not None
+        result: torch.Tensor = self._original(given, target, **self.options)
+        return result
+
     def per_term(self, value: Number, args: Any) -> Number:
         """A value of this loss as a mean, which batches of any size have in common.
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
+from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.comparisons import computed_by, reading
 from unstuck.observe.source.named import Scope, scopes
@@ -22,18 +23,21 @@ from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
-from unstuck.torch_api import CLASSES
+from unstuck.torch_api import CLASSES, DIFFERENCES
 
 MOST_ELEMENTS = 1_000_000  # of an output
 MOST_LOOKS = 5_000  # at batches
-MOST_EVALUATIONS = 200  # that are looked at
+MOST_EVALUATIONS = 1_000  # that are looked at
 MOST_PASSES = 8  # of an evaluation
 FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
 MOST_PARTS = 8  # of the samples of a batch
 NEAR = 3  # frames around a call in which labels are looked for
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
+SURE = 3  # values of a variable that agree
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
-_LABELS = re.compile(r"\by|label|targ|truth|gold|class", re.IGNORECASE)
+_LABELS = re.compile(
+    r"\by(?!\w*(pred|hat|out|_p\b))|label|targ|truth|gold|class", re.IGNORECASE)
+VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
 Place = tuple[int, int]
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
@@ -75,6 +79,7 @@ class ScoreProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._losses = context.probe(LossProbe)
+        self._unscored = EvaluationLosses(context, self._losses)
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
@@ -85,6 +90,12 @@ class ScoreProbe(Probe):
         self._written: dict[str, int] = {}  # the last step of each score that was written
 
     # What is counted ------------------------------------------------------------------------------
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        self._unscored.model_trained(output)
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        self._unscored.loss_computed(function, args, loss)
+
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at what the batches before have come to, and counts this one."""
         learns, held = self._moment.learns, self._evaluation
@@ -101,8 +112,9 @@ class ScoreProbe(Probe):
             if learns or held.batches < FIRST or not held.batches % EACH:
                 self._compare(held, near)
             held.batches += 1
-        if learns or (held is not None and held.step != self._moment.step):
-            self._evaluation = held = None
+        if held is not None and (learns or held.step != self._moment.step):
+            self._end(held)
+            held = None
         if scored is None or not near or (held is None and self._evaluations > MOST_EVALUATIONS):
             return
         if held is None:
@@ -123,16 +135,31 @@ class ScoreProbe(Probe):
             ended = held.module is not None and all(
                 scope.variables is not held.module.variables for scope in near)
             self._compare(held, [*near, held.module] if ended and held.module else near)
+            self._end(held)
+
+    def _end(self, held: _Evaluation) -> None:
+        self._evaluation = None
+        self._unscored.ended(held.step, any(
+            how is Counting.RIGHT and agreed >= SURE and self._mostly(called, how, agreed)
+            for (called, how), agreed in self._agreed.items()))
+
+    def _mostly(self, called: str, how: Counting, agreed: int) -> bool:
+        """Whether nearly all values of a variable are counted in this way."""
+        others = self._others.get(called, 0)
+        return agreed >= MOST * (others + agreed if how is Counting.RIGHT else others)
 
     def _kind(self, output: torch.Tensor) -> str:
-        """By which loss these are the outputs of a classifier; empty if they are none."""
+        """By which loss these are the outputs of a classifier, or whether they are values that are
+        compared with others; empty if neither."""
         if not observable(output) or not output.is_floating_point() or not output.ndim or (
             len(output) < 2 or output.numel() > MOST_ELEMENTS
         ):
             return ""
         known = [each.fact for each in self._losses.known.values()]
+        kinds = {fact.function for fact in known}
+        if kinds and kinds <= DIFFERENCES and output.numel() <= MOST_COLUMNS * len(output):
+            return VALUES
         if output.ndim <= 2 and output.numel() == len(output):
-            kinds = {fact.function for fact in known}
             return next(iter(kinds)) if kinds in ({LOGITS}, {PROBABILITIES}) else ""
         classes = {fact.input_shape[1] for fact in known
                    if fact.function in CLASSES and len(fact.input_shape) > 1}
@@ -148,19 +175,25 @@ class ScoreProbe(Probe):
         if found is None:
             held.passes.pop(places, None)
             return
-        run = held.passes.setdefault(places, _Pass())
         with torch.no_grad():
             output, labels = output.detach().cpu(), found.detach().cpu()
+            if kind == VALUES:
+                self._unscored.add_values(output, labels)
+                return
+            run = held.passes.setdefault(places, _Pass())
             if kind != "classes":
-                run.parts[""].add(
-                    len(output), of_two_classes(output.float(), labels, kind == LOGITS))
+                counts = of_two_classes(output.float(), labels, kind == LOGITS)
+                run.parts[""].add(len(output), counts)
+                self._unscored.add(output, labels, None, counts[Counting.RIGHT][-1][0])
                 return
             axis = _axis(labels, output)
             classes = output.shape[axis]
             told = output.argmax(axis).reshape(-1).numpy()
             flat = labels.reshape(-1).long().numpy()
             alone = output if output.ndim == 2 else None
-            run.parts[""].add(len(flat), of_classes(told, flat, classes, alone))
+            counts = of_classes(told, flat, classes, alone)
+            run.parts[""].add(len(flat), counts)
+            self._unscored.add(output, labels, axis, counts[Counting.RIGHT][0][0])
             deep = run.parts[""].batches == 1  # later batches have what the first one had
             for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
                 if name in run.parts or len(run.parts) < MOST_PARTS:
@@ -173,7 +206,7 @@ class ScoreProbe(Probe):
         self, place: Place, near: list[Scope], output: torch.Tensor, kind: str, given: set[int]
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
-        fits = _are_classes if kind == "classes" else _are_zeros_and_ones
+        fits = {"classes": _are_classes, VALUES: _are_values}.get(kind, _are_zeros_and_ones)
         usual = near[0].variables.get(self._labels_at.get(place, ""))
         if is_plain(usual) and id(usual) not in given and observable(usual) and (
             fits(usual, output)
@@ -185,7 +218,7 @@ class ScoreProbe(Probe):
                          if id(value) not in given and fits(value, output)}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
-                if len({id(value) for value in found.values()}) > 1:
+                if kind == VALUES or len({id(value) for value in found.values()}) > 1:
                     found = {name: value for name, value in found.items() if _LABELS.search(name)}
                 if len({id(value) for value in found.values()}) == 1:
                     name, value = next(iter(found.items()))
@@ -242,8 +275,7 @@ class ScoreProbe(Probe):
     def finished(self, kind: EndKind) -> None:
         """Writes how the program counts."""
         for (called, how), agreed in self._agreed.items():
-            others = self._others.get(called, 0)
-            if agreed >= MOST * (others + agreed if how is Counting.RIGHT else others):
+            if self._mostly(called, how, agreed):
                 self._writer.fact(
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
         trees = [tree for _, tree in user_trees(self._sites)]
@@ -270,6 +302,13 @@ def _are_zeros_and_ones(value: torch.Tensor, output: torch.Tensor) -> bool:
     samples = output.numel()
     return value.numel() == samples and value.ndim in (1, 2) and len(value) == samples and bool(
         ((value == 0) | (value == 1)).all())
+
+
+def _are_values(value: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether these are as many numbers as the output has, and no results of a network."""
+    return value.is_floating_point() and value.grad_fn is None and (
+        value.numel() == output.numel() and len(value) == len(output)
+        and value.ndim in (output.ndim, 1))
 
 
 def _are_classes(value: torch.Tensor, output: torch.Tensor) -> bool:

@@ -1,0 +1,136 @@
+"""What the loss would be of evaluations that only count right predictions."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import Counter
+from typing import Any
+
+import torch
+
+from unstuck.observe.probe import Context
+from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.moments import Moments
+from unstuck.observe.probes.pending import Known
+from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.samples.batch import Batch, Role
+from unstuck.schema.quantities import StepSignal
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
+
+MOST_ROWS = 1_000  # that wait until it is sure that the labels are those of the samples
+ERRORS = 4.0  # standard errors by which predictions must be better than the commonest class
+FEWEST = 30  # samples that this is said of
+
+
+class EvaluationLosses:
+    """Computes the training loss of evaluated batches where the program computes none itself.
+
+    Only of outputs that go into the loss as they are, and once the labels are known to belong to
+    them: a variable of the program holds how many are right by them, or they are clearly nearer to
+    the truth than the commonest class, or the mean, is.
+    """
+
+    def __init__(self, context: Context, losses: LossProbe) -> None:
+        self._writer = context.writer
+        self._later = context.later
+        self._samples = context.probe(SampleProbe)
+        self._losses = losses
+        self._output: weakref.ref[torch.Tensor] | None = None  # of the model, in training
+        self._direct: dict[str, bool] = {}  # whether a loss function receives it as it is
+        self._own = False  # whether the program computes such losses itself
+        self._batches: list[tuple[Batch, int, torch.Tensor]] = []
+        self._rows: list[tuple[StepSignal, int, float]] = []
+        self._sure = False
+        self._right = 0.0  # predictions so far,
+        self._met: Counter[int] = Counter()  # and how often each class was met
+        self._missed = 0.0  # sum of squared errors of values,
+        self._values = Moments()  # and what they were
+
+    def model_trained(self, output: Any) -> None:
+        """Remembers what the model returned."""
+        self._output = weakref.ref(output) if isinstance(output, torch.Tensor) else None
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        """Learns what a loss receives, and whether one is computed of held-out data."""
+        if loss.grad_fn is None:
+            self._own = self._own or self._samples.role is Role.HELD_OUT
+            return
+        output = self._output() if self._output is not None else None
+        if output is not None:
+            given, self._output = args[0], None
+            self._direct[function] = self._direct.get(function, True) and (
+                given.data_ptr() == output.data_ptr() and given.numel() == output.numel())
+
+    def add_values(self, output: torch.Tensor, targets: torch.Tensor) -> None:
+        """Takes in a batch of values that the program evaluates; both on the host, of one size."""
+        given, wanted = output.float(), targets.reshape(output.shape).float()
+        if self._take(given, wanted) and not self._sure:
+            self._missed += float((given - wanted).square().sum())
+            self._values.add(wanted.reshape(-1, 1))
+
+    def add(
+        self, output: torch.Tensor, labels: torch.Tensor, axis: int | None, right: float
+    ) -> None:
+        """Takes in a batch that the program evaluates.
+
+        Args:
+            output: on the host.
+            labels: on the host, one for each place of the output.
+            axis: of the classes; None for a single output a sample.
+            right: how many predictions are.
+        """
+        if axis is None:
+            given, wanted = output.float(), labels.reshape(output.shape).float()
+        else:
+            given = output.float().movedim(axis, -1).reshape(-1, output.shape[axis])
+            wanted = labels.reshape(-1).long()
+        if self._take(given, wanted) and not self._sure:
+            self._right += right
+            self._met.update(wanted.reshape(-1).int().tolist())
+
+    def _take(self, given: torch.Tensor, wanted: torch.Tensor) -> bool:
+        known, batch = self._loss(), self._samples.batch
+        if self._own or known is None or batch is None:
+            return False
+        self._batches.append((batch, len(wanted), known.constant.of(given, wanted)))
+        return True
+
+    def _loss(self) -> Known | None:
+        """The only loss that is trained, if it takes a model's output and is a mean."""
+        known = [each for each in self._losses.known.values() if each.reached]
+        if not known or any(each.fact.function != known[0].fact.function or (
+                each.constant.options != known[0].constant.options) for each in known):
+            return None
+        plain = known[0].constant.is_plain and known[0].constant.reduction == "mean"
+        return known[0] if plain and self._direct.get(known[0].fact.function) else None
+
+    def ended(self, step: int, sure: bool) -> None:
+        """An evaluation has ended; `sure` if the program counts by these labels."""
+        batches, self._batches = self._batches, []
+        if self._own:
+            self._rows = []
+            return
+        for role, signal in ((Role.HELD_OUT, HELD_OUT_LOSS), (Role.SEEN, SEEN_LOSS)):
+            mine = [(count, float(loss)) for batch, count, loss in batches if batch.role is role]
+            if mine:
+                total = sum(count * loss for count, loss in mine)
+                self._rows.append((signal, step, total / sum(count for count, _ in mine)))
+        self._sure = self._sure or sure or self._fit()
+        if self._sure:
+            for signal, at, value in self._rows:
+                self._writer.row(signal, at, value)
+        if self._sure or len(self._rows) > MOST_ROWS:
+            self._rows = []
+
+    def _fit(self) -> bool:
+        """Whether predictions are far nearer to the truth than one answer for all would be."""
+        if (met := self._met.total()) >= FEWEST:
+            commonest = self._met.most_common(1)[0][1]
+            error = math.sqrt(commonest * max(met - commonest, 1) / met)
+            return self._right > commonest + ERRORS * error
+        spread, count = self._values.variance(), self._values.count
+        if spread is None or count < FEWEST:
+            return False
+        # A share of the variance that is explained by chance alone is about one over the number.
+        return self._missed / count < (1 - ERRORS / math.sqrt(count)) * float(spread)

@@ -1,0 +1,103 @@
+"""Held-out losses of programs that compute none: what they would be, and when they are left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.observe.sources import record_of
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
+
+CLASSES = """
+torch.manual_seed(0)
+x, x_test = torch.randn(96, 6), torch.randn(80, 6)
+y, y_test = (x[:, 0] > 0.2).long(), (x_test[:, 0] > 0.2).long()
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+loss_fn = nn.CrossEntropyLoss({loss})
+for epoch in range(10):
+    for rows in torch.arange(96).split(32):
+        optimizer.zero_grad()
+        loss_fn(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+    correct = 0
+    with torch.no_grad():
+        for inputs, labels in zip(x_test.split(40), y_test.split(40)):
+            out = model(inputs)
+            predicted = out.argmax(1)
+            correct += (predicted == {labels}).sum().item()
+    accuracy = correct / 80
+    {more}
+"""
+VALUES = """
+torch.manual_seed(0)
+x, x_test = torch.randn(96, 6), torch.randn(80, 6)
+y, y_test = x[:, :1] - x[:, 1:2], x_test[:, :1] - x_test[:, 1:2]
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(10):
+    for rows in torch.arange(96).split(32):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        {evaluation}
+"""
+
+
+def held_out(source: str, folder: Path) -> list[float]:
+    record = record_of(source, folder)
+    return list(record.series(HELD_OUT_LOSS).values) if record.measured(HELD_OUT_LOSS) else []
+
+
+@pytest.mark.parametrize("loss", ["", "label_smoothing=0.1", "torch.tensor([1.0, 3.0])"])
+def test_counted_predictions_have_the_loss_that_is_trained(tmp_path: Path, loss: str) -> None:
+    silent = CLASSES.format(loss=loss, labels="labels", more="")
+    own = CLASSES.format(loss=loss, labels="labels", more=(
+        "with torch.no_grad(): loss_fn(model(x_test), y_test)"))
+    found = held_out(silent, tmp_path / "silent")
+    weighted = loss.startswith("torch")  # weighted terms have no mean that batches share
+    assert len(found) == (0 if weighted else 10)
+    if found:
+        np.testing.assert_allclose(found, held_out(own, tmp_path / "own"), rtol=1e-4)
+
+
+def test_training_data_that_are_scored_have_a_loss_of_their_own(tmp_path: Path) -> None:
+    record = record_of(CLASSES.format(loss="", labels="labels", more="""
+    with torch.no_grad():
+        right = (model(x).argmax(1) == y).sum().item()"""), tmp_path)
+    assert len(record.series(SEEN_LOSS)) == len(record.series(HELD_OUT_LOSS)) == 10
+    assert record.series(SEEN_LOSS).values[-1] < record.series(SEEN_LOSS).values[0]
+
+
+def test_labels_of_other_samples_give_no_loss(tmp_path: Path) -> None:
+    source = CLASSES.replace("y_test = (x[:, 0] > 0.2).long(), (x_test[:, 0] > 0.2).long()",
+                             "y_test = (x[:, 0] > 0.2).long(), torch.randint(2, (80,))")
+    # They are compared with nothing.
+    assert not held_out(source.format(loss="", labels="0", more=""), tmp_path)
+
+
+@pytest.mark.parametrize("evaluation", [
+    "error = ((model(x_test) - y_test) ** 2).mean().item()",
+    "y_pred = model(x_test).squeeze(1); error = (y_pred - y_test[:, 0]).abs().mean()",
+])
+def test_values_are_compared_with_what_lies_beside_them(tmp_path: Path, evaluation: str) -> None:
+    found = held_out(VALUES.format(evaluation=evaluation), tmp_path / "silent")
+    own = held_out(VALUES.format(evaluation="F.mse_loss(model(x_test), y_test)"), tmp_path / "own")
+    np.testing.assert_allclose(found, own, rtol=1e-5)
+
+
+def test_the_loss_of_the_program_counts_where_it_computes_one(tmp_path: Path) -> None:
+    found = held_out(VALUES.format(
+        evaluation="F.l1_loss(model(x_test), y_test)\n"
+        "        error = ((model(x_test) - y_test) ** 2).mean()"), tmp_path)
+    own = held_out(VALUES.format(evaluation="F.l1_loss(model(x_test), y_test)"), tmp_path / "own")
+    np.testing.assert_allclose(found, own)
+
+
+def test_values_that_are_not_predicted_give_no_loss(tmp_path: Path) -> None:
+    source = VALUES.replace("x_test[:, :1] - x_test[:, 1:2]", "torch.randn(80, 1)")
+    evaluation = "error = (model(x_test) - y_test).abs().mean()"
+    assert not held_out(source.format(evaluation=evaluation), tmp_path)
