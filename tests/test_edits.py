@@ -14,6 +14,7 @@ from unstuck.schema.signals.parameters import BY_HAND
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),
     edits.ParametersToOptimizer("SGD", ("decoder.weight",), "decoder.parameters()"),
+    edits.ParametersToOptimizer("SGD", ("head.weight",), "head.parameters()", unit="head"),
     edits.ReplaceLayer("2.1", "LeakyReLU(0.01)"),
     edits.InsertLayer("fc1", "LayerNorm(32)"),
     edits.Together((edits.InsertLayer("fc1", "ReLU()"),), "insert a ReLU after each hidden layer"),

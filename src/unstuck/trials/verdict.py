@@ -144,9 +144,9 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
-    # Who does not learn cannot overfit; that shows only in a network that learns.
+    # Who does not learn cannot overfit, or stop too early: that shows only where a network learns.
     hidden = {slug for slug in counted if better and gain is not None
-              and find(slug).harm is Harm.OVERFIT}
+              and (find(slug).harm is Harm.OVERFIT or find(slug).family == "Budget")}
     new = [slug for slug in counted if isinstance(before.get(slug), Absent) and slug not in hidden]
     revealed = tuple(slug for slug in counted
                      if slug in hidden or isinstance(before.get(slug), Unknown))

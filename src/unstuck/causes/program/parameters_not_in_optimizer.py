@@ -226,9 +226,12 @@ def _remedies(
     parts = [_expression(name, model, name == model.name) for name, model in units]
     expression = parts[0] if len(parts) == 1 else f"itertools.chain({', '.join(parts[:4])})"
     if any(p.name in _replaced(view) for p in missing):
-        return (Remedy("build the optimizer after the layer is replaced", Safety.ADVICE, advice=(
-            "Build the optimizer after the new layer is in its place, or call optimizer."
-            f'add_param_group({{"params": {parts[0]}}}) then.')),)
+        late = ParametersToOptimizer(
+            optimizer.name, tuple(p.name for p in missing), parts[0], unit=units[0][0])
+        return (Remedy(
+            "pass them to the optimizer when they are made", Safety.SAFE,
+            (late,) if len(units) == 1 else (), advice="Build the optimizer after the new layer "
+            f'is in its place, or call optimizer.add_param_group({{"params": {parts[0]}}}) then.'),)
     edit = ParametersToOptimizer(
         optimizer.name, tuple(p.name for p in missing), expression, instead)
     freeze = Remedy(

@@ -20,6 +20,12 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
     found = construction(record, index, edit.optimizer)
     parts = _parts(edit.expression)
     checks = (Check("optimizer.parameters", edit.optimizer, ", ".join(edit.parameters)),)
+    if edit.unit:
+        put, target = _put(found, edit.unit)
+        held = receiver(record, index, edit.optimizer, put)
+        line = f'{held}.add_param_group({{"params": {target}.parameters()}})'
+        return [Patch(edit, change.after(put.source, put.statement, line), Form.STATEMENT,
+                      checks=checks)]
     later = [made for made in (_made(record, index, name) for name in edit.parameters)
              if made is not None and _behind(made, found)]
     if not later:
@@ -36,6 +42,24 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
     lines = [f'{held}.add_param_group({{"params": {part}}})' for part in parts]
     return [Patch(edit, change.after(last.source, last.statement, "\n".join(lines)),
                   Form.STATEMENT, checks=checks)]
+
+
+def _put(built: Found, unit: str) -> tuple[Found, str]:
+    """The only assignment behind the construction of the optimizer, in its function, that puts a
+    layer into a network; and what it assigns to."""
+    source, last = built.source, unit.rpartition(".")[2]
+    scope = source.function(built.node) or source.tree
+    found = [
+        (node, target) for node in ast.walk(scope) if isinstance(node, ast.Assign)
+        for target in node.targets
+        if source.span(node)[0] > source.span(built.node)[0] and (
+            (isinstance(target, ast.Attribute) and target.attr == last)
+            or (isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant)
+                and str(target.slice.value) == last))]
+    if len(found) != 1:
+        raise Refused(Reason.NO_PLACE, f"unstuck does not know where {unit} is put into the "
+                      "network.")
+    return Found(source, found[0][0]), source.code(found[0][1])
 
 
 def _parts(expression: str) -> list[str]:

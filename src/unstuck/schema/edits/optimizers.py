@@ -41,6 +41,7 @@ class ParametersToOptimizer(Edit):
     parameters: tuple[str, ...]
     expression: str  # what the user would add, e.g. "decoder.parameters()"
     instead: bool = False  # in the place of those that it has
+    unit: str = ""  # the layer that was put in the place of another later on, if one was
 
     def words(self) -> str:
         return f"register {self.expression} with {self.optimizer}"
