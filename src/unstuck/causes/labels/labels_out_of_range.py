@@ -125,10 +125,13 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
     elif loss.reduction == "none" and labels.distinct != 2:
         strength = 0.4  # a label of its own for what the program leaves out afterwards
     by, reason = "{}.clamp(0, 1)", "clamp the labels to the range 0 to 1"
-    if labels.distinct == 2 and labels.low == -1 and labels.high == 1:
-        by, reason = "({} + 1) / 2", "map the labels from -1 and 1 to 0 and 1"
-    elif labels.distinct == 2 and labels.low == 1 and labels.high == 2:
+    if labels.distinct == 2 and labels.low == 1 and labels.high == 2:
         by, reason = "{} - 1", "count the labels from 0"
+    elif labels.distinct == 2 and labels.low:
+        low, apart = _typed(labels.low), _typed(labels.high - labels.low)
+        by = f"({{}} - {low}) / {apart}" if labels.low > 0 else (
+            f"({{}} + {_typed(-labels.low)}) / {apart}")
+        reason = f"map the labels from {low} and {_typed(labels.high)} to 0 and 1"
     elif labels.low >= 0:
         by, reason = f"{{}} / {_typed(labels.high)}", "scale the labels to the range 0 to 1"
     wants = "the binary cross entropy" if loss.hand_written else loss.function

@@ -205,7 +205,9 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
         )
     reached = float(values[-1]) / goal
     sure = reached <= low
-    if not (sure or (reached <= view.limit(HALF) and failed(view.outcome))):
+    hardly = failed(view.outcome) or (
+        view.outcome.skill is not None and view.outcome.skill < view.limit(LOW))
+    if not (sure or (reached <= view.limit(HALF) and hardly)):
         return None
     return _present(
         view, trace, scheduler, strength=0.85 if sure else 0.55,

@@ -1,9 +1,10 @@
-"""Unstable batch norm: batch statistics come from so few values that they are mostly noise."""
+"""Unstable batch norm: the statistics come from so few values, or batches, that they are noise."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -21,7 +22,16 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import BatchSize, DropLast, Edit, Remedy, ReplaceLayer, Safety, Together
+from unstuck.schema.edits import (
+    BatchSize,
+    DropLast,
+    Edit,
+    LayerArgument,
+    Remedy,
+    ReplaceLayer,
+    Safety,
+    Together,
+)
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -54,6 +64,17 @@ WORSE = Threshold(
     "of its batches.",
     "a choice: overfitting alone seldom doubles the best held-out loss",
 )
+FOLLOWS = Threshold(
+    "momentum-that-forgets", 0.75,
+    "Running statistics of which a batch replaces three quarters are those of the last batches.",
+    "the weight of the newest batch is 0.1 by default; Keras's 0.99 for the old ones is 0.01 here",
+)
+ROUGH = Threshold(
+    "uncertain-mean", 0.15,
+    "The mean of a single batch that is uncertain by so many standard deviations moves what all "
+    "later layers get.",
+    "one over the square root of 45 values",
+)
 GAP = Threshold(
     "statistics-gap", 0.5,
     "In a healthy layer the two modes differ only by the noise of the batch statistics, which is "
@@ -81,11 +102,59 @@ def _detect(view: View) -> Verdict:
     if not typical:
         return Unknown("the number of values per channel was not recorded",
                        (BATCH_NORM_VALUES.name,))
+    followed = _last_batch(view, values, typical)
+    if followed is not None:
+        return followed
     few = {name: n for name, n in typical.items() if n <= view.limit(FEW)}
     if few:
         layer = min(few, key=lambda name: few[name])
         return _few(view, layer, values[layer], few[layer])
     return _apart(view, typical)
+
+
+# Running statistics of the last batch alone ------------------------------------------------------
+def _last_batch(
+    view: View, values: Mapping[str, Series], typical: Mapping[str, float]
+) -> Present | None:
+    """Layers whose running statistics are hardly more than those of the last batch."""
+    layers = view.record.layers()
+    momenta = {name: momentum for name in typical
+               if name in layers and (momentum := layers[name].momentum) is not None
+               and momentum >= view.limit(FOLLOWS)}
+    ratio = _evaluated(view, min(momenta, key=lambda name: typical[name])) if momenta else None
+    if ratio is None:
+        return None  # what no evaluation uses does no harm
+    layer = min(momenta, key=lambda name: typical[name])
+    momentum, error = momenta[layer], 1 / math.sqrt(typical[layer])
+    suffers = ratio >= view.limit(WORSE) or error >= view.limit(ROUGH)
+    kinds = sorted({layers[name].kind for name in momenta})
+    evidence = [Evidence(
+        BATCH_NORM_VALUES.name, layer, *thinned(values[layer].steps, values[layer].values), None,
+        f"{called(layer)} gets {count(round(typical[layer]), 'value')} per channel from a typical "
+        f"batch, so the mean of one batch is uncertain by {percent(error)} of their standard "
+        "deviation")]
+    if ratio >= view.limit(APART):
+        evidence.append(_loss_evidence(view, ratio))
+    return Present(
+        strength=0.85 if suffers else 0.3, since_step=0, location=layers[layer].location,
+        title=f"evaluation uses the statistics of the last batch: with a momentum of "
+        f"{number(momentum)}, {called(layer)} forgets {percent(momentum)} of its running mean at "
+        "each batch (PyTorch's default: 10 %)",
+        label=f"a momentum of {number(momentum)} keeps only {percent(1 - momentum)} of what was "
+        "there",
+        evidence=tuple(evidence),
+        remedies=(Remedy(
+            "average over more batches", Safety.SAFE,
+            tuple(_momentum(kinds, value) for value in ("0.1", "0.01")),
+            advice="In PyTorch the momentum is the weight of the newest batch: what Keras calls "
+            f"{number(momentum)} is {number(round(1 - momentum, 6))} here."),),
+    )
+
+
+def _momentum(kinds: list[str], value: str) -> Edit:
+    edits = tuple(LayerArgument(kind, "momentum", value) for kind in kinds)
+    return edits[0] if len(edits) == 1 else Together(
+        edits, f"set the momentum of each batch normalisation to {value}")
 
 
 # Few values --------------------------------------------------------------------------------------
@@ -297,7 +366,9 @@ CAUSE = Cause(
         "standard deviation. The mean of n values is uncertain by one standard deviation over the "
         "square root of n. Two values always become -1 and 1, and PyTorch refuses a single value "
         "with an error.",
-        detection="At sampled steps, unstuck counts the values per channel (samples times "
+        detection="A momentum of three quarters or more leaves the running statistics to the last "
+        "batch: a finding if evaluation uses them, and is much worse or the batches are small. At "
+        "sampled steps, unstuck counts the values per channel (samples times "
         "positions) that each batch normalisation layer receives in train mode. The typical batch "
         "decides, so a small last batch does not matter. Few values become a finding if the run "
         "learned little and its loss differs between the two modes, or if evaluation is much "
@@ -314,9 +385,9 @@ CAUSE = Cause(
     needs=(),
     uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
           TRAIN_IN_VALIDATION),
-    thresholds=(FEW, VERY_FEW, APART, WORSE, GAP),
+    thresholds=(FEW, VERY_FEW, APART, WORSE, FOLLOWS, ROUGH, GAP),
     effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+        Effect.SAMPLES_FEW, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
     ),
     detect=_detect,

@@ -137,8 +137,10 @@ class ConstantLoss:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing weighs the terms of the loss."""
-        return self._known
+        """Whether nothing weighs the terms of the loss, and shares are shares as far as known."""
+        mean = self._moments.mean_tensor()
+        return self._known and (
+            self._function not in BINARY or mean is None or bool(((mean >= 0) & (mean <= 1)).all()))
 
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What this loss function returns, called as the program calls it."""

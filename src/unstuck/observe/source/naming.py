@@ -76,6 +76,13 @@ def dropped(module: nn.Module, kind: LayerRole) -> float | None:
     return float(share) if isinstance(share, int | float) else None
 
 
+def follows(module: nn.Module) -> float | None:
+    """The weight of the last batch in the running statistics of a batch normalisation."""
+    if not isinstance(module, nn.modules.batchnorm._BatchNorm) or module.running_mean is None:
+        return None
+    return float(module.momentum) if isinstance(module.momentum, int | float) else None
+
+
 def unwrapped(module: nn.Module) -> nn.Module:
     """The user's module inside a parallel or compiled wrapper."""
     while (attribute := _WRAPPERS.get(type(module).__name__)) is not None:
@@ -294,7 +301,7 @@ class Names:
             layers.append(Layer(
                 known_as, type(module).__name__, kind,
                 self._where(module), own, dropped(module, kind),
-                self._sites.location(self.copied_at(module)),
+                self._sites.location(self.copied_at(module)), follows(module),
             ))
         made = self._made(model)
         owner = {p: layer.name for layer in layers for p in layer.parameters}

@@ -21,6 +21,8 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.tracing import made_by, without
+from unstuck.repair.values import Number, ways
+from unstuck.repair.write.optimizer_arguments import unpacked
 from unstuck.schema.edits import (
     BatchFirst,
     Edit,
@@ -135,15 +137,37 @@ def _functions_meant(record: Record, index: Index, name: str) -> list[Activation
 
 # Arguments ---------------------------------------------------------------------------------------
 def write_layer_argument(edit: LayerArgument, record: Record, index: Index) -> list[Patch]:
-    """At the construction of the layer."""
+    """At the constructions of the layers, or where the value comes from."""
     layers = layers_meant(record, edit.layer)
     if not layers:
         raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
-    (location,) = places_of(record, index, layers[:1])
-    found = index.at(location, f"the construction of {edit.layer}")
-    place = torch_api.position(layers[0].kind, edit.argument)
-    return [Patch(edit, change.set_argument(
-        found.source, found.call, edit.argument, edit.value, place), Form.LITERAL)]
+    splices: list[Splice] = []
+    form = Form.LITERAL
+    for location in places_of(record, index, layers):
+        found = index.at(location, f"the construction of {edit.layer}")
+        form, new = _argument(edit, found, index, layers[0].kind)
+        splices += new
+    return [Patch(edit, tuple(dict.fromkeys(splices)), form)]
+
+
+def _argument(
+    edit: LayerArgument, found: Found, index: Index, kind: str
+) -> tuple[Form, tuple[Splice, ...]]:
+    place = torch_api.position(kind, edit.argument)
+    now = change.argument(found.call, edit.argument, place)
+    settings = next((each.value for each in found.call.keywords if each.arg is None), None)
+    try:
+        number = Number(float(edit.value), shared=True)
+    except ValueError:
+        number = None
+    if number is not None and now is not None:
+        first = ways(index, found.source, now, number)[0]
+        return first.form, first.splices
+    if number is not None and settings is not None:
+        return unpacked(
+            index, found.source, found.call, settings, edit.argument, number, False)[0]
+    return Form.LITERAL, change.set_argument(
+        found.source, found.call, edit.argument, edit.value, place)
 
 
 # Remove ------------------------------------------------------------------------------------------

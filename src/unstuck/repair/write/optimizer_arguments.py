@@ -64,8 +64,8 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
                 for way in ways(index, source, now, number, several=len(values) > 1)]
     for keyword in call.keywords:
         if keyword.arg is None:
-            return [patch(*each) for each in _unpacked(index, source, call, keyword.value, edit,
-                                                       number, len(values) > 1)]
+            return [patch(*each) for each in unpacked(
+                index, source, call, keyword.value, edit.argument, number, len(values) > 1)]
     if any(isinstance(each, ast.Starred) for each in call.args):
         raise Refused(Reason.UNKNOWN_FORM, "The arguments of the optimizer are passed on as *args.")
     return [patch(Form.LITERAL, change.set_argument(
@@ -132,18 +132,18 @@ def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tup
     return tuple(splices)
 
 
-def _unpacked(
-    index: Index, source: Source, call: ast.Call, settings: ast.expr, edit: OptimizerArgument,
+def unpacked(
+    index: Index, source: Source, call: ast.Call, settings: ast.expr, argument: str,
     number: Number, several: bool,
 ) -> list[tuple[Form, tuple[Splice, ...]]]:
     """For arguments that come as **settings: in the dictionary, or over it at the call."""
     found: list[tuple[Form, tuple[Splice, ...]]] = []
-    passed = None if several else _passed_on(index, source, call, settings, edit.argument)
+    passed = None if several else _passed_on(index, source, call, settings, argument)
     if passed is not None:
         found += [(Form.ARGUMENT if way.form is Form.LITERAL else way.form, way.splices)
                   for way in ways(index, passed.source, passed.node, number)]
     holder = settled(index, source, settings)
-    held = None if holder is None else entry(index, holder, edit.argument)
+    held = None if holder is None else entry(index, holder, argument)
     if held is not None and not several:
         for way in ways(index, held.source, held.node, number):
             found.append((Form.DICTIONARY if way.form is Form.LITERAL else way.form, way.splices))
@@ -151,16 +151,16 @@ def _unpacked(
         None not in holder.node.keys)
     if lacks and not several:
         return [(Form.LITERAL, change.set_argument(
-            source, call, edit.argument, decimal(edit.value)))]
+            source, call, argument, number.text(None)))]
     text = source.code(settings)
-    value = decimal(edit.value)
+    value = number.text(None)
     if several:
         factor = number.as_factor()
         if factor is None:
             raise Refused(Reason.SEVERAL_VALUES, "This line ran with several values.")
-        value = f'{literal(factor)} * {change.operand(source, settings)}["{edit.argument}"]'
+        value = f'{literal(factor)} * {change.operand(source, settings)}["{argument}"]'
     found.append((Form.FACTOR if several else Form.CALL, change.replace(
-        source, settings, f'{{**{text}, "{edit.argument}": {value}}}')))
+        source, settings, f'{{**{text}, "{argument}": {value}}}')))
     return found
 
 

@@ -51,6 +51,7 @@ class Parameter:
 class Layer:
     """One module of a model's tree. `dropped` is the share of its input that a dropout zeroes.
 
+    `momentum` is the weight of the last batch in the running statistics of a batch normalisation.
     `location` of a copy is where its original was constructed, `copied` where the copy was made.
     """
 
@@ -61,6 +62,7 @@ class Layer:
     parameters: tuple[str, ...] = ()
     dropped: float | None = None
     copied: SourceLocation | None = None
+    momentum: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
