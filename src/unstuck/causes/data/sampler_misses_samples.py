@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from unstuck.curves.statistics import tidy
 from unstuck.measures.basics import last, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -12,7 +13,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample, WholeLength
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES
 from unstuck.torch_api import BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES
@@ -47,6 +48,17 @@ LONGER = Threshold(
     "and this much shorter is the number of batches, if these have that many samples.",
     "a choice: a half may be meant, and batches of fewer samples are rare",
 )
+ROUNDS = Threshold(
+    "draws-per-sample", 3.0,
+    "After three times as many draws as there are samples, one that a fair sampler may draw has "
+    "hardly ever been left out.",
+    "e^-3 is 5 %",
+)
+LEFT = Threshold(
+    "samples-left-out", 0.15,
+    "A sampler of the program's own that is about all samples should meet nearly all of them.",
+    "three times what chance leaves out of so many draws",
+)
 KNOWN = (BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES, "DistributedSampler")
 
 
@@ -65,6 +77,8 @@ def _detect(view: View) -> Verdict:
 
 
 def _judged(view: View, loader: Loader) -> Verdict:
+    if loader.planned and loader.samples and loader.planned == loader.samples:
+        return _in_batches(view, loader, loader.samples)
     if loader.samples is None or loader.batch_size is None or not loader.samples:
         return Unknown("the loader does not say how many samples there are, or makes batches of "
                        "its own", ("a loader over a data set with a length",))
@@ -90,6 +104,36 @@ def _judged(view: View, loader: Loader) -> Verdict:
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
         return Absent("the sampler can draw every sample that it is meant to draw")
     return _counted(view, loader)
+
+
+def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
+    """A sampler of batches that is about all samples, by what it has drawn of them."""
+    drawn = tidy(view[DRAWN_SAMPLES][loader.name]) if (
+        view.has(DRAWN_SAMPLES) and loader.name in view[DRAWN_SAMPLES]) else None
+    if drawn is None or not len(drawn) or not drawn.values[-1] >= view.limit(ROUNDS) * samples:
+        return Unknown("too few draws of the sampler were seen", ("a run of more epochs",))
+    steps, points = _steps(view, loader)
+    different = points[-1]
+    left = samples - round(different)
+    if not left >= view.limit(LEFT) * samples:
+        return Absent(f"the sampler draws nearly all samples ({number(round(different))} of "
+                      f"{number(samples)})")
+    return Present(
+        strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
+            learned_little(view.outcome)) else 0.55,
+        title=f"the sampler of batches is about all of {count(samples, 'sample')} and never draws "
+        f"{number(left)} of them ({percent(left / samples)})",
+        since_step=0, location=loader.batches or loader.location,
+        label="the batches that are made here leave samples out",
+        evidence=(Evidence(
+            DIFFERENT_SAMPLES.name, loader.name, steps, points, float(samples),
+            f"{number(round(float(drawn.values[-1])))} draws brought only "
+            f"{count(round(different), 'different sample')}"),),
+        remedies=(Remedy(
+            "keep the batches that are not full", Safety.ADVICE,
+            advice="Do not drop what is left of a group of samples that does not fill a batch: "
+            "whole groups may be smaller than a batch."),),
+    )
 
 
 def _divided(
@@ -254,8 +298,9 @@ CAUSE = Cause(
         "of its sampler with the number of samples. Fewer weights than samples are reported if the "
         "sampler draws each of these samples several times an epoch. For a sampler of the "
         "program's own, unstuck counts how many different samples it draws, against what random "
-        "draws would give. Where the length of a data set is a division, it is compared with the "
-        "number of samples that the data set holds.",
+        "draws would give; one that makes the batches and holds the numbers of all samples should "
+        "draw nearly all of them. Where the length of a data set is a division, it is compared "
+        "with the number of samples that the data set holds.",
         limitations="A sampler that draws each of its samples once an epoch may leave the others "
         "for validation, so it is not reported. The same holds for weights that are zero for most "
         "samples. A batch_sampler of the program's own is not judged.",
@@ -263,7 +308,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES),
-    thresholds=(AGAIN, FEW, DRAWS, HALF, LONGER),
+    thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LEFT, LONGER),
     effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
     detect=_detect,
 )

@@ -23,7 +23,13 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.repeats import length, loader_fact
 from unstuck.observe.source.assignments import given
-from unstuck.observe.source.counting import Divided, divided_length, held
+from unstuck.observe.source.counting import (
+    Divided,
+    batches_made,
+    divided_length,
+    held,
+    numbers_held,
+)
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.source.starting import seeding_of
 from unstuck.schema.facts.data import Loader
@@ -57,6 +63,7 @@ class WorkerProbe(Probe):
         self._built: ByIdentity[Any, Loader] = ByIdentity()
         self._samplers: ByIdentity[Any, Site | None] = ByIdentity()  # where each was constructed
         self._made: dict[Site, SourceLocation | None] = {}  # the data set of a loader, by its place
+        self._batches: dict[type, SourceLocation | None] = {}  # of a class of samplers
         self._divided: dict[type, Divided | None] = {}  # lengths, by the class of a data set
 
     def follow(self, before: Self) -> None:
@@ -80,6 +87,8 @@ class WorkerProbe(Probe):
         fact = replace(loader_fact(loader, place, self._sites.location(sampler)),
                        made=self._made[site] if site is not None else None)
         fact = self._counted(fact, getattr(loader, "dataset", None))
+        if fact.batch_size is None:
+            fact = self._planned(fact, getattr(loader, "batch_sampler", None))
         fact = self._started(fact, loader)
         self._built[loader] = fact
         self._write(loader, fact)
@@ -116,6 +125,16 @@ class WorkerProbe(Probe):
             return fact
         return replace(fact, stored=held(attributes, divided[0]), length=length(dataset),
                        counted=divided[1])
+
+    def _planned(self, fact: Loader, sampler: Any) -> Loader:
+        """With the samples that a sampler of batches of the program's own is about."""
+        kind, attributes = type(sampler), _attributes(sampler)
+        if sampler is None or attributes is None or kind.__module__.startswith("torch."):
+            return fact
+        if kind not in self._batches:
+            self._batches[kind] = batches_made(kind, self._sites)
+        return replace(
+            fact, planned=numbers_held(attributes), batches=self._batches[kind])
 
     def loader_iterated(self, loader: Any) -> None:
         """Writes a loader that was built before this training."""

@@ -1,9 +1,10 @@
-"""Where a data set divides the number of things that it fetches one by one: as its own length."""
+"""How many things data sets and samplers hold: by their lengths, and by the numbers in them."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -11,6 +12,9 @@ from unstuck.observe.source.altering import definition, method_of
 from unstuck.observe.source.sites import Sites, expression_at
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.places import SourceLocation
+
+MOST_NUMBERS = 200_000  # of an attribute
+DEPTH = 3  # of containers: numbers by length, in lists of lists
 
 Divided = tuple[tuple[str, ...], SourceLocation]
 
@@ -71,3 +75,32 @@ def _count(thing: Any) -> int | None:
     if type(thing).__module__ == "numpy" and type(thing).__name__ == "ndarray":
         return int(thing.shape[0]) if thing.ndim else None
     return None
+
+
+def numbers_held(attributes: Mapping[str, Any]) -> int:
+    """The most different whole numbers that one attribute holds, in containers of Python or as
+    dictionary of lists: those of the samples that a sampler is about."""
+    return max((len(set(_numbers(value, DEPTH))) for value in attributes.values()), default=0)
+
+
+def _numbers(thing: Any, depth: int) -> Iterator[int]:
+    if type(thing) in (dict, defaultdict):
+        thing = list(dict.values(thing))
+    if type(thing) not in (list, tuple, set) or not depth or len(thing) > MOST_NUMBERS:
+        return
+    for each in thing:
+        if type(each) is int:
+            yield each
+        else:
+            yield from _numbers(each, depth - 1)
+
+
+def batches_made(kind: type, sites: Sites) -> SourceLocation | None:
+    """What the innermost loop goes over in which a sampler of the program's makes its batches."""
+    iterating = _defined(kind, "__iter__", sites)
+    if iterating is None:
+        return None
+    loops = [node for node in ast.walk(iterating[0]) if isinstance(node, ast.For)]
+    inner = [node for node in loops if not any(
+        isinstance(each, ast.For) for each in ast.walk(node) if each is not node)]
+    return expression_at(iterating[1], inner[0].iter, sites.keeps_text) if inner else None

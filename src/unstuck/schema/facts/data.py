@@ -19,7 +19,9 @@ class Loader(Fact):
     many weights its sampler draws by, `draws` how many samples that draws an epoch; both are None
     if it does not say. `built` is where the sampler was constructed, and `made` the expression that
     made the data set. Where the length of that is a division, at `counted`, `length` is what it
-    says and `stored` how many things the data set holds that it fetches one by one.
+    says and `stored` how many things the data set holds that it fetches one by one. `planned` is
+    how many samples a sampler of batches of the program's own holds the numbers of, and `batches`
+    what it goes over to make them.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Loader(Fact):
     counted: SourceLocation | None = None
     seeded: SourceLocation | None = None
     unread: bool = False
+    planned: int | None = None
+    batches: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
