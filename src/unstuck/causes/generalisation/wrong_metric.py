@@ -26,6 +26,8 @@ DOES = {
     Counting.COLUMN: "takes the largest of a single column, which is always class 0",
     Counting.ROUNDED: "rounds logits as if they were probabilities, so that a sure answer of 4.2 "
     "becomes 4 and counts as wrong",
+    Counting.TWICE: "takes the sigmoid of what is a probability already, which is always above a "
+    "half",
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
     Counting.AXIS: "takes, for each class, the sample with the largest output",
 }
@@ -34,6 +36,8 @@ BETTER = {
     "argmax is for outputs with one column for each class.",
     Counting.ROUNDED: "Compare the logits with zero: (outputs > 0). Or apply a sigmoid before "
     "rounding.",
+    Counting.TWICE: "The model returns probabilities: compare them with a half as they are, "
+    "(outputs > 0.5).",
     Counting.PAIRS: "Give predictions and labels the same shape. For several classes leave out "
     "keepdim=True in argmax or max. For a single output compare outputs.squeeze(1) with labels.",
     Counting.AXIS: "Take the class with the largest output for each sample: outputs.argmax(dim=1).",

@@ -11,6 +11,7 @@ from unstuck.curves.statistics import end_level, smooth
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
+    GOOD_SKILL,
     Updates,
     constant_loss,
     failed,
@@ -224,6 +225,9 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
                        "neither jumped nor ended above that of a constant prediction",
                        ("a second run with a tenth of the learning rate",))
+    elif sustained and view.outcome.skill is not None and view.outcome.skill < GOOD_SKILL:
+        return Unknown(f"the updates are large ({size}), and the run might have learned more with "
+                       "smaller ones", ("a second run with a tenth of the learning rate",))
     else:
         return Absent(f"the updates are large ({size}), but the run tolerates them")
     return _present(view, signs, strength)

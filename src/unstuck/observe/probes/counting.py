@@ -80,13 +80,16 @@ def _is_rounded(value: float, forms: tuple[float, ...]) -> bool:
                for form in forms for by in (1, 100) for digits in DIGITS)
 
 
-def of_two_classes(output: torch.Tensor, labels: torch.Tensor, logits: bool) -> Counts:
+def of_two_classes(
+    output: torch.Tensor, labels: torch.Tensor, logits: bool, twice: bool = False
+) -> Counts:
     """Counts by one output a sample, (N,) or (N, 1): a logit, or a probability.
 
     Args:
         output: on the host.
         labels: zeros and ones, of as many elements; on the host.
         logits: whether the outputs are logits.
+        twice: whether the program compares a sigmoid of something with a half.
     """
     samples = len(output)
     given, flat = output.reshape(-1), labels.reshape(-1)
@@ -94,6 +97,8 @@ def of_two_classes(output: torch.Tensor, labels: torch.Tensor, logits: bool) -> 
     found: Counts = {Counting.RIGHT: [_share((way == (flat == 1)).sum(), samples) for way in ways]}
     if logits:
         found[Counting.ROUNDED] = [_share((given.round() == flat).sum(), samples)]
+    elif twice:
+        found[Counting.TWICE] = [_share((flat == 1).sum(), samples)]
     if output.ndim == 2:
         found[Counting.COLUMN] = [_share((flat == 0).sum(), samples)]
     if output.ndim == 2 and labels.ndim == 1:

@@ -15,7 +15,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.source.comparisons import computed_by, reading
+from unstuck.observe.source.comparisons import compares_sigmoid, computed_by, reading
 from unstuck.observe.source.named import Scope, scopes
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.tensors import is_plain, observable, tensors_in
@@ -83,6 +83,7 @@ class ScoreProbe(Probe):
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
+        self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
@@ -182,7 +183,8 @@ class ScoreProbe(Probe):
                 return
             run = held.passes.setdefault(places, _Pass())
             if kind != "classes":
-                counts = of_two_classes(output.float(), labels, kind == LOGITS)
+                counts = of_two_classes(
+                    output.float(), labels, kind == LOGITS, self._compares_sigmoid())
                 run.parts[""].add(len(output), counts)
                 self._unscored.add(output, labels, None, counts[Counting.RIGHT][-1][0])
                 return
@@ -201,6 +203,11 @@ class ScoreProbe(Probe):
                     run.parts.setdefault(name, Part()).add(len(some), of_classes(
                         told[rows], some, classes,
                         None if alone is None else alone[torch.from_numpy(rows)]))
+
+    def _compares_sigmoid(self) -> bool:
+        if self._sigmoid is None:
+            self._sigmoid = compares_sigmoid([tree for _, tree in user_trees(self._sites)])
+        return self._sigmoid
 
     def _labels(
         self, place: Place, near: list[Scope], output: torch.Tensor, kind: str, given: set[int]

@@ -40,6 +40,26 @@ def reading(trees: Sequence[ast.Module]) -> Code:
     return Code.OTHER if named and found is Code.SILENT else found
 
 
+def compares_sigmoid(trees: Sequence[ast.Module]) -> bool:
+    """Whether a program compares the sigmoid of something with a half, or rounds it."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            half = isinstance(node, ast.Compare) and any(
+                isinstance(side, ast.Constant) and side.value == 0.5 for side in node.comparators)
+            if not half and not (isinstance(node, ast.Call) and _name(node.func) == "round"):
+                continue
+            names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            if any(_calls_sigmoid(each) for each in (
+                    node, *(value for name in names for value in _values(tree, name)))):
+                return True
+    return False
+
+
+def _calls_sigmoid(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) and _name(each.func) == "sigmoid"
+               for each in ast.walk(node))
+
+
 def _is_largest(tree: ast.Module, value: ast.expr, depth: int) -> bool:
     """Whether a value is the class with the largest output of each sample, in one dimension."""
     if isinstance(value, ast.Name):

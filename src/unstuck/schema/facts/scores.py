@@ -15,6 +15,7 @@ class Counting(StrEnum):
     RIGHT = "right"  # the score is the share of right predictions
     COLUMN = "column"  # by the largest of one column, which always is the first
     ROUNDED = "rounded"  # by rounding logits, as if they were probabilities
+    TWICE = "twice"  # by the sigmoid of what is a probability already
     PAIRS = "pairs"  # against the label of each sample of the batch
     AXIS = "axis"  # by the sample with the largest output for each class
 
