@@ -37,7 +37,7 @@ MATERIAL = 0.03  # a change of the level smaller than this is no change
 LEAST_WIDTH = 1e-6  # of a part of a curve, of its whole width
 FEWEST_HALVING = 16  # points, of which the last four show whether the loss still halves
 AS_FAST = 0.7  # of the slope before: a line that bends less is straight
-ITS_PART = 0.3  # of the whole fall: a last half that did as much is no plateau
+ITS_PART = 0.25  # of the whole fall: a last half that did as much is no plateau
 FASTER = 0.6  # of a fall is in its last half if it goes ever faster
 SURE = 1.1  # a trend counts if its slope is so many half widths of its interval
 

@@ -69,9 +69,11 @@ def _detect(view: View) -> Verdict:
             "the network does not memorise the training data while the held-out loss rises")
     held = view[HELD_OUT_LOSS].finite.values
     best = float(held.min()) if len(held) else math.nan
-    if not best > 0 or not end_median(held) >= view.limit(ROOM) * best:
-        return Absent("the held-out loss has hardly risen from its best")
     train = kept(view, "train")
+    rose = best > 0 and end_median(held) >= view.limit(ROOM) * best
+    few = train is not None and train.samples < view.limit(HANDFUL)
+    if not rose and not (best > 0 and few):
+        return Absent("the held-out loss has hardly risen from its best")
     weights = elements(view)
     if not weights:
         return Unknown(unwatched(view.record) or "no model was seen in training",
@@ -89,11 +91,11 @@ def _detect(view: View) -> Verdict:
             "more samples would probably not help: trained on half of them, a baseline model does "
             f"about as well as on all (skill {percent(curve['50 %'])} and "
             f"{percent(curve['100 %'])})")
-    return _present(view, train.samples, weights, curve, best)
+    return _present(view, train.samples, weights, curve, best, rose)
 
 
 def _present(
-    view: View, samples: int, weights: int, curve: dict[str, float], best: float
+    view: View, samples: int, weights: int, curve: dict[str, float], best: float, rose: bool
 ) -> Present:
     held = view[HELD_OUT_LOSS].finite
     steps, values = thinned(held.steps, held.values)
@@ -105,17 +107,18 @@ def _present(
         int(held.steps[int(np.argmin(held.values))]))
     return Present(
         # Of more of them, something that holds the network back is tried first.
-        strength=0.85 if samples < view.limit(HANDFUL) else 0.6,
+        strength=0.55 if not rose else 0.85 if samples < view.limit(HANDFUL) else 0.6,
         title=f"{count(samples, 'training sample')} are too few for {count(weights, 'weight')}: "
-        "the network memorises them, and the held-out loss rose from "
-        f"{number(best)} to {number(end)}",
+        "the network memorises them, and the held-out loss "
+        + (f"rose from {number(best)} to {number(end)}" if rose else f"stays at {number(end)}"),
         since_step=least,
         location=training_location(view),
         label=f"{count(samples, 'sample')} for {count(weights, 'weight')}",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", steps, values, best,
                      "the held-out loss rises again while the training loss does not (it ends "
-                     f"{percent(end / best - 1)} above its best)"),
+                     f"{percent(end / best - 1)} above its best)" if rose else
+                     "the held-out loss does not follow the training loss"),
             Evidence(LEARNING_CURVE.name, " ".join(shares), (step,) * len(shares),
                      tuple(curve.values()), None,
                      "more data would help: a baseline model trained on "
@@ -153,9 +156,10 @@ CAUSE = Cause(
         "noise. Only more samples or stronger regularisation force it to learn what the samples "
         "have in common.",
         detection="The training loss must be near its floor, the held-out loss must end well above "
-        "its best, and there must be at least as many weights as samples. When the program has "
-        "ended, a baseline model is trained on a quarter, a half and all of the samples. The "
-        "number of samples is blamed only if the baseline model still gains from more of them.",
+        "its best (or just far above it, with fewer than three hundred samples), and there must be "
+        "at least as many weights as samples. When the program has ended, a baseline model is "
+        "trained on a quarter, a half and all of the samples. The number of samples is blamed only "
+        "if the baseline model still gains from more of them.",
         limitations="Only a trial can show what more data would do for the network itself. If the "
         "baseline model gains nothing, as on raw images, there is no finding. Inputs of tokens and "
         "runs without a held-out loss are not judged.",
