@@ -133,6 +133,9 @@ IN_ORDER = "SequentialSampler"  # that of one without
 WHOLE_NUMBERS = ("int64", "int32", "int16", "int8", "uint8")  # types of tensors
 BATCH_NORM = "BatchNorm"  # in the name of each layer that takes statistics of the batch
 
+# Layers of several parts that hand on which axis the samples of a batch are on.
+AXIS_FOR_PARTS = ("Transformer", "TransformerDecoderLayer", "TransformerEncoderLayer")
+
 # The first parameters of classes and functions, as they are declared, so that a program's arguments
 # by position have names.
 _ADAM = ("params", "lr", "betas", "eps", "weight_decay")
@@ -152,8 +155,8 @@ ARGUMENTS = {
     "Linear": ("in_features", "out_features", "bias"),
     "Conv1d": _CONVOLUTION, "Conv2d": _CONVOLUTION, "Conv3d": _CONVOLUTION,
     **{f"{kind}Pool{axes}d": _POOLING for kind in ("Max", "Avg") for axes in (1, 2, 3)},
-    "BatchNorm1d": ("num_features",), "BatchNorm2d": ("num_features",),
-    "BatchNorm3d": ("num_features",), "LayerNorm": ("normalized_shape",),
+    **{f"BatchNorm{axes}d": ("num_features", "eps", "momentum") for axes in (1, 2, 3)},
+    "LayerNorm": ("normalized_shape",),
     "RNN": _RECURRENT, "GRU": _RECURRENT, "LSTM": _RECURRENT,
     "Dropout": ("p",), "Dropout1d": ("p",), "Dropout2d": ("p",), "Dropout3d": ("p",),
     "AlphaDropout": ("p",), "Softmax": ("dim",), "LogSoftmax": ("dim",),

@@ -378,11 +378,14 @@ def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
 def write_batch_first(edit: BatchFirst, record: Record, index: Index) -> list[Patch]:
     """At the construction of the layer."""
     splices: list[Splice] = []
-    for location in places_of(record, index, layers_meant(record, edit.layer)):
+    layers = layers_meant(record, edit.layer)
+    for location in dict.fromkeys(layer.location for layer in layers):
         found = index.at(location, f"the construction of {edit.layer}")
-        splices += change.set_argument(
-            found.source, found.call, "batch_first", "True",
-            torch_api.position(names.called(found.call), "batch_first"))
+        made = names.called(found.call)
+        if made not in torch_api.AXIS_FOR_PARTS:
+            places_of(record, index, layers)
+        splices += change.set_argument(found.source, found.call, "batch_first", "True",
+                                       torch_api.position(made, "batch_first"))
     return [Patch(edit, tuple(splices), Form.LITERAL)]
 
 

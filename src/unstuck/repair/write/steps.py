@@ -11,7 +11,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import backwards, model_name, receiver, spell, steps
-from unstuck.repair.text import Function, Splice
+from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.values import Number, decimal, ways
 from unstuck.schema.edits import (
     CallStep,
@@ -260,6 +260,10 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
     for each in source.ancestors(call):
+        if isinstance(each, ast.For) and _trains(index, each):
+            shared = _by_phase(source, call, each, held)
+            if shared is not None:
+                return [Patch(edit, shared, Form.STATEMENT)]
         if isinstance(each, Function) or _trains(index, each):
             break
         if isinstance(each, ast.With | ast.For):
@@ -270,6 +274,38 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         return [Patch(edit, (*start, *_back_in_training(record, index)), Form.STATEMENT)]
     return [Patch(edit, (*start, *change.after(source, statement, f"{held}.train()")),
                   Form.STATEMENT)]
+
+
+def _by_phase(
+    source: Source, call: ast.Call, loop: ast.For, held: str
+) -> tuple[Splice, ...] | None:
+    """The mode by what decides, for a loop that trains and validates, whether it trains: what
+    gradients are enabled by, or the condition in front of the backward pass."""
+    decides: ast.expr | None = None
+    outer: ast.stmt = loop
+    for each in source.ancestors(call):
+        if isinstance(each, Function):
+            break
+        if isinstance(each, ast.With | ast.For):
+            outer = each
+        if isinstance(each, ast.With):
+            decides = decides or next(
+                (item.context_expr.args[0] for item in each.items
+                 if isinstance(item.context_expr, ast.Call) and item.context_expr.args
+                 and names.called(item.context_expr) == "set_grad_enabled"), None)
+    if decides is None:
+        decides = next((node.test for node in ast.walk(loop) if isinstance(node, ast.If) and any(
+            isinstance(each, ast.Call) and names.called(each) == "backward"
+            for line in node.body for each in ast.walk(line))), None)
+    made = {node.id for node in ast.walk(loop)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if decides is None or any(isinstance(node, ast.Name) and node.id in made
+                              for node in ast.walk(decides)):
+        return None
+    text = source.code(decides)
+    plain = isinstance(decides, ast.Compare) or (
+        isinstance(decides, ast.UnaryOp) and isinstance(decides.op, ast.Not))
+    return change.before(source, outer, f"{held}.train({text if plain else f'bool({text})'})")
 
 
 def write_follow_mode(edit: FollowMode, record: Record, index: Index) -> list[Patch]:
