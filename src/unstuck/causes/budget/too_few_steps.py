@@ -44,6 +44,12 @@ SMALL = Threshold(
     "A smaller change of the loss is not worth a longer run.",
     "the outcome rules treat the same change as material",
 )
+STEEP = Threshold(
+    "steep-gain", 0.3,
+    "A run of which half as many steps more would surely take a third off the loss was stopped in "
+    "the middle of its fall, whatever it had learned by then.",
+    "a choice: three times what counts as too early",
+)
 HARDLY = Threshold(
     "hardly-begun", 0.1,
     "While less than a tenth of a constant prediction's loss is gone, and the loss falls ever "
@@ -136,7 +142,9 @@ def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> 
     strength = 0.35
     if sure:
         # A run that learned well may just as well be left as it is.
-        strength = 0.8 if learned_little(view.outcome) and view.record.fact(Log) is None else 0.6
+        steep = found.sure_share >= view.limit(STEEP)
+        strength = 0.8 if (learned_little(view.outcome) or steep) and (
+            view.record.fact(Log) is None) else 0.6
     strength = 0.5 if begun else strength
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
@@ -215,7 +223,8 @@ CAUSE = Cause(
         "exponential, and gets its interval by resampling the errors in blocks. A loss that has "
         "hardly left a constant prediction's and falls ever faster needs no forecast. If the "
         "network has already removed at least half of the loss of a constant prediction, this is "
-        "only a note, because every run stops somewhere.",
+        "only a note, because every run stops somewhere, unless the forecast takes off a third "
+        "and a tenth of that loss is left.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "
@@ -229,7 +238,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(LARGE, SMALL, HARDLY, DECAYED, SLOW),
+    thresholds=(LARGE, SMALL, STEEP, HARDLY, DECAYED, SLOW),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
     detect=_detect,

@@ -6,6 +6,7 @@ import numpy as np
 
 from unstuck.measures.basics import drawn
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
@@ -13,7 +14,7 @@ from unstuck.schema.edits import CopySample, Remedy, Safety
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.stored import Altered
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
+from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
 from unstuck.words import count, percent
 
 SHARE = Threshold(
@@ -27,6 +28,12 @@ LOOKS = Threshold(
     "Share of the batches looked at, from the second epoch on, in which samples were changed.",
     "as above; a look or two may fall on samples that the change leaves as they are",
 )
+TIMES = Threshold(
+    "changes-per-sample", 1.5,
+    "A cache changes each stored sample once. Samples that were seen to change more often than "
+    "that are changed by what is done to them.",
+    "definition",
+)
 FEWEST = Threshold(
     "least-looks", 2.0, "One batch may be the last of a cache that is still filled.", "a choice")
 
@@ -39,9 +46,24 @@ def _detect(view: View) -> Verdict:
                        "the second time", (CHANGED_BY_FETCH.name,))
     for loader, series in view[CHANGED_BY_FETCH].items():
         changed = series.finite.values >= view.limit(SHARE)
-        if len(changed) >= view.limit(FEWEST) and float(np.mean(changed)) >= view.limit(LOOKS):
+        if len(changed) < view.limit(FEWEST):
+            continue
+        if float(np.mean(changed)) >= view.limit(LOOKS) or (
+            _times_changed(view, loader, series.finite) >= view.limit(TIMES)
+        ):
             return _present(view, loader)
     return Absent("fetching a sample leaves what the data set holds as it is")
+
+
+def _times_changed(view: View, loader: str, series: Series) -> float:
+    """How often a stored sample was seen to change, as a mean over all: at most once by a cache.
+
+    What is blotted out piece by piece changes ever less, until nothing is left of it.
+    """
+    made = next((x for x in view.record.facts(Loader) if x.name == loader), None)
+    if made is None or not made.samples or made.batch_size is None:
+        return 0.0
+    return float(np.sum(series.values)) * min(ROWS, made.batch_size) / made.samples
 
 
 def _present(view: View, loader: str) -> Present:
@@ -96,8 +118,9 @@ CAUSE = Cause(
         "on it, such as x -= mean, changes what the data set holds, so the next epoch transforms "
         "numbers that were transformed before. Workers do this to copies of their own.",
         detection="From the second epoch on, unstuck compares some numbers of the stored samples "
-        "before they are fetched and after. If nearly every batch has changed samples, the "
-        "data drift. A cache, which changes a sample when it is fetched first, is not reported.",
+        "before they are fetched and after. If nearly every batch has changed samples, or samples "
+        "change more than once, the data drift. A cache, which changes a sample when it is fetched "
+        "first, is not reported.",
         limitations="Loaders with workers are not looked at, nor are samples that are read from "
         "files or that lie deeper than in a list, a tensor or an array of the data set. Data that "
         "are changed in place without a loader are not found.",
@@ -105,7 +128,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(CHANGED_BY_FETCH, FETCH_CHANGE),
-    thresholds=(SHARE, LOOKS, FEWEST),
+    thresholds=(SHARE, LOOKS, TIMES, FEWEST),
     effects=(Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG,
              Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE,
              Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,

@@ -22,10 +22,9 @@ from unstuck.observe.source.altering import altering
 from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import evenly, is_plain, observable
 from unstuck.schema.facts.stored import Altered
-from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE
+from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
 
-ROWS = 32  # of a batch that are compared,
-ELEMENTS = 128  # and numbers of a row
+ELEMENTS = 128  # of a row that are compared
 MOST_ATTRIBUTES = 32  # of a data set that are looked at
 MOST_STORES = 4  # of them that hold samples
 DEPTH = 4  # data sets within data sets

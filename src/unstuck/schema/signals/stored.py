@@ -5,6 +5,8 @@ from __future__ import annotations
 from unstuck.schema import requirements as runs
 from unstuck.schema.quantities import PlaceSignal
 
+ROWS = 32  # of a batch that are compared, at most
+
 CHANGED_BY_FETCH = PlaceSignal(
     "changed-by-fetch", "",
     "share of the samples of a batch whose stored numbers were changed by fetching them, in the "
