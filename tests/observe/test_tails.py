@@ -77,3 +77,32 @@ def test_what_only_looks_like_padding(tmp_path: Path, words: str, steps: int) ->
 
 def test_a_short_tail_may_be_a_part_of_the_answer(tmp_path: Path) -> None:
     assert isinstance(verdict(tmp_path, WHOLE["picked"], steps=9), Unknown)
+
+
+NUMBERS = '''
+torch.manual_seed(0)
+x = torch.randn(64, 4)
+lengths = torch.randint(4, 9, (64, 1))
+real = torch.arange(12) < lengths
+y = torch.where(real, 3.0 + torch.randn(64, 12), 0.0)
+MASK
+net = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 12))
+optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+for _ in range(12):
+    loss = F.mse_loss(net(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+'''
+
+
+@pytest.mark.parametrize(("mask", "kind"), [
+    ("mask = real", Present), ("padded = ~real", Present),
+    ("other = real.flip(0); del real, lengths", Unknown),
+])
+def test_a_mask_beside_the_loss_says_that_a_tail_of_zeros_is_padding(
+    tmp_path: Path, mask: str, kind: type[Verdict]
+) -> None:
+    source = NUMBERS.replace("MASK", mask if "other" in mask else f"{mask}; del lengths")
+    assert isinstance(
+        dict(diagnose(record_of(source, tmp_path)).verdicts)["padding-in-loss"], kind)

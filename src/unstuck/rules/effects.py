@@ -29,6 +29,7 @@ class Effect(StrEnum):
     WEIGHTS_SHRINK = "the weights shrink"
     BAD_START = "the initial weights look to blame"
     # Of the steps
+    GRADIENTS_LEFT = "gradients of other passes are left over"
     STEPS_ADD_UP = "steps follow the gradients of many earlier steps"
     GRADIENTS_TOO_LARGE = "the gradients are too large"
     UPDATES_TOO_LARGE = "the updates are too large"

@@ -118,6 +118,7 @@ CAUSE = Cause(
     ),
     needs=(CARRIED_GRADIENT,),
     thresholds=(SHARE, TIMES),
+    shows=Effect.GRADIENTS_LEFT,
     effects=(Effect.STEPS_ADD_UP, Effect.GRADIENTS_TOO_LARGE),
     detect=_detect,
 )

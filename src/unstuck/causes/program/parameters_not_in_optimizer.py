@@ -29,8 +29,12 @@ def _never_held(view: View) -> list[Parameter]:
     reached, held = view[REACHED], view[HELD]
     replaced = _replaced(view)
     missing = []
+    # An optimizer that never steps has them all the same.
+    had = {name for optimizer in view.record.facts(Optimizer) for name in optimizer.parameters}
     for parameter in view.record.parameters().values():
-        if not parameter.trainable or parameter.loaded:
+        if not parameter.trainable or parameter.loaded or (
+            parameter.name in had and parameter.name not in replaced
+        ):
             continue
         if parameter.name not in held or parameter.name not in reached:
             continue

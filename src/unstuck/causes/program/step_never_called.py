@@ -15,7 +15,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import UNUSED_BACKWARDS
-from unstuck.words import count, number
+from unstuck.words import count, joined, number
 
 PASSES = Threshold(
     "unused-passes", float(LIMITS.longest_accumulation),
@@ -54,9 +54,13 @@ def _detect(view: View) -> Verdict:
     location, label = place_of(idle, held, "never reached") or (
         optimizer.location if optimizer is not None else None, "its step() is never called")
     steps, values = thinned(series.steps, series.values)
+    others = [o.name for o in view.record.facts(Optimizer) if o.name not in passes]
     return Present(
-        strength=0.95 if sure else 0.8, certain=sure,
-        title=f"{name} never steps: no weight has changed in at least {waited}",
+        # What else is wrong then with the gradients of the others follows from it.
+        strength=0.8 if not sure else 0.97 if others else 0.95, certain=sure,
+        title=f"{name} never steps, while {joined(others)} does: none of its weights has changed "
+        f"in at least {waited}" if others else
+        f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
         location=location,
         label=label,
@@ -93,12 +97,11 @@ CAUSE = Cause(
         "weights. Nothing changes if the step is forgotten, is written without parentheses, or "
         "is called on the scheduler only.",
         detection="An optimizer was built and backward passes compute the gradients of its "
-        "parameters, yet no optimizer has stepped and no weight has changed in another way. To "
+        "parameters, yet it has not stepped, and no weight of its has changed in another way. To "
         "allow for gradient accumulation, there must be more backward passes than are usually "
         "accumulated, or the program must have ended.",
         limitations="A program that only computes gradients (for saliency maps, say) and builds "
-        "an optimizer that it does not need is reported wrongly. If one of several optimizers "
-        "never steps while another one does, this is not detected.",
+        "an optimizer that it does not need is reported wrongly.",
         references=(
             "PyTorch: torch.optim, taking an optimization step",
             "TrainCheck (OSDI 2025): silent errors in training",
@@ -108,7 +111,7 @@ CAUSE = Cause(
     uses=(UNUSED_BACKWARDS,),
     thresholds=(PASSES, PASSES_OF_A_WHOLE_RUN),
     effects=(
-        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.UNITS_DIE,
+        Effect.INPUTS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_LEFT, Effect.UNITS_DIE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
     ),
     detect=_detect,

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import Site
@@ -37,6 +38,8 @@ class OrderProbe(Probe):
         self._written: set[Site | None] = set()
         self._backwards = 0
         self._stepped = False
+        self._steppers: ByIdentity[Optimizer, bool] = ByIdentity()  # optimizers that have stepped
+        self._idle: dict[str, int] = {}  # from which step on another steps in the place of each
         self._moved = False  # a weight changed though no optimizer stepped
         self._waits = False  # whether backward passes without a step were written
         self._first = FirstValues()
@@ -120,6 +123,7 @@ class OrderProbe(Probe):
         if optimizer is None:
             return
         step = self._moment.step
+        self._steps(optimizer, step)
         if not self._stepped:
             self._stepped = True
             self._later.read((), lambda _: self._used(step))
@@ -130,6 +134,8 @@ class OrderProbe(Probe):
 
     def after_step(self, optimizer: Optimizer | None) -> None:
         """Looks whether a closure left gradients to step with, or its optimizer cleared them."""
+        if optimizer is not None:  # of a step that nobody looked at the beginning is not told
+            self._steps(optimizer, self._moment.step)
         rested, self._rested = self._rested, None
         if optimizer is None or rested is None or not self._moment.sampled:
             return
@@ -156,8 +162,39 @@ class OrderProbe(Probe):
 
         return write
 
+    def _steps(self, optimizer: Optimizer, step: int) -> None:
+        """Notes who steps, if it seemed idle until now."""
+        if optimizer in self._steppers:
+            return
+        self._steppers[optimizer] = True
+        name = self._parameters.name(optimizer)
+        if self._idle.pop(name, None) is not None:
+            self._writer.sample(UNUSED_BACKWARDS, step, {name: 0.0})
+
+    def _note_idle(self, step: int) -> None:
+        """Writes for how long gradients have come to optimizers that never step, while others do.
+
+        Whose weights another one has moves them.
+        """
+        living = self._parameters.living()
+        if len(living) < 2 or not self._stepped:
+            return
+        moved = {id(p) for optimizer, _ in living if optimizer in self._steppers
+                 for p in held_by(optimizer)}
+        for optimizer, name in living:
+            if optimizer in self._steppers:
+                continue
+            held = [p for p in held_by(optimizer) if p.requires_grad]
+            if not any(self._is_reached(p) for p in held) or any(id(p) in moved for p in held):
+                continue
+            if name not in self._idle:
+                self._parameters.describe(optimizer, step)
+            since = self._idle.setdefault(name, step)
+            self._writer.sample(UNUSED_BACKWARDS, step, {name: float(step - since)})
+
     def look_ended(self, step: int) -> None:
         """What comes now belongs to the next step."""
+        self._note_idle(step)
         if self._stepped:  # else many passes without a step were counted as one
             self._reached.clear()
         self._cleared = _Cleared()

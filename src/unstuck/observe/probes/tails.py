@@ -90,7 +90,8 @@ class TailProbe(Probe):
                 return
 
     def _lengths(self, samples: int) -> tuple[torch.Tensor, ...]:
-        """What the user's innermost frames hold that may be the lengths of a batch's samples."""
+        """What the user's innermost frames hold that may be the lengths of a batch's samples: as
+        numbers, or as a mask of steps."""
         found = []
         for scope in scopes(self._sites, 2)[0][:FRAMES]:
             for value in list(scope.variables.values())[:MOST_NAMES]:
@@ -100,6 +101,10 @@ class TailProbe(Probe):
                 elif is_plain(value) and value.ndim == 1 and len(value) == samples and (
                         value.dtype in (torch.int64, torch.int32)):
                     found.append(value.detach())
+                elif is_plain(value) and value.ndim == 2 and len(value) == samples and (
+                        value.dtype is torch.bool and observable(value)):  # real steps, or padded
+                    real = value.detach().sum(1)
+                    found += [real, value.shape[1] - real]
         return tuple(found[:MOST_LENGTHS])
 
     def _follow(self, name: str, node: Any, targets: _Targets, axis: int) -> None:

@@ -156,8 +156,9 @@ def _argument(
     place = torch_api.position(kind, edit.argument)
     now = change.argument(found.call, edit.argument, place)
     settings = next((each.value for each in found.call.keywords if each.arg is None), None)
+    whole = edit.value.isdigit()
     try:
-        number = Number(float(edit.value), shared=True)
+        number = Number(int(edit.value) if whole else float(edit.value), shared=True, whole=whole)
     except ValueError:
         number = None
     if number is not None and now is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
@@ -153,24 +154,60 @@ def _together(first: Found, second: Found) -> bool:
 
 
 def write_call_step(edit: CallStep, record: Record, index: Index) -> list[Patch]:
-    """The missing brackets of a step; else a call behind the backward pass and what clips."""
+    """The missing brackets of a step; else a call behind the backward pass and what clips, or in
+    the place of the step of another optimizer."""
     for source, node in index.nodes(ast.Expr):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute) and (
                 node.value.attr == "step"):
             end = source.span(node)[1]
             return [Patch(edit, (Splice(source.name, end, end, "()"),), Form.LITERAL)]
     splices: list[Splice] = []
+    several = len(record.facts(Optimizer)) > 1
     for backward in backwards(record, index):
         source, last = backward.source, backward.statement
         held = receiver(record, index, edit.optimizer, backward)
         body = source.body(last)
         place = next(i for i, each in enumerate(body) if each is last)
+        if several and not _clears_those_of(body[:place], held):
+            continue  # this pass is for another one
+        mistaken = _stepping(body[place + 1:]) if several else None
+        if mistaken is not None and not _clears_those_of(
+            _since_step(body[:place], names.dotted(mistaken)), names.dotted(mistaken)
+        ):
+            splices += change.replace(source, mistaken, held)
+            continue
         for each in body[place + 1:]:
             if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and names.called(
                     each.value) in ("clip_grad_norm_", "clip_grad_value_", "unscale_"):
                 last = each
         splices += change.after(source, last, f"{held}.step()")
+    if not splices:
+        raise Refused(Reason.NO_PLACE, f"unstuck does not know which backward pass is for "
+                      f"{edit.optimizer}.")
     return [Patch(edit, tuple(splices), Form.STATEMENT)]
+
+
+def _clears_those_of(statements: Sequence[ast.stmt], held: str) -> bool:
+    """Whether the gradients of an optimizer are cleared in one of these statements."""
+    return any(
+        isinstance(node, ast.Call) and names.dotted(node.func) == f"{held}.zero_grad"
+        for statement in statements for node in ast.walk(statement))
+
+
+def _since_step(statements: Sequence[ast.stmt], held: str) -> Sequence[ast.stmt]:
+    """The statements behind the last one in which an optimizer steps; all without one."""
+    last = max((i for i, each in enumerate(statements) if (
+        found := _stepping([each])) is not None and names.dotted(found) == held), default=-1)
+    return statements[last + 1:]
+
+
+def _stepping(statements: Sequence[ast.stmt]) -> ast.expr | None:
+    """The optimizer that steps in one of these statements."""
+    return next((
+        each.value.func.value for each in statements
+        if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call)
+        and isinstance(each.value.func, ast.Attribute) and each.value.func.attr == "step"
+    ), None)
 
 
 def write_clip(edit: Clip, record: Record, index: Index) -> list[Patch]:

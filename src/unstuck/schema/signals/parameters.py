@@ -59,8 +59,8 @@ EMPTY_STEP = PlaceSignal(
 )
 UNUSED_BACKWARDS = PlaceSignal(
     "unused-backwards", "passes",
-    "backward passes so far without an optimizer step or a change of a weight; 0 after the first "
-    "of either",
+    "backward passes so far without an optimizer step or a change of a weight, or steps of others "
+    "while gradients came to this one; 0 once it steps, or a weight of its changes",
     requires=runs.STEPLESS, place="optimizer",
 )
 LIVE_GRAPHS = PlaceSignal(
