@@ -22,7 +22,7 @@ from unstuck.record.series import Series
 from unstuck.schema.facts.run import Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.signals.losses import METRIC
-from unstuck.words import number, percent
+from unstuck.words import number
 
 FEWEST = 4  # held-out points
 FEW = 6  # below which their noise is unknown: only a rise at every single one counts
@@ -129,7 +129,7 @@ def _memorised(curve: LossCurve, held: Series) -> Outcome | None:
     return curve.outcome(
         OutcomeKind.OVERFITTING, 0.5,
         f"The train {w.noun} {w.fell} to {w.number(now)}, but the held-out {w.noun} ends at "
-        f"{w.number(end)}, at {percent(end / curve.constant)} of a constant prediction's.",
+        f"{w.number(end)}, and that of a constant prediction is {w.number(curve.constant)}.",
         int(held.steps[0]))
 
 

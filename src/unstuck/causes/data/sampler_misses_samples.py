@@ -7,6 +7,7 @@ import math
 from unstuck.curves.statistics import tidy
 from unstuck.measures.basics import last, learned_little
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
@@ -53,6 +54,12 @@ ROUNDS = Threshold(
     "After three times as many draws as there are samples, one that a fair sampler may draw has "
     "hardly ever been left out.",
     "e^-3 is 5 %",
+)
+LATE = Threshold(
+    "late-draws", 10.0,
+    "In the second half of the run, a sampler that comes to the other samples later would have "
+    "brought so many of them.",
+    "a sampler may begin with the easy samples",
 )
 LEFT = Threshold(
     "samples-left-out", 0.15,
@@ -118,6 +125,11 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
     if not left >= view.limit(LEFT) * samples:
         return Absent(f"the sampler draws nearly all samples ({number(round(different))} of "
                       f"{number(samples)})")
+    expected = left / samples * _late(view, drawn)
+    brought = _late(view, view[DIFFERENT_SAMPLES][loader.name].finite)
+    if not expected >= view.limit(LATE) or brought > view.limit(FEW) * expected:
+        return Unknown("whether the sampler comes to the other samples later in the run was hardly "
+                       "looked at", ("a run with --overhead 1",))
     return Present(
         strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
             learned_little(view.outcome)) else 0.55,
@@ -134,6 +146,12 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
             advice="Do not drop what is left of a group of samples that does not fill a batch: "
             "whole groups may be smaller than a batch."),),
     )
+
+
+def _late(view: View, series: Series) -> float:
+    """By how much a count grew in the second half of the run."""
+    first = series.values[series.steps < view.record.steps / 2]
+    return float(series.values[-1] - first[-1]) if len(first) else 0.0
 
 
 def _divided(
@@ -308,7 +326,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES),
-    thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LEFT, LONGER),
+    thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LATE, LEFT, LONGER),
     effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
     detect=_detect,
 )

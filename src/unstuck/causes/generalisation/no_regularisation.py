@@ -91,7 +91,7 @@ def _detect(view: View) -> Verdict:
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,
                      f"predictions on held-out data got worse again ({lost} was lost)" if rose else
-                     "predictions on held-out data are hardly better than a constant"),
+                     "most of the loss of a constant prediction is left on held-out data"),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the training loss ends at {number(found.train)}{mode}"),
         ),

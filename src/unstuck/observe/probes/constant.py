@@ -139,7 +139,7 @@ class ConstantLoss:
     def is_plain(self) -> bool:
         """Whether nothing weighs the terms of the loss, and shares are shares as far as known."""
         mean = self._moments.mean_tensor()
-        return self._known and (
+        return self._known and self._original is not None and (
             self._function not in BINARY or mean is None or bool(((mean >= 0) & (mean <= 1)).all()))
 
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import torch
 
 from unstuck.observe.probe import Context
@@ -15,9 +16,11 @@ from unstuck.observe.probes.moments import Moments
 from unstuck.observe.probes.pending import Known
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Role
+from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 
+MOST_ELEMENTS = 300_000  # of an output
 MOST_ROWS = 1_000  # that wait until it is sure that the labels are those of the samples
 ERRORS = 4.0  # standard errors by which predictions must be better than the commonest class
 FEWEST = 30  # samples that this is said of
@@ -38,9 +41,9 @@ class EvaluationLosses:
         self._losses = losses
         self._output: weakref.ref[torch.Tensor] | None = None  # of the model, in training
         self._direct: dict[str, bool] = {}  # whether a loss function receives it as it is
-        self._own = False  # whether the program computes such losses itself
+        self._own: set[Role] = set()  # of data of which the program computes losses itself
         self._batches: list[tuple[Batch, int, torch.Tensor]] = []
-        self._rows: list[tuple[StepSignal, int, float]] = []
+        self._rows: list[tuple[Role, StepSignal, int, float]] = []
         self._sure = False
         self._right = 0.0  # predictions so far,
         self._met: Counter[int] = Counter()  # and how often each class was met
@@ -49,16 +52,16 @@ class EvaluationLosses:
 
     def model_trained(self, output: Any) -> None:
         """Remembers what the model returned."""
-        self._output = weakref.ref(output) if isinstance(output, torch.Tensor) else None
+        self._output = weakref.ref(output) if is_plain(output) else None
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
-        """Learns what a loss receives, and whether one is computed of held-out data."""
+        """Learns what a loss receives, and of what data one is computed that teaches nothing."""
         if loss.grad_fn is None:
-            self._own = self._own or self._samples.role is Role.HELD_OUT
+            self._own.add(self._samples.role)
             return
         output = self._output() if self._output is not None else None
-        if output is not None:
-            given, self._output = args[0], None
+        given, self._output = args[0], None
+        if is_plain(output) and is_plain(given) and observable(output) and observable(given):
             self._direct[function] = self._direct.get(function, True) and (
                 given.data_ptr() == output.data_ptr() and given.numel() == output.numel())
 
@@ -87,11 +90,14 @@ class EvaluationLosses:
             wanted = labels.reshape(-1).long()
         if self._take(given, wanted) and not self._sure:
             self._right += right
-            self._met.update(wanted.reshape(-1).int().tolist())
+            for value, times in zip(*np.unique(wanted.numpy(), return_counts=True), strict=True):
+                self._met[int(value)] += int(times)
 
     def _take(self, given: torch.Tensor, wanted: torch.Tensor) -> bool:
         known, batch = self._loss(), self._samples.batch
-        if self._own or known is None or batch is None:
+        if Role.HELD_OUT in self._own or known is None or batch is None or (
+            given.numel() > MOST_ELEMENTS
+        ):
             return False
         self._batches.append((batch, len(wanted), known.constant.of(given, wanted)))
         return True
@@ -108,18 +114,16 @@ class EvaluationLosses:
     def ended(self, step: int, sure: bool) -> None:
         """An evaluation has ended; `sure` if the program counts by these labels."""
         batches, self._batches = self._batches, []
-        if self._own:
-            self._rows = []
-            return
         for role, signal in ((Role.HELD_OUT, HELD_OUT_LOSS), (Role.SEEN, SEEN_LOSS)):
             mine = [(count, float(loss)) for batch, count, loss in batches if batch.role is role]
             if mine:
                 total = sum(count * loss for count, loss in mine)
-                self._rows.append((signal, step, total / sum(count for count, _ in mine)))
+                self._rows.append((role, signal, step, total / sum(count for count, _ in mine)))
         self._sure = self._sure or sure or self._fit()
         if self._sure:
-            for signal, at, value in self._rows:
-                self._writer.row(signal, at, value)
+            for role, signal, at, value in self._rows:
+                if role not in self._own:
+                    self._writer.row(signal, at, value)
         if self._sure or len(self._rows) > MOST_ROWS:
             self._rows = []
 

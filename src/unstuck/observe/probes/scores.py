@@ -22,6 +22,7 @@ from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 from unstuck.torch_api import CLASSES, DIFFERENCES
 
@@ -73,7 +74,7 @@ class ScoreProbe(Probe):
     output, or a single output above its threshold.
     """
 
-    signals = (TOLD_SCORE, TRUE_SCORE)
+    signals = (HELD_OUT_LOSS, SEEN_LOSS, TOLD_SCORE, TRUE_SCORE)
     facts = (Score, Scoring)
 
     def __init__(self, context: Context) -> None:
