@@ -43,7 +43,13 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
         _check(each, made - {held})
     code = "\n".join(source.code(each) for each in moved)
     gone = [splice for each in moved for splice in change.remove(source, each)]
-    return [Patch(edit, (*change.before(source, loop, code), *gone), Form.STATEMENT)]
+    here = Patch(edit, (*change.before(source, loop, code), *gone), Form.STATEMENT)
+    if len(moved) > 1 or "." in held:
+        return [here]
+    try:  # a function that is called for each epoch builds it anew all the same
+        return [Patch(edit, _as_argument(found, statement, held, index), Form.ARGUMENT), here]
+    except Refused:
+        return [here]
 
 
 def _by_its_caller(index: Index, found: Found, deepest: int = 3) -> Found:
