@@ -386,6 +386,6 @@ CAUSE = Cause(
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, IDLE),
-    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW),
     detect=_detect,
 )
