@@ -44,7 +44,7 @@ def main(mixed_up):
             pair.improve_decoder(pictures[rows])
             error = pair.improve_encoder(pictures[rows])
         print(epoch, round(error, 4))
-    return pair
+    return pair.encoder, pair.decoder
 
 
 def sick():

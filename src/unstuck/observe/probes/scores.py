@@ -39,6 +39,7 @@ MOST = 0.8  # of the values of a variable must agree: a few do by chance
 _LABELS = re.compile(
     r"\by(?!\w*(pred|hat|out|_p\b))|label|targ|truth|gold|class", re.IGNORECASE)
 VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
+PATIENCE = 30  # calls beside which nothing lies that values could be compared with
 Place = tuple[int, int]
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
@@ -84,6 +85,7 @@ class ScoreProbe(Probe):
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
+        self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
         self._agreed: dict[tuple[str, Counting], int] = {}
@@ -159,7 +161,9 @@ class ScoreProbe(Probe):
             return ""
         known = [each.fact for each in self._losses.known.values()]
         kinds = {fact.function for fact in known}
-        if kinds and kinds <= DIFFERENCES and output.numel() <= MOST_COLUMNS * len(output):
+        if kinds and kinds <= DIFFERENCES and self._in_vain < PATIENCE and (
+            output.numel() <= MOST_COLUMNS * len(output)
+        ):
             return VALUES
         if output.ndim <= 2 and output.numel() == len(output):
             return next(iter(kinds)) if kinds in ({LOGITS}, {PROBABILITIES}) else ""
@@ -176,6 +180,8 @@ class ScoreProbe(Probe):
         found = self._labels(places[0], near, output, kind, given)
         if found is None:
             held.passes.pop(places, None)
+            if kind == VALUES and not self._labels_at:  # an agent acts, for instance
+                self._in_vain += 1
             return
         with torch.no_grad():
             output, labels = output.detach().cpu(), found.detach().cpu()
