@@ -45,10 +45,10 @@ SMALL = Threshold(
     "the outcome rules treat the same change as material",
 )
 STEEP = Threshold(
-    "steep-gain", 0.3,
-    "A run of which half as many steps more would surely take a third off the loss was stopped in "
-    "the middle of its fall, whatever it had learned by then.",
-    "a choice: three times what counts as too early",
+    "steep-gain", 0.4,
+    "A run of which half as many steps more would surely take two fifths off the loss was stopped "
+    "in the middle of its fall, whatever it had learned by then.",
+    "a choice: four times what counts as too early",
 )
 HARDLY = Threshold(
     "hardly-begun", 0.1,
@@ -223,8 +223,8 @@ CAUSE = Cause(
         "exponential, and gets its interval by resampling the errors in blocks. A loss that has "
         "hardly left a constant prediction's and falls ever faster needs no forecast. If the "
         "network has already removed at least half of the loss of a constant prediction, this is "
-        "only a note, because every run stops somewhere, unless the forecast takes off a third "
-        "and a tenth of that loss is left.",
+        "only a note, because every run stops somewhere, unless the forecast takes off two "
+        "fifths and a tenth of that loss is left.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "
