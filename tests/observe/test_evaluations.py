@@ -101,3 +101,16 @@ def test_values_that_are_not_predicted_give_no_loss(tmp_path: Path) -> None:
     source = VALUES.replace("x_test[:, :1] - x_test[:, 1:2]", "torch.randn(80, 1)")
     evaluation = "error = (model(x_test) - y_test).abs().mean()"
     assert not held_out(source.format(evaluation=evaluation), tmp_path)
+
+
+def test_losses_with_weights_of_their_own_are_left_alone(tmp_path: Path) -> None:
+    source = CLASSES.format(loss="torch.tensor([1.0, 3.0])", labels="labels", more="")
+    other = """
+for rows in torch.arange(96).split(32):
+    optimizer.zero_grad()
+    nn.CrossEntropyLoss(torch.tensor([3.0, 1.0]))(model(x[rows]), y[rows]).backward()
+    optimizer.step()
+    with torch.no_grad():
+        correct = (model(x_test).argmax(1) == y_test).sum().item()
+"""
+    assert not held_out(source + other, tmp_path)

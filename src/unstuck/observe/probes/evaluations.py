@@ -11,14 +11,12 @@ import numpy as np
 import torch
 
 from unstuck.observe.probe import Context
-from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.losses import BY_ROLE, LossProbe
 from unstuck.observe.probes.moments import Moments
 from unstuck.observe.probes.pending import Known
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Role
 from unstuck.observe.tensors import is_plain, observable
-from unstuck.schema.quantities import StepSignal
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 
 MOST_ELEMENTS = 300_000  # of an output
 MOST_ROWS = 1_000  # that wait until it is sure that the labels are those of the samples
@@ -36,14 +34,13 @@ class EvaluationLosses:
 
     def __init__(self, context: Context, losses: LossProbe) -> None:
         self._writer = context.writer
-        self._later = context.later
         self._samples = context.probe(SampleProbe)
         self._losses = losses
         self._output: weakref.ref[torch.Tensor] | None = None  # of the model, in training
         self._direct: dict[str, bool] = {}  # whether a loss function receives it as it is
         self._own: set[Role] = set()  # of data of which the program computes losses itself
         self._batches: list[tuple[Batch, int, torch.Tensor]] = []
-        self._rows: list[tuple[Role, StepSignal, int, float]] = []
+        self._rows: list[tuple[Role, int, float]] = []
         self._sure = False
         self._right = 0.0  # predictions so far,
         self._met: Counter[int] = Counter()  # and how often each class was met
@@ -105,25 +102,28 @@ class EvaluationLosses:
     def _loss(self) -> Known | None:
         """The only loss that is trained, if it takes a model's output and is a mean."""
         known = [each for each in self._losses.known.values() if each.reached]
-        if not known or any(each.fact.function != known[0].fact.function or (
-                each.constant.options != known[0].constant.options) for each in known):
+        # Weights come first: tensors cannot be compared as other options can.
+        if not known or not all(each.constant.is_plain for each in known):
             return None
-        plain = known[0].constant.is_plain and known[0].constant.reduction == "mean"
-        return known[0] if plain and self._direct.get(known[0].fact.function) else None
+        first = known[0]
+        alike = all(each.fact.function == first.fact.function
+                    and each.constant.options == first.constant.options for each in known)
+        direct = self._direct.get(first.fact.function, False)
+        return first if alike and direct and first.constant.reduction == "mean" else None
 
     def ended(self, step: int, sure: bool) -> None:
         """An evaluation has ended; `sure` if the program counts by these labels."""
         batches, self._batches = self._batches, []
-        for role, signal in ((Role.HELD_OUT, HELD_OUT_LOSS), (Role.SEEN, SEEN_LOSS)):
+        for role in Role:
             mine = [(count, float(loss)) for batch, count, loss in batches if batch.role is role]
             if mine:
                 total = sum(count * loss for count, loss in mine)
-                self._rows.append((role, signal, step, total / sum(count for count, _ in mine)))
+                self._rows.append((role, step, total / sum(count for count, _ in mine)))
         self._sure = self._sure or sure or self._fit()
         if self._sure:
-            for role, signal, at, value in self._rows:
+            for role, at, value in self._rows:
                 if role not in self._own:
-                    self._writer.row(signal, at, value)
+                    self._writer.row(BY_ROLE[role], at, value)
         if self._sure or len(self._rows) > MOST_ROWS:
             self._rows = []
 

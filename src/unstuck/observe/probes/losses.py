@@ -45,6 +45,7 @@ PATIENCE = 4  # backward passes after which a loss that none of them reached is 
 MOST_LOOKS = 256  # at the calls of a loss in one step
 MOST_PENDING = 512  # losses that wait for a backward pass
 OUTPUT = "output"  # of a model; several places are numbered
+BY_ROLE = {Role.HELD_OUT: HELD_OUT_LOSS, Role.SEEN: SEEN_LOSS}
 COMBINED = "combined loss"  # the track of a sum of losses
 HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's caller
 
@@ -175,8 +176,7 @@ class LossProbe(Probe):
         passes, self._passes = self._passes, {}
         for role, (total, weight) in passes.items():
             mean = self._unit.of_a_step(total / weight) if self._unit else total / weight
-            signal = HELD_OUT_LOSS if role is Role.HELD_OUT else SEEN_LOSS
-            self._later.row(signal, step, mean)
+            self._later.row(BY_ROLE[role], step, mean)
 
     # Backward -----------------------------------------------------------------------------------
     def loss_differentiated(self, loss: torch.Tensor) -> None:

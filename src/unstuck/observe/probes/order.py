@@ -123,7 +123,6 @@ class OrderProbe(Probe):
         if optimizer is None:
             return
         step = self._moment.step
-        self._steps(optimizer, step)
         if not self._stepped:
             self._stepped = True
             self._later.read((), lambda _: self._used(step))
@@ -134,7 +133,7 @@ class OrderProbe(Probe):
 
     def after_step(self, optimizer: Optimizer | None) -> None:
         """Looks whether a closure left gradients to step with, or its optimizer cleared them."""
-        if optimizer is not None:  # of a step that nobody looked at the beginning is not told
+        if optimizer is not None:
             self._steps(optimizer, self._moment.step)
         rested, self._rested = self._rested, None
         if optimizer is None or rested is None or not self._moment.sampled:

@@ -72,7 +72,8 @@ class ScoreProbe(Probe):
     """Compares the program's variables with the ways of counting, after each batch of a pass.
 
     Only of classifiers for which a prediction is right in one way: the class with the largest
-    output, or a single output above its threshold.
+    output, or a single output above its threshold. Of these, and of values that are compared with
+    others, it also hands the outputs and labels to those that compute the loss of an evaluation.
     """
 
     signals = (HELD_OUT_LOSS, SEEN_LOSS, TOLD_SCORE, TRUE_SCORE)
@@ -81,7 +82,7 @@ class ScoreProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._losses = context.probe(LossProbe)
-        self._unscored = EvaluationLosses(context, self._losses)
+        self._evaluated = EvaluationLosses(context, self._losses)
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
@@ -95,10 +96,10 @@ class ScoreProbe(Probe):
 
     # What is counted ------------------------------------------------------------------------------
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        self._unscored.model_trained(output)
+        self._evaluated.model_trained(output)
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
-        self._unscored.loss_computed(function, args, loss)
+        self._evaluated.loss_computed(function, args, loss)
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at what the batches before have come to, and counts this one."""
@@ -143,7 +144,7 @@ class ScoreProbe(Probe):
 
     def _end(self, held: _Evaluation) -> None:
         self._evaluation = None
-        self._unscored.ended(held.step, any(
+        self._evaluated.ended(held.step, any(
             how is Counting.RIGHT and agreed >= SURE and self._mostly(called, how, agreed)
             for (called, how), agreed in self._agreed.items()))
 
@@ -186,14 +187,14 @@ class ScoreProbe(Probe):
         with torch.no_grad():
             output, labels = output.detach().cpu(), found.detach().cpu()
             if kind == VALUES:
-                self._unscored.add_values(output, labels)
+                self._evaluated.add_values(output, labels)
                 return
             run = held.passes.setdefault(places, _Pass())
             if kind != "classes":
                 counts = of_two_classes(
                     output.float(), labels, kind == LOGITS, self._compares_sigmoid())
                 run.parts[""].add(len(output), counts)
-                self._unscored.add(output, labels, None, counts[Counting.RIGHT][-1][0])
+                self._evaluated.add(output, labels, None, counts[Counting.RIGHT][-1][0])
                 return
             axis = _axis(labels, output)
             classes = output.shape[axis]
@@ -202,7 +203,7 @@ class ScoreProbe(Probe):
             alone = output if output.ndim == 2 else None
             counts = of_classes(told, flat, classes, alone)
             run.parts[""].add(len(flat), counts)
-            self._unscored.add(output, labels, axis, counts[Counting.RIGHT][0][0])
+            self._evaluated.add(output, labels, axis, counts[Counting.RIGHT][0][0])
             deep = run.parts[""].batches == 1  # later batches have what the first one had
             for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
                 if name in run.parts or len(run.parts) < MOST_PARTS:

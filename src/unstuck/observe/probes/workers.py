@@ -129,7 +129,7 @@ class WorkerProbe(Probe):
     def _planned(self, fact: Loader, sampler: Any) -> Loader:
         """With the samples that a sampler of batches of the program's own is about."""
         kind, attributes = type(sampler), _attributes(sampler)
-        if sampler is None or attributes is None or kind.__module__.startswith("torch."):
+        if attributes is None or kind.__module__.startswith("torch."):
             return fact
         if kind not in self._batches:
             self._batches[kind] = batches_made(kind, self._sites)
