@@ -21,8 +21,8 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.tracing import made_by, without
-from unstuck.repair.values import Number, ways
-from unstuck.repair.write.optimizer_arguments import unpacked
+from unstuck.repair.values import Number
+from unstuck.repair.write.optimizer_arguments import ways_of_argument
 from unstuck.schema.edits import (
     BatchFirst,
     Edit,
@@ -153,22 +153,15 @@ def write_layer_argument(edit: LayerArgument, record: Record, index: Index) -> l
 def _argument(
     edit: LayerArgument, found: Found, index: Index, kind: str
 ) -> tuple[Form, tuple[Splice, ...]]:
-    place = torch_api.position(kind, edit.argument)
-    now = change.argument(found.call, edit.argument, place)
-    settings = next((each.value for each in found.call.keywords if each.arg is None), None)
     whole = edit.value.isdigit()
     try:
         number = Number(int(edit.value) if whole else float(edit.value), shared=True, whole=whole)
-    except ValueError:
+    except ValueError:  # another kind of value
         number = None
-    if number is not None and now is not None:
-        first = ways(index, found.source, now, number)[0]
-        return first.form, first.splices
-    if number is not None and settings is not None:
-        return unpacked(
-            index, found.source, found.call, settings, edit.argument, number, False)[0]
-    return Form.LITERAL, change.set_argument(
-        found.source, found.call, edit.argument, edit.value, place)
+    known = [] if number is None else ways_of_argument(index, found, kind, edit.argument, number)
+    return known[0] if known else (Form.LITERAL, change.set_argument(
+        found.source, found.call, edit.argument, edit.value,
+        torch_api.position(kind, edit.argument)))
 
 
 # Remove ------------------------------------------------------------------------------------------

@@ -58,14 +58,9 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
     groups = _of_groups(index, found, edit.argument, number)
     if groups:
         return [patch(Form.GROUPS, groups)]
-    now = change.argument(call, edit.argument, torch_api.position(fact.kind, edit.argument))
-    if now is not None:
-        return [patch(way.form, way.splices)
-                for way in ways(index, source, now, number, several=len(values) > 1)]
-    for keyword in call.keywords:
-        if keyword.arg is None:
-            return [patch(*each) for each in unpacked(
-                index, source, call, keyword.value, edit.argument, number, len(values) > 1)]
+    given_ways = ways_of_argument(index, found, fact.kind, edit.argument, number, len(values) > 1)
+    if given_ways:
+        return [patch(*each) for each in given_ways]
     if any(isinstance(each, ast.Starred) for each in call.args):
         raise Refused(Reason.UNKNOWN_FORM, "The arguments of the optimizer are passed on as *args.")
     return [patch(Form.LITERAL, change.set_argument(
@@ -132,7 +127,23 @@ def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tup
     return tuple(splices)
 
 
-def unpacked(
+def ways_of_argument(
+    index: Index, found: Found, kind: str, argument: str, number: Number, several: bool = False,
+) -> list[tuple[Form, tuple[Splice, ...]]]:
+    """How to change an argument that a call passes, or what it unpacks; none if it passes neither.
+
+    `several` says that the place ran with several values.
+    """
+    source, call = found.source, found.call
+    now = change.argument(call, argument, torch_api.position(kind, argument))
+    if now is not None:
+        return [(way.form, way.splices) for way in ways(index, source, now, number, several)]
+    settings = next((each.value for each in call.keywords if each.arg is None), None)
+    return [] if settings is None else _unpacked(
+        index, source, call, settings, argument, number, several)
+
+
+def _unpacked(
     index: Index, source: Source, call: ast.Call, settings: ast.expr, argument: str,
     number: Number, several: bool,
 ) -> list[tuple[Form, tuple[Splice, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from itertools import takewhile
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
@@ -14,6 +15,7 @@ from unstuck.repair.patch import Check, Form, Need, Patch
 from unstuck.repair.places import backwards, model_name, receiver, spell, steps
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.values import Number, decimal, ways
+from unstuck.repair.write.once import names_made
 from unstuck.schema.edits import (
     CallStep,
     Clip,
@@ -297,11 +299,12 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
     for each in source.ancestors(call):
-        if isinstance(each, ast.For) and _trains(index, each):
-            shared = _by_phase(source, call, each, held)
+        if isinstance(each, Function):
+            break
+        if _trains(index, each):
+            shared = _by_phase(index, source, call, each, held)
             if shared is not None:
                 return [Patch(edit, shared, Form.STATEMENT)]
-        if isinstance(each, Function) or _trains(index, each):
             break
         if isinstance(each, ast.With | ast.For):
             statement = each
@@ -314,35 +317,32 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
 
 
 def _by_phase(
-    source: Source, call: ast.Call, loop: ast.For, held: str
+    index: Index, source: Source, call: ast.Call, trains: ast.AST, held: str
 ) -> tuple[Splice, ...] | None:
-    """The mode by what decides, for a loop that trains and validates, whether it trains: what
-    gradients are enabled by, or the condition in front of the backward pass."""
-    decides: ast.expr | None = None
-    outer: ast.stmt = loop
-    for each in source.ancestors(call):
-        if isinstance(each, Function):
-            break
-        if isinstance(each, ast.With | ast.For):
-            outer = each
-        if isinstance(each, ast.With):
-            decides = decides or next(
-                (item.context_expr.args[0] for item in each.items
-                 if isinstance(item.context_expr, ast.Call) and item.context_expr.args
-                 and names.called(item.context_expr) == "set_grad_enabled"), None)
+    """The mode by what decides, in a statement that trains and validates, whether it trains: what
+    gradients are enabled by, or the condition in front of the backward pass.
+
+    In front of all loops that do not make what decides.
+    """
+    around = list(takewhile(
+        lambda each: not isinstance(each, Function), source.ancestors(call)))
+    enabling = (item.context_expr for each in around if isinstance(each, ast.With)
+                for item in each.items)
+    decides = next((each.args[0] for each in enabling if isinstance(each, ast.Call) and each.args
+                    and names.called(each) == "set_grad_enabled"), None) or next(
+        (node.test for node in ast.walk(trains) if isinstance(node, ast.If)
+         and any(_trains(index, line, 0) for line in node.body)), None)
     if decides is None:
-        decides = next((node.test for node in ast.walk(loop) if isinstance(node, ast.If) and any(
-            isinstance(each, ast.Call) and names.called(each) == "backward"
-            for line in node.body for each in ast.walk(line))), None)
-    made = {node.id for node in ast.walk(loop)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    if decides is None or any(isinstance(node, ast.Name) and node.id in made
-                              for node in ast.walk(decides)):
+        return None
+    read = {node.id for node in ast.walk(decides) if isinstance(node, ast.Name)}
+    free = list(takewhile(lambda each: not names_made(each) & read, (
+        each for each in around if isinstance(each, ast.With | ast.For))))
+    if not free:
         return None
     text = source.code(decides)
     plain = isinstance(decides, ast.Compare) or (
         isinstance(decides, ast.UnaryOp) and isinstance(decides.op, ast.Not))
-    return change.before(source, outer, f"{held}.train({text if plain else f'bool({text})'})")
+    return change.before(source, free[-1], f"{held}.train({text if plain else f'bool({text})'})")
 
 
 def write_follow_mode(edit: FollowMode, record: Record, index: Index) -> list[Patch]:
