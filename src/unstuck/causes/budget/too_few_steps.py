@@ -95,9 +95,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
     found = outlook(loss)
-    curve = reduce(view.record, tidy(loss))
-    begun = outcome.skill is not None and (
-        outcome.skill < view.limit(HARDLY) and has_begun(curve))
+    begun = outcome.skill is not None and outcome.skill < view.limit(HARDLY) and (
+        has_begun(reduce(view.record, tidy(loss))))
     if isinstance(found, Abstained):
         return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
     if begun and not found.sure_share >= view.limit(LARGE):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from unstuck.curves.statistics import tidy
 from unstuck.measures.basics import last, learned_little
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -115,7 +114,7 @@ def _judged(view: View, loader: Loader) -> Verdict:
 
 def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
     """A sampler of batches that is about all samples, by what it has drawn of them."""
-    drawn = tidy(view[DRAWN_SAMPLES][loader.name]) if (
+    drawn = view[DRAWN_SAMPLES][loader.name].finite if (
         view.has(DRAWN_SAMPLES) and loader.name in view[DRAWN_SAMPLES]) else None
     if drawn is None or not len(drawn) or not drawn.values[-1] >= view.limit(ROUNDS) * samples:
         return Unknown("too few draws of the sampler were seen", ("a run of more epochs",))

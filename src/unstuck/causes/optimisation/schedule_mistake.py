@@ -58,6 +58,7 @@ LOW = Threshold(
     "The highest learning rate reached is only a fifth of the intended one.",
     "most warm-ups start between a thousandth and a third of the target",
 )
+HARDLY_SKILL = 0.2  # of the best constant's loss is gone: a run that has hardly begun to learn
 HALF = Threshold(
     "half-peak", 0.5,
     "A run that failed, and whose learning rate rose evenly until the end but came no further than "
@@ -206,7 +207,7 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
     reached = float(values[-1]) / goal
     sure = reached <= low
     hardly = failed(view.outcome) or (
-        view.outcome.skill is not None and view.outcome.skill < view.limit(LOW))
+        view.outcome.skill is not None and view.outcome.skill < HARDLY_SKILL)
     if not (sure or (reached <= view.limit(HALF) and hardly)):
         return None
     return _present(

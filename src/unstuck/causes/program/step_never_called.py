@@ -54,12 +54,12 @@ def _detect(view: View) -> Verdict:
     location, label = place_of(idle, held, "never reached") or (
         optimizer.location if optimizer is not None else None, "its step() is never called")
     steps, values = thinned(series.steps, series.values)
-    others = [o.name for o in view.record.facts(Optimizer) if o.name not in passes]
+    others = [o.name for o in view.record.facts(Optimizer) if not passes.get(o.name)]
     return Present(
         # What else is wrong then with the gradients of the others follows from it.
         strength=0.8 if not sure else 0.97 if others else 0.95, certain=sure,
-        title=f"{name} never steps, while {joined(others)} does: none of its weights has changed "
-        f"in at least {waited}" if others else
+        title=f"{name} never steps, while {joined(others)} {'does' if len(others) == 1 else 'do'}: "
+        f"none of its weights has changed in at least {waited}" if others else
         f"{name} never steps: no weight has changed in at least {waited}",
         since_step=0,
         location=location,

@@ -121,10 +121,10 @@ def _last_batch(
     momenta = {name: momentum for name in typical
                if name in layers and (momentum := layers[name].momentum) is not None
                and momentum >= view.limit(FOLLOWS)}
-    ratio = _evaluated(view, min(momenta, key=lambda name: typical[name])) if momenta else None
-    if ratio is None:
+    layer = min(momenta, key=lambda name: typical[name], default=None)
+    ratio = _evaluated(view, layer) if layer is not None else None
+    if layer is None or ratio is None:
         return None  # what no evaluation uses does no harm
-    layer = min(momenta, key=lambda name: typical[name])
     momentum, error = momenta[layer], 1 / math.sqrt(typical[layer])
     suffers = ratio >= view.limit(WORSE) or error >= view.limit(ROUGH)
     kinds = sorted({layers[name].kind for name in momenta})
