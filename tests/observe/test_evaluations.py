@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.observe.sources import record_of
+from unstuck.observe.probes.association import Association
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 
 CLASSES = """
@@ -114,3 +116,23 @@ for rows in torch.arange(96).split(32):
         correct = (model(x_test).argmax(1) == y_test).sum().item()
 """
     assert not held_out(source + other, tmp_path)
+
+
+def test_labels_that_are_no_better_than_shuffled_ones_are_not_believed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for classes in (1, 3):
+        output = torch.randn(400, classes, generator=generator)
+        labels = torch.randint(max(classes, 2), (400,), generator=generator)
+        fits = Association(classes)
+        fits.add(output, labels)
+        assert not fits.is_sure()
+        # One in forty, never predicted, and yet ranked above the others.
+        rare = (torch.arange(400) % 40 == 0).long()
+        output[rare == 1] += torch.tensor([[-3.0, 3.0, 0.0]])[:, :classes] * (-1) ** (classes == 1)
+        fits = Association(classes)
+        for rows in torch.arange(400).split(70):
+            fits.add(output[rows] + 9.0, rare[rows])
+        assert fits.is_sure()
+        few = Association(classes)
+        few.add(output[rare == 1], rare[rare == 1])
+        assert not few.is_sure()

@@ -142,6 +142,11 @@ def _detect(view: View) -> Verdict:
     shown = _outside(view, counts, rare, frequent, held_out)
     if shown is not None:
         return shown
+    where, signals = "training", (CLASS_RECALL, CLASS_RANKING)
+    if _tells(view, rare, held_out) and not _tells(view, rare, (judged, recall)):
+        # Of a very rare class, training meets few samples late in a run.
+        where, signals = "held-out", (HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING)
+        judged, recall = held_out
     common = _group(frequent, judged, recall)
     if not common.samples:
         return Unknown("no kept sample of a frequent class was seen again late in the run",
@@ -168,7 +173,7 @@ def _detect(view: View) -> Verdict:
                       f"{percent(outside.recall)})")
     ranked, separable = (
         _ranking(last(view[signal]) if view.has(signal) else {}, missed, lost.samples)
-        for signal in (CLASS_RANKING, CLASS_SEPARABILITY))
+        for signal in (signals[1], CLASS_SEPARABILITY))
     if not ranked >= view.limit(DISTINCT) and not (
         separable >= view.limit(DISTINCT) and len(counts) - len(rare) > 1
     ):
@@ -176,11 +181,11 @@ def _detect(view: View) -> Verdict:
                        "classes from the others", ("a trial run with class weights",))
     worst = min(missed, key=lambda n: (counts[n], n))
     evidence = [measured(
-        view, CLASS_RECALL, worst, view.limit(LOST),
-        f"late in the run the network misses most training samples of {_said(missed)} (recall "
+        view, signals[0], worst, view.limit(LOST),
+        f"late in the run the network misses most {where} samples of {_said(missed)} (recall "
         f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
     )]
-    if outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
+    if where == "training" and outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
         evidence.append(measured(
             view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
             f"it misses them in held-out data, too (recall {percent(outside.recall)} on "
@@ -188,6 +193,13 @@ def _detect(view: View) -> Verdict:
     return _present(view, counts, missed, evidence,
                     0.85 if ranked >= view.limit(DISTINCT) else 0.75,
                     f"the recall is only {percent(lost.recall)}", percent(common.recall))
+
+
+def _tells(
+    view: View, rare: list[str], judged_recall: tuple[dict[str, float], dict[str, float]]
+) -> bool:
+    """Whether enough samples of rare classes were judged to call them missed, if all were."""
+    return interval(0.0, _group(rare, *judged_recall).samples)[1] <= view.limit(LOST)
 
 
 def _reads_its_classes(view: View) -> bool:
@@ -328,7 +340,8 @@ CAUSE = Cause(
         "less. The few gradients that disagree are outvoted.",
         detection="Unequal class sizes alone are not a fault. unstuck counts the last predictions "
         "for the kept samples per class, with a binomial confidence interval. It reports rare "
-        "classes that are nearly always missed while the frequent ones are found. There must also "
+        "classes that are nearly always missed while the frequent ones are found. Where too few "
+        "samples of a class come late in training, the held-out ones are counted. There must also "
         "be something to learn: the network or a baseline model must rank samples of the rare "
         "classes above others. unstuck also reports a rare class that is missed in held-out data "
         "although training memorised it, or although it is far more frequent there. In that case "

@@ -47,6 +47,13 @@ SPENT = Threshold(
     "Gradients that agree more than this still point down a slope, so the run has not plateaued.",
     "on a plateau the agreement is minus half of learning rate times curvature, so zero at most",
 )
+SWINGS = Threshold(
+    "swinging-momentum", 0.5,
+    "From this momentum on, a step follows gradients of several steps, so the weights swing slowly "
+    "about the minimum. Successive gradients then agree although nothing is gained, and their "
+    "agreement is not asked for.",
+    "a momentum of one half averages over two steps",
+)
 
 
 def _detect(view: View) -> Verdict:
@@ -67,7 +74,10 @@ def _detect(view: View) -> Verdict:
     if cost is None or late is None:
         return Unknown("the noise floor of the plateau was not measured",
                        (GRADIENT_PRODUCT.name, UPDATE_NORM.name))
-    if not late <= view.limit(SPENT):
+    optimizer = main_optimizer(view)
+    # With momentum the weights swing about the minimum so slowly that gradients agree at rest, too.
+    swings = optimizer is not None and (optimizer.momentum or 0.0) >= view.limit(SWINGS)
+    if not late <= view.limit(SPENT) and not swings:
         return Absent("the run has not plateaued: successive gradients still agree (agreement "
                       f"{number(late)}; pure noise: 0, no noise: 1)")
     share = cost / level
@@ -83,7 +93,6 @@ def _detect(view: View) -> Verdict:
     others: tuple[str, ...] = ("learning-rate-too-high",)
     if early is None or early < 0.5:
         others = (*others, "batch-too-small")
-    optimizer = main_optimizer(view)
     size = samples_per_step(view)
     remedies = [
         Remedy("let the learning rate decay", Safety.CHANGES_EXPERIMENT,
@@ -105,11 +114,11 @@ def _detect(view: View) -> Verdict:
                  f"the loss has plateaued at {number(level)} since step "
                  f"{number(outcome.since_step)} ({percent(outcome.skill)} below that of the best "
                  "constant prediction)"),
-        *agreement_evidence(
+        *(() if swings else agreement_evidence(
             view, 0.0,
             "steps jump around a point without coming closer to it (agreement of successive "
             f"gradients in the second half of the run: {number(late)}; pure noise: 0, no noise: 1)",
-        ),
+        )),
     )
     return Present(
         strength=0.75 if share < 2 * view.limit(COST) else 0.85,
@@ -150,8 +159,8 @@ CAUSE = Cause(
         "noise of the gradient, so larger batches lower it too. More steps do not.",
         detection="On a plateau, unstuck estimates the noise floor as a quarter of the norm of an "
         "update times the norm of its gradient. It must be at least a quarter of the loss. The "
-        "training loss must have plateaued after a fall, and successive gradients must no longer "
-        "agree.",
+        "training loss must have plateaued after a fall. Without momentum, successive gradients "
+        "must no longer agree.",
         limitations="The estimate is exact for a quadratic valley and plain gradient descent. For "
         "other optimizers it is an upper bound. A plateau caused by too little capacity, or by "
         "noise in the data, has no such noise floor and is not reported.",
@@ -162,7 +171,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
-    thresholds=(COST, REST, SPENT),
+    thresholds=(COST, REST, SPENT, SWINGS),
     shows=Effect.PLATEAU,
     needs_trend=True,
     formerly=("bottleneck",),

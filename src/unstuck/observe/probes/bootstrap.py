@@ -14,7 +14,14 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.naming import numbered, unwrapped
 from unstuck.observe.source.sites import Site
-from unstuck.observe.source.vectors import Vector, as_vector, made_at, marks_ends, vectors
+from unstuck.observe.source.vectors import (
+    Vector,
+    as_vector,
+    is_read,
+    made_at,
+    marks_ends,
+    vectors,
+)
 from unstuck.observe.tensors import is_plain, mark, observable, readable, tensors_in
 from unstuck.schema.facts.bootstrap import BootstrappedTarget, TargetNetwork
 from unstuck.schema.signals.bootstrap import ENDS_BOOTSTRAPPED, TARGET_MOVED
@@ -80,7 +87,7 @@ class BootstrapProbe(Probe):
     """Looks for targets made of a network's own output, in the first sampled steps that have one.
 
     Nothing is taken for such a target by its name: the numbers of the program's variables must add
-    up for every sample. Only what marks an end is known by its name.
+    up for every sample. Only what marks an end is known by its name, or by never being read.
     """
 
     signals = (TARGET_MOVED, ENDS_BOOTSTRAPPED)
@@ -286,11 +293,13 @@ def _comes_from(value: torch.Tensor, output: torch.Tensor) -> bool:
 
 
 def _ends(held: list[Vector]) -> tuple[Vector | None, bool, torch.Tensor | None]:
-    """The variable that marks ends, whether it does so by 0, and the samples that it marks."""
-    for vector in held:
-        by_one = marks_ends(vector.name)
-        if by_one is None or not bool(((vector.values == 0) | (vector.values == 1)).all()):
-            continue
+    """The variable that marks ends, whether it does so by 0, and the samples that it marks.
+
+    It has a name that says so, or comes with the batch and is then never read.
+    """
+    marks = [v for v in held if bool(((v.values == 0) | (v.values == 1)).all())]
+    named = [(v, by_one) for v in marks if (by_one := marks_ends(v.name)) is not None]
+    for vector, by_one in named or [(v, True) for v in marks if not is_read(v)]:
         marked = vector.values == (1 if by_one else 0)
         if 0 < int(marked.sum()) <= len(marked) // 2:
             return vector, not by_one, marked

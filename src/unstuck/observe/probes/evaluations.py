@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections import Counter
 from typing import Any
 
-import numpy as np
 import torch
 
 from unstuck.observe.probe import Context
+from unstuck.observe.probes.association import FEWEST, MOST_CLASSES, Association
 from unstuck.observe.probes.losses import BY_ROLE, LossProbe
 from unstuck.observe.probes.moments import Moments
 from unstuck.observe.probes.pending import Known
@@ -20,16 +19,16 @@ from unstuck.observe.tensors import is_plain, observable
 
 MOST_ELEMENTS = 300_000  # of an output
 MOST_ROWS = 1_000  # that wait until it is sure that the labels are those of the samples
-ERRORS = 4.0  # standard errors by which predictions must be better than the commonest class
-FEWEST = 30  # samples that this is said of
+ERRORS = 4.0  # standard errors by which values must be nearer to the truth than their mean
 
 
 class EvaluationLosses:
     """Computes the training loss of evaluated batches where the program computes none itself.
 
     Only of outputs that go into the loss as they are, and once the labels are known to belong to
-    them: a variable of the program holds how many are right by them, or they are clearly nearer to
-    the truth than the commonest class, or the mean, is.
+    them: a variable of the program holds how many are right by them, or they clearly fit better
+    than shuffled ones would, or values are clearly nearer to the truth than their mean is. From
+    then on the held-out samples have these labels, too.
     """
 
     def __init__(self, context: Context, losses: LossProbe) -> None:
@@ -42,8 +41,7 @@ class EvaluationLosses:
         self._batches: list[tuple[Batch, int, torch.Tensor]] = []
         self._rows: list[tuple[Role, int, float]] = []
         self._sure = False
-        self._right = 0.0  # predictions so far,
-        self._met: Counter[int] = Counter()  # and how often each class was met
+        self._association: Association | None = None  # in this evaluation
         self._missed = 0.0  # sum of squared errors of values,
         self._values = Moments()  # and what they were
 
@@ -69,26 +67,26 @@ class EvaluationLosses:
             self._missed += float((given - wanted).square().sum())
             self._values.add(wanted.reshape(-1, 1))
 
-    def add(
-        self, output: torch.Tensor, labels: torch.Tensor, axis: int | None, right: float
-    ) -> None:
+    def add(self, output: torch.Tensor, labels: torch.Tensor, axis: int | None) -> None:
         """Takes in a batch that the program evaluates.
 
         Args:
             output: on the host.
             labels: on the host, one for each place of the output.
             axis: of the classes; None for a single output a sample.
-            right: how many predictions are.
         """
         if axis is None:
             given, wanted = output.float(), labels.reshape(output.shape).float()
+            classes = 1
         else:
-            given = output.float().movedim(axis, -1).reshape(-1, output.shape[axis])
+            classes = output.shape[axis]
+            given = output.float().movedim(axis, -1).reshape(-1, classes)
             wanted = labels.reshape(-1).long()
-        if self._take(given, wanted) and not self._sure:
-            self._right += right
-            for value, times in zip(*np.unique(wanted.numpy(), return_counts=True), strict=True):
-                self._met[int(value)] += int(times)
+        if not self._take(given, wanted) or self._sure or classes > MOST_CLASSES:
+            return
+        if self._association is None or self._association.classes != classes:
+            self._association = Association(classes)
+        self._association.add(given, wanted.reshape(-1))
 
     def _take(self, given: torch.Tensor, wanted: torch.Tensor) -> bool:
         known, batch = self._loss(), self._samples.batch
@@ -97,6 +95,7 @@ class EvaluationLosses:
         ):
             return False
         self._batches.append((batch, len(wanted), known.constant.of(given, wanted)))
+        self._samples.suppose(batch, known.fact.function, given, wanted)
         return True
 
     def _loss(self) -> Known | None:
@@ -120,7 +119,9 @@ class EvaluationLosses:
                 total = sum(count * loss for count, loss in mine)
                 self._rows.append((role, step, total / sum(count for count, _ in mine)))
         self._sure = self._sure or sure or self._fit()
+        self._association = None  # the next evaluation may be of the same samples
         if self._sure:
+            self._samples.believe()
             for role, at, value in self._rows:
                 if role not in self._own:
                     self._writer.row(BY_ROLE[role], at, value)
@@ -128,11 +129,9 @@ class EvaluationLosses:
             self._rows = []
 
     def _fit(self) -> bool:
-        """Whether predictions are far nearer to the truth than one answer for all would be."""
-        if (met := self._met.total()) >= FEWEST:
-            commonest = self._met.most_common(1)[0][1]
-            error = math.sqrt(commonest * max(met - commonest, 1) / met)
-            return self._right > commonest + ERRORS * error
+        """Whether predictions fit far better than shuffled ones, or the mean, would."""
+        if self._association is not None:
+            return self._association.is_sure()
         spread, count = self._values.variance(), self._values.count
         if spread is None or count < FEWEST:
             return False

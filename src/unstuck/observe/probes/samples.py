@@ -131,6 +131,17 @@ class SampleProbe(Probe):
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
 
+    def suppose(
+        self, batch: Batch, function: str, output: torch.Tensor, labels: torch.Tensor
+    ) -> None:
+        """The labels of a batch of which no loss is computed, and what was predicted for it."""
+        if batch.chunk is not None:
+            self._reservoir.loss(batch.chunk, function, (output, labels), supposed=True)
+
+    def believe(self) -> None:
+        """Labels that were supposed are those of their samples."""
+        self._reservoir.believes = True
+
     def only_looked_at(self, batch: Batch | None, role: Role) -> None:
         """The loss of a batch could have reached backward and never did."""
         if batch is not None:

@@ -194,7 +194,7 @@ class ScoreProbe(Probe):
                 counts = of_two_classes(
                     output.float(), labels, kind == LOGITS, self._compares_sigmoid())
                 run.parts[""].add(len(output), counts)
-                self._evaluated.add(output, labels, None, counts[Counting.RIGHT][-1][0])
+                self._evaluated.add(output, labels, None)
                 return
             axis = _axis(labels, output)
             classes = output.shape[axis]
@@ -203,7 +203,7 @@ class ScoreProbe(Probe):
             alone = output if output.ndim == 2 else None
             counts = of_classes(told, flat, classes, alone)
             run.parts[""].add(len(flat), counts)
-            self._evaluated.add(output, labels, axis, counts[Counting.RIGHT][0][0])
+            self._evaluated.add(output, labels, axis)
             deep = run.parts[""].batches == 1  # later batches have what the first one had
             for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
                 if name in run.parts or len(run.parts) < MOST_PARTS:

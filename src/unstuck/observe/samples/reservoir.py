@@ -48,6 +48,7 @@ class Chunk:
     output: _Table | None = None
     loss: str = ""
     scored: bool = False
+    supposed: bool = False  # no loss function of the program's received target and output
     settled: bool = False  # its role is known
 
     @property
@@ -105,6 +106,7 @@ class _Store:
         self._visits = np.zeros(MOST_SAMPLES, dtype=np.int64)
         self._indices = np.full(MOST_SAMPLES, -1, dtype=np.int64)
         self._scored = np.zeros(MOST_SAMPLES, dtype=np.bool_)
+        self._supposed = np.zeros(MOST_SAMPLES, dtype=np.bool_)
 
     def add(
         self, rows: Rows, targets: Floats | None, outputs: Rows | None, chunk: Chunk
@@ -121,6 +123,7 @@ class _Store:
         self._visits[known] = visit + 1
         self._steps[known, visit] = chunk.step
         self._scored[known] |= chunk.scored
+        self._supposed[known] |= chunk.supposed
         if outputs is not None and self._outputs is None:
             self._outputs = np.full(
                 (MOST_SAMPLES, VISITS, outputs.shape[1]), np.nan, dtype=np.float32)
@@ -150,6 +153,15 @@ class _Store:
             self._indices[number] = chunk.indices[i]
         self.count += 1
         return number
+
+    def disbelieve(self) -> None:
+        """Forgets the targets that were only supposed, and what was predicted beside them."""
+        for values in (self._targets, self._outputs):
+            if values is not None:
+                values[self._supposed] = np.nan
+        self._scored &= ~self._supposed
+        if not (self._scored.any()):
+            self._targets = self._outputs = None
 
     def samples(self, features: int, discrete: bool, loss: str, classes: bool) -> Samples | None:
         """What was collected, as arrays."""
@@ -195,6 +207,7 @@ class Reservoir:
         self._loss, self._classes = "", False
         self._drawn: list[Sequence[int]] = []
         self._last: Chunk | None = None
+        self.believes = False  # that supposed targets are those of their samples
 
     # What the program does ----------------------------------------------------------------------
     def drawn(self, iterator: Any, indices: Any) -> None:
@@ -259,12 +272,14 @@ class Reservoir:
                 found[axis] = rows_of(samples, keep).to(torch.float32, copy=keep is None)
         return found
 
-    def loss(self, chunk: Chunk, function: str, args: Any) -> None:
-        """A loss function received what the model made of a batch."""
+    def loss(self, chunk: Chunk, function: str, args: Any, supposed: bool = False) -> None:
+        """A loss function received what the model made of a batch; or would have, as is supposed.
+        """
         target = target_among(function, args)
-        if chunk.target is not None or target is None:
+        known = chunk.target is not None and (supposed or not chunk.supposed)
+        if known or target is None:
             return
-        chunk.scored = True
+        chunk.scored, chunk.supposed = True, supposed
         for name, value in (("output", args[0]), ("target", target)):
             if is_plain(value) and value.ndim and observable(value) and (
                 value.numel() <= OUTPUT_LIMIT * value.shape[0]
@@ -369,6 +384,8 @@ class Reservoir:
     def contents(self) -> Contents:
         """Everything that was collected."""
         self._absorb()
+        if not self.believes:
+            self._held_out.disbelieve()
         features = int(np.prod(self._shape, dtype=np.int64))
         train, held_out = (
             store.samples(features, self._discrete, self._loss, self._classes)

@@ -133,6 +133,16 @@ def made_at(vector: Vector, keep_text: bool) -> SourceLocation | None:
     return expression_at(code.co_filename, found[-1].value, keep_text) if found else None
 
 
+def is_read(vector: Vector) -> bool:
+    """Whether its function uses a variable; True where the text does not tell."""
+    code = vector.code
+    tree = syntax_tree(code.co_filename)
+    scope = next(_scopes(tree, code), tree) if tree is not None else None
+    return scope is None or any(
+        isinstance(node, ast.Name) and node.id == vector.name.partition("[")[0]
+        and isinstance(node.ctx, ast.Load) for node in ast.walk(scope))
+
+
 def _scopes(tree: ast.Module, code: Any) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
