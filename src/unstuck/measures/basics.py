@@ -9,7 +9,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.quantities import PlaceSignal, Signal, StepSignal
-from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
 from unstuck.torch_api import BATCH_NORM
 from unstuck.words import number
@@ -285,7 +285,19 @@ def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
     wanted = set(names)
     best = max(view.record.facts(Optimizer), key=lambda o: len(wanted & set(o.parameters)),
                default=None)
-    return best if best is not None and wanted & set(best.parameters) else None
+    if best is None or not wanted & set(best.parameters):
+        return None
+    return at_its_peak(view.record, best)
+
+
+def at_its_peak(record: Record, optimizer: Optimizer) -> Optimizer:
+    """The optimizer with its highest learning rate: at first use, a warm-up has a part of it."""
+    known = [s.finite.values for name, s in record.series(LEARNING_RATE).items()
+             if name.rpartition(".")[0] == optimizer.name] if record.measured(
+                 LEARNING_RATE) else []
+    peak = max((float(values.max()) for values in known if len(values)), default=0.0)
+    now = optimizer.learning_rate
+    return replace(optimizer, learning_rate=peak) if now is not None and peak > now else optimizer
 
 
 def typed(value: float) -> float:

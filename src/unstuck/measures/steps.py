@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.measures.basics import drawn
+from unstuck.measures.basics import at_its_peak, drawn
 from unstuck.measures.looks import left_out
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import View
@@ -199,4 +199,5 @@ def batch_location(view: View, size: float) -> SourceLocation | None:
 
 def main_optimizer(view: View) -> Optimizer | None:
     """The optimizer with most parameters."""
-    return max(view.record.facts(Optimizer), key=lambda o: len(o.parameters), default=None)
+    found = max(view.record.facts(Optimizer), key=lambda o: len(o.parameters), default=None)
+    return None if found is None else at_its_peak(view.record, found)

@@ -288,8 +288,8 @@ class _Found:
         key = getattr(fact, "name", None) or getattr(fact, "location", None)
         if isinstance(fact, NonFinite | End | Program | Duration):
             key = None
-            if isinstance(fact, NonFinite) and known:
-                return  # the first one is the root
+            if isinstance(fact, NonFinite) and known and known[key].step != fact.step:
+                return  # the first one is the root; what is said of it again has a place
         self._count(kept=key not in known)
         known[key] = fact
 

@@ -80,6 +80,12 @@ MODEST = Threshold(
     "higher learning rate.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
+AMPLE = Threshold(
+    "ample-update", 3e-3,
+    "An update of this share of the weights is three times the usual one. If the weights are still "
+    "on their way, that is rather for too few steps than for too small ones.",
+    "CS231n: about 1e-3",
+)
 
 
 def travel(updates: Updates, steps: int) -> Floats:
@@ -191,7 +197,8 @@ def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Ve
     loss_steps, losses = loss_points(view)
     series = max(view[GRADIENT_PRODUCT].values(), key=len)
     return Present(
-        strength=0.45, of_value=True,
+        # Beside updates that are larger than usual, the run is rather too short.
+        strength=0.45 if fastest <= view.limit(AMPLE) else 0.3, of_value=True,
         title=f"the learning rate{rate_of(optimizer)} is too low for "
         f"{count(view.record.steps, 'step')}: the gradient that successive batches have in common "
         f"is still {percent(math.sqrt(left.share))} as strong as at the start",
@@ -269,7 +276,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(GRADIENT_PRODUCT,),
-    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST),
+    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE),
     shows=Effect.UPDATES_TOO_SMALL,
     effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),

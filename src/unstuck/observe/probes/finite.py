@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.assignments import logarithm
 from unstuck.observe.tensors import (
     all_finite,
     anywhere,
@@ -35,10 +37,12 @@ _FRAME = re.compile(_LINE.pattern + r", in (?P<function>\S+)")
 _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
           "NormBackward1", "StdBackward0", "RsqrtBackward0", "AcosBackward0", "AsinBackward0",
           "LogBackward0", "DivBackward0", "CdistBackward0")
+_SUMS = ("AddBackward0", "SubBackward0", "RsubBackward1")
 # A weight beyond this squares to infinity in single precision.
 HUGE = 1e18
 NEAR = 200  # graph nodes behind an operation among which its layer is looked for
 OPERANDS = "its operands are the first non-finite values"
+CONSTANT = "a value that no gradient flows to is infinite here, as the logarithm of 0 is"
 
 
 class FiniteProbe(Probe):
@@ -51,6 +55,8 @@ class FiniteProbe(Probe):
         super().__init__(context)
         self.found = False
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
+        # What was found before any lines were noted, with the operation that it is about.
+        self._placeless: tuple[NonFinite, str, int] | None = None
         self.given: Sequence[weakref.ref[torch.Tensor]] = ()  # what the model was last called with
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -72,6 +78,10 @@ class FiniteProbe(Probe):
             line = self.line_of(node)
             if line is not None:
                 self._lines.setdefault((name, ordinal), line)
+        if self._placeless is not None and self._moment.traced:
+            fact, name, ordinal = self._placeless
+            self._placeless = None
+            self._place(fact, name, ordinal)
 
     def line_of(self, node: Any) -> tuple[str, int] | None:
         """File and line of the user's innermost frame when the node was made, if torch noted it."""
@@ -135,6 +145,10 @@ class FiniteProbe(Probe):
             detail = _makes_non_finite(node, name)
             if detail is None:
                 continue
+            if detail == OPERANDS and (met := _met_constant(node)) is not None:
+                node, detail = met, CONSTANT
+                name, ordinal = next((n, i) for each, n, i in graph.numbered(graph.walk(root))
+                                     if each is met)
             stage = {"input": NonFiniteStage.INPUT, "target": NonFiniteStage.TARGET}.get(
                 detail, NonFiniteStage.OPERATION)
             if detail == OPERANDS and _is_residual(node):
@@ -151,6 +165,21 @@ class FiniteProbe(Probe):
                 return
         self._write(step, NonFiniteStage.UNKNOWN, None, None, 0,
                     "no operation kept the values that would show where it began")
+
+    def _place(self, fact: NonFinite, name: str, ordinal: int) -> None:
+        """Writes what was found, at the place of the operation it is about, the n-th of a name.
+
+        In the next step, which does the same, if the lines of this one were not noted.
+        """
+        place = self.location_of(name, ordinal)
+        if place is None and not self._moment.traced:
+            self._placeless = fact, name, ordinal
+        made = logarithm(place, self._sites) if place is not None and fact.detail == CONSTANT else (
+            None)
+        self._writer.fact(replace(
+            fact, location=made or place,
+            operation=fact.operation if made is None else "LogBackward0"), fact.step)
+        self._writer.flush()
 
     def _in_parameter(
         self, name: str, parameter: torch.Tensor, root: Any, step: int,
@@ -176,10 +205,13 @@ class FiniteProbe(Probe):
     ) -> None:
         nearest = self._names.nearest(node, NEAR) if node is not None else None
         layer = nearest[0] if nearest is not None else None
-        location = self.location_of(name, ordinal) if name is not None else None
         clean = None if not self.inputs() else stage is not NonFiniteStage.INPUT or name is not None
-        self._writer.fact(NonFinite(step, stage, name, layer, location, detail, clean), step)
-        self._writer.flush()
+        fact = NonFinite(step, stage, name, layer, None, detail, clean)
+        if name is not None:
+            self._place(fact, name, ordinal)
+        else:
+            self._writer.fact(fact, step)
+            self._writer.flush()
 
 
 def non_finite_features(tensor: torch.Tensor) -> dict[str, float]:
@@ -211,9 +243,22 @@ def _is_residual(node: Any) -> bool:
     own = graph.saved(node, "self")
     return (
         node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0")
-        and any(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
-        and is_plain(own) and not anywhere(own, torch.isinf)
+        and all(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
+        and is_plain(own) and anywhere(own, torch.isnan) and not anywhere(own, torch.isinf)
     )
+
+
+def _met_constant(node: Any) -> Any:
+    """The sum or difference with a constant that made an operand infinite; None for others."""
+    for side, key in enumerate(("self", "other")):
+        own = graph.saved(node, key)
+        before = node.next_functions[side][0] if side < len(node.next_functions) else None
+        if before is not None and is_plain(own) and not all_finite(own) and (
+            before.name() in _SUMS and not anywhere(own, torch.isnan)
+            and len(graph.parents(before)) == 1 and len(before.next_functions) == 2
+        ):
+            return before
+    return None
 
 
 def _is_steep(node: Any, name: str) -> bool:

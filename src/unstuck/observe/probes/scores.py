@@ -233,7 +233,10 @@ class ScoreProbe(Probe):
                          if id(value) not in given and fits(value, output)}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
-                if kind == VALUES or len({id(value) for value in found.values()}) > 1:
+                alone = len({id(value) for value in found.values()}) == 1
+                # Many variables are values: the only one beside the call needs no such name.
+                if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
+                        _LABELS.search(name) for name in found))):
                     found = {name: value for name, value in found.items() if _LABELS.search(name)}
                 if len({id(value) for value in found.values()}) == 1:
                     name, value = next(iter(found.items()))

@@ -13,6 +13,7 @@ from unstuck.schema.places import SourceLocation
 
 _VALUES = frozenset({"weight", "bias", "data"})  # attributes with a parameter's values
 _RATES = frozenset({"lr", "learning_rate"})  # arguments of the libraries that train
+_LOGARITHMS = frozenset({"log", "log2", "log10"})
 _NO_FILLING = frozenset({"requires_grad_", "detach_", "retain_grad_"})
 
 
@@ -173,6 +174,25 @@ def given(call: SourceLocation | None, function: str, sites: Sites) -> SourceLoc
                 return expression_at(call.file, first, sites.keeps_text)
             return assigned(Variable(ast.unparse(first), call.file, function, 0, True), sites)
     return None
+
+
+def logarithm(place: SourceLocation, sites: Sites) -> SourceLocation | None:
+    """The only logarithm in an expression, or in what its function assigns to the names in it."""
+    tree = syntax_tree(place.file) if sites.is_user(place.file) else None
+    if tree is None:
+        return None
+    around = [node for node in ast.walk(tree) if isinstance(
+        node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.lineno <= place.line <= (node.end_lineno or node.lineno)]
+    scope = max(around, key=lambda node: node.lineno, default=tree)
+    own = [node for node in ast.walk(scope) if isinstance(node, ast.expr) and replace(
+        expression_at(place.file, node, False), text=place.text) == place]
+    names = {node.id for each in own for node in ast.walk(each) if isinstance(node, ast.Name)}
+    made = [node.value for node in ast.walk(scope) if isinstance(node, ast.Assign)
+            and any(isinstance(t, ast.Name) and t.id in names for t in node.targets)]
+    found = {node for each in (*own, *made) for node in ast.walk(each) if isinstance(node, ast.Call)
+             and ast.unparse(node.func).rpartition(".")[2] in _LOGARITHMS}
+    return expression_at(place.file, found.pop(), sites.keeps_text) if len(found) == 1 else None
 
 
 def _filling(node: ast.AST) -> tuple[str, frozenset[str]] | None:

@@ -15,6 +15,8 @@ from unstuck.schema.edits import CreateGraph, KeepGraph, KeepNumber, PassThrough
 # What gives the same numbers without their graph: as a method, and as a function of torch.
 _METHODS = ("detach", "detach_", "numpy", "item", "tolist", "cpu")
 _FUNCTIONS = ("tensor", "from_numpy", "as_tensor", "asarray")
+_TAKES_STEPS = frozenset({"backward", "manual_backward", "step", "print", "info", "debug"})
+_CUTS = frozenset({"item", "detach", "float", "int", "len", "tolist", "numpy", "argmax"})
 _MODES = ("no_grad", "inference_mode")
 
 
@@ -146,6 +148,8 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                                   else ast.walk(scope))
                 if held and (each := _kept_by(node)) is not None
                 and (part := _part(each, held)) is not None]
+        if held and not kept:  # an object may want a tensor, so it gets one
+            kept, by = _handed_over(scope, statement.value, held), ".detach()"
     else:
         kept = [each for node in ast.walk(statement)
                 if (each := _kept_by(node)) is not None and each is found.node]
@@ -154,6 +158,31 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                       "statement of the text.")
     splices = [splice for each in kept for splice in change.method(source, each, by)]
     return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _handed_over(scope: ast.AST, value: ast.expr, held: str) -> list[ast.expr]:
+    """What the only call gets that a tensor is handed to for good: the tensor, and its like.
+
+    These are variables that are computed of what it is computed of, without a word of their own
+    that cuts the graph.
+    """
+    calls = [node.value for node in ast.walk(scope) if isinstance(node, ast.Expr)
+             and isinstance(node.value, ast.Call) and names.called(node.value) not in _TAKES_STEPS
+             and held in map(names.dotted, _given(node.value))]
+    if len(calls) != 1:
+        return []
+    sources = {each.id for each in ast.walk(value) if isinstance(each, ast.Name)}
+    like = {names.dotted(node.targets[0]) for node in ast.walk(scope)
+            if isinstance(node, ast.Assign) and not any(
+                isinstance(each, ast.Call) and names.called(each) in _CUTS
+                for each in ast.walk(node.value))
+            and sources & {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)
+                           and isinstance(each.ctx, ast.Load)}}
+    return [each for each in _given(calls[0]) if names.dotted(each) in {held, *like} - {""}]
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(each.value for each in call.keywords)]
 
 
 def _part(kept: ast.expr, held: str) -> ast.expr | None:
