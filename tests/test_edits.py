@@ -90,6 +90,7 @@ EDITS = [
     edits.KeepNumber(None, True),
     edits.Unfreeze(None),
     edits.KeepList(None),
+    edits.MoreSamples(None, 640),
     edits.PassThrough(None),
     edits.ShiftTargets(None, None, 1),
     edits.ShiftTargets(None, None, 0),

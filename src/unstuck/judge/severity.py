@@ -32,9 +32,7 @@ def severity_of(
         return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
     if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
         return Severity.ERROR
-    # Which of several causes holds a loss on a plateau may be open; that they hold it there is not.
-    told = not present.one_of or outcome.kind is OutcomeKind.PLATEAU
-    fell_short = present.strength >= PROVEN and told and (
+    fell_short = present.strength >= PROVEN and not present.one_of and (
         outcome.skill is not None and outcome.skill < GOOD_SKILL)
     return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE
 

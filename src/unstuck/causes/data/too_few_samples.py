@@ -14,20 +14,26 @@ from unstuck.measures.basics import (
     last,
     no_held_out_loss,
     thinned,
+    train_loss_at_the_end,
     unwatched,
 )
 from unstuck.measures.gap import Gap, elements, gap
 from unstuck.measures.samples import kept, training_location
+from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Dropout, MoreSamples, OptimizerArgument, Remedy, Safety
+from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import LEARNING_CURVE, LEARNING_GAIN_ERROR
 from unstuck.words import count, joined, number, percent
 
+FACTORS = (16, 4, 64)  # by which the number of samples is raised
+SHARES = (0.25, 0.5)  # of the units that dropout drops
+DECAYS = (1e-2, 1e-3)  # of the weights
 GAIN = Threshold(
     "gain-of-more-data", 0.04,
     "Trained on all of the samples instead of half of them, a baseline model removes this much "
@@ -49,6 +55,18 @@ CAPACITY = Threshold(
     "weights-to-memorise", 1.0,
     "A network with at least as many weights as samples can memorise every sample.",
     "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",
+)
+LEARNS = Threshold(
+    "baseline-skill", 0.1,
+    "A baseline model that removes less than a tenth of the held-out error knows nothing of these "
+    "data, such as raw waveforms, and its learning curve says nothing about them.",
+    "a choice: a skill that chance does not give",
+)
+APART = Threshold(
+    "held-out-over-training", 5.0,
+    "Where no baseline model tells, the held-out loss must be this many times the training loss "
+    "in a run with a handful of samples.",
+    "a choice: nearly all that is left of the loss is then on samples that are not known",
 )
 HANDFUL = Threshold(
     "handful-of-samples", 300.0,
@@ -86,21 +104,27 @@ def _detect(view: View) -> Verdict:
         return Unknown("it could not be tested on the kept samples whether more data would help",
                        ("a comparison with a run on half of the training samples",))
     gain = curve["100 %"] - curve["50 %"]
+    if not curve["100 %"] >= view.limit(LEARNS):
+        if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view):
+            return _present(view, train, weights, {}, best, rose)
+        return Unknown("a baseline model learns nothing from these samples, so it does not show "
+                       "whether more of them would help",
+                       ("a comparison with a run on half of the training samples",))
     if not gain >= view.limit(GAIN) or not gain >= view.limit(SURE) * error:
         return Absent(
             "more samples would probably not help: trained on half of them, a baseline model does "
             f"about as well as on all (skill {percent(curve['50 %'])} and "
             f"{percent(curve['100 %'])})")
-    return _present(view, train.samples, weights, curve, best, rose)
+    return _present(view, train, weights, curve, best, rose)
 
 
 def _present(
-    view: View, samples: int, weights: int, curve: dict[str, float], best: float, rose: bool
+    view: View, train: Kept, weights: int, curve: dict[str, float], best: float, rose: bool
 ) -> Present:
+    samples = train.samples
     held = view[HELD_OUT_LOSS].finite
     steps, values = thinned(held.steps, held.values)
     end = end_median(held.values)
-    step = int(next(iter(view[LEARNING_CURVE].values())).steps[-1])
     shares = tuple(curve)
     turned = gap(view)
     least = turned.best_step if isinstance(turned, Gap) else (
@@ -112,31 +136,40 @@ def _present(
         "the network memorises them, and the held-out loss "
         + (f"rose from {number(best)} to {number(end)}" if rose else f"stays at {number(end)}"),
         since_step=least,
-        location=training_location(view),
+        location=train.location or training_location(view),
         label=f"{count(samples, 'sample')} for {count(weights, 'weight')}",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", steps, values, best,
                      "the held-out loss rises again while the training loss does not (it ends "
                      f"{percent(end / best - 1)} above its best)" if rose else
                      "the held-out loss does not follow the training loss"),
-            Evidence(LEARNING_CURVE.name, " ".join(shares), (step,) * len(shares),
-                     tuple(curve.values()), None,
-                     "more data would help: a baseline model trained on "
-                     f"{joined(shares)} of these samples gets "
-                     f"{joined(percent(curve[s]) for s in shares)} of the way from a constant "
-                     "guess to zero error"),
+            *(() if not curve else (Evidence(
+                LEARNING_CURVE.name, " ".join(shares),
+                (int(next(iter(view[LEARNING_CURVE].values())).steps[-1]),) * len(shares),
+                tuple(curve.values()), None,
+                "more data would help: a baseline model trained on "
+                f"{joined(shares)} of these samples gets "
+                f"{joined(percent(curve[s]) for s in shares)} of the way from a constant "
+                "guess to zero error"),)),
         ),
-        remedies=(
-            Remedy("get more samples", Safety.ADVICE,
-                   advice="Collect more samples, or make some with augmentation or input noise "
-                   "that leaves the target unchanged."),
-            Remedy("regularise the network", Safety.CHANGES_EXPERIMENT,
-                   advice="Use dropout, weight decay, smaller last layers or smaller batches, and "
-                   "stop where the held-out loss is lowest.",
-                   code_text="torch.optim.AdamW(model.parameters(), weight_decay=0.01)  # and "
-                   "nn.Dropout(0.25) before the last layer"),
-        ),
+        remedies=_remedies(view, train),
     )
+
+
+def _remedies(view: View, train: Kept) -> tuple[Remedy, ...]:
+    more = Remedy("get more samples", Safety.ADVICE,
+                  advice="Collect more samples, or make some with augmentation or input noise "
+                  "that leaves the target unchanged.")
+    if train.location is not None:
+        more = Remedy("take more samples", Safety.CHANGES_EXPERIMENT, tuple(
+            MoreSamples(train.location, train.samples * factor) for factor in FACTORS),
+            advice="If there are no more, make some with augmentation.")
+    optimizer = main_optimizer(view)
+    decay = () if optimizer is None or optimizer.weight_decay is None else (
+        Remedy("add weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+            OptimizerArgument(optimizer.name, "weight_decay", value) for value in DECAYS)),)
+    return (more, Remedy("add dropout", Safety.CHANGES_EXPERIMENT, tuple(map(Dropout, SHARES))),
+            *decay)
 
 
 CAUSE = Cause(
@@ -173,7 +206,7 @@ CAUSE = Cause(
     uses=(
         HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
     ),
-    thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL),
+    thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL, LEARNS, APART),
     shows=Effect.SAMPLES_FEW,
     effects=(Effect.MEMORISES,),
     alike=("no-regularisation",),

@@ -172,7 +172,9 @@ class FiniteProbe(Probe):
         In the next step, which does the same, if the lines of this one were not noted.
         """
         place = self.location_of(name, ordinal)
-        if place is None and not self._moment.traced:
+        if place is None and not self._moment.traced and (
+            fact.stage is NonFiniteStage.OPERATION
+        ):
             self._placeless = fact, name, ordinal
         made = logarithm(place, self._sites) if place is not None and fact.detail == CONSTANT else (
             None)

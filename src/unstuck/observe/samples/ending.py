@@ -41,7 +41,7 @@ from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.sentinels import write_sentinels
 from unstuck.observe.samples.shift import write_shift
 from unstuck.observe.source.intent import validates
-from unstuck.observe.source.literals import filled
+from unstuck.observe.source.literals import counted, filled
 from unstuck.observe.source.sites import Sites
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.data import Kept
@@ -124,7 +124,8 @@ def _reductions(
                            lambda site: validates(sites.location(site)))
 
     def kept() -> None:
-        writer.fact(_kept("train", train, None, left.composed, None), step)
+        place = counted(len(train), sites) if contents.whole else None
+        writer.fact(_kept("train", train, place, left.composed, None), step)
         if not train.discrete and train.inputs.size:
             same = np.all(train.inputs == train.inputs[0], axis=0)
             writer.row(KEPT_CONSTANT_SHARE, step, float(same.mean()))

@@ -17,6 +17,10 @@ _FILLS = frozenset({
 })
 _MISSING = frozenset({"fillna", "nan_to_num", "SimpleImputer"})  # that say what they are for
 _NINES = re.compile("99+")
+_COUNTS = re.compile(r"(?i)train|sample|subset|shot|size|limit|max|(^|_)n(_|$)|num|count|rows")
+_OTHERS = re.compile(
+    r"(?i)batch|hidden|dim|width|epoch|step|test|val|held|feature|layer|unit|embed")
+FEWEST = 8  # smaller numbers stand for many things
 LEAST = 1e-6  # relative difference of a number that was rounded on its way
 
 
@@ -42,6 +46,39 @@ def filled(value: float, sites: Sites) -> tuple[float, SourceLocation] | None:
             place = expression_at(file, node, sites.keeps_text)
             found.append((rank, value if number is None else number, place))
     return min(found, key=lambda each: each[0])[1:] if found else None
+
+
+def counted(samples: int, sites: Sites) -> SourceLocation | None:
+    """The only place at which the text says how many training samples there are.
+
+    Where data are cut off at that number, or under a name that speaks of samples.
+    """
+    found = [expression_at(file, node, sites.keeps_text) for file, tree in user_trees(sites)
+             for node in _limits(tree) if node.value == samples] if samples >= FEWEST else []
+    return found[0] if len(found) == 1 else None
+
+
+def _limits(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The whole numbers that may count samples."""
+    for node in ast.walk(tree):
+        named: list[tuple[str, ast.expr | None]] = []
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                named = [(name, value)]
+            case ast.AnnAssign(target=ast.Name(id=name), value=value):
+                named = [(name, value)]
+            case ast.keyword(arg=str(name), value=value):
+                named = [(name, value)]
+            case ast.Dict(keys=keys, values=values):
+                named = [(str(key.value), value) for key, value in zip(keys, values, strict=True)
+                         if isinstance(key, ast.Constant)]
+            case ast.Subscript(slice=ast.Slice(lower=None, upper=upper)):
+                named = [("rows", upper)]
+        for name, given in named:
+            if isinstance(given, ast.Constant) and type(given.value) is int and (
+                _COUNTS.search(name) and not _OTHERS.search(name)
+            ):
+                yield given
 
 
 def _writes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, float | None]]:

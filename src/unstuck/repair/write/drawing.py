@@ -11,7 +11,13 @@ from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
-from unstuck.schema.edits import CopySample, SeedByWorker, WeightPerSample, WholeLength
+from unstuck.schema.edits import (
+    CopySample,
+    MoreSamples,
+    SeedByWorker,
+    WeightPerSample,
+    WholeLength,
+)
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
@@ -125,7 +131,15 @@ def write_seed(edit: SeedByWorker, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, tuple(splices), Form.DATA, needs)]
 
 
+def write_more(edit: MoreSamples, record: Record, index: Index) -> list[Patch]:
+    """Where the text says how many samples are taken."""
+    found = index.at(edit.at, "the number of training samples")
+    if not isinstance(found.node, ast.Constant):
+        raise Refused(Reason.UNKNOWN_FORM, "The number of samples is not written there.")
+    return [Patch(edit, change.replace(found.source, found.node, str(edit.samples)), Form.LITERAL)]
+
+
 WRITERS = {
-    CopySample: write_copy, SeedByWorker: write_seed, WeightPerSample: write_weights,
-    WholeLength: write_length,
+    CopySample: write_copy, MoreSamples: write_more, SeedByWorker: write_seed,
+    WeightPerSample: write_weights, WholeLength: write_length,
 }

@@ -47,6 +47,20 @@ class BatchSize(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class MoreSamples(Edit):
+    """Take more training samples. `at` is the number in the text that says how many are taken."""
+
+    at: SourceLocation | None
+    samples: int
+
+    def words(self) -> str:
+        return f"take up to {count(self.samples, 'training sample')}"
+
+    def code(self) -> str:
+        return f"x_train[:{self.samples}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Shuffle(Edit):
     """Draw the training samples in a new random order in each epoch. `at` makes the batches."""
 

@@ -83,7 +83,9 @@ class Kept(Fact):
     """Samples of one role that are kept for the checks of data and labels at the end of the run."""
 
     name: str  # "train" or "held-out"
-    location: SourceLocation | None  # of held-out data: the first call on those that are judged
+    # Of held-out data the first call on those that are judged, of training data the number in the
+    # text that says how many there are.
+    location: SourceLocation | None
     samples: int  # held-out ones count only if they are judged
     discrete: bool  # integers (tokens, identifiers) or booleans
     indexed: bool  # matched to their indices in a data set
