@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import final
+from unstuck.curves.statistics import end_median
+from unstuck.measures.basics import final, train_loss_at_the_end
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
@@ -11,6 +12,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,
@@ -48,6 +50,17 @@ ONE_CLASS = Threshold(
     "If nearly all copies belong to one class, that class was oversampled because it is rare.",
     "a common practice, He and Garcia 2009",
 )
+MOSTLY = Threshold(
+    "mostly-copies", 0.65,
+    "With so many copies, an epoch has a third of the different samples that it seems to have.",
+    "three copies of each sample, or more",
+)
+SHORT = Threshold(
+    "held-out-over-training-copies", 2.0,
+    "The held-out loss ends at twice the training loss or more, so the few different samples do "
+    "not do.",
+    "a choice: the losses of a network that generalises are nearly equal",
+)
 
 
 def _detect(view: View) -> Verdict:
@@ -66,11 +79,22 @@ def _detect(view: View) -> Verdict:
     # Only part of a large set was seen: if all its samples occur twice, half are copies.
     half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
     alike = share >= half if uneven is None else not uneven >= unlike
-    if alike:
+    # Repeated that often, few are left: it does harm if held-out data show that they do not do.
+    harmful = share >= view.limit(MOSTLY) and _falls_short(view)
+    if alike and not harmful:
         purpose = "; every sample is repeated equally often, which does no harm"
-    elif one_class is not None and one_class >= most:
+    elif not harmful and one_class is not None and one_class >= most:
         purpose = "; nearly all copies belong to one class, as after oversampling"
     return _present(view, share, near, purpose)
+
+
+def _falls_short(view: View) -> bool:
+    """Whether the held-out loss ends far above the training loss."""
+    if not view.has(HELD_OUT_LOSS) or not view.has(TRAIN_LOSS):
+        return False
+    train = train_loss_at_the_end(view)
+    return train > 0 and end_median(view[HELD_OUT_LOSS].finite.values) >= view.limit(
+        SHORT) * train
 
 
 def _not_measured(view: View) -> Verdict:
@@ -126,7 +150,9 @@ CAUSE = Cause(
         detection="Samples are compared element by element, as the model receives them. "
         "If the same index of a data set is drawn again, or the data set is passed through a "
         "second time, that does not count as a copy. If distinct samples are often nearly the "
-        "same, as in tables of categories, equal samples are attributed to chance.",
+        "same, as in tables of categories, equal samples are attributed to chance. If every sample "
+        "comes equally often, that is a warning only if hardly a third of the samples are "
+        "different ones and the held-out loss ends far above the training loss.",
         limitations=f"Only exact copies are counted. Only the first {LIMITS.kept_samples:,} "
         "distinct samples are compared, and in larger data sets the share is scaled up. "
         "Random augmentation hides copies. Models with several inputs are not judged.",
@@ -136,8 +162,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE),
-    thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS),
+    uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE,
+          TRAIN_LOSS, HELD_OUT_LOSS),
+    thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS, MOSTLY, SHORT),
     effects=(Effect.SAMPLES_FEW, Effect.SAMPLES_SHARED),
     detect=_detect,
 )

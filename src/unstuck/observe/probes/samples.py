@@ -13,6 +13,7 @@ from unstuck.observe.samples import ending
 from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.samples.overlap import Overlap
+from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import first_columns, is_leaf, observable, tensors_in
@@ -44,6 +45,7 @@ class SampleProbe(Probe):
         self._limits = context.limits
         self._timed = context.timed
         self._overlap = Overlap()
+        self._passes = Passes()
         self.trained_on: set[float] = set()
         self._reservoir = Reservoir()
         self._again = [0, 0]  # training samples met again, of those looked at
@@ -79,6 +81,12 @@ class SampleProbe(Probe):
     def quiet_steps_begin(self) -> None:
         """Keeps no sample of these steps."""
         self._reservoir.passed_by()
+
+    def loader_iterated(self, loader: Any) -> None:
+        """A pass over a loader begins, and the one before has ended."""
+        if self._moment.step < FIRST_STEPS:
+            key = id(loader)
+            self._later.read((), lambda _: self._passes.begins(key))
 
     def batch_drawn(self, iterator: Any, indices: Any) -> None:
         """Notes which samples a loader fetches next."""
@@ -171,6 +179,10 @@ class SampleProbe(Probe):
 
     def _trained(self, batch: Batch) -> None:
         hashes = batch.hashes.values
+        if self._moment.step < FIRST_STEPS:
+            self._passes.trained(hashes)
+        else:
+            self._passes.end()
         self._trainings[len(self._met) > 1] += 1
         self._met.clear()
         met = sum(map(self.trained_on.__contains__, hashes))
@@ -202,7 +214,8 @@ class SampleProbe(Probe):
         composed = self._trainings[1] > self._trainings[0]
         try:
             ending.reduce(
-                ending.Left(contents, contents.train, composed, self._overlap, self.trained_on),
+                ending.Left(contents, contents.train, composed, self._overlap, self.trained_on,
+                            self._passes.repeated),
                 self._sites, self._writer, self._limits, self._moment,
                 self._allowance if self._timed else None)
         finally:
@@ -219,6 +232,7 @@ class SampleProbe(Probe):
                 weights = torch.frac(steps * 0.6180339887498949).to(
                     batch.device, non_blocking=True)
                 self._weights[batch.device] = weights
+            # No matrix product: what that rounds depends on the place of a row in its batch.
             return [
-                torch.mv(first_columns(part, width).to(torch.float64), weights[:width])
+                first_columns(part, width).to(torch.float64).mul(weights[:width]).sum(1)
                 for part in batch.split(BATCH_PART)]

@@ -26,8 +26,14 @@ SIGNALS = (
 )
 
 
-def write_copies(contents: Contents, writer: RecordWriter, step: int) -> None:
-    """Writes how often the training samples of one round are copies of one another."""
+def write_copies(
+    contents: Contents, repeated: tuple[int, int, float] | None, writer: RecordWriter, step: int
+) -> None:
+    """Writes how often the training samples of one round are copies of one another.
+
+    Where the kept samples do not tell, `repeated` may: samples of a pass over a loader, different
+    ones among them, and the share of these that did not come as often as most.
+    """
     train = contents.train
     if train is None or train.discrete:
         return
@@ -35,6 +41,10 @@ def write_copies(contents: Contents, writer: RecordWriter, step: int) -> None:
         writer.row(NEAR_COPIES, step, near_copies(train.inputs))
     counts = _copies(contents)
     if counts is None:
+        if repeated is not None:
+            samples, different, uneven = repeated
+            writer.row(DUPLICATE_SHARE, step, 1 - different / samples)
+            writer.row(DUPLICATE_UNEVENNESS, step, uneven)
         return
     numbers, scale = counts
     present = numbers[numbers > 0]

@@ -66,7 +66,9 @@ class Left:
     """What a run leaves for its end.
 
     `composed` says whether a sample is more than what one call of a model receives first;
-    `trained_on` are the hashes of all samples that were trained on.
+    `trained_on` are the hashes of all samples that were trained on; `repeated` says of one pass
+    over a loader how many samples came, how many different ones, and the share of these that did
+    not come as often as most do.
     """
 
     contents: Contents
@@ -74,6 +76,7 @@ class Left:
     composed: bool
     overlap: Overlap
     trained_on: set[float]
+    repeated: tuple[int, int, float] | None
 
 
 class Allowance:
@@ -118,7 +121,7 @@ def _reductions(
     def copied() -> None:
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
         if not train.discrete and not left.composed:
-            write_copies(contents, writer, step)
+            write_copies(contents, left.repeated, writer, step)
             write_kin(contents, writer, step)
             seen.finish(writer, left.trained_on, train.classified, step,
                            lambda site: validates(sites.location(site)))
