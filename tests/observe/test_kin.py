@@ -60,6 +60,17 @@ def test_copies_with_noise_are_kin(copies: int) -> None:
     assert found.share > 0.7
 
 
+def test_many_recordings_of_each_person_are_kin() -> None:
+    random = np.random.default_rng(8)
+    persons = random.normal(size=(50, 14))
+    many = np.concatenate([persons + random.normal(0, 0.25, persons.shape) for _ in range(20)])
+    found = families(*split(many, random))
+    assert found is not None
+    assert found.size == 19
+    assert found.gap > 1.5
+    assert found.share > 0.7
+
+
 def test_numbers_of_any_size_give_no_warning() -> None:
     random = np.random.default_rng(6)
     rows = np.float32(random.normal(size=(200, 6))) * np.float32([1e-30, 1, 1e20, 1e25, 1e30, 1e37])

@@ -47,6 +47,13 @@ KIN = Threshold(
     "Gap on independent samples of tables, images, windows of series: 1.0 to 2.1; on copies with "
     "noise: above 2.5",
 )
+KIN_OF_MANY = Threshold(
+    "kin-gap-of-many", 1.5,
+    "Where all samples have eight or more near neighbours, the next one need not be that much "
+    "further off: the distances of the ninth neighbour and the tenth are nearly the same else.",
+    "on a grid of three dimensions the distance grows by 1.41 at most from the seventh on",
+)
+MANY = 8  # near neighbours
 SHARE = Threshold(
     "kin-in-training", 0.1,
     "If families were kept together, no held-out sample would have kin that were trained on. After "
@@ -105,8 +112,8 @@ def _detect(view: View) -> Verdict:
 def _kin(view: View, kept: Kept) -> Present | None:
     """Held-out samples of which near copies were trained on; None if there are none."""
     share, gap, size = (final(view, signal) for signal in (KIN_SHARE, KIN_GAP, KIN_SIZE))
-    if share is None or gap is None or size is None or gap < view.limit(KIN) or (
-            share < view.limit(SHARE)):
+    if share is None or gap is None or size is None or share < view.limit(SHARE) or (
+            gap < view.limit(KIN_OF_MANY if size >= MANY else KIN)):
         return None
     step = int(view[KIN_SHARE].steps[-1])
     return Present(
@@ -166,7 +173,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, KIN_GAP, KIN_SHARE, KIN_SIZE, NEAR_COPIES),
-    thresholds=(OVERLAP, COUNT, CHANCE, KIN, SHARE),
+    thresholds=(OVERLAP, COUNT, CHANCE, KIN, KIN_OF_MANY, SHARE),
     shows=Effect.SAMPLES_SHARED,
     detect=_detect,
 )

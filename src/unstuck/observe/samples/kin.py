@@ -12,7 +12,7 @@ from unstuck.record.series import Floats, Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import KIN_GAP, KIN_SHARE, KIN_SIZE
 
-NEAREST = 16  # neighbours of a sample that are looked at
+NEAREST = 48  # neighbours of a sample that are looked at
 COMPARED = 128  # samples of either role that are compared with all others
 FEATURES = 256  # by which they are
 FEWEST = 20  # held-out samples
