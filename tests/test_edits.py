@@ -77,6 +77,7 @@ EDITS = [
     edits.WeightPerSample(None, 2),
     edits.WholeLength(None),
     edits.SeedByWorker(None),
+    edits.SeedOnce(None),
     edits.ReplaceMissing(),
     edits.AlsoAtEnd(None),
     edits.WriteInto(None),

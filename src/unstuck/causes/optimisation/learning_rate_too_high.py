@@ -216,11 +216,12 @@ def _detect(view: View) -> Verdict:
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
     elif failed(view.outcome):
-        if _is_steep(view) and not giant:
+        left = slope(view)
+        if left is not None and left.is_steep and not giant:
             return Absent("successive gradients point the same way until the end, which steps that "
                           "are too long would prevent")
         strength = POSSIBLE
-    elif learned_little(view.outcome) and sustained and (giant or not _is_steep(view)):
+    elif learned_little(view.outcome) and sustained and giant:
         strength = POSSIBLE
     elif learned_little(view.outcome):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
@@ -232,11 +233,6 @@ def _detect(view: View) -> Verdict:
     else:
         return Absent(f"the updates are large ({size}), but the run tolerates them")
     return _present(view, signs, strength)
-
-
-def _is_steep(view: View) -> bool:
-    left = slope(view)
-    return left is not None and left.is_steep
 
 
 def _sunk(view: View) -> list[str]:

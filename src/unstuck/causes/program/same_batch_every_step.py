@@ -11,7 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import FetchEachStep, Remedy, Safety
+from unstuck.schema.edits import FetchEachStep, Remedy, Safety, SeedOnce
 from unstuck.schema.facts.data import Fetch, Remade
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
@@ -104,10 +104,9 @@ def _detect(view: View) -> Verdict:
                            "the batch is the same as the one before at all "
                            f"{number(len(same))} compared steps"),),
         remedies=(Remedy(
-            "seed once", Safety.ADVICE,
+            "seed once", Safety.SAFE, (SeedOnce(location),),
             advice="Create and seed the generator once, before the loop, so that each step draws "
             "different samples.",
-            code_text="generator = torch.Generator().manual_seed(seed)  # once, before the loop",
         ) if seeded else Remedy(
             "iterate over all the data", Safety.ADVICE if fetch is None else Safety.SAFE,
             () if fetch is None else (FetchEachStep(location),),

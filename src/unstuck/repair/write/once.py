@@ -29,7 +29,7 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
             and len(statement.targets) == 1 and names.dotted(statement.targets[0])):
         raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name where it is constructed.")
     held = names.dotted(statement.targets[0])
-    loop = _outermost(source, found.node)
+    loop = outermost(source, found.node)
     if loop is None and _is_method(source, source.function(found.node)):
         return [Patch(edit, _in_constructor(found, statement, held), Form.STATEMENT)]
     if "." in held and loop is None:
@@ -136,7 +136,7 @@ def _check_attributes(outer: ast.ClassDef, constructor: Function, value: ast.AST
                           "not set by the constructor alone.")
 
 
-def _outermost(source: Source, node: ast.AST) -> Loop | None:
+def outermost(source: Source, node: ast.AST) -> Loop | None:
     """The outermost loop around a node within its own function."""
     found: Loop | None = None
     for outer in source.ancestors(node):
@@ -182,7 +182,7 @@ def _as_argument(found: Found, statement: ast.stmt, name: str, index: Index) -> 
         raise Refused(Reason.UNKNOWN_FORM, "The function that builds the optimizer is not a plain "
                       "one with one caller.")
     where, call = callers[0]
-    loop = _outermost(where, call)
+    loop = outermost(where, call)
     if loop is None or function.args.vararg or function.args.kwarg or any(
             isinstance(each, ast.Starred) for each in call.args):
         raise Refused(Reason.UNKNOWN_FORM, "The function that builds the optimizer is not called "

@@ -47,6 +47,19 @@ class BatchSize(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedOnce(Edit):
+    """Seed the random numbers once, and not in each step. `at` is the call that seeds."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "seed the random numbers once, before the loop"
+
+    def code(self) -> str:
+        return "generator = torch.Generator().manual_seed(seed)  # once, before the loop"
+
+
+@dataclass(frozen=True, slots=True)
 class MoreSamples(Edit):
     """Take more training samples. `at` is the number in the text that says how many are taken."""
 
