@@ -10,6 +10,7 @@ from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import (
     GOOD_SKILL,
     UNSURE,
+    constant_loss,
     final,
     last,
     no_held_out_loss,
@@ -105,7 +106,10 @@ def _detect(view: View) -> Verdict:
                        ("a comparison with a run on half of the training samples",))
     gain = curve["100 %"] - curve["50 %"]
     if not curve["100 %"] >= view.limit(LEARNS):
-        if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view):
+        constant = constant_loss(view)
+        if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view) and (
+            constant is not None and best < constant  # else the held-out data are of another kind
+        ):
             return _present(view, train, weights, {}, best, rose)
         return Unknown("a baseline model learns nothing from these samples, so it does not show "
                        "whether more of them would help",
