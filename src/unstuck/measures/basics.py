@@ -18,6 +18,7 @@ from unstuck.measures.view import View
 from unstuck.record.reader import Record
 from unstuck.record.series import Floats, Integers, PlaceSeries, Series
 from unstuck.schema.edits import Edit, OptimizerArgument, literal
+from unstuck.schema.facts.calls import CallRole, ModelCall
 from unstuck.schema.facts.losses import Backward, Loss
 from unstuck.schema.facts.models import MATMUL, STAND_IN, Layer, LayerRole, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
@@ -33,6 +34,7 @@ from unstuck.words import number
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this counts for nothing
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
+MEMORISED = 0.98  # the share of the best constant's loss that is gone when samples may be known
 GOOD_SKILL = 0.9  # of the best constant's loss is gone
 MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
 MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
@@ -68,6 +70,12 @@ def unwatched(record: Record) -> str | None:
 def no_held_out_loss(view: View) -> Absent | Unknown:
     """What can be said of overfitting where no loss of held-out data is known."""
     unseen = unwatched(view.record)
+    memorised = (view.outcome.skill or 0.0) >= MEMORISED and any(
+        call.role is CallRole.HELD_OUT for call in view.record.facts(ModelCall))
+    if unseen is None and memorised:
+        return Unknown("the network learned its training data nearly by heart, and the program "
+                       "computes no loss that unstuck knows on its held-out data",
+                       ("a validation loss from torch.nn",))
     if unseen is None:
         return Absent("the run computed no held-out loss that could have risen")
     return Unknown(f"it is not known whether the program has held-out data: {unseen}",
