@@ -133,6 +133,9 @@ def test_labels_that_are_no_better_than_shuffled_ones_are_not_believed() -> None
         for rows in torch.arange(400).split(70):
             fits.add(output[rows] + 9.0, rare[rows])
         assert fits.is_sure()
+        unlabelled = Association(classes)
+        unlabelled.add(output + 9.0, torch.where(torch.arange(400) % 7 == 0, -100, rare))
+        assert unlabelled.is_sure()
         few = Association(classes)
         few.add(output[rare == 1], rare[rare == 1])
         assert not few.is_sure()

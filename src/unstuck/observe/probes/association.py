@@ -29,9 +29,12 @@ class Association:
 
         Args:
             output: (N, classes), or (N,) if `classes` is one output for two of them; on the host.
-            labels: (N,), the numbers of the classes; on the host.
+            labels: (N,), the numbers of the classes, negative ones for samples that are left out;
+                on the host.
         """
-        given = output.double().reshape(len(labels), self.classes)
+        counted = labels >= 0
+        given = output.double().reshape(len(labels), self.classes)[counted]
+        labels = labels[counted]
         if not bool(torch.isfinite(given).all()):
             return
         wanted = (labels.double().reshape(-1, 1) if self.classes == 1
