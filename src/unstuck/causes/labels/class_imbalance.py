@@ -283,7 +283,7 @@ def _present(
         title=f"{lost} on {_said(missed)} ({percent(share)} of the training data), but {common} on "
         "the frequent classes",
         since_step=0,
-        location=loss.location if loss is not None else None,
+        location=(loss.built or loss.location) if loss is not None else None,
         label="this loss weighs all samples equally, so rare classes hardly count",
         evidence=tuple(evidence),
         remedies=_remedies(counts, loss),
