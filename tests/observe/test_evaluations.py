@@ -139,3 +139,35 @@ def test_labels_that_are_no_better_than_shuffled_ones_are_not_believed() -> None
         few = Association(classes)
         few.add(output[rare == 1], rare[rare == 1])
         assert not few.is_sure()
+
+
+INDEXED = """
+torch.manual_seed(0)
+x = torch.randn(180, 6)
+y = (x[:, 0] > 0.2).long()
+kept, held = torch.arange(96), {held}
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(10):
+    for rows in kept.split(32):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        print((model(x[held]).argmax(1) == y[held]).float().mean())
+    {more}
+"""
+
+
+@pytest.mark.parametrize("index", [
+    "torch.arange(100, 180)", "torch.arange(180) >= 100", "slice(100, 180)",
+    "torch.arange(100, 180).numpy()"])
+def test_labels_that_are_taken_by_the_index_of_the_input_are_found(
+    tmp_path: Path, index: str
+) -> None:
+    found = held_out(INDEXED.format(held=index, more=""), tmp_path / "silent")
+    own = held_out(INDEXED.format(held=index, more=(
+        "with torch.no_grad(): nn.functional.cross_entropy(model(x[held]), y[held])")),
+        tmp_path / "own")
+    assert len(found) == 10
+    assert found == pytest.approx(own, rel=1e-5)

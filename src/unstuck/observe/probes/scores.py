@@ -18,6 +18,7 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.comparisons import compares_sigmoid, computed_by, reading
 from unstuck.observe.source.named import Scope, scopes
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
+from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
@@ -244,7 +245,10 @@ class ScoreProbe(Probe):
                     return value
                 if found:
                     return None
-        return None
+        with torch.no_grad():
+            parts = {name: value for name, value in taken_alike(near[0], output.shape[0])
+                     if fits(value, output)}
+        return next(iter(parts.values())) if len(parts) == 1 else None
 
     # What the program holds -----------------------------------------------------------------------
     def _compare(self, held: _Evaluation, near: list[Scope]) -> None:

@@ -1,0 +1,69 @@
+"""What a program takes from its tensors by the index that it takes a model's input by."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from unstuck.observe.source.named import Scope
+from unstuck.observe.source.nodes import nodes_of
+from unstuck.observe.source.sites import syntax_tree
+from unstuck.observe.tensors import is_plain, observable
+
+KEPT = 256  # lines of which it is remembered
+
+
+def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
+    """The rows of longer tensors, as `y[held]` beside the call `model(x[held])` on a scope's line.
+
+    Each under its text; `rows` is how many the call received.
+    """
+    tree = syntax_tree(scope.file)
+    known = _alike(tree, scope.line) if tree is not None else None
+    if known is None:
+        return
+    index, names = known
+    picked = scope.variables.get(index)
+    for name in names:
+        whole = scope.variables.get(name)
+        if is_plain(whole) and observable(whole) and whole.ndim and len(whole) >= rows and (
+            (found := _rows(whole, picked)) is not None and len(found) == rows
+        ):
+            yield f"{name}[{index}]", found
+
+
+@lru_cache(maxsize=KEPT)
+def _alike(tree: ast.Module, line: int) -> tuple[str, tuple[str, ...]] | None:
+    """The index by which the only such call on a line gets its input, and what else it picks."""
+    parts = {node: (node.value.id, node.slice.id) for node in nodes_of(tree)
+             if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+             and isinstance(node.slice, ast.Name)}
+    given = {parts[call.args[0]] for call in nodes_of(tree)
+             if isinstance(call, ast.Call) and call.args and call.args[0] in parts
+             and call.lineno <= line <= (call.end_lineno or call.lineno)}
+    if len(given) != 1:
+        return None
+    (inputs, index), = given
+    return index, tuple(sorted({name for name, by in parts.values()
+                                if by == index and name != inputs}))
+
+
+def _rows(whole: torch.Tensor, picked: Any) -> torch.Tensor | None:
+    if isinstance(picked, slice):
+        return whole[picked]
+    if type(picked) is np.ndarray and picked.ndim == 1 and picked.dtype.kind in "iub":
+        picked = torch.from_numpy(picked)
+    if not is_plain(picked) or not observable(picked) or picked.ndim != 1 or (
+        picked.is_floating_point() or picked.is_complex()
+    ):
+        return None
+    if picked.dtype is torch.bool:
+        return whole[picked.to(whole.device)] if len(picked) == len(whole) else None
+    places = picked.long().to(whole.device)
+    inside = len(places) and int(places.min()) >= -len(whole) and int(places.max()) < len(whole)
+    return whole[places] if inside else None
