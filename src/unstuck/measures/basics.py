@@ -34,7 +34,7 @@ from unstuck.words import number
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
 UNSURE = 0.5  # an outcome less sure than this counts for nothing
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
-MEMORISED = 0.98  # the share of the best constant's loss that is gone when samples may be known
+BY_HEART = 0.98  # the share of the best constant's loss that is gone when samples may be known
 GOOD_SKILL = 0.9  # of the best constant's loss is gone
 MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
 MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
@@ -70,10 +70,10 @@ def unwatched(record: Record) -> str | None:
 def no_held_out_loss(view: View) -> Absent | Unknown:
     """What can be said of overfitting where no loss of held-out data is known."""
     unseen = unwatched(view.record)
-    memorised = (view.outcome.skill or 0.0) >= MEMORISED and any(
+    memorised = (view.outcome.skill or 0.0) >= BY_HEART and any(
         call.role is CallRole.HELD_OUT for call in view.record.facts(ModelCall))
     if unseen is None and memorised:
-        return Unknown("the network learned its training data nearly by heart, and the program "
+        return Unknown("the network has nearly memorised its training data, and the program "
                        "computes no loss that unstuck knows on its held-out data",
                        ("a validation loss from torch.nn",))
     if unseen is None:

@@ -221,7 +221,9 @@ def _detect(view: View) -> Verdict:
             return Absent("successive gradients point the same way until the end, which steps that "
                           "are too long would prevent")
         strength = POSSIBLE
-    elif learned_little(view.outcome) and sustained and giant:
+    elif learned_little(view.outcome) and sustained and giant and (
+        view.outcome.kind is OutcomeKind.LEARNING  # what holds a plateau is told by its noise
+    ):
         strength = POSSIBLE
     elif learned_little(view.outcome):
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "

@@ -104,6 +104,7 @@ class BootstrapProbe(Probe):
         self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
         self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
         self._counts: dict[str, int] = {}
+        self._masks = False  # whether a target was ever without its value
         self._relation: tuple[Relation, list[Vector], Site | None] | None = None
 
     def follow(self, before: Self) -> None:
@@ -202,7 +203,8 @@ class BootstrapProbe(Probe):
         self, step: int, relation: Relation, held: list[Vector], site: Site | None
     ) -> None:
         made = made_at(relation.target, self._sites.keeps_text) if relation.target.name else None
-        ends, inverse, marked = _ends(held)
+        self._masks = self._masks or bool((relation.bare & ~relation.holds).any())
+        ends, inverse, marked = _ends(held, not self._masks)
         self._writer.fact(BootstrappedTarget(
             "targets", made or self._sites.location(site), round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
@@ -292,14 +294,17 @@ def _comes_from(value: torch.Tensor, output: torch.Tensor) -> bool:
     return bool(((output - value[:, None]).abs() <= near).any(1).all())
 
 
-def _ends(held: list[Vector]) -> tuple[Vector | None, bool, torch.Tensor | None]:
+def _ends(
+    held: list[Vector], unread: bool
+) -> tuple[Vector | None, bool, torch.Tensor | None]:
     """The variable that marks ends, whether it does so by 0, and the samples that it marks.
 
-    It has a name that says so, or comes with the batch and is then never read.
+    It has a name that says so, or, with `unread`, comes with the batch and is then never read.
     """
     marks = [v for v in held if bool(((v.values == 0) | (v.values == 1)).all())]
     named = [(v, by_one) for v in marks if (by_one := marks_ends(v.name)) is not None]
-    for vector, by_one in named or [(v, True) for v in marks if not is_read(v)]:
+    forgotten = [(v, True) for v in marks if unread and not is_read(v)]
+    for vector, by_one in named or forgotten:
         marked = vector.values == (1 if by_one else 0)
         if 0 < int(marked.sum()) <= len(marked) // 2:
             return vector, not by_one, marked

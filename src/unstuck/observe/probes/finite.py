@@ -242,25 +242,29 @@ def _is_residual(node: Any) -> bool:
     Everything before it was finite, the prediction included: the target is not. Weights that are
     too large make a prediction infinite before it is NaN.
     """
-    own = graph.saved(node, "self")
-    return (
-        node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0")
-        and all(p.name() in ("SubBackward0", "RsubBackward1") for p in graph.parents(node))
-        and is_plain(own) and anywhere(own, torch.isnan) and not anywhere(own, torch.isinf)
-    )
+    return node.name() in ("PowBackward0", "AbsBackward0", "MulBackward0") and any(
+        before.name() in ("SubBackward0", "RsubBackward1")
+        and anywhere(own, torch.isnan) and not anywhere(own, torch.isinf)
+        for own, before in _operands(node))
+
+
+def _operands(node: Any) -> list[tuple[torch.Tensor, Any]]:
+    """What an operation kept of its operands, each with the node that made it."""
+    found = []
+    for side, key in enumerate(("self", "other")):
+        own = graph.saved(node, key)
+        before = node.next_functions[side][0] if side < len(node.next_functions) else None
+        if before is not None and is_plain(own):
+            found.append((own, before))
+    return found
 
 
 def _met_constant(node: Any) -> Any:
     """The sum or difference with a constant that made an operand infinite; None for others."""
-    for side, key in enumerate(("self", "other")):
-        own = graph.saved(node, key)
-        before = node.next_functions[side][0] if side < len(node.next_functions) else None
-        if before is not None and is_plain(own) and not all_finite(own) and (
-            before.name() in _SUMS and not anywhere(own, torch.isnan)
-            and len(graph.parents(before)) == 1 and len(before.next_functions) == 2
-        ):
-            return before
-    return None
+    return next((before for own, before in _operands(node)
+                 if before.name() in _SUMS and len(graph.parents(before)) == 1
+                 and len(before.next_functions) == 2
+                 and not all_finite(own) and not anywhere(own, torch.isnan)), None)
 
 
 def _is_steep(node: Any, name: str) -> bool:

@@ -24,6 +24,8 @@ MOST = 32  # variables that are looked at in one go
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ENDS = frozenset({"done", "dones", "terminal", "terminals", "terminated", "ended", "end", "ends",
                    "final", "over", "d", "dead", "finished"})
+_LIMITS = frozenset({"truncated", "truncation", "truncations", "trunc", "timeout", "timeouts",
+                     "limit", "time"})
 _NOT = frozenset({"not", "non", "no"})
 _GOES_ON = frozenset({"mask", "masks", "alive", "continues", "continuing", "nonterminal",
                       "nonterminals", "notdone"})
@@ -134,7 +136,12 @@ def made_at(vector: Vector, keep_text: bool) -> SourceLocation | None:
 
 
 def is_read(vector: Vector) -> bool:
-    """Whether its function uses a variable; True where the text does not tell."""
+    """Whether its function uses a variable; True where the text does not tell.
+
+    A mark of a limit of time is none of an end, and rightly not read.
+    """
+    if words_of(vector.name) & _LIMITS:
+        return True
     code = vector.code
     tree = syntax_tree(code.co_filename)
     scope = next(_scopes(tree, code), tree) if tree is not None else None
