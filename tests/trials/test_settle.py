@@ -24,6 +24,7 @@ from unstuck.schema.edits import (
     ZeroGrad,
 )
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.findings import Severity
 from unstuck.settings import Settings
 from unstuck.trials.doses import dose_of, unusual
 from unstuck.trials.laboratory import Ended, Laboratory, Trial
@@ -118,6 +119,9 @@ def test_where_nothing_is_found_the_usual_suspects_are_asked() -> None:
     assert not unexplained(diagnosis)  # there are fixes to try
     nothing = replace(diagnosis, findings=())
     assert unexplained(nothing)
+    surely = next(each for each in diagnosis.findings if each.severity is Severity.ERROR)
+    without = replace(surely, present=replace(surely.present, remedies=()))
+    assert not unexplained(replace(diagnosis, findings=(without,)))  # what helps would be a mask
     well = diagnose(read_record(record_of(corpus.pair_of("learning-rate-too-high"), "well")))
     assert unexplained(well) is (well.outcome.skill is not None and well.outcome.skill < 0.9)
 

@@ -12,16 +12,22 @@ from unstuck.measures.basics import GOOD_SKILL, learned_little, rates
 from unstuck.record.reader import Record
 from unstuck.schema.edits import BatchSize, Edit, MoreSteps, OptimizerArgument, ResizeLayer
 from unstuck.schema.facts.optimizers import Optimizer
-from unstuck.schema.findings import Diagnosis
+from unstuck.schema.findings import Confidence, Diagnosis, Severity
 from unstuck.trials.doses import USUAL_BATCHES, batch_size
 
 WIDER, LONGER, FACTOR = 4.0, 4.0, 10.0
 
 
 def unexplained(diagnosis: Diagnosis) -> bool:
-    """Whether a run could have learned more, and no finding has a remedy to try."""
+    """Whether a run could have learned more, and nothing sure is found nor has a remedy to try.
+
+    Beside a fault that is sure, a change that helps would be a mask.
+    """
     skill = diagnosis.outcome.skill
-    return not any(each.ladder for found in diagnosis.findings for each in found.remedies) and (
+    sure = any(found.severity is not Severity.NOTE and found.confidence is not Confidence.POSSIBLE
+               for found in diagnosis.findings)
+    tried = any(each.ladder for found in diagnosis.findings for each in found.remedies)
+    return not sure and not tried and (
         learned_little(diagnosis.outcome) or (skill is not None and skill < GOOD_SKILL))
 
 
