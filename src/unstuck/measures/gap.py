@@ -17,8 +17,10 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
     weights,
 )
+from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import View
 from unstuck.record.series import Series
+from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import CalledDropout, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
@@ -89,6 +91,23 @@ def restraint(view: View) -> str | None:
         if decay * rate * view.record.steps > 0.1:
             return f"a weight decay of {number(decay)}"
     return None
+
+
+def restraining(
+    view: View, shares: tuple[float, ...], decays: tuple[float, ...]
+) -> tuple[Remedy, ...]:
+    """The remedies that regularise a network: dropout, and weight decay if the optimizer has one.
+
+    Args:
+        shares: of the units that dropout drops, the first to try first.
+        decays: of the weights, likewise.
+    """
+    dropout = Remedy("add dropout", Safety.CHANGES_EXPERIMENT, tuple(map(Dropout, shares)))
+    optimizer = main_optimizer(view)
+    if optimizer is None or optimizer.weight_decay is None:
+        return (dropout,)
+    return dropout, Remedy("add weight decay", Safety.CHANGES_EXPERIMENT, tuple(
+        OptimizerArgument(optimizer.name, "weight_decay", decay) for decay in decays))
 
 
 def elements(view: View) -> int:

@@ -18,14 +18,13 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
     unwatched,
 )
-from unstuck.measures.gap import Gap, elements, gap
+from unstuck.measures.gap import Gap, elements, gap, restraining
 from unstuck.measures.samples import kept, training_location
-from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Dropout, MoreSamples, OptimizerArgument, Remedy, Safety
+from unstuck.schema.edits import MoreSamples, Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -104,7 +103,6 @@ def _detect(view: View) -> Verdict:
     if "50 %" not in curve or "100 %" not in curve or error is None:
         return Unknown("it could not be tested on the kept samples whether more data would help",
                        ("a comparison with a run on half of the training samples",))
-    gain = curve["100 %"] - curve["50 %"]
     if not curve["100 %"] >= view.limit(LEARNS):
         constant = constant_loss(view)
         if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view) and (
@@ -114,6 +112,7 @@ def _detect(view: View) -> Verdict:
         return Unknown("a baseline model learns nothing from these samples, so it does not show "
                        "whether more of them would help",
                        ("a comparison with a run on half of the training samples",))
+    gain = curve["100 %"] - curve["50 %"]
     if not gain >= view.limit(GAIN) or not gain >= view.limit(SURE) * error:
         return Absent(
             "more samples would probably not help: trained on half of them, a baseline model does "
@@ -168,12 +167,7 @@ def _remedies(view: View, train: Kept) -> tuple[Remedy, ...]:
         more = Remedy("take more samples", Safety.CHANGES_EXPERIMENT, tuple(
             MoreSamples(train.location, train.samples * factor) for factor in FACTORS),
             advice="If there are no more, make some with augmentation.")
-    optimizer = main_optimizer(view)
-    decay = () if optimizer is None or optimizer.weight_decay is None else (
-        Remedy("add weight decay", Safety.CHANGES_EXPERIMENT, tuple(
-            OptimizerArgument(optimizer.name, "weight_decay", value) for value in DECAYS)),)
-    return (more, Remedy("add dropout", Safety.CHANGES_EXPERIMENT, tuple(map(Dropout, SHARES))),
-            *decay)
+    return more, *restraining(view, SHARES, DECAYS)
 
 
 CAUSE = Cause(

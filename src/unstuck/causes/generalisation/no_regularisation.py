@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from unstuck.measures.basics import loss_points, thinned
 from unstuck.measures.capacity import model_location
-from unstuck.measures.gap import Gap, elements, gap, restraint
+from unstuck.measures.gap import Gap, elements, gap, restraining, restraint
 from unstuck.measures.samples import training_samples
-from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, ResizeLayer, Safety
+from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.facts.models import Model, Restored
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -55,11 +54,9 @@ def _detect(view: View) -> Verdict:
     if held_back is not None:
         return Absent(f"the network is regularised by {held_back}, so its gap has another reason")
     strong = found.lost >= view.limit(LOST) or found.memorised
-    optimizer = main_optimizer(view)
     weights, samples = count(elements(view), "weight"), training_samples(view)
-    remedies = [
-        Remedy("add dropout", Safety.CHANGES_EXPERIMENT,
-               (Dropout(0.25), Dropout(0.1), Dropout(0.01), Dropout(0.5))),
+    remedies = (
+        *restraining(view, (0.25, 0.1, 0.01, 0.5), (1e-3, 1e-2, 1e-4)),
         Remedy("stop at the best held-out loss", Safety.ADVICE,
                advice=f"Keep the weights of step {number(found.best_step)}, where the held-out "
                "loss was best, and stop when it has not improved for several epochs."),
@@ -68,10 +65,7 @@ def _detect(view: View) -> Verdict:
                "leave their labels as they are."),
         Remedy("make the hidden layers narrower", Safety.CHANGES_EXPERIMENT,
                (ResizeLayer(0.5), ResizeLayer(0.25))),
-    ]
-    if optimizer is not None and optimizer.weight_decay is not None:
-        remedies.insert(1, Remedy("add weight decay", Safety.CHANGES_EXPERIMENT, tuple(
-            OptimizerArgument(optimizer.name, "weight_decay", v) for v in (1e-3, 1e-2, 1e-4))))
+    )
     held_steps, held_values = thinned(found.held.steps, found.held.values)
     steps, points = loss_points(view)
     learned_from = "" if samples is None else f" for {count(samples, 'sample')}"
@@ -95,7 +89,7 @@ def _detect(view: View) -> Verdict:
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the training loss ends at {number(found.train)}{mode}"),
         ),
-        remedies=tuple(remedies),
+        remedies=remedies,
     )
 
 

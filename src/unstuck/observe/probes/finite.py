@@ -172,15 +172,13 @@ class FiniteProbe(Probe):
         In the next step, which does the same, if the lines of this one were not noted.
         """
         place = self.location_of(name, ordinal)
-        if place is None and not self._moment.traced and (
-            fact.stage is NonFiniteStage.OPERATION
-        ):
+        if place is not None:
+            made = logarithm(place, self._sites) if fact.detail == CONSTANT else None
+            fact = replace(fact, location=place) if made is None else replace(
+                fact, location=made, operation="LogBackward0")
+        elif fact.stage is NonFiniteStage.OPERATION and not self._moment.traced:
             self._placeless = fact, name, ordinal
-        made = logarithm(place, self._sites) if place is not None and fact.detail == CONSTANT else (
-            None)
-        self._writer.fact(replace(
-            fact, location=made or place,
-            operation=fact.operation if made is None else "LogBackward0"), fact.step)
+        self._writer.fact(fact, fact.step)
         self._writer.flush()
 
     def _in_parameter(

@@ -160,7 +160,7 @@ class _Store:
             if values is not None:
                 values[self._supposed] = np.nan
         self._scored &= ~self._supposed
-        if not (self._scored.any()):
+        if not self._scored.any():
             self._targets = self._outputs = None
 
     def samples(self, features: int, discrete: bool, loss: str, classes: bool) -> Samples | None:
