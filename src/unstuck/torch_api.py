@@ -94,11 +94,16 @@ def losses(*, output: Output | None = None, target: Target | None = None,
 
 def target_among(function: str, given: Sequence[Any]) -> Any:
     """What a loss function was given as its targets, of its arguments as declared, else None."""
+    place = target_place(function)
+    return given[place] if place is not None and place < len(given) else None
+
+
+def target_place(function: str) -> int | None:
+    """The place of a loss function's targets among its arguments."""
     loss = LOSSES.get(function)
     if loss is None or "target" not in loss.arguments:
         return None
-    place = loss.arguments.index("target")
-    return given[place] if place < len(given) else None
+    return loss.arguments.index("target")
 
 
 CLASSES = losses(target=Target.CLASSES)

@@ -5,7 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-FAULTS = {"constant-features": "net(x)"}
+FAULTS = {"constant-features": "(pictures // 17).float() - 0.3"}
 
 EPOCHS, BATCH_SIZE = 12, 36
 

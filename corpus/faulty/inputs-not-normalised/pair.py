@@ -6,7 +6,7 @@ import torch.nn as nn
 from sklearn.datasets import load_wine
 from sklearn.model_selection import train_test_split
 
-FAULTS = {"inputs-not-normalised": "model(x)"}
+FAULTS = {"inputs-not-normalised": "torch.from_numpy(table)"}
 
 
 def load():

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
-FAULTS = {"outliers": "model(x[rows])"}
+FAULTS = {"outliers": "x[torch.randint(900, (5,))] *= factor"}
 
 
 def train(factor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.measures.basics import failed, first_model, learned_little, thinned
+from unstuck.measures.origins import COMPUTED, input_steps, nearest
 from unstuck.measures.samples import kept
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -12,6 +13,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -100,7 +102,8 @@ def _present(
         strength=strength,
         title=title,
         since_step=0,
-        location=model.call_location if model is not None else None,
+        location=nearest(input_steps(view), *COMPUTED, StepKind.CHANGED, StepKind.CONVERTED) or (
+            model.call_location if model is not None else None),
         label="the network sees the same input for every sample" if share == 1
         else f"{percent(share)} of the network's inputs never change",
         evidence=(Evidence(

@@ -9,6 +9,7 @@ import numpy as np
 
 from unstuck.curves.statistics import ratio
 from unstuck.measures.basics import first_model, last, learned_little
+from unstuck.measures.origins import inputs_given
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
@@ -159,7 +160,7 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
         title=f"the inputs are not normalised: {joined(faults)} (expected: mean 0, standard "
         "deviation 1)",
         since_step=0,
-        location=model.call_location if model is not None else None,
+        location=inputs_given(view) or (model.call_location if model is not None else None),
         label=f"the largest feature reaches {number(scales.reach)}, the smallest only "
         f"{number(scales.size[int(order[0])])}"
         if len(order) > 1 and scales.spread >= view.limit(SPREAD)

@@ -7,11 +7,13 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import loss_points, risky_function, thinned
+from unstuck.measures.origins import input_steps, nearest, target_steps
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceMissing, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
@@ -59,6 +61,10 @@ def _stage(view: View, found: NonFinite | None) -> NonFiniteStage | None:
 
 
 def _location(view: View, stage: NonFiniteStage, found: NonFinite) -> SourceLocation | None:
+    steps = target_steps(view) if stage is NonFiniteStage.TARGET else input_steps(view)
+    made = nearest(steps, StepKind.RISKY)
+    if made is not None:
+        return made
     if stage is NonFiniteStage.TARGET:
         places = [loss.location for loss in view.record.facts(Loss) if loss.location is not None]
     else:

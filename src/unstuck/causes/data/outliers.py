@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import failed, last, learned_little
+from unstuck.measures.origins import input_steps, nearest, target_steps
 from unstuck.measures.samples import kept, trained_on, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
@@ -16,6 +17,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
     GRADIENT_SHARE,
@@ -162,7 +164,8 @@ def _present(view: View, found: _Found, samples: int) -> Present:
         title=f"{share} of the gradient comes from {count(len(found.names), 'outlier')} among "
         f"{count(samples, 'training sample')} ({found.what}s {away})",
         since_step=0,
-        location=training_location(view),
+        location=nearest(target_steps(view) if found.what == "target" else input_steps(view),
+                         StepKind.CHANGED) or training_location(view),
         label=f"the outliers are {noun} {joined(found.names)}{order}"[:110],
         evidence=(
             Evidence(signal.name, joined(found.names), (step,) * len(found.names),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from unstuck.measures.basics import final, last, learned_little
+from unstuck.measures.origins import input_steps, nearest
 from unstuck.measures.samples import trained_on, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
@@ -12,6 +13,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Edit, FillWithMedian, Impute, Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.sentinels import Filling
 from unstuck.schema.facts.sequences import Padding
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -140,7 +142,9 @@ def _present(view: View, found: list[str], searched: int) -> Present:
         title=f"missing values were filled with {number(filling)}{scaled}, which "
         f"{percent(mean)} of the samples have in {where}",
         since_step=0,
-        location=fact.location if fact is not None else training_location(view),
+        location=fact.location if fact is not None else (
+            nearest(input_steps(view), StepKind.CHANGED)
+            or nearest(input_steps(view)[::-1], StepKind.CONVERTED) or training_location(view)),
         label=f"{number(filling)} is a number like any other to the network",
         evidence=(
             Evidence(SENTINEL_SHARE.name, worst, (step,), (shares[worst],), view.limit(SHARE),

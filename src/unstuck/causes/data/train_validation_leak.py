@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import final
+from unstuck.measures.origins import split
 from unstuck.measures.samples import held_out, trained_on, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -90,7 +91,7 @@ def _detect(view: View) -> Verdict:
         title=f"{number(round(copies))} of {judged} are also in the training set "
         f"({percent(share)}; expected: none)",
         since_step=0,
-        location=found.location,
+        location=split(view) or found.location,
         label=f"{percent(share)} of these samples were also trained on",
         evidence=(
             Evidence(HELD_OUT_OVERLAP.name, "", (int(view[HELD_OUT_OVERLAP].steps[-1]),),
@@ -121,7 +122,7 @@ def _kin(view: View, kept: Kept) -> Present | None:
         title=f"{percent(share)} of the held-out samples have near copies in the training set "
         "(expected: none)",
         since_step=0,
-        location=kept.location,
+        location=split(view) or kept.location,
         label="near copies of these samples were trained on",
         evidence=(
             Evidence(KIN_SHARE.name, "", (step,), (share,), 0.0,

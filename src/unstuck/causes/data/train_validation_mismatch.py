@@ -9,14 +9,17 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import last, train_loss_at_the_end
+from unstuck.measures.origins import GIVEN, held_out_steps, nearest
 from unstuck.measures.samples import held_out, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
@@ -136,7 +139,7 @@ def _tokens(view: View, where: Kept) -> Verdict:
         strength=0.8 if gap is not None and gap >= view.limit(GAP) else 0.4,
         title="the held-out tokens do not match the training tokens: their frequencies differ by "
         f"{number(apart)} (expected: 0; no token in common: 1)",
-        since_step=0, location=where.location,
+        since_step=0, location=_location(view, where),
         label="these held-out tokens do not match the training tokens",
         evidence=(
             Evidence(TOKEN_DISTANCE.name, "", (step,), (apart,), view.limit(TOKENS),
@@ -201,6 +204,11 @@ def _gap(view: View) -> float | None:
     return end_median(held.values) / low if low > 0 else None
 
 
+def _location(view: View, where: Kept) -> SourceLocation | None:
+    """Where the held-out inputs are made, else where the model receives them."""
+    return nearest(held_out_steps(view), StepKind.WRAPPED, *GIVEN) or where.location
+
+
 def _present(view: View, found: _Difference, where: Kept) -> Present:
     gap = _gap(view)
     harmless = gap is not None and not gap >= view.limit(GAP)
@@ -212,7 +220,7 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
         f"by {number(found.shift)} standard deviations and spreads {times(found.scale)} as wide "
         "(expected: 0 and 1)",
         since_step=0,
-        location=where.location,
+        location=_location(view, where),
         label="these held-out inputs do not match the training inputs",
         evidence=(
             Evidence(FEATURE_DISTANCE.name, "median", (step,), (found.far,),

@@ -7,12 +7,14 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import thinned, unwatched
+from unstuck.measures.origins import input_steps, nearest
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MoveChannels, Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -133,9 +135,9 @@ _LABEL = "channels-last images were reshaped instead of permuted"
 
 
 def _call(view: View) -> SourceLocation | None:
-    """Where the program first calls its model."""
-    return next((m.call_location for m in view.record.facts(Model)
-                 if m.call_location is not None), None)
+    """Where the images got their shape, else where the program first calls its model."""
+    return nearest(input_steps(view), StepKind.SHAPED) or next(
+        (m.call_location for m in view.record.facts(Model) if m.call_location is not None), None)
 
 
 def _striped(view: View, comb: Series) -> Present:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import thinned, unread_loss
+from unstuck.measures.origins import nearest, target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import LossArgument, LossOption, Remedy, Safety, literal, loss_form
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -107,7 +109,7 @@ def _of_classes(loss: Loss, labels: _Labels) -> _Fault | None:
     return _Fault(
         f"the labels range from {_span(labels)}, but with {count(classes, 'output')} only {valid} "
         "is valid",
-        f"receives labels from {_span(labels)}; with {count(classes, 'output')} only {valid} is "
+        f"labels from {_span(labels)}; with {count(classes, 'output')} only {valid} is "
         "valid",
         0.0 if labels.low < 0 else float(classes - 1), 0.97, tuple(remedies))
 
@@ -137,7 +139,7 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
     wants = "the binary cross entropy" if loss.hand_written else loss.function
     return _Fault(
         f"the labels range from {_span(labels)}, but {wants} expects labels between 0 and 1",
-        f"receives labels from {_span(labels)}, but expects 0 to 1",
+        f"labels from {_span(labels)}, but the loss expects 0 to 1",
         0.0 if labels.low < 0 else 1.0, strength,
         (_mapped(loss, by, reason),))
 
@@ -187,7 +189,7 @@ def _detect(view: View) -> Verdict:
     for loss in view.record.facts(Loss):
         judged = _judge(view, loss)
         if judged is not None:
-            return _present(loss, *judged)
+            return _present(view, loss, *judged)
     return Absent("all labels are in the range that their loss expects")
 
 
@@ -208,15 +210,16 @@ def _one_hot(view: View) -> Present | None:
                 advice="Renumber the labels to 0 to num_classes - 1."),))
 
 
-def _present(loss: Loss, fault: _Fault, labels: _Labels) -> Present:
+def _present(view: View, loss: Loss, fault: _Fault, labels: _Labels) -> Present:
     evidence = (
         Evidence(TARGET_MINIMUM.name, loss.name, labels.steps, labels.lows, None,
                  f"the smallest label is {number(labels.low)}"),
         Evidence(TARGET_MAXIMUM.name, loss.name, labels.steps, labels.highs, fault.bound,
                  f"the largest label is {number(labels.high)}"),
     )
-    return Present(fault.strength, fault.title, labels.first_bad, loss.location, fault.label,
-                   evidence, fault.remedies)
+    place = nearest(target_steps(view, loss.name), StepKind.CONVERTED) or loss.location
+    return Present(fault.strength, fault.title, labels.first_bad, place, fault.label, evidence,
+                   fault.remedies)
 
 
 CAUSE = Cause(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.measures.basics import failed, final, last, learned_little, measured
 from unstuck.measures.labels import above_chance, pairs_location
+from unstuck.measures.origins import apart
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -222,7 +223,7 @@ def _present(
         title=f"the targets of {count(samples, 'training sample')} do not depend on {inputs}"
         f"{predicts}",
         since_step=0,
-        location=pairs_location(view),
+        location=apart(view) or pairs_location(view),
         label="these inputs and targets do not belong together",
         evidence=tuple(evidence),
         remedies=(

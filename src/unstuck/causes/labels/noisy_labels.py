@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from unstuck.measures.basics import last, measured
 from unstuck.measures.labels import interval, pairs_location
+from unstuck.measures.origins import nearest, target_steps
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -178,7 +180,7 @@ def _present(
         strength=strength,
         title=f"about {percent(share)} of the labels look wrong ({interval_text}){memorised}",
         since_step=0,
-        location=pairs_location(view),
+        location=nearest(target_steps(view), StepKind.CHANGED) or pairs_location(view),
         label=f"this data set has {count(suspects, 'label')} likely to be wrong",
         evidence=tuple(evidence),
         remedies=(

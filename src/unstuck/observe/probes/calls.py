@@ -13,13 +13,15 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.source.naming import Names, unwrapped
+from unstuck.observe.source.provenance import steps_to
 from unstuck.observe.source.sites import Site, Sites
 from unstuck.observe.source.variables import Found, variable_of
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.calls import CallRole, ModelCall
+from unstuck.schema.facts.calls import CallRole, DataStep, ModelCall
 
 MOST_PLACES = 256
+MOST_FOLLOWED = 8  # places whose data are followed back
 MOST_CALLS = 256  # of a step that are followed,
 FEW = 16  # of those without a graph
 LONGEST = 2  # ends of steps at which one may still lead to a loss: a generator's does at the second
@@ -36,6 +38,7 @@ class _Place:
     name: str
     module: weakref.ref[nn.Module]
     site: Site | None
+    stack: list[Site]
     shape: tuple[int, ...]
     gradients: bool
     label: str | None = None
@@ -44,6 +47,7 @@ class _Place:
     last: bool = False
     found: Found | None = None
     searches: int = 0
+    steps: tuple[DataStep, ...] | None = None  # once they are looked for
     written: ModelCall | None = None
 
 
@@ -74,6 +78,7 @@ class ModelCalls:
         self._sites = sites
         self._places: dict[tuple[Site | None, int], _Place] = {}
         self._calls: list[_Call] = []
+        self._followed = 0
         self.data_found: Found | None = None  # where the last call's data are, if just found
         self.data: Callable[[str, nn.Module, torch.Tensor], None] = lambda name, model, given: None
 
@@ -123,7 +128,7 @@ class ModelCalls:
             return None
         first = next(_tensors((*args, *kwargs.values())), None)
         place = self._places[key] = _Place(
-            f"{len(self._places) + 1}", weakref.ref(module), site,
+            f"{len(self._places) + 1}", weakref.ref(module), site, self._sites.stack(),
             tuple(first.shape) if first is not None else (), learns)
         return place
 
@@ -225,10 +230,14 @@ class ModelCalls:
         label = self._label(place)
         if not label:
             return
+        if place.steps is None and (place.first or place.role is CallRole.HELD_OUT) and (
+                self._followed < MOST_FOLLOWED):
+            self._followed += 1
+            place.steps = steps_to(self._sites, place.stack, 0)
         fact = ModelCall(
             place.name, label, place.role, self._sites.location(place.site), place.first,
             place.last, place.shape, place.gradients,
-            place.found.variable if place.found is not None else None)
+            place.found.variable if place.found is not None else None, place.steps or ())
         if fact != place.written:
             place.written = fact
             self._writer.fact(fact, step)

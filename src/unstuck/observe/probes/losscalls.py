@@ -15,14 +15,16 @@ from unstuck.observe import graph
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.assignments import assigned
 from unstuck.observe.source.naming import Names
+from unstuck.observe.source.provenance import steps_to
 from unstuck.observe.source.sites import Site, Sites, local_variables
 from unstuck.observe.source.variables import Found, beside, variable_of
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.calls import CallRole, LossCall
-from unstuck.torch_api import target_among
+from unstuck.torch_api import target_among, target_place
 
 MOST_PLACES = 256
+MOST_FOLLOWED = 8  # places whose targets are followed back
 MOST_RESULTS = 512  # of a step
 MOST_ASKED = 16  # calls of a place of which it is yet to be known what they are for
 MOST_FRAMES = 12  # between a loss function and the program's own code
@@ -32,9 +34,11 @@ MOST_FRAMES = 12  # between a loss function and the program's own code
 class _Place:
     fact: LossCall
     key: tuple[str, Site | None]
+    stack: list[Site]
     role: CallRole = CallRole.OTHER  # unless it reaches backward,
     asked: list[Callable[[], CallRole]] = field(default_factory=list)  # and what is yet to be known
     found: Found | None = None  # where its targets are
+    followed: bool = False  # what they went through
     written: LossCall | None = None
 
 
@@ -49,6 +53,7 @@ class LossCalls:
         self._sites = sites
         self._losses = losses
         self._places: dict[tuple[str, Site | None], _Place] = {}
+        self._followed = 0
         self._results: dict[int, str] = {}  # names of losses by the nodes that made them
 
     def computed(
@@ -79,7 +84,8 @@ class LossCalls:
             if len(self._places) >= MOST_PLACES:
                 return
             fact = self._met(function, key[1], args[0], target, callers)
-            place = self._places[key] = _Place(replace(fact, name=known.name), key)
+            place = self._places[key] = _Place(
+                replace(fact, name=known.name), key, self._sites.stack())
             if target is not None:
                 place.found = beside(target, data, self._sites) if data is not None else (
                     variable_of(target, self._sites))
@@ -151,6 +157,12 @@ class LossCalls:
         if variable is not None and not trained and variable != place.fact.variable:
             place.fact = replace(
                 place.fact, variable=variable, made=assigned(variable, self._sites))
+        if (trained or place.role is CallRole.HELD_OUT) and not place.followed and (
+                self._followed < MOST_FOLLOWED):
+            place.followed, self._followed = True, self._followed + 1
+            target = target_place(place.fact.function)
+            place.fact = place.fact if target is None else replace(
+                place.fact, steps=steps_to(self._sites, place.stack, target))
         fact = replace(place.fact, loss=known.name if known.written else None,
                        role=CallRole.TRAIN if trained else place.role, variable=variable)
         if fact != place.written:

@@ -35,6 +35,27 @@ class Variable:
     whole: bool  # the call received all of them, and not some
 
 
+class StepKind(StrEnum):
+    """What a part of the program's text does to data on their way to a model or a loss."""
+
+    ORDERED = "ordered"  # puts rows in another order, or splits them at random
+    CHANGED = "changed"  # overwrites values in place
+    SHAPED = "shaped"
+    CONVERTED = "converted"  # makes a tensor or an array of them
+    COMPUTED = "computed"  # makes other numbers of them,
+    RISKY = "risky"  # in a way that may make NaN or Inf of finite ones
+    WRAPPED = "wrapped"  # makes a data set of them
+    MADE = "made"  # reads or makes them; nothing is known of what is before
+
+
+@dataclass(frozen=True, slots=True)
+class DataStep:
+    """A part of the program's text that data pass through."""
+
+    kind: StepKind
+    location: SourceLocation
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall(Fact):
     """A place at which the program calls a model, or a part of one, from outside any module.
@@ -53,6 +74,7 @@ class ModelCall(Fact):
     shape: tuple[int, ...] = ()  # of the first tensor that it received, the first time
     gradients: bool = True  # whether they were on
     variable: Variable | None = None  # whose rows the model received
+    steps: tuple[DataStep, ...] = ()  # what they went through before, the last first
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,7 @@ class LossCall(Fact):
     call_location: SourceLocation | None = None
     variable: Variable | None = None  # whose rows the loss received as targets
     made: SourceLocation | None = None  # what was assigned to that variable, of held-out targets
+    steps: tuple[DataStep, ...] = ()  # what targets went through before, the last first
 
 
 @dataclass(frozen=True, slots=True)

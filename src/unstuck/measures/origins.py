@@ -1,0 +1,59 @@
+"""Where in the program's text the data of training were made, split or changed.
+
+No cause is named here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+from unstuck.measures.view import View
+from unstuck.schema.facts.calls import CallRole, DataStep, LossCall, ModelCall, StepKind
+from unstuck.schema.places import SourceLocation
+
+Steps = tuple[DataStep, ...]
+
+COMPUTED = frozenset({StepKind.COMPUTED, StepKind.RISKY})  # other numbers,
+GIVEN = COMPUTED | {StepKind.CONVERTED, StepKind.MADE}  # or the first ones
+
+
+def input_steps(view: View) -> Steps:
+    """What training inputs went through before the model received them, the last step first."""
+    return next((call.steps for call in view.record.facts(ModelCall)
+                 if call.role is CallRole.TRAIN and call.first and call.steps), ())
+
+
+def held_out_steps(view: View) -> Steps:
+    """The same of held-out inputs."""
+    return next((call.steps for call in view.record.facts(ModelCall)
+                 if call.role is CallRole.HELD_OUT and call.steps), ())
+
+
+def target_steps(view: View, loss: str | None = None) -> Steps:
+    """What the targets of a loss went through, or those of any, the last step first."""
+    return next((call.steps for call in view.record.facts(LossCall)
+                 if call.role is CallRole.TRAIN and call.steps and loss in (None, call.loss)), ())
+
+
+def nearest(steps: Steps, *kinds: StepKind) -> SourceLocation | None:
+    """The step of one of these kinds that comes last before the model or the loss."""
+    return next((step.location for step in steps if step.kind in kinds), None)
+
+
+def inputs_given(view: View) -> SourceLocation | None:
+    """Where the training inputs got the values that they have."""
+    return nearest(input_steps(view), *GIVEN)
+
+
+def apart(view: View) -> SourceLocation | None:
+    """Where targets are put in an order, or split, without the inputs, or these without them."""
+    inputs, targets = ([step.location for step in steps if step.kind is StepKind.ORDERED]
+                       for steps in (input_steps(view), target_steps(view)))
+    if not input_steps(view) or not target_steps(view):
+        return None
+    return next((each for each in targets if each not in inputs), None) or next(
+        (each for each in inputs if each not in targets), None)
+
+
+def split(view: View) -> SourceLocation | None:
+    """Where training and held-out inputs were split at random."""
+    held = [step.location for step in held_out_steps(view) if step.kind is StepKind.ORDERED]
+    return next((step.location for step in input_steps(view) if step.location in held), None)
