@@ -261,11 +261,12 @@ class LossProbe(Probe):
         }
 
     def _forget(self, found: set[int]) -> None:
-        usual = False
-        for number in found:
-            known = self.pending.pop(number).known
+        lines = [self.pending.pop(number).known for number in found]
+        new = {id(known) for known in lines if not known.reached}  # a step by hand shows late
+        self.pending = {n: p for n, p in self.pending.items() if id(p.known) not in new}
+        for known in lines:
             known.reached += 1
-            usual = usual or known.reached > 2
+        usual = any(known.reached > 2 for known in lines)
         for number, pending in list(self.pending.items()):
             pending.age += 1
             # A line that training has passed by so far is a validation with gradients on.
@@ -310,10 +311,7 @@ class LossProbe(Probe):
         self._lifetimes.count(self.places(), self._moment.step)
 
     def training_ended(self, whole: bool) -> None:
-        """Writes everything that waits.
-
-        A loss that waited for no backward yet counts only in a run that came to its `whole` end.
-        """
+        """Writes all; a loss that waits for backward counts if the run came to its `whole` end."""
         for pending in self.pending.values():
             if pending.age or whole:
                 self._only_looked_at(pending)
