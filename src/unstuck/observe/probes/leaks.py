@@ -43,10 +43,12 @@ class LeakProbe(Probe):
         self._finite = context.probe(FiniteProbe)
         self._inputs: list[torch.Tensor] = []
         self._targets: dict[str, tuple[torch.Tensor, int]] = {}  # of a step, and the class left out
-        self._next: dict[str, int] = {}  # losses about the next step, with the number of steps
+        # Losses about the next step, with the number of steps and the tokens.
+        self._next: dict[str, tuple[int, torch.Tensor]] = {}
         self._same_step: dict[str, torch.Tensor] = {}  # inputs that are the targets of a loss
         self._in_place: dict[str, float] = {}
-        self._layers: list[tuple[str, Site | None, bool]] = []  # of attention, or both ways
+        # Layers of attention, and those that go both ways with what made their input.
+        self._layers: list[tuple[str, Site | None, Any]] = []
         self._same: dict[str, torch.Tensor] = {}  # features that were the target so far
         self._ahead: dict[str, float] = {}
         self._counts: dict[str, float] = {}
@@ -60,7 +62,10 @@ class LeakProbe(Probe):
         recurrent = isinstance(module, nn.RNNBase)
         if not recurrent or module.bidirectional:
             site = self._names.built_at(module) if recurrent else None
-            self._layers.append((type(module).__name__, site or self._sites.here(), recurrent))
+            made = next((t.grad_fn for t in tensors_in(*args)), None) if recurrent else None
+            if made is not None or not recurrent:
+                self._layers.append(
+                    (type(module).__name__, site or self._sites.here(), made))
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Keeps what the model was given until the loss."""
@@ -113,7 +118,7 @@ class LeakProbe(Probe):
                 self._same_step[name] = given
             for (steps, _), share in zip(shares, found[1:], strict=True):
                 if found[0] <= SAME and share >= SHIFTED:
-                    self._next[name] = steps
+                    self._next[name] = steps, given
                     break
 
         in_place = _share(given == target, target != ignored)
@@ -129,13 +134,14 @@ class LeakProbe(Probe):
                 self._follow(name, given, target.reshape(given.shape), ignored)
         for name, given in self._same_step.items():
             self._look_in_place(name, given, nodes)
-        for name, steps in self._next.items():
+        for name, (steps, given) in self._next.items():
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
                     if (share := _ahead(node, steps)) is not None]
             if maps:
                 self._attend(name, maps[0][0], [share for _, share in maps], steps)
                 continue
-            both = next((layer for layer in self._layers if layer[2]), None)
+            both = next((layer for layer in self._layers if layer[2] is not None and any(
+                _reads(node, given) for node in graph.walk(layer[2]))), None)
             self._ahead[name] = 0.5 if both is not None else 0.0
             if both is not None:
                 self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps),
@@ -146,10 +152,7 @@ class LeakProbe(Probe):
 
         An encoder reads its tokens as well, to give them back, but it attends to later ones too.
         """
-        read = any(
-            is_plain(tokens := graph.saved(node, "indices")) and tokens.data_ptr() == (
-                given.data_ptr()) and tokens.shape == given.shape
-            for node in nodes if node.name() == "EmbeddingBackward0")
+        read = any(_reads(node, given) for node in nodes)
         for time in (1, 0) if read and given.shape[0] != given.shape[1] else ():
             steps = int(given.shape[time])
             shares = [share for node in nodes if (share := _ahead(node, steps)) is not None]
@@ -163,7 +166,7 @@ class LeakProbe(Probe):
             self._know(fact, step)
 
     def _attend(self, name: str, node: Any, shares: list[Number], steps: int) -> None:
-        layers = [layer for layer in self._layers if not layer[2]]
+        layers = [layer for layer in self._layers if layer[2] is None]
         line, step = self._finite.line_of(node) if not layers else None, self._moment.step
         fused = node.name().startswith("Scaled")
 
@@ -213,6 +216,13 @@ class LeakProbe(Probe):
     def _forget(self) -> None:
         self._inputs, self._layers, self._next, self._same_step = [], [], {}, {}
         self._targets = {}
+
+
+def _reads(node: Any, given: torch.Tensor) -> bool:
+    """Whether an embedding looks up these very tokens."""
+    tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
+    return is_plain(tokens) and tokens.data_ptr() == given.data_ptr() and (
+        tokens.shape == given.shape)
 
 
 def _tokens(nodes: list[Any], count: int) -> list[torch.Tensor]:
