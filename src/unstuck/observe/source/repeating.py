@@ -8,6 +8,7 @@ import linecache
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.schema.facts.sharing import Repeating
@@ -170,7 +171,11 @@ def _words_around(file: str, node: ast.AST, outer: list[ast.AST]) -> set[str]:
              for word in _words(getattr(part, "id", getattr(part, "attr", "")))}
     for scope in outer:
         if isinstance(scope, _SCOPES):
-            words |= _words(scope.name) | _words(ast.get_docstring(scope) or "")
+            said = _in_order(ast.get_docstring(scope) or "")
+            others = {word for name in _attributes(scope) for word in _words(name)} - words
+            # "A shared trunk and a head for each task" speaks of the trunk.
+            words |= _words(scope.name) | {
+                word for word, following in pairwise([*said, ""]) if following not in others}
     first = getattr(statement, "lineno", 1)
     while first > 1 and linecache.getline(file, first - 1).lstrip().startswith("#"):
         first -= 1
@@ -179,5 +184,15 @@ def _words_around(file: str, node: ast.AST, outer: list[ast.AST]) -> set[str]:
     return words
 
 
+def _attributes(scope: ast.AST) -> set[str]:
+    """The attributes that a scope assigns."""
+    return {node.attr for node in ast.walk(scope)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+
+
 def _words(text: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(text)}
+    return set(_in_order(text))
+
+
+def _in_order(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
