@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import drawn, learned_little, unwatched
+from unstuck.measures.basics import GOOD_SKILL, drawn, learned_little, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -107,7 +107,8 @@ def _of_all_steps(view: View, series: Series) -> float:
 def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> Verdict:
     first = series.steps[np.flatnonzero(series.values >= view.limit(LOST))[0]]
     return Present(
-        strength=0.85 if learned_little(view.outcome) else 0.6,
+        strength=0.85 if learned_little(view.outcome) else (
+            0.6 if (view.outcome.skill or 0.0) >= GOOD_SKILL else 0.75),
         title=f"{percent(share)} of the updates of {fact.name} are lost: the weights are "
         f"{fact.dtype}, and the steps are smaller than half of their spacing",
         since_step=int(first), location=_place(view, fact),

@@ -110,13 +110,16 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
 
 
 def _meant(view: View, thaw: Thaw, frozen: list[Parameter], share: float) -> Present:
-    """An attribute of a module was set, which leaves its parameters frozen."""
+    """An attribute was set that leaves the parameters frozen."""
     series, part = view[FROZEN], percent(share)
     edit = CallRequiresGrad(thaw.location)
+    how = "requires_grad was set on a module, which has no such attribute" if (
+        thaw.attribute == "requires_grad") else (
+        f"{thaw.attribute} was set on them, and a parameter has no such attribute")
     return Present(
         strength=0.95, certain=True,
         title=f"{part} of the weights of {thaw.name} are frozen although the program was to "
-        "unfreeze them: requires_grad was set on a module, which has no such attribute",
+        f"unfreeze them: {how}",
         since_step=min((int(series[p.name].steps[0]) for p in frozen if p.name in series),
                        default=0),
         location=thaw.location,
@@ -149,8 +152,8 @@ CAUSE = Cause(
         detection="Most of a model's weights are frozen and take part in the forward pass. Their "
         "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
         "earlier in the run, and their values do not change. Embeddings are not counted. Or "
-        "requires_grad was set to True on a module: PyTorch takes that for an attribute of the "
-        "program's own, and the parameters stay frozen.",
+        "requires_grad was set to True on a module, or a misspelt requires_grad on parameters: "
+        "PyTorch takes that for an attribute of the program's own, and the parameters stay frozen.",
         limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "
         "So do random features that are fixed on purpose. Both are only notes unless the run "
         "learned little. A frozen model next to the one that learns is not reported.",

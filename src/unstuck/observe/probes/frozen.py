@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from typing import Any, Self
 
 import torch
@@ -14,6 +15,7 @@ from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree, user_trees
+from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.schema.facts.models import Freezing, Thaw
 from unstuck.schema.facts.run import EndKind
@@ -21,6 +23,9 @@ from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import FROZEN
 
 LIMIT = 2_000  # parameters of a model that are looked at
+# Attributes that a parameter does not have, and that are meant for `requires_grad`.
+MISSPELT = frozenset({"require_grad", "require_grads", "requires_grads", "required_grad",
+                      "requires_gradient", "require_gradient", "requires_gradients", "trainable"})
 
 
 class FrozenProbe(Probe):
@@ -44,6 +49,7 @@ class FrozenProbe(Probe):
         self._written: set[str] = set()
         # Of each model, what stayed frozen though the program was to unfreeze it, at the last look.
         self._meant: dict[str, tuple[str, ...]] = {}
+        self._misspelt: dict[str, str] = {}  # of each model, the attribute that was set instead
 
     def follow(self, before: Self) -> None:
         """What was trained or frozen before is so still."""
@@ -80,7 +86,8 @@ class FrozenProbe(Probe):
         for name, frozen in self._meant.items():
             if frozen:
                 self._writer.fact(
-                    Thaw(name, thawing(self._sites), frozen), max(self._moment.step - 1, 0))
+                    Thaw(name, thawing(self._sites), frozen,
+                         self._misspelt.get(name, "requires_grad")), max(self._moment.step - 1, 0))
 
     def _look(self, leaves: set[int]) -> None:
         step = self._moment.step
@@ -112,7 +119,13 @@ class FrozenProbe(Probe):
         """Notes what is frozen in modules with an attribute that was meant for their parameters."""
         meant = [module for module in model.modules()
                  if vars(module).get("requires_grad") is True]
-        frozen = {label: None for module in meant for p in nn.Module.parameters(module)
+        found = [p for module in meant for p in nn.Module.parameters(module)]
+        for parameter in nn.Module.parameters(model):
+            for attribute, value in own_attributes(parameter).items():
+                if value is True and attribute in MISSPELT:
+                    self._misspelt[name] = attribute
+                    found.append(parameter)
+        frozen = {label: None for p in found
                   if not p.requires_grad and (label := self._names.parameter(p)) is not None}
         self._meant[name] = tuple(frozen)[:LIMIT]
 
@@ -150,8 +163,9 @@ def thawing(sites: Sites) -> SourceLocation | None:
                   for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
         found += [
             (file, node) for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and _sets(node, True)
-            and not _of_a_parameter(node.targets[0], looped)]
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and (
+                _sets(node, True, MISSPELT)
+                or (_sets(node, True) and not _of_a_parameter(node.targets[0], looped)))]
     if len(found) != 1:
         return None
     return expression_at(*found[0], sites.keeps_text)
@@ -164,10 +178,12 @@ def _of_a_parameter(target: ast.expr, looped: set[str]) -> bool:
         isinstance(held, ast.Name) and held.id in looped)
 
 
-def _sets(node: ast.Assign, value: bool) -> bool:
-    """Whether it is `p.requires_grad = value`."""
+def _sets(
+    node: ast.Assign, value: bool, names: Collection[str] = ("requires_grad",)
+) -> bool:
+    """Whether it is `p.requires_grad = value`, or with another of these names."""
     return isinstance(node.value, ast.Constant) and node.value.value is value and any(
-        isinstance(t, ast.Attribute) and t.attr == "requires_grad" for t in node.targets)
+        isinstance(t, ast.Attribute) and t.attr in names for t in node.targets)
 
 
 def _freezes(node: ast.Assign | ast.Call) -> bool:

@@ -152,15 +152,16 @@ class Freezing(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Thaw(Fact):
-    """A module of a model whose own attribute `requires_grad` was set to True.
+    """An `attribute` was set to True that was meant to unfreeze parameters, and does not.
 
-    That changes none of its parameters, which are frozen. `name` is the model's, and `parameters`
-    are the names of theirs.
+    It is `requires_grad` of a module, or a misspelt one of parameters. `name` is the model's, and
+    `parameters` are the names of those that stay frozen.
     """
 
     name: str
     location: SourceLocation | None
     parameters: tuple[str, ...]
+    attribute: str = "requires_grad"
 
 
 @dataclass(frozen=True, slots=True)
