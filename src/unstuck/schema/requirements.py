@@ -63,6 +63,7 @@ TABLE = "a loss of PyTorch with one target a sample, and a table of inputs"
 CTC = "a training step with ctc_loss"
 STORED = "two epochs over a DataLoader without workers, whose data set holds tensors or arrays"
 DRAWING = "a DataLoader that is iterated in training"
+ROWS = "batches that are taken from a tensor or an array by their indices, several times over"
 DENSE = "a loss with a target for each pixel or step of its inputs"
 WORKERS = "a DataLoader with at least two workers, and no worker_init_fn that cannot be read"
 

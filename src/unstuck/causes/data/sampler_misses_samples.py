@@ -11,11 +11,11 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample, WholeLength
-from unstuck.schema.facts.calls import CallRole, LossCall
+from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES
+from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES, ROWS_LEFT_OUT
 from unstuck.torch_api import BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES
 from unstuck.words import count, number, percent, times
 
@@ -65,12 +65,19 @@ LEFT = Threshold(
     "A sampler of the program's own that is about all samples should meet nearly all of them.",
     "three times what chance leaves out of so many draws",
 )
+ROWS = Threshold(
+    "rows-left-out", 0.4,
+    "Twice as many draws as there are rows leave out one row in seven by chance.",
+    "e^-2 is 14 %",
+)
 KNOWN = (BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES, "DistributedSampler")
 
 
 def _detect(view: View) -> Verdict:
     trained = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.TRAIN}
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
+    if not loaders and view.has(ROWS_LEFT_OUT):
+        return _rows(view)
     if not loaders:
         return Absent("no loader feeds the training") if view.record.facts(Loader) or (
             view.record.steps) else Unknown("nothing was trained")
@@ -110,6 +117,37 @@ def _judged(view: View, loader: Loader) -> Verdict:
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
         return Absent("the sampler can draw every sample that it is meant to draw")
     return _counted(view, loader)
+
+
+def _rows(view: View) -> Verdict:
+    """Batches that are taken by their indices, by which rows of the variable never come."""
+    series = view[ROWS_LEFT_OUT].finite
+    share = float(series.values[-1]) if len(series) else 0.0
+    call = next((c for c in view.record.facts(ModelCall) if c.role is CallRole.TRAIN and c.first
+                 and c.variable is not None and not c.variable.whole), None)
+    if call is None or call.variable is None or share < view.limit(ROWS):
+        return Absent("the batches bring most of the rows that they are taken from")
+    if len(series) < 2 or float(series.values[0]) - share > 1 - view.limit(ROWS):
+        return Unknown(f"{percent(share)} of the rows of {call.variable.name} have not come yet, "
+                       "but they may come later in the run", ("a longer run",))
+    return Present(
+        strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
+            learned_little(view.outcome)) else 0.55,
+        title=f"{percent(share)} of the {count(call.variable.rows, 'row')} of "
+        f"{call.variable.name} are never trained on, however often its batches come",
+        since_step=0, location=call.location,
+        label=f"only {percent(1 - share)} of {call.variable.name} ever come here",
+        evidence=(Evidence(
+            ROWS_LEFT_OUT.name, "", tuple(int(s) for s in series.steps),
+            tuple(float(v) for v in series.values), 0.0,
+            f"{percent(share)} of the different rows of {call.variable.name} are in no batch that "
+            "was looked at"),),
+        remedies=(Remedy(
+            "draw from all rows", Safety.ADVICE,
+            advice="Draw the indices of a batch from all rows of the training data: "
+            f"torch.randperm(len({call.variable.name})). A number of samples that was taken from "
+            "another set, or a number of steps that does not cover the data, leaves rows out."),),
+    )
 
 
 def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
@@ -317,15 +355,17 @@ CAUSE = Cause(
         "program's own, unstuck counts how many different samples it draws, against what random "
         "draws would give; one that makes the batches and holds the numbers of all samples should "
         "draw nearly all of them. Where the length of a data set is a division, it is compared "
-        "with the number of samples that the data set holds.",
+        "with the number of samples that the data set holds. Where batches are taken from a tensor "
+        "by their indices, unstuck looks for its rows among the samples that were trained on.",
         limitations="A sampler that draws each of its samples once an epoch may leave the others "
         "for validation, so it is not reported. The same holds for weights that are zero for most "
-        "samples. A batch_sampler of the program's own is not judged.",
+        "samples. A batch_sampler of the program's own is not judged. Rows of a tensor that other "
+        "calls of the model take from it as well, such as those of a validation, are not missed.",
         references=("PyTorch: torch.utils.data.WeightedRandomSampler",),
     ),
     needs=(),
-    uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES),
-    thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LATE, LEFT, LONGER),
+    uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES, ROWS_LEFT_OUT),
+    thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LATE, LEFT, LONGER, ROWS),
     effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
     detect=_detect,
 )

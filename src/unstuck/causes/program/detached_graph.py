@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import KeepGraph, PassThrough, Remedy, Safety
-from unstuck.schema.facts.models import Cut, CutState, Flat, Parameter
+from unstuck.schema.facts.models import STAND_IN, Cut, CutState, Flat, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
@@ -40,10 +40,49 @@ def _detect(view: View) -> Verdict:
     if flat is not None:
         return _behind_a_step(view, flat)
     cuts = [(cut, lost) for cut in view.record.facts(Cut) if (lost := _lost(view, cut))]
+    lone = _never_reached(view)
+    if not cuts and lone:
+        return _of_no_graph(view, lone)
     if not cuts:
         return Absent("no layer that an optimizer should train is cut off from the loss")
     # Where several losses leave a part out, one should train it: that of the part's own optimizer.
     return _present(view, *next((c for c in cuts if _is_trained_by(view, *c)), cuts[0]))
+
+
+def _never_reached(view: View) -> list[Parameter]:
+    """Plain tensors that an optimizer holds and no loss reaches, though it reaches others."""
+    reached = view[REACHED]
+    held = {name for optimizer in view.record.facts(Optimizer) for name in optimizer.parameters}
+    own = [p for model in view.record.facts(Model) if model.kind == STAND_IN
+           for p in model.parameters if p.trainable and p.name in held and p.name in reached]
+    lost = [p for p in own if len(p.shape) > 1 and not reached[p.name].values.any()
+            and len(reached[p.name]) >= view.limit(STEPS)
+            and not (view.has(GRADIENT_NORM) and p.name in view[GRADIENT_NORM])]
+    return lost if len(lost) < len(own) else []
+
+
+def _of_no_graph(view: View, lost: list[Parameter]) -> Present:
+    reached = view[REACHED]
+    every = [p for p in view.record.parameters().values() if p.trainable]
+    names = joined([called(p.name) for p in lost])
+    share = percent(weights(lost) / max(weights(every), 1))
+    return Present(
+        strength=0.85, certain=True,
+        title=f"no loss reaches {names[:80]}, so {number(weights(lost))} of "
+        f"{count(weights(every), 'weight')} ({share}) get no gradient",
+        since_step=int(reached[lost[0].name].steps[0]),
+        location=lost[0].made,
+        label=f"no gradient ever comes to {names[:60]}",
+        evidence=_unreached(view, lost),
+        remedies=(Remedy("keep the graph intact", Safety.ADVICE, advice=_ADVICE),),
+    )
+
+
+def _unreached(view: View, lost: list[Parameter]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(REACHED.name, p.name, *thinned(series.steps, series.values), 1.0,
+                 f"{p.name} {p.shape} is registered with an optimizer, but no loss reaches it")
+        for p in lost[:5] for series in (view[REACHED][p.name],))
 
 
 def _is_trained_by(view: View, cut: Cut, lost: list[Parameter]) -> bool:
@@ -124,12 +163,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
         since_step=int(reached[lost[0].name].steps[0]),
         location=cut.location,
         label=f"gradients stop at {called(cut.layer or cut.name)[:40]}",
-        evidence=tuple(
-            Evidence(REACHED.name, p.name,
-                     *thinned(reached[p.name].steps, reached[p.name].values), 1.0,
-                     f"{p.name} {p.shape} is registered with an optimizer, but no loss reaches it")
-            for p in lost[:5]
-        ),
+        evidence=_unreached(view, lost),
         remedies=_remedies(cut),
     )
 
@@ -176,8 +210,8 @@ def _remedies(cut: Cut) -> tuple[Remedy, ...]:
 
 _ADVICE = (
     "Between the layers and the loss, remove whatever ends the graph: detach, .data, item, numpy, "
-    "argmax, no_grad, or a new tensor made from the values of an old one. If a plot or a log needs "
-    "the values, detach a copy."
+    "argmax, a comparison, no_grad, or a new tensor made from the values of an old one. If a plot "
+    "or a log needs the values, detach a copy."
 )
 
 

@@ -10,7 +10,13 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import ParametersToOptimizer, Remedy, Safety
-from unstuck.schema.facts.models import STAND_IN, Model, Parameter, Replacement
+from unstuck.schema.facts.models import (
+    STAND_IN,
+    LooseParameter,
+    Model,
+    Parameter,
+    Replacement,
+)
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -71,16 +77,19 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Optimizer):
         return Unknown("the program has no optimizer of torch.optim",
                        ("an optimizer of torch.optim",))
+    loose = view.record.facts(LooseParameter)
     if not view.has(HELD):
         # Written at steps of an optimizer that holds a parameter of a known model.
         strange = _useless(view)
         every = [p for p in view.record.parameters().values() if p.trainable]
         missing = [p for p in every if _times_reached(view, p) >= view.limit(STEPS)]
         if strange is None or len(view.record.facts(Optimizer)) > 1 or not missing:
-            return Unknown("no step of an optimizer on the watched parameters was recorded",
-                           (HELD.name,))
+            return _loose_ones(view, loose) if loose else Unknown(
+                "no step of an optimizer on the watched parameters was recorded", (HELD.name,))
         return _present(view, missing)
     missing = _never_held(view)
+    if not missing and loose:
+        return _loose_ones(view, loose)
     if not missing:
         steps = max((len(series) for series in view[HELD].values()), default=0)
         if steps < view.limit(STEPS):
@@ -89,6 +98,29 @@ def _detect(view: View) -> Verdict:
         return Absent("every trainable parameter that the loss reaches is registered with an "
                       "optimizer")
     return _present(view, missing)
+
+
+def _loose_ones(view: View, loose: tuple[LooseParameter, ...]) -> Present:
+    optimizer = view.record.facts(Optimizer)[-1]
+    names = [fact.name for fact in loose]
+    said = joined([called(name) for name in names])
+    skill = view.outcome.skill
+    edit = ParametersToOptimizer(optimizer.name, tuple(names), f"[{', '.join(names)}]")
+    return Present(
+        strength=0.45 if skill is not None and skill >= GOOD_SKILL else 0.85, certain=True,
+        title=f"no optimizer updates {said[:80]}, which the loss depends on, so "
+        f"{'it never changes' if len(names) == 1 else 'they never change'}",
+        since_step=0,
+        location=optimizer.location,
+        label=f"the optimizer lacks {said[:60]}",
+        evidence=tuple(
+            Evidence(REACHED.name, fact.name, (0,), (1.0,), None,
+                     f"the loss depends on {fact.name} {fact.shape}, but no optimizer updates it")
+            for fact in loose[:5]),
+        remedies=(Remedy("pass them to the optimizer", Safety.SAFE, (edit,)), Remedy(
+            "freeze them on purpose", Safety.ADVICE,
+            advice=f"If these parameters are meant to stay fixed, make {said} plain tensors.")),
+    )
 
 
 def _times_reached(view: View, parameter: Parameter) -> int:

@@ -126,8 +126,14 @@ def places(nodes: Iterable[Any]) -> list[Place]:
 
 
 def data_of(found: Iterable[Place]) -> torch.Tensor | None:
-    """The data that the first weights meet; None if none do."""
-    return next((place.taken() for place in found if place.source is None), None)
+    """The data that the first weights meet; None if none do.
+
+    Where they meet some at each step of a sequence, it is the step in the middle: the first may be
+    the same for all samples, and so may the last.
+    """
+    fresh = [place for place in found if place.source is None]
+    same = [place for place in fresh if place.weight is fresh[0].weight]
+    return same[len(same) // 2].taken() if same else None
 
 
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:

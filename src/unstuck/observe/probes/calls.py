@@ -242,6 +242,21 @@ class ModelCalls:
             place.written = fact
             self._writer.fact(fact, step)
 
+    def trained_from(self) -> torch.Tensor | None:
+        """The only variable with more rows than a batch that training takes its data from.
+
+        None as well if other calls take theirs from it, which may want the rows to be left out.
+        """
+        parts = [(place.role, place.found.part, place.found) for place in self._places.values()
+                 if place.found is not None and place.found.part is not None]
+        trained = [(part, found) for role, part, found in parts if role is CallRole.TRAIN]
+        if len(trained) != 1 or any(
+            part.name == trained[0][0].name for role, part, _ in parts
+            if role is not CallRole.TRAIN
+        ):
+            return None
+        return trained[0][1].rows()
+
     def functions(self) -> set[int]:
         """The identities of the code that calls a model."""
         return {place.site[0] for place in self._places.values() if place.site is not None}

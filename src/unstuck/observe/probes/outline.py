@@ -81,6 +81,10 @@ class OutlineProbe(Probe):
         self._first_values.follow(before._first_values, before._moment.step)
         self._files = before._files
 
+    def trained_from(self) -> torch.Tensor | None:
+        """The rows that training takes its batches from, by their indices; None if not known."""
+        return self._calls.trained_from()
+
     def _role(self) -> Callable[[], CallRole]:
         """What is done now is for, unless a loss of it reaches backward, once that is known."""
         batch = self._samples.batch

@@ -70,6 +70,16 @@ class SampleProbe(Probe):
             return Role.SEEN  # a metric of the training batch
         return self.batch.role if self.batch is not None else Role.HELD_OUT
 
+    @property
+    def hashed(self) -> int:
+        """How many training samples were hashed, those that came again among them."""
+        return self._again[1]
+
+    def hashes_of(self, rows: torch.Tensor) -> set[float]:
+        """The different hashes of samples on the host."""
+        return {value for part in rows.split(BATCH_LIMIT)
+                for found in self._hash(part) for value in found.tolist()}
+
     def quiet_until(self, step: int) -> float:
         """Steps are, in which no batch is hashed and none is kept."""
         if step < FIRST_STEPS or step % SPACING == 0 or (

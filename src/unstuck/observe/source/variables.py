@@ -42,11 +42,21 @@ class Found:
     places: tuple[int, ...]
     first: weakref.ref[torch.Tensor]
     changes: bool = False  # another tensor came
+    held: weakref.ref[Any] | None = None  # the variable with more rows, on the host,
+    kind: torch.dtype = torch.float32  # and what its rows become
 
     @property
     def variable(self) -> Variable | None:
         """The variable that holds the data, as far as it is known by now."""
         return self.part or self.whole if self.changes else self.whole or self.part
+
+    def rows(self) -> torch.Tensor | None:
+        """All rows of the variable with more, as the place receives them; None if it is gone."""
+        value = self.held() if self.held is not None else None
+        if value is None or self.part is None or len(value) != self.part.rows:
+            return None
+        rows = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(value)
+        return rows.to(self.kind)
 
     def met(self, given: torch.Tensor) -> None:
         """The place receives this tensor."""
@@ -62,8 +72,8 @@ def variable_of(given: torch.Tensor, sites: Sites) -> Found | None:
     wanted = _first_rows(given)
     if wanted is None or (wanted.shape[1] == 1 and len(np.unique(wanted)) < len(wanted)):
         return None  # labels, of which many rows are the same
-    found = Found(None, None, tuple(range(len(wanted))), weakref.ref(given))
-    for variable, table, same in _candidates(given, sites):
+    found = Found(None, None, tuple(range(len(wanted))), weakref.ref(given), kind=given.dtype)
+    for variable, table, same, value in _candidates(given, sites):
         if (variable.whole and found.whole) or (
             not variable.whole and found.part and variable.rows >= found.part.rows
         ):
@@ -75,6 +85,7 @@ def variable_of(given: torch.Tensor, sites: Sites) -> Found | None:
             found.whole = variable
         else:
             found.part, found.places = variable, places
+            found.held = weakref.ref(value) if given.is_cpu else None
     return found if found.variable is not None else None
 
 
@@ -84,7 +95,7 @@ def beside(given: torch.Tensor, data: Found, sites: Sites) -> Found | None:
     if wanted is None or len(wanted) != len(data.places):
         return None
     found = Found(None, None, data.places, weakref.ref(given))
-    for variable, table, same in _candidates(given, sites):
+    for variable, table, same, _ in _candidates(given, sites):
         if variable.whole and found.whole is None and data.whole and (
             same or np.array_equal(_as(table[:len(wanted)], wanted), wanted)
         ):
@@ -99,8 +110,9 @@ def beside(given: torch.Tensor, data: Found, sites: Sites) -> Found | None:
 
 def _candidates(
     given: torch.Tensor, sites: Sites
-) -> Iterator[tuple[Variable, _Row, bool]]:
-    """Variables with rows as wide as those of a tensor, and whether one is the tensor itself."""
+) -> Iterator[tuple[Variable, _Row, bool, Any]]:
+    """Variables with rows as wide as those of a tensor, whether one is the tensor, and its value.
+    """
     seen: set[int] = set()
     width = given.numel() // len(given)
     for function, file, names in scopes(sites):
@@ -110,8 +122,8 @@ def _candidates(
             seen.add(id(value))
             table = _table(value, len(given), width)
             if table is not None:
-                whole = len(table) == len(given)
-                yield Variable(name, file, function, len(table), whole), table, value is given
+                rows, same = len(table), value is given
+                yield (Variable(name, file, function, rows, rows == len(given)), table, same, value)
 
 
 # Names --------------------------------------------------------------------------------------------

@@ -143,6 +143,17 @@ class Replacement(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LooseParameter(Fact):
+    """A parameter of no module that losses reach, no optimizer has, and nothing ever changes.
+
+    `name` is a variable of the program.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Freezing(Fact):
     """A line that freezes parts of a model; `name` is the model's."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.schema import requirements as runs
-from unstuck.schema.quantities import PlaceSignal
+from unstuck.schema.quantities import PlaceSignal, StepSignal
 
 # What loaders draw -------------------------------------------------------------------------------
 DRAWN_SAMPLES = PlaceSignal(
@@ -15,6 +15,12 @@ DIFFERENT_SAMPLES = PlaceSignal(
     "different-samples", "samples",
     "how many of those indices are different ones",
     requires=runs.DRAWING, place="loader",
+)
+ROWS_LEFT_OUT = StepSignal(
+    "rows-left-out", "",
+    "share of the different rows of the variable that training takes its batches from which no "
+    "batch so far has brought; written where they are many, at doubling steps",
+    requires=runs.ROWS,
 )
 
 # How losses weigh classes ------------------------------------------------------------------------

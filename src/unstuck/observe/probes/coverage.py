@@ -1,0 +1,52 @@
+"""How many rows of the variable that training takes its batches from are never trained on."""
+
+from __future__ import annotations
+
+import torch
+
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.outline import OutlineProbe
+from unstuck.observe.probes.samples import SampleProbe
+from unstuck.schema.signals.drawing import ROWS_LEFT_OUT
+
+MOST_ROWS = 50_000
+ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
+LEFT = 0.25  # of the rows, or too few to look for
+KNOWN = 0.95  # of what was trained on is in the variable, or it is not where batches come from
+
+
+class CoverageProbe(Probe):
+    """Looks for the rows of the variable among what was trained on, less and less often."""
+
+    signals = (ROWS_LEFT_OUT,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._outline = context.probe(OutlineProbe)
+        self._samples = context.probe(SampleProbe)
+        self._next = 0
+
+    def look_ended(self, step: int) -> None:
+        """Compares them, once enough batches have been hashed."""
+        if step < self._next:
+            return
+        table = self._outline.trained_from()
+        rows = len(table) if table is not None else 0
+        hashed, different = self._samples.hashed, len(self._samples.trained_on)
+        if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows or (
+                different > (1 - LEFT) * rows):
+            return
+        self._next = 2 * step
+        left = self._left_out(table)
+        if left is not None:
+            self._later.row(ROWS_LEFT_OUT, step, left)
+
+    def _left_out(self, table: torch.Tensor) -> float | None:
+        """The share of the different rows that were not trained on."""
+        known = self._samples.trained_on
+        rows = self._samples.hashes_of(table)
+        met = rows & known
+        if len(met) < KNOWN * len(known):
+            return None
+        return 1 - len(met) / len(rows)
+
