@@ -14,6 +14,7 @@ from unstuck.observe import graph
 from unstuck.observe.bare.recomputed import standing_for
 from unstuck.observe.source.standins import Convolution, Linear, Lookup, MatMul, StandIn
 from unstuck.observe.tensors import is_plain, observable
+from unstuck.schema.facts.models import LayerRole
 
 ELEMENT_LIMIT = 4_000_000  # elements of an output that is computed once more
 STEPS = 4  # operations from a product to the addition of its bias,
@@ -134,6 +135,12 @@ def data_of(found: Iterable[Place]) -> torch.Tensor | None:
     fresh = [place for place in found if place.source is None]
     same = [place for place in fresh if place.weight is fresh[0].weight]
     return same[len(same) // 2].taken() if same else None
+
+
+def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
+    """The data that the first weights of a graph meet, and what these weights are."""
+    fresh = [place for place in places(nodes) if place.source is None]
+    return (fresh[0].taken(), fresh[0].kind.role) if fresh else None
 
 
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:

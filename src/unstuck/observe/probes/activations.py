@@ -14,7 +14,9 @@ CLOSE = 1e-5  # as far apart as two ways of computing the same in single precisi
 FEWEST = 8  # numbers by which one is recognised
 
 # Operations of torch that may stand for an activation, with the name that a place gets by them.
+_INVERSE = "ReciprocalBackward0"
 FUNCTIONAL = {
+    _INVERSE: "sigmoid",
     "ReluBackward0": "relu", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh",
     "ClampBackward1": "clamp", "ClampMinBackward0": "clamp_min",
 }
@@ -59,10 +61,17 @@ def _is_scaled(
     return bool(((slopes - slope).abs() <= 1e-3 * slope.abs()).all())
 
 
+def _of_an_exponential(node: Any) -> bool:
+    """Whether an inverse is of one and an exponential, which makes it a sigmoid."""
+    return any(sum_.name() == "AddBackward0" and any(
+        each.name() == "ExpBackward0" for each in graph.parents(sum_))
+        for sum_ in graph.parents(node))
+
+
 def functional(node: Any) -> tuple[str, torch.Tensor] | None:
     """The activation that an operation of a graph is, and values whose sign is its output's."""
     kind = FUNCTIONAL.get(node.name())
-    if kind is None:
+    if kind is None or (node.name() == _INVERSE and not _of_an_exponential(node)):
         return None
     if not kind.startswith("clamp"):
         values = graph.saved(node, "result")

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.hooks import unserializable_hook
 
 from unstuck.observe import graph
+from unstuck.observe.bare.places import data_in
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import channels
@@ -84,6 +85,7 @@ class LayerProbe(Probe):
         self._identical: tuple[torch.Tensor, torch.Tensor] | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
         self._input_met = False  # in this step
+        self._behind: tuple[torch.Tensor, LayerRole] | None = None  # what a graph made of the input
         self._input_looks = 0
         self._input_samples = 0
         self._means: dict[str, list[torch.Tensor]] = {}
@@ -128,8 +130,11 @@ class LayerProbe(Probe):
                 self._input_met = True
                 self.first_layer = name
                 self._input_looks += 1
-                if self._input_due:
-                    self._input(args[0] if args else None, kind)
+                given = args[0] if args else None
+                if is_plain(given) and given.grad_fn is not None:
+                    self._behind = given, kind  # weights of no layer may have met the data
+                elif self._input_due:
+                    self._input(given, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
@@ -272,11 +277,15 @@ class LayerProbe(Probe):
         self._means, self._gradients, self._alive, self._saturated = {}, {}, {}, {}
         self._by_module.clear()
         self._batch, self._identical, self._input_met = None, None, False
+        self._behind = None
 
     # Backward -----------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Finds activations that are functions, not modules, in the graph of a loss."""
         with torch.no_grad():
+            if self._behind is not None and self._input_due:
+                self._input(*(data_in(nodes) or self._behind))
+            self._behind = None
             for node in nodes:
                 if node.name() not in FUNCTIONAL or graph.sequence(node) in self._by_module:
                     continue
