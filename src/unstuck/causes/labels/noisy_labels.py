@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.basics import last, measured
 from unstuck.measures.labels import interval, pairs_location
-from unstuck.measures.origins import nearest, target_steps
+from unstuck.measures.origins import GIVEN, nearest, target_steps
 from unstuck.measures.samples import labelled
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -180,7 +180,8 @@ def _present(
         strength=strength,
         title=f"about {percent(share)} of the labels look wrong ({interval_text}){memorised}",
         since_step=0,
-        location=nearest(target_steps(view), StepKind.CHANGED) or pairs_location(view),
+        location=nearest(target_steps(view), StepKind.CHANGED)
+        or nearest(target_steps(view), *GIVEN) or pairs_location(view),
         label=f"this data set has {count(suspects, 'label')} likely to be wrong",
         evidence=tuple(evidence),
         remedies=(

@@ -15,12 +15,14 @@ from unstuck.measures.basics import (
     unread_loss,
     unwatched,
 )
+from unstuck.measures.origins import nearest, target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
@@ -153,7 +155,7 @@ def _far(view: View, loss: Loss, scale: _Scale) -> Present:
         lags = scale.gap >= view.limit(GAP)
         strength = 0.9 if lags else 0.6 if failed(view.outcome) else 0.45
     return _present(
-        loss, scale, strength,
+        view, loss, scale, strength,
         f"the targets are not normalised: they have a mean of {number(scale.mean)} and a standard "
         f"deviation of {number(scale.deviation)} (expected: 0 and 1), and the first predictions "
         f"are near {number(scale.first_mean)}",
@@ -163,20 +165,23 @@ def _far(view: View, loss: Loss, scale: _Scale) -> Present:
 
 def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
     return _present(
-        loss, scale, 0.6 if failed(view.outcome) else 0.45,
+        view, loss, scale, 0.6 if failed(view.outcome) else 0.45,
         f"the targets hardly vary: their standard deviation is {number(scale.deviation)} "
         f"(expected: 1), and that of the first predictions {number(scale.first_deviation)}",
         f"targets vary by {number(scale.deviation)}, first predictions by "
         f"{number(scale.first_deviation)}")
 
 
-def _present(loss: Loss, scale: _Scale, strength: float, title: str, label: str) -> Present:
+def _present(
+    view: View, loss: Loss, scale: _Scale, strength: float, title: str, label: str
+) -> Present:
+    made = nearest(target_steps(view, loss.name), StepKind.CONVERTED)
     steps, values = thinned(scale.predictions.steps, scale.predictions.values)
     return Present(
         strength=strength,
         title=title,
         since_step=0,
-        location=loss.call_location or loss.location,
+        location=made or loss.call_location or loss.location,
         label=label,
         evidence=(
             Evidence(LOSS_INPUT_MEAN.name, loss.name, steps, values, scale.mean,

@@ -15,6 +15,7 @@ from unstuck.observe import graph
 from unstuck.observe.source.naming import Names, unwrapped
 from unstuck.observe.source.provenance import steps_to
 from unstuck.observe.source.sites import Site, Sites
+from unstuck.observe.source.standins import StandIn
 from unstuck.observe.source.variables import Found, variable_of
 from unstuck.observe.tensors import is_plain
 from unstuck.record.writer import RecordWriter
@@ -233,7 +234,9 @@ class ModelCalls:
         if place.steps is None and (place.first or place.role is CallRole.HELD_OUT) and (
                 self._followed < MOST_FOLLOWED):
             self._followed += 1
-            place.steps = steps_to(self._sites, place.stack, 0)
+            module = place.module()
+            place.steps = steps_to(self._sites, place.stack, 0,
+                                   module if isinstance(module, StandIn) else None)
         fact = ModelCall(
             place.name, label, place.role, self._sites.location(place.site), place.first,
             place.last, place.shape, place.gradients,

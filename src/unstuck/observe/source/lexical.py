@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
-from unstuck.observe.source.sites import Site, Sites, syntax_tree
+from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.schema.places import SourceLocation
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Path = tuple[int | str, ...]  # which element of a tuple or a dictionary is meant, outermost first
@@ -37,7 +38,7 @@ class Scope:
     sites: Sites
     file: str
     tree: ast.Module
-    body: Function | ast.Module
+    body: Function | ast.Lambda | ast.Module
     call: ast.Call | None = None
     outer: Point | None = None  # where the call is
     owner: Instance | None = None  # what `self` is
@@ -83,9 +84,7 @@ def call_under_way(sites: Sites, stack: list[Site]) -> tuple[ast.Call, Point] | 
         tree = syntax_tree(code.co_filename)
         if tree is None or place is None:
             return None
-        call = next((each for each in nodes_of(tree) if isinstance(each, ast.Call) and (
-            each.lineno, each.end_lineno) == (place.line, place.end_line)
-            and _columns(place.text, each) == (place.column, place.end_column)), None)
+        call = _call_at(place, nodes_of(tree))
         if code.co_name.startswith("<") and code.co_name != "<module>":  # a comprehension
             if outer is not None and call is not None:
                 outer = (call, Point(outer[1].scope, place.line))
@@ -106,15 +105,20 @@ def call_under_way(sites: Sites, stack: list[Site]) -> tuple[ast.Call, Point] | 
     return outer
 
 
-def _columns(text: str | None, node: ast.expr) -> tuple[int, int]:
-    """Columns as places have them, of a line whose text is all ASCII or of which it is not known.
-    """
-    line = (text or "").encode("utf-8", "surrogatepass")
-    start = len(line[:node.col_offset].decode("utf-8", "ignore")) if text else node.col_offset
-    end = node.end_col_offset or 0
-    if text and node.end_lineno == node.lineno:
-        end = len(line[:end].decode("utf-8", "ignore"))
-    return start + 1, end + 1
+def another_call(place: SourceLocation, at: Point) -> tuple[ast.Call, Point] | None:
+    """The call at a place in the scope of a point, or in one of those that led to it."""
+    for each in _points(at):
+        call = _call_at(place, own_nodes(each.scope.body))
+        if call is not None and each.scope.file == place.file:
+            return call, Point(each.scope, call.lineno)
+    return None
+
+
+def _call_at(place: SourceLocation, nodes: Iterable[ast.AST]) -> ast.Call | None:
+    wanted = replace(place, text=None)
+    return next((each for each in nodes if isinstance(each, ast.Call)
+                 and each.lineno == place.line
+                 and expression_at(place.file, each, False) == wanted), None)
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -256,25 +260,25 @@ def method(kind: ast.ClassDef, name: str) -> Function | None:
 def passed(parameter: str, scope: Scope) -> tuple[ast.expr, Point] | None:
     """What the call of a function, or else the only call in its file, passes for a parameter."""
     body = scope.body
-    if not isinstance(body, Function):
+    if isinstance(body, ast.Module):
         return None
     names = [each.arg for each in (*body.args.posonlyargs, *body.args.args)]
     if parameter not in (*names, *(each.arg for each in body.args.kwonlyargs)):
         return None
-    if scope.owner is not None and not any(
+    if scope.owner is not None and isinstance(body, Function) and not any(
             last_name(each) == "staticmethod" for each in body.decorator_list):
         names = names[1:]
     call, outer = scope.call, scope.outer
-    if call is None:
-        called = body.name
-        if scope.owner is not None and called == "__init__":
-            called = scope.owner.kind.name
+    if call is None and isinstance(body, Function):
+        called = scope.owner.kind.name if (
+            scope.owner is not None and body.name == "__init__") else body.name
         calls = [each for each in nodes_of(scope.tree)
                  if isinstance(each, ast.Call) and last_name(each.func) == called]
         if len(calls) != 1:
             return None
         call, outer = calls[0], _point(calls[0], scope)
-    if outer is None or any(isinstance(each, ast.Starred) for each in call.args):
+    if call is None or outer is None or any(
+            isinstance(each, ast.Starred) for each in call.args):
         return None
     given = next((k.value for k in call.keywords if k.arg == parameter), None)
     if given is None and parameter in names and names.index(parameter) < len(call.args):
@@ -330,7 +334,8 @@ def one_back(
         given = passed(node.id, at.scope)
         if given is not None:
             return *given, (), None
-        if isinstance(at.scope.body, Function) and node.id not in _parameters(at.scope.body):
+        if not isinstance(at.scope.body, ast.Module) and (
+                node.id not in _parameters(at.scope.body)):
             top = at.scope.top()
             lines = [each.line for each in _points(at) if each.scope.body is top.body]
             at = Point(top, lines[0] if lines else float("inf"))
@@ -352,7 +357,7 @@ def _points(at: Point | None) -> Iterator[Point]:
         at = at.scope.outer
 
 
-def _parameters(body: Function) -> set[str]:
+def _parameters(body: Function | ast.Lambda) -> set[str]:
     return {each.arg for each in (*body.args.posonlyargs, *body.args.args, *body.args.kwonlyargs)}
 
 

@@ -16,6 +16,7 @@ from unstuck.observe.source.lexical import (
     Path,
     Point,
     Scope,
+    another_call,
     binding,
     call_under_way,
     defined,
@@ -26,6 +27,7 @@ from unstuck.observe.source.lexical import (
 )
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, Sites, expression_at
+from unstuck.observe.source.standins import StandIn
 from unstuck.schema.facts.calls import DataStep, StepKind
 
 MOST_STEPS = 24
@@ -46,18 +48,28 @@ _SHAPING = frozenset({"view", "reshape", "transpose", "permute", "swapaxes", "re
 _ORDERING = frozenset({"permutation", "sample", "shuffled", "sorted", "randperm", "argsort"})
 _RISKY = frozenset({"log", "log2", "log10", "log1p", "sqrt", "power", "divide", "true_divide",
                     "reciprocal", "arcsin", "arccos", "zscore"})
+_MAKING = ("load_", "read_", "fetch_", "make_", "loadtxt", "rand", "zeros", "ones", "arange",
+           "linspace", "meshgrid", "normal", "uniform", "standard_", "integers", "default_rng")
 _SPLITTING = frozenset({"train_test_split"})
 
 
-def steps_to(sites: Sites, stack: list[Site], place: int) -> tuple[DataStep, ...]:
+def steps_to(
+    sites: Sites, stack: list[Site], place: int, network: StandIn | None = None
+) -> tuple[DataStep, ...]:
     """What was done to an argument of the innermost call of a stack, the last thing first.
 
     Args:
         sites: of the program.
         stack: the call sites of its frames, innermost first.
         place: the number of the argument.
+        network: of plain tensors, which the innermost call receives the output of: its own call is
+            meant then.
     """
     under = call_under_way(sites, stack)
+    if under is not None and network is not None:
+        own = another_call(network.called, under[1]) if network.called is not None else None
+        within = [each for each in under[0].args[:1] if isinstance(each, ast.Call)]
+        under = own or (within[0], under[1]) if own or within else None
     if under is None:
         return ()
     call, at = under
@@ -181,9 +193,13 @@ class _Follower:
                 return
             yield from self._call(node, at, path, looped=True)
             return
+        if isinstance(node, ast.BinOp) and isinstance(node.left, ast.List):
+            node = node.left
         of = instance(node, at)
         if of is not None:
             yield from self._fetched(of, at, path)
+        elif isinstance(node, ast.List | ast.Tuple) and node.elts:
+            yield from self.followed(node.elts[0], at, path)
         elif isinstance(node, ast.Name | ast.Attribute):
             back = one_back(node, at)
             if back is None:
@@ -250,8 +266,8 @@ class _Follower:
         if kind is not None:
             yield kind, file, node
         elif name not in _PASSING:
-            nothing = inner is None or (not path and isinstance(inner, ast.Constant))
-            yield StepKind.MADE if nothing else _computed(node), file, node
+            inner = None if name.startswith(_MAKING) else inner
+            yield StepKind.MADE if inner is None else _computed(node), file, node
         if inner is not None:
             yield from self.followed(inner, at, path)
 
@@ -263,6 +279,10 @@ class _Follower:
             if of is not None and body is not None:
                 return Scope(at.scope.sites, of.file, of.tree, body, node, at, of)
         if isinstance(node.func, ast.Name):
+            back = one_back(node.func, at)
+            if back is not None and isinstance(back[0], ast.Lambda) and not back[2]:
+                inner = back[1].scope
+                return Scope(inner.sites, inner.file, inner.tree, back[0], node, at)
             known = defined(node.func.id, at.scope)
             if known is not None and isinstance(known[0], Function):
                 return Scope(at.scope.sites, known[1], known[2], known[0], node, at)
@@ -270,6 +290,9 @@ class _Follower:
 
     def _returned(self, body: ast.AST, scope: Scope, path: Path) -> Iterator[_Step]:
         """The steps behind what the only `return` or `yield` of a function gives."""
+        if isinstance(body, ast.Lambda):
+            yield from self.followed(body.body, Point(scope, body.lineno), path)
+            return
         values = [(each, each.value) for each in own_nodes(body) if isinstance(
             each, ast.Return | ast.Yield) and each.value is not None]
         if len(values) == 1:
