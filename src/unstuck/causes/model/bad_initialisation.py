@@ -17,10 +17,15 @@ from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy,
 from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.layers import SATURATED_SHARE, STACKED_LAYERS, TWIN_UNITS
+from unstuck.schema.signals.layers import (
+    SATURATED_SHARE,
+    STACKED_LAYERS,
+    TIME_GROWTH,
+    TWIN_UNITS,
+)
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, WEIGHT_NORM
-from unstuck.words import called, count, joined, number, percent
+from unstuck.words import called, count, joined, number, percent, times
 
 TWINS = Threshold(
     "twin-units", 0.5,
@@ -52,6 +57,18 @@ FADING = Threshold(
     "After all layers, the signal is at most a hundredth of what it would be with PyTorch's "
     "default initialisation.",
     "a hundredth of the default, which is itself small",
+)
+RECURRENT = Threshold(
+    "large-recurrent-gain", 2.0,
+    "A recurrent weight is applied at every step of a sequence. The gain of PyTorch's default is "
+    "0.58, that of an orthogonal matrix 1.",
+    "Pascanu et al. 2013: gradients explode where the gain exceeds 1",
+)
+GROWS = Threshold(
+    "growth-through-time-at-first", 1000.0,
+    "Before the weights have moved, the gradient grows a thousandfold on its way back through one "
+    "sequence.",
+    "ten times the limit for exploding gradients",
 )
 DEFAULT_GAIN = 1 / math.sqrt(3)  # of PyTorch
 FEWEST = 3  # sampled steps over which twins must stay twins
@@ -225,6 +242,9 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
     large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
     fading = _fading(view, known)
     harm = _wild(view)
+    if harm is None or not large:
+        again, grows = [w for w in known if _recurs(view, w)], _growing(view)
+        large, harm = (again, grows) if again and grows is not None else (large, harm)
     if not large and not fading:
         return None
     if large:
@@ -259,6 +279,24 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
         ),
         remedies=_remedies(view, blamed),
     )
+
+
+def _recurs(view: View, item: _Weighted) -> bool:
+    return item.gain >= view.limit(RECURRENT) and item.layer is not None and (
+        item.layer.role is LayerRole.RECURRENT)
+
+
+def _growing(view: View) -> Evidence | None:
+    """What shows that a recurrence amplifies from the first step on."""
+    for place, series in view[TIME_GROWTH].items() if view.has(TIME_GROWTH) else ():
+        found = series.finite
+        if len(found) and found.steps[0] == 0 and found.values[0] >= view.limit(GROWS):
+            return Evidence(TIME_GROWTH.name, place, *thinned(found.steps, found.values),
+                            view.limit(GROWS),
+                            "before any update, the gradient becomes "
+                            f"{times(float(found.values[0]))} as large on its way back through one "
+                            "sequence")
+    return None
 
 
 def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
@@ -349,7 +387,8 @@ CAUSE = Cause(
         "at the end although the layer gets a gradient, or if the run learned little. The gain of "
         "a layer is the norm of its initial weights divided by the square root of its number of "
         "units. A large gain counts only if the first loss is far too high or activations are "
-        "saturated at the first step. Small gains count only if their product over the depth is "
+        "saturated at the first step, or if a recurrent layer multiplies its gradient a "
+        "thousandfold over one sequence. Small gains count only if their product over the depth is "
         "small. Weights from a checkpoint are not judged, nor are large weights right before a "
         "normalisation layer. Two or more weights that are zero at every look, with a gradient of "
         "exactly zero, are reported as well: as factors of one another they never leave zero.",
@@ -363,8 +402,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
-    uses=(STACKED_LAYERS, TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE),
-    thresholds=(TWINS, LARGE, WILD, HALF, FADING),
+    uses=(STACKED_LAYERS, TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE, TIME_GROWTH),
+    thresholds=(TWINS, LARGE, WILD, HALF, FADING, RECURRENT, GROWS),
     shows=Effect.BAD_START,
     effects=(
         Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,

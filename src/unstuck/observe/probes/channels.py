@@ -50,9 +50,11 @@ class Channels:
         now, then = now.nanmedian(1).values, then.nanmedian(1).values
         # The direction that speaks least for the other reading: stripes look swapped in one alone.
         least = (then / now).argmax(0, keepdim=True)
-        few = last[:max(1, COMB_LIMIT // last[:1].numel())].flatten(1)
-        self._roughness = [now.gather(0, least)[0], then.gather(0, least)[0],
-                           torch.minimum(_comb(few, channels), _comb(few, width * channels))]
+        self._roughness = [now.gather(0, least)[0], then.gather(0, least)[0]]
+        if min(lines, width) > 2 * channels:
+            few = given[:max(1, COMB_LIMIT // given[:1].numel())]
+            self._roughness.append(torch.minimum(
+                _comb(few, channels), _comb(few.flatten(2), width * channels)))
 
     def flush(self, later: Later, step: int) -> None:
         """Writes what was met in a sampled step."""
@@ -69,12 +71,14 @@ def _change(pictures: torch.Tensor, axis: int) -> torch.Tensor:
 def _comb(rows: torch.Tensor, distance: int) -> torch.Tensor:
     """How much less numbers at a distance differ than those beside them, or twice as far.
 
-    A texture that repeats at this distance does so at twice the distance as well.
+    A texture that repeats at this distance does so at twice the distance as well, as long as no
+    two numbers of different rows are compared.
     """
-    twice = 2 * rows.var(1, correction=0)
+    twice = 2 * rows.flatten(1).var(1, correction=0)
 
     def differ(places: int) -> torch.Tensor:
-        return ((rows[:, places:] - rows[:, :-places]).square().mean(1) / twice).nanmean()
+        apart = (rows[..., places:] - rows[..., :-places]).square()
+        return (apart.flatten(1).mean(1) / twice).nanmean()
 
     others = torch.stack([differ(distance - 1), differ(distance + 1), differ(2 * distance)])
     return others.min() - differ(distance)

@@ -28,6 +28,7 @@ SAME = 0.5  # of them at most the same input
 FEATURES = 3  # of a table at least: a line through one feature is a lesson, not a leak
 SAMPLES = 8  # of a batch at least
 NOTHING = 1e-6  # of the attention
+PRODUCT = 12  # operations from a softmax back to the product of queries and keys
 ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
@@ -136,7 +137,7 @@ class LeakProbe(Probe):
             self._look_in_place(name, given, nodes)
         for name, (steps, given) in self._next.items():
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
-                    if (share := _ahead(node, steps)) is not None]
+                    if (share := _ahead(node, steps)) is not None and _attends_to(node, given)]
             if maps:
                 self._attend(name, maps[0][0], [share for _, share in maps], steps)
                 continue
@@ -223,6 +224,23 @@ def _reads(node: Any, given: torch.Tensor) -> bool:
     tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
     return is_plain(tokens) and tokens.data_ptr() == given.data_ptr() and (
         tokens.shape == given.shape)
+
+
+def _attends_to(node: Any, given: torch.Tensor) -> bool:
+    """Whether what a map of attention looks at was made of these tokens, not of others.
+
+    A decoder looks at what an encoder has read, and both may have as many steps.
+    """
+    for _ in range(PRODUCT):
+        sides = graph.parents(node)
+        if node.name() in ("BmmBackward0", "MmBackward0", "BaddbmmBackward0") or (
+                node.name().startswith("ScaledDotProduct")):
+            return all(any(_reads(each, given) for each in graph.walk(side))
+                       for side in sides[-2:] + sides[1:2])
+        if not sides:
+            return True
+        node = sides[0]
+    return True
 
 
 def _tokens(nodes: list[Any], count: int) -> list[torch.Tensor]:
