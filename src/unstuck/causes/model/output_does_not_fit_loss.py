@@ -329,11 +329,14 @@ def _present(
         for name, series in points.items()
     )
     name = "the hand-written loss" if loss.hand_written else loss.function
+    # An option of a loss module is set where that is constructed.
+    set_at = any(isinstance(edit, LossOption) for edit in fault.remedies[0].ladder)
     return Present(
         strength=fault.strength,
         title=f"{name} receives {fault.received}{_range(points)}, but it expects {fault.wants}",
         since_step=0,
-        location=made_at(record, loss) if fault.made else loss.location,
+        location=made_at(record, loss) if fault.made else (
+            (set_at and loss.built) or loss.location),
         label=fault.label,
         evidence=evidence,
         remedies=fault.remedies,
