@@ -78,6 +78,10 @@ def _detect(view: View) -> Verdict:
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
     if not loaders and view.has(ROWS_LEFT_OUT):
         return _rows(view)
+    if not loaders and _by_index(view) is not None and (
+            learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING):
+        return Unknown("whether the batches bring all rows that they are taken from was not looked "
+                       "at", ("a run of at least three epochs",))
     if not loaders:
         return Absent("no loader feeds the training") if view.record.facts(Loader) or (
             view.record.steps) else Unknown("nothing was trained")
@@ -119,12 +123,17 @@ def _judged(view: View, loader: Loader) -> Verdict:
     return _counted(view, loader)
 
 
+def _by_index(view: View) -> ModelCall | None:
+    """Where training takes some rows of a variable at a time."""
+    return next((c for c in view.record.facts(ModelCall) if c.role is CallRole.TRAIN and c.first
+                 and c.variable is not None and not c.variable.whole), None)
+
+
 def _rows(view: View) -> Verdict:
     """Batches that are taken by their indices, by which rows of the variable never come."""
     series = view[ROWS_LEFT_OUT].finite
     share = float(series.values[-1]) if len(series) else 0.0
-    call = next((c for c in view.record.facts(ModelCall) if c.role is CallRole.TRAIN and c.first
-                 and c.variable is not None and not c.variable.whole), None)
+    call = _by_index(view)
     if call is None or call.variable is None or share < view.limit(ROWS):
         return Absent("the batches bring most of the rows that they are taken from")
     if len(series) < 2 or float(series.values[0]) - share > 1 - view.limit(ROWS):

@@ -330,7 +330,8 @@ def _present(
     )
     name = "the hand-written loss" if loss.hand_written else loss.function
     # An option of a loss module is set where that is constructed.
-    set_at = any(isinstance(edit, LossOption) for edit in fault.remedies[0].ladder)
+    ladder = fault.remedies[0].ladder if fault.remedies else ()
+    set_at = any(isinstance(edit, LossOption) for edit in ladder)
     return Present(
         strength=fault.strength,
         title=f"{name} receives {fault.received}{_range(points)}, but it expects {fault.wants}",

@@ -33,10 +33,12 @@ class CoverageProbe(Probe):
         table = self._outline.trained_from()
         rows = len(table) if table is not None else 0
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
-        if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows or (
-                different > (1 - LEFT) * rows):
+        if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
             return
         self._next = 2 * step
+        if different > (1 - LEFT) * rows:
+            self._later.row(ROWS_LEFT_OUT, step, max(0.0, 1 - different / rows))
+            return
         left = self._left_out(table)
         if left is not None:
             self._later.row(ROWS_LEFT_OUT, step, left)

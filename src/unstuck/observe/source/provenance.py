@@ -9,8 +9,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from unstuck.observe.source.data_calls import (
+    BATCHING,
+    CONVERTING,
+    MAKING,
+    ORDERING,
+    PASSING,
+    SHAPING,
+    SPLITTING,
+    change,
+    computed,
+    of_each,
+    source_of,
+)
 from unstuck.observe.source.lexical import (
-    SHUFFLES,
     Function,
     Instance,
     Path,
@@ -33,24 +45,6 @@ from unstuck.schema.facts.calls import DataStep, StepKind
 MOST_STEPS = 24
 _DEEPEST = 120  # expressions that are followed one after another
 
-_BATCHING = frozenset({"DataLoader", "Subset", "random_split", "ConcatDataset", "ChainDataset"})
-_PASSING = frozenset({
-    "tqdm", "trange", "iter", "next", "list", "tuple", "cycle", "to", "cuda", "cpu", "contiguous",
-    "detach", "clone", "copy", "deepcopy", "numpy", "requires_grad_", "squeeze", "unsqueeze",
-    "ravel", "flatten", "pin_memory", "float", "double", "long", "half", "int", "astype", "type",
-    "values", "to_numpy", "split", "chunk", "array_split", "batch", "expand_dims",
-    "ascontiguousarray", "FloatTensor", "LongTensor", "squeeze_", "unsqueeze_", "tolist", "items",
-    "get"})
-_CONVERTING = frozenset({"tensor", "as_tensor", "from_numpy", "FloatTensor", "LongTensor", "Tensor",
-                         "asarray", "array"})
-_SHAPING = frozenset({"view", "reshape", "transpose", "permute", "swapaxes", "rearrange",
-                      "moveaxis"})
-_ORDERING = frozenset({"permutation", "sample", "shuffled", "sorted", "randperm", "argsort"})
-_RISKY = frozenset({"log", "log2", "log10", "log1p", "sqrt", "power", "divide", "true_divide",
-                    "reciprocal", "arcsin", "arccos", "zscore"})
-_MAKING = ("load_", "read_", "fetch_", "make_", "loadtxt", "rand", "zeros", "ones", "arange",
-           "linspace", "meshgrid", "normal", "uniform", "standard_", "integers", "default_rng")
-_SPLITTING = frozenset({"train_test_split"})
 
 
 def steps_to(
@@ -117,7 +111,7 @@ class _Follower:
                     if isinstance(key, ast.Constant) and key.value == path[0]:
                         yield from self.followed(value, at, path[1:])
             case ast.BinOp():
-                yield _computed(node), at.scope.file, node
+                yield computed(node), at.scope.file, node
                 inner: ast.expr = node
                 while isinstance(inner, ast.BinOp):
                     inner = inner.right if isinstance(inner.left, ast.Constant) else inner.left
@@ -127,6 +121,8 @@ class _Follower:
                 yield from self.followed(inner, at, ())
             case ast.NamedExpr(value=inner) | ast.Await(value=inner) | ast.Starred(value=inner):
                 yield from self.followed(inner, at, path)
+            case ast.ListComp() | ast.GeneratorExp() if (one := of_each(node, path)) is not None:
+                yield from self.followed(one, at, path[1:])
             case ast.ListComp() | ast.GeneratorExp() | ast.IfExp():
                 yield StepKind.MADE, at.scope.file, node
 
@@ -140,14 +136,14 @@ class _Follower:
         if back is None:
             if isinstance(node, ast.Attribute):
                 inner = node.value
-                if node.attr in _PASSING or node.attr in ("T", "mT"):
+                if node.attr in PASSING or node.attr in ("T", "mT"):
                     yield from self.followed(inner, at, path)
                 elif instance(inner, at) is None and not _unknown(inner, at):
                     yield StepKind.MADE, at.scope.file, node
             return
         value, before, within, statement = back
         if statement is not None and statement.value is None:
-            yield _change(statement.statement), before.scope.file, statement.statement
+            yield change(statement.statement), before.scope.file, statement.statement
             yield from self.followed(value, before, path)
             return
         if statement is not None and statement.loop:
@@ -184,11 +180,11 @@ class _Follower:
             if name == "zip" and path and isinstance(path[0], int) and path[0] < len(given):
                 yield from self._element(given[path[0]], at, path[1:])
                 return
-            if name in _BATCHING or name == "TensorDataset":
+            if name in BATCHING or name == "TensorDataset":
                 yield from self._call(node, at, path)
                 return
-            inner = _source(node)
-            if name in _PASSING and inner is not None:
+            inner = source_of(node)
+            if name in PASSING and inner is not None:
                 yield from self._element(inner, at, path)
                 return
             yield from self._call(node, at, path, looped=True)
@@ -230,8 +226,12 @@ class _Follower:
         self, node: ast.Call, at: Point, path: Path, looped: bool = False
     ) -> Iterator[_Step]:
         name, given, file = last_name(node.func), node.args, at.scope.file
+        one = of_each(node, path)
+        if one is not None:
+            yield from self.followed(one, at, path[1:])
+            return
         first = given[0] if given else None
-        if name in _BATCHING:
+        if name in BATCHING:
             data = first or next((k.value for k in node.keywords if k.arg == "dataset"), None)
             if name == "random_split":
                 path = path[1:]  # which part
@@ -245,9 +245,9 @@ class _Follower:
             if path and isinstance(path[0], int) and path[0] < len(given):
                 yield from self.followed(given[path[0]], at, path[1:])
             return
-        if name in _SPLITTING or (name == "shuffle" and given):
+        if name in SPLITTING or (name == "shuffle" and given):
             yield StepKind.ORDERED, file, node
-            each = 2 if name in _SPLITTING else 1
+            each = 2 if name in SPLITTING else 1
             place = path[0] // each if path and isinstance(path[0], int) else 0
             if place < len(given):
                 yield from self.followed(given[place], at, path[1:])
@@ -256,18 +256,18 @@ class _Follower:
         if own is not None:
             yield from self._returned(own.body, own, path)
             return
-        inner = _source(node)
+        inner = source_of(node)
         constructed = instance(node, at)
         if constructed is not None:
             yield from self._fetched(constructed, at, path)
             return
-        kind = (StepKind.CONVERTED if name in _CONVERTING else StepKind.SHAPED if name in _SHAPING
-                else StepKind.ORDERED if name in _ORDERING and inner is not None else None)
+        kind = (StepKind.CONVERTED if name in CONVERTING else StepKind.SHAPED if name in SHAPING
+                else StepKind.ORDERED if name in ORDERING and inner is not None else None)
         if kind is not None:
             yield kind, file, node
-        elif name not in _PASSING:
-            inner = None if name.startswith(_MAKING) else inner
-            yield StepKind.MADE if inner is None else _computed(node), file, node
+        elif name not in PASSING:
+            inner = None if name.startswith(MAKING) else inner
+            yield StepKind.MADE if inner is None else computed(node), file, node
         if inner is not None:
             yield from self.followed(inner, at, path)
 
@@ -299,50 +299,15 @@ class _Follower:
             yield from self.followed(values[0][1], Point(scope, values[0][0].lineno), path)
 
 
-def _source(node: ast.Call) -> ast.expr | None:
-    """What a call of a library makes its result of: what its method is of, or its first argument.
-    """
-    func = node.func
-    first = next((each for each in node.args if not isinstance(each, ast.Constant)), None)
-    if isinstance(func, ast.Attribute):
-        name = func.attr
-        of_module = isinstance(func.value, ast.Name) and func.value.id in (
-            "torch", "np", "numpy", "F", "nn", "pd", "math", "copy", "jnp", "xp")
-        if of_module or name in ("transform", "fit_transform") or name in _CONVERTING:
-            return first
-        return func.value
-    return first
-
-
-def _change(statement: ast.stmt) -> StepKind:
-    """What a statement does to a value in place."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=func)):
-            return StepKind.ORDERED if last_name(func) in SHUFFLES else StepKind.COMPUTED
-        case ast.AugAssign(target=ast.Name() | ast.Attribute()):
-            return StepKind.COMPUTED
-    return StepKind.CHANGED
-
-
-def _computed(node: ast.expr) -> StepKind:
-    """Whether an expression may make NaN or Inf of finite numbers."""
-    for each in ast.walk(node):
-        if (isinstance(each, ast.BinOp) and isinstance(each.op, ast.Div)
-                and not isinstance(each.right, ast.Constant)) or (
-                isinstance(each, ast.Call) and last_name(each.func) in _RISKY):
-            return StepKind.RISKY
-    return StepKind.COMPUTED
-
-
 def _order(index: ast.expr, at: Point) -> ast.expr | None:
     """What draws the order in which rows are picked by an index; None if it is not drawn."""
     if isinstance(index, ast.Name):
         found = binding(index.id, at)
-        if found is None or found.value is None or found.loop or found.path:
+        if found is None or found.value is None or found.loop:
             return None
         index = found.value
     return next((each for each in ast.walk(index) if isinstance(each, ast.Call)
-                 and last_name(each.func) in _ORDERING), None)
+                 and last_name(each.func) in ORDERING | SPLITTING), None)
 
 
 def _comprehended(node: ast.expr, at: Point) -> tuple[ast.expr, Path] | None:

@@ -19,7 +19,7 @@ DIFFERENT_SAMPLES = PlaceSignal(
 ROWS_LEFT_OUT = StepSignal(
     "rows-left-out", "",
     "share of the different rows of the variable that training takes its batches from which no "
-    "batch so far has brought; written where they are many, at doubling steps",
+    "batch so far has brought, at doubling steps; at most that share where it is small",
     requires=runs.ROWS,
 )
 
