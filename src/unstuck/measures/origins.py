@@ -44,11 +44,19 @@ def inputs_given(view: View) -> SourceLocation | None:
 
 
 def apart(view: View) -> SourceLocation | None:
-    """Where targets are put in an order, or split, without the inputs, or these without them."""
-    inputs, targets = ([step.location for step in steps if step.kind is StepKind.ORDERED]
-                       for steps in (input_steps(view), target_steps(view)))
-    if not input_steps(view) or not target_steps(view):
+    """Where targets are put in an order, or split, without the inputs, or these without them.
+
+    None if the text does not say all that happened to both since they came.
+    """
+    both = input_steps(view), target_steps(view)
+    if not all(both):
         return None
+    ends = [steps[-1] for steps in both]
+    if ends[0].location.line != ends[1].location.line and any(
+            end.kind is not StepKind.MADE for end in ends):
+        return None
+    inputs, targets = ([step.location for step in steps if step.kind is StepKind.ORDERED]
+                       for steps in both)
     return next((each for each in targets if each not in inputs), None) or next(
         (each for each in inputs if each not in targets), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.measures.basics import failed, final, last, learned_little, measured
+from unstuck.measures.basics import failed, final, last, learned_little, measured, weights
 from unstuck.measures.labels import above_chance, pairs_location
 from unstuck.measures.origins import apart
 from unstuck.measures.samples import labelled
@@ -126,6 +126,10 @@ def _detect(view: View) -> Verdict:
         return Unknown("nearly all labels are the same", ("more samples of the other classes",))
     if richer:
         return _present(view, network, 0.95, scores)
+    every = view.record.parameters().values()
+    if not 2 * weights(p for p in every if p.trainable) > weights(every):
+        return Unknown("the baseline models found no relation, and most weights of the network are "
+                       "frozen", (LOOK, "a run that trains all weights"))
     if train.composed:
         return _of_a_part(view, network, scores)
     if not _kinds(view) > view.limit(SYMBOLS):

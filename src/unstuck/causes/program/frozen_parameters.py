@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import thinned, unwatched, weights
+from unstuck.measures.basics import learned_little, thinned, unwatched, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -14,7 +14,7 @@ from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Paramet
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN
 from unstuck.schema.signals.parameters import FROZEN
-from unstuck.words import called, count, joined, percent
+from unstuck.words import called, count, joined, number, percent
 
 SHARE = Threshold(
     "frozen-share", 0.5,
@@ -22,6 +22,8 @@ SHARE = Threshold(
     "more likely a choice.",
     "definition: most of the model",
 )
+
+LATE = 0.5  # of a run that learned little: what was to be unfrozen by then is looked at
 
 
 def _detect(view: View) -> Verdict:
@@ -47,6 +49,10 @@ def _detect(view: View) -> Verdict:
         if fresh and share >= view.limit(SHARE) and (guilty is None or share > guilty[2]):
             guilty = (model, fresh, share)
     if guilty is None:
+        last = max((int(series.steps[-1]) for series in view[FROZEN].values()), default=0)
+        if learned_little(view.outcome) and last < LATE * view.record.steps:
+            return Unknown("whether the program unfreezes its weights was looked at only up to "
+                           f"step {number(last)}", ("a run with --overhead 1",))
         return Absent("the frozen weights were trained or loaded, or are a small part of the model")
     return _present(view, *guilty)
 
