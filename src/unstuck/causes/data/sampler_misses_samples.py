@@ -124,9 +124,12 @@ def _judged(view: View, loader: Loader) -> Verdict:
 
 
 def _by_index(view: View) -> ModelCall | None:
-    """Where training takes some rows of a variable at a time."""
-    return next((c for c in view.record.facts(ModelCall) if c.role is CallRole.TRAIN and c.first
-                 and c.variable is not None and not c.variable.whole), None)
+    """Where training takes some rows of a variable at a time, of which no other call takes any."""
+    calls = [c for c in view.record.facts(ModelCall)
+             if c.variable is not None and not c.variable.whole]
+    trained = [c for c in calls if c.role is CallRole.TRAIN and c.first]
+    return trained[0] if len(trained) == 1 and not any(
+        c.variable == trained[0].variable for c in calls if c is not trained[0]) else None
 
 
 def _rows(view: View) -> Verdict:

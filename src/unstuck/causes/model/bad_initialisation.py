@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from unstuck.measures.basics import GOOD_SKILL, by_unit, drawing, learned_little, thinned, unwatched
+from unstuck.measures.gains import DEFAULT_GAIN, Weighted, weighted_layers
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer, Remedy, Safety
-from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Parameter
+from unstuck.schema.facts.models import Initialisation, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.layers import (
@@ -70,51 +69,7 @@ GROWS = Threshold(
     "sequence.",
     "ten times the limit for exploding gradients",
 )
-DEFAULT_GAIN = 1 / math.sqrt(3)  # of PyTorch
 FEWEST = 3  # sampled steps over which twins must stay twins
-JUDGED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.OTHER,
-          LayerRole.CONTAINER)
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighted:
-    """A layer with weights in the order of the forward pass, and its gain before any update."""
-
-    parameter: Parameter
-    layer: Layer | None
-    gain: float
-    normalised: bool  # a normalisation comes right after it
-
-
-def _weighted(view: View) -> list[_Weighted]:
-    """The matrices of the layers that the graph was seen to pass, first to last."""
-    parameters, layers = view.record.parameters(), view.record.layers()
-    after = dict(pairwise(layers.values()))
-    at: dict[str, list[Parameter]] = {}
-    for parameter in parameters.values():
-        for place in {parameter.layer, parameter.name}:
-            at.setdefault(place, []).append(parameter)
-    found = []
-    for place in view[STACKED_LAYERS]:
-        for parameter in at.get(place, ()):
-            if len(parameter.shape) < 2:
-                continue
-            layer = layers.get(parameter.layer)
-            if layer is not None and layer.role not in JUDGED:
-                continue
-            norms = view[WEIGHT_NORM].get(parameter.name)
-            gain = math.nan
-            if norms is not None and norms.steps[0] == 0 and not parameter.loaded:
-                plain = layer is not None and layer.role in (
-                    LayerRole.LINEAR, LayerRole.CONVOLUTION) and (
-                    not layer.kind.startswith("ConvTranspose"))
-                units = by_unit(view, parameter)[0] if plain else max(parameter.shape[:2])
-                gain = float(norms.values[0]) / math.sqrt(max(units, 1))
-            follows = after.get(layer) if layer is not None else None
-            found.append(_Weighted(
-                parameter, layer, gain,
-                follows is not None and follows.role is LayerRole.NORMALISATION))
-    return found
 
 
 def _detect(view: View) -> Verdict:
@@ -126,7 +81,7 @@ def _detect(view: View) -> Verdict:
             return Absent("the network has only tables of weights, and these are not zero")
         return Unknown(unwatched(view.record) or f"the check needs {STACKED_LAYERS.requires}",
                        (STACKED_LAYERS.name,))
-    weighted = _weighted(view)
+    weighted = weighted_layers(view)
     if not weighted:
         return Unknown("no layer with weights was found in the graph of the loss",
                        (STACKED_LAYERS.name,))
@@ -153,7 +108,7 @@ def _zeros(view: View) -> Present | Unknown | None:
             norms is not None and met is not None and len(met)
             and norms.steps[0] == 0 and not norms.values.any() and not met.values.any()
         ):
-            found.append(_Weighted(parameter, layers.get(parameter.layer), 0.0, False))
+            found.append(Weighted(parameter, layers.get(parameter.layer), 0.0, False))
     if len(found) < 2:
         return None
     if any(len(gradients[w.parameter.name]) < FEWEST for w in found):
@@ -178,12 +133,12 @@ def _zeros(view: View) -> Present | Unknown | None:
 
 
 # Units that start as copies ----------------------------------------------------------------------
-def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
+def _twins(view: View, weighted: list[Weighted]) -> Verdict | None:
     last = weighted[-1].parameter.layer
     if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
         return None  # the units of a hidden layer only are compared
-    found: list[tuple[_Weighted, float]] = []
-    parted: list[tuple[_Weighted, float]] = []
+    found: list[tuple[Weighted, float]] = []
+    parted: list[tuple[Weighted, float]] = []
     young = False
     for item in weighted:
         name = item.parameter.name
@@ -237,7 +192,7 @@ def _twins(view: View, weighted: list[_Weighted]) -> Verdict | None:
 
 
 # Scale -------------------------------------------------------------------------------------------
-def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
+def _scale(view: View, weighted: list[Weighted]) -> Verdict | None:
     known = [w for w in weighted if math.isfinite(w.gain)]
     large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
     fading = _fading(view, known)
@@ -281,7 +236,7 @@ def _scale(view: View, weighted: list[_Weighted]) -> Verdict | None:
     )
 
 
-def _recurs(view: View, item: _Weighted) -> bool:
+def _recurs(view: View, item: Weighted) -> bool:
     return item.gain >= view.limit(RECURRENT) and item.layer is not None and (
         item.layer.role is LayerRole.RECURRENT)
 
@@ -299,7 +254,7 @@ def _growing(view: View) -> Evidence | None:
     return None
 
 
-def _fading(view: View, known: list[_Weighted]) -> list[_Weighted]:
+def _fading(view: View, known: list[Weighted]) -> list[Weighted]:
     """The layers that let the signal die, if it does over the whole network."""
     layers = view.record.layers().values()
     limit = math.log(view.limit(FADING))
@@ -338,7 +293,7 @@ def _wild(view: View) -> Evidence | None:
     return None
 
 
-def _location(view: View, item: _Weighted) -> SourceLocation | None:
+def _location(view: View, item: Weighted) -> SourceLocation | None:
     for call in view.record.facts(Initialisation):
         if call.name == item.parameter.name and call.location is not None:
             return call.location
@@ -347,7 +302,7 @@ def _location(view: View, item: _Weighted) -> SourceLocation | None:
     return item.layer.location if item.layer is not None else None
 
 
-def _remedies(view: View, blamed: list[_Weighted]) -> tuple[Remedy, ...]:
+def _remedies(view: View, blamed: list[Weighted]) -> tuple[Remedy, ...]:
     layers = list(dict.fromkeys(w.parameter.layer for w in blamed))
     which = layers[0] if len(layers) == 1 else ""
     default = Remedy(

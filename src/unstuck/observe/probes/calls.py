@@ -48,7 +48,8 @@ class _Place:
     last: bool = False
     found: Found | None = None
     searches: int = 0
-    steps: tuple[DataStep, ...] | None = None  # once they are looked for
+    steps: tuple[DataStep, ...] = ()
+    network: StandIn | None = None
     written: ModelCall | None = None
 
 
@@ -79,7 +80,6 @@ class ModelCalls:
         self._sites = sites
         self._places: dict[tuple[Site | None, int], _Place] = {}
         self._calls: list[_Call] = []
-        self._followed = 0
         self.data_found: Found | None = None  # where the last call's data are, if just found
         self.data: Callable[[str, nn.Module, torch.Tensor], None] = lambda name, model, given: None
 
@@ -130,7 +130,8 @@ class ModelCalls:
         first = next(_tensors((*args, *kwargs.values())), None)
         place = self._places[key] = _Place(
             f"{len(self._places) + 1}", weakref.ref(module), site, self._sites.stack(),
-            tuple(first.shape) if first is not None else (), learns)
+            tuple(first.shape) if first is not None else (), learns,
+            network=module if isinstance(module, StandIn) else None)
         return place
 
     def _follow(
@@ -213,6 +214,14 @@ class ModelCalls:
         """Forgets the calls of a step that was left halfway."""
         self._calls = []
 
+    def follow_back(self) -> None:
+        """Follows data back through the text: that takes milliseconds, so it is left for the end.
+        """
+        wanted = [place for place in self._places.values()
+                  if place.first or place.role is CallRole.HELD_OUT]
+        for place in wanted[:MOST_FOLLOWED]:
+            place.steps = steps_to(self._sites, place.stack, 0, place.network)
+
     def _grows(self, place: _Place, role: CallRole) -> None:
         if _RANK[role] > _RANK[place.role]:
             place.role = role
@@ -231,16 +240,10 @@ class ModelCalls:
         label = self._label(place)
         if not label:
             return
-        if place.steps is None and (place.first or place.role is CallRole.HELD_OUT) and (
-                self._followed < MOST_FOLLOWED):
-            self._followed += 1
-            module = place.module()
-            place.steps = steps_to(self._sites, place.stack, 0,
-                                   module if isinstance(module, StandIn) else None)
         fact = ModelCall(
             place.name, label, place.role, self._sites.location(place.site), place.first,
             place.last, place.shape, place.gradients,
-            place.found.variable if place.found is not None else None, place.steps or ())
+            place.found.variable if place.found is not None else None, place.steps)
         if fact != place.written:
             place.written = fact
             self._writer.fact(fact, step)

@@ -38,7 +38,6 @@ class _Place:
     role: CallRole = CallRole.OTHER  # unless it reaches backward,
     asked: list[Callable[[], CallRole]] = field(default_factory=list)  # and what is yet to be known
     found: Found | None = None  # where its targets are
-    followed: bool = False  # what they went through
     written: LossCall | None = None
 
 
@@ -53,7 +52,6 @@ class LossCalls:
         self._sites = sites
         self._losses = losses
         self._places: dict[tuple[str, Site | None], _Place] = {}
-        self._followed = 0
         self._results: dict[int, str] = {}  # names of losses by the nodes that made them
 
     def computed(
@@ -147,6 +145,14 @@ class LossCalls:
         for place in self._places.values():
             self._write(place, step)
 
+    def follow_back(self) -> None:
+        """Follows targets back through the text, once the run is over."""
+        for place in list(self._places.values())[:MOST_FOLLOWED]:
+            target = target_place(place.fact.function)
+            if target is not None:
+                place.fact = replace(
+                    place.fact, steps=steps_to(self._sites, place.stack, target))
+
     def _write(self, place: _Place, step: int) -> None:
         known = self._losses.known[place.key]
         trained = known.written or known.reached > 0
@@ -157,12 +163,6 @@ class LossCalls:
         if variable is not None and not trained and variable != place.fact.variable:
             place.fact = replace(
                 place.fact, variable=variable, made=assigned(variable, self._sites))
-        if (trained or place.role is CallRole.HELD_OUT) and not place.followed and (
-                self._followed < MOST_FOLLOWED):
-            place.followed, self._followed = True, self._followed + 1
-            target = target_place(place.fact.function)
-            place.fact = place.fact if target is None else replace(
-                place.fact, steps=steps_to(self._sites, place.stack, target))
         fact = replace(place.fact, loss=known.name if known.written else None,
                        role=CallRole.TRAIN if trained else place.role, variable=variable)
         if fact != place.written:

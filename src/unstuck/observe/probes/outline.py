@@ -178,6 +178,8 @@ class OutlineProbe(Probe):
     def finished(self, kind: EndKind) -> None:
         """Writes what came since the last look, and statistics over all."""
         step = max(self._moment.step - 1, 0)
+        self._calls.follow_back()
+        self._losses.follow_back()
         self.look_ended(step)
         self._statistics.finish(step)
         self._files.look(step)

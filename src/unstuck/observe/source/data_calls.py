@@ -45,21 +45,20 @@ def source_of(node: ast.Call) -> ast.expr | None:
 
 
 def of_each(node: ast.expr, path: Path) -> ast.expr | None:
-    """What `map` or a comprehension over a display makes of the element that is meant."""
+    """What `map` or a comprehension makes of the element that is meant."""
     match node:
-        case ast.Call(func=ast.Name(id="map"), args=[called, ast.Tuple(elts=parts)]):
+        case ast.Call(func=ast.Name(id="map"), args=[called, parts]):
             name = ""
         case ast.ListComp(elt=called, generators=[ast.comprehension(
-                target=ast.Name(id=name), iter=ast.Tuple(elts=parts) | ast.List(elts=parts))]) | (
-                ast.GeneratorExp(elt=called, generators=[ast.comprehension(
-                    target=ast.Name(id=name), iter=ast.Tuple(elts=parts) | ast.List(elts=parts))])):
+                target=ast.Name(id=name), iter=parts)]) | ast.GeneratorExp(
+                    elt=called, generators=[ast.comprehension(
+                        target=ast.Name(id=name), iter=parts)]):
             pass
         case _:
             return None
-    place = path[0] if path else None
-    if not isinstance(place, int) or place >= len(parts):
+    if not path or not isinstance(path[0], int):
         return None
-    part = parts[place]
+    part = ast.copy_location(ast.Subscript(parts, ast.Constant(path[0]), ast.Load()), parts)
     return _put(called, name, part) if name else ast.copy_location(
         ast.Call(called, [part], []), part)
 
