@@ -16,8 +16,9 @@ from unstuck.record.series import Floats, PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Edit, Remedy, Safety, SwapLoss
 from unstuck.schema.facts.calls import StepKind
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
     GRADIENT_SHARE,
@@ -184,11 +185,19 @@ def _present(view: View, found: _Found, samples: int) -> Present:
                    "x_train = x_train.clamp(low, high)" if found.what == "input" else
                    "low, high = y_train.quantile(0.01), y_train.quantile(0.99)\n"
                    "y_train = y_train.clamp(low, high)"),
-            *([Remedy("use a robust loss", Safety.CHANGES_EXPERIMENT,
+            *([Remedy("use a robust loss", Safety.CHANGES_EXPERIMENT, _robust(view),
                       advice="Use a loss that grows only linearly with large errors.",
                       code_text="nn.HuberLoss()")] if found.what == "target" else []),
         ),
     )
+
+
+def _robust(view: View) -> tuple[Edit, ...]:
+    """Huber's loss in the place of the only mean square of the training."""
+    places = [loss.location for loss in view.record.facts(Loss)
+              if loss.function == "mse_loss" and not loss.hand_written]
+    return (SwapLoss(places[0], "huber_loss", "use a loss that grows only linearly with large "
+                     "errors"),) if len(places) == 1 else ()
 
 
 CAUSE = Cause(

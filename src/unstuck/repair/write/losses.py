@@ -35,6 +35,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.places import SourceLocation
 
 # The classes of torch.nn that call these functions.
+ROBUST = ("huber_loss",)  # another measure of the same errors
 MODULES = {
     "cross_entropy": "CrossEntropyLoss", "nll_loss": "NLLLoss", "mse_loss": "MSELoss",
     "l1_loss": "L1Loss", "smooth_l1_loss": "SmoothL1Loss", "huber_loss": "HuberLoss",
@@ -210,6 +211,10 @@ def write_swap(edit: SwapLoss, record: Record, index: Index) -> list[Patch]:
     module = built(record, index, found)
     if module is not None:
         name, needs = spell(index, module.source, f"torch.nn.{MODULES[edit.by]}")
+        if edit.by in ROBUST and module.node is not found.node and _scores(record, index, module):
+            # Held-out data are scored as before.
+            return [Patch(edit, change.replace(found.source, found.call.func, f"{name}()"),
+                          Form.CALL, needs)]
         splices = change.replace(module.source, module.call.func, name)
         return [Patch(edit, splices, Form.CALL, needs)]
     fact = _loss(record, edit.at)
