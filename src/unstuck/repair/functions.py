@@ -41,8 +41,9 @@ def function_at(index: Index, location: SourceLocation | None, name: str) -> Fou
         return found
     if len(calls) == 1:
         return Found(found.source, calls[0])
-    if not calls and isinstance(found.node, ast.Call) and len(found.node.args) == 1:
-        return found  # a module of the program's own that is called here
+    outer = found.node.value if isinstance(found.node, ast.Assign | ast.Return) else found.node
+    if not calls and isinstance(outer, ast.Call) and len(outer.args) == 1:
+        return Found(found.source, outer)  # a module or a function under another name
     raise Refused(Reason.UNKNOWN_FORM, f"No single call of {name} is on line "
                   f"{found.node.lineno:,}.")
 

@@ -21,7 +21,7 @@ from unstuck.schema.edits import (
     Safety,
     Together,
 )
-from unstuck.schema.facts.models import Layer, LayerRole, Model
+from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SATURATED_SHARE, TIME_GROWTH
 from unstuck.words import called, count, number, percent, times
@@ -226,7 +226,9 @@ def _saturated(view: View) -> Evidence | None:
 
 
 def _squashing(view: View) -> str | None:
+    """What squashes signals between the layers, as a layer or as a function."""
     kinds = [layer.kind for layer in view.record.layers().values()]
+    kinds += [fact.function.capitalize() for fact in view.record.facts(Activation)]
     return next((kind for kind in ("Sigmoid", "Tanh", "Softsign", "Hardsigmoid")
                  if kind in kinds), None)
 
@@ -242,11 +244,13 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
         ))
     scheme = "xavier_normal_" if squashing else "kaiming_normal_"
     convolution = any(x.role is LayerRole.CONVOLUTION for x in flow.layers)
-    width = _width(view, flow.layers[0])
-    norm = f"BatchNorm2d({width})" if convolution else f"LayerNorm({width})"
+    kind = "BatchNorm2d" if convolution else "LayerNorm"
+    norms = [f"{kind}({_width(view, layer)})" for layer in flow.layers[:-1]]
+    norm = norms[0] if len(set(norms)) == 1 else kind
     remedies += [
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
-               (Together(tuple(InsertLayer(layer.name, norm) for layer in flow.layers[:-1]),
+               (Together(tuple(InsertLayer(layer.name, each) for layer, each in zip(
+                   flow.layers[:-1], norms, strict=True)),
                          f"insert {norm} after each hidden layer"),),
                code_text=f"nn.{norm}  # after each hidden layer"),
         Remedy("use an initialisation that keeps the scale", Safety.CHANGES_EXPERIMENT,
