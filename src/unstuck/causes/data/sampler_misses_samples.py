@@ -139,6 +139,9 @@ def _rows(view: View) -> Verdict:
     call = _by_index(view)
     if call is None or call.variable is None or share < view.limit(ROWS):
         return Absent("the batches bring most of the rows that they are taken from")
+    batch = call.shape[0] if call.shape else 1
+    if (1 - share) * call.variable.rows < 2 * batch:
+        return Unknown("training may get the same batch at every step", ("a longer run",))
     if len(series) < 2 or float(series.values[0]) - share > 1 - view.limit(ROWS):
         return Unknown(f"{percent(share)} of the rows of {call.variable.name} have not come yet, "
                        "but they may come later in the run", ("a longer run",))

@@ -16,6 +16,9 @@ from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.mapping import (
     HELD_OUT_ACCURACY,
+    LABELS_COMPARED,
+    LABELS_KEPT,
+    LABELS_RENUMBERED,
     PREDICTED_CLASS,
     RELABELLED_ACCURACY,
     RELABELLED_SAMPLES,
@@ -47,6 +50,12 @@ LIKE = Threshold(
     "samples. Otherwise the two sets differ in more than the numbers.",
     "a choice: leaves room for overfitting",
 )
+SURE = Threshold(
+    "renumbered-labels", 0.9,
+    "Under one other numbering nearly all of the samples must have the labels of training. "
+    "Otherwise their labels are not only numbered differently.",
+    "a choice: leaves room for samples that stand for two classes",
+)
 FEWEST = Threshold(
     "relabelled-samples", 40.0,
     "Fewer samples do not show which class has which number.",
@@ -55,6 +64,9 @@ FEWEST = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    seen = _seen(view)
+    if seen is not None:
+        return seen
     train, where = labelled(view), held_out(view)
     if not isinstance(train, Kept):
         return train
@@ -83,6 +95,34 @@ def _detect(view: View) -> Verdict:
                        f"{percent(plain)} to {percent(best)} only",
                        ("more held-out samples",))
     return _present(view, where, plain, best, known)
+
+
+def _seen(view: View) -> Present | None:
+    """Samples that are trained on and evaluated under other labels, by one numbering for all."""
+    compared, kept, other = (final(view, signal) for signal in (
+        LABELS_COMPARED, LABELS_KEPT, LABELS_RENUMBERED))
+    if compared is None or kept is None or other is None or compared < view.limit(FEWEST) or (
+            other - kept < view.limit(GAIN) or other < view.limit(SURE)):
+        return None
+    step = int(view[LABELS_KEPT].steps[-1])
+    calls = [c for c in view.record.facts(LossCall) if c.role is not CallRole.TRAIN]
+    fed = {f.loader for f in view.record.facts(Feeding) if f.role is not CallRole.TRAIN}
+    loaded = next((x.made or x.location for x in view.record.facts(Loader) if x.name in fed), None)
+    return Present(
+        strength=0.9, certain=True,
+        title=f"{percent(1 - kept)} of the samples that are both trained on and evaluated have "
+        "another label in the evaluation",
+        since_step=0,
+        location=loaded or next((c.location for c in calls), None) or next(
+            (c.location for c in view.record.facts(LossCall)), None),
+        label="these labels are numbered differently from the training labels",
+        evidence=(Evidence(
+            LABELS_KEPT.name, "", (step,), (kept,), other,
+            f"of {number(round(compared))} samples that were trained on and evaluated, "
+            f"{percent(kept)} have the same label in both, and {percent(other)} would have under "
+            "one other numbering of the classes"),),
+        remedies=_one_list(),
+    )
 
 
 def _accuracy(view: View) -> float | None:
@@ -117,15 +157,19 @@ def _present(view: View, where: Kept, plain: float, best: float, known: float) -
             *(Evidence(PREDICTED_CLASS.name, label, (step,), (float(told),), float(label),
                        f"held-out class {said}")
               for label, told in list(moved.items())[:1])),
-        remedies=(Remedy(
-            "number the classes of both sets by one list", Safety.SAFE, (SortClasses(),),
-            advice="Make one sorted list of the class names from the training data, and look up "
-            "the labels of both sets in it. Lists made from each set, sets in their own order and "
-            "listings of folders number the classes differently.",
-            code_text="classes = sorted(set(train_names))\n"
-            "index = {name: i for i, name in enumerate(classes)}\n"
-            "y_val = torch.tensor([index[name] for name in val_names])"),),
+        remedies=_one_list(),
     )
+
+
+def _one_list() -> tuple[Remedy, ...]:
+    return (Remedy(
+        "number the classes of both sets by one list", Safety.SAFE, (SortClasses(),),
+        advice="Make one sorted list of the class names from the training data, and look up "
+        "the labels of both sets in it. Lists made from each set, sets in their own order and "
+        "listings of folders number the classes differently.",
+        code_text="classes = sorted(set(train_names))\n"
+        "index = {name: i for i, name in enumerate(classes)}\n"
+        "y_val = torch.tensor([index[name] for name in val_names])"),)
 
 
 def _location(view: View, where: Kept) -> SourceLocation | None:
@@ -156,7 +200,8 @@ CAUSE = Cause(
         detection="Here unstuck keeps predictions for held-out samples from late in the run. On "
         "one half of them it looks for the one-to-one renumbering that fits best, and judges it on "
         "the other half, where a chance fit gains nothing. It reports a renumbering that makes the "
-        "held-out accuracy about as high as the training accuracy.",
+        "held-out accuracy about as high as the training accuracy. Samples that are evaluated and "
+        "were trained on as well, such as equal short texts, must have the same labels in both.",
         limitations="Where no loss is computed on held-out samples, the labels are those of the "
         "only tensor of whole numbers beside the call of the model that has one for each sample. "
         "With two classes, inputs with the wrong sign look the same. At most 100 classes are "
@@ -168,8 +213,8 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(HELD_OUT_ACCURACY, RELABELLED_ACCURACY, RELABELLED_SAMPLES, PREDICTED_CLASS,
-          CLASS_RECALL, CLASSES_JUDGED),
-    thresholds=(RIGHT, GAIN, KNOWN, LIKE, FEWEST),
+          CLASS_RECALL, CLASSES_JUDGED, LABELS_COMPARED, LABELS_KEPT, LABELS_RENUMBERED),
+    thresholds=(RIGHT, GAIN, KNOWN, LIKE, FEWEST, SURE),
     effects=(Effect.MEMORISES,),
     detect=_detect,
 )

@@ -9,17 +9,19 @@ import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.samples import ending
+from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
+from unstuck.observe.samples.relabelled import Relabelled
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import first_columns, is_leaf, observable, tensors_in
+from unstuck.observe.tensors import first_columns, is_leaf, is_plain, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.sentinels import Filling
+from unstuck.torch_api import CLASS_LIKELIHOODS, target_among
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
@@ -37,7 +39,7 @@ class SampleProbe(Probe):
     `no_grad` looks like training until then.
     """
 
-    signals = ending.SIGNALS
+    signals = (*ending.SIGNALS, *relabelled.SIGNALS)
     facts = (Filling, Kept)
 
     def __init__(self, context: Context) -> None:
@@ -46,6 +48,7 @@ class SampleProbe(Probe):
         self._timed = context.timed
         self._overlap = Overlap()
         self._passes = Passes()
+        self._relabelled = Relabelled()
         self.trained_on: set[float] = set()
         self._reservoir = Reservoir()
         self._again = [0, 0]  # training samples met again, of those looked at
@@ -148,6 +151,19 @@ class SampleProbe(Probe):
             self.batch.scored = True
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
+            target = target_among(function, args) if function in CLASS_LIKELIHOODS else None
+            if is_plain(target) and target.ndim == 1 and not target.is_floating_point():
+                self._labelled(self.batch, target, self._learns)
+
+    def _labelled(self, batch: Batch, target: torch.Tensor, learns: bool) -> None:
+        """The labels of a batch are known; those of an evaluation are compared."""
+
+        def read(found: list[torch.Tensor]) -> None:
+            batch.labels = found[0].tolist()
+            if not learns:
+                self._relabelled.evaluated(batch.hashes.values, batch.labels)
+
+        self._later.read([target.detach()[:BATCH_LIMIT]], read)
 
     def suppose(
         self, batch: Batch, function: str, output: torch.Tensor, labels: torch.Tensor
@@ -193,6 +209,8 @@ class SampleProbe(Probe):
             self._passes.trained(hashes)
         else:
             self._passes.end()
+        if batch.labels is not None:
+            self._relabelled.trained(hashes, batch.labels)
         self._trainings[len(self._met) > 1] += 1
         self._met.clear()
         met = sum(map(self.trained_on.__contains__, hashes))
@@ -218,6 +236,7 @@ class SampleProbe(Probe):
         """
         if kind is EndKind.INTERRUPTED or not self._moment.step:
             return
+        self._relabelled.finish(self._writer, self._moment.step)
         contents = self._reservoir.contents()
         if contents.train is None:
             return
@@ -237,9 +256,10 @@ class SampleProbe(Probe):
             width = min(batch[0].numel(), ELEMENT_LIMIT)
             weights = self._weights.get(batch.device)
             if weights is None:
-                # Fixed irrational steps: no random generator is touched.
+                # Fixed irrational numbers: no random generator is touched. None is the sum of
+                # others, or texts of small whole numbers would be taken for one another.
                 steps = torch.arange(1, ELEMENT_LIMIT + 1, dtype=torch.float64, device="cpu")
-                weights = torch.frac(steps * 0.6180339887498949).to(
+                weights = torch.frac(97.3 * (steps + 0.5772156649).sqrt()).to(
                     batch.device, non_blocking=True)
                 self._weights[batch.device] = weights
             # No matrix product: what that rounds depends on the place of a row in its batch.

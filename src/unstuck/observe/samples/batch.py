@@ -63,6 +63,7 @@ class Batch:
     module: int = 0  # the model that met it, by its id
     chunk: Chunk | None = None  # copies of its samples, if they are kept
     scored: bool = False  # a loss was computed of it
+    labels: list[int] | None = None  # one for each sample that has a hash
 
     @property
     def role(self) -> Role:

@@ -22,6 +22,19 @@ RELABELLED_SAMPLES = StepSignal(
     "relabelled-samples", "samples", "number of held-out samples that were judged so",
     requires=runs.LATE_HELD_OUT_CLASSES,
 )
+LABELS_COMPARED = StepSignal(
+    "labels-compared", "samples",
+    "number of different samples that were trained on, and evaluated with a class label as well",
+    requires=runs.SEEN_LABELS,
+)
+LABELS_KEPT = StepSignal(
+    "labels-kept", "", "share of them that have the same label in training and in evaluation",
+    requires=runs.SEEN_LABELS,
+)
+LABELS_RENUMBERED = StepSignal(
+    "labels-renumbered", "", "the same share under the best other numbering of the classes",
+    requires=runs.SEEN_LABELS,
+)
 PREDICTED_CLASS = PlaceSignal(
     "predicted-class", "",
     "class that the network mostly assigns to the held-out samples of a class, each class once",
