@@ -113,8 +113,8 @@ SPLIT = """
     pytest.param(PLAIN, PLAIN_STEPS, ["converted: torch.tensor(Y)"], id="slices"),
     pytest.param(
         LOADER,
-        ["wrapped: Rows(64)", "computed: x.reshape(4) * 2", "shaped: x.reshape(4)",
-         "made: torch.rand(n, 2, 2)"],
+        ["wrapped: Rows(64)", "called: self.prepared(self.x[i])", "computed: x.reshape(4) * 2",
+         "shaped: x.reshape(4)", "made: torch.rand(n, 2, 2)"],
         ["wrapped: Rows(64)", "computed: self.x.sum((1, 2))", "made: torch.rand(n, 2, 2)"],
         id="loader"),
     pytest.param(
@@ -123,10 +123,10 @@ SPLIT = """
         ["wrapped: TensorDataset(X, Y)", "ordered: torch.randperm(64)"], id="trainer"),
     pytest.param(
         SPLIT,
-        ["converted: torch.tensor(values, dtype=torch.float32)",
-         "ordered: train_test_split(inputs, targets, test_size=16)"],
-        ["converted: torch.tensor(values, dtype=torch.float32)",
-         "ordered: train_test_split(inputs, targets, test_size=16)",
+        ["called: as_tensor(train_x)", "converted: torch.tensor(values, dtype=torch.float32)",
+         "ordered: train_test_split(inputs, targets, test_size=16)", "called: load()"],
+        ["called: as_tensor(train_y)", "converted: torch.tensor(values, dtype=torch.float32)",
+         "ordered: train_test_split(inputs, targets, test_size=16)", "called: load()",
          "risky: np.log(table.sum(1, keepdims=True))"], id="split"),
 ])
 def test_the_steps_are_found(
@@ -150,4 +150,5 @@ def test_nothing_is_said_where_the_text_does_not_say_it(tmp_path: Path) -> None:
     for x, y in batches(False):
 """ + STEP, tmp_path)
     call = next(call for call in record.facts(ModelCall) if call.role is CallRole.TRAIN)
-    assert call.steps == ()
+    assert [(str(step.kind), text_at(step.location)) for step in call.steps] == [
+        ("called", "batches(False)")]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-FAULTS = {"augmentation-breaks-pairs": "DataLoader(pairs, batch_size=20, shuffle=True)"}
+FAULTS = {"augmentation-breaks-pairs": "pieces(maps[:90], seeds[1])"}
 
 WHOLE, CUT, COPIES = 22, 16, 3
 

@@ -61,6 +61,15 @@ def apart(view: View) -> SourceLocation | None:
         (each for each in inputs if each not in targets), None)
 
 
+def called_apart(view: View) -> SourceLocation | None:
+    """Where targets go through a function of the program beside another call for the inputs."""
+    inputs, targets = ([step.location for step in steps if step.kind is StepKind.CALLED]
+                       for steps in (input_steps(view), target_steps(view)))
+    return next((one for one in targets for other in inputs
+                 if one != other and one.file == other.file and abs(one.line - other.line) <= 1),
+                None)
+
+
 def split(view: View) -> SourceLocation | None:
     """Where training and held-out inputs were split at random."""
     held = [step.location for step in held_out_steps(view) if step.kind is StepKind.ORDERED]

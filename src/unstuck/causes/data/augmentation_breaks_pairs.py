@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.basics import last
 from unstuck.measures.labels import pairs_location
+from unstuck.measures.origins import called_apart
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -98,7 +99,8 @@ def _present(view: View, held: float | None) -> Present:
         title=f"pictures and target maps are augmented apart: only {percent(placed)} of the maps "
         f"fit best where they are{than}",
         since_step=0,
-        location=fact.location if fact is not None else pairs_location(view),
+        location=fact.location if fact is not None else (
+            called_apart(view) or pairs_location(view)),
         label="this draws other random numbers than its partner gets" if fact is not None else
         "these inputs and targets are turned and moved apart",
         evidence=(

@@ -197,13 +197,10 @@ def _changed(call: ast.Call) -> str:
 @lru_cache(maxsize=_KEPT)
 def own_nodes(body: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes of a scope without those of the scopes within it."""
-    found: list[ast.AST] = []
-    open_ = list(ast.iter_child_nodes(body))
-    while open_:
-        node = open_.pop(0)
-        found.append(node)
+    found = list(ast.iter_child_nodes(body))
+    for node in found:  # grows as it goes
         if not isinstance(node, _INSIDE):
-            open_ += ast.iter_child_nodes(node)
+            found += ast.iter_child_nodes(node)
     return tuple(found)
 
 

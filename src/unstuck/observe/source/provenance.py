@@ -43,7 +43,7 @@ from unstuck.observe.source.standins import StandIn
 from unstuck.schema.facts.calls import DataStep, StepKind
 
 MOST_STEPS = 24
-_DEEPEST = 120  # expressions that are followed one after another
+_DEEPEST = 60  # expressions that are followed one after another
 
 
 
@@ -254,6 +254,7 @@ class _Follower:
             return
         own = self._own(node, at)
         if own is not None:
+            yield StepKind.CALLED, file, node
             yield from self._returned(own.body, own, path)
             return
         inner = source_of(node)

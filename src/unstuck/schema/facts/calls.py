@@ -44,6 +44,7 @@ class StepKind(StrEnum):
     CONVERTED = "converted"  # makes a tensor or an array of them
     COMPUTED = "computed"  # makes other numbers of them,
     RISKY = "risky"  # in a way that may make NaN or Inf of finite ones
+    CALLED = "called"  # passes them through a function of the program
     WRAPPED = "wrapped"  # makes a data set of them
     MADE = "made"  # reads or makes them; nothing is known of what is before
 
