@@ -17,8 +17,11 @@ GIVEN = COMPUTED | {StepKind.CONVERTED, StepKind.MADE}  # or the first ones
 
 def input_steps(view: View) -> Steps:
     """What training inputs went through before the model received them, the last step first."""
-    return next((call.steps for call in view.record.facts(ModelCall)
-                 if call.role is CallRole.TRAIN and call.first and call.steps), ())
+    calls = [call for call in view.record.facts(ModelCall) if call.steps]
+    trained = [call for call in calls if call.role is CallRole.TRAIN and call.first]
+    # Gradients that a function returns do not show which call they are of.
+    others = [call for call in calls if call.role is CallRole.OTHER and call.gradients]
+    return next((call.steps for call in (*trained, *others)), ())
 
 
 def held_out_steps(view: View) -> Steps:
@@ -29,8 +32,10 @@ def held_out_steps(view: View) -> Steps:
 
 def target_steps(view: View, loss: str | None = None) -> Steps:
     """What the targets of a loss went through, or those of any, the last step first."""
-    return next((call.steps for call in view.record.facts(LossCall)
-                 if call.role is CallRole.TRAIN and call.steps and loss in (None, call.loss)), ())
+    calls = [call for call in view.record.facts(LossCall) if call.steps]
+    trained = [call for call in calls if call.role is CallRole.TRAIN and loss in (None, call.loss)]
+    others = [call for call in calls if call.role is CallRole.OTHER and call.loss is None]
+    return next((call.steps for call in (*trained, *others)), ())
 
 
 def nearest(steps: Steps, *kinds: StepKind) -> SourceLocation | None:

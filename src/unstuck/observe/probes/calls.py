@@ -184,6 +184,14 @@ class ModelCalls:
         kept = {id(call) for call in reached}
         self._calls = [call for call in self._calls if id(call) not in kept]
 
+    def gradients_given(self) -> None:
+        """A step uses gradients that a function has returned: of the last call with a graph."""
+        call = next((call for call in reversed(self._calls) if call.nodes), None)
+        if call is not None:
+            call.place.last = True
+            self._trains(call)
+            self._calls = [other for other in self._calls if other is not call]
+
     def _trains(self, call: _Call) -> None:
         """A call led to a loss: so did those that it received anything from."""
         open_, seen = [call], {id(call)}
@@ -218,7 +226,7 @@ class ModelCalls:
         """Follows data back through the text: that takes milliseconds, so it is left for the end.
         """
         wanted = [place for place in self._places.values()
-                  if place.first or place.role is CallRole.HELD_OUT]
+                  if place.first or place.gradients or place.role is CallRole.HELD_OUT]
         for place in wanted[:MOST_FOLLOWED]:
             place.steps = steps_to(self._sites, place.stack, 0, place.network)
 

@@ -71,6 +71,7 @@ class OutlineProbe(Probe):
         self._gradients = WrittenGradients(writer, sites, self._parameters)
         self._first_values = FirstValues(writer, context.later, names, sites)
         self._files = Files(writer, sites)
+        self._given = False  # gradients, by a function, since the last step
         self._calls.data = self._statistics.inputs
         losses.targets.met = self._statistics.targets
         context.probe(CutProbe).loss_of = self._losses.among
@@ -145,6 +146,10 @@ class OutlineProbe(Probe):
     def gradients_computed(self) -> None:
         self._gradients.computes()
 
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """A step may use them in the place of a backward pass."""
+        self._given = True
+
     # Steps --------------------------------------------------------------------------------------
     def before_clearing(self, owner: Optimizer | nn.Module) -> None:
         self._callers.clears(owner)
@@ -154,6 +159,9 @@ class OutlineProbe(Probe):
         if not self._moment.sampled:
             return
         self._loops.steps()
+        if self._given and not self._moment.backwards and not closure:
+            self._calls.gradients_given()
+        self._given = False
         if optimizer is not None:
             backwards = self._moment.backwards
             self._callers.steps(optimizer, closure, backwards, self._moment.step)
