@@ -16,6 +16,7 @@ from unstuck.measures.looks import left_out
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import View
 from unstuck.record.series import Series
+from unstuck.schema.facts.calls import CallRole, ModelCall
 from unstuck.schema.facts.data import Fetch, Kept, Loader
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
@@ -187,6 +188,11 @@ def updates_per_epoch(view: View) -> float | None:
         samples = next((kept.samples for kept in view.record.facts(Kept) if kept.name == "train"
                         and kept.samples < view.record.limits.kept_samples
                         and size * view.record.steps >= 2 * kept.samples), None)
+    if samples is None and not view.record.facts(Fetch):
+        # The rows of the variable that batches are taken from.
+        samples = next((call.variable.rows for call in view.record.facts(ModelCall)
+                        if call.role is CallRole.TRAIN and call.first
+                        and call.variable is not None and not call.variable.whole), None)
     return None if samples is None else max(samples / size, 1.0)
 
 

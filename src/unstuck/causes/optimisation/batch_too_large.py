@@ -17,7 +17,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
@@ -53,12 +53,18 @@ def _detect(view: View) -> Verdict:
     if not found.whole >= view.limit(AGREE):
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
+    few = updates is not None and updates <= view.limit(FEW_UPDATES)
+    if not found.fall >= view.limit(ON_ITS_WAY) and few and (
+            view.outcome.kind is OutcomeKind.LEARNING):
+        return Unknown("the loss still falls, though much less than at first; whether more updates "
+                       "an epoch would lower it shows when they are made",
+                       ("a run with an eighth of the batch size",))
     if not found.fall >= view.limit(ON_ITS_WAY):
         return Absent("the loss had plateaued, so more updates would not have lowered it further")
     if updates is None:
         return Unknown("the number of samples in an epoch is not known",
                        ("training data from a DataLoader",))
-    if not updates <= view.limit(FEW_UPDATES):
+    if not few:
         return Absent(f"an epoch has enough updates ({number(updates)})")
     scale = size * (1 / found.whole - 1)
     steps, points = loss_points(view)
