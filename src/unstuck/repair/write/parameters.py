@@ -120,12 +120,20 @@ def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Spli
         groups = any(isinstance(each, ast.Dict | ast.Call) and (
             isinstance(each, ast.Dict) or names.called(each) == "dict") for each in here.node.elts)
         opens = here.source.span(here.node)[0]
-        added = [f'{{"params": {part}}}' if groups else f"*{part}" for part in parts]
+        added = [f'{{"params": {part}}}' if groups else _spread(part) for part in parts]
         return change.add_item(here.source, opens, ", ".join(added))
     text = source.code(given)
-    joined = ", ".join(f"*{part}" for part in parts)
+    joined = ", ".join(map(_spread, parts))
     simple = isinstance(given, ast.Call | ast.Name | ast.Attribute)
     return change.replace(source, given, f"[*{text if simple else f'({text})'}, {joined}]")
+
+
+def _spread(part: str) -> str:
+    """What an expression of parameters is as items of a list."""
+    tree = ast.parse(part, mode="eval").body
+    if isinstance(tree, ast.List):
+        return ", ".join(map(ast.unparse, tree.elts))
+    return f"*{part}"
 
 
 # Not frozen --------------------------------------------------------------------------------------
