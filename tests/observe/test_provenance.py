@@ -152,3 +152,26 @@ def test_nothing_is_said_where_the_text_does_not_say_it(tmp_path: Path) -> None:
     call = next(call for call in record.facts(ModelCall) if call.role is CallRole.TRAIN)
     assert [(str(step.kind), text_at(step.location)) for step in call.steps] == [
         ("called", "batches(False)")]
+
+
+def test_names_that_stand_for_each_other_come_to_an_end(tmp_path: Path) -> None:
+    record = record_of("""
+    def bare(model):
+        model = model.inner
+        return model
+
+    class Holder:
+        def __init__(self, inner):
+            self.inner = inner
+            self.x = self.x.y if hasattr(self, "x") else torch.rand(16, 4)
+
+    holder = Holder(nn.Linear(4, 1))
+    model = bare(holder)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    a = torch.rand(16, 4)
+    b = a
+    a = b
+    y = torch.rand(16, 1)
+    for x in (holder.x, a, holder.x, a):
+""" + STEP, tmp_path)
+    assert any(call.role is CallRole.TRAIN for call in record.facts(ModelCall))

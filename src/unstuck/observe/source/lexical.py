@@ -15,6 +15,7 @@ from unstuck.schema.places import SourceLocation
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Path = tuple[int | str, ...]  # which element of a tuple or a dictionary is meant, outermost first
+_DEEPEST = 8  # names that are followed one after another
 _KEPT = 256  # scopes whose statements are remembered
 _INSIDE = Function | ast.ClassDef | ast.Lambda  # scopes of their own
 SHUFFLES = frozenset({"shuffle", "shuffle_"})
@@ -295,9 +296,12 @@ def _point(node: ast.expr, scope: Scope) -> Point:
                  node.lineno)
 
 
-def instance(node: ast.expr, at: Point) -> Instance | None:
-    """The object of one of the program's classes that an expression certainly is."""
-    for _ in range(8):  # names that are followed one after another
+def instance(node: ast.expr, at: Point, left: int = _DEEPEST) -> Instance | None:
+    """The object of one of the program's classes that an expression certainly is.
+
+    `left` is how many names may still be followed within one another.
+    """
+    for _ in range(left):
         match node:
             case ast.Name(id="self") if at.scope.owner is not None:
                 return at.scope.owner
@@ -307,7 +311,7 @@ def instance(node: ast.expr, at: Point) -> Instance | None:
                     return None
                 return Instance(known[0], known[1], known[2], node, at)
             case ast.Name() | ast.Attribute():
-                following = one_back(node, at)
+                following = one_back(node, at, left - 1)
                 if following is None or following[2]:
                     return None
                 node, at = following[:2]
@@ -317,7 +321,7 @@ def instance(node: ast.expr, at: Point) -> Instance | None:
 
 
 def one_back(
-    node: ast.Name | ast.Attribute, at: Point
+    node: ast.Name | ast.Attribute, at: Point, left: int = _DEEPEST
 ) -> tuple[ast.expr, Point, Path, Binding | None] | None:
     """What a name or an attribute was given by, from where, and which element of that it is.
 
@@ -325,7 +329,7 @@ def one_back(
     itself, at the statement that changed it.
     """
     if isinstance(node, ast.Attribute):
-        return _attribute(node, at)
+        return _attribute(node, at, left)
     found = binding(node.id, at)
     if found is None and not bindings(at.scope.body, node.id):
         given = passed(node.id, at.scope)
@@ -359,13 +363,13 @@ def _parameters(body: Function | ast.Lambda) -> set[str]:
 
 
 def _attribute(
-    node: ast.Attribute, at: Point
+    node: ast.Attribute, at: Point, left: int
 ) -> tuple[ast.expr, Point, Path, Binding | None] | None:
     text = ast.unparse(node)
     own = binding(text, at)
     if own is not None:
         return _by(own, node, at)
-    of = instance(node.value, at)
+    of = instance(node.value, at, left - 1)
     if of is None:
         return None
     methods = [each for each in of.kind.body if isinstance(each, Function)
