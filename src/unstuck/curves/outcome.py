@@ -180,12 +180,13 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     if done or (skill is not None and skill >= SKILLED):
         left = (f"({percent(ratio(level, curve.start))} of its start) " if skill is None
                 else f"({_skilled(skill)}) ")
-        end = ("still halves every quarter of the run" if curve.positive and not w.higher
-               and halving(curve.points) else "is now flat")
+        end = ("still halves every quarter of the run." if curve.positive and not w.higher
+               and halving(curve.points) else f"is still {w.falling}" + _lately(curve, gain)
+               if falling and gain > MATERIAL and not w.higher else "is now flat.")
         return curve.outcome(
             OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
             f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} "
-            f"{'' if w.higher else left}and {end}.", flat_since)
+            f"{'' if w.higher else left}and {end}", flat_since)
     maybe = half is None or not half.score > -0.7
     if level > curve.start and not slack < (0.12 if maybe else 0.5):
         return too_short(curve, slack)  # it rose, as far as noise lets one see
