@@ -175,3 +175,29 @@ def test_names_that_stand_for_each_other_come_to_an_end(tmp_path: Path) -> None:
     for x in (holder.x, a, holder.x, a):
 """ + STEP, tmp_path)
     assert any(call.role is CallRole.TRAIN for call in record.facts(ModelCall))
+
+
+def test_one_function_may_train_and_validate(tmp_path: Path) -> None:
+    record = record_of("""
+    from torch.utils.data import DataLoader, TensorDataset
+
+    def epoch(model, loader, optimizer=None):
+        for x, y in loader:
+            with torch.set_grad_enabled(optimizer is not None):
+                loss = F.mse_loss(model(x), y)
+            if optimizer is not None:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+""" + TRAINING + """
+    seen = DataLoader(TensorDataset(torch.rand(64, 4), torch.rand(64, 1)), 16)
+    unseen = DataLoader(TensorDataset(torch.rand(32, 4) * 9, torch.rand(32, 1)), 16)
+    for _ in range(2):
+        epoch(model, seen, optimizer)
+        epoch(model, unseen)
+""", tmp_path)
+    call = next(call for call in record.facts(ModelCall) if call.role is CallRole.TRAIN)
+    assert [text_at(step.location) for step in call.steps] == [
+        "TensorDataset(torch.rand(64, 4), torch.rand(64, 1))", "torch.rand(64, 4)"]
+    assert [text_at(step.location) for step in call.looked_at][:2] == [
+        "TensorDataset(torch.rand(32, 4) * 9, torch.rand(32, 1))", "torch.rand(32, 4) * 9"]

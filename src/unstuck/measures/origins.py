@@ -26,8 +26,10 @@ def input_steps(view: View) -> Steps:
 
 def held_out_steps(view: View) -> Steps:
     """The same of held-out inputs."""
-    return next((call.steps for call in view.record.facts(ModelCall)
-                 if call.role is CallRole.HELD_OUT and call.steps), ())
+    calls = view.record.facts(ModelCall)
+    own = [call.steps for call in calls if call.role is CallRole.HELD_OUT]
+    # One function may train and validate.
+    return next((steps for steps in (*own, *(call.looked_at for call in calls)) if steps), ())
 
 
 def target_steps(view: View, loss: str | None = None) -> Steps:

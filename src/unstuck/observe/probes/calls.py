@@ -50,6 +50,8 @@ class _Place:
     searches: int = 0
     steps: tuple[DataStep, ...] = ()
     network: StandIn | None = None
+    without: list[Site] | None = None  # the first call without gradients, where others have them
+    looked_at: tuple[DataStep, ...] = ()
     written: ModelCall | None = None
 
 
@@ -98,6 +100,8 @@ class ModelCalls:
             return
         if not learns:
             self._grows(place, role())
+            if place.gradients and place.without is None:
+                place.without = self._sites.stack()
         given = list(_tensors((*args, *kwargs.values())))
         fresh = True
         if sampled and len(self._calls) < MOST_CALLS:
@@ -229,6 +233,8 @@ class ModelCalls:
                   if place.first or place.gradients or place.role is CallRole.HELD_OUT]
         for place in wanted[:MOST_FOLLOWED]:
             place.steps = steps_to(self._sites, place.stack, 0, place.network)
+            if place.without is not None:
+                place.looked_at = steps_to(self._sites, place.without, 0, place.network)
 
     def _grows(self, place: _Place, role: CallRole) -> None:
         if _RANK[role] > _RANK[place.role]:
@@ -251,7 +257,8 @@ class ModelCalls:
         fact = ModelCall(
             place.name, label, place.role, self._sites.location(place.site), place.first,
             place.last, place.shape, place.gradients,
-            place.found.variable if place.found is not None else None, place.steps)
+            place.found.variable if place.found is not None else None, place.steps,
+            place.looked_at)
         if fact != place.written:
             place.written = fact
             self._writer.fact(fact, step)

@@ -76,6 +76,7 @@ class ModelCall(Fact):
     gradients: bool = True  # whether they were on
     variable: Variable | None = None  # whose rows the model received
     steps: tuple[DataStep, ...] = ()  # what they went through before, the last first
+    looked_at: tuple[DataStep, ...] = ()  # the same of data that come here without gradients
 
 
 @dataclass(frozen=True, slots=True)
