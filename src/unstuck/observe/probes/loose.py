@@ -18,7 +18,7 @@ from unstuck.schema.facts.models import LooseParameter
 from unstuck.schema.facts.run import EndKind
 
 MOST = 64  # that are followed
-LOOKS = 2  # at which a loss reaches one, at least
+LOOKS = 3  # steps at which a loss reaches one, at least: an episode has copies of its own
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class _Loose:
     name: str
     shape: tuple[int, ...]
     looks: int = 0
+    latest: int = -1  # step
     moved: bool = False
 
 
@@ -67,7 +68,8 @@ class LooseProbe(Probe):
                 return
             known = self._found[leaf] = _Loose(name, tuple(leaf.shape))
             self._met.append(known)
-        known.looks += 1
+        step = self._moment.step
+        known.looks, known.latest = known.looks + (step != known.latest), step
         rests = self._first.rests(leaf)
         if rests is not None:
             self._later.read([rests], lambda found: _note(known, bool(found[0])))

@@ -70,7 +70,8 @@ def steps_to(
     given = [*call.args, *(each.value for each in call.keywords)]
     if len(given) <= place or any(isinstance(each, ast.Starred) for each in call.args):
         return ()
-    node = given[place]
+    named = [each.value for each in call.keywords if each.arg == "target"]
+    node = named[0] if place and named else given[place]
     found: list[DataStep] = []
     for kind, file, step in _Follower().followed(node, at, ()):
         where = expression_at(file, step, sites.keeps_text)
