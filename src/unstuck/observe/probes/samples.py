@@ -152,7 +152,8 @@ class SampleProbe(Probe):
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
             target = target_among(function, args) if function in CLASS_LIKELIHOODS else None
-            if is_plain(target) and target.ndim == 1 and not target.is_floating_point():
+            if is_plain(target) and observable(target) and target.ndim == 1 and (
+                    not target.is_floating_point()):
                 self._labelled(self.batch, target, self._learns)
 
     def _labelled(self, batch: Batch, target: torch.Tensor, learns: bool) -> None:
@@ -163,7 +164,7 @@ class SampleProbe(Probe):
             if not learns:
                 self._relabelled.evaluated(batch.hashes.values, batch.labels)
 
-        self._later.read([target.detach()[:BATCH_LIMIT]], read)
+        self._later.read_now([target.detach()[:BATCH_LIMIT]], read)
 
     def suppose(
         self, batch: Batch, function: str, output: torch.Tensor, labels: torch.Tensor
