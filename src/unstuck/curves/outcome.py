@@ -180,9 +180,11 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     if done or (skill is not None and skill >= SKILLED):
         left = (f"({percent(ratio(level, curve.start))} of its start) " if skill is None
                 else f"({_skilled(skill)}) ")
-        end = ("still halves every quarter of the run." if curve.positive and not w.higher
-               and halving(curve.points) else f"is still {w.falling}" + _lately(curve, gain)
-               if falling and gain > MATERIAL and not w.higher else "is now flat.")
+        end = "is now flat."
+        if curve.positive and not w.higher and halving(curve.points):
+            end = "still halves every quarter of the run."
+        elif falling and gain > MATERIAL and not w.higher:
+            end = f"is still {w.falling}" + _lately(curve, gain)
         return curve.outcome(
             OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
             f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} "

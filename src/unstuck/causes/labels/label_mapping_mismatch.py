@@ -106,8 +106,7 @@ def _seen(view: View) -> Present | None:
         return None
     step = int(view[LABELS_KEPT].steps[-1])
     calls = [c for c in view.record.facts(LossCall) if c.role is not CallRole.TRAIN]
-    fed = {f.loader for f in view.record.facts(Feeding) if f.role is not CallRole.TRAIN}
-    loaded = next((x.made or x.location for x in view.record.facts(Loader) if x.name in fed), None)
+    loaded = _loaded(view, CallRole.HELD_OUT, CallRole.OTHER)
     return Present(
         strength=0.9, certain=True,
         title=f"{percent(1 - kept)} of the samples that are both trained on and evaluated have "
@@ -176,9 +175,14 @@ def _location(view: View, where: Kept) -> SourceLocation | None:
     """Where the labels of held-out data are made, as far as it is known."""
     calls = [c for c in view.record.facts(LossCall) if c.role is CallRole.HELD_OUT]
     made = next((c.made for c in calls if c.made is not None), None)
-    fed = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.HELD_OUT}
-    loaded = next((x.made or x.location for x in view.record.facts(Loader) if x.name in fed), None)
-    return made or loaded or where.location or next((c.location for c in calls), None)
+    return made or _loaded(view, CallRole.HELD_OUT) or where.location or next(
+        (c.location for c in calls), None)
+
+
+def _loaded(view: View, *roles: CallRole) -> SourceLocation | None:
+    """Where the data of a loader that feeds such calls are made, else the loader."""
+    fed = {f.loader for f in view.record.facts(Feeding) if f.role in roles}
+    return next((x.made or x.location for x in view.record.facts(Loader) if x.name in fed), None)
 
 
 CAUSE = Cause(

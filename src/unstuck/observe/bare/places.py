@@ -132,15 +132,21 @@ def data_of(found: Iterable[Place]) -> torch.Tensor | None:
     Where they meet some at each step of a sequence, it is the step in the middle: the first may be
     the same for all samples, and so may the last.
     """
-    fresh = [place for place in found if place.source is None]
-    same = [place for place in fresh if place.weight is fresh[0].weight]
-    return same[len(same) // 2].taken() if same else None
+    first = _meeting(found)
+    return first.taken() if first is not None else None
 
 
 def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
-    """The data that the first weights of a graph meet, and what these weights are."""
-    fresh = [place for place in places(nodes) if place.source is None]
-    return (fresh[0].taken(), fresh[0].kind.role) if fresh else None
+    """The same of a graph, and what these weights are."""
+    first = _meeting(places(nodes))
+    return (first.taken(), first.kind.role) if first is not None else None
+
+
+def _meeting(found: Iterable[Place]) -> Place | None:
+    """Where the first weights meet data."""
+    fresh = [place for place in found if place.source is None]
+    same = [place for place in fresh if place.weight is fresh[0].weight]
+    return same[len(same) // 2] if same else None
 
 
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:

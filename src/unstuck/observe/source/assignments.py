@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass, replace
 
-from unstuck.observe.source.sites import Sites, expression_at, syntax_tree, user_trees
+from unstuck.observe.source.sites import Sites, call_at, expression_at, syntax_tree, user_trees
 from unstuck.schema.facts.calls import Variable
 from unstuck.schema.places import SourceLocation
 
@@ -166,14 +166,13 @@ def given(call: SourceLocation | None, function: str, sites: Sites) -> SourceLoc
     tree = syntax_tree(call.file) if call is not None and sites.is_user(call.file) else None
     if call is None or tree is None:
         return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and expression_at(call.file, node, False) == replace(
-                call, text=None) and (node.args or node.keywords):
-            first = node.args[0] if node.args else node.keywords[0].value
-            if isinstance(first, ast.Call):
-                return expression_at(call.file, first, sites.keeps_text)
-            return assigned(Variable(ast.unparse(first), call.file, function, 0, True), sites)
-    return None
+    node = call_at(call, ast.walk(tree))
+    if node is None or not (node.args or node.keywords):
+        return None
+    first = node.args[0] if node.args else node.keywords[0].value
+    if isinstance(first, ast.Call):
+        return expression_at(call.file, first, sites.keeps_text)
+    return assigned(Variable(ast.unparse(first), call.file, function, 0, True), sites)
 
 
 def logarithm(place: SourceLocation, sites: Sites) -> SourceLocation | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
-from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.sites import Site, Sites, call_at, syntax_tree
 from unstuck.schema.places import SourceLocation
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -85,7 +85,7 @@ def call_under_way(sites: Sites, stack: list[Site]) -> tuple[ast.Call, Point] | 
         tree = syntax_tree(code.co_filename)
         if tree is None or place is None:
             return None
-        call = _call_at(place, nodes_of(tree))
+        call = call_at(place, nodes_of(tree))
         if code.co_name.startswith("<") and code.co_name != "<module>":  # a comprehension
             if outer is not None and call is not None:
                 outer = (call, Point(outer[1].scope, place.line))
@@ -109,17 +109,10 @@ def call_under_way(sites: Sites, stack: list[Site]) -> tuple[ast.Call, Point] | 
 def another_call(place: SourceLocation, at: Point) -> tuple[ast.Call, Point] | None:
     """The call at a place in the scope of a point, or in one of those that led to it."""
     for each in _points(at):
-        call = _call_at(place, own_nodes(each.scope.body))
+        call = call_at(place, own_nodes(each.scope.body))
         if call is not None and each.scope.file == place.file:
             return call, Point(each.scope, call.lineno)
     return None
-
-
-def _call_at(place: SourceLocation, nodes: Iterable[ast.AST]) -> ast.Call | None:
-    wanted = replace(place, text=None)
-    return next((each for each in nodes if isinstance(each, ast.Call)
-                 and each.lineno == place.line
-                 and expression_at(place.file, each, False) == wanted), None)
 
 
 # Names --------------------------------------------------------------------------------------------

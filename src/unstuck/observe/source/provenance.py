@@ -46,7 +46,6 @@ MOST_STEPS = 24
 _DEEPEST = 60  # expressions that are followed one after another
 
 
-
 def steps_to(
     sites: Sites, stack: list[Site], place: int, network: StandIn | None = None
 ) -> tuple[DataStep, ...]:
@@ -181,14 +180,11 @@ class _Follower:
             if name == "zip" and path and isinstance(path[0], int) and path[0] < len(given):
                 yield from self._element(given[path[0]], at, path[1:])
                 return
-            if name in BATCHING or name == "TensorDataset":
-                yield from self._call(node, at, path)
-                return
             inner = source_of(node)
             if name in PASSING and inner is not None:
                 yield from self._element(inner, at, path)
-                return
-            yield from self._call(node, at, path, looped=True)
+            else:
+                yield from self._call(node, at, path)
             return
         if isinstance(node, ast.BinOp) and isinstance(node.left, ast.List):
             node = node.left
@@ -223,9 +219,7 @@ class _Follower:
                 return
 
     # Calls ----------------------------------------------------------------------------------------
-    def _call(
-        self, node: ast.Call, at: Point, path: Path, looped: bool = False
-    ) -> Iterator[_Step]:
+    def _call(self, node: ast.Call, at: Point, path: Path) -> Iterator[_Step]:
         name, given, file = last_name(node.func), node.args, at.scope.file
         one = of_each(node, path)
         if one is not None:

@@ -10,8 +10,9 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
 from itertools import islice
@@ -280,6 +281,14 @@ def find_operation(
         first = len(text) - len(text.lstrip()) + 1
         return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
     return expression_at(file, best, keep_text)
+
+
+def call_at(place: SourceLocation, nodes: Iterable[ast.AST]) -> ast.Call | None:
+    """The call at a place, of the nodes of its file."""
+    wanted = replace(place, text=None)
+    return next((each for each in nodes if isinstance(each, ast.Call)
+                 and each.lineno == place.line
+                 and expression_at(place.file, each, False) == wanted), None)
 
 
 def expression_at(file: str, node: ast.expr | ast.stmt, keep_text: bool = True) -> SourceLocation:
