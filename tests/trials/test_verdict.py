@@ -13,8 +13,10 @@ from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.stored import Altered
 from unstuck.settings import Settings
 from unstuck.trials.laboratory import Ended, Trial
+from unstuck.trials.results import compared
 from unstuck.trials.verdict import Run, TrialVerdict, judge, read
 from unstuck.trials.yardstick import Printed, Spread, measure, printed
+from unstuck.words import number
 
 CURED = TrialVerdict.CURED
 
@@ -140,3 +142,22 @@ def test_the_number_that_a_user_looks_at(
     control: str, treated: str, found: Printed | None
 ) -> None:
     assert printed(control, treated) == found
+
+
+@pytest.mark.parametrize(("control", "treated", "says"), [
+    ("accuracy 0.91", "accuracy 0.93", "accuracy 0.91 → 0.93"),
+    ("accuracy 0.985", "accuracy 0.951",
+     "skill over all classes {before} → {after}, accuracy 0.985 → 0.951"),
+    ("loss 0.25", "loss 0.25", "skill over all classes {before} → {after}, loss stays at 0.25"),
+    ("", "", "skill over all classes {before} → {after}"),
+])
+def test_a_printed_number_that_gets_no_better_is_shown_beside_what_was_judged(
+    control: str, treated: str, says: str
+) -> None:
+    sick, well = run("class-imbalance", "sick"), run("class-imbalance", "well")
+    assert sick.yardstick is not None
+    assert well.yardstick is not None
+    before, after = (replace(each, ended=replace(each.ended, output=text))
+                     for each, text in ((sick, control), (well, treated)))
+    assert compared([before], [after]).words == says.format(
+        before=number(sick.yardstick.classes), after=number(well.yardstick.classes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from unstuck.judge.catalogue import find
 from unstuck.judge.severity import severity_of
@@ -14,13 +14,18 @@ from unstuck.trials.doses import dose_of
 from unstuck.trials.lengths import undecided, unproven
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
-from unstuck.trials.verdict import Run, TrialVerdict
+from unstuck.trials.verdict import Run, TrialVerdict, judged_by
 from unstuck.trials.yardstick import printed
 from unstuck.words import count, joined, number
 
 # The words that are published; a mask is one kind of "better".
 _PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
-SKILL = "skill"
+SKILL = "skill"  # the one number of each run
+# What a skill of a yardstick is called; without a name it is that number.
+_SKILLS = {
+    None: SKILL, "classes": "skill over all classes", "targets": "skill in the targets",
+    "held_out": "skill on held-out data", "training": "skill in training",
+    "untrained": "skill in training"}
 PROVEN = 0.95  # how probable a cause is that a trial has shown on all seeds
 
 
@@ -119,10 +124,10 @@ def _result(best: Tried, trials: Sequence[Tried], found: Repair, whole: bool, se
     else:
         seeds, controls, treateds = (0,), (found.control,), (best.run,)
         verdict = best.judgement.verdict
-    metric, before, after = values(controls, treateds)
+    numbers = compared(controls, treateds)
     doses = tuple(dose for each in trials if (dose := _dose(each)) is not None)
-    return TrialResult(published(verdict), before, after, seeds, doses, seconds, metric,
-                       _says(best, found, whole, metric, before, after) + _within(found),
+    return TrialResult(published(verdict), numbers.before, numbers.after, seeds, doses, seconds,
+                       numbers.metric, _says(best, found, whole, numbers.words) + _within(found),
                        None if found.whole is None or found.price is None
                        else found.price.trial_steps)
 
@@ -135,21 +140,63 @@ def _within(found: Repair) -> str:
             f"{found.price.steps:,}")
 
 
-def values(controls: Sequence[Run], treateds: Sequence[Run]
-           ) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
-    """What to compare runs by: a number that the program prints, else their skill."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The number that runs are compared by, for each seed without and with a change.
+
+    `beside` is the number that the program prints, where that is another one and got no better.
+    """
+
+    metric: str
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    beside: Compared | None = None
+
+    @property
+    def words(self) -> str:
+        """The numbers of the first seed; empty where there are none."""
+        if not self.before or not (self._is_printed or (
+                math.isfinite(self.before[0]) and math.isfinite(self.after[0]))):
+            return ""
+        one, other = number(self.before[0]), number(self.after[0])
+        says = f"{self.metric} {f'stays at {one}' if one == other else f'{one} → {other}'}"
+        return says if self.beside is None else f"{says}, {self.beside.words}"
+
+    @property
+    def _is_printed(self) -> bool:
+        return self.metric not in _SKILLS.values()
+
+
+def compared(controls: Sequence[Run], treateds: Sequence[Run]) -> Compared:
+    """What to compare runs by: a number that the program prints, unless it gets no better.
+
+    Then it is what they were judged by: an accuracy, for instance, falls where a rare class is
+    found at last.
+    """
+    shown = _printed(controls, treateds)
+    name = judged_by(controls[0], treateds[0]) if controls else None
+    judged = Compared(_SKILLS[name], tuple(_skill(run, name) for run in controls),
+                      tuple(_skill(run, name) for run in treateds))
+    if shown is None:
+        return judged
+    if name is None or shown[1] or not judged.after[0] > judged.before[0]:
+        return shown[0]
+    return replace(judged, beside=shown[0])
+
+
+def _printed(controls: Sequence[Run], treateds: Sequence[Run]) -> tuple[Compared, bool] | None:
+    """The number that the program prints, and whether it gets better with the first seed."""
     pairs = [printed(a.ended.output, b.ended.output)
              for a, b in zip(controls, treateds, strict=True)]
-    if all(pair is not None and pair.name == pairs[0].name for pair in pairs if pairs[0]):
-        known = [pair for pair in pairs if pair is not None]
-        if len(known) == len(pairs) and known:
-            return (known[0].name, tuple(pair.numbers[0] for pair in known),
-                    tuple(pair.numbers[1] for pair in known))
-    return SKILL, tuple(map(_skill, controls)), tuple(map(_skill, treateds))
+    known = [pair for pair in pairs if pair is not None]
+    if not known or len(known) < len(pairs) or len({pair.name for pair in known}) > 1:
+        return None
+    return Compared(known[0].name, tuple(pair.numbers[0] for pair in known),
+                    tuple(pair.numbers[1] for pair in known)), known[0].gains
 
 
-def _skill(run: Run) -> float:
-    value = None if run.yardstick is None else run.yardstick.value
+def _skill(run: Run, name: str | None) -> float:
+    value = None if run.yardstick is None else getattr(run.yardstick, name or "value")
     return math.nan if value is None else value
 
 
@@ -177,13 +224,10 @@ def _bracket(best: Tried, found: Repair) -> str:
     return f", and with {number(near)} it does worse"
 
 
-def _says(best: Tried, found: Repair, whole: bool, metric: str, before: Sequence[float],
-          after: Sequence[float]) -> str:
+def _says(best: Tried, found: Repair, whole: bool, compared_by: str) -> str:
     """What the trials of a finding have shown, in one or two sentences."""
     change = best.candidate.edit.words()
-    numbers = ""
-    if before and math.isfinite(before[0]) and math.isfinite(after[0]):
-        numbers = f" ({metric} {number(before[0])} → {number(after[0])})"
+    numbers = f" ({compared_by})" if compared_by else ""
     verdict, because = best.judgement.verdict, best.judgement.because
     if whole and found.confirmed is not None:
         many = len(found.confirmed.seeds)
@@ -224,17 +268,21 @@ def rows(found: Repair) -> list[str]:
             + (f" ({because})" if because else "") for verdict, cause, change, because in cells]
 
 
+def _value(run: Run) -> float:
+    return _skill(run, None)
+
+
 def skills(found: Repair, controls: Iterable[Run]) -> list[tuple[str, tuple[float, ...]]]:
     """The skills of the program as it is, and with each change: a name, a value for each seed."""
-    named = [("as it is", tuple(map(_skill, controls)))]
+    named = [("as it is", tuple(map(_value, controls)))]
     for each in found.tried:
         runs = [each.run]
         if found.confirmed is not None and found.kept == [each]:
             runs = list(found.confirmed.treated)
         if each.judgement.verdict is not TrialVerdict.VOID:
-            named.append((each.candidate.edit.words(), tuple(map(_skill, runs))))
+            named.append((each.candidate.edit.words(), tuple(map(_value, runs))))
     if found.confirmed is not None and len(found.kept) > 1:
-        named.append(("all changes together", tuple(map(_skill, found.confirmed.treated))))
+        named.append(("all changes together", tuple(map(_value, found.confirmed.treated))))
     return named
 
 
@@ -259,13 +307,11 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
     if not found.confirmed.holds:
         return (f"{changes} helped on {found.confirmed.cured} of "
                 f"{count(len(found.confirmed.seeds), 'seed')} only ({cost})")
-    metric, before, after = values(found.confirmed.control, found.confirmed.treated)
+    numbers = compared(found.confirmed.control, found.confirmed.treated).words
     if len(found.kept) > 1:
         changes += f" ({joined((each.candidate.edit.words() for each in found.kept), 9)})"
     says = f"fixed by {changes}"
     if not found.fixed:
         says = f"not fixed: {changes} helped, but the network still learns too little"
-    known = metric != SKILL or (math.isfinite(before[0]) and math.isfinite(after[0]))
-    numbers = f": {metric} {number(before[0])} → {number(after[0])}" if known else ""
-    return (f"{says}{numbers}, on "
+    return (f"{says}{f': {numbers}' if numbers else ''}, on "
             f"{count(len(found.confirmed.seeds), 'seed')} of {len(found.confirmed.seeds)} ({cost})")

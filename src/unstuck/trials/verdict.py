@@ -241,25 +241,36 @@ def _healed(control: Run, treated: Run) -> bool:
 
 
 def _gain(control: Run, treated: Run, spread: Spread) -> tuple[float | None, float]:
-    """The difference of the yardsticks where both were measured against the same.
+    """The difference of the yardsticks where both were measured, and the least that is one."""
+    measure_of = judged_by(control, treated)
+    if measure_of is None:
+        return None, LEAST_GAIN
+    before, after, apart = (
+        getattr(each, measure_of) for each in (control.yardstick, treated.yardstick, spread))
+    return after - before, max(LEAST_GAIN, apart)
 
-    And the least difference that is one. With a rare class each class counts alike; where another
-    loss is computed, the targets are what both can be measured by.
+
+def judged_by(control: Run, treated: Run) -> str | None:
+    """Which skill of a yardstick two runs are compared by; None if they have none in common.
+
+    With a rare class each class counts alike; where another loss is computed, the targets are what
+    both can be measured by.
     """
     before, after = control.yardstick, treated.yardstick
     if before is None or after is None:
-        return None, LEAST_GAIN
-    pairs = [
-        *[(before.classes, after.classes, spread.classes)] * (before.uneven or after.uneven),
-        *[(before.targets, after.targets, spread.targets)] * (before.losses != after.losses),
-        (before.held_out, after.held_out, spread.held_out),
-        *[(before.training, after.training, spread.training)] * _alike(control, treated),
-        (before.untrained, after.untrained, spread.untrained),
+        return None
+    names = [
+        *["classes"] * (before.uneven or after.uneven),
+        *["targets"] * (before.losses != after.losses),
+        "held_out",
+        *["training"] * _alike(control, treated),
+        "untrained",
     ]
-    for old, new, apart in pairs:
+    for name in names:
+        old, new = getattr(before, name), getattr(after, name)
         if old is not None and new is not None and max(old, new) > -1:
-            return new - old, max(LEAST_GAIN, apart)  # as bad as counts says nothing
-    return None, LEAST_GAIN
+            return name  # as bad as counts says nothing
+    return None
 
 
 def _other_samples(control: Record, treated: Record) -> bool:

@@ -171,6 +171,12 @@ class Printed:
         before, after = (float(each.replace(",", "")) for each in (self.control, self.treated))
         return before, after
 
+    @property
+    def gains(self) -> bool:
+        """Whether the second is better: more of a score, less of a loss."""
+        before, after = self.numbers
+        return after > before if _MEANT[0].search(self.name) else not after >= before
+
 
 def printed(control: str, treated: str) -> Printed | None:
     """The most telling number that both outputs end with; None without lines of the same form."""
