@@ -20,7 +20,7 @@ def record_of(source: str, folder: Path, **options: Any) -> Record:
     file = folder / "program.py"
     file.write_text(START + textwrap.dedent(source), encoding="utf-8")
     linecache.checkcache()
-    with unstuck.watch(folder / "record", overhead=1e9, **options):
+    with unstuck.watch(folder / "record", **{"overhead": 1e9, **options}):
         exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), {"__name__": "program"})
     record = read_record(folder / "record")
     assert not [o.says for o in record.oddities if o.what == "watcher-failed"]

@@ -17,7 +17,8 @@ from unstuck.schema.facts.losses import Ascent, Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.signals.layers import SATURATED_SHARE, SILENT_SHARE
-from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.parameters import REACHED
 
 PROGRAM = '''
 import torch
@@ -252,3 +253,25 @@ def test_the_constant_of_an_error_by_hand_is_reduced_as_the_loss_is(
     constant = record.series(CONSTANT_LOSS).values
     assert constant == pytest.approx(
         np.full(len(constant), terms * float(y.var(0, correction=0).mean())), rel=1e-4)
+
+
+def test_an_optimizer_that_is_handed_gradients_trains_as_after_a_backward_pass(
+    tmp_path: Path,
+) -> None:
+    record = record_of("""
+        x, y = torch.randn(120, 4), torch.randn(120, 1)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        optimizer = torch.optim.Adam(model.parameters())
+        for epoch in range(200):
+            loss = F.mse_loss(model(x[:80]), y[:80])
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+            for p, g in zip(model.parameters(), gradients):
+                p.grad = g
+            optimizer.step()
+            if epoch % 10 == 0:
+                with torch.no_grad():
+                    F.mse_loss(model(x[80:]), y[80:])
+    """, tmp_path, overhead=1e-4)
+    assert set(record.series(REACHED)) == {f"{n}.{p}" for n in "02" for p in ("weight", "bias")}
+    assert len(record.series(TRAIN_LOSS)) == 200
+    assert len(record.series(HELD_OUT_LOSS)) == 20

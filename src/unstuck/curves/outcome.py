@@ -29,7 +29,7 @@ from unstuck.curves.loss_curve import (
     too_short,
 )
 from unstuck.curves.moving import not_told
-from unstuck.curves.statistics import end_median, ratio, tidy, trend
+from unstuck.curves.statistics import Trend, end_median, ratio, tidy, trend
 from unstuck.curves.wording import wording
 from unstuck.curves.worsening import exploding, non_finite, rising, runaway
 from unstuck.record.reader import Record
@@ -268,7 +268,14 @@ def _lately(curve: LossCurve, gain: float) -> str:
             else f"over the last {count(quarter.points, curve.unit)}")
     if w.higher:
         return f", from {w.number(quarter.start)} {late}."
-    return f", by {percent(quarter.fall)} {late}."
+    return f", by {percent(_fall(curve, quarter))} {late}."
+
+
+def _fall(curve: LossCurve, line: Trend) -> float:
+    """How much of the level a line took off; where it ends below zero, the curve bends."""
+    if curve.positive and line.end <= 0:
+        return 1 - ratio(curve.end, line.start)
+    return line.fall
 
 
 def _never_fell(record: Record, curve: LossCurve, scale: float, no_better: bool) -> Outcome:

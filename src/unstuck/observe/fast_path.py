@@ -267,6 +267,7 @@ class FastPath(Listener):
                     tell(_again, error)
                     return
             if not calls.elsewhere():
+                calls.thread = get_ident()
                 tell(self._stepped if switches.is_quiet else steps.after_step, optimizer)
                 if guard.active:
                     stop.check(moment.step)

@@ -76,6 +76,7 @@ class Steps:
         self._nests = False  # whether one steps within another
         self.has_optimizer = False
         self._stepped = False  # whether one has ever stepped
+        self._without_backward = False  # whether the last step had no backward pass before it
         self._usual: ByIdentity[Optimizer, bool] = ByIdentity()  # have stepped in this training
         self._moved = Moved()
         self._built: Callable[[], Optimizer | None] = lambda: None  # the one that was built last
@@ -191,9 +192,7 @@ class Steps:
     def before_backward(self, tensors: Any) -> None:
         """`torch.autograd.backward` is called, outside of any other backward pass."""
         self._may_look()
-        self.events.evaluation_ended()
-        self.moment.traced = self._lines.on
-        self._lines.end()
+        self._forward_ended()
         losses = tensors if isinstance(tensors, tuple | list) else (tensors,)
         if self.bare.is_new and losses:  # a step by hand begins with the weights at hand
             self.bare.before_backward(losses[0])
@@ -210,19 +209,38 @@ class Steps:
             if not is_plain(loss):
                 continue
             if sampled and loss.grad_fn is not None:
-                nodes = list(graph.walk(loss.grad_fn))
-                self._nodes = len(nodes)
-                self.events.graph(nodes, graph.leaves(nodes))
+                self._graph_of(loss)
             elif loss.grad_fn is None and (sampled or not loss.requires_grad):
                 self.events.no_graph()  # it will raise if all is frozen
             self.events.loss_differentiated(loss)
 
+    def _forward_ended(self) -> None:
+        self.events.evaluation_ended()
+        self.moment.traced = self._lines.on
+        self._lines.end()
+
+    def _graph_of(self, loss: torch.Tensor) -> None:
+        nodes = list(graph.walk(loss.grad_fn))
+        self._nodes = len(nodes)
+        self.events.graph(nodes, graph.leaves(nodes))
+
     def before_gradients(self, outputs: Any, inputs: Any, create_graph: bool) -> None:
-        """`torch.autograd.grad` is called: without an optimizer it may be a backward pass."""
+        """`torch.autograd.grad` is called: it may stand for a backward pass.
+
+        It does where leaves have moved since they were last asked for, and there is no optimizer,
+        or one that steps without a backward pass: then the program hands it the gradients.
+        """
         if self.moment.sampled:
             self.events.gradients_computed()
-        if not (self.has_optimizer or create_graph) and self._moved.since_asked(inputs):
+        if create_graph or not self._moved.since_asked(inputs):
+            return
+        if not self.has_optimizer:
             self.before_backward(outputs)
+        elif self._without_backward and self.moment.sampled and not self.moment.backwards:
+            self._forward_ended()
+            for loss in outputs if isinstance(outputs, tuple | list) else (outputs,):
+                if is_plain(loss) and loss.grad_fn is not None:
+                    self._graph_of(loss)
 
     def _count_backward(self) -> None:
         moment = self.moment
@@ -289,6 +307,7 @@ class Steps:
             return
         self.moment.within_step = False
         self._stepped = self.has_optimizer = True
+        self._without_backward = not (self.moment.backwards or self.moment.backwards_in_step)
         new = optimizer not in self._usual
         if new and self.trainings.stepped(optimizer):
             self._look_away()  # whoever watches now has seen nothing of it

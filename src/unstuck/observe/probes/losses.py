@@ -285,6 +285,7 @@ class LossProbe(Probe):
         if optimizer is not None and self.pending and not (
             moment.backwards or moment.backwards_in_step
         ):
+            self._end_pass(moment.step)
             pending = self.pending.pop(max(self.pending))
             self._write(pending.known, moment.step)
             self._samples.trained(pending.batch)
