@@ -18,6 +18,7 @@ from unstuck.measures.basics import (
 )
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
@@ -74,6 +75,12 @@ PULL = Threshold(
     "The weight decay pulls at least three tenths as hard on the weights as the gradient of the "
     "loss.",
     "with the usual weight decay of 1e-4 to 1e-2 it pulls a few per cent as hard",
+)
+HEARD = Threshold(
+    "share-of-the-largest-gradient", 0.1,
+    "Only weights count whose gradient is at least a tenth of the largest one: where a gradient "
+    "vanishes, the weakest decay wins.",
+    "the gradient of plain layers that are well initialised stays within a factor of ten",
 )
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
@@ -162,23 +169,31 @@ def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
     """How strong the decay was beside the loss, at each sampled step: of all weights together.
 
     A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
-    judged by itself, and the decay is compared with the gradients of all.
+    judged by itself, and only those count that get a fair share of the largest gradient.
     """
     decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
     coupled = optimizer.kind in COUPLED
-    pull: dict[int, float] = {}
-    against: dict[int, float] = {}
-    for signal, sums in ((WEIGHT_NORM, pull),
-                         (GRADIENT_NORM if coupled else UPDATE_NORM, against)):
-        for name, series in view[signal].items():
-            if name in optimizer.parameters:
-                for step, size in zip(series.steps.tolist(), series.values.tolist(), strict=True):
-                    sums[step] = sums.get(step, 0.0) + size * size
-    return {
-        step: decay * (1.0 if coupled else rate) * math.sqrt(pull[step] / size)
-        for step, size in against.items()
-        if step in pull and size > 0 and math.isfinite(pull[step] / size)
-    }
+    weights = _at_steps(view[WEIGHT_NORM], optimizer)
+    pulls = {}
+    for step, sizes in _at_steps(
+            view[GRADIENT_NORM if coupled else UPDATE_NORM], optimizer).items():
+        least = view.limit(HEARD) * max(sizes.values())
+        known = weights.get(step, {})
+        heard = [name for name, size in sizes.items() if size >= least and name in known]
+        against = math.hypot(*(sizes[name] for name in heard))
+        pull = math.hypot(*(known[name] for name in heard))
+        if against > 0 and math.isfinite(pull / against):
+            pulls[step] = decay * (1.0 if coupled else rate) * pull / against
+    return pulls
+
+
+def _at_steps(series: PlaceSeries, optimizer: Optimizer) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = {}
+    for name, each in series.items():
+        if name in optimizer.parameters:
+            for step, size in zip(each.steps.tolist(), each.values.tolist(), strict=True):
+                found.setdefault(step, {})[name] = size
+    return found
 
 
 def _hard(pull: float) -> str:
@@ -274,7 +289,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL),
+    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
         Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,

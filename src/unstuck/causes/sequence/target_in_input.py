@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import first_model, level, measured
+from unstuck.measures.origins import GIVEN, nearest, target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -79,30 +80,38 @@ def _in_place(view: View, fact: TargetInPlace) -> Present:
     loss = next((each for each in view.record.facts(Loss) if each.name == fact.name), None)
     at = loss.location if loss is not None else None
     edit = ShiftTargets(at, model.call_location if model is not None else None, fact.time)
+    sees = (f"its {fact.layer} runs forwards only" if fact.layer is not None
+            else "its attention has a causal mask")
     return Present(
         strength=0.95, certain=True,
         title=f"each of {fact.steps} steps is given the token that it has to predict: the targets "
         "are the inputs of the same steps, and not of the next ones",
-        since_step=0, location=at, label="wants what the model is given at the same step",
+        since_step=0, location=nearest(target_steps(view, fact.name), *GIVEN) or at,
+        label="what the model is given at the same step",
         evidence=(measured(view, IN_PLACE, fact.name, 0.0,
                            f"all tokens that the model is given at its {fact.steps} steps are the "
-                           "targets there, and its attention has a causal mask"),),
+                           f"targets there, and {sees}"),),
         remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),))
 
 
 def _feature(view: View, found: TargetFeature, features: float) -> Present:
     model = first_model(view)
+    location = model.call_location if model is not None else None
+    feature, fix = f"feature {number(found.feature)}", "drop the feature"
+    advice = f"Leave {feature} out of the inputs."
+    if found.row is not None:
+        feature += f" of step {number(found.row)}"
+        location = nearest(target_steps(view, found.name), *GIVEN) or location
+        fix = "predict what comes after the inputs"
+        advice = f"Take a target that comes after the inputs, or leave {feature} out of them."
     return Present(
         strength=0.9,
-        title=f"feature {number(found.feature)} of the inputs is the target itself, for every "
-        "sample that was compared",
-        since_step=0, location=model.call_location if model is not None else None,
-        label=f"is given the target as feature {number(found.feature)}",
+        title=f"{feature} of the inputs is the target itself, for every sample that was compared",
+        since_step=0, location=location, label=f"the model is given the target as {feature}",
         evidence=(measured(
             view, TARGET_FEATURES, found.name, 0.0,
             f"{count(int(features), 'feature')} had the value of the target in every sample"),),
-        remedies=(Remedy("drop the feature", Safety.ADVICE, advice=f"Leave feature "
-                         f"{number(found.feature)} out of the inputs."),))
+        remedies=(Remedy(fix, Safety.ADVICE, advice=advice),))
 
 
 CAUSE = Cause(
@@ -123,7 +132,7 @@ CAUSE = Cause(
         detection="The detector compares the targets with the model's inputs. If they are the "
         "inputs of the next step, it measures how much of the attention goes to later steps, or "
         "whether a recurrent layer runs in both directions. If they are the inputs of the same "
-        "step, a model with a causal mask has nothing left to predict. In a table it looks for a "
+        "step, a model that only looks back has nothing left to predict. In a table it looks for a "
         "feature that equals the target in every sample.",
         limitations="Convolutions that see later steps are not measured. If one of several maps of "
         "attention is causal, the others are taken for those of an encoder. A feature that "

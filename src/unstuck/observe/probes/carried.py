@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
 
 from unstuck.observe import graph
-from unstuck.observe.identity import ByIdentity
 from unstuck.observe.later import Later
 from unstuck.observe.tensors import is_nonzero, mark, readable
 from unstuck.record.writer import RecordWriter
@@ -15,7 +15,7 @@ from unstuck.schema.signals.parameters import BY_HAND, CARRIED_GRADIENT
 
 
 class CarriedByHand:
-    """Looks at weights and their gradients before each backward that is looked at.
+    """Looks at the gradients of weights at the backward after each one that is looked at.
 
     A gradient that is there before backward was carried over if its weight has changed since the
     backward before: until then it may accumulate on purpose.
@@ -24,27 +24,32 @@ class CarriedByHand:
     def __init__(self, writer: RecordWriter, later: Later) -> None:
         self._writer = writer
         self._later = later
-        self._marks: ByIdentity[torch.Tensor, torch.Tensor] = ByIdentity()
+        # The weights of the last backward, if that was looked at, and what marked them.
+        self._marks: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]] = []
 
-    def note(self, nodes: list[Any], step: int) -> None:
+    def note(self, nodes: list[Any]) -> None:
         """A backward pass over these nodes is about to begin."""
+        tensors = [tensor for node in nodes
+                   if (tensor := graph.variable(node)) is not None and readable(tensor)]
+        with torch.no_grad():
+            self._marks = [(weakref.ref(tensor), mark(tensor)) for tensor in tensors]
+
+    def before_backward(self, step: int) -> None:
+        """Compares with what the last backward noted."""
         changed: list[torch.Tensor] = []
         carried: list[torch.Tensor] = []
-        for node in nodes:
-            tensor = graph.variable(node)
-            if tensor is None or not readable(tensor):
-                continue
-            with torch.no_grad():
-                now = mark(tensor)
-                old = self._marks.get(tensor)
-                self._marks[tensor] = now
-                if old is None:
+        marks, self._marks = self._marks, []
+        with torch.no_grad():
+            for known, before in marks:
+                tensor = known()
+                if tensor is None or not readable(tensor):
                     continue
-                changed.append(old != now)
+                changed.append(before != mark(tensor))
                 if tensor.grad is not None:
                     carried.append(changed[-1] & is_nonzero(tensor.grad))
-        self._later.values([*changed, *carried], lambda found: (
-            self._write(found[:len(changed)], found[len(changed):], step)))
+        if changed:
+            self._later.values([*changed, *carried], lambda found: (
+                self._write(found[:len(changed)], found[len(changed):], step)))
 
     def _write(self, changed: list[float], carried: list[float], step: int) -> None:
         if sum(changed):

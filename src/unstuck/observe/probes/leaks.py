@@ -29,6 +29,11 @@ FEATURES = 3  # of a table at least: a line through one feature is a lesson, not
 SAMPLES = 8  # of a batch at least
 NOTHING = 1e-6  # of the attention
 PRODUCT = 12  # operations from a softmax back to the product of queries and keys
+PRODUCTS = ("AddmmBackward0", "MmBackward0")  # of a layer with weights
+# Operations that leave each step by itself.
+STEPWISE = graph.RESHAPES - {"SelectBackward0", "SliceBackward0", "ExpandBackward0"} | {
+    "MulBackward0", "NativeDropoutBackward0", "NativeLayerNormBackward0", "ReluBackward0",
+    "TanhBackward0"}
 ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
@@ -50,6 +55,7 @@ class LeakProbe(Probe):
         self._in_place: dict[str, float] = {}
         # Layers of attention, and those that go both ways with what made their input.
         self._layers: list[tuple[str, Site | None, Any]] = []
+        self._forwards: list[tuple[str, Any]] = []  # recurrent layers, and what made their outputs
         self._same: dict[str, torch.Tensor] = {}  # features that were the target so far
         self._ahead: dict[str, float] = {}
         self._counts: dict[str, float] = {}
@@ -61,7 +67,11 @@ class LeakProbe(Probe):
         if not self._moment.learns or not isinstance(module, (*ATTENTION, nn.RNNBase)):
             return
         recurrent = isinstance(module, nn.RNNBase)
-        if not recurrent or module.bidirectional:
+        if recurrent and not module.bidirectional:
+            tensor = next(iter(tensors_in(output)), None)
+            if tensor is not None and tensor.grad_fn is not None:
+                self._forwards.append((type(module).__name__, tensor.grad_fn))
+        else:
             site = self._names.built_at(module) if recurrent else None
             made = next((t.grad_fn for t in tensors_in(*args)), None) if recurrent else None
             if made is not None or not recurrent:
@@ -71,7 +81,7 @@ class LeakProbe(Probe):
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Keeps what the model was given until the loss."""
         self._inputs += [t.detach() for t in tensors_in(*args, *kwargs.values())[:MOST_INPUTS]
-                         if t.ndim == 2 and observable(t) and t.numel() <= ELEMENT_LIMIT]
+                         if t.ndim in (2, 3) and observable(t) and t.numel() <= ELEMENT_LIMIT]
         del self._inputs[:-MOST_INPUTS]
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
@@ -92,15 +102,15 @@ class LeakProbe(Probe):
             self._targets[known.name] = target, int(args[IGNORE_INDEX])
 
     def _features(self, name: str, given: torch.Tensor, target: torch.Tensor) -> None:
-        if given.shape[1] < FEATURES or len(given) < SAMPLES or target.numel() != len(given):
+        if len(given) < SAMPLES or target.numel() != len(given) or given[0].numel() < FEATURES:
             return
         wanted = target.reshape(-1, 1).to(given.dtype)
-        step, size = self._moment.step, len(given)
+        step, shape = self._moment.step, given.shape
         self._later.read(
-            [(given == wanted).all(0), (wanted == wanted[0]).all()],
-            lambda found: None if found[1] else self._compared(name, found[0], size, step))
+            [(given.flatten(1) == wanted).all(0), (wanted == wanted[0]).all()],
+            lambda found: None if found[1] else self._compared(name, found[0], shape, step))
 
-    def _compared(self, name: str, same: torch.Tensor, size: int, step: int) -> None:
+    def _compared(self, name: str, same: torch.Tensor, shape: torch.Size, step: int) -> None:
         before = self._same.get(name)
         if before is not None and before.shape == same.shape:
             same = same & before
@@ -108,7 +118,8 @@ class LeakProbe(Probe):
         found = same.nonzero()
         self._counts[name] = float(len(found))
         if len(found):
-            self._know(TargetFeature(name, int(found[0]), size), step)
+            self._know(TargetFeature(name, int(found[-1]) % shape[-1], shape[0],
+                                     int(found[-1]) // shape[-1] if len(shape) > 2 else None), step)
 
     def _follow(self, name: str, given: torch.Tensor, target: torch.Tensor, ignored: int) -> None:
         """Whether targets are those of the next step: known at once, or of the look before."""
@@ -149,20 +160,24 @@ class LeakProbe(Probe):
                            self._moment.step)
 
     def _look_in_place(self, name: str, given: torch.Tensor, nodes: list[Any]) -> None:
-        """Whether each step is given its own target, and by its attention has to do without more.
+        """Whether each step is given its own target, and nothing of later steps.
 
-        An encoder reads its tokens as well, to give them back, but it attends to later ones too.
+        An encoder reads its tokens as well, to give them back, but it attends to later ones too,
+        or hands on what it knows at the end.
         """
         read = any(_reads(node, given) for node in nodes)
         for time in (1, 0) if read and given.shape[0] != given.shape[1] else ():
             steps = int(given.shape[time])
             shares = [share for node in nodes if (share := _ahead(node, steps)) is not None]
-            if steps >= STEPS and shares:
-                fact = TargetInPlace(name, steps, time)
+            layer = None if shares else next((kind for kind, made in self._forwards if any(
+                _reads(node, given) for node in graph.walk(made)
+            ) and _leads_on(made, nodes, given.numel())), None)
+            if steps >= STEPS and (shares or layer is not None):
+                fact = TargetInPlace(name, steps, time, layer)
                 self._later.values(shares, partial(self._note_in_place, fact, self._moment.step))
 
     def _note_in_place(self, fact: TargetInPlace, step: int, shares: list[float]) -> None:
-        if max(shares) <= NOTHING:
+        if max(shares, default=0.0) <= NOTHING:
             self._in_place[fact.name] = 1.0
             self._know(fact, step)
 
@@ -194,7 +209,7 @@ class LeakProbe(Probe):
             return  # batches may have other steps
         if fact != before and not (isinstance(before, TargetFeature)
                                    and isinstance(fact, TargetFeature)
-                                   and before.feature == fact.feature):
+                                   and (before.feature, before.row) == (fact.feature, fact.row)):
             self._written[fact.name] = fact
             self._writer.fact(fact, step)
 
@@ -215,8 +230,8 @@ class LeakProbe(Probe):
         self._in_place, self._ahead, self._counts = {}, {}, {}
 
     def _forget(self) -> None:
-        self._inputs, self._layers, self._next, self._same_step = [], [], {}, {}
-        self._targets = {}
+        self._inputs, self._layers, self._forwards = [], [], []
+        self._targets, self._next, self._same_step = {}, {}, {}
 
 
 def _reads(node: Any, given: torch.Tensor) -> bool:
@@ -224,6 +239,26 @@ def _reads(node: Any, given: torch.Tensor) -> bool:
     tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
     return is_plain(tokens) and tokens.data_ptr() == given.data_ptr() and (
         tokens.shape == given.shape)
+
+
+def _leads_on(made: Any, nodes: list[Any], rows: int) -> bool:
+    """Whether what was made at each step goes step by step into a layer of so many rows.
+
+    Nothing of it may be chosen, pooled or attended to before.
+    """
+    users: dict[Any, list[Any]] = {}
+    for node in nodes:
+        for parent in graph.parents(node):
+            users.setdefault(parent, []).append(node)
+    level, reached = [made], {made}
+    while level:
+        following = [user for node in level for user in users.get(node, ()) if user not in reached]
+        if any(user.name() in PRODUCTS and (graph.shape(user) or (0,))[0] == rows
+               for user in following):
+            return True
+        level = [user for user in following if user.name() in STEPWISE]
+        reached.update(level)
+    return False
 
 
 def _attends_to(node: Any, given: torch.Tensor) -> bool:

@@ -330,6 +330,8 @@ class ParameterProbe(Probe):
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
+        if not self._has_optimizer:
+            self._carried.before_backward(self._moment.step)
         if not self._follows:
             return
         for _, known in self._optimizers.items():
@@ -371,7 +373,7 @@ class ParameterProbe(Probe):
         """Notes which parameters the loss reaches."""
         step = self._moment.step
         if not self._has_optimizer:
-            self._carried.note(nodes, step)
+            self._carried.note(nodes)
         self._writer.sample(REACHED, step, {
             name: float(id(p) in leaves)
             for name, p in list(self._names.parameters())[:PARAMETER_LIMIT]

@@ -127,20 +127,27 @@ class LooksAhead(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TargetInPlace(Fact):
-    """A model that attends to no later step gets as its inputs what it has to predict in place.
+    """A model that sees no later step gets as its inputs what it has to predict in place.
 
-    `name` is the loss's; `time` is the axis of the steps of inputs and targets.
+    `name` is the loss's; `time` is the axis of the steps of inputs and targets; `layer` is the kind
+    of the recurrent layer that runs forwards over them, None where attention has a causal mask.
     """
 
     name: str
     steps: int
     time: int
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TargetFeature(Fact):
-    """A feature of the inputs that is the target of a loss. `name` is the loss's."""
+    """A feature of the inputs that is the target of a loss. `name` is the loss's.
+
+    `row` is the one of a sample that the feature is in, if a sample has several: of a series one of
+    its steps.
+    """
 
     name: str
     feature: int
     samples: int  # that were compared at first
+    row: int | None = None
