@@ -23,14 +23,10 @@ from unstuck.observe.samples import ending
 from unstuck.observe.samples.copies import near_copies
 from unstuck.observe.samples.extremes import robust_distance
 from unstuck.observe.samples.kept import Contents, Samples
-from unstuck.observe.samples.reservoir import (
-    FEATURE_LIMIT,
-    MOST_SAMPLES,
-    VISITS,
-    Reservoir,
-)
+from unstuck.observe.samples.reservoir import FEATURE_LIMIT, Reservoir
 from unstuck.observe.samples.samplewise import sample_losses, sample_slopes
 from unstuck.observe.samples.shift import distance
+from unstuck.observe.samples.store import MOST_SAMPLES, VISITS
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind

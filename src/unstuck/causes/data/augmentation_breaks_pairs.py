@@ -94,13 +94,14 @@ def _present(view: View, held: float | None) -> Present:
     fact = next(iter(view.record.facts(DrawnApart)), None)
     step = int(view[PAIR_FIT]["train"].steps[-1])
     than = "" if held is None else f" (held-out: {percent(held)})"
+    paired = pairs_location(view)
     return Present(
         strength=0.9 if turned >= view.limit(TURNED) else 0.75,
         title=f"pictures and target maps are augmented apart: only {percent(placed)} of the maps "
         f"fit best where they are{than}",
         since_step=0,
         location=fact.location if fact is not None else (
-            called_apart(view) or pairs_location(view)),
+            called_apart(view) or paired),
         label="this draws other random numbers than its partner gets" if fact is not None else
         "these inputs and targets are turned and moved apart",
         evidence=(

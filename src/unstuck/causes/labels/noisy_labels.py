@@ -176,12 +176,12 @@ def _present(
             view, LABEL_SUSPECT, worst[0], 0.0,
             f"the network's early loss and confident learning agree on "
             f"{count(suspects, 'suspect label')}; the worst, {where}"))
+    paired, steps = pairs_location(view), target_steps(view)
     return Present(
         strength=strength,
         title=f"about {percent(share)} of the labels look wrong ({interval_text}){memorised}",
         since_step=0,
-        location=nearest(target_steps(view), StepKind.CHANGED)
-        or nearest(target_steps(view), *GIVEN) or pairs_location(view),
+        location=nearest(steps, StepKind.CHANGED) or nearest(steps, *GIVEN) or paired,
         label=f"this data set has {count(suspects, 'label')} likely to be wrong",
         evidence=tuple(evidence),
         remedies=(

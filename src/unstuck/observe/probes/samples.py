@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
@@ -30,6 +30,7 @@ MOST_MET = 64  # batches that are told apart until a loss reaches backward
 BATCH_LIMIT = 512  # samples of a batch that are hashed,
 BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
+MOST_TOGETHER = 5  # tensors that a model receives at a time
 
 
 class SampleProbe(Probe):
@@ -54,6 +55,7 @@ class SampleProbe(Probe):
         self._again = [0, 0]  # training samples met again, of those looked at
         self._weights: dict[torch.device, torch.Tensor] = {}
         self._learns = False
+        self._together: bool | None = None  # whether all tensors of a call make a sample
         # Tensors that models received since a loss last reached backward, each once.
         self._met: set[tuple[float, ...]] = set()
         self._trainings = [0, 0]  # losses that reached backward, of one such tensor and of several
@@ -81,7 +83,7 @@ class SampleProbe(Probe):
     def hashes_of(self, rows: torch.Tensor) -> set[float]:
         """The different hashes of samples on the host."""
         return {value for part in rows.split(BATCH_LIMIT)
-                for found in self._hash(part) for value in found.tolist()}
+                for found in self._hash(part, ()) for value in found.tolist()}
 
     def quiet_until(self, step: int) -> float:
         """Steps are, in which no batch is hashed and none is kept."""
@@ -123,13 +125,27 @@ class SampleProbe(Probe):
             return
         bagged = unbagged(module, given)
         first = first if bagged is None else bagged
+        others = () if bagged is not None or self._together is False else _beside(given)
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
-        self._later.read(
-            self._hash(first), lambda found: self._hashed(hashes, torch.cat(found), tensors))
+        self._later.read(self._hash(first, others), lambda found: self._hashed(
+            hashes, self._identity(found, len(others), learns), tensors))
         self.batch = Batch(hashes, id(module))
-        self.batch.chunk = self._reservoir.forward(module, first, learns, sampled, step)
+        self.batch.chunk = self._reservoir.forward(module, first, others, learns, sampled, step)
         if not learns:
             self._looked_at(self.batch, self.batch.role, self._sites.here)
+
+    def _identity(self, found: list[torch.Tensor], others: int, learns: bool) -> torch.Tensor:
+        """The hash of each sample: that of the first tensor, or of all that the model receives.
+
+        The first batch of training tells which: where the first tensor is the same for several
+        samples (a user, a category), and all together are not.
+        """
+        first, *rest = torch.cat(found).chunk(1 + others)
+        whole = sum((each * 3.0 ** (i + 1) for i, each in enumerate(rest)), first)
+        if self._together is None and learns and others:
+            self._together = len(whole.unique()) > len(first.unique())
+            self._reservoir.beside = self._together
+        return whole if self._together else first
 
     def _hashed(self, hashes: Hashes, found: torch.Tensor, tensors: int) -> None:
         """The hashes of a batch are known; so many `tensors` may be one that is trained on."""
@@ -251,19 +267,30 @@ class SampleProbe(Probe):
         finally:
             self._reservoir.clear()
 
-    def _hash(self, batch: torch.Tensor) -> list[torch.Tensor]:
+    def _hash(
+        self, first: torch.Tensor, others: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """The hashes of the rows of the first tensor, then of each other one; in parts."""
         with torch.no_grad():
-            batch = batch.detach()[:BATCH_LIMIT]
-            width = min(batch[0].numel(), ELEMENT_LIMIT)
-            weights = self._weights.get(batch.device)
+            weights = self._weights.get(first.device)
             if weights is None:
                 # Fixed irrational numbers: no random generator is touched. None is the sum of
                 # others, or texts of small whole numbers would be taken for one another.
                 steps = torch.arange(1, ELEMENT_LIMIT + 1, dtype=torch.float64, device="cpu")
                 weights = torch.frac(97.3 * (steps + 0.5772156649).sqrt()).to(
-                    batch.device, non_blocking=True)
-                self._weights[batch.device] = weights
+                    first.device, non_blocking=True)
+                self._weights[first.device] = weights
             # No matrix product: what that rounds depends on the place of a row in its batch.
             return [
                 first_columns(part, width).to(torch.float64).mul(weights[:width]).sum(1)
-                for part in batch.split(BATCH_PART)]
+                for rows in (each.detach()[:BATCH_LIMIT] for each in (first, *others))
+                for width in (min(rows[0].numel(), ELEMENT_LIMIT),)
+                for part in rows.split(BATCH_PART)]
+
+
+def _beside(given: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """What a model receives of the same samples beside the first tensor."""
+    first = given[0]
+    return [each for each in given[1:MOST_TOGETHER] if each.ndim and len(each) == len(first)
+            and each.device == first.device and each.numel() and observable(each)
+            and not each.is_complex()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from unstuck.observe.samples.reservoir import Chunk
+from unstuck.observe.samples.store import Chunk
 from unstuck.observe.tensors import is_plain
 
 

@@ -7,176 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from unstuck.observe.later import Later
-from unstuck.observe.samples.kept import Contents, Rows, Samples
-from unstuck.observe.samples.samplewise import sample_losses
+from unstuck.observe.samples.kept import Contents
+from unstuck.observe.samples.store import MOST_SAMPLES, Chunk, Store, Table
 from unstuck.observe.tensors import evenly, is_leaf, is_plain, observable, rows_of
-from unstuck.record.schedule import LIMITS
-from unstuck.record.series import Floats, Integers
+from unstuck.record.series import Integers
 from unstuck.torch_api import CLASSES, target_among
 
-MOST_SAMPLES = LIMITS.kept_samples  # of each role
 FEATURE_LIMIT = 1_536  # elements of a sample that are kept: 12 MiB a role
+BESIDE_LIMIT = 64  # elements of each other input
 OUTPUT_LIMIT = 64  # a wider output, or target, is not kept
 WAITING_LIMIT = 256  # copied batches that wait for a sampled step,
 WAITING_BYTES = 16 * 2**20  # and bytes of them together,
 WAITING_ON_HOST = 4 * 2**20  # where taking them in waits for no device
-VISITS = 6  # at which a sample's output is kept: the first ones and the last
 ROUNDS = 3  # through a small set, after which the first window is over
 LOOK = 1.2  # held-out passes are kept at steps that lie so many times as far out as the last
 LATER = 3  # each later window begins at so many times the step at which the last one ended
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Copies of one batch: what the model received, and later what the loss did."""
-
-    module: int
-    step: int
-    shape: tuple[int, ...]
-    discrete: bool
-    inputs: dict[int, torch.Tensor]  # one row per sample, by the axis along which they may lie
-    indices: Sequence[int] | None
-    in_order: bool  # it belongs to the unbroken beginning
-    target: _Table | None = None
-    output: _Table | None = None
-    loss: str = ""
-    scored: bool = False
-    supposed: bool = False  # no loss function of the program's received target and output
-    settled: bool = False  # its role is known
-
-    @property
-    def nbytes(self) -> int:
-        """What the copies take."""
-        tables = [table.values for table in (self.target, self.output) if table is not None]
-        return sum(rows.nbytes for rows in (*self.inputs.values(), *tables))
-
-    def bring(self, later: Later) -> None:
-        """Puts copies on the host in the place of those on other devices."""
-        away = [name for name in ("target", "output") if getattr(self, name) is not None]
-        copies = [*self.inputs.values(), *(getattr(self, name).values for name in away)]
-        if not all(copy.is_cpu for copy in copies):
-            later.read(copies, lambda found: self._put(away, found))
-
-    def _put(self, names: list[str], found: list[torch.Tensor]) -> None:
-        self.inputs = dict(zip(self.inputs, found, strict=False))
-        for name, values in zip(names, found[len(self.inputs):], strict=True):
-            setattr(self, name, _Table(getattr(self, name).samples, values))
-
-    def release(self) -> int:
-        """Lets the copies go: others may hold the chunk for long. Says how many bytes it was."""
-        size = self.nbytes
-        self.inputs = {}
-        self.target = self.output = None
-        return size
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """What came for each sample, for the first MOST_SAMPLES of `samples`."""
-
-    samples: int
-    values: torch.Tensor
-
-    def rows(self, count: int, samples: int, dtype: Any) -> Any:
-        """An array of at most `count` rows; None if it is not of so many samples."""
-        if self.samples != samples:
-            return None
-        found = self.values[:count]
-        return found.reshape(len(found), -1).to("cpu", torch.float64).numpy().astype(dtype)
-
-
-class _Store:
-    """Distinct samples of one role while they are collected."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.full = False
-        self._known: dict[int, int] = {}  # number of each sample, by the hash of its input
-        self._inputs: Rows | None = None
-        self._targets: Floats | None = None
-        self._outputs: Rows | None = None  # (N, V, K)
-        self._steps = np.full((MOST_SAMPLES, VISITS), -1, dtype=np.int64)
-        self._visits = np.zeros(MOST_SAMPLES, dtype=np.int64)
-        self._indices = np.full(MOST_SAMPLES, -1, dtype=np.int64)
-        self._scored = np.zeros(MOST_SAMPLES, dtype=np.bool_)
-        self._supposed = np.zeros(MOST_SAMPLES, dtype=np.bool_)
-
-    def add(
-        self, rows: Rows, targets: Floats | None, outputs: Rows | None, chunk: Chunk
-    ) -> Integers:
-        """Takes in a batch; gives the number of each of its samples, -1 where there is no room."""
-        rows = np.ascontiguousarray(rows)
-        keys = [hash(row) for row in rows.view(f"V{rows[0].nbytes}").ravel().tolist()]
-        numbers = np.array([self._known.get(key, -1) for key in keys], dtype=np.int64)
-        for i in np.flatnonzero(numbers < 0).tolist():
-            numbers[i] = self._new(keys[i], rows[i], i, targets, chunk)
-        there = np.flatnonzero(numbers >= 0)
-        known = numbers[there]
-        visit = np.minimum(self._visits[known], VISITS - 1)
-        self._visits[known] = visit + 1
-        self._steps[known, visit] = chunk.step
-        self._scored[known] |= chunk.scored
-        self._supposed[known] |= chunk.supposed
-        if outputs is not None and self._outputs is None:
-            self._outputs = np.full(
-                (MOST_SAMPLES, VISITS, outputs.shape[1]), np.nan, dtype=np.float32)
-        if self._outputs is not None:
-            fits = outputs is not None and outputs.shape[1] == self._outputs.shape[2]
-            self._outputs[known, visit] = outputs[there] if outputs is not None and fits else np.nan
-        return numbers
-
-    def _new(self, key: int, row: Rows, i: int, targets: Floats | None, chunk: Chunk) -> int:
-        number = self._known.get(key, self.count)
-        if number < self.count:
-            return number  # twice in this batch
-        if self.count >= MOST_SAMPLES:
-            self.full = True
-            return -1
-        if self._inputs is None:
-            self._inputs = np.empty((MOST_SAMPLES, len(row)), dtype=np.float32)
-        if targets is not None and self._targets is None:
-            self._targets = np.full((MOST_SAMPLES, targets.shape[1]), np.nan)
-        self._known[key] = number
-        self._inputs[number] = row
-        if targets is not None and self._targets is not None and (
-            targets.shape[1] == self._targets.shape[1]
-        ):
-            self._targets[number] = targets[i]
-        if chunk.indices is not None:
-            self._indices[number] = chunk.indices[i]
-        self.count += 1
-        return number
-
-    def disbelieve(self) -> None:
-        """Forgets the targets that were only supposed, and what was predicted beside them."""
-        for values in (self._targets, self._outputs):
-            if values is not None:
-                values[self._supposed] = np.nan
-        self._scored &= ~self._supposed
-        if not self._scored.any():
-            self._targets = self._outputs = None
-
-    def samples(self, features: int, discrete: bool, loss: str, classes: bool) -> Samples | None:
-        """What was collected, as arrays."""
-        if self._inputs is None:
-            return None
-        kept = slice(self.count)
-        targets = None if self._targets is None else self._targets[kept]
-        outputs = None if self._outputs is None else self._outputs[kept]
-        indices = self._indices[kept]
-        return Samples(
-            self._inputs[kept], features, discrete, targets, classes, outputs,
-            None if outputs is None or targets is None else sample_losses(
-                loss, outputs, targets),
-            self._steps[kept], indices if indices.min() >= 0 else None, loss,
-            self._scored[kept])
 
 
 class Reservoir:
@@ -196,7 +47,7 @@ class Reservoir:
         self._waiting = 0  # bytes that were copied and not yet taken in
         self._trained: list[Chunk] = []
         self._looked: list[Chunk] = []
-        self._train, self._held_out = _Store(), _Store()
+        self._train, self._held_out = Store(), Store()
         self._order: list[Integers] = []
         self._owners: list[Integers | None] = []
         self._indices: set[int] = set()
@@ -207,6 +58,7 @@ class Reservoir:
         self._loss, self._classes = "", False
         self._drawn: list[Sequence[int]] = []
         self._last: Chunk | None = None
+        self.beside = False  # whether only all its inputs together tell a sample from others
         self.believes = False  # that supposed targets are those of their samples
 
     # What the program does ----------------------------------------------------------------------
@@ -229,9 +81,12 @@ class Reservoir:
         self._in_order = False
 
     def forward(
-        self, module: Any, first: torch.Tensor, learns: bool, sampled: bool, step: int
+        self, module: Any, first: torch.Tensor, others: Sequence[torch.Tensor], learns: bool,
+        sampled: bool, step: int,
     ) -> Chunk | None:
-        """A model received `first`, with samples along its first axis: copies it if it is kept."""
+        """A model received `first`, with samples along its first axis, as along that of `others`:
+        copies it if it is kept.
+        """
         drawn, self._drawn = self._drawn, []
         if learns and not (self.open or sampled):
             self._in_order = False
@@ -248,7 +103,7 @@ class Reservoir:
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
         chunk = Chunk(id(module), step, tuple(first.shape), not first.is_floating_point(),
-                      self._copy(first), indices, self._in_order and learns)
+                      self._copy(first), _beside(others), indices, self._in_order and learns)
         self._waiting += chunk.nbytes
         if learns:
             self._last = chunk
@@ -285,7 +140,7 @@ class Reservoir:
                 value.numel() <= OUTPUT_LIMIT * value.shape[0]
             ):
                 kept = value.detach()[:MOST_SAMPLES].clone()
-                setattr(chunk, name, _Table(len(value), kept))
+                setattr(chunk, name, Table(len(value), kept))
                 self._waiting += kept.nbytes
         chunk.loss = function
 
@@ -366,20 +221,22 @@ class Reservoir:
         return chunk.module == self._module and len(shape) > self._axis and (
             (*shape[: self._axis], *shape[self._axis + 1 :]) == self._shape)
 
-    def _add(self, store: _Store, chunk: Chunk) -> Integers:
+    def _add(self, store: Store, chunk: Chunk) -> Integers:
         samples = chunk.shape[self._axis]
         with torch.no_grad():
             rows = chunk.inputs[self._axis].cpu().numpy() + np.float32(0)  # no negative zeros
             target, output = (
                 None if table is None else table.rows(len(rows), samples, dtype)
                 for table, dtype in ((chunk.target, np.float64), (chunk.output, np.float32)))
-        return store.add(rows, target, output, chunk)
+        beside = chunk.beside if self.beside and not self._axis else None
+        return store.add(rows, None if beside is None else beside.cpu().numpy(), target, output,
+                         chunk)
 
     def clear(self) -> None:
         """Forgets all samples."""
         self._trained, self._looked, self._last = [], [], None
         self.open, self.next = False, math.inf
-        self._train, self._held_out = _Store(), _Store()
+        self._train, self._held_out = Store(), Store()
 
     def contents(self) -> Contents:
         """Everything that was collected."""
@@ -392,3 +249,14 @@ class Reservoir:
             for store in (self._train, self._held_out))
         return Contents(train, held_out, tuple(self._order), tuple(self._owners),
                         not self._train.full)
+
+
+def _beside(others: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """Copies of what a model receives of each sample beside the first tensor."""
+    if not others:
+        return None
+    with torch.no_grad():
+        rows = [each.detach()[:MOST_SAMPLES] for each in others]
+        keep = [evenly(each[0].numel(), BESIDE_LIMIT, each.device) for each in rows]
+        return torch.cat([rows_of(each, kept).to(torch.float32)
+                          for each, kept in zip(rows, keep, strict=True)], 1)
