@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 import unstuck
+from tests.observe.sources import record_of
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
+from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 
 
 def verdict_of(folder: Path, *, classified: bool, shared: int) -> Verdict:
@@ -43,3 +46,29 @@ def test_a_leak_where_no_loss_scores(
     classified: bool, shared: int, expected: type[Verdict], tmp_path: Path
 ) -> None:
     assert isinstance(verdict_of(tmp_path / "r", classified=classified, shared=shared), expected)
+
+
+def test_all_inputs_together_make_a_sample_where_the_first_ones_are_alike(tmp_path: Path) -> None:
+    record = record_of("""
+        class Rate(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.users, self.rest = nn.Embedding(8, 4), nn.Linear(7, 1)
+            def forward(self, user, item):
+                return self.rest(torch.cat([self.users(user), item], 1))
+        users, items = torch.randint(0, 8, (120,)), torch.randn(120, 3)
+        y = items[:, :1] + users[:, None] / 8
+        model = Rate()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(6):
+            for rows in torch.arange(80).split(20):
+                optimizer.zero_grad()
+                F.mse_loss(model(users[rows], items[rows]), y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                F.mse_loss(model(users[80:], items[80:]), y[80:])
+                F.mse_loss(model(users[:80], items[:80]), y[:80])
+    """, tmp_path)
+    kept = {each.name: each.samples for each in record.facts(Kept)}
+    assert kept == {"train": 80, "held-out": 40}
+    assert len(record.series(HELD_OUT_LOSS)) == len(record.series(SEEN_LOSS)) == 6

@@ -174,7 +174,7 @@ def test_later_windows_meet_the_samples_again(
 
 def test_copies_are_let_go_when_taken_in() -> None:
     reservoir, model, x = Reservoir(), nn.Linear(3, 1), torch.randn(8, 3)
-    chunk = reservoir.forward(model, x, learns=True, sampled=True, step=0)
+    chunk = reservoir.forward(model, x, (), learns=True, sampled=True, step=0)
     assert chunk is not None
     reservoir.loss(chunk, "mse_loss", (torch.zeros(8, 1), torch.ones(8, 1)))
     reservoir.trained(chunk)
