@@ -23,6 +23,13 @@ STACKED = Threshold(
     "redundant: their product is a single matrix.",
     "linear algebra",
 )
+FLAT = Threshold(
+    "layers-in-a-row", 3.0,
+    "Two layers in a row may be a factorised matrix or a projection. If nothing nonlinear lies "
+    "between any of at least three, and the network learned little, they are one layer, whatever "
+    "comes before the first or after the last.",
+    "linear algebra; a choice of three",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,9 @@ def _detect(view: View) -> Verdict:
     curved = view[CURVED_OPERATIONS].finite
     if not len(curved):
         return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
-    if any(value > 0 for value in curved.values):
+    # Features may be computed by a nonlinear formula that no weight is in.
+    flat = len(stacked) == len(names) - 1 and len(names) >= view.limit(FLAT)
+    if any(value > 0 for value in curved.values) and not (flat and learned_little(view.outcome)):
         follow = "follows" if len(stacked) == 1 else "follow"
         return Absent(f"{joined(map(called, stacked))} directly {follow} another layer, as in "
                       "projections and factorised layers, but the network as a whole is nonlinear")
@@ -154,7 +163,7 @@ CAUSE = Cause(
                     "Saxe, McClelland, Ganguli 2014: Deep linear networks (arXiv 1312.6120)"),
     ),
     needs=(STACKED_LAYERS, CURVED_OPERATIONS),
-    thresholds=(STACKED,),
+    thresholds=(STACKED, FLAT),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

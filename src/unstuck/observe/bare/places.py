@@ -143,8 +143,15 @@ def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
 
 
 def _meeting(found: Iterable[Place]) -> Place | None:
-    """Where the first weights meet data."""
-    fresh = [place for place in found if place.source is None]
+    """Where the first weights meet data; of the steps of a sequence, at the middle one.
+
+    What a derivative begins with, which the loss may be made of, meets the same weights from the
+    other side, and later.
+    """
+    kinds: dict[int, type[StandIn]] = {}
+    fresh = [place for place in found
+             if kinds.setdefault(id(place.weight), place.kind) is place.kind
+             and place.source is None]
     same = [place for place in fresh if place.weight is fresh[0].weight]
     return same[len(same) // 2] if same else None
 
