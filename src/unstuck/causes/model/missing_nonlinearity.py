@@ -62,7 +62,7 @@ def _detect(view: View) -> Verdict:
     if not len(curved):
         return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
     # Features may be computed by a nonlinear formula that no weight is in.
-    flat = len(stacked) == len(names) - 1 and len(names) >= view.limit(FLAT)
+    flat = len(stacked) >= len(names) - 1 and len(names) >= view.limit(FLAT)
     if any(value > 0 for value in curved.values) and not (flat and learned_little(view.outcome)):
         follow = "follows" if len(stacked) == 1 else "follow"
         return Absent(f"{joined(map(called, stacked))} directly {follow} another layer, as in "

@@ -100,14 +100,16 @@ class EvaluationLosses:
 
     def _loss(self) -> Known | None:
         """The only loss that is trained, if it takes a model's output and is a mean."""
-        known = [each for each in self._losses.known.values() if each.reached]
+        known = [each for each in self._losses.known.values()
+                 if each.reached or each.fact.hand_written]
         # Weights come first: tensors cannot be compared as other options can.
         if not known or not all(each.constant.is_plain for each in known):
             return None
         first = known[0]
         alike = all(each.fact.function == first.fact.function
                     and each.constant.options == first.constant.options for each in known)
-        direct = self._direct.get(first.fact.function, False)
+        # The formula of a hand-written one is only read where it is about what the model returns.
+        direct = self._direct.get(first.fact.function, first.fact.hand_written)
         return first if alike and direct and first.constant.reduction == "mean" else None
 
     def ended(self, step: int, sure: bool) -> None:
