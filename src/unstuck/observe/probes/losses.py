@@ -347,7 +347,8 @@ class LossProbe(Probe):
 
     def _hand_written(self, root: Any, value: Number, sampled: bool, step: int) -> Known | None:
         """The loss of a program that uses no loss function, by its graph."""
-        self._samples.trained(self._samples.batch)
+        batch = self._samples.batch
+        self._samples.trained(batch)
         key = ("", self._sites.here())
         known = self.known.get(key)
         if not sampled:
@@ -372,11 +373,11 @@ class LossProbe(Probe):
             if location is not None or not known.written:
                 known.fact, known.written = fact, False
         self._write(known, step)
-        if formula.target is not None:
+        if formula.target is not None and formula.prediction is not None:
             known.constant.add((formula.prediction, formula.target), self._later, value)
-            if formula.prediction is not None:
-                self._look(known, formula.prediction, formula.made_by, formula.target, step)
-                self._write(known, step)
+            self._look(known, formula.prediction, formula.made_by, formula.target, step)
+            self._write(known, step)
+            self._samples.compared(batch, formula.function, formula.prediction, formula.target)
             received.write_target(self._later, known.name, formula.target, step)
         return known
 

@@ -21,7 +21,7 @@ from unstuck.observe.tensors import first_columns, is_leaf, is_plain, observable
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.sentinels import Filling
-from unstuck.torch_api import CLASS_LIKELIHOODS, target_among
+from unstuck.torch_api import CLASS_LIKELIHOODS, DIFFERENCES, target_among
 
 FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
@@ -30,6 +30,7 @@ MOST_MET = 64  # batches that are told apart until a loss reaches backward
 BATCH_LIMIT = 512  # samples of a batch that are hashed,
 BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
+GRID = 20  # binary digits of a target that is only known from a difference
 MOST_TOGETHER = 5  # tensors that a model receives at a time
 
 
@@ -188,6 +189,21 @@ class SampleProbe(Probe):
         """The labels of a batch of which no loss is computed, and what was predicted for it."""
         if batch.chunk is not None:
             self._reservoir.loss(batch.chunk, function, (output, labels), supposed=True)
+
+    def compared(
+        self, batch: Batch | None, function: str, output: torch.Tensor, targets: torch.Tensor
+    ) -> None:
+        """A loss by hand compares what was predicted for a batch with targets.
+
+        These are known from the difference only: what rounding has made of them is rounded off.
+        """
+        if batch is None or batch.chunk is None or function not in DIFFERENCES:
+            return
+        with torch.no_grad():
+            grid = torch.exp2(targets.detach().abs().max().double().log2().ceil() - GRID)
+            exact = (targets.detach().double() / grid).round() * grid
+        batch.scored = True
+        self._reservoir.loss(batch.chunk, function, (output, exact))
 
     def believe(self) -> None:
         """Labels that were supposed are those of their samples."""

@@ -112,9 +112,10 @@ class Store:
         keys = [hash(row) for row in whole.view(f"V{whole[0].nbytes}").ravel().tolist()]
         numbers = np.array([self._known.get(key, -1) for key in keys], dtype=np.int64)
         for i in np.flatnonzero(numbers < 0).tolist():
-            numbers[i] = self._new(keys[i], rows[i], i, targets, chunk)
+            numbers[i] = self._new(keys[i], rows[i], i, chunk)
         there = np.flatnonzero(numbers >= 0)
         known = numbers[there]
+        self._note_targets(known, None if targets is None else targets[there])
         visit = np.minimum(self._visits[known], VISITS - 1)
         self._visits[known] = visit + 1
         self._steps[known, visit] = chunk.step
@@ -128,7 +129,18 @@ class Store:
             self._outputs[known, visit] = outputs[there] if outputs is not None and fits else np.nan
         return numbers
 
-    def _new(self, key: int, row: Rows, i: int, targets: Floats | None, chunk: Chunk) -> int:
+    def _note_targets(self, known: Integers, targets: Floats | None) -> None:
+        """Keeps the first target of each of these samples."""
+        if targets is None:
+            return
+        if self._targets is None:
+            self._targets = np.full((MOST_SAMPLES, targets.shape[1]), np.nan)
+        if targets.shape[1] == self._targets.shape[1]:
+            # From the last to the first: of a sample that is twice in a batch, the first counts.
+            fresh = np.flatnonzero(np.isnan(self._targets[known]).all(axis=1))[::-1]
+            self._targets[known[fresh]] = targets[fresh]
+
+    def _new(self, key: int, row: Rows, i: int, chunk: Chunk) -> int:
         number = self._known.get(key, self.count)
         if number < self.count:
             return number  # twice in this batch
@@ -137,14 +149,8 @@ class Store:
             return -1
         if self._inputs is None:
             self._inputs = np.empty((MOST_SAMPLES, len(row)), dtype=np.float32)
-        if targets is not None and self._targets is None:
-            self._targets = np.full((MOST_SAMPLES, targets.shape[1]), np.nan)
         self._known[key] = number
         self._inputs[number] = row
-        if targets is not None and self._targets is not None and (
-            targets.shape[1] == self._targets.shape[1]
-        ):
-            self._targets[number] = targets[i]
         if chunk.indices is not None:
             self._indices[number] = chunk.indices[i]
         self.count += 1
