@@ -26,7 +26,9 @@ class BackwardProbe(Probe):
         self._clips: set[Site | None] = set()
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
-        """Writes where a loss is differentiated."""
+        """Writes where a loss is differentiated by a backward pass."""
+        if not (self._moment.backwards or self._moment.within_step):
+            return  # by `autograd.grad`
         site = self._sites.here()
         if site not in self._backwards:
             self._backwards.add(site)
