@@ -26,8 +26,8 @@ STACKED = Threshold(
 FLAT = Threshold(
     "layers-in-a-row", 3.0,
     "Two layers in a row may be a factorised matrix or a projection. If nothing nonlinear lies "
-    "between any of at least three, and the network learned little, they are one layer, whatever "
-    "comes before the first or after the last.",
+    "between any of at least three, and the network is not known to have learned well, they are "
+    "one layer, whatever comes before the first or after the last.",
     "linear algebra; a choice of three",
 )
 
@@ -63,7 +63,7 @@ def _detect(view: View) -> Verdict:
         return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
     # Features may be computed by a nonlinear formula that no weight is in.
     flat = len(stacked) >= len(names) - 1 and len(names) >= view.limit(FLAT)
-    if any(value > 0 for value in curved.values) and not (flat and learned_little(view.outcome)):
+    if any(value > 0 for value in curved.values) and not (flat and _suffers(view)):
         follow = "follows" if len(stacked) == 1 else "follow"
         return Absent(f"{joined(map(called, stacked))} directly {follow} another layer, as in "
                       "projections and factorised layers, but the network as a whole is nonlinear")
@@ -88,14 +88,19 @@ def _size(view: View, name: str) -> tuple[int, int]:
     return 0, 0
 
 
+def _suffers(view: View) -> bool:
+    """Whether the run is not known to have learned well."""
+    skill = view.outcome.skill
+    return learned_little(view.outcome) or skill is None or skill < GOOD_SKILL or (
+        view.outcome.kind is OutcomeKind.TOO_SHORT)
+
+
 def _present(view: View, stack: _Stack) -> Present:
     layers = view.record.layers()
     idle = discarded(view)
     blamed = layers.get(stack.names[stack.first])
     skill = view.outcome.skill
-    suffers = learned_little(view.outcome) or skill is None or skill < GOOD_SKILL
-    if view.outcome.kind is OutcomeKind.TOO_SHORT:
-        suffers = True
+    suffers = _suffers(view)
     strength = 0.9 if learned_little(view.outcome) else 0.7 if suffers else 0.4
     number = len(stack.names)
     steps = tuple(int(s) for s in view[CURVED_OPERATIONS].steps)
