@@ -132,8 +132,8 @@ CAUSE = Cause(
         detection="The detector compares the targets with the model's inputs. If they are the "
         "inputs of the next step, it measures how much of the attention goes to later steps, or "
         "whether a recurrent layer runs in both directions. If they are the inputs of the same "
-        "step, a model that only looks back has nothing left to predict. In a table it looks for a "
-        "feature that equals the target in every sample.",
+        "step, a model that only looks back has nothing left to predict. In a table, and "
+        "in the steps of a series, it looks for a value that equals the target in every sample.",
         limitations="Convolutions that see later steps are not measured. If one of several maps of "
         "attention is causal, the others are taken for those of an encoder. A feature that "
         "determines the target without being equal to it is not reported.",

@@ -139,11 +139,15 @@ class ConstantLoss:
     def is_plain(self) -> bool:
         """Whether nothing weighs the terms of the loss, and shares are shares as far as known."""
         mean = self._moments.mean_tensor()
-        return self._known and (self._original is not None or self._scale is not None) and (
+        by_hand = self._scale is not None or self._function == "cross_entropy"
+        return self._known and (self._original is not None or by_hand) and (
             self._function not in BINARY or mean is None or bool(((mean >= 0) & (mean <= 1)).all()))
 
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What this loss function returns, called as the program calls it; or a formula by hand."""
+        if self._original is None and self._function == "cross_entropy":
+            picked = given.gather(1, target.long().unsqueeze(1)).squeeze(1)
+            return (given.logsumexp(1) - picked).mean()
         if self._original is None:
             error = mean_error(self._function, given, target)
             return error if self._scale is None else error * self._scale.to(error.device)

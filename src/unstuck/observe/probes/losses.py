@@ -347,8 +347,7 @@ class LossProbe(Probe):
 
     def _hand_written(self, root: Any, value: Number, sampled: bool, step: int) -> Known | None:
         """The loss of a program that uses no loss function, by its graph."""
-        batch = self._samples.batch
-        self._samples.trained(batch)
+        self._samples.trained_by_hand(root)
         key = ("", self._sites.here())
         known = self.known.get(key)
         if not sampled:
@@ -377,7 +376,6 @@ class LossProbe(Probe):
             known.constant.add((formula.prediction, formula.target), self._later, value)
             self._look(known, formula.prediction, formula.made_by, formula.target, step)
             self._write(known, step)
-            self._samples.compared(batch, formula.function, formula.prediction, formula.target)
             received.write_target(self._later, known.name, formula.target, step)
         return known
 

@@ -8,7 +8,9 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Role
@@ -132,6 +134,9 @@ class SampleProbe(Probe):
             hashes, self._identity(found, len(others), learns), tensors))
         self.batch = Batch(hashes, id(module))
         self.batch.chunk = self._reservoir.forward(module, first, others, learns, sampled, step)
+        made = next(iter(tensors_in(output)), None)
+        if self.batch.chunk is not None and made is not None and made.grad_fn is not None:
+            self.batch.output = Output(made.detach(), graph.sequence(made.grad_fn))
         if not learns:
             self._looked_at(self.batch, self.batch.role, self._sites.here)
 
@@ -165,7 +170,7 @@ class SampleProbe(Probe):
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""
         if self.batch is not None:
-            self.batch.scored = True
+            self.batch.scored, self.batch.output = True, None
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
             target = target_among(function, args) if function in CLASS_LIKELIHOODS else None
@@ -189,21 +194,6 @@ class SampleProbe(Probe):
         """The labels of a batch of which no loss is computed, and what was predicted for it."""
         if batch.chunk is not None:
             self._reservoir.loss(batch.chunk, function, (output, labels), supposed=True)
-
-    def compared(
-        self, batch: Batch | None, function: str, output: torch.Tensor, targets: torch.Tensor
-    ) -> None:
-        """A loss by hand compares what was predicted for a batch with targets.
-
-        These are known from the difference only: what rounding has made of them is rounded off.
-        """
-        if batch is None or batch.chunk is None or function not in DIFFERENCES:
-            return
-        with torch.no_grad():
-            grid = torch.exp2(targets.detach().abs().max().double().log2().ceil() - GRID)
-            exact = (targets.detach().double() / grid).round() * grid
-        batch.scored = True
-        self._reservoir.loss(batch.chunk, function, (output, exact))
 
     def believe(self) -> None:
         """Labels that were supposed are those of their samples."""
@@ -235,6 +225,28 @@ class SampleProbe(Probe):
             self._reservoir.trained(batch.chunk)
         self._later.read((), lambda _: self._trained(batch))
         self.batch = None
+
+    def trained_by_hand(self, root: Any) -> None:
+        """A loss of no loss function has reached backward, whose graph begins at `root`.
+
+        It may compare what the model returned with targets. Values are known from their difference
+        only: what rounding has made of them is rounded off.
+        """
+        batch = self.batch
+        self.trained(batch)
+        if batch is None or batch.chunk is None or batch.output is None:
+            return
+        output, batch.output = batch.output, None
+        formula = read_formula(root, output)
+        targets = formula.target
+        if targets is None or formula.prediction is None:
+            return
+        if formula.function in DIFFERENCES:
+            with torch.no_grad():
+                grid = torch.exp2(targets.detach().abs().max().double().log2().ceil() - GRID)
+                targets = (targets.detach().double() / grid).round() * grid
+        batch.scored = True
+        self._reservoir.loss(batch.chunk, formula.function, (formula.prediction, targets))
 
     def _trained(self, batch: Batch) -> None:
         hashes = batch.hashes.values

@@ -64,6 +64,7 @@ class Batch:
     chunk: Chunk | None = None  # copies of its samples, if they are kept
     scored: bool = False  # a loss was computed of it
     labels: list[int] | None = None  # one for each sample that has a hash
+    output: Any = None  # what the model made of it, until something becomes of that
 
     @property
     def role(self) -> Role:
