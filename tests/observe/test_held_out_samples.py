@@ -14,7 +14,7 @@ from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 
 def verdict_of(folder: Path, *, classified: bool, shared: int) -> Verdict:
@@ -72,3 +72,28 @@ def test_all_inputs_together_make_a_sample_where_the_first_ones_are_alike(tmp_pa
     kept = {each.name: each.samples for each in record.facts(Kept)}
     assert kept == {"train": 80, "held-out": 40}
     assert len(record.series(HELD_OUT_LOSS)) == len(record.series(SEEN_LOSS)) == 6
+
+
+def test_a_loss_that_a_module_of_the_program_computes_is_heard_in_evaluations(
+    tmp_path: Path,
+) -> None:
+    record = record_of("""
+        class LogCosh(nn.Module):
+            def forward(self, given, wanted):
+                apart = given - wanted
+                return (apart + F.softplus(-2 * apart) - 0.6931).mean()
+        x, y = torch.randn(120, 4), torch.randn(120, 1)
+        model, criterion, distance = nn.Linear(4, 1), LogCosh(), LogCosh()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(8):
+            for rows in torch.arange(80).split(20):
+                optimizer.zero_grad()
+                criterion(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                for rows in torch.arange(80, 120).split(10):
+                    held_out = criterion(model(x[rows]), y[rows])
+                    distance(model(x[rows]), y[rows])
+    """, tmp_path, overhead=1e-4)
+    assert len(record.series(HELD_OUT_LOSS)) == 8
+    assert len(record.series(TRAIN_LOSS)) == 32

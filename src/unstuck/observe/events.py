@@ -83,6 +83,10 @@ class Events:
     def model_evaluated(self, output: Any) -> None:
         """A model in evaluation mode was called with gradients on; unless sampled."""
 
+    def criterion_called(self, module: nn.Module, args: Any, result: Any) -> None:
+        """A module without parameters was called from outside any other; at sampled steps and
+        where gradients are off."""
+
     def loss_called(
         self, function: str, original: Callable[..., Any], args: Any, kwargs: Any, result: Any
     ) -> None:

@@ -140,9 +140,10 @@ class FastPath(Listener):
         return call
 
     def _model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if not self._names.is_model(module):
+        learns = is_grad_enabled()
+        if learns and not self._names.is_model(module):
             return
-        if not is_grad_enabled():
+        if not learns:
             self._trains = False
             self._hand_on()
             self._steps.after_call(module, args, kwargs, output)

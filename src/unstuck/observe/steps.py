@@ -172,6 +172,8 @@ class Steps:
                 self.events.model_trained(module, args, kwargs, output)
             elif self.moment.learns and not module.training:
                 self.events.model_evaluated(output)
+        elif self.moment.sampled or not torch.is_grad_enabled():
+            self.events.criterion_called(module, args, output)
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module within the one that was called from outside was called, at a sampled step."""

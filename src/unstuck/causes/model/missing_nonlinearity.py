@@ -23,13 +23,6 @@ STACKED = Threshold(
     "redundant: their product is a single matrix.",
     "linear algebra",
 )
-FLAT = Threshold(
-    "layers-in-a-row", 3.0,
-    "Two layers in a row may be a factorised matrix or a projection. If nothing nonlinear lies "
-    "between any of at least three, and the network is not known to have learned well, they are "
-    "one layer, whatever comes before the first or after the last.",
-    "linear algebra; a choice of three",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +54,7 @@ def _detect(view: View) -> Verdict:
     curved = view[CURVED_OPERATIONS].finite
     if not len(curved):
         return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
-    # Features may be computed by a nonlinear formula that no weight is in.
-    flat = len(stacked) >= len(names) - 1 and len(names) >= view.limit(FLAT)
-    if any(value > 0 for value in curved.values) and not (flat and _suffers(view)):
+    if any(value > 0 for value in curved.values):
         follow = "follows" if len(stacked) == 1 else "follow"
         return Absent(f"{joined(map(called, stacked))} directly {follow} another layer, as in "
                       "projections and factorised layers, but the network as a whole is nonlinear")
@@ -88,19 +79,14 @@ def _size(view: View, name: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _suffers(view: View) -> bool:
-    """Whether the run is not known to have learned well."""
-    skill = view.outcome.skill
-    return learned_little(view.outcome) or skill is None or skill < GOOD_SKILL or (
-        view.outcome.kind is OutcomeKind.TOO_SHORT)
-
-
 def _present(view: View, stack: _Stack) -> Present:
     layers = view.record.layers()
     idle = discarded(view)
     blamed = layers.get(stack.names[stack.first])
     skill = view.outcome.skill
-    suffers = _suffers(view)
+    suffers = learned_little(view.outcome) or skill is None or skill < GOOD_SKILL
+    if view.outcome.kind is OutcomeKind.TOO_SHORT:
+        suffers = True
     strength = 0.9 if learned_little(view.outcome) else 0.7 if suffers else 0.4
     number = len(stack.names)
     steps = tuple(int(s) for s in view[CURVED_OPERATIONS].steps)
@@ -158,7 +144,8 @@ CAUSE = Cause(
         "batch normalisation between two layers do not change that; only an activation does.",
         detection="The detector searches the real graph of the loss, not the list of modules. It "
         "goes from the input of every layer with weights back to the layers before it. The network "
-        "is reported only if no operation on any of these paths is nonlinear. A network that is "
+        "is reported only if no operation on any of these paths is nonlinear; what is computed of "
+        "the data before the first layer does not count. A network that is "
         "narrower inside than at its ends is not reported, because a matrix is often factorised "
         "like that on purpose.",
         limitations="Two successive layers in a network that is nonlinear elsewhere are not "
@@ -168,7 +155,7 @@ CAUSE = Cause(
                     "Saxe, McClelland, Ganguli 2014: Deep linear networks (arXiv 1312.6120)"),
     ),
     needs=(STACKED_LAYERS, CURVED_OPERATIONS),
-    thresholds=(STACKED, FLAT),
+    thresholds=(STACKED,),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -194,7 +194,8 @@ class FlowProbe(Probe):
         places: dict[str, float] = {}
         for node, product in products.items():
             before, bent = self._linear_ways(product.inputs, products)
-            curved |= bent
+            # What bends the data before any weights leaves the layers one behind the other.
+            curved |= {each for each in bent if any(n in products for n in graph.walk(each))}
             depth[node] = 1 + max((depth.get(b, 0) for b in before), default=-1)
             places[product.layer] = max(places.get(product.layer, 0.0), float(depth[node]))
         self._writer.sample(STACKED_LAYERS, step, places)

@@ -132,7 +132,7 @@ class LossProbe(Probe):
         node = result.grad_fn
         if node is None:
             mean = known.constant.per_term(mean_of(value_of(result)), args)
-            self._looked_at(mean, samples_of(args), self._samples.role)
+            self.looked_at(mean, samples_of(args), self._samples.role)
             return
         if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)
@@ -165,7 +165,8 @@ class LossProbe(Probe):
         if is_plain(unscaled) and is_plain(scaled) and scaled.grad_fn is not None:
             self._scaled = {graph.sequence(scaled.grad_fn): value_of(unscaled)}
 
-    def _looked_at(self, value: Number, weight: int, role: Role) -> None:
+    def looked_at(self, value: Number, weight: int, role: Role) -> None:
+        """A loss of so many samples teaches nothing."""
         total, count = self._passes.get(role, (0.0, 0))
         weight = max(1, weight)
         with torch.no_grad():
@@ -276,7 +277,7 @@ class LossProbe(Probe):
 
     def _only_looked_at(self, pending: Pending) -> None:
         role = pending.batch.role if pending.batch is not None else Role.HELD_OUT
-        self._looked_at(mean_of(pending.value) * pending.share, pending.weight, role)
+        self.looked_at(mean_of(pending.value) * pending.share, pending.weight, role)
         self._samples.only_looked_at(pending.batch, role)
 
     def after_step(self, optimizer: Optimizer | None) -> None:

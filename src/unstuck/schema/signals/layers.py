@@ -37,7 +37,7 @@ STACKED_LAYERS = PlaceSignal(
 )
 CURVED_OPERATIONS = StepSignal(
     "curved-operations", "",
-    "number of nonlinear operations whose output feeds a layer with weights",
+    "number of nonlinear operations between layers with weights",
     requires=runs.SMALL_GRAPH,
 )
 TIME_GROWTH = PlaceSignal(
