@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.observe.sources import record_of
+from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record
 from unstuck.record.record import NotMeasured
@@ -275,3 +275,28 @@ def test_an_optimizer_that_is_handed_gradients_trains_as_after_a_backward_pass(
     assert set(record.series(REACHED)) == {f"{n}.{p}" for n in "02" for p in ("weight", "bias")}
     assert len(record.series(TRAIN_LOSS)) == 200
     assert len(record.series(HELD_OUT_LOSS)) == 20
+
+
+def test_the_line_of_a_loss_by_hand_is_known_after_a_long_forward(tmp_path: Path) -> None:
+    record = record_of("""
+        class Unrolled(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.cell, self.value = nn.GRUCell(3, 4), nn.Linear(4, 1)
+            def forward(self, x):
+                state = torch.zeros(len(x), 4)
+                for step in range(120):
+                    state = self.cell(x, state)
+                return self.value(state)
+        x, y = torch.randn(16, 3), torch.randn(16, 1)
+        model = Unrolled()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(5):
+            apart = model(x) - y
+            loss = torch.where(apart > 0, apart, -0.5 * apart).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """, tmp_path)
+    (loss,) = record.facts(Loss)
+    assert text_at(loss.location) == "torch.where(apart > 0, apart, -0.5 * apart)"

@@ -32,6 +32,8 @@ def severity_of(
         return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
     if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
         return Severity.ERROR
+    if present.hides_outcome:
+        return Severity.WARNING
     fell_short = present.strength >= PROVEN and not present.one_of and (
         outcome.skill is not None and outcome.skill < GOOD_SKILL)
     return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE

@@ -72,6 +72,7 @@ class Steps:
         self._writer = writer
         self._lines = LineNotes()
         self._nodes = 0  # of the last graph that was walked
+        self._model_calls = 0  # with gradients, in the step that is under way
         self._stepping: list[int] = []  # optimizers whose step is under way, outermost first
         self._nests = False  # whether one steps within another
         self.has_optimizer = False
@@ -169,7 +170,9 @@ class Steps:
             self.moment.learns = torch.is_grad_enabled()
             self.events.model_called(module, args, kwargs, output)
             if self.moment.learns and self.moment.sampled:
+                self._model_calls += 1
                 self.events.model_trained(module, args, kwargs, output)
+                self._lines.model_called()
             elif self.moment.learns and not module.training:
                 self.events.model_evaluated(output)
         elif self.moment.sampled or not torch.is_grad_enabled():
@@ -337,7 +340,8 @@ class Steps:
         events.step_begins()
         # Once for each optimizer, since losses that take turns have other lines.
         if moment.step <= self.sampling.turns.count and not moment.compiled:
-            self._lines.begin(self._nodes)
+            self._lines.begin(self._nodes, self._model_calls)
         else:
             self._lines.clear_up(moment.step)
+        self._model_calls = 0
         self._writer.tick()

@@ -85,6 +85,8 @@ class Present:
     `certain` says that it is true by definition of what was measured: no other reading of the
     measurements is possible. `of_value` says that a number is at fault, which the first remedy
     changes: where the program's text shows that number's definition, that is the place.
+    `hides_outcome` says that the loss is nearly all about something else, so that a run that looks
+    good may be none.
     """
 
     strength: float
@@ -98,6 +100,7 @@ class Present:
     separated_by: Experiment | None = None
     certain: bool = False
     of_value: bool = False
+    hides_outcome: bool = False
 
     @property
     def confidence(self) -> Confidence:

@@ -42,6 +42,12 @@ MOST = Threshold(
     "case.",
     "definition of the greater part",
 )
+NEARLY_ALL = Threshold(
+    "only-padding", 0.9,
+    "A network that knows nothing but the padding gets nine tenths of such a loss right. So the "
+    "loss does not show whether it learns anything else.",
+    "definition of a loss that is nearly all about padding",
+)
 ALL = Threshold(
     "ignored-targets", 0.999,
     "The mean over no target at all is 0 divided by 0.",
@@ -131,7 +137,7 @@ def _padded(
     elif loss.function in REGRESSION and loss.target_shape[:2] == loss.input_shape[:2]:
         edit = LeaveOutPadding(loss.location, fact.value)
     return Present(
-        strength=0.85,
+        strength=0.85, hides_outcome=share >= view.limit(NEARLY_ALL),
         title=f"{percent(share)} of the targets that count in the loss are padding: "
         f"they are all {value}{ignores}{'' if fact.own else ', as real targets may be too'}",
         since_step=0, location=loss.location, label="counts the padded time steps",
@@ -186,7 +192,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS, TAIL_IN_LOSS),
-    thresholds=(ALL, LEAST, MOST),
+    thresholds=(ALL, LEAST, MOST, NEARLY_ALL),
     effects=(
         Effect.CLASSES_RARE, Effect.NON_FINITE, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
         Effect.TOO_SLOW,

@@ -18,15 +18,32 @@ class LineNotes:
 
     def __init__(self) -> None:
         self.on = False
+        self._waits = False
 
-    def begin(self, nodes: int) -> None:
-        """Begins to note, unless a graph of so many nodes would take too long."""
-        if not torch.is_anomaly_enabled() and nodes < LARGEST_GRAPH:
+    def begin(self, nodes: int, calls: int) -> None:
+        """Begins to note, unless a graph of so many nodes would take too long.
+
+        Where the model has made it in one of `calls`, what comes after that call is noted still.
+        """
+        if nodes < LARGEST_GRAPH:
+            self._note()
+        else:
+            self._waits = calls == 1
+
+    def model_called(self) -> None:
+        """The model's call is over."""
+        if self._waits:
+            self._note()
+
+    def _note(self) -> None:
+        self._waits = False
+        if not torch.is_anomaly_enabled():
             torch.autograd.set_detect_anomaly(True, check_nan=False)
             self.on = True
 
     def end(self) -> None:
         """Stops to note; does nothing if that has not begun."""
+        self._waits = False
         if self.on:
             self.on = False
             if not torch.is_anomaly_check_nan_enabled():  # else the program's own is on
