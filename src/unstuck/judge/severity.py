@@ -25,18 +25,17 @@ def severity_of(
 ) -> Severity:
     """How much a finding matters, taken by itself."""
     if present.confidence is Confidence.POSSIBLE:
-        return Severity.NOTE
+        return Severity.WARNING if present.hides_outcome else Severity.NOTE
     if cause.harm in (Harm.DISTRUST, Harm.LEAK, Harm.OVERFIT):
         return Severity.WARNING
     if cause.harm is Harm.MISTAKE:
         return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
     if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
         return Severity.ERROR
-    if present.hides_outcome:
-        return Severity.WARNING
     fell_short = present.strength >= PROVEN and not present.one_of and (
         outcome.skill is not None and outcome.skill < GOOD_SKILL)
-    return Severity.WARNING if fell_short or learned_little(outcome) else Severity.NOTE
+    counts = fell_short or present.hides_outcome or learned_little(outcome)
+    return Severity.WARNING if counts else Severity.NOTE
 
 
 # From the worst to the best, and then what nothing is known about.

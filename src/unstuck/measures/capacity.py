@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from unstuck.curves.statistics import ratio
 from unstuck.measures.basics import (
     GOOD_SKILL,
     by_unit,
@@ -47,13 +48,15 @@ SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURV
 class Shortfall:
     """How well the network and a baseline model do on the same data, in words.
 
-    `steps_share` is the part of the training loss that is gradient noise, None if unknown.
+    `steps_share` is the part of the training loss that is gradient noise, None if unknown; `errors`
+    says how many times as much the network leaves unexplained as the baseline model.
     """
 
     says: str
     evidence: Evidence
     level: float
     steps_share: float | None
+    errors: float
 
 
 # What is possible, what was reached, the least difference that counts, words and evidence.
@@ -87,7 +90,8 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     level = train_loss_at_the_end(view)
     cost = jump_cost(view, late_step(view))
     return Shortfall(says, evidence, level,
-                     None if cost is None or not level > 0 else cost / level)
+                     None if cost is None or not level > 0 else cost / level,
+                     ratio(1 - reached, 1 - possible))
 
 
 def _of_classes(view: View) -> _Compared | None:

@@ -85,8 +85,8 @@ class Present:
     `certain` says that it is true by definition of what was measured: no other reading of the
     measurements is possible. `of_value` says that a number is at fault, which the first remedy
     changes: where the program's text shows that number's definition, that is the place.
-    `hides_outcome` says that the loss is nearly all about something else, so that a run that looks
-    good may be none.
+    `hides_outcome` says that a run may be worse than its loss looks: that is nearly all about
+    something else, or should be far lower.
     """
 
     strength: float

@@ -40,6 +40,13 @@ STEPS = Threshold(
     "If the noise floor of SGD makes up this share of the loss, the width is not to blame.",
     "from this share on, a plateau is attributed to the noise floor",
 )
+FAR = Threshold(
+    "times-the-errors", 4.0,
+    "The network leaves four times as much unexplained of what it was trained on as a baseline "
+    "model leaves of new samples. However far the loss has fallen, it should have fallen much "
+    "further.",
+    "a choice: twice what counts as behind",
+)
 TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
          "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
          "the training loss most)")
@@ -74,6 +81,7 @@ def _detect(view: View) -> Verdict:
         return Absent("the noise floor of SGD keeps the loss high, not the width")
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
+        of_value=True, hides_outcome=found.errors >= view.limit(FAR),
         title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
         f"{count(least.inputs, 'input')}, and the network learns less than its data allow: "
         f"{found.says}",
@@ -112,7 +120,8 @@ CAUSE = Cause(
         "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
         "that it has not seen far better than the network predicts the samples that it was "
         "trained on. The noise floor of SGD must not explain the loss either. Too few layers or "
-        "too few steps look the same, so this is only a note until a wider network has been tried.",
+        "too few steps look the same, so this is only possible until a wider network has been "
+        "tried.",
         limitations="Width usually has little influence and comes last among the suspects. Nothing "
         "is reported if the target of each sample is not known, or if the baseline model does no "
         "better, as on large images. Autoencoders are left alone, because they are narrow on "
@@ -124,7 +133,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(SQUEEZE, BENDS, STEPS),
+    thresholds=(SQUEEZE, BENDS, STEPS, FAR),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
