@@ -146,7 +146,8 @@ class ConstantLoss:
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What this loss function returns, called as the program calls it; or a formula by hand."""
         if self._original is None and self._function == "cross_entropy":
-            picked = given.gather(1, target.long().unsqueeze(1)).squeeze(1)
+            labels = target.long().clamp(0, given.shape[1] - 1).unsqueeze(1)
+            picked = given.gather(1, labels).squeeze(1)
             return (given.logsumexp(1) - picked).mean()
         if self._original is None:
             error = mean_error(self._function, given, target)
