@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from unstuck.judge.catalogue import find
 from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.rules.cause import Harm
 from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
 from unstuck.trials.doses import dose_of
 from unstuck.trials.lengths import undecided, unproven
@@ -127,7 +128,7 @@ def _result(best: Tried, trials: Sequence[Tried], found: Repair, whole: bool, se
     numbers = compared(controls, treateds)
     doses = tuple(dose for each in trials if (dose := _dose(each)) is not None)
     return TrialResult(published(verdict), numbers.before, numbers.after, seeds, doses, seconds,
-                       numbers.metric, _says(best, found, whole, numbers.words) + _within(found),
+                       numbers.metric, _says(best, found, whole, numbers) + _within(found),
                        None if found.whole is None or found.price is None
                        else found.price.trial_steps)
 
@@ -150,6 +151,7 @@ class Compared:
     metric: str
     before: tuple[float, ...]
     after: tuple[float, ...]
+    gains: bool  # whether the first one gets better
     beside: Compared | None = None
 
     @property
@@ -175,24 +177,25 @@ def compared(controls: Sequence[Run], treateds: Sequence[Run]) -> Compared:
     """
     shown = _printed(controls, treateds)
     name = judged_by(controls[0], treateds[0]) if controls else None
-    judged = Compared(_SKILLS[name], tuple(_skill(run, name) for run in controls),
-                      tuple(_skill(run, name) for run in treateds))
+    before, after = (
+        tuple(_skill(run, name) for run in runs) for runs in (controls, treateds))
+    judged = Compared(_SKILLS[name], before, after, bool(after) and after[0] > before[0])
     if shown is None:
         return judged
-    if name is None or shown[1] or not judged.after[0] > judged.before[0]:
-        return shown[0]
-    return replace(judged, beside=shown[0])
+    if name is None or shown.gains or not judged.gains:
+        return shown
+    return replace(judged, beside=shown)
 
 
-def _printed(controls: Sequence[Run], treateds: Sequence[Run]) -> tuple[Compared, bool] | None:
-    """The number that the program prints, and whether it gets better with the first seed."""
+def _printed(controls: Sequence[Run], treateds: Sequence[Run]) -> Compared | None:
+    """The number that the program prints."""
     pairs = [printed(a.ended.output, b.ended.output)
              for a, b in zip(controls, treateds, strict=True)]
     known = [pair for pair in pairs if pair is not None]
     if not known or len(known) < len(pairs) or len({pair.name for pair in known}) > 1:
         return None
     return Compared(known[0].name, tuple(pair.numbers[0] for pair in known),
-                    tuple(pair.numbers[1] for pair in known)), known[0].gains
+                    tuple(pair.numbers[1] for pair in known), known[0].gains)
 
 
 def _skill(run: Run, name: str | None) -> float:
@@ -224,10 +227,10 @@ def _bracket(best: Tried, found: Repair) -> str:
     return f", and with {number(near)} it does worse"
 
 
-def _says(best: Tried, found: Repair, whole: bool, compared_by: str) -> str:
+def _says(best: Tried, found: Repair, whole: bool, compared_by: Compared) -> str:
     """What the trials of a finding have shown, in one or two sentences."""
     change = best.candidate.edit.words()
-    numbers = f" ({compared_by})" if compared_by else ""
+    numbers = f" ({compared_by.words})" if compared_by.words else ""
     verdict, because = best.judgement.verdict, best.judgement.because
     if whole and found.confirmed is not None:
         many = len(found.confirmed.seeds)
@@ -236,6 +239,7 @@ def _says(best: Tried, found: Repair, whole: bool, compared_by: str) -> str:
         cured = found.confirmed.cured
         if found.confirmed.holds:
             fails = all(not run.healthy for run in found.confirmed.control)
+            numbers = f" ({told})" if (told := _told(compared_by, found)) else ""
             return (f"{change}: this cures the program{numbers} on {many} of {many} seeds; without "
                     f"it, the same seeds {'fail' if fails else 'do worse'}{_bracket(best, found)}")
         if verdict is TrialVerdict.BETTER:
@@ -250,6 +254,14 @@ def _says(best: Tried, found: Repair, whole: bool, compared_by: str) -> str:
     if verdict is TrialVerdict.REMOVED:
         return f"{change}: {because}{numbers}"
     return f"{change}: {verdict.value}, because {because}{numbers}"
+
+
+def _told(numbers: Compared, found: Repair) -> str:
+    """The numbers of a program that is fixed: a score may have been better before, and wrong."""
+    flatters = find(found.kept[0].candidate.cause).harm in (Harm.DISTRUST, Harm.LEAK)
+    if numbers.words and flatters and not numbers.gains and numbers.before != numbers.after:
+        return f"{numbers.words}, of which the first is too good to be true"
+    return numbers.words
 
 
 # The whole ---------------------------------------------------------------------------------------
@@ -307,7 +319,7 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
     if not found.confirmed.holds:
         return (f"{changes} helped on {found.confirmed.cured} of "
                 f"{count(len(found.confirmed.seeds), 'seed')} only ({cost})")
-    numbers = compared(found.confirmed.control, found.confirmed.treated).words
+    numbers = _told(compared(found.confirmed.control, found.confirmed.treated), found)
     if len(found.kept) > 1:
         changes += f" ({joined((each.candidate.edit.words() for each in found.kept), 9)})"
     says = f"fixed by {changes}"
