@@ -48,14 +48,16 @@ SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURV
 class Shortfall:
     """How well the network and a baseline model do on the same data, in words.
 
-    `steps_share` is the part of the training loss that is gradient noise, None if unknown; `errors`
-    says how many times as much the network leaves unexplained as the baseline model.
+    `steps_share` is the part of the training loss that is gradient noise, None if unknown; `behind`
+    is the share of the variance, or the area, that the network falls short of, and `errors` how
+    many times as much it leaves unexplained as the baseline model.
     """
 
     says: str
     evidence: Evidence
     level: float
     steps_share: float | None
+    behind: float
     errors: float
 
 
@@ -91,7 +93,7 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     cost = jump_cost(view, late_step(view))
     return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level,
-                     ratio(1 - reached, 1 - possible))
+                     possible - reached, ratio(1 - reached, 1 - possible))
 
 
 def _of_classes(view: View) -> _Compared | None:

@@ -47,6 +47,12 @@ FAR = Threshold(
     "further.",
     "a choice: twice what counts as behind",
 )
+SHORT = Threshold(
+    "far-behind", 0.2,
+    "And it falls short of the baseline model by a fifth of the variance, or of the area under the "
+    "ROC curve: four times next to nothing is little.",
+    "a choice",
+)
 TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
          "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
          "the training loss most)")
@@ -81,7 +87,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the noise floor of SGD keeps the loss high, not the width")
     return Present(
         strength=0.45, since_step=0, location=model_location(view),
-        of_value=True, hides_outcome=found.errors >= view.limit(FAR),
+        of_value=True,
+        hides_outcome=found.errors >= view.limit(FAR) and found.behind >= view.limit(SHORT),
         title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
         f"{count(least.inputs, 'input')}, and the network learns less than its data allow: "
         f"{found.says}",
@@ -133,7 +140,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(SQUEEZE, BENDS, STEPS, FAR),
+    thresholds=(SQUEEZE, BENDS, STEPS, FAR, SHORT),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
