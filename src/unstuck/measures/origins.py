@@ -12,6 +12,7 @@ from unstuck.schema.places import SourceLocation
 Steps = tuple[DataStep, ...]
 
 COMPUTED = frozenset({StepKind.COMPUTED, StepKind.RISKY})  # other numbers,
+BESIDE = 2  # lines
 GIVEN = COMPUTED | {StepKind.CONVERTED, StepKind.MADE}  # or the first ones
 
 
@@ -66,6 +67,14 @@ def apart(view: View) -> SourceLocation | None:
                        for steps in both)
     return next((each for each in targets if each not in inputs), None) or next(
         (each for each in inputs if each not in targets), None)
+
+
+def cut_beside(view: View, loss: str) -> SourceLocation | None:
+    """Where the targets of a loss get their values, if the inputs get theirs right beside."""
+    inputs, targets = inputs_given(view), nearest(target_steps(view, loss), *GIVEN)
+    if inputs is None or targets is None or inputs.file != targets.file:
+        return None
+    return targets if abs(inputs.line - targets.line) <= BESIDE else None
 
 
 def called_apart(view: View) -> SourceLocation | None:

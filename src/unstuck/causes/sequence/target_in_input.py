@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures.basics import first_model, level, measured
-from unstuck.measures.origins import GIVEN, nearest, target_steps
+from unstuck.measures.origins import cut_beside
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -86,7 +86,7 @@ def _in_place(view: View, fact: TargetInPlace) -> Present:
         strength=0.95, certain=True,
         title=f"each of {fact.steps} steps is given the token that it has to predict: the targets "
         "are the inputs of the same steps, and not of the next ones",
-        since_step=0, location=nearest(target_steps(view, fact.name), *GIVEN) or at,
+        since_step=0, location=cut_beside(view, fact.name) or at,
         label="what the model is given at the same step",
         evidence=(measured(view, IN_PLACE, fact.name, 0.0,
                            f"all tokens that the model is given at its {fact.steps} steps are the "
@@ -101,7 +101,7 @@ def _feature(view: View, found: TargetFeature, features: float) -> Present:
     advice = f"Leave {feature} out of the inputs."
     if found.row is not None:
         feature += f" of step {number(found.row)}"
-        location = nearest(target_steps(view, found.name), *GIVEN) or location
+        location = cut_beside(view, found.name) or location
         fix = "predict what comes after the inputs"
         advice = f"Take a target that comes after the inputs, or leave {feature} out of them."
     return Present(
