@@ -17,12 +17,11 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe.calls import Calls, tracing_state
 from unstuck.observe.events import Listener
 from unstuck.observe.guard import dispatch_modes, function_modes
-from unstuck.observe.later import Number
+from unstuck.observe.later import Number, value_of
 from unstuck.observe.probe import Context
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.pending import Known
-from unstuck.observe.probes.rows import value_of
 from unstuck.observe.steps import Steps
 from unstuck.observe.stop import Stop
 from unstuck.observe.swap import Swap

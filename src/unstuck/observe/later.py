@@ -105,3 +105,8 @@ def _on_host(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         for i, copy in zip(indices, copies, strict=True):
             found[i] = copy.view(tensors[i].dtype).reshape(tensors[i].shape)
     return found
+
+
+def value_of(loss: torch.Tensor) -> Number:
+    """The value of a loss, without its graph: on the CPU a number at once."""
+    return float(loss.item()) if loss.is_cpu and loss.numel() == 1 else loss.detach()

@@ -198,7 +198,7 @@ def _printed(controls: Sequence[Run], treateds: Sequence[Run]) -> Compared | Non
                     tuple(pair.numbers[1] for pair in known), known[0].gains)
 
 
-def _skill(run: Run, name: str | None) -> float:
+def _skill(run: Run, name: str | None = None) -> float:
     value = None if run.yardstick is None else getattr(run.yardstick, name or "value")
     return math.nan if value is None else value
 
@@ -280,21 +280,17 @@ def rows(found: Repair) -> list[str]:
             + (f" ({because})" if because else "") for verdict, cause, change, because in cells]
 
 
-def _value(run: Run) -> float:
-    return _skill(run, None)
-
-
 def skills(found: Repair, controls: Iterable[Run]) -> list[tuple[str, tuple[float, ...]]]:
     """The skills of the program as it is, and with each change: a name, a value for each seed."""
-    named = [("as it is", tuple(map(_value, controls)))]
+    named = [("as it is", tuple(map(_skill, controls)))]
     for each in found.tried:
         runs = [each.run]
         if found.confirmed is not None and found.kept == [each]:
             runs = list(found.confirmed.treated)
         if each.judgement.verdict is not TrialVerdict.VOID:
-            named.append((each.candidate.edit.words(), tuple(map(_value, runs))))
+            named.append((each.candidate.edit.words(), tuple(map(_skill, runs))))
     if found.confirmed is not None and len(found.kept) > 1:
-        named.append(("all changes together", tuple(map(_value, found.confirmed.treated))))
+        named.append(("all changes together", tuple(map(_skill, found.confirmed.treated))))
     return named
 
 

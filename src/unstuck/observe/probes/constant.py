@@ -145,15 +145,17 @@ class ConstantLoss:
 
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What this loss function returns, called as the program calls it; or a formula by hand."""
-        if self._original is None and self._function == "cross_entropy":
-            labels = target.long().clamp(0, given.shape[1] - 1).unsqueeze(1)
-            picked = given.gather(1, labels).squeeze(1)
-            return (given.logsumexp(1) - picked).mean()
         if self._original is None:
-            error = mean_error(self._function, given, target)
-            return error if self._scale is None else error * self._scale.to(error.device)
+            return self._by_hand(given, target)
         result: torch.Tensor = self._original(given, target, **self.options)
         return result
+
+    def _by_hand(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if self._function == "cross_entropy":
+            labels = target.long().clamp(0, given.shape[1] - 1).unsqueeze(1)
+            return (given.logsumexp(1) - given.gather(1, labels).squeeze(1)).mean()
+        error = mean_error(self._function, given, target)
+        return error if self._scale is None else error * self._scale.to(error.device)
 
     def per_term(self, value: Number, args: Any) -> Number:
         """A value of this loss as a mean, which batches of any size have in common.

@@ -10,6 +10,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
+from unstuck.observe.later import value_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.samples import SampleProbe
@@ -46,8 +47,7 @@ class CriterionProbe(Probe):
         elif module in self._criteria:
             given = next(iter(tensors_in(*args)), None)
             weight = len(given) if given is not None and given.ndim else 1
-            value = float(result.item()) if result.is_cpu else result.detach()
-            self._losses.looked_at(value, weight, self._samples.role)
+            self._losses.looked_at(value_of(result), weight, self._samples.role)
 
     def loss_differentiated(self, loss: torch.Tensor) -> None:
         """Learns whether this is what a module has returned."""

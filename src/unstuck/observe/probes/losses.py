@@ -12,7 +12,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe import graph
-from unstuck.observe.later import Number
+from unstuck.observe.later import Number, value_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import received, targets
 from unstuck.observe.probes.ascent import Ascents
@@ -23,7 +23,7 @@ from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.pending import Known, Pending
-from unstuck.observe.probes.rows import LossRows, is_many, mean_of, value_of
+from unstuck.observe.probes.rows import LossRows, is_many, mean_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
@@ -348,14 +348,14 @@ class LossProbe(Probe):
 
     def _hand_written(self, root: Any, value: Number, sampled: bool, step: int) -> Known | None:
         """The loss of a program that uses no loss function, by its graph."""
-        self._samples.trained_by_hand(root)
+        formula = self._samples.trained_by_hand(root)
         key = ("", self._sites.here())
         known = self.known.get(key)
         if not sampled:
             return known
         if known is not None:
             self._lifetimes.follow(root, known.name, step)
-        formula = read_formula(root, self.output)
+        formula = formula or read_formula(root, self.output)
         self.output = None
         if known is None:
             name = numbered(self._counts, "hand-written loss")

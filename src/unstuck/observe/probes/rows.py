@@ -71,11 +71,6 @@ class LossRows:
             self._missed = self._missed or not (math.isfinite(number) or root is not None)
 
 
-def value_of(loss: torch.Tensor) -> Number:
-    """The value of a loss, without its graph: on the CPU a number at once."""
-    return float(loss.item()) if loss.is_cpu and loss.numel() == 1 else loss.detach()
-
-
 def is_many(value: Number) -> bool:
     """Whether a loss was not reduced to one number."""
     return is_plain(value) and value.numel() != 1

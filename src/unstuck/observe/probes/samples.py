@@ -10,7 +10,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.probes.formula import Output, read_formula
+from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Role
@@ -226,27 +226,28 @@ class SampleProbe(Probe):
         self._later.read((), lambda _: self._trained(batch))
         self.batch = None
 
-    def trained_by_hand(self, root: Any) -> None:
+    def trained_by_hand(self, root: Any) -> Formula | None:
         """A loss of no loss function has reached backward, whose graph begins at `root`.
 
         It may compare what the model returned with targets. Values are known from their difference
-        only: what rounding has made of them is rounded off.
+        only: what rounding has made of them is rounded off. Returns what was read of the loss.
         """
         batch = self.batch
         self.trained(batch)
         if batch is None or batch.chunk is None or batch.output is None:
-            return
+            return None
         output, batch.output = batch.output, None
         formula = read_formula(root, output)
         targets = formula.target
         if targets is None or formula.prediction is None:
-            return
+            return formula
         if formula.function in DIFFERENCES:
             with torch.no_grad():
                 grid = torch.exp2(targets.detach().abs().max().double().log2().ceil() - GRID)
                 targets = (targets.detach().double() / grid).round() * grid
         batch.scored = True
         self._reservoir.loss(batch.chunk, formula.function, (formula.prediction, targets))
+        return formula
 
     def _trained(self, batch: Batch) -> None:
         hashes = batch.hashes.values

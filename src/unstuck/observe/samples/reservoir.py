@@ -103,7 +103,7 @@ class Reservoir:
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
         chunk = Chunk(id(module), step, tuple(first.shape), not first.is_floating_point(),
-                      self._copy(first), _beside(others), indices, self._in_order and learns)
+                      self._copy(first), _copied(others), indices, self._in_order and learns)
         self._waiting += chunk.nbytes
         if learns:
             self._last = chunk
@@ -251,7 +251,7 @@ class Reservoir:
                         not self._train.full)
 
 
-def _beside(others: Sequence[torch.Tensor]) -> torch.Tensor | None:
+def _copied(others: Sequence[torch.Tensor]) -> torch.Tensor | None:
     """Copies of what a model receives of each sample beside the first tensor."""
     if not others:
         return None
