@@ -25,6 +25,7 @@ from unstuck.questions.question import (
     Unreached,
     Verdict,
 )
+from unstuck.questions.random_labels import RandomLabels
 from unstuck.questions.samples_apart import SamplesApart
 from unstuck.questions.targets_in_range import TargetsInRange
 from unstuck.schema.places import SourceLocation
@@ -41,6 +42,8 @@ class Told:
     expected: float = 2.3
     constant: float = 1.0
     losses: Sequence[float] = ()
+    shuffled: Sequence[float] = ()
+    sizes_are: tuple[int, int, int] = (32, 64, 10_000)
     skills: Sequence[float] = ()
     spreads: Sequence[float] | None = None
     trained: Sequence[int] = ()
@@ -65,8 +68,12 @@ class Told:
     def is_alone(self) -> bool:
         return True
 
-    def memorise(self, *_: Any, **__: Any) -> Sequence[float]:
-        return self.losses
+    def memorise(self, rate: float, steps: int, seconds: float, shuffled: bool = False,
+                 **_: Any) -> Sequence[float]:
+        return self.shuffled if shuffled else self.losses
+
+    def sizes(self) -> tuple[int, int, int]:
+        return self.sizes_are
 
     def rate(self) -> float:
         return 1.0
@@ -140,6 +147,30 @@ def test_how_memorising_fails(losses: list[float], verdict: Verdict, says: str) 
     answer = BatchMemorised().ask(bench(losses=losses), None)
     assert answer.verdict is verdict
     assert says in answer.says
+
+
+FITTED, STUCK = [2.3 * 0.9 ** i for i in range(300)], [2.3] * 300
+HALFWAY = [2.3] * 100 + [1.0] * 200
+
+
+@pytest.mark.parametrize(("own", "others", "sizes", "verdict"), [
+    (FITTED, FITTED, (32, 64, 10_000), Verdict.PASS),
+    (FITTED, STUCK, (32, 64, 10_000), Verdict.FAIL),
+    (FITTED, HALFWAY, (32, 64, 10_000), Verdict.UNKNOWN),
+    (STUCK, STUCK, (32, 64, 10_000), Verdict.UNKNOWN),
+    (FITTED, STUCK, (32, 64, 100), Verdict.UNKNOWN),  # a small network
+    (FITTED, STUCK, (32, 4, 10_000), Verdict.UNKNOWN),  # samples of few numbers
+])
+def test_the_room_for_labels_that_mean_nothing(
+    own: list[float], others: list[float], sizes: tuple[int, int, int], verdict: Verdict
+) -> None:
+    answer = RandomLabels().ask(bench(losses=own, shuffled=others, sizes_are=sizes), None)
+    assert answer.verdict is verdict
+
+
+def test_few_samples_have_room_in_any_network() -> None:
+    with pytest.raises(CannotAsk, match="fewer than 8"):
+        RandomLabels().ask(bench(sizes_are=(4, 64, 10_000)), None)
 
 
 def read(before: Sequence[float], after: Sequence[float]) -> Answer:

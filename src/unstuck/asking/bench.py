@@ -366,5 +366,17 @@ def axis_of(tensor: torch.Tensor, step: Step) -> int | None:
     return None
 
 
+def tables_of(step: Step) -> list[torch.Tensor]:
+    """The inputs of a step that have an axis of samples: sample x what it is given by."""
+    return [tensor.movedim(axis, 0).reshape(step.samples, -1)
+            for tensor in map(step.batch.constants.__getitem__, step.inputs)
+            if (axis := axis_of(tensor, step)) is not None]
+
+
+def mark_of(tables: Sequence[torch.Tensor], sample: int) -> bytes:
+    """What tells a sample from all others."""
+    return b"".join(table[sample].cpu().numpy().tobytes() for table in tables)
+
+
 def _close(one: float, other: float) -> bool:
     return one == other or abs(one - other) <= _DIFFERENT * max(abs(one), abs(other), 1e-6)

@@ -23,6 +23,13 @@ from unstuck.observe.source.sites import Site, Sites
 LARGEST_COPY = 4_000_000  # elements
 _UNTOLD = frozenset({"size", "dim", "numel", "is_floating_point", "stride", "__len__",
                      "detach_", "requires_grad_"})
+# Operations that relate samples to each other.
+_REDUCING = frozenset({"mean", "std", "var", "var_mean", "std_mean", "sum", "norm", "amax", "amin",
+                       "max", "min", "logsumexp", "batch_norm", "median", "vector_norm"})
+_INDEXING = frozenset({"__getitem__", "index_select", "gather", "index_add", "index_add_",
+                       "scatter_add", "scatter_add_", "scatter", "scatter_reduce", "take"})
+_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "__matmul__", "__rmatmul__", "baddbmm",
+                       "cdist", "sparse_mm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +194,33 @@ def follow(
     with flow.following():
         flow.slots = play(batch, {**given, **begun}, note=flow)
     return flow
+
+
+def cut_behind(value: Value, children: dict[int, list[Value]]) -> Value | None:
+    """The first value behind one through which no gradient comes back, though one could."""
+    waiting, seen = [value], {value.number}
+    while waiting:
+        now = waiting.pop(0)
+        if now.could and not now.learns:
+            return now
+        for child in children.get(now.number, ()):
+            if child.number not in seen:
+                seen.add(child.number)
+                waiting.append(child)
+    return None
+
+
+def meant(value: Value, values: list[Value], samples: int) -> str:
+    """How an operation means to let samples depend on each other, "" if it does not."""
+    waiting = [values[number] for number in value.parents]
+    over = [each for each in (value, *waiting) if each.name in _REDUCING]
+    if over:
+        return "it takes a statistic over the batch"
+    if value.name in _INDEXING and any(len(shape) > 0 for shape in value.sources):
+        return "it picks samples by an index"
+    if value.name in _PRODUCTS and (len(value.parents) > 1 or any(
+            shape.count(samples) > 1 for shape in value.sources)):
+        return "it multiplies by a matrix that relates samples"
+    if value.name == "batch_norm":
+        return "it takes a statistic over the batch"
+    return ""

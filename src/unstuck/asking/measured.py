@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from unstuck.asking.bench import Laboratory, Step, axis_of, check_axis
+from unstuck.asking.bench import Laboratory, Step, axis_of, check_axis, mark_of, tables_of
 from unstuck.asking.features import features
-from unstuck.asking.flow import Flow, Value, follow
+from unstuck.asking.flow import Flow, Value, cut_behind, follow, meant
 from unstuck.asking.reading import columns, skill, spread
 from unstuck.asking.tape import play
 from unstuck.questions.question import CannotAsk, Mixed, Reading, Unreached
@@ -30,12 +30,6 @@ _BOUNDED = {
     "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "softplus": (0.0, math.inf),
     "exp": (0.0, math.inf), "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
 }
-_REDUCING = frozenset({"mean", "std", "var", "var_mean", "std_mean", "sum", "norm", "amax", "amin",
-                       "max", "min", "logsumexp", "batch_norm", "median", "vector_norm"})
-_INDEXING = frozenset({"__getitem__", "index_select", "gather", "index_add", "index_add_",
-                       "scatter_add", "scatter_add_", "scatter", "scatter_reduce", "take"})
-_PRODUCTS = frozenset({"matmul", "mm", "bmm", "einsum", "__matmul__", "__rmatmul__", "baddbmm",
-                       "cdist", "sparse_mm"})
 
 
 class Measured(Laboratory):
@@ -267,12 +261,10 @@ class Measured(Laboratory):
         known: set[bytes] = set()
         found = []
         for step in reversed(self.steps):
-            tables = [tensor.movedim(axis, 0).reshape(step.samples, -1)
-                      for tensor in map(step.batch.constants.__getitem__, step.inputs)
-                      if (axis := axis_of(tensor, step)) is not None]
+            tables = tables_of(step)
             places = []
             for place in range(step.samples if len(known) < SAMPLES else 0):
-                mark = b"".join(table[place].cpu().numpy().tobytes() for table in tables)
+                mark = mark_of(tables, place)
                 if mark not in known:
                     known.add(mark)
                     places.append(place)
@@ -308,7 +300,7 @@ class Measured(Laboratory):
             return None
         for value in path:
             if self._differs(value, by_key, step):
-                return Mixed(value.name, 1.0, _meant(value, flow.values, step),
+                return Mixed(value.name, 1.0, meant(value, flow.values, step.samples),
                              self.location(value.site))
         return None
 
@@ -356,7 +348,7 @@ class Measured(Laboratory):
         found = []
         for number in missing:
             user = next((each for each in flow.values if number in each.used), None)
-            behind = None if user is None else _cut(user, children)
+            behind = None if user is None else cut_behind(user, children)
             name, site = ("", None) if behind is None else (behind.name, behind.site)
             name, site = flow.cuts.get(number, (name, site)) if user is not None else (name, site)
             found.append(Unreached(
@@ -364,37 +356,17 @@ class Measured(Laboratory):
                 user is not None, name, self.location(site)))
         return found
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Different samples of the first batch, numbers of each, and numbers that are trained."""
+        tables = tables_of(self.first)
+        if not tables:
+            raise CannotAsk("it is not known along which axis of the inputs the samples lie")
+        marks = {mark_of(tables, place) for place in range(self.first.samples)}
+        trained = sum(parameter.numel() for optimizer in self.captured.optimizers.values()
+                      for group in optimizer.param_groups for parameter in group["params"])
+        return len(marks), sum(table.shape[1] for table in tables), trained
+
     def held(self) -> int:
         """How many parameters the optimizers have."""
         return sum(len(group["params"]) for optimizer in self.captured.optimizers.values()
                    for group in optimizer.param_groups)
-
-
-def _cut(value: Value, children: dict[int, list[Value]]) -> Value | None:
-    """The first value behind one through which no gradient comes back, though one could."""
-    waiting, seen = [value], {value.number}
-    while waiting:
-        now = waiting.pop(0)
-        if now.could and not now.learns:
-            return now
-        for child in children.get(now.number, ()):
-            if child.number not in seen:
-                seen.add(child.number)
-                waiting.append(child)
-    return None
-
-
-def _meant(value: Value, values: list[Value], step: Step) -> str:
-    """How an operation means to let samples depend on each other, "" if it does not."""
-    waiting = [values[number] for number in value.parents]
-    over = [each for each in (value, *waiting) if each.name in _REDUCING]
-    if over:
-        return "it takes a statistic over the batch"
-    if value.name in _INDEXING and any(len(shape) > 0 for shape in value.sources):
-        return "it picks samples by an index"
-    if value.name in _PRODUCTS and (len(value.parents) > 1 or any(
-            shape.count(step.samples) > 1 for shape in value.sources)):
-        return "it multiplies by a matrix that relates samples"
-    if value.name == "batch_norm":
-        return "it takes a statistic over the batch"
-    return ""

@@ -35,27 +35,9 @@ class BatchMemorised(Question):
 
     def ask(self, bench: Bench, before: object) -> Answer:
         """See the class."""
-        if not bench.can_be_guessed() or not bench.is_alone():
-            raise CannotAsk("it is not known how low this loss can become")
-        if bench.loss in CLASSES | BINARY:
-            guess = bench.expected_loss()
-        elif bench.loss in ("mse_loss", "l1_loss"):
-            guess = bench.constant_loss()
-        else:
-            raise CannotAsk("it is not known how low this loss can become")
-        best: list[float] = []
-        ends = []
-        for rate in RATES:
-            losses = list(bench.memorise(
-                rate, STEPS, SECONDS, enough=ENOUGH / 5 * guess))
-            ends.append(_end(losses))
-            if not best or _end(losses) < _end(best):
-                best = losses
-            if _end(losses) <= ENOUGH * guess:
-                break
-        if len(best) < STEPS // 6 and _end(best) > ENOUGH * guess:
-            raise CannotAsk("its steps take too long")
-        start, end = best[0], _end(best)
+        guess = of_guessing(bench)
+        best = best_of(bench, enough=ENOUGH * guess)
+        start, end = best[0], end_of(best)
         low = min(guess, start)
         if end <= ENOUGH * guess:
             return self.passed(
@@ -71,16 +53,51 @@ class BatchMemorised(Question):
             ENOUGH * guess, bench.place)
 
 
-def _end(losses: Sequence[float]) -> float:
+def of_guessing(bench: Bench) -> float:
+    """The loss of guessing.
+
+    Raises:
+        CannotAsk: nobody knows it.
+    """
+    if bench.can_be_guessed() and bench.is_alone():
+        if bench.loss in CLASSES | BINARY:
+            return bench.expected_loss()
+        if bench.loss in ("mse_loss", "l1_loss"):
+            return bench.constant_loss()
+    raise CannotAsk("it is not known how low this loss can become")
+
+
+def best_of(bench: Bench, enough: float, shuffled: bool = False) -> Sequence[float]:
+    """The losses of training on the first batch alone, at the better of two rates.
+
+    `enough` is a loss with which it need not be tried at the other.
+
+    Raises:
+        CannotAsk: there was no time for so many steps that it means anything.
+    """
+    best: Sequence[float] = []
+    for rate in RATES:
+        losses = list(bench.memorise(rate, STEPS, SECONDS, shuffled, enough=enough / 5))
+        if not best or end_of(losses) < end_of(best):
+            best = losses
+        if end_of(losses) <= enough:
+            break
+    if len(best) < STEPS // 6 and end_of(best) > enough:
+        raise CannotAsk("its steps take too long")
+    return best
+
+
+def end_of(losses: Sequence[float]) -> float:
+    """The mean of the last tenth; infinite if it is not a number."""
     tail = losses[-max(len(losses) // 10, 1):]
     return float(np.mean(tail)) if losses and all(map(math.isfinite, tail)) else math.inf
 
 
 def _shape(losses: Sequence[float]) -> str:
     """What the failure looks like, and what that means."""
-    if not math.isfinite(_end(losses)):
+    if not math.isfinite(end_of(losses)):
         return "it explodes, which points at the numbers themselves"
-    if _end(losses) > 1.1 * losses[0]:
+    if end_of(losses) > 1.1 * losses[0]:
         return "it rises, which points at the sign of the loss"
     half = np.asarray(losses[len(losses) // 2:])
     if len(half) > 3 and float(half.std()) > 0.1 * abs(float(half.mean())):

@@ -166,6 +166,9 @@ class Bench(Protocol):
     def held(self) -> int:
         """How many parameters the optimizers have."""
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Different samples of the first batch, numbers of each, and numbers that are trained."""
+
     def ranges(self) -> tuple[float, float, float, float, str, SourceLocation | None]:
         """Lowest and highest the outputs can be, lowest and highest target, the last operation."""
 
