@@ -95,6 +95,11 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.mark.parametrize("twin", ["healthy", "faulty"])
 def test_a_training_with_a_framework(framework: Framework, twin: str, tmp_path: Path) -> None:
+    check(framework, twin, tmp_path)
+
+
+def check(framework: Framework, twin: str, tmp_path: Path) -> None:
+    """Runs a program in the three ways, and looks at what each said."""
     bare = start(framework, twin)
     file = tmp_path / "diagnosis.json"
     watched = start(framework, twin, watched=(
