@@ -210,6 +210,9 @@ def test_gradients() -> None:
     cut = ask(bench(missing=[Unreached("a.weight", True, "detach", PLACE)]), None)
     assert cut.verdict is Verdict.FAIL
     assert "detach cuts the graph" in cut.says
+    assert ask(bench(missing=[Unreached("a.bias", True, "", PLACE)]), None).verdict is Verdict.FAIL
+    taken_away = ask(bench(missing=[Unreached("a.bias", True, "", PLACE, alone=True)]), None)
+    assert taken_away.verdict is Verdict.UNKNOWN
     unused = ask(bench(missing=[Unreached("a.weight", False, "", None)]), None)
     assert unused.verdict is Verdict.UNKNOWN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -340,6 +341,8 @@ class Measured(Laboratory):
             return []
         names = {id(p): name for model in self.captured.models.values()
                  for name, p in model.named_parameters()}
+        layers = Counter(names[number].rpartition(".")[0] for number in held if number in names)
+        without = Counter(names[number].rpartition(".")[0] for number in missing if number in names)
         flow = self._followed(self.first)
         children: dict[int, list[Value]] = {}
         for value in flow.values:
@@ -351,9 +354,10 @@ class Measured(Laboratory):
             behind = None if user is None else cut_behind(user, children)
             name, site = ("", None) if behind is None else (behind.name, behind.site)
             name, site = flow.cuts.get(number, (name, site)) if user is not None else (name, site)
+            layer = names.get(number, "").rpartition(".")[0]
             found.append(Unreached(
                 names.get(number, f"a parameter of shape {tuple(held[number].shape)}"),
-                user is not None, name, self.location(site)))
+                user is not None, name, self.location(site), without[layer] < layers[layer]))
         return found
 
     def sizes(self) -> tuple[int, int, int]:

@@ -33,10 +33,11 @@ class GradientsReach(Question):
                 f"no gradient reaches {joined(each.name for each in cut)}: "
                 f"{cut[0].operation} cuts the graph", share, 0.0, cut[0].location)
         used = [each for each in missing if each.used]
-        if used:
-            return self.failed(
-                f"the gradient of {joined(each.name for each in used)} was zero in every step",
-                share, 0.0, used[0].location)
+        says = f"the gradient of {joined(each.name for each in used)} was zero in every step"
+        if any(not each.alone for each in used):
+            return self.failed(says, share, 0.0, used[0].location)
+        if used:  # as that of a bias where outputs are subtracted from each other
+            return self.unknown(f"{says}, but the rest of its layer got one", share)
         if missing:
             return self.unknown(
                 f"the loss of the first batch does not use {joined(e.name for e in missing)}",

@@ -72,13 +72,15 @@ class Mixed:
 class Unreached:
     """A parameter that never got a gradient, with the operation that cuts it off, if there is one.
 
-    `used` says whether the loss depends on it at all.
+    `used` says whether the loss depends on it at all, `alone` whether all others of its layer got
+    one.
     """
 
     name: str
     used: bool
     operation: str
     location: SourceLocation | None
+    alone: bool = False
 
 
 class Bench(Protocol):
