@@ -20,9 +20,11 @@ from unstuck.words import count
 
 EVENTS = "events.jsonl"  # record.EVENTS, without its import of numpy before the program starts
 PROCESS = "process-{}"  # in a run's folder, of a process that the program spawned
+STATE = "state-{}.pt"  # in a record's folder, the state after so many steps, if it was to be kept
 KEPT = 50
 _RECENT_SECONDS = 3600.0
 _PROCESS_NAME = re.compile(PROCESS.format(r"\d{1,9}"))
+_STATE_NAME = re.compile(STATE.format(r"(\d{1,18})").replace(".", r"\."))
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-.*-\d+(\.\d+)?")
 _HEADER = b'{"type":"header",'  # how every record begins
 _LONGEST_HEADER = 1000  # bytes
@@ -265,6 +267,17 @@ def spawned(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
+def kept_states(folder: Path) -> list[tuple[int, Path]]:
+    """The states that were kept beside a record: after how many steps, and the files; in order."""
+    try:
+        found = [(int(named[1]), path) for path in folder.iterdir()
+                 if (named := _STATE_NAME.fullmatch(path.name)) and path.is_file()
+                 and not path.is_symlink()]
+    except OSError:
+        return []
+    return sorted(found)
+
+
 def _forget_old(runs: Path, keep: int) -> None:
     folders = past_runs(runs)
     for folder in folders[: max(len(folders) - keep, 0)]:
@@ -276,7 +289,8 @@ def _forget(folder: Path) -> None:
     """Removes a record, and nothing else: a folder with anything but records in it stays."""
     for part in spawned(folder):
         _forget(part)
-    if os.listdir(folder) not in ([], [EVENTS]):
+    states = [path for _, path in kept_states(folder)]
+    if set(os.listdir(folder)) - {EVENTS, *(path.name for path in states)}:
         return
     events = folder / EVENTS
     written = (events if os.path.lexists(events) else folder).lstat()
@@ -288,6 +302,8 @@ def _forget(folder: Path) -> None:
             if file.read(len(_HEADER)) not in (b"", _HEADER):
                 return
         events.unlink()
+        for path in states:
+            path.unlink()
     elif not stat.S_ISDIR(written.st_mode):
         return
     folder.rmdir()

@@ -33,12 +33,16 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to watch a run. `overhead` is the share of time that watching may cost."""
+    """How to watch a run. `overhead` is the share of time that watching may cost.
+
+    With `keep_state` the state of the training is kept beside the record now and then.
+    """
 
     folder: Folder
     max_steps: int | None = None
     overhead: float = 0.03
     program_text: bool = True
+    keep_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def supervise(target: Sequence[str], options: RunOptions) -> RunResult:
         "max_steps": options.max_steps,
         "overhead": options.overhead,
         "program_text": options.program_text,
+        "keep_state": options.keep_state,
     })
     pipe = Pipe()
     number = "" if pipe.number is None else str(pipe.number)

@@ -389,6 +389,9 @@ OPERATIONS: dict[str, tuple[Callable[..., torch.Tensor], str, str]] = {
     "method log": (
         lambda p, y, bad: -zeroed(p.sigmoid(), bad).log().mean(),
         "LogBackward0", "zeroed(p.sigmoid(), bad).log()"),
+    "the second log of a line": (
+        lambda p, y, bad: -(p.sigmoid().log() + (zeroed(1 - p.sigmoid(), bad)).log()).mean(),
+        "LogBackward0", "(zeroed(1 - p.sigmoid(), bad)).log()"),
     "division by 0": (
         lambda p, y, bad: (p.square() / zeroed(p.square() + 1.0, bad)).sum(),
         "DivBackward0", "p.square() / zeroed(p.square() + 1.0, bad)"),

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.trials.conftest import subject
-from unstuck.record.reader import Record
+from unstuck.folders import kept_states
+from unstuck.record.reader import Record, read_record
 from unstuck.report.schema import to_dict
 from unstuck.schema.facts.run import Duration, End, EndKind
 from unstuck.schema.findings import Diagnosis
@@ -29,7 +31,7 @@ from unstuck.trials.plan import plan
 from unstuck.trials.race import Clock, Race
 from unstuck.trials.results import rows, summary, with_trials
 from unstuck.trials.subject import subject_of
-from unstuck.trials.verdict import Run
+from unstuck.trials.verdict import Run, diagnosed
 
 STEPS = 3_000
 LONG = f'''
@@ -206,3 +208,54 @@ def test_a_program_may_run_as_long_as_it_likes_without_a_change() -> None:
     (0.2, "1s"), (59.1, "60s"), (99.5, "2m"), (3_000.0, "50m"), (7_200.0, "2h"), (1e6, "278h")])
 def test_a_length_of_time_can_be_asked_for(seconds: float, says: str) -> None:
     assert duration(seconds) == says
+
+
+LATE = f'''
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(256, 4)
+y = (x[:, 0] + x[:, 1] > 0).float()
+model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.0016)
+for step in range({STEPS}):
+    optimizer.zero_grad()
+    chance = torch.sigmoid(model(x)).squeeze(1)
+    loss = -(y * torch.log(chance) + (1 - y) * torch.log(1 - chance)).mean()
+    loss.backward()
+    optimizer.step()
+'''
+
+
+@linux
+def test_what_fails_late_is_tried_from_a_state_that_the_run_kept(
+    laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstuck.trials.race._LEAST", 300.0)
+    program, out = tmp_path / "train.py", tmp_path / "record"
+    program.write_text(LATE, encoding="utf-8")
+    processes.run([sys.executable, "-m", "unstuck", "run", "--overhead", "1", "--keep-state",
+                   "--quiet", "--out", out, program], check=True)
+    states = kept_states(out)
+    record = read_record(out).hold(Duration(1.0, 0.2 * (STEPS - 1)))
+    whole = diagnosed(record, Settings())
+    assert [each.cause for each in whole.counted()] == ["non-finite-loss"]
+    assert 1_000 < states[-1][0] <= whole.counted()[0].since_step
+    laboratory.subject = subject(program)
+    race = Race(laboratory, Settings(), Clock(250.0), jobs=2)
+    assert Lengths(race, record, whole, cost_of(record)).control() is None
+    lengths = Lengths(race, record, whole, cost_of(record), states)
+    control = lengths.control()
+    assert control is not None
+    assert race.state == states[-1][1]
+    _, texts = subject_of(record, str(tmp_path))
+    made = plan(control.diagnosis, control.record, texts.index)  # type: ignore[arg-type]
+    price = lengths.price(made)
+    assert price is not None
+    assert (price.begun, price.trial_steps) == (states[-1][0], lengths.tried[-1][1])
+    found = repaired(lengths, control, texts.index, made, price)
+    assert found.proven, rows(found)
+    says = f"steps from the state that was kept after {states[-1][0]:,} steps of {STEPS:,}"
+    assert says in summary(found, 9, 1.0)
+    assert to_dict(with_trials(found, str(tmp_path), 1.0))["price"]["trial_begins"] == states[-1][0]

@@ -76,12 +76,15 @@ class TargetCommand(click.Command):
 @report_options(FailOn.NEVER)
 @click.option("--prove", "proving", is_flag=True,
               help="If the run went poorly, try the fixes on the program, as `unstuck prove` does.")
+@click.option("--keep-state", is_flag=True,
+              help="Now and then, save weights and optimizer state beside the record, so that "
+                   "`prove` can begin shortly before a failure that comes late.")
 @click.option("--no-program-text", is_flag=True,
               help="Keep arguments, error messages and source lines out of the record.")
 def run(
     target: tuple[str, ...], out: Path | None, max_steps: int | None, overhead: float,
     json_file: str | None, fail_on: FailOn, notes: bool, quiet: bool, proving: bool,
-    no_program_text: bool,
+    keep_state: bool, no_program_text: bool,
 ) -> None:
     """Run a program unchanged and find out why it does not learn.
 
@@ -103,7 +106,8 @@ def run(
         folder = folders.asked(out) if out else folders.new(name)
     except folders.UnusableFolderError as error:
         refuse(str(error))
-    options = supervise.RunOptions(folder, max_steps, overhead, not no_program_text)
+    options = supervise.RunOptions(
+        folder, max_steps, overhead, not no_program_text, keep_state)
     keys = _Keys()
     try:
         result = supervise.supervise(target, options)

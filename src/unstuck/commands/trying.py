@@ -167,6 +167,7 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
 
     Refuses what cannot be tried. Ctrl-C and a request to end leave nothing behind.
     """
+    from unstuck.folders import kept_states
     from unstuck.record.reader import UnusableRecord, read_record
     from unstuck.trials.laboratory import LostServer
     from unstuck.trials.on_ray import NoRay
@@ -192,7 +193,8 @@ def bench(target: Sequence[str], budget: float, jobs: int | None, network: bool,
             record = read_record(folder)
             subject, texts = subject_of(record)
             with _executor(subject, limits, on) as executor:
-                yield _bench(executor, wishes, record, texts, budget, jobs, file or sys.stdout)
+                yield _bench(executor, wishes, record, texts, budget, jobs, file or sys.stdout,
+                             kept_states(folder))
         except (NoRay, UnusableRecord, Untriable) as error:
             refuse(str(error))
         except (NoView, LostServer) as error:
@@ -216,7 +218,7 @@ def _executor(subject: Subject, limits: Limits, on: str | None) -> Executor:
 
 
 def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded, budget: float,
-           jobs: int | None, file: IO[str]) -> Bench:
+           jobs: int | None, file: IO[str], states: Sequence[tuple[int, Path]] = ()) -> Bench:
     from unstuck.report.terminal import nothing_trained
     from unstuck.schema.facts.run import EndKind
     from unstuck.schema.findings import OutcomeKind
@@ -225,7 +227,7 @@ def _bench(laboratory: Executor, wishes: Settings, record: Record, texts: Loaded
     from unstuck.trials.verdict import diagnosed, how_it_crashed
 
     race = Race(laboratory, wishes, Clock(budget), _many(jobs, laboratory.processors))
-    lengths = Lengths(race, record, diagnosed(record, wishes), cost_of(record))
+    lengths = Lengths(race, record, diagnosed(record, wishes), cost_of(record), states)
     root = laboratory.subject.working_folder
     control = lengths.control()
     if control is None:

@@ -239,12 +239,13 @@ class Child:
             self._session = session.Session.start(session.Options(
                 folder=Path(options["folder"]),
                 max_steps=self._max_steps,
-                overhead=options["overhead"],
-                program_text=self._text,
+                overhead=options["overhead"], program_text=self._text,
                 argv=tuple(self._target) if self._text else (),
                 program_folder=session.program_folder(self._target, self._spec),
                 say=lambda sentence: self._tell(FAILED, sentence),
                 record=options.get("record"), signals=options.get("signals"),
+                keep_state=options.get("keep_state", False),
+                restore=options.get("restore") and Path(options["restore"]),
             ))
             self._stop = stop.StopTraining
             self._tell(WATCHING, "")

@@ -35,7 +35,8 @@ class Options:
     may cost. `program_folder` is the folder of the program's script or top package. `say` takes a
     sentence for the user, about a failure of ours, and raises nothing. `record` is the record's id.
     `signals` are the names of those that are wanted, so that only what they need is measured; None
-    for all.
+    for all. `keep_state` has the state of the training kept beside the record; `restore` is a file
+    with such a state, from which it is to go on.
     """
 
     folder: Path
@@ -47,6 +48,8 @@ class Options:
     say: Callable[[str], object] | None = None
     record: str | None = None
     signals: Collection[str] | None = None
+    keep_state: bool = False
+    restore: Path | None = None
 
 
 class AlreadyWatching(RuntimeError):
@@ -98,7 +101,8 @@ class Session:
         ), 0)
         sites = Sites(options.program_folder, options.program_text)
         watcher = Watcher(
-            writer, sites, options.overhead, options.max_steps, options.signals)
+            writer, sites, options.overhead, options.max_steps, options.signals,
+            options.folder if options.keep_state else None, options.restore)
         watcher.say = options.say
         try:
             watcher.start()

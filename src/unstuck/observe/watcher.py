@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from unstuck.observe import failure, hooks, probes
 from unstuck.observe.bare.calls import BareModel
 from unstuck.observe.calls import Calls
-from unstuck.observe.events import Dispatch
+from unstuck.observe.events import Dispatch, Listener
 from unstuck.observe.fast_path import FastPath
 from unstuck.observe.guard import Guard, weakly
 from unstuck.observe.hooks.taps import Taps
+from unstuck.observe.kept import Keeper, Restorer
 from unstuck.observe.later import Later
 from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
@@ -40,13 +42,16 @@ class Watcher:
         overhead: the share of the run's time that sampling may cost; from 1 on no clock is asked.
         max_steps: after which the training is stopped.
         signals: names of those that are wanted; None for all.
+        keep: the folder in which the state of the first training is kept, None if it is not to be.
+        restore: the file with a state from which that training is to go on.
 
     `say` is told, in a sentence, why the watching has ended early.
     """
 
     def __init__(
         self, writer: RecordWriter, sites: Sites, overhead: float, max_steps: int | None,
-        signals: Collection[str] | None = None,
+        signals: Collection[str] | None = None, keep: Path | None = None,
+        restore: Path | None = None,
     ) -> None:
         self.writer = writer
         self.say: Callable[[str], object] | None = None
@@ -63,7 +68,9 @@ class Watcher:
         self._steps = Steps(
             self.moment, switches, context.names, limits, self.stop, writer)
         self._fast_path = FastPath(context, self._steps, switches, calls, self.stop)
-        first = self._training(0, 0, context)
+        first = self._training(
+            0, 0, context, [Restorer(restore)] if restore else [],
+            [Keeper(keep, limits, context.timed)] if keep else [])
         self._took = first.sampling.budget.took
         self._trainings = Trainings(
             first, self._next_training, self._turn, self.moment, limits, writer)
@@ -76,9 +83,13 @@ class Watcher:
         """What the probes of the training under way were given."""
         return self._trainings.now.context
 
-    def _training(self, number: int, begun: int, context: Context) -> Training:
+    def _training(
+        self, number: int, begun: int, context: Context, before: Sequence[Listener] = (),
+        after: Sequence[Listener] = (),
+    ) -> Training:
         events = Dispatch()
-        events.subscribe(*context.probes(probes.kinds(), self._signals), self._fast_path)
+        events.subscribe(
+            *before, *context.probes(probes.kinds(), self._signals), self._fast_path, *after)
         bare = BareModel(
             context, events, context.probe(SampleProbe).quiet_until,
             context.probe(ParameterProbe).held, context.probe(FiniteProbe).called_at)

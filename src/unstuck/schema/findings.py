@@ -166,7 +166,8 @@ class Price:
 
     One run of the program takes `control` seconds and has `steps`, a trial `trial` seconds and
     `trial_steps`. To try each of so many `changes` once, and to confirm one, takes so many `trials`
-    in `seconds`, and `budget` seconds if each runs the whole program.
+    in `seconds`, and `budget` seconds if each runs the whole program. Trials begin as the program
+    does, or with the state that was kept after so many steps as have `begun` before.
     """
 
     changes: int
@@ -177,6 +178,7 @@ class Price:
     trials: float  # a longer run counts as several
     seconds: float
     budget: float
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def become(request: dict[str, Any], in_view: bool, terminal: int | None = None) 
         "record": request["record"], "folder": os.path.join(request["scratch"], "record"),
         "max_steps": request["max_steps"], "overhead": 1.0, "program_text": True,
         "answers": os.path.join(request["scratch"], ANSWERS), "budget": request["budget"],
+        "restore": request["state"],
     }
     start = "unstuck.asking.child" if request["ask"] else "unstuck.observe.program"
     arguments = [start, " " + json.dumps(config), *request["target"]]

@@ -1,14 +1,16 @@
 """How long trials are: what one costs, and in how many steps a failure of the program shows.
 
 A program of minutes is tried in its first steps only: control and treated are compared after as
-many, the first at which the diagnosis of the control names what was found in the whole run.
+many, the first at which the diagnosis of the control names what was found in the whole run. What
+fails late is tried from a state that the run kept before.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from unstuck.measures.basics import failed, learned_little
 from unstuck.record.reader import Record
@@ -64,16 +66,18 @@ class Lengths:
 
     `whole` is the diagnosis of the recorded run, `first` the first prefix; None if the budget has
     room for the program's whole length. `steps` are those of the program, as far as they are known.
+    `states` are those that the run kept: after how many steps, and the files.
     """
 
     race: Race
     record: Record
     whole: Diagnosis
     cost: Cost | None
+    states: Sequence[tuple[int, Path]] = ()
     first: int | None = None
     steps: int | None = None
     short: bool = False  # there was no time for the shortest prefix that shows anything
-    tried: list[int] = field(default_factory=list)  # prefixes
+    tried: list[tuple[int, int]] = field(default_factory=list)  # where begun, and how many steps
 
     def __post_init__(self) -> None:
         if self.cost is None:
@@ -85,8 +89,9 @@ class Lengths:
             self.cost = replace(self.cost, steps=max(self.cost.steps, FEWEST, able))
             self.steps = self.cost.steps
         if ONE_CHANGE * self.cost.seconds() > room:
-            self.first = int(max(FEWEST, BEYOND * self._since()))
-            if not list(self.prefixes()) and self.cost.seconds() <= room:
+            self.first = self._shortest(0)
+            if not list(self.prefixes()) and not list(self._beginnings())[1:] and (
+                    self.cost.seconds() <= room):
                 self.first = None  # some of it can be tried, if nothing confirmed
 
     def _since(self) -> int:
@@ -97,14 +102,25 @@ class Lengths:
             shown.append(self.whole.outcome.since_step)
         return begun + max(shown, default=0)
 
-    def prefixes(self) -> Iterator[int]:
-        """Lengths that are worth a try, the shortest first."""
+    def _shortest(self, begun: int) -> int:
+        """How many steps from there show the failure, if any do."""
+        return int(max(FEWEST, BEYOND * (self._since() - begun)))
+
+    def prefixes(self, begun: int = 0) -> Iterator[int]:
+        """Lengths that are worth a try from a step on, the shortest first."""
         assert self.cost is not None
-        steps = self.first
-        while steps is not None and steps <= MOST * self.cost.steps:
-            if steps not in self.tried:
+        steps = self._shortest(begun)
+        while steps <= MOST * self.cost.steps:
+            if (begun, steps) not in self.tried:
                 yield steps
             steps *= LONGER
+
+    def _beginnings(self) -> Iterator[tuple[int, Path | None]]:
+        """Where trials may begin: as the program does, or with a state from before its failure."""
+        yield 0, None
+        for step, file in reversed(self.states):
+            if step <= self._since():
+                yield step, file
 
     def control(self) -> Run | None:
         """The program as it is, up to the next step by which its failure shows.
@@ -115,15 +131,16 @@ class Lengths:
             self.race.shorten(self.steps)
             return self.race.control()
         assert self.cost is not None
-        for steps in self.prefixes():
-            left = self.race.clock.left * self.race.jobs
-            if (1 + ONE_CHANGE) * self.cost.seconds(steps) > left:
-                break
-            self.tried.append(steps)
-            self.race.shorten(steps)
-            run = self.race.control()
-            if run.ended.crashed or run.ended.no_view is not None or self.shows(run):
-                return run
+        for begun, state in self._beginnings():
+            for steps in self.prefixes(begun):
+                left = self.race.clock.left * self.race.jobs
+                if (1 + ONE_CHANGE) * self.cost.seconds(steps) > left:
+                    break
+                self.tried.append((begun, steps))
+                self.race.shorten(steps, state)
+                run = self.race.control()
+                if run.ended.crashed or run.ended.no_view is not None or self.shows(run):
+                    return run
         self.short = True
         return None
 
@@ -150,7 +167,7 @@ class Lengths:
         if not first or (self.cost is None and not self.race.length):
             return None
         jobs = self.race.jobs
-        short = self.tried[-1] if self.tried else self.first
+        begun, short = self.tried[-1] if self.tried else (0, self.first)
         trials = CONFIRMING + sum(each.cost for each in first if short is None or each.cost <= 1)
         whole = CONFIRMING + sum(each.cost for each in first)
         if self.cost is None:
@@ -160,7 +177,7 @@ class Lengths:
             trial = self.race.length or self.cost.seconds(short)
         return Price(
             len(first), steps, length, short or steps, trial, trials, trials * trial / jobs,
-            whole * (trial if short is None else length) / jobs)
+            whole * (trial if short is None else length) / jobs, begun)
 
 
 def repaired(lengths: Lengths, control: Run, index: Index, first: Plan, price: Price | None,
@@ -180,7 +197,7 @@ def repaired(lengths: Lengths, control: Run, index: Index, first: Plan, price: P
     if lengths.first is not None:
         assert found.control.record is not None
         found.whole, found.price = lengths.whole, price and replace(
-            price, trial_steps=found.control.record.steps)
+            price, trial_steps=found.control.record.steps, begun=lengths.tried[-1][0])
     return found
 
 
@@ -188,10 +205,17 @@ def undecided(price: Price) -> str:
     """A clause: what a budget that was too small leaves open, and which one would not."""
     needs = f"needs --budget {duration(price.budget)}"
     if price.trial_steps < price.steps:
-        needs += (f", and {duration(price.seconds)} in the first "
-                  f"{count(price.trial_steps, 'step')}")
+        needs += f", and {duration(price.seconds)} in the {stretch(price)}"
     return (f"one run of the program takes about {duration(price.control)}, so trying "
             f"{count(price.changes, 'change')} over its whole length {needs}")
+
+
+def stretch(price: Price) -> str:
+    """In which of its steps a program is tried: behind "in the"."""
+    if price.begun:
+        return (f"{count(price.trial_steps, 'step')} from the state that was kept after "
+                f"{count(price.begun, 'step')}")
+    return f"first {count(price.trial_steps, 'step')}"
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from unstuck.settings import Settings
 from unstuck.trials.executor import Executor
@@ -88,17 +89,19 @@ class Race:
     controls: dict[int, Run] = field(default_factory=dict)  # by the shift of their seeds
     out: list[str] = field(default_factory=list)  # causes whose changes did nothing
     max_steps: int | None = None  # of every trial
+    state: Path | None = None  # from which every trial goes on, None for its own beginning
 
-    def shorten(self, steps: int | None) -> None:
+    def shorten(self, steps: int | None, state: Path | None = None) -> None:
         """From now on trials end after so many steps; nothing else can be compared with them."""
-        self.max_steps, self.length = steps, 0.0
+        self.max_steps, self.state, self.length = steps, state, 0.0
         self.controls, self.out = {}, []
 
     def control(self) -> Run:
         """The program as it is. How long that takes is what other trials are measured by."""
         self.say("running the program as it is")
         began = time.monotonic()
-        run = self._read(self.laboratory.run([Trial(max_steps=self.max_steps)])[0])
+        trial = Trial(max_steps=self.max_steps, state=self._state())
+        run = self._read(self.laboratory.run([trial])[0])
         if run.diagnosis is not None:
             self.training = run.diagnosis.training
         self.length = max(self.length, run.ended.seconds or time.monotonic() - began)
@@ -202,7 +205,10 @@ class Race:
         return self.length * lengths / max(self.jobs, 1) <= self.clock.left
 
     def _trial(self, texts: Mapping[str, str], shift: int = 0, cost: float = 1.0) -> Trial:
-        return Trial(texts, shift, self.max_steps, self._patience(cost))
+        return Trial(texts, shift, self.max_steps, self._patience(cost), state=self._state())
+
+    def _state(self) -> str | None:
+        return None if self.state is None else str(self.state)
 
     def _patience(self, cost: float) -> float:
         return max(_PATIENCE * self.length * cost, _LEAST)

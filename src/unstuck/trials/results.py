@@ -12,7 +12,7 @@ from unstuck.repair.compose import Overlay, unified_diff
 from unstuck.rules.cause import Harm
 from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
 from unstuck.trials.doses import dose_of
-from unstuck.trials.lengths import undecided, unproven
+from unstuck.trials.lengths import stretch, undecided, unproven
 from unstuck.trials.peel import Repair, of_cause
 from unstuck.trials.race import Tried
 from unstuck.trials.verdict import Run, TrialVerdict, judged_by
@@ -137,8 +137,7 @@ def _within(found: Repair) -> str:
     """In which of its steps the program was tried, if not in all."""
     if found.whole is None or found.price is None:
         return ""
-    return (f"; this was tried in the first {count(found.price.trial_steps, 'step')} of "
-            f"{found.price.steps:,}")
+    return f"; this was tried in the {stretch(found.price)} of {found.price.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Trial:
 
     It is ended after so many `seconds`, those of the laboratory's limits if None. With `ask` it is
     not watched, but asked questions at its first steps, where it ends: no more after `budget`
-    seconds.
+    seconds. `state` is a file with a state of the training, from which it goes on.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +53,7 @@ class Trial:
     seconds: float | None = None
     ask: bool = False
     budget: float = 60.0
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

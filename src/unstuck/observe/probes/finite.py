@@ -54,7 +54,8 @@ class FiniteProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.found = False
-        self._lines: dict[tuple[str, int], tuple[str, int]] = {}
+        # File and line of each operation, and which it is among those of its name there.
+        self._lines: dict[tuple[str, int], tuple[str, int, tuple[int, int]]] = {}
         # What was found before any lines were noted, with the operation that it is about.
         self._placeless: tuple[NonFinite, str, int] | None = None
         self.given: Sequence[weakref.ref[torch.Tensor]] = ()  # what the model was last called with
@@ -74,10 +75,14 @@ class FiniteProbe(Probe):
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Keeps the user's line of each operation of a graph that torch noted the lines of."""
+        beside: dict[tuple[str, str, int], list[int]] = {}
         for node, name, ordinal in graph.numbered(nodes) if self._moment.traced else ():
             line = self.line_of(node)
             if line is not None:
-                self._lines.setdefault((name, ordinal), line)
+                beside.setdefault((name, *line), []).append(ordinal)
+        for (name, file, at), ordinals in beside.items():
+            for number, ordinal in enumerate(ordinals):
+                self._lines.setdefault((name, ordinal), (file, at, (number, len(ordinals))))
         if self._placeless is not None and self._moment.traced:
             fact, name, ordinal = self._placeless
             self._placeless = None
@@ -123,8 +128,10 @@ class FiniteProbe(Probe):
 
     def location_of(self, name: str, ordinal: int) -> SourceLocation | None:
         """Where the n-th operation of a name stands in the program."""
-        line = self._lines.get((name, ordinal))
-        return self._sites.operation(*line, name) if line else None
+        if (name, ordinal) not in self._lines:
+            return None
+        file, line, among = self._lines[name, ordinal]
+        return self._sites.operation(file, line, name, among=among)
 
     def non_finite(self, root: Any, step: int) -> None:
         """Names the origin of a non-finite loss; called before its backward."""

@@ -187,13 +187,15 @@ class Sites:
         return found
 
     def operation(
-        self, file: str, line: int, operation: str, last: bool = False
+        self, file: str, line: int, operation: str, last: bool = False,
+        among: tuple[int, int] = (0, 0),
     ) -> SourceLocation | None:
         """The expression on a line that an autograd operation ("LogBackward0") comes from.
 
-        Of several it is the one that is evaluated first, or `last`; of none the line.
+        Of several it is the one that is evaluated first, or `last`, or the one with this number
+        `among` so many if the line has as many; of none the line.
         """
-        return find_operation(file, line, operation, self._keep_text, last)
+        return find_operation(file, line, operation, self._keep_text, last, among)
 
 
 def _is_of_the_compiler(code: CodeType) -> bool:
@@ -265,17 +267,20 @@ def _parsed(text: str) -> ast.Module | None:
 
 
 def find_operation(
-    file: str, line: int, operation: str, keep_text: bool = True, last: bool = False
+    file: str, line: int, operation: str, keep_text: bool = True, last: bool = False,
+    among: tuple[int, int] = (0, 0),
 ) -> SourceLocation | None:
     """Finds the expression of a line that computes an autograd operation, else the line.
 
-    Of several it is the one that is evaluated first, or `last`.
+    See `Sites.operation`.
     """
     tree = syntax_tree(file)
     if tree is None:
         return None
     found = computing(tree, line, operation_name(operation))
-    best = found[-1 if last else 0] if found else None
+    number, count = among
+    place = -1 if last else number if len(found) == count else 0
+    best = found[place] if found else None
     if best is None:
         text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1
