@@ -81,8 +81,8 @@ class FiniteProbe(Probe):
             if line is not None:
                 beside.setdefault((name, *line), []).append(ordinal)
         for (name, file, at), ordinals in beside.items():
-            for number, ordinal in enumerate(ordinals):
-                self._lines.setdefault((name, ordinal), (file, at, (number, len(ordinals))))
+            for which, ordinal in enumerate(ordinals):
+                self._lines.setdefault((name, ordinal), (file, at, (which, len(ordinals))))
         if self._placeless is not None and self._moment.traced:
             fact, name, ordinal = self._placeless
             self._placeless = None
