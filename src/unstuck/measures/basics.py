@@ -322,12 +322,22 @@ def rate_of(optimizer: Optimizer | None) -> str:
 
 def rates(optimizer: Optimizer, values: Iterable[float]) -> tuple[Edit, ...]:
     """A ladder of learning rates, each rounded to what one would type, each once."""
-    unique = dict.fromkeys(typed(value) for value in values)
+    unique = dict.fromkeys(typed(value * _of_schedule(optimizer)) for value in values)
     return tuple(
         OptimizerArgument(optimizer.name, "lr", value)
         for value in unique
         if value > 0 and math.isfinite(value)
     )
+
+
+def _of_schedule(optimizer: Optimizer) -> float:
+    """What a rate is typed as, as a share of what a schedule makes of it at its peak."""
+    given = next((option.value for option in optimizer.options if option.name == "lr"), "")
+    peak = optimizer.learning_rate
+    try:
+        return min(float(given) / peak, 1.0) if peak and float(given) > 0 else 1.0
+    except ValueError:
+        return 1.0
 
 
 def expression(location: SourceLocation | None) -> str | None:
@@ -341,6 +351,8 @@ def rate_code(optimizer: Optimizer, rate: float) -> str:
     """The construction of an optimizer, as the user wrote it, with another learning rate."""
     written = expression(optimizer.location)
     if written is not None:
+        share = _of_schedule(optimizer)
+        rate = rate if share == 1 else typed(rate * share)
         changed, count = re.subn(r"\blr\s*=\s*[^,()]+(?=[,)])", f"lr={literal(rate)}", written)
         if count == 1:
             return changed

@@ -68,10 +68,8 @@ def _price(price: Price) -> dict[str, Any]:
         "changes": price.changes,
         "control_steps": int(price.steps),
         "control_seconds": _number(price.control),
-        "trial_begins": int(price.begun),
-        "trial_steps": int(price.trial_steps),
-        "trial_seconds": _number(price.trial),
-        "trials": _number(price.trials),
+        "trial_begins": int(price.begun), "trial_steps": int(price.trial_steps),
+        "trial_seconds": _number(price.trial), "trials": _number(price.trials),
         "seconds": _number(price.seconds),
         "budget": _number(price.budget),
     }

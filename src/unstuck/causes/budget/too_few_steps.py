@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
 from unstuck.curves.loss_curve import has_begun, reduce
-from unstuck.curves.statistics import tidy
+from unstuck.curves.statistics import point_noise, tidy
 from unstuck.measures import arms
 from unstuck.measures.basics import (
     UNSURE,
@@ -69,6 +71,8 @@ SLOW = Threshold(
     "CS231n: about 1e-3 is usual",
 )
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
+LEAST_QUARTER = 3  # held-out losses in a quarter of the run, to say that they rest
+RESTS = 0.02  # of all that they fell by
 FIRST = 3  # losses at either end of a training whose median is its level there
 FACTORS = (2.0, 3.0, 5.0)
 
@@ -97,6 +101,9 @@ def _detect(view: View) -> Verdict:
     found = outlook(loss)
     begun = outcome.skill is not None and outcome.skill < view.limit(HARDLY) and (
         has_begun(reduce(view.record, tidy(loss))))
+    if not begun and _held_out_rests(view):
+        return Absent("the held-out loss was no lower in the last quarter of the run than in the "
+                      "one before")
     if isinstance(found, Abstained):
         return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
     if begun and not found.sure_share >= view.limit(LARGE):
@@ -132,6 +139,23 @@ def _held_out_turned(view: View) -> bool:
         return False
     held = view[HELD_OUT_LOSS].finite
     return len(held) >= 4 and int(np.argmin(held.values)) < 0.75 * (len(held) - 1)
+
+
+def _held_out_rests(view: View) -> bool:
+    """Whether the last quarter of the held-out losses is no better than the one before.
+
+    By more than twice the standard error of the difference, or a fiftieth of what was won at all.
+    """
+    if not view.has(HELD_OUT_LOSS):
+        return False
+    held = view[HELD_OUT_LOSS].finite.values
+    quarter = len(held) // 4
+    if quarter < LEAST_QUARTER:
+        return False
+    before, after = held[-2 * quarter:-quarter], held[-quarter:]
+    won = float(before.mean() - after.mean())
+    error = point_noise(held[-2 * quarter:]) * math.sqrt(2 / quarter)
+    return won <= RESTS * (float(held[0]) - float(held.min())) and won <= 2 * error
 
 
 def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> Verdict:

@@ -47,6 +47,18 @@ LOST = Threshold(
     "network misses most of their samples, and a small number of samples cannot explain that.",
     "definition of a class that is practically never predicted",
 )
+HALF_LOST = Threshold(
+    "lost-recall-of-ranked", 0.45,
+    "The same limit where the network clearly ranks the samples of the rare classes above others: "
+    "it could find them, but most stay below the score at which it would predict them.",
+    "a choice: below a half, so that most are missed",
+)
+RANKED = Threshold(
+    "clear-rare-class-ranking", 0.8,
+    "Lower end of the confidence interval of the area under the ROC curve from which on a network "
+    "clearly ranks the rare classes above others.",
+    "Hosmer and Lemeshow 2000: excellent discrimination",
+)
 OUTSIDE = Threshold(
     "lost-held-out-recall", 0.6,
     "Upper end of the 95 % confidence interval of the recall on held-out samples. Below this limit "
@@ -143,8 +155,9 @@ def _detect(view: View) -> Verdict:
     if shown is not None:
         return shown
     where, signals = "training", (CLASS_RECALL, CLASS_RANKING)
-    if _tells(view, rare, held_out) and not _tells(view, rare, (judged, recall)):
-        # Of a very rare class, training meets few samples late in a run.
+    if _tells(view, rare, held_out) and (
+        _group(rare, *held_out).samples > _group(rare, judged, recall).samples
+    ):  # of a very rare class, training meets few samples late in a run
         where, signals = "held-out", (HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING)
         judged, recall = held_out
     common = _group(frequent, judged, recall)
@@ -152,11 +165,14 @@ def _detect(view: View) -> Verdict:
         return Unknown("no kept sample of a frequent class was seen again late in the run",
                        ("a run of several epochs",))
     found = _group(rare, judged, recall)
-    missed = [n for n in rare if n in recall and not recall[n] > view.limit(LOST)]
+    ranking = last(view[signals[1]]) if view.has(signals[1]) else {}
+    clear = _ranking(ranking, rare, found.samples) >= view.limit(RANKED)
+    limit = view.limit(HALF_LOST if clear else LOST)
+    missed = [n for n in rare if n in recall and not recall[n] > limit]
     lost, outside = _group(missed, judged, recall), _group(missed, *held_out)
     if found.samples and not missed:
         return Absent(f"the network finds the rare classes too (recall {percent(found.recall)})")
-    if not lost.samples or not lost.most <= view.limit(LOST):
+    if not lost.samples or not lost.most <= limit:
         return Unknown("too few predictions for rare classes were seen late in the run "
                        f"({number(round(lost.samples))})", ("more samples of the rare classes",))
     each = samples_per_step(view)
@@ -171,9 +187,9 @@ def _detect(view: View) -> Verdict:
     if outside.samples and outside.recall > 0.5:
         return Absent("the network finds the rare classes in held-out data (recall "
                       f"{percent(outside.recall)})")
+    separability = last(view[CLASS_SEPARABILITY]) if view.has(CLASS_SEPARABILITY) else {}
     ranked, separable = (
-        _ranking(last(view[signal]) if view.has(signal) else {}, missed, lost.samples)
-        for signal in (signals[1], CLASS_SEPARABILITY))
+        _ranking(areas, missed, lost.samples) for areas in (ranking, separability))
     if not ranked >= view.limit(DISTINCT) and not (
         separable >= view.limit(DISTINCT) and len(counts) - len(rare) > 1
     ):
@@ -181,13 +197,13 @@ def _detect(view: View) -> Verdict:
                        "classes from the others", ("a trial run with class weights",))
     worst = min(missed, key=lambda n: (counts[n], n))
     evidence = [measured(
-        view, signals[0], worst, view.limit(LOST),
+        view, signals[0], worst, limit,
         f"late in the run the network misses most {where} samples of {_said(missed)} (recall "
         f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
     )]
     if where == "training" and outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
         evidence.append(measured(
-            view, HELD_OUT_CLASS_RECALL, worst, view.limit(LOST),
+            view, HELD_OUT_CLASS_RECALL, worst, limit,
             f"it misses them in held-out data, too (recall {percent(outside.recall)} on "
             f"{_samples(outside)})"))
     return _present(view, counts, missed, evidence,
@@ -338,10 +354,11 @@ CAUSE = Cause(
         why="The loss is an average over samples, so a class counts in proportion to its "
         "frequency. Unless a rare class is easy to recognise, predicting a frequent class costs "
         "less. The few gradients that disagree are outvoted.",
-        detection="Unequal class sizes alone are not a fault. unstuck counts the last predictions "
-        "for the kept samples per class, with a binomial confidence interval. It reports rare "
-        "classes that are nearly always missed while the frequent ones are found. Where too few "
-        "samples of a class come late in training, the held-out ones are counted. There must also "
+        detection="Unequal class sizes alone are not a fault. unstuck counts the last "
+        "predictions for the kept samples per class, with a binomial confidence interval. It "
+        "reports rare classes that are nearly always missed while the frequent ones are found, or "
+        "mostly missed although the network clearly ranks them above others. It counts held-out "
+        "samples if there are more of these classes than come late in training. There must also "
         "be something to learn: the network or a baseline model must rank samples of the rare "
         "classes above others. unstuck also reports a rare class that is missed in held-out data "
         "although training memorised it, or although it is far more frequent there. In that case "
@@ -363,7 +380,9 @@ CAUSE = Cause(
         HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
         CLASS_SEPARABILITY, LABEL_DEPENDENCE, BATCH_SIZE, TRAIN_LOSS,
     ),
-    thresholds=(RATIO, LOST, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE, SHOWN),
+    thresholds=(
+        RATIO, LOST, HALF_LOST, RANKED, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE, SHOWN,
+    ),
     shows=Effect.CLASSES_RARE,
     effects=(Effect.LABELS_WRONG, Effect.SAMPLES_FEW),
     detect=_detect,

@@ -23,6 +23,7 @@ STACKED = Threshold(
     "redundant: their product is a single matrix.",
     "linear algebra",
 )
+SURE = 0.75  # confidence of an outcome from which on a run has clearly learned what it could
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ def _detect(view: View) -> Verdict:
     stacked = [n for n in names if depths[n] >= limit]
     if not stacked:
         return Absent("something nonlinear lies between any two successive layers with weights")
+    if len(names) == 1:
+        return Absent(f"{called(names[0])} is used again and again, as in a linear system whose "
+                      "state goes on")
     curved = view[CURVED_OPERATIONS].finite
     if not len(curved):
         return Unknown("the graph of the loss was not examined", (CURVED_OPERATIONS.name,))
@@ -84,7 +88,8 @@ def _present(view: View, stack: _Stack) -> Present:
     idle = discarded(view)
     blamed = layers.get(stack.names[stack.first])
     skill = view.outcome.skill
-    suffers = learned_little(view.outcome) or skill is None or skill < GOOD_SKILL
+    well = view.outcome.kind is OutcomeKind.CONVERGED and view.outcome.confidence >= SURE
+    suffers = learned_little(view.outcome) or (not well if skill is None else skill < GOOD_SKILL)
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         suffers = True
     strength = 0.9 if learned_little(view.outcome) else 0.7 if suffers else 0.4

@@ -19,7 +19,7 @@ _SURE = {Repeating.WRITTEN: 0.45, Repeating.UNKNOWN: 0.6}
 
 def _detect(view: View) -> Verdict:
     if all(series.values.max() <= 1 for series in view[LAYER_PLACES].values()):
-        return Absent("every numbered place of every container has a layer of its own")
+        return Absent("every place of every container has a layer of its own")
     found = [fact for fact in view.record.facts(RepeatedLayer) if not fact.intended]
     if not found:
         return Absent("the program says by its names or comments that the repeated layers are "
@@ -75,7 +75,8 @@ CAUSE = Cause(
         why="In Python, [layer] * n makes a list of n references to one object. A list "
         "comprehension over a name does the same. PyTorch counts the parameters of an object "
         "once, however often it is registered.",
-        detection="A Sequential, a ModuleList, or a module with numbered attributes holds one "
+        detection="A Sequential, a ModuleList, a ModuleDict that one expression fills, or a module "
+        "with numbered attributes holds one "
         "object with weights at several places. Activations are left out, and so are layers that "
         "the program calls several times without giving them several places.",
         limitations="Layers that share weights on purpose look the same. They are not reported if "

@@ -6,6 +6,7 @@ import math
 
 from unstuck.measures import arms
 from unstuck.measures.basics import learned_little, loss_points, typed
+from unstuck.measures.gap import most_dropped
 from unstuck.measures.steps import (
     EARLY_PAIRS,
     agreement,
@@ -51,6 +52,13 @@ DROWNED = Threshold(
     "this learning rate and batch size.",
     "Mandt et al. 2017; at most 0.07 in test programs that plateau for other reasons",
 )
+DROPPED = Threshold(
+    "noise-of-dropout", 0.4,
+    "From this share of dropped units on, dropout itself makes gradients noisy, and its noise "
+    "cannot be told from that of the batch.",
+    "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to "
+    "the values: 0.8 here",
+)
 USUAL = 32.0  # samples, to which a smaller batch is raised at least
 
 
@@ -76,6 +84,10 @@ def _detect(view: View) -> Verdict:
     if not level > 0 or not cost / level >= view.limit(DROWNED):
         return Absent("the gradients are noisy, but the steps are small enough to average the "
                       "noise out")
+    dropped = most_dropped(view)
+    if dropped >= view.limit(DROPPED):
+        return Unknown(f"dropout of {percent(dropped)} adds noise of its own to the gradient",
+                       ("a run without dropout",))
     share = percent(min(cost / level, 1.0))
     harm = "the loss diverges" if diverged else f"gradient noise sustains {share} of the loss"
     optimizer = main_optimizer(view)
@@ -143,7 +155,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
-    thresholds=(NOISE, BOUNCE, DROWNED),
+    thresholds=(NOISE, BOUNCE, DROWNED, DROPPED),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

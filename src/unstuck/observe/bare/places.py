@@ -146,12 +146,15 @@ def _meeting(found: Iterable[Place]) -> Place | None:
     """Where the first weights meet data; of the steps of a sequence, at the middle one.
 
     What a derivative begins with, which the loss may be made of, meets the same weights from the
-    other side, and later.
+    other side, and later. A state that begins with zeros is no data.
     """
     kinds: dict[int, type[StandIn]] = {}
+    found = list(found)
+    again = {id(place.weight) for place in found if place.source is not None}
     fresh = [place for place in found
              if kinds.setdefault(id(place.weight), place.kind) is place.kind
-             and place.source is None]
+             and place.source is None
+             and not (id(place.weight) in again and not bool(place.given.any()))]
     same = [place for place in fresh if place.weight is fresh[0].weight]
     return same[len(same) // 2] if same else None
 

@@ -174,7 +174,7 @@ class ModeProbe(Probe):
             self._dropped[name] = site
         elif name not in self._named and len(self._named) < MOST_WAITING:
             self._named.add(name)
-            self._writer.fact(CalledDropout(name, location), self._moment.step)
+            self._writer.fact(CalledDropout(name, location, float(share)), self._moment.step)
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Notes the modes of a pass over a batch that was hashed."""

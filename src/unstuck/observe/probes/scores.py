@@ -16,10 +16,10 @@ from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_clas
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.comparisons import compares_sigmoid, computed_by, reading
-from unstuck.observe.source.named import Scope, scopes
+from unstuck.observe.source.named import Scope, scopes, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.source.taken import taken_alike
-from unstuck.observe.tensors import is_plain, observable, tensors_in
+from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.places import SourceLocation
@@ -186,7 +186,7 @@ class ScoreProbe(Probe):
                 self._in_vain += 1
             return
         with torch.no_grad():
-            output, labels = output.detach().cpu(), found.detach().cpu()
+            output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
                 self._evaluated.add_values(output, labels)
                 return
@@ -223,10 +223,8 @@ class ScoreProbe(Probe):
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
         fits = {"classes": _are_classes, VALUES: _are_values}.get(kind, _are_zeros_and_ones)
-        usual = near[0].variables.get(self._labels_at.get(place, ""))
-        if is_plain(usual) and id(usual) not in given and observable(usual) and (
-            fits(usual, output)
-        ):
+        usual = tensor_of(near[0].variables.get(self._labels_at.get(place, "")))
+        if usual is not None and id(usual) not in given and fits(usual, output):
             return usual
         for scope in near[:NEAR]:
             for deep in (False, True):
@@ -234,12 +232,12 @@ class ScoreProbe(Probe):
                          if id(value) not in given and fits(value, output)}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
-                alone = len({id(value) for value in found.values()}) == 1
+                alone = len(set(map(_identity, found.values()))) == 1
                 # Many variables are values: the only one beside the call needs no such name.
                 if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
                         _LABELS.search(name) for name in found))):
                     found = {name: value for name, value in found.items() if _LABELS.search(name)}
-                if len({id(value) for value in found.values()}) == 1:
+                if len(set(map(_identity, found.values()))) == 1:
                     name, value = next(iter(found.items()))
                     self._labels_at[place] = name
                     return value
@@ -317,6 +315,11 @@ def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
     for scope in near:
         for name, value in scope.numbers():
             yield f"{scope.function}: {name}", value
+
+
+def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
+    """Tells whether two are the same, though each may be made of the same array."""
+    return tensor.device, tensor.data_ptr(), tensor.shape, tensor.dtype
 
 
 def _are_zeros_and_ones(value: torch.Tensor, output: torch.Tensor) -> bool:

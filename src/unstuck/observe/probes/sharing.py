@@ -18,11 +18,12 @@ from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.facts.sharing import RepeatedLayer, Repeating
 from unstuck.schema.signals.sharing import LAYER_PLACES
 
+_IN_ONE_GO = (Repeating.KEYS, Repeating.COMPREHENSION)
 _NUMBER = re.compile(r"_?\d+$")
 
 
 class SharingProbe(Probe):
-    """Counts at how many numbered places each layer of a model stands, when the model is new."""
+    """Counts at how many places of one kind each layer of a model stands, when the model is new."""
 
     signals = (LAYER_PLACES,)
     facts = (RepeatedLayer,)
@@ -41,8 +42,11 @@ class SharingProbe(Probe):
             self._looked[model] = changes
             most = 1
             for holder, places, layer in repeated(model):
+                fact = self._fact(holder, places, layer)
+                if isinstance(holder, nn.ModuleDict) and fact.how not in _IN_ONE_GO:
+                    continue  # each name was given the layer by itself
                 most = max(most, len(places))
-                self._writer.fact(self._fact(holder, places, layer), step)
+                self._writer.fact(fact, step)
             self._writer.sample(LAYER_PLACES, step, {name: float(most)})
 
     def _fact(self, holder: nn.Module, places: list[str], layer: nn.Module) -> RepeatedLayer:
@@ -61,7 +65,7 @@ class SharingProbe(Probe):
 
 
 def repeated(model: nn.Module) -> Iterator[tuple[nn.Module, list[str], nn.Module]]:
-    """What holds a layer at several numbered places, these places, and the layer.
+    """What holds a layer at several places of one kind, these places, and the layer.
 
     An activation with a weight of its own is shared as one writes it, and counts as having none.
     """
@@ -72,15 +76,15 @@ def repeated(model: nn.Module) -> Iterator[tuple[nn.Module, list[str], nn.Module
                 groups.setdefault(id(child), []).append(place)
         for places in groups.values():
             layer = holder._modules[places[0]]
-            if (len(places) > 1 and layer is not None and _numbered(holder, places)
+            if (len(places) > 1 and layer is not None and _alike(holder, places)
                     and role(layer) is not LayerRole.ACTIVATION
                     and any(readable(p) for p in nn.Module.parameters(layer))):
                 yield holder, places, layer
 
 
-def _numbered(holder: nn.Module, places: list[str]) -> bool:
-    """Whether the names of places differ in a number alone."""
-    if isinstance(holder, nn.Sequential | nn.ModuleList):
+def _alike(holder: nn.Module, places: list[str]) -> bool:
+    """Whether places are those of a container, or their names differ in a number alone."""
+    if isinstance(holder, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return True
     stems = {_NUMBER.sub("", place) for place in places}
     return len(stems) == 1 and all(_NUMBER.search(place) for place in places)

@@ -14,6 +14,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Role
 from unstuck.observe.samples.mapping import LATE, MOST_CLASSES, SIGNALS, write_numbering
+from unstuck.observe.source.named import tensor_of
 from unstuck.observe.source.sites import local_variables
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.series import Integers
@@ -75,10 +76,10 @@ class UnscoredProbe(Probe):
             frame = frame.f_back
         if frame is None or not self._sites.is_user(frame.f_code.co_filename):
             return None
-        found = {id(value): value for value in list(local_variables(frame).values())[:MOST_NAMES]
-                 if is_plain(value) and value.ndim == 1 and len(value) == count
-                 and not value.is_floating_point() and value.dtype is not torch.bool
-                 and observable(value)}
+        held = list(local_variables(frame).values())[:MOST_NAMES]
+        found = {value.data_ptr(): value for value in map(tensor_of, held)
+                 if value is not None and value.ndim == 1 and len(value) == count
+                 and not value.is_floating_point() and value.dtype is not torch.bool}
         return next(iter(found.values())) if len(found) == 1 else None
 
     def finished(self, kind: EndKind) -> None:

@@ -21,6 +21,7 @@ from unstuck.observe.tensors import is_plain, observable
 MOST_NAMES = 500  # of a scope
 MOST_KEYS = 50  # of a dictionary, a list or an object
 MOST_FRAMES = 24
+MOST_COPIED = 1_000_000  # elements of an array
 MOST_VALUES = 2_000  # of a scope, with what they hold
 DEPTH = 3  # of containers within each other
 FOREIGN = frozenset({"torch", "numpy", "builtins", "functools", "collections", "pathlib", "random"})
@@ -44,11 +45,14 @@ class Scope:
                 yield path, number
 
     def tensors(self, deep: bool, least: int) -> Iterator[tuple[str, torch.Tensor]]:
-        """Tensors of so many elements; `deep` for those that containers and objects hold as well.
+        """Tensors, and arrays of numpy as such, of so many elements.
+
+        `deep` for those that containers and objects hold as well.
         """
         for path, held in self._held(DEPTH if deep else 0, last=False):
-            if is_plain(held) and held.numel() >= least and observable(held):
-                yield path, held
+            found = tensor_of(held, least)
+            if found is not None:
+                yield path, found
 
     def _held(self, depth: int, last: bool) -> Iterator[tuple[str, Any]]:
         names = islice(list(self.variables.items()), MOST_NAMES)
@@ -95,6 +99,28 @@ def _held(name: str, value: Any, depth: int, last: bool) -> Iterator[tuple[str, 
                   if not (hidden and key.startswith("_"))]
     for path, held in inside:
         yield from _held(path, held, depth - 1, last)
+
+
+def tensor_of(value: Any, least: int = 1) -> torch.Tensor | None:
+    """A tensor that can be read and has so many elements, or an array of numpy as one.
+
+    It shares the array's memory, so it must not be kept.
+    """
+    if is_plain(value):
+        return value if value.numel() >= least and observable(value) else None
+    if type(value) is not np.ndarray or value.size < max(least, 1) or (
+        value.dtype.kind not in "iufb" or not value.dtype.isnative
+        or min(value.strides, default=0) < 0
+    ):
+        return None
+    if not value.flags.writeable:  # of which torch would warn
+        if value.size > MOST_COPIED:
+            return None
+        value = value.copy()
+    try:
+        return torch.from_numpy(value)
+    except TypeError:  # a kind of number that torch has not
+        return None
 
 
 def _number(value: Any) -> float | None:

@@ -88,12 +88,16 @@ def _candidate(node: ast.AST, outer: list[ast.AST]) -> _Candidate | None:
                 if isinstance(side, ast.List | ast.Tuple) and any(
                         not isinstance(each, ast.Constant) for each in side.elts):
                     return _Candidate(Repeating.TIMES, node, _dotted(side.elts))
-        case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
+        case (ast.ListComp(elt=element) | ast.GeneratorExp(elt=element)
+              | ast.DictComp(value=element)):
             bound = {n.id for g in node.generators for n in ast.walk(g.target)
                      if isinstance(n, ast.Name)}
             own = _dotted([element])
             if own and not {name.partition(".")[0] for name in own} & bound:
                 return _Candidate(Repeating.COMPREHENSION, node, own)
+        case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[_, last]) if not isinstance(
+                last, ast.Constant):
+            return _Candidate(Repeating.KEYS, node, _dotted([last]))
         case ast.Call(func=ast.Name(id="repeat") | ast.Attribute(attr="repeat"), args=[first, _]):
             return _Candidate(Repeating.REPEAT, node, _dotted([first]))
         case ast.Call(func=ast.Attribute(attr="append" | "add_module"), args=[*_, last]):
@@ -125,6 +129,8 @@ def _score(
             score += 8
     if found.names & targets:
         score += 4
+    if found.how is Repeating.KEYS and not score:
+        return 1  # nothing else is written like this
     if found.how is Repeating.CHAIN or not score:
         return score
     scope = next((o for o in reversed(outer) if isinstance(o, _SCOPES)), None)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unstuck.observe.source.named import Scope
+from unstuck.observe.source.named import Scope, tensor_of
 from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.sites import syntax_tree
 from unstuck.observe.tensors import is_plain, observable
@@ -19,9 +19,9 @@ KEPT = 256  # lines of which it is remembered
 
 
 def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
-    """The rows of longer tensors, as `y[held]` beside the call `model(x[held])` on a scope's line.
+    """The rows of longer tensors or arrays, as `y[held]` beside the call `model(x[held])`.
 
-    Each under its text; `rows` is how many the call received.
+    The call is on a scope's line. Each under its text; `rows` is how many the call received.
     """
     tree = syntax_tree(scope.file)
     known = _alike(tree, scope.line) if tree is not None else None
@@ -30,8 +30,8 @@ def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
     index, names = known
     picked = scope.variables.get(index)
     for name in names:
-        whole = scope.variables.get(name)
-        if is_plain(whole) and observable(whole) and whole.ndim and len(whole) >= rows and (
+        whole = tensor_of(scope.variables.get(name), rows)
+        if whole is not None and whole.ndim and len(whole) >= rows and (
             (found := _rows(whole, picked)) is not None and len(found) == rows
         ):
             yield f"{name}[{index}]", found

@@ -9,6 +9,7 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
+from unstuck.repair.places import free_name
 from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import BuildEach, CopyState, LoadKeys
 
@@ -60,12 +61,21 @@ def _multiplied(found: Found, index: Index) -> Written | None:
 
 
 def _repeated(found: Found, index: Index) -> Written | None:
-    """[layer for _ in range(n)], repeat(layer, n), layers.append(layer), Sequential(a, b, a)"""
+    """[layer for _ in range(n)], repeat(layer, n), layers.append(layer), Sequential(a, b, a),
+    dict.fromkeys(names, layer)"""
     source, node = found.source, found.node
     copy, needs = deepcopy(index, source)
     match node:
         case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
             return change.wrap(source, element, f"{copy}(", ")"), needs
+        case ast.DictComp(value=element):
+            return change.wrap(source, element, f"{copy}(", ")"), needs
+        case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[keys, one]):
+            code = source.code(one)
+            code = code if _constructs(one) else f"{copy}({code})"
+            name = free_name(index, source, "name")
+            text = f"{{{name}: {code} for {name} in {source.code(keys)}}}"
+            return change.replace(source, node, text), () if _constructs(one) else needs
         case ast.Call(func=ast.Name(id="repeat") | ast.Attribute(attr="repeat"), args=[one, n]):
             code = source.code(one)
             code = code if _constructs(one) else f"{copy}({code})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.record.reader import Record
-from unstuck.repair.cannot import CannotWrite, Refused
+from unstuck.repair.cannot import CannotWrite, Reason, Refused
 from unstuck.repair.compose import Conflict, compose
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Patch
@@ -14,6 +14,8 @@ from unstuck.schema.edits import Together
 def write_together(edit: Together, record: Record, index: Index) -> list[Patch]:
     """The first form of each edit."""
     parts: list[Patch] = []
+    if not edit.edits:
+        raise Refused(Reason.UNKNOWN_FORM, "There is nothing to change.")
     for each in edit.edits:
         written = write(each, record, index)
         if isinstance(written, CannotWrite):

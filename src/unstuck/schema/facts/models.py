@@ -100,10 +100,14 @@ class Activation(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CalledDropout(Fact):
-    """A line that drops units in training by a call of torch's functions, or of its layers."""
+    """A line that drops units in training by a call of torch's functions, or of its layers.
+
+    `share` is that of the units which are dropped; older records lack it.
+    """
 
     name: str
     location: SourceLocation | None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class Repeating(StrEnum):
 
     TIMES = "times"  # [layer] * n
     COMPREHENSION = "comprehension"  # [layer for _ in range(n)]
+    KEYS = "keys"  # dict.fromkeys(names, layer)
     REPEAT = "repeat"  # itertools.repeat(layer, n)
     APPEND = "append"  # layers.append(layer), in a loop
     CHAIN = "chain"  # self.fc1 = self.fc2 = nn.Linear(...)
@@ -23,7 +24,7 @@ class Repeating(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepeatedLayer(Fact):
-    """One layer with weights that a module holds at several numbered places.
+    """One layer with weights that a module holds at several places, numbered or made in one go.
 
     `places` are the names under which `holder` holds it, `elements` is the number of its weights.
     `location` is the expression that repeats it, else the construction of what holds it.
