@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
-from unstuck.observe.samples.batch import Batch, Hashes, Role
+from unstuck.observe.samples.batch import Batch, Hashes, Made, Role
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.relabelled import Relabelled
@@ -65,6 +66,8 @@ class SampleProbe(Probe):
         # Told of each batch whose loss could have reached backward and never did.
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
+        self._made: Made | None = None  # by the last call of a model that met data
+        self._fed: set[int] = set()  # models that receive in training what others have made
         self._allowance = ending.Allowance()
 
     def follow(self, before: Self) -> None:
@@ -126,6 +129,10 @@ class SampleProbe(Probe):
         first = given[0]
         if first.ndim == 0 or not observable(first):
             return
+        if self._made is not None and self._is_fed(module, first, learns):
+            self.batch = self._made.batch
+            self._output(output)
+            return
         bagged = unbagged(module, given)
         first = first if bagged is None else bagged
         others = () if bagged is not None or self._together is False else _beside(given)
@@ -134,11 +141,38 @@ class SampleProbe(Probe):
             hashes, self._identity(found, len(others), learns), tensors))
         self.batch = Batch(hashes, id(module))
         self.batch.chunk = self._reservoir.forward(module, first, others, learns, sampled, step)
-        made = next(iter(tensors_in(output)), None)
-        if self.batch.chunk is not None and made is not None and made.grad_fn is not None:
-            self.batch.output = Output(made.detach(), graph.sequence(made.grad_fn))
+        made = self._output(output)
+        self._made = None if made is None else Made(
+            weakref.ref(made), self.batch, step, learns)
         if not learns:
             self._looked_at(self.batch, self.batch.role, self._sites.here)
+
+    def _output(self, output: Any) -> torch.Tensor | None:
+        """The first tensor that a model returned, which is noted for the batch."""
+        made = next(iter(tensors_in(output)), None)
+        batch = self.batch
+        if batch is not None and batch.chunk is not None and made is not None and (
+            made.grad_fn is not None
+        ):
+            batch.output = Output(made.detach(), graph.sequence(made.grad_fn))
+        return made
+
+    def _is_fed(self, module: nn.Module, first: torch.Tensor, learns: bool) -> bool:
+        """Whether a model receives what another has just made of the data.
+
+        In training that is so where a frozen one has made it: what a gradient goes back through is
+        told by its graph. In an evaluation, of models that are fed in training.
+        """
+        assert self._made is not None
+        made = self._made.output()
+        same = made is not None and self._made.step == self._moment.step and (
+            observable(made) and made.device == first.device
+            and made.untyped_storage().data_ptr() == first.untyped_storage().data_ptr())
+        if not learns:
+            return same and id(module) in self._fed
+        if not is_leaf(first) or (same and self._made.learns):
+            self._fed.add(id(module))
+        return same and self._made.learns and is_leaf(first)
 
     def _identity(self, found: list[torch.Tensor], others: int, learns: bool) -> torch.Tensor:
         """The hash of each sample: that of the first tensor, or of all that the model receives.

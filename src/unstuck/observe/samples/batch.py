@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import torch
 
 from unstuck.observe.samples.store import Chunk
 from unstuck.observe.tensors import is_plain
@@ -76,3 +79,13 @@ def samples_of(args: Any) -> int:
     """How many samples a loss is about that was called with these arguments."""
     target = args[1] if len(args) > 1 else None
     return target.shape[0] if is_plain(target) and target.ndim else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a model has just made of a batch, in which step; `learns` says whether for training."""
+
+    output: weakref.ref[torch.Tensor]
+    batch: Batch
+    step: int
+    learns: bool
