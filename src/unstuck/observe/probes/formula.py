@@ -104,20 +104,77 @@ def _likelihood(
     chain: list[Any], names: tuple[str, ...], output: Output | None
 ) -> Formula | None:
     """The mean negative logarithm of the probability of one class per sample: a cross entropy."""
-    picks = next((n for n, name in enumerate(names) if name in PICKS), None)
-    if picks is None or output is None or output.value.ndim != 2 or picks + 1 >= len(chain):
+    if output is None or output.value.ndim != 2:
         return None
-    above = sorted(name for name in names[:picks] if name not in graph.RESHAPES)
-    logarithm = "LogBackward0" in above
-    if above != sorted(["MeanBackward0", "NegBackward0", *(["LogBackward0"] if logarithm else [])]):
+    found = next(filter(None, (form(chain, names, len(output.value)) for form in (
+        _logarithm_of_one, _score_of_one, _one_hot))), None)
+    if found is None:
         return None
-    logits = _logits(chain[picks + 1], logarithm)
-    labels = picked(chain[picks], len(output.value))
+    root, logits, labels = found
     if labels is None or logits is None or graph.sequence(logits) != output.sequence:
         return None
     return Formula("cross_entropy", names, tuple(output.value.shape), tuple(labels.shape),
-                   softmax_dimension=1, root=chain[picks], prediction=output.value, target=labels,
+                   softmax_dimension=1, root=root, prediction=output.value, target=labels,
                    made_by=logits)
+
+
+# The node to point at, that of the scores, and the labels.
+Parts = tuple[Any, Any, torch.Tensor | None]
+
+
+def _above(names: tuple[str, ...], at: int) -> list[str]:
+    return sorted(name for name in names[:at] if name not in graph.RESHAPES)
+
+
+def _logarithm_of_one(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
+    """The logarithm of the softmax at the label's place."""
+    at = next((n for n, name in enumerate(names) if name in PICKS), None)
+    if at is None or at + 1 >= len(chain):
+        return None
+    above = _above(names, at)
+    logarithm = "LogBackward0" in above
+    if above != sorted(["MeanBackward0", "NegBackward0", *(["LogBackward0"] if logarithm else [])]):
+        return None
+    return chain[at], _logits(chain[at + 1], logarithm), picked(chain[at], samples)
+
+
+def _score_of_one(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
+    """The score at the label's place less the log-sum-exp of all, or with the signs turned."""
+    at = next((n for n, name in enumerate(names) if name == "SubBackward0"), None)
+    behind = [_unshaped(each) for each in graph.parents(chain[at])] if at is not None else []
+    if at is None or len(behind) != 2:
+        return None
+    turned = behind[0].name() in PICKS
+    pick, whole = behind if turned else behind[::-1]
+    if _above(names, at) != ["MeanBackward0", *(["NegBackward0"] if turned else [])] or (
+        pick.name() not in PICKS or whole.name() != "LogsumexpBackward0"
+    ):
+        return None
+    logits = graph.parents(whole)[0]
+    return (pick, logits, picked(pick, samples)) if graph.parents(pick)[0] is logits else None
+
+
+def _one_hot(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
+    """The logarithm of the softmax times a table with a one at the label's place of each row."""
+    at = next((n for n, name in enumerate(names) if name == "MulBackward0"), None)
+    if at is None or at + 1 >= len(chain):
+        return None
+    kinds, product = dict(zip(names[:at], chain[:at], strict=True)), chain[at]
+    above, over = _above(names, at), None
+    if above == ["MeanBackward0", "NegBackward0", "SumBackward1"]:
+        over = graph.saved(kinds["SumBackward1"], "dim") in ((1,), (-1,), (2**64 - 1,))
+    elif above == ["DivBackward0", "NegBackward0", "SumBackward0"]:
+        by = graph.factor(kinds["DivBackward0"])
+        over = is_plain(by) and by.numel() == 1 and float(by) == samples
+    table = graph.factor(product)
+    logits = _logits(chain[at + 1], False)
+    if not over or logits is None or not is_plain(table) or table.ndim != 2 or (
+        table.shape != graph.shape(logits)
+    ):
+        return None
+    with torch.no_grad():
+        ones = bool(((table == 0) | (table == 1)).all()) and bool((table.sum(1) == 1).all())
+        return (product, logits, table.argmax(1)) if ones else None
 
 
 def _logits(node: Any, logarithm: bool) -> Any:
@@ -129,7 +186,7 @@ def _logits(node: Any, logarithm: bool) -> Any:
         return None
     first, second = behind[0], _unshaped(behind[1])
     if logarithm and name == "DivBackward0" and first.name() == "ExpBackward0" and (
-        second.name() == "SumBackward1" and _unshaped(graph.parents(second)[0]) is first
+        second.name() == "SumBackward1" and _is_the_same(_unshaped(graph.parents(second)[0]), first)
     ):
         shifted = graph.parents(first)[0]  # often less the largest score
         return graph.parents(shifted)[0] if shifted.name() == "SubBackward0" else shifted
@@ -138,6 +195,12 @@ def _logits(node: Any, logarithm: bool) -> Any:
     ):
         return first
     return None
+
+
+def _is_the_same(one: Any, other: Any) -> bool:
+    """Whether two nodes are one, or exponentials of the same."""
+    return one is other or (one.name() == other.name() == "ExpBackward0" and (
+        graph.parents(one)[0] is graph.parents(other)[0]))
 
 
 def _unshaped(node: Any) -> Any:

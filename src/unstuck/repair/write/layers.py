@@ -33,7 +33,7 @@ from unstuck.schema.edits import (
     SoftmaxAxis,
 )
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import Activation, Layer, Model
+from unstuck.schema.facts.models import STAND_IN, Activation, Layer, Model
 from unstuck.schema.places import SourceLocation
 
 _CONTAINERS = ("Sequential", "ModuleList")
@@ -73,10 +73,20 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
     return found
 
 
+def _modules_meant(record: Record, name: str) -> list[Layer]:
+    """The layers that are meant. Raises Refused if they are plain tensors, which no module can
+    stand for."""
+    found = layers_meant(record, name)
+    if found and model_of(record, found[0].name).kind == STAND_IN:
+        raise Refused(Reason.UNKNOWN_FORM, f"{found[0].name} is a plain tensor that the program "
+                      "multiplies by, so no layer can be put in its place.")
+    return found
+
+
 # Replace -----------------------------------------------------------------------------------------
 def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patch]:
     """At the constructions, and at the functions that do the same."""
-    layers = layers_meant(record, edit.layer)
+    layers = _modules_meant(record, edit.layer)
     functions = _functions_meant(record, index, edit.layer)
     if not layers and not functions:
         raise Refused(Reason.NO_PLACE, f"unstuck does not know where {edit.layer} is.")
@@ -255,7 +265,7 @@ def write_insert(edit: InsertLayer, record: Record, index: Index) -> list[Patch]
     """Behind the element of a Sequential; around the call in `forward`; with it in a Sequential."""
     if edit.after == "input":
         return _at_input(edit, record, index)
-    layer = next(iter(layers_meant(record, edit.after)), None)
+    layer = next(iter(_modules_meant(record, edit.after)), None)
     if layer is None:
         raise Refused(Reason.NO_PLACE, f"The record has no layer {edit.after}.")
     if layer.location is None:
