@@ -139,7 +139,7 @@ class SampleProbe(Probe):
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
         self._later.read(self._hash(first, others), lambda found: self._hashed(
             hashes, self._identity(found, len(others), learns), tensors))
-        self.batch = Batch(hashes, id(module))
+        self.batch = Batch(hashes, id(module), others=tuple(map(weakref.ref, given[1:tensors])))
         self.batch.chunk = self._reservoir.forward(module, first, others, learns, sampled, step)
         made = self._output(output)
         self._made = None if made is None else Made(
@@ -207,7 +207,11 @@ class SampleProbe(Probe):
             self.batch.scored, self.batch.output = True, None
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
-            target = target_among(function, args) if function in CLASS_LIKELIHOODS else None
+            target = target_among(function, args)
+            if self.batch.others:
+                self.batch.carried = sum(each() is target for each in self.batch.others)
+            if function not in CLASS_LIKELIHOODS:
+                return
             if is_plain(target) and observable(target) and target.ndim == 1 and (
                     not target.is_floating_point()):
                 self._labelled(self.batch, target, self._learns)
@@ -291,7 +295,7 @@ class SampleProbe(Probe):
             self._passes.end()
         if batch.labels is not None:
             self._relabelled.trained(hashes, batch.labels)
-        self._trainings[len(self._met) > 1] += 1
+        self._trainings[len(self._met) - batch.carried > 1] += 1
         self._met.clear()
         met = sum(map(self.trained_on.__contains__, hashes))
         self._overlap.trained(batch, met, self.trained_on)

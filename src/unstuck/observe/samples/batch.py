@@ -68,6 +68,8 @@ class Batch:
     scored: bool = False  # a loss was computed of it
     labels: list[int] | None = None  # one for each sample that has a hash
     output: Any = None  # what the model made of it, until something becomes of that
+    others: tuple[weakref.ref[torch.Tensor], ...] = ()  # that the model received beside the first
+    carried: int = 0  # how many of these are the targets: a batch as a whole was handed on
 
     @property
     def role(self) -> Role:
