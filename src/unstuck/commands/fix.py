@@ -16,6 +16,7 @@ from unstuck.commands.judging import judged
 from unstuck.commands.trying import (
     Bench,
     TryingCommand,
+    all_is_well,
     bench,
     planned,
     progress,
@@ -69,7 +70,7 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
         assert ready.control.diagnosis is not None
         if json_file is not None:
             put_json(schema.to_text(ready.control.diagnosis), json_file)
-        put("unstuck: nothing to fix: the network learns, and no problem was found", ready.file)
+        put(f"unstuck: nothing to fix: {all_is_well(ready.control.diagnosis)}", ready.file)
         return FIXED
     first = planned(ready)
     with progress(ready.race):

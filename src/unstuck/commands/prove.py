@@ -9,6 +9,7 @@ from unstuck.clean import clean, put
 from unstuck.commands.trying import (
     Bench,
     TryingCommand,
+    all_is_well,
     bench,
     planned,
     progress,
@@ -55,7 +56,7 @@ def proved(ready: Bench, json_file: str | None) -> int:
     if not needs_proof(ready.control):
         if json_file is not None:
             put_json(schema.to_text(ready.control.diagnosis), json_file)
-        put("unstuck: nothing to prove: the network learns, and no problem was found", ready.file)
+        put(f"unstuck: nothing to prove: {all_is_well(ready.control.diagnosis)}", ready.file)
         return PROVEN
     first = planned(ready)
     with progress(ready.race):

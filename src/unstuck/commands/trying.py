@@ -24,7 +24,7 @@ from unstuck.words import count, joined, number
 if TYPE_CHECKING:
     from unstuck.record.reader import Record
     from unstuck.repair.program import Loaded
-    from unstuck.schema.findings import Price
+    from unstuck.schema.findings import Diagnosis, Price
     from unstuck.settings import Settings
     from unstuck.trials.executor import Executor
     from unstuck.trials.lengths import Lengths
@@ -302,6 +302,15 @@ def ended_in_order() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def all_is_well(diagnosis: Diagnosis) -> str:
+    """A clause: why there is nothing to try."""
+    from unstuck.schema.findings import OutcomeKind
+
+    if diagnosis.outcome.kind is OutcomeKind.NOT_TOLD:
+        return "no problem was found, but the loss does not show whether the network learns"
+    return "the network learns, and no problem was found"
 
 
 def planned(ready: Bench) -> Plan:

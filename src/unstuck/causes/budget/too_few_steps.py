@@ -102,8 +102,8 @@ def _detect(view: View) -> Verdict:
     begun = outcome.skill is not None and outcome.skill < view.limit(HARDLY) and (
         has_begun(reduce(view.record, tidy(loss))))
     if not begun and _held_out_rests(view):
-        return Absent("the held-out loss was no lower in the last quarter of the run than in the "
-                      "one before")
+        return Absent("the held-out loss has stopped falling: it was about the same in the last "
+                      "two quarters of the run")
     if isinstance(found, Abstained):
         return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
     if begun and not found.sure_share >= view.limit(LARGE):

@@ -55,7 +55,7 @@ DROWNED = Threshold(
 DROPPED = Threshold(
     "noise-of-dropout", 0.4,
     "From this share of dropped units on, dropout itself makes gradients noisy, and its noise "
-    "cannot be told from that of the batch.",
+    "cannot be distinguished from that of the batch.",
     "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to "
     "the values: 0.8 here",
 )
