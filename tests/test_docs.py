@@ -12,7 +12,6 @@ import pytest
 
 from tests import processes
 from tools import pages
-from unstuck.questions.catalogue import questions
 from unstuck.report.explanations import sections
 from unstuck.rules.cause import Cause
 from unstuck.schema.facts.run import EndKind
@@ -45,14 +44,6 @@ def test_every_kind_is_listed(file: str, kinds: type[StrEnum]) -> None:
     kind = kinds.__name__.removesuffix("Kind").lower()
     table = text.partition(f"| {kind} |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(kinds)
-
-
-def test_every_question_of_check_is_described() -> None:
-    page = (pages.DOCS / "checking.md").read_text(encoding="utf-8")
-    table = (pages.ROOT / "README.md").read_text(encoding="utf-8")
-    for question in questions():
-        assert f"\n### {question.slug}\n\n*{question.title.capitalize()}.*" in page
-        assert f"| `{question.slug}` | {question.title} |" in table
 
 
 def test_links_lead_to_files() -> None:
