@@ -16,6 +16,7 @@ from unstuck.asking.features import features
 from unstuck.asking.flow import Flow, Value, cut_behind, follow, meant
 from unstuck.asking.reading import columns, skill, spread
 from unstuck.asking.tape import play
+from unstuck.observe.tensors import held_by
 from unstuck.questions.question import CannotAsk, Mixed, Reading, Unreached
 from unstuck.schema.places import SourceLocation
 from unstuck.torch_api import BATCH_NORM, BINARY, CLASSES
@@ -334,8 +335,7 @@ class Measured(Laboratory):
     # Gradients -----------------------------------------------------------------------------------
     def unreached(self) -> Sequence[Unreached]:
         """The parameters of the optimizers that never got a gradient."""
-        held = {id(p): p for optimizer in self.captured.optimizers.values()
-                for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+        held = {id(p): p for p in self._parameters() if p.requires_grad}
         missing = [number for number in held if number not in self.captured.reached]
         if not missing:
             return []
@@ -366,11 +366,13 @@ class Measured(Laboratory):
         if not tables:
             raise CannotAsk("it is not known along which axis of the inputs the samples lie")
         marks = {mark_of(tables, place) for place in range(self.first.samples)}
-        trained = sum(parameter.numel() for optimizer in self.captured.optimizers.values()
-                      for group in optimizer.param_groups for parameter in group["params"])
+        trained = sum(parameter.numel() for parameter in self._parameters())
         return len(marks), sum(table.shape[1] for table in tables), trained
 
     def held(self) -> int:
         """How many parameters the optimizers have."""
-        return sum(len(group["params"]) for optimizer in self.captured.optimizers.values()
-                   for group in optimizer.param_groups)
+        return len(self._parameters())
+
+    def _parameters(self) -> list[torch.Tensor]:
+        """Those of all optimizers."""
+        return [p for optimizer in self.captured.optimizers.values() for p in held_by(optimizer)]

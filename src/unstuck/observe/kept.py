@@ -98,7 +98,6 @@ class Keeper(_Held):
     def __init__(self, folder: Path, limits: Limits, timed: bool) -> None:
         super().__init__()
         self._folder, self._limits, self._timed = folder, limits, timed
-        self._process = os.getpid()
         self._due: float = EVERY
         self._files: list[Path] = []
         self._last = (0, time.monotonic() if timed else 0.0)  # the step at which it was looked at
@@ -109,7 +108,7 @@ class Keeper(_Held):
 
     def step_ended(self, step: int) -> None:
         """See `Events`."""
-        if step < self._due or os.getpid() != self._process:
+        if step < self._due:
             return
         began = time.monotonic() if self._timed else 0.0
         try:

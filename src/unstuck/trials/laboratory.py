@@ -86,8 +86,9 @@ class Laboratory(Executor):
             "network": limits.network, "copy": limits.copy,
             "terminal": limits.terminal,
             "target": list(subject.target), "answers": subject.answers, "shift": trial.shift,
-            "max_steps": trial.max_steps, "state": trial.state, "ask": trial.ask,
-            "budget": trial.budget, "memory": limits.memory, "environment": dict(QUIET),
+            "max_steps": trial.max_steps, "state": trial.state and str(trial.state),
+            "ask": trial.ask, "budget": trial.budget, "memory": limits.memory,
+            "environment": dict(QUIET),
             "timeout": limits.seconds if trial.seconds is None else trial.seconds,
         })
 

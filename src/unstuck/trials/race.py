@@ -100,7 +100,7 @@ class Race:
         """The program as it is. How long that takes is what other trials are measured by."""
         self.say("running the program as it is")
         began = time.monotonic()
-        trial = Trial(max_steps=self.max_steps, state=self._state())
+        trial = Trial(max_steps=self.max_steps, state=self.state)
         run = self._read(self.laboratory.run([trial])[0])
         if run.diagnosis is not None:
             self.training = run.diagnosis.training
@@ -205,10 +205,7 @@ class Race:
         return self.length * lengths / max(self.jobs, 1) <= self.clock.left
 
     def _trial(self, texts: Mapping[str, str], shift: int = 0, cost: float = 1.0) -> Trial:
-        return Trial(texts, shift, self.max_steps, self._patience(cost), state=self._state())
-
-    def _state(self) -> str | None:
-        return None if self.state is None else str(self.state)
+        return Trial(texts, shift, self.max_steps, self._patience(cost), state=self.state)
 
     def _patience(self, cost: float) -> float:
         return max(_PATIENCE * self.length * cost, _LEAST)

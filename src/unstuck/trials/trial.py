@@ -53,7 +53,7 @@ class Trial:
     seconds: float | None = None
     ask: bool = False
     budget: float = 60.0
-    state: str | None = None
+    state: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
@@ -67,7 +68,8 @@ class SampleProbe(Probe):
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
         self._made: Made | None = None  # by the last call of a model that met data
-        self._fed: set[int] = set()  # models that receive in training what others have made
+        # Models that receive in training what others have made.
+        self._fed: ByIdentity[nn.Module, bool] = ByIdentity()
         self._allowance = ending.Allowance()
 
     def follow(self, before: Self) -> None:
@@ -169,9 +171,9 @@ class SampleProbe(Probe):
             observable(made) and made.device == first.device
             and made.untyped_storage().data_ptr() == first.untyped_storage().data_ptr())
         if not learns:
-            return same and id(module) in self._fed
+            return same and module in self._fed
         if not is_leaf(first) or (same and self._made.learns):
-            self._fed.add(id(module))
+            self._fed[module] = True
         return same and self._made.learns and is_leaf(first)
 
     def _identity(self, found: list[torch.Tensor], others: int, learns: bool) -> torch.Tensor:

@@ -42,6 +42,7 @@ _LABELS = re.compile(
 VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
 PATIENCE = 30  # calls beside which nothing lies that values could be compared with
 Place = tuple[int, int]
+Identity = tuple[object, ...]  # of a tensor, by its memory and its shape
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
 
@@ -130,8 +131,8 @@ class ScoreProbe(Probe):
             self._evaluations += 1
         self._looks += 1
         if places in held.passes or len(held.passes) < MOST_PASSES:
-            self._count(held, places, near, scored, {id(each) for each in tensors_in(
-                *args, *kwargs.values())})
+            self._count(held, places, near, scored, {_identity(each) for each in tensors_in(
+                *args, *kwargs.values()) if observable(each)})
 
     def evaluation_ended(self) -> None:
         """Looks for the last time at what the batches have come to."""
@@ -175,7 +176,7 @@ class ScoreProbe(Probe):
 
     def _count(
         self, held: _Evaluation, places: tuple[Place, ...], near: list[Scope],
-        output: torch.Tensor, given: set[int],
+        output: torch.Tensor, given: set[Identity],
     ) -> None:
         """Adds a batch to its pass, counted in each way; without labels the pass is dropped."""
         kind = self._kind(output)
@@ -219,17 +220,18 @@ class ScoreProbe(Probe):
         return self._sigmoid
 
     def _labels(
-        self, place: Place, near: list[Scope], output: torch.Tensor, kind: str, given: set[int]
+        self, place: Place, near: list[Scope], output: torch.Tensor, kind: str,
+        given: set[Identity],
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
         fits = {"classes": _are_classes, VALUES: _are_values}.get(kind, _are_zeros_and_ones)
         usual = tensor_of(near[0].variables.get(self._labels_at.get(place, "")))
-        if usual is not None and id(usual) not in given and fits(usual, output):
+        if usual is not None and _identity(usual) not in given and fits(usual, output):
             return usual
         for scope in near[:NEAR]:
             for deep in (False, True):
                 found = {name: value for name, value in scope.tensors(deep, output.shape[0])
-                         if id(value) not in given and fits(value, output)}
+                         if _identity(value) not in given and fits(value, output)}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
                 alone = len(set(map(_identity, found.values()))) == 1
@@ -317,7 +319,7 @@ def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
             yield f"{scope.function}: {name}", value
 
 
-def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
+def _identity(tensor: torch.Tensor) -> Identity:
     """Tells whether two are the same, though each may be made of the same array."""
     return tensor.device, tensor.data_ptr(), tensor.shape, tensor.dtype
 

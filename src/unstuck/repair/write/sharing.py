@@ -66,9 +66,8 @@ def _repeated(found: Found, index: Index) -> Written | None:
     source, node = found.source, found.node
     copy, needs = deepcopy(index, source)
     match node:
-        case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
-            return change.wrap(source, element, f"{copy}(", ")"), needs
-        case ast.DictComp(value=element):
+        case (ast.ListComp(elt=element) | ast.GeneratorExp(elt=element)
+              | ast.DictComp(value=element)):
             return change.wrap(source, element, f"{copy}(", ")"), needs
         case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[keys, one]):
             code = source.code(one)
