@@ -1068,7 +1068,7 @@ def test_two_trainings_at_once_do_not_disturb_each_other(tmp_path: Path) -> None
 
 
 def test_deep_recursion_is_as_deep_as_before(tmp_path: Path) -> None:
-    depth = 230  # of a bare module's three frames each, where Python allows 1,000
+    depth = 200  # of a module's three frames each; alone, Python 3.11 reaches 248 and 3.12 212
     body = f"""
         class Chain(torch.nn.Module):
             def __init__(self, inner):
