@@ -1,12 +1,13 @@
 """What watching costs: three training loops bare, watched, and under a naive watcher, interleaved.
 
-    python -m benchmarks.overhead [--runs N] [--quick]
+    python -m benchmarks.overhead [--runs N] [--quick] [--against TREE]
 
 The arms of a loop run in a process each and take turns every few steps, so that all meet the same
 moods of the machine. Prints for each loop the median over runs of the ratio of CPU time to the bare
 loop, and the 95 % confidence interval of that median, whose upper end must keep the limit. Absolute
 times depend on the machine; such a ratio hardly does. How far it does on a busy one is told by a
-second bare arm, whose ratio is 1 but for that.
+second bare arm, whose ratio is 1 but for that. With --against, an arm more is watched by the
+`unstuck` of another checkout.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_post_hook
-
-import unstuck
 
 TURNS = 60  # of each arm in a run
 
@@ -142,13 +142,25 @@ class Naive(AbstractContextManager[None]):
             handle.remove()
 
 
-def watched() -> AbstractContextManager[Any]:
-    """The watcher at its default settings."""
+def watched(tree: Path) -> AbstractContextManager[Any]:
+    """The watcher of a checkout at its default settings."""
+    sys.path.insert(0, str(tree / "src"))
+    import unstuck
+
     return unstuck.watch(Path(tempfile.mkdtemp(prefix="unstuck-overhead-")))
 
 
-ARMS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "bare": nullcontext, "bare again": nullcontext, "watched": watched, "naive": Naive}
+Arms = Mapping[str, Callable[[], AbstractContextManager[Any]]]
+
+
+def arms_of(against: Path | None) -> Arms:
+    """The arms by their names; all of them can be sent to another process."""
+    here = Path(__file__).parents[1]
+    arms: Arms = {"bare": nullcontext, "bare again": nullcontext,
+                  "watched": partial(watched, here), "naive": Naive}
+    return arms if against is None else {**arms, "against": partial(watched, against)}
+
+
 # Each with its steps and the ratio that must hold.
 LOOPS = {
     "digits MLP": (digits_mlp, 6_000, 1.10),
@@ -157,12 +169,14 @@ LOOPS = {
 }
 
 
-def _run_arm(pipe: Connection, loop: str, arm: str, steps: int) -> None:
+def _run_arm(
+    pipe: Connection, loop: str, arm: Callable[[], AbstractContextManager[Any]], steps: int
+) -> None:
     """Runs one arm of a loop, a turn at each word from the pipe; answers with its CPU time."""
     torch.set_num_threads(1)
     for _ in LOOPS[loop][0](TURNS):  # what happens once is no part of the cost
         pass
-    with ARMS[arm]():
+    with arm():
         turns = LOOPS[loop][0](steps)
         for _ in range(TURNS):
             pipe.recv()
@@ -171,23 +185,23 @@ def _run_arm(pipe: Connection, loop: str, arm: str, steps: int) -> None:
             pipe.send(time.process_time() - start)
 
 
-def measure(loop: str, steps: int, tick: Callable[[], None]) -> dict[str, float]:
+def measure(loop: str, steps: int, arms: Arms, tick: Callable[[], None]) -> dict[str, float]:
     """CPU seconds of each arm over one run of a loop, turn by turn in changing order."""
     context = multiprocessing.get_context("spawn")
-    arms = {}
-    for arm in ARMS:
+    started = {}
+    for name, arm in arms.items():
         here, there = context.Pipe()
         process = context.Process(target=_run_arm, args=(there, loop, arm, steps), daemon=True)
         process.start()
         there.close()
-        arms[arm] = here, process
-    seconds = dict.fromkeys(ARMS, 0.0)
+        started[name] = here, process
+    seconds = dict.fromkeys(arms, 0.0)
     for turn in range(TURNS):
-        for arm in list(ARMS) if turn % 2 else reversed(ARMS):
-            arms[arm][0].send(turn)
-            seconds[arm] += arms[arm][0].recv()
+        for name in list(arms) if turn % 2 else reversed(list(arms)):
+            started[name][0].send(turn)
+            seconds[name] += started[name][0].recv()
         tick()
-    for pipe, process in arms.values():
+    for pipe, process in started.values():
         process.join()
         pipe.close()
     return seconds
@@ -212,26 +226,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a fifth of the steps")
+    parser.add_argument("--against", type=Path, metavar="TREE", help="another checkout")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    arms = arms_of(options.against)
     share = 5 if options.quick else 1
     console = Console()
-    table = Table("loop", "steps", "watched", "95 %", "limit", "bare again", "naive",
-                  title="CPU time / bare")
+    table = Table("loop", "steps", "95 %", "limit", *list(arms)[1:], title="CPU time / bare")
     results: dict[str, dict[str, list[float]]] = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("measuring", total=options.runs * len(LOOPS) * TURNS)
         for name, (_, steps, limit) in LOOPS.items():
-            results[name] = {arm: [] for arm in ARMS if arm != "bare"}
+            results[name] = {arm: [] for arm in arms if arm != "bare"}
             for _ in range(options.runs):
-                seconds = measure(name, steps // share, lambda: progress.advance(task))
+                seconds = measure(name, steps // share, arms, lambda: progress.advance(task))
                 for arm, ratios in results[name].items():
                     ratios.append(seconds[arm] / seconds["bare"])
             low, high = interval(results[name]["watched"])
-            again, watched_, naive = (
-                f"{statistics.median(found):.3f}" for found in results[name].values())
-            table.add_row(name, f"{steps // share:,}", watched_, f"{low:.3f} .. {high:.3f}",
-                          f"{limit:.2f}", again, naive)
+            table.add_row(name, f"{steps // share:,}", f"{low:.3f} .. {high:.3f}", f"{limit:.2f}",
+                          *(f"{statistics.median(found):.3f}" for found in results[name].values()))
     console.print(table)
     if options.json:
         options.json.write_text(json.dumps(results))

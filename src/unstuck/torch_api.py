@@ -129,6 +129,9 @@ INITIALISERS = (
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
             "feature_alpha_dropout")
 # The schedulers that have a `step` of their own.
+# Schedules that set the peak of the learning rate themselves, and the argument that says it: what
+# the optimizer was constructed with is overwritten.
+PEAKS = {"OneCycleLR": "max_lr", "CyclicLR": "max_lr"}
 SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
               "CosineAnnealingWarmRestarts")
 SHUFFLES = "RandomSampler"  # the sampler of a DataLoader with shuffle=True
@@ -155,6 +158,7 @@ ARGUMENTS = {
     "Adagrad": ("params", "lr", "lr_decay", "weight_decay"),
     "Adadelta": ("params", "lr", "rho", "eps", "weight_decay"),
     "ASGD": ("params", "lr", "lambd", "alpha", "t0", "weight_decay"),
+    "OneCycleLR": ("optimizer", "max_lr"), "CyclicLR": ("optimizer", "base_lr", "max_lr"),
     "Rprop": ("params", "lr"), "LBFGS": ("params", "lr", "max_iter"),
     "DataLoader": ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler"),
     "Linear": ("in_features", "out_features", "bias"),

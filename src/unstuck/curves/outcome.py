@@ -341,13 +341,19 @@ def _by_score(record: Record, curve: LossCurve, since: float) -> Outcome | None:
 def _worse_than_constant(curve: LossCurve) -> Outcome | None:
     """What a falling loss comes to that is still surely above that of a constant prediction.
 
-    It has shown nothing yet if it would fall below that within as many steps again.
+    It has shown nothing yet if it would fall below that within as many steps again. One that began
+    lower than it ends is on its way back.
     """
     constant, quarter, level = curve.constant, curve.quarter, curve.end
-    if constant is None or curve.skill is None or not (
-        level - 3 * curve.end_error > constant
-    ):
+    surely = level - 3 * curve.end_error
+    if constant is None or curve.skill is None or not surely > constant:
         return None
+    first = float(np.max(curve.points.values[: max(5, curve.n // 50)]))
+    if surely > first:
+        return curve.outcome(
+            OutcomeKind.NOT_LEARNING, 0.7,
+            f"The loss rose from {number(first)} to {number(float(np.max(curve.points.values)))} "
+            f"and is falling again, but at {number(level)} it is still above where it began.")
     slope = 0.0 if quarter is None else -quarter.slope
     span = float(curve.points.steps[-1] - curve.points.steps[0])
     if slope * span >= level - constant:

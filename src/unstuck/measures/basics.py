@@ -21,7 +21,7 @@ from unstuck.schema.edits import Edit, OptimizerArgument, literal
 from unstuck.schema.facts.calls import CallRole, ModelCall
 from unstuck.schema.facts.losses import Backward, Loss
 from unstuck.schema.facts.models import MATMUL, STAND_IN, Layer, LayerRole, Model, Parameter
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
 from unstuck.schema.places import SourceLocation
@@ -299,13 +299,26 @@ def optimizer_of(view: View, names: Iterable[str]) -> Optimizer | None:
 
 
 def at_its_peak(record: Record, optimizer: Optimizer) -> Optimizer:
-    """The optimizer with its highest learning rate: at first use, a warm-up has a part of it."""
+    """The optimizer with its highest learning rate: at first use, a warm-up has a part of it.
+
+    A schedule that sets the peak itself has taken the place of what was given.
+    """
+    schedule = sets_the_rate(record.facts(Scheduler), optimizer)
+    if schedule is not None:
+        return replace(optimizer, learning_rate=schedule.target, options=tuple(
+            each for each in optimizer.options if each.name != "lr"))
     known = [s.finite.values for name, s in record.series(LEARNING_RATE).items()
              if name.rpartition(".")[0] == optimizer.name] if record.measured(
                  LEARNING_RATE) else []
     peak = max((float(values.max()) for values in known if len(values)), default=0.0)
     now = optimizer.learning_rate
     return replace(optimizer, learning_rate=peak) if now is not None and peak > now else optimizer
+
+
+def rate_location(view: View, optimizer: Optimizer) -> SourceLocation | None:
+    """Where the learning rate of an optimizer is set."""
+    schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
+    return optimizer.location if schedule is None else schedule.location
 
 
 def typed(value: float) -> float:

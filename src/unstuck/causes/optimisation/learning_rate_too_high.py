@@ -21,6 +21,7 @@ from unstuck.measures.basics import (
     loss_points,
     optimizer_of,
     rate_code,
+    rate_location,
     rate_of,
     rates,
     thinned,
@@ -37,7 +38,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Clip, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_GRADIENT
@@ -269,7 +270,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         title=f"the learning rate{rate_of(optimizer)} is too high: one update is {percent(size)} "
         f"as large as the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,
-        location=optimizer.location if optimizer is not None else next(
+        location=rate_location(view, optimizer) if optimizer is not None else next(
             (each.location for each in view.record.facts(Backward)), None),
         label=f"one update is {percent(size)} as large as the weights (usual: about "
         f"{percent(HEALTHY)})",
@@ -283,7 +284,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
                      f"{end}" if after > before else
                      f"the loss started at {number(before)} and ended at {end}"),
         ),
-        remedies=_remedies(optimizer, size),
+        remedies=_remedies(view, optimizer, size),
         # Momentum lengthens the steps as well.
         one_of=("momentum-too-high",) if strength <= POSSIBLE and optimizer is not None and (
             optimizer.momentum or 0.0) > USUAL_MOMENTUM else (),
@@ -307,7 +308,7 @@ def _cut_off(view: View, sunk: list[str]) -> tuple[Evidence, ...]:
         f"{number(values[-1])} at the end"),)
 
 
-def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
+def _remedies(view: View, optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
     if optimizer is None or optimizer.learning_rate is None:
         return (Remedy("lower the learning rate", Safety.ADVICE,
                        advice="Divide the learning rate by 10 until the loss falls steadily."),)
@@ -318,12 +319,15 @@ def _remedies(optimizer: Optimizer | None, size: float) -> tuple[Remedy, ...]:
     walk = [rate for rate in (0.1, 0.08, 0.06, 0.05) if rate < now / 2]
     ladder = rates(optimizer, [fitting, now / 10, now / 100, *walk, now / 2, now / 4, now / 8])
     best = typed(fitting)
+    warm_up = Remedy(
+        "warm up", Safety.SAFE, (Schedule("linear warm-up", 100),),
+        code_text="scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, 1.0, 100)"
+        "  # scheduler.step() after each optimizer.step()")
     return (
         Remedy("lower the learning rate", Safety.SAFE, ladder,
                code_text=rate_code(optimizer, best)),
-        Remedy("warm up", Safety.SAFE, (Schedule("linear warm-up", 100),),
-               code_text="scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, 1.0, 100)"
-               "  # scheduler.step() after each optimizer.step()"),
+        # A schedule that has a peak begins below it.
+        *(() if sets_the_rate(view.record.facts(Scheduler), optimizer) else (warm_up,)),
         Remedy("clip the gradient", Safety.CHANGES_EXPERIMENT, (Clip(1.0), Clip(0.1))),
     )
 

@@ -19,6 +19,7 @@ from unstuck.measures.basics import (
     nan_median,
     optimizer_of,
     rate_code,
+    rate_location,
     rate_of,
     rates,
     thinned,
@@ -173,7 +174,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
         f"{count(view.record.steps, 'step')} the weights can change by at most "
         f"{percent(far)}{learned}",
         since_step=0,
-        location=optimizer.location if optimizer is not None else None,
+        location=rate_location(view, optimizer) if optimizer is not None else None,
         label=_label(fastest),
         evidence=(
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
@@ -203,7 +204,7 @@ def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Ve
         f"{count(view.record.steps, 'step')}: the gradient that successive batches have in common "
         f"is still {percent(math.sqrt(left.share))} as strong as at the start",
         since_step=0,
-        location=optimizer.location if optimizer is not None else None,
+        location=rate_location(view, optimizer) if optimizer is not None else None,
         label=_label(fastest),
         evidence=(
             drawn(GRADIENT_PRODUCT, "", series, None,

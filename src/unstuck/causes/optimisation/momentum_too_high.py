@@ -26,7 +26,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM
@@ -81,6 +81,11 @@ def _detect(view: View) -> Verdict:
     diverged = view.outcome.kind is OutcomeKind.DIVERGED
     if not (diverged or learned_little(view.outcome)):
         return Absent("the loss fell well, so the run tolerates its momentum")
+    schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
+    if schedule is not None and number(optimizer.momentum) != next(
+            (number(float(o.value)) for o in optimizer.options if o.name == "momentum"), ""):
+        return Unknown(f"{schedule.kind} changes the momentum during the run",
+                       ("a second run with cycle_momentum=False and a momentum of 0.9",))
     if optimizer.kind != "SGD":
         return Unknown(f"{optimizer.kind} divides by the size of its gradients, which hides the "
                        "effect of its momentum", ("a second run with a momentum of 0.9",))

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import loss_points, rate_code, rates, train_loss_at_the_end, typed
+from unstuck.measures.basics import (
+    loss_points,
+    rate_code,
+    rate_location,
+    rates,
+    train_loss_at_the_end,
+    typed,
+)
 from unstuck.measures.looks import left_out
 from unstuck.measures.steps import (
     EARLY_PAIRS,
@@ -125,7 +132,7 @@ def _detect(view: View) -> Verdict:
         title=f"the loss has plateaued at {number(level)}; about {percent(min(share, 1.0))} of it "
         "is gradient noise sustained by this learning rate and batch size",
         since_step=min(outcome.since_step, view.record.steps),
-        location=optimizer.location if optimizer is not None else None,
+        location=rate_location(view, optimizer) if optimizer is not None else None,
         label="steps of this size cannot come any closer to the minimum", evidence=evidence,
         remedies=tuple(remedies), one_of=others,
         separated_by=Experiment(

@@ -385,7 +385,7 @@ def _length(scheduler: Any) -> int | None:
 def _target(scheduler: Any) -> float | None:
     """The highest learning rate that a schedule is meant to reach, as far as it says."""
     groups = getattr(getattr(scheduler, "optimizer", None), "param_groups", None) or []
-    peaks = [g.get("max_lr") for g in groups]
+    peaks = getattr(scheduler, "max_lrs", None) or [g.get("max_lr") for g in groups]
     rates = [r for r in peaks if isinstance(r, int | float)]
     rates = rates or [
         float(r) for r in getattr(scheduler, "base_lrs", None) or [] if isinstance(r, int | float)]

@@ -15,7 +15,7 @@ from unstuck.repair.places import construction, optimizer, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.repair.values import Number, constant, decimal, ways
 from unstuck.schema.edits import OptimizerArgument, SwapOptimizer, literal
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 
 _FIELDS = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
 
@@ -34,6 +34,9 @@ def _value(fact: Optimizer, argument: str) -> float | None:
 def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> list[Patch]:
     """At the construction of the optimizer, or where the argument's value comes from."""
     fact = optimizer(record, edit.optimizer)
+    if edit.argument == "lr" and (
+            schedule := sets_the_rate(record.facts(Scheduler), fact)) is not None:
+        return _peak(edit, schedule, index)
     set_by = fact.rate_argument if edit.argument == "lr" else None
     found = index.at(fact.location, "the learning rate") if set_by else construction(
         record, index, edit.optimizer)
@@ -65,6 +68,16 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
         raise Refused(Reason.UNKNOWN_FORM, "The arguments of the optimizer are passed on as *args.")
     return [patch(Form.LITERAL, change.set_argument(
         source, call, edit.argument, decimal(edit.value)))]
+
+
+def _peak(edit: OptimizerArgument, schedule: Scheduler, index: Index) -> list[Patch]:
+    """At the schedule that sets the rate."""
+    found = index.at(schedule.location, "the construction of the schedule")
+    given = ways_of_argument(index, found, schedule.kind, torch_api.PEAKS[schedule.kind],
+                             Number(edit.value, was=schedule.target))
+    if not given:
+        raise Refused(Reason.UNKNOWN_FORM, "The peak of the schedule is not written out.")
+    return [Patch(edit, splices, form) for form, splices in given]
 
 
 def _first_beta(

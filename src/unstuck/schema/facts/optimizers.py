@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unstuck.schema.facts.fact import Fact
 from unstuck.schema.places import SourceLocation
+from unstuck.torch_api import PEAKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class Scheduler(Fact):
     call_location: SourceLocation | None
     length: int | None = None
     target: float | None = None
+
+
+def sets_the_rate(schedulers: Iterable[Scheduler], optimizer: Optimizer) -> Scheduler | None:
+    """The schedule whose peak an optimizer's learning rate is, whatever it was constructed with."""
+    return next((each for each in schedulers if each.optimizer == optimizer.name
+                 and each.kind in PEAKS and each.target is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
