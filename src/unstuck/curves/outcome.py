@@ -40,6 +40,7 @@ from unstuck.schema.signals.losses import HELD_OUT_LOSS, METRIC, TRAIN_LOSS
 from unstuck.words import called, count, number, percent
 
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
+MEMORISED = 0.1  # skill: a run with less has not even memorised a part of its samples
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
 PERFECT = 0.99  # of the best score: from here on it says nothing of what is left
@@ -117,7 +118,9 @@ def _by_curves(record: Record) -> Outcome:
     worse = rising(curve, held)
     if worse is not None and worse.kind is OutcomeKind.BROKEN and curve.words.data != "train":
         return curve.outcome(OutcomeKind.OVERFITTING, 0.5, worse.says, worse.since_step)
-    return worse or overfitting(record, curve, held) or _by_level(record, curve, held)
+    learned = curve.skill is None or curve.skill >= MEMORISED
+    return worse or (overfitting(record, curve, held) if learned else None) or _by_level(
+        record, curve, held)
 
 
 def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:

@@ -57,16 +57,29 @@ def badness(diagnosis: Diagnosis) -> tuple[int, int]:
             _OUTCOMES.index(kind) if kind in _OUTCOMES else len(_OUTCOMES))
 
 
+def _fell_short(outcome: Outcome) -> bool:
+    """Whether a run surely came to rest before it had learned all that it should."""
+    return outcome.kind is OutcomeKind.OVERFITTING or (
+        outcome.kind is OutcomeKind.PLATEAU
+        and outcome.skill is not None and outcome.skill < GOOD_SKILL)
+
+
 def with_suspect(
     findings: Sequence[Finding], harms: Mapping[str, Harm], outcome: Outcome
 ) -> tuple[Finding, ...]:
-    """The findings; of a run that learned little, and that nothing sure explains, the best suspect.
+    """The findings; of a run that went poorly, and that nothing sure explains, the best suspect.
 
-    That is the first note on what makes a run fail, as a warning. It comes first.
+    That is the strongest note on what makes a run fail, as a warning. It comes first. Of a run that
+    learned more than a little, but came to rest short of the aim, a finding must be likely; that of
+    one that overfits may also be one about its capacity.
     """
-    if not learned_little(outcome) or any(f.severity is not Severity.NOTE for f in findings):
+    if any(f.severity is not Severity.NOTE for f in findings):
         return tuple(findings)
     able = [f for f in findings if harms[f.cause] in (Harm.MISTAKE, Harm.CONDITION)]
+    if not learned_little(outcome):
+        able = [f for f in able if f.strength >= PROVEN and _fell_short(outcome)]
+        able += [f for f in findings if harms[f.cause] is Harm.OVERFIT
+                 and outcome.kind is OutcomeKind.OVERFITTING]
     if not able:
         return tuple(findings)
     best = max(able, key=lambda finding: finding.strength)  # the first of those equally strong

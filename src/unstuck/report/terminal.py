@@ -159,7 +159,7 @@ def _draw_finding(
         _draw_item(canvas, gutter, "seen", _seen(canvas, evidence))
     if finding.confidence is Confidence.POSSIBLE and finding.severity is not Severity.NOTE:
         _draw_item(canvas, gutter, "note", "this is only the best suspect: nothing surer explains "
-                   "why the run learned so little")
+                   "what the run came to")
     if finding.trial:
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
     for index, remedy in enumerate(finding.remedies):

@@ -95,12 +95,13 @@ def _detect(view: View) -> Verdict:
         return Absent(SHORT)
     if _goes_on(view):
         return Absent("a later training of the program goes on from the weights of this one")
-    if _held_out_turned(view):
-        return Absent("the held-out loss was best before the last quarter of the run")
     loss = view[TRAIN_LOSS]
     found = outlook(loss)
-    begun = outcome.skill is not None and outcome.skill < view.limit(HARDLY) and (
-        has_begun(reduce(view.record, tidy(loss))))
+    hardly = outcome.skill is not None and outcome.skill < view.limit(HARDLY)
+    begun = hardly and has_begun(reduce(view.record, tidy(loss)))
+    # Before anything is learned, the held-out loss moves at random.
+    if not hardly and _held_out_turned(view):
+        return Absent("the held-out loss was best before the last quarter of the run")
     if not begun and _held_out_rests(view):
         return Absent("the held-out loss has stopped falling: it was about the same in the last "
                       "two quarters of the run")
@@ -108,7 +109,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"the loss cannot be forecast: {found.reason}", ("a longer run",))
     if begun and not found.sure_share >= view.limit(LARGE):
         return _present(view, found, loss, begun=True)
-    if not found.share > view.limit(SMALL):
+    if not found.share > view.limit(SMALL) and not (hardly and found.sure_share > 0):
         return Absent("50 % more training would probably lower the loss by only "
                       f"{percent(max(found.share, 0.0))}")
     return _present(view, found, loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ BATCH_LIMIT = 512  # samples of a batch that are hashed,
 BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
 GRID = 20  # binary digits of a target that is only known from a difference
+EVALUATED = 4  # predictions of an evaluation that may wait for their losses
 MOST_TOGETHER = 5  # tensors that a model receives at a time
 
 
@@ -68,6 +70,7 @@ class SampleProbe(Probe):
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
         self._made: Made | None = None  # by the last call of a model that met data
+        self._evaluated: deque[Made] = deque(maxlen=EVALUATED)  # since a model last learned
         # Models that receive in training what others have made.
         self._fed: ByIdentity[nn.Module, bool] = ByIdentity()
         self._allowance = ending.Allowance()
@@ -120,6 +123,8 @@ class SampleProbe(Probe):
         learns, sampled, step = self._moment.learns, self._moment.sampled, self._moment.step
         self._learns = learns
         self.batch = None
+        if learns:
+            self._evaluated.clear()
         if learns and not (self._reservoir.opens(step) or sampled) and step >= FIRST_STEPS and (
             step % SPACING
         ):
@@ -147,7 +152,19 @@ class SampleProbe(Probe):
         self._made = None if made is None else Made(
             weakref.ref(made), self.batch, step, learns)
         if not learns:
+            if self._made is not None:
+                self._evaluated.append(self._made)
             self._looked_at(self.batch, self.batch.role, self._sites.here)
+
+    def turn_to(self, output: Any) -> None:
+        """The batch of an evaluation becomes the one that this was made of.
+
+        Several may be predicted before the loss of the first is computed.
+        """
+        if self._learns or not is_plain(output) or not observable(output):
+            return
+        self.batch = next(
+            (made.batch for made in self._evaluated if made.is_in(output)), self.batch)
 
     def _output(self, output: Any) -> torch.Tensor | None:
         """The first tensor that a model returned, which is noted for the batch."""
@@ -166,10 +183,7 @@ class SampleProbe(Probe):
         told by its graph. In an evaluation, of models that are fed in training.
         """
         assert self._made is not None
-        made = self._made.output()
-        same = made is not None and self._made.step == self._moment.step and (
-            observable(made) and made.device == first.device
-            and made.untyped_storage().data_ptr() == first.untyped_storage().data_ptr())
+        same = self._made.step == self._moment.step and self._made.is_in(first)
         if not learns:
             return same and module in self._fed
         if not is_leaf(first) or (same and self._made.learns):
@@ -205,6 +219,7 @@ class SampleProbe(Probe):
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""
+        self.turn_to(args[0])
         if self.batch is not None:
             self.batch.scored, self.batch.output = True, None
             if self.batch.chunk is not None:
@@ -349,9 +364,12 @@ class SampleProbe(Probe):
                 weights = torch.frac(97.3 * (steps + 0.5772156649).sqrt()).to(
                     first.device, non_blocking=True)
                 self._weights[first.device] = weights
-            # No matrix product: what that rounds depends on the place of a row in its batch.
+            # No matrix product: what that rounds depends on the place of a row in its batch. So does
+            # a sum over rows that lie in columns, as pandas keeps them.
             return [
-                first_columns(part, width).to(torch.float64).mul(weights[:width]).sum(1)
+                first_columns(part, width).to(
+                    torch.float64, memory_format=torch.contiguous_format,
+                ).mul(weights[:width]).sum(1)
                 for rows in (each.detach()[:BATCH_LIMIT] for each in (first, *others))
                 for width in (min(rows[0].numel(), ELEMENT_LIMIT),)
                 for part in rows.split(BATCH_PART)]

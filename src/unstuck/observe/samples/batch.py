@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.samples.store import Chunk
-from unstuck.observe.tensors import is_plain
+from unstuck.observe.tensors import is_plain, observable
 
 
 class Role(StrEnum):
@@ -91,3 +91,9 @@ class Made:
     batch: Batch
     step: int
     learns: bool
+
+    def is_in(self, tensor: torch.Tensor) -> bool:
+        """Whether an observable tensor lies in the memory of what was made."""
+        made = self.output()
+        return made is not None and observable(made) and made.device == tensor.device and (
+            made.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr())
