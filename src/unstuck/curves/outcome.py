@@ -29,7 +29,7 @@ from unstuck.curves.loss_curve import (
     too_short,
 )
 from unstuck.curves.moving import not_told
-from unstuck.curves.statistics import Trend, end_median, ratio, tidy, trend
+from unstuck.curves.statistics import Trend, end_median, point_noise, ratio, tidy, trend
 from unstuck.curves.wording import wording
 from unstuck.curves.worsening import exploding, non_finite, rising, runaway
 from unstuck.record.reader import Record
@@ -40,6 +40,7 @@ from unstuck.schema.signals.losses import HELD_OUT_LOSS, METRIC, TRAIN_LOSS
 from unstuck.words import called, count, number, percent
 
 FEWEST_OF_A_LOG = 8  # points of a log likewise: most of them are means
+CALM = 0.2  # of a level is the noise of single losses that tell something by themselves
 MEMORISED = 0.1  # skill: a run with less has not even memorised a part of its samples
 NO_BETTER = 0.96  # of a constant's loss: a level above this is no better than a constant
 SKILLED = 0.9  # skill from which a flat curve has converged
@@ -351,11 +352,15 @@ def _worse_than_constant(curve: LossCurve) -> Outcome | None:
     surely = level - 3 * curve.end_error
     if constant is None or curve.skill is None or not surely > constant:
         return None
-    first = float(np.max(curve.points.values[: max(5, curve.n // 50)]))
+    values = curve.points.values
+    # The very first loss is that of untrained weights: a rate may be so high that the next ones are
+    # not. Where losses are noisy it tells little, unless those behind it are all far above it.
+    alone = point_noise(values) < CALM * level or bool(np.all(values[1:5] > 2 * values[0]))
+    first = float(np.max(values[:1 if alone else max(5, curve.n // 50)]))
     if surely > first:
         return curve.outcome(
             OutcomeKind.NOT_LEARNING, 0.7,
-            f"The loss rose from {number(first)} to {number(float(np.max(curve.points.values)))} "
+            f"The loss rose from {number(first)} to {number(float(np.max(values)))} "
             f"and is falling again, but at {number(level)} it is still above where it began.")
     slope = 0.0 if quarter is None else -quarter.slope
     span = float(curve.points.steps[-1] - curve.points.steps[0])

@@ -143,7 +143,9 @@ def _signs(view: View, updates: Updates) -> _Signs | None:
     large = np.flatnonzero(values >= min(view.limit(LARGE), values[top]))
     loss = _while_trained(view)
     finite = loss.finite.values
-    start = float(np.max(finite[:2])) if len(finite) else math.nan
+    # Two batches, for one may be an easy one; unless the update between them was giant.
+    first = 1 if steps[0] == 0 and values[0] >= view.limit(GIANT) else 2
+    start = float(np.max(finite[:first])) if len(finite) else math.nan
     highest = float(np.max(finite)) if len(finite) else math.nan
     last = end_level(finite)[0] if len(finite) else math.nan
     levels = smooth(loss, max(len(loss) // 20, 5)).values

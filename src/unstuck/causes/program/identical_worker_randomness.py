@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from unstuck.measures.basics import thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -14,6 +16,7 @@ from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import COPIED_GENERATORS, SAME_BATCH
 from unstuck.words import count, joined, number
 
+FEWEST_TURNS = 3  # of all workers, in which their batches are compared
 APART = "a worker_init_fn that seeds by torch.initial_seed()"
 COPIES = Threshold(
     "copied-generators", 1.0,
@@ -33,6 +36,8 @@ def _detect(view: View) -> Verdict:
         and (loader.seeded is None or loader.name in trained)
         and float(counts[loader.name].values[-1]) >= view.limit(COPIES)
     ]
+    guilty = guilty or [x for x in loaders if x.unread and x.name in trained and (
+        x.seeded is not None and _in_turn(view, x.workers))]
     if not guilty:
         return _harmless(loaders, trained)
     loader = guilty[0]
@@ -68,6 +73,16 @@ def _detect(view: View) -> Verdict:
     )
 
 
+def _in_turn(view: View, workers: int) -> bool:
+    """Whether one batch after another comes from each worker in turn, and then the next one."""
+    if not view.has(SAME_BATCH):
+        return False
+    same = view[SAME_BATCH].values
+    turns = len(same) // workers
+    return turns >= FEWEST_TURNS and bool(np.all(
+        same[:turns * workers].reshape(turns, workers)[:, :-1] == 1))
+
+
 def _harmless(loaders: list[Loader], trained: set[str]) -> Absent | Unknown:
     """Why no two workers are known to draw the same."""
     if not loaders:
@@ -85,15 +100,18 @@ def _harmless(loaders: list[Loader], trained: set[str]) -> Absent | Unknown:
 def _seeded(view: View, loader: Loader) -> Present:
     """A worker_init_fn seeds all workers by the same number."""
     names = joined(loader.generators)
-    series = view[COPIED_GENERATORS][loader.name]
+    counts = view[COPIED_GENERATORS] if view.has(COPIED_GENERATORS) else {}
     workers = count(loader.workers, "worker")
     same = view[SAME_BATCH] if view.has(SAME_BATCH) else None
     repeated = int((same.values == 1).sum()) if same is not None else 0
-    evidence = [Evidence(
-        COPIED_GENERATORS.name, loader.name, tuple(int(s) for s in series.steps),
-        tuple(float(v) for v in series.values), view.limit(COPIES),
-        f"the worker_init_fn gives {names} in each of the {workers} the same seed, and the code "
-        "that fetches samples draws from it")]
+    evidence = []
+    if loader.name in counts:
+        series = counts[loader.name]
+        evidence.append(Evidence(
+            COPIED_GENERATORS.name, loader.name, tuple(int(s) for s in series.steps),
+            tuple(float(v) for v in series.values), view.limit(COPIES),
+            f"the worker_init_fn gives {names} in each of the {workers} the same seed, and the "
+            "code that fetches samples draws from it"))
     if same is not None and repeated:
         evidence.append(Evidence(
             SAME_BATCH.name, "", *thinned(same.steps, same.values), 0.0,

@@ -107,8 +107,12 @@ class WorkerProbe(Probe):
         drawn = tuple(sorted(alike & global_generators(loader, self._sites)))
         if drawn:
             return replace(fact, generators=drawn, seeded=seeding.places[drawn[0]])
-        if alike or seeding.data or fact.workers < 2:
-            return replace(fact, unread=bool(alike))
+        if alike:  # whether samples are drawn from these, their batches may tell
+            first, *_ = generators = tuple(sorted(alike))
+            return replace(
+                fact, unread=True, generators=generators, seeded=seeding.places[first])
+        if seeding.data or fact.workers < 2:
+            return fact
         return replace(fact, generators=copied_generators(loader, self._sites))
 
     def _counted(self, fact: Loader, dataset: Any) -> Loader:
