@@ -258,6 +258,26 @@ def test_a_loss_above_that_of_a_constant_is_not_learning():
     assert below.kind is OutcomeKind.LEARNING
 
 
+def test_a_loss_that_ends_above_where_it_began_is_no_short_run():
+    g = np.random.default_rng(0)
+    back = 100 - 0.23 * np.arange(400) + g.standard_normal(400)
+    thrown = judge(record(np.r_[1.4, back], constant=1.4))
+    assert thrown.kind is OutcomeKind.NOT_LEARNING
+    assert "rose from 1.4 to 10" in thrown.says
+    assert judge(record(np.r_[90.0, back], constant=1.4)).kind is OutcomeKind.TOO_SHORT
+
+
+def test_what_has_learned_nothing_does_not_overfit():
+    g = np.random.default_rng(0)
+    n = 400
+    falls = np.linspace(1, 0, n)
+    risen = held(0.9 + 0.2 * np.abs(np.linspace(-0.3, 1, n)), g, 0.005)
+    little = record(0.93 + 0.05 * falls + 0.005 * g.standard_normal(n), risen, 1.0)
+    much = record(0.43 + 0.5 * falls + 0.005 * g.standard_normal(n), risen, 1.0)
+    assert judge(much).kind is OutcomeKind.OVERFITTING
+    assert judge(little).kind is not OutcomeKind.OVERFITTING
+
+
 def test_a_plateau_asks_the_held_out_loss():
     g = np.random.default_rng(0)
     train = decay(400, 0.3) * batches(g, 400, 0.2)

@@ -133,6 +133,17 @@ def test_a_run_that_failed_has_a_best_suspect(judged):
     assert not judged(flat(), cause("a", present(0.4), Harm.DISTRUST)).counted()
 
 
+def test_a_run_that_came_to_rest_too_early_has_one_if_that_is_likely(judged):
+    steps = np.arange(400)
+    half = loss_record(2.3 - 1.5 * (1 - np.exp(-steps / 20)) + 0.01 * np.sin(steps), 2.3)
+    one_of = replace(present(0.75), one_of=("b",))
+    diagnosed = judged(half, cause("a", one_of), cause("b", present(0.4)))
+    assert diagnosed.outcome.kind is OutcomeKind.PLATEAU
+    assert [f.cause for f in diagnosed.counted()] == ["a"]
+    assert not judged(half, cause("b", present(0.4))).counted()
+    assert not judged(solved(), cause("a", one_of)).counted()
+
+
 def test_a_failed_run_without_a_finding_is_no_dead_end(judged):
     steps = judged(flat(), cause("a", Absent("no"))).next_steps
     assert steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.batches import COPIED_GENERATORS
+from unstuck.schema.signals.batches import COPIED_GENERATORS, SAME_BATCH
 from unstuck.schema.signals.losses import TRAIN_LOSS
 
 PLACE = SourceLocation("train.py", 3, 5, 3, 25, None)
@@ -21,7 +22,8 @@ PLAIN = Loader("loader at line 9", None, 8, "RandomSampler", 100, 2)
 ALIKE = replace(PLAIN, generators=("numpy.random",), seeded=PLACE)
 
 
-def judged(folder: Path, loader: Loader, role: CallRole = CallRole.TRAIN) -> Verdict:
+def judged(folder: Path, loader: Loader, role: CallRole = CallRole.TRAIN,
+           same: Mapping[int, float] | None = None) -> Verdict:
     writer = RecordWriter(folder / "record", "0")
     writer.fact(loader, 0)
     writer.fact(Feeding("1", loader.name, role, None), 0)
@@ -29,6 +31,8 @@ def judged(folder: Path, loader: Loader, role: CallRole = CallRole.TRAIN) -> Ver
         writer.sample(COPIED_GENERATORS, 0, {loader.name: float(len(loader.generators))})
     for step in range(50):
         writer.row(TRAIN_LOSS, step, 1.0 / (1 + step))
+        if same and step in same:
+            writer.row(SAME_BATCH, step, same[step])
     writer.close()
     return dict(diagnose(folder / "record").verdicts)["identical-worker-randomness"]
 
@@ -50,6 +54,17 @@ def test_what_is_in_doubt_is_unknown(tmp_path: Path, loader: Loader, said: str) 
     assert isinstance(found, Unknown)
     assert said in found.reason
     assert found.needs
+
+
+@pytest.mark.parametrize(("turn", "expected"), [
+    ((1.0, 0.0), Present), ((1.0, 0.0, 0.0), Unknown), ((0.0,), Unknown)])
+def test_batches_tell_what_the_code_does_not(
+    turn: tuple[float, ...], expected: type[Verdict], tmp_path: Path
+) -> None:
+    rows = dict(enumerate(30 * turn, 1))
+    found = judged(tmp_path, replace(ALIKE, unread=True), same=rows)
+    assert isinstance(found, expected)
+    assert not isinstance(found, Present) or found.location == PLACE
 
 
 @pytest.mark.parametrize(("loader", "role"), [

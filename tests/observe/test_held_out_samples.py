@@ -48,6 +48,38 @@ def test_a_leak_where_no_loss_scores(
     assert isinstance(verdict_of(tmp_path / "r", classified=classified, shared=shared), expected)
 
 
+@pytest.mark.parametrize("evaluated", [
+    "loss_of(model(train), y[:240]), loss_of(model(test), y[240:])",
+    "(fitted := model(train), given := model(test)) and (\n"
+    "                    loss_of(fitted, y[:240]), loss_of(given, y[240:]))",
+], ids=["one after the other", "both before their losses"])
+def test_columns_of_a_table_and_batches_of_their_rows_are_the_same_samples(
+    evaluated: str, tmp_path: Path
+) -> None:
+    record = record_of(f"""
+        x = torch.randn(13, 300).t()  # as pandas keeps a table: a column after the other
+        y = (x[:, :4].sum(1) > 0).long()
+        train, test = x[:240], x[240:]
+        model = nn.Sequential(nn.Linear(13, 24), nn.ReLU(), nn.Linear(24, 2))
+        optimizer, loss_of = torch.optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropyLoss()
+        seen, kept = [], []
+        for _ in range(8):
+            for rows in torch.randperm(240).split(24):
+                optimizer.zero_grad()
+                loss_of(model(train[rows]), y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                of_both = {evaluated}
+            seen.append(of_both[0].item())
+            kept.append(of_both[1].item())
+        torch.save((seen, kept), {str(tmp_path / "losses")!r})
+        """, tmp_path)
+    assert isinstance(dict(diagnose(record).verdicts)["train-validation-leak"], Absent)
+    seen, kept = torch.load(tmp_path / "losses")
+    assert record.series(SEEN_LOSS).values == pytest.approx(seen, rel=1e-6)
+    assert record.series(HELD_OUT_LOSS).values == pytest.approx(kept, rel=1e-6)
+
+
 def test_all_inputs_together_make_a_sample_where_the_first_ones_are_alike(tmp_path: Path) -> None:
     record = record_of("""
         class Rate(nn.Module):

@@ -46,9 +46,8 @@ class CriterionProbe(Probe):
             self._last = weakref.ref(module), graph.sequence(result.grad_fn)
         elif module in self._criteria:
             given = next(iter(tensors_in(*args)), None)
-            self._samples.turn_to(given)
             weight = len(given) if given is not None and given.ndim else 1
-            self._losses.looked_at(value_of(result), weight, self._samples.role)
+            self._losses.looked_at(value_of(result), weight, self._samples.role_of(given))
 
     def loss_differentiated(self, loss: torch.Tensor) -> None:
         """Learns whether this is what a module has returned."""

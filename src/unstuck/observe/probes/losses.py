@@ -132,7 +132,7 @@ class LossProbe(Probe):
         node = result.grad_fn
         if node is None:
             mean = known.constant.per_term(mean_of(value_of(result)), args)
-            self.looked_at(mean, samples_of(args), self._samples.role)
+            self.looked_at(mean, samples_of(args), self._samples.role_of(args[0]))
             return
         if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)

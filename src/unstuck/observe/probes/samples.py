@@ -156,15 +156,15 @@ class SampleProbe(Probe):
                 self._evaluated.append(self._made)
             self._looked_at(self.batch, self.batch.role, self._sites.here)
 
-    def turn_to(self, output: Any) -> None:
-        """The batch of an evaluation becomes the one that this was made of.
+    def role_of(self, output: Any) -> Role:
+        """The role of a loss without a graph, computed now of what a model returned.
 
-        Several may be predicted before the loss of the first is computed.
+        Its batch is the last one again: several may be predicted before the first loss is computed.
         """
-        if self._learns or not is_plain(output) or not observable(output):
-            return
-        self.batch = next(
-            (made.batch for made in self._evaluated if made.is_in(output)), self.batch)
+        if not self._learns and is_plain(output) and observable(output):
+            self.batch = next(
+                (made.batch for made in self._evaluated if made.is_in(output)), self.batch)
+        return self.role
 
     def _output(self, output: Any) -> torch.Tensor | None:
         """The first tensor that a model returned, which is noted for the batch."""
@@ -219,7 +219,6 @@ class SampleProbe(Probe):
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""
-        self.turn_to(args[0])
         if self.batch is not None:
             self.batch.scored, self.batch.output = True, None
             if self.batch.chunk is not None:
