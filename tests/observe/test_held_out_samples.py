@@ -50,8 +50,7 @@ def test_a_leak_where_no_loss_scores(
 
 @pytest.mark.parametrize("evaluated", [
     "loss_of(model(train), y[:240]), loss_of(model(test), y[240:])",
-    "(fitted := model(train), given := model(test)) and (\n"
-    "                    loss_of(fitted, y[:240]), loss_of(given, y[240:]))",
+    "[loss_of(out, of) for out, of in ((model(train), y[:240]), (model(test), y[240:]))]",
 ], ids=["one after the other", "both before their losses"])
 def test_columns_of_a_table_and_batches_of_their_rows_are_the_same_samples(
     evaluated: str, tmp_path: Path

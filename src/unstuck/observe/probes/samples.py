@@ -363,8 +363,8 @@ class SampleProbe(Probe):
                 weights = torch.frac(97.3 * (steps + 0.5772156649).sqrt()).to(
                     first.device, non_blocking=True)
                 self._weights[first.device] = weights
-            # No matrix product: what that rounds depends on the place of a row in its batch. So does
-            # a sum over rows that lie in columns, as pandas keeps them.
+            # No matrix product: what that rounds depends on the place of a row in its batch. So
+            # does a sum over rows of a table that is kept by columns, as those of pandas are.
             return [
                 first_columns(part, width).to(
                     torch.float64, memory_format=torch.contiguous_format,
