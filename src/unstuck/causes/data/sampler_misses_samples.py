@@ -286,6 +286,8 @@ def _counted(view: View, loader: Loader) -> Verdict:
         view.has(DIFFERENT_SAMPLES)) else None
     if drawn is None or different is None or not drawn >= view.limit(DRAWS):
         return Unknown("too few draws of the sampler were seen", ("a run of more steps",))
+    if not different:
+        return Absent("no sampler draws the samples: the data set brings them itself")
     total = float(loader.samples or 1)
     expected = -total * math.expm1(drawn * math.log1p(-1 / total)) if total > 1 else 1.0
     if not different < view.limit(FEW) * expected:

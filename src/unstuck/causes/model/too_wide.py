@@ -90,8 +90,8 @@ CAUSE = Cause(
         "whether it means anything or not.",
         detection="The held-out loss has lost at least a quarter of its improvement again, by more "
         "than its noise. And a hidden layer has at least as many units as there are training "
-        "samples. Missing regularisation and too few samples look the same, so this is only a note "
-        "beside them until a narrower network has been tried.",
+        "samples. Missing regularisation and too few samples look the same, so this is only a "
+        "suspect beside them until a narrower network has been tried.",
         limitations="Very wide networks often predict new data as well as narrow ones, so width "
         "comes last among the suspects. Nothing is reported if the training samples could not be "
         "counted.",

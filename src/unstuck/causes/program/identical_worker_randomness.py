@@ -155,7 +155,8 @@ CAUSE = Cause(
         "fetches samples mentions it. It does not count if that code replaces it, seeds it, or "
         "asks which worker it runs in. A worker_init_fn is read: a seed that depends neither on "
         "the worker nor on what PyTorch seeded it by counts, if the code that fetches training "
-        "samples draws from that generator.",
+        "samples draws from that generator, or if the batches of the first steps repeat each other "
+        "as often as there are workers.",
         limitations="Generators inside installed packages or deep inside nested objects are not "
         "found. What draws within installed packages is not seen, so after an equal seed the "
         "verdict is unknown there. It is unknown too if a worker_init_fn cannot be read. If the "

@@ -13,15 +13,16 @@ from unstuck.schema.places import SourceLocation
 class Loader(Fact):
     """A data loader of the program.
 
-    `generators` names the random generators that its workers draw from and that each starts in the
-    same state: copies, or global ones that its worker_init_fn seeds by the same number, at
-    `seeded`. `unread` says that it is not known what that function makes of them. `weights` is how
-    many weights its sampler draws by, `draws` how many samples that draws an epoch; both are None
-    if it does not say. `built` is where the sampler was constructed, and `made` the expression that
-    made the data set. Where the length of that is a division, at `counted`, `length` is what it
-    says and `stored` how many things the data set holds that it fetches one by one. `planned` is
-    how many samples a sampler of batches of the program's own holds the numbers of, and `batches`
-    what it goes over to make them.
+    `generators` names the random generators that its workers draw from and that each starts in
+    the same state: copies, or global ones that its worker_init_fn seeds by the same number, at
+    `seeded`. `unread` says that it is not known what that function makes of them, or whether
+    samples are drawn from those that it seeds. `weights` is how many weights its sampler draws
+    by, `draws` how many samples that draws an epoch; both are None if it does not say. `built`
+    is where the sampler was constructed, and `made` the expression that made the data set.
+    Where the length of that is a division, at `counted`, `length` is what it says and `stored`
+    how many things the data set holds that it fetches one by one. `planned` is how many samples
+    a sampler of batches of the program's own holds the numbers of, and `batches` what it goes
+    over to make them.
     """
 
     name: str
