@@ -53,7 +53,8 @@ class ConstantLoss:
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
         self._costs: list[float] = []  # of each call, for a loss whose best constant is computed
-        self._terms = 1  # that the last call added up
+        self._calls = self._terms = 0  # that were added, and the terms of all of them
+        self._counted = 0  # calls whose classes are in the counts
         self._scale: torch.Tensor | None = None  # of a hand-written loss, to the mean of its terms
 
     def add(self, args: Any, later: Later, value: Number | None = None) -> None:
@@ -70,7 +71,8 @@ class ConstantLoss:
         if not observable(target):
             return
         with torch.no_grad():
-            self._terms = _terms(self._function, given, target)
+            self._calls += 1
+            self._terms += _terms(self._function, given, target)
             if self._function in CLASS_LIKELIHOODS:
                 self._add_classes(given, target)
             else:
@@ -96,6 +98,7 @@ class ConstantLoss:
                 counted(piece, classes, ignored) for piece in pieces(target))).double()
         same = self._counts is not None and self._counts.shape == counts.shape
         self._counts = self._counts + counts if same and self._counts is not None else counts
+        self._counted = self._counted + 1 if same else 1
 
     def _add_values(self, target: torch.Tensor, later: Later) -> None:
         target = spread(target, SPREAD)
@@ -118,14 +121,20 @@ class ConstantLoss:
                     ) / sum(sizes)))
 
     def ask(self, later: Later, then: Callable[[float], None]) -> None:
-        """Calls `then` with the loss of the best constant as the program reduces it, if known."""
-        terms = self._terms if self.reduction == "sum" else 1
+        """Calls `then` with the loss of the best constant as the program reduces it, if known.
+
+        Of a sum it is that of a batch of the usual size.
+        """
         if not self._known:
             return
+        sums, terms = self.reduction == "sum", self._usual() if self.reduction == "sum" else 1.0
+        calls = self._counted
         if self._function in CLASS_LIKELIHOODS:
             if self._counts is not None:
                 later.read(self._entropy(self._counts), lambda found: (
-                    then(float(found[1]) * terms) if float(found[0]) > 0 else None))
+                    # Labels that are ignored are no terms.
+                    then(float(found[1]) * (float(found[0]) / calls if sums else 1.0))
+                    if float(found[0]) > 0 else None))
         elif self._function in BINARY or self._function == "mse_loss":
             cost = self._mean_cost()
             if cost is not None:
@@ -170,7 +179,11 @@ class ConstantLoss:
 
     def of_a_step(self, mean: Number) -> Number:
         """A mean as this loss would have it in a training step."""
-        return mean * self._terms if self.reduction == "sum" else mean
+        return mean * self._usual() if self.reduction == "sum" else mean
+
+    def _usual(self) -> float:
+        """How many terms a call adds up."""
+        return self._terms / self._calls if self._calls else 1.0
 
     def _entropy(self, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """How many labels were counted, and the entropy of their frequencies."""
