@@ -17,6 +17,7 @@ from unstuck.schema.findings import (
     Severity,
 )
 
+FAIR_SKILL = 0.75  # a run that rests with more than a quarter of a constant's loss fell short
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 
@@ -61,7 +62,7 @@ def _fell_short(outcome: Outcome) -> bool:
     """Whether a run surely came to rest before it had learned all that it should."""
     return outcome.kind is OutcomeKind.OVERFITTING or (
         outcome.kind is OutcomeKind.PLATEAU
-        and outcome.skill is not None and outcome.skill < GOOD_SKILL)
+        and outcome.skill is not None and outcome.skill < FAIR_SKILL)
 
 
 def with_suspect(
