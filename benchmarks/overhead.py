@@ -150,7 +150,8 @@ def watched(tree: Path) -> AbstractContextManager[Any]:
     return unstuck.watch(Path(tempfile.mkdtemp(prefix="unstuck-overhead-")))
 
 
-Arms = Mapping[str, Callable[[], AbstractContextManager[Any]]]
+Arm = Callable[[], AbstractContextManager[Any]]
+Arms = Mapping[str, Arm]
 
 
 def arms_of(against: Path | None) -> Arms:
@@ -169,9 +170,7 @@ LOOPS = {
 }
 
 
-def _run_arm(
-    pipe: Connection, loop: str, arm: Callable[[], AbstractContextManager[Any]], steps: int
-) -> None:
+def _run_arm(pipe: Connection, loop: str, arm: Arm, steps: int) -> None:
     """Runs one arm of a loop, a turn at each word from the pipe; answers with its CPU time."""
     torch.set_num_threads(1)
     for _ in LOOPS[loop][0](TURNS):  # what happens once is no part of the cost

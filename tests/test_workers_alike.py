@@ -56,6 +56,11 @@ def test_what_is_in_doubt_is_unknown(tmp_path: Path, loader: Loader, said: str) 
     assert found.needs
 
 
+def test_a_single_worker_repeats_no_other(tmp_path: Path) -> None:
+    loader = replace(ALIKE, workers=1, unread=True)
+    assert isinstance(judged(tmp_path, loader, same=dict.fromkeys(range(1, 40), 0.0)), Unknown)
+
+
 @pytest.mark.parametrize(("turn", "expected"), [
     ((1.0, 0.0), Present), ((1.0, 0.0, 0.0), Unknown), ((0.0,), Unknown)])
 def test_batches_tell_what_the_code_does_not(

@@ -128,10 +128,10 @@ INITIALISERS = (
 # Functions of (input, p, training, inplace), which the layers of dropout call.
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
             "feature_alpha_dropout")
-# The schedulers that have a `step` of their own.
 # Schedules that set the peak of the learning rate themselves, and the argument that says it: what
 # the optimizer was constructed with is overwritten.
 PEAKS = {"OneCycleLR": "max_lr", "CyclicLR": "max_lr"}
+# The schedulers that have a `step` of their own.
 SCHEDULERS = ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau",
               "CosineAnnealingWarmRestarts")
 SHUFFLES = "RandomSampler"  # the sampler of a DataLoader with shuffle=True

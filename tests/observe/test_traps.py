@@ -1068,7 +1068,8 @@ def test_two_trainings_at_once_do_not_disturb_each_other(tmp_path: Path) -> None
 
 
 def test_deep_recursion_is_as_deep_as_before(tmp_path: Path) -> None:
-    depth = 200  # of a module's three frames each; alone, Python 3.11 reaches 248 and 3.12 212
+    # Of a module's three frames each; alone, Python 3.11 reaches 248 and 3.12 212.
+    depth = 230 if sys.version_info < (3, 12) else 200
     body = f"""
         class Chain(torch.nn.Module):
             def __init__(self, inner):

@@ -21,7 +21,7 @@ from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import View
 from unstuck.record.series import Series
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
-from unstuck.schema.facts.models import CalledDropout, LayerRole
+from unstuck.schema.facts.models import CalledDropout, LayerRole, Restored
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
@@ -48,6 +48,14 @@ class Gap:
     sure: bool
     memorised: bool
     eval_mode: bool
+
+
+def not_kept(view: View) -> Absent | None:
+    """Why what was memorised does no harm, if the program goes back to earlier weights."""
+    if not view.record.facts(Restored):
+        return None
+    return Absent("the program restores earlier weights after training, so what was memorised "
+                  "later is not kept")
 
 
 def gap(view: View) -> Gap | Absent | Unknown:

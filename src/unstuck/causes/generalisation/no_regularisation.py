@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from unstuck.measures.basics import loss_points, thinned
 from unstuck.measures.capacity import model_location
-from unstuck.measures.gap import Gap, elements, gap, restraining, restraint
+from unstuck.measures.gap import Gap, elements, gap, not_kept, restraining, restraint
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
-from unstuck.schema.facts.models import Model, Restored
+from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.words import count, number, percent, times
@@ -47,9 +47,8 @@ def _detect(view: View) -> Verdict:
     if not view.record.facts(Model):
         return Unknown("curves alone do not show whether the network is regularised",
                        ("a run under `unstuck run`",))
-    if view.record.facts(Restored):
-        return Absent("the program restores earlier weights after training, so what was memorised "
-                      "later is not kept")
+    if (restored := not_kept(view)) is not None:
+        return restored
     held_back = restraint(view)
     if held_back is not None:
         return Absent(f"the network is regularised by {held_back}, so its gap has another reason")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures.basics import final, thinned
 from unstuck.measures.capacity import hidden, model_location, widths
-from unstuck.measures.gap import Gap, elements, gap
+from unstuck.measures.gap import Gap, elements, gap, not_kept
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -12,7 +12,6 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.facts.models import Restored
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import DISTINCT_SAMPLES
@@ -42,9 +41,8 @@ def _detect(view: View) -> Verdict:
         return found
     if not (found.sure and found.lost >= view.limit(HARM)):
         return Absent("the held-out loss has hardly risen from its best")
-    if view.record.facts(Restored):
-        return Absent("the program restores earlier weights after training, so what was memorised "
-                      "later is not kept")
+    if (restored := not_kept(view)) is not None:
+        return restored
     inner = hidden(widths(view))
     if not inner:
         return Absent("there is no hidden layer that could be too wide")

@@ -75,7 +75,7 @@ def _detect(view: View) -> Verdict:
 
 def _in_turn(view: View, workers: int) -> bool:
     """Whether one batch after another comes from each worker in turn, and then the next one."""
-    if not view.has(SAME_BATCH):
+    if workers < 2 or not view.has(SAME_BATCH):
         return False
     same = view[SAME_BATCH].values
     turns = len(same) // workers

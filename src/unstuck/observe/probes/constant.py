@@ -127,8 +127,8 @@ class ConstantLoss:
         """
         if not self._known:
             return
-        sums, terms = self.reduction == "sum", self._usual() if self.reduction == "sum" else 1.0
-        calls = self._counted
+        sums, calls = self.reduction == "sum", self._counted
+        terms = self._usual() if sums else 1.0
         if self._function in CLASS_LIKELIHOODS:
             if self._counts is not None:
                 later.read(self._entropy(self._counts), lambda found: (
