@@ -104,4 +104,24 @@ def stream(batches):
         return node
 
 
-FORMS: tuple[type[Form], ...] = (RowsByLoader, RowsByGenerator, LoadersByHand, LoopsByGenerator)
+class TablesByColumns(Form):
+    """`torch.tensor(rows)` -> of a table that is kept by columns, as pandas keeps its own."""
+
+    prelude = '''
+import numpy
+
+def by_columns(rows):
+    table = isinstance(rows, numpy.ndarray) and rows.ndim == 2
+    return numpy.asfortranarray(rows) if table else rows
+'''
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if self.called(node) in ("torch.tensor", "torch.from_numpy", "torch.as_tensor") and (
+                node.args and not isinstance(node.args[0], ast.Constant | ast.List | ast.Tuple)):
+            node.args[0] = ast.Call(ast.Name("by_columns", ast.Load()), [node.args[0]], [])
+        return node
+
+
+FORMS: tuple[type[Form], ...] = (
+    RowsByLoader, RowsByGenerator, LoadersByHand, LoopsByGenerator, TablesByColumns)
