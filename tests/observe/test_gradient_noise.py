@@ -46,6 +46,18 @@ def test_gradients_without_noise_agree_wholly(tmp_path: Path) -> None:
     assert squares == pytest.approx(1.0)
 
 
+def test_an_optimizer_that_is_made_anew_for_each_step_goes_on(tmp_path: Path) -> None:
+    with unstuck.watch(tmp_path, overhead=1e9):
+        model = nn.Linear(8, 1, bias=False)
+        for _ in range(STEPS):
+            optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
+            model.zero_grad()
+            model(torch.ones(1, 8)).sum().backward()
+            optimizer.step()
+    found = read_record(tmp_path).series(GRADIENT_PRODUCT).values()
+    assert sum(len(each.values) for each in found) >= STEPS - 12
+
+
 def test_steps_that_undo_each_other_disagree(tmp_path: Path) -> None:
     products, _ = pairs(descend(lambda step: torch.ones(8) * (-1.0) ** step, tmp_path))
     assert products == pytest.approx(-1.0)

@@ -16,6 +16,9 @@ from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together
 
+# An optimizer, and the gradients of its parameters.
+Kept = tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor], torch.Tensor]]]
+
 
 class GradientNoiseProbe(Probe):
     """Keeps the gradient of a sampled step until the next step of the same optimizer.
@@ -31,8 +34,7 @@ class GradientNoiseProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
-        self._kept: tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor],
-                                                             torch.Tensor]]] | None = None
+        self._kept: Kept | None = None
         self._evaluates: weakref.ref[Optimizer] | None = None  # whose closure is about to come
 
     def quiet_until(self, step: int) -> float:
@@ -66,7 +68,7 @@ class GradientNoiseProbe(Probe):
     def _complete(self, optimizer: Optimizer) -> None:
         kept, self._kept = self._kept, None
         with torch.no_grad():
-            if kept is not None and kept[0]() is optimizer:
+            if kept is not None and _continues(kept, optimizer):
                 self._compare(
                     kept[1], self._parameters.name(optimizer), self._moment.step)
             if self._moment.sampled:
@@ -117,6 +119,13 @@ class GradientNoiseProbe(Probe):
                             {name: math.fsum(numbers[:count]) / size / size})
         self._writer.sample(GRADIENT_SQUARE, step,
                             {name: ((first / size) ** 2 + (second / size) ** 2) / 2})
+
+
+def _continues(kept: Kept, optimizer: Optimizer) -> bool:
+    """Whether an optimizer is the one before, or was made in the place of one that is gone."""
+    before, gradients = kept
+    return before() is optimizer or (before() is None and any(
+        parameter is gradients[0][0]() for parameter in held_by(optimizer)))
 
 
 def _gradient(parameter: torch.Tensor | None) -> torch.Tensor | None:

@@ -18,6 +18,7 @@ from unstuck.observe.probes import channels
 from unstuck.observe.probes.activations import FUNCTIONAL, computed_by, functional
 from unstuck.observe.probes.channels import Channels
 from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
+from unstuck.observe.samples.batch import is_one_sample
 from unstuck.observe.tensors import (
     evenly,
     is_plain,
@@ -259,7 +260,8 @@ class LayerProbe(Probe):
             self._compare(output)
         first = next(iter(tensors_in(*args, *kwargs.values())), None)
         if first is not None and first.ndim > 0 and self._batch is None:
-            self._batch = first.shape[0]
+            made = next(iter(tensors_in(output)), None)
+            self._batch = 1 if is_one_sample(first, made) else first.shape[0]
 
     def _compare(self, output: Any) -> None:
         share = self._constant.share()

@@ -16,7 +16,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
-from unstuck.observe.samples.batch import Batch, Hashes, Made, Role
+from unstuck.observe.samples.batch import Batch, Hashes, Made, Role, is_one_sample
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.relabelled import Relabelled
@@ -141,13 +141,17 @@ class SampleProbe(Probe):
             self._output(output)
             return
         bagged = unbagged(module, given)
-        first = first if bagged is None else bagged
-        others = () if bagged is not None or self._together is False else _beside(given)
+        single = is_one_sample(first, next(iter(tensors_in(output)), None))
+        if bagged is not None or single:
+            first = first.detach().unsqueeze(0) if bagged is None else bagged
+        alone = bagged is not None or single or self._together is False
+        others = () if alone else _beside(given)
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
         self._later.read(self._hash(first, others), lambda found: self._hashed(
             hashes, self._identity(found, len(others), learns), tensors))
         self.batch = Batch(hashes, id(module), others=tuple(map(weakref.ref, given[1:tensors])))
-        self.batch.chunk = self._reservoir.forward(module, first, others, learns, sampled, step)
+        self.batch.chunk = self._reservoir.forward(
+            module, first, others, learns, sampled, step, single=single)
         made = self._output(output)
         self._made = None if made is None else Made(
             weakref.ref(made), self.batch, step, learns)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.samples.store import Chunk
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import is_leaf, is_plain, observable
 
 
 class Role(StrEnum):
@@ -75,6 +75,15 @@ class Batch:
     def role(self) -> Role:
         """The role of the pass if nothing learns from it."""
         return self.hashes.role
+
+
+def is_one_sample(first: torch.Tensor, output: torch.Tensor | None) -> bool:
+    """Whether what a model receives are the features of a single sample, without a batch's axis.
+
+    A row of numbers may as well be a batch of them; then the output has one for each.
+    """
+    return first.ndim == 1 and first.is_floating_point() and is_leaf(first) and (
+        output is not None and output.ndim < 2 and output.shape != first.shape)
 
 
 def samples_of(args: Any) -> int:

@@ -14,7 +14,7 @@ import torch
 
 from unstuck.observe.later import Later
 from unstuck.observe.samples.kept import Contents
-from unstuck.observe.samples.store import MOST_SAMPLES, Chunk, Store, Table
+from unstuck.observe.samples.store import MOST_SAMPLES, Chunk, Store, Table, in_a_batch
 from unstuck.observe.tensors import evenly, is_leaf, is_plain, observable, rows_of
 from unstuck.record.series import Integers
 from unstuck.torch_api import CLASSES, target_among
@@ -82,10 +82,10 @@ class Reservoir:
 
     def forward(
         self, module: Any, first: torch.Tensor, others: Sequence[torch.Tensor], learns: bool,
-        sampled: bool, step: int,
+        sampled: bool, step: int, *, single: bool = False,
     ) -> Chunk | None:
         """A model received `first`, with samples along its first axis, as along that of `others`:
-        copies it if it is kept.
+        copies it if it is kept. A `single` one the model received without that axis.
         """
         drawn, self._drawn = self._drawn, []
         if learns and not (self.open or sampled):
@@ -103,7 +103,8 @@ class Reservoir:
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
         chunk = Chunk(id(module), step, tuple(first.shape), not first.is_floating_point(),
-                      self._copy(first), _copied(others), indices, self._in_order and learns)
+                      self._copy(first), _copied(others), indices, self._in_order and learns,
+                      single)
         self._waiting += chunk.nbytes
         if learns:
             self._last = chunk
@@ -136,11 +137,13 @@ class Reservoir:
             return
         chunk.scored, chunk.supposed = True, supposed
         for name, value in (("output", args[0]), ("target", target)):
-            if is_plain(value) and value.ndim and observable(value) and (
-                value.numel() <= OUTPUT_LIMIT * value.shape[0]
-            ):
-                kept = value.detach()[:MOST_SAMPLES].clone()
-                setattr(chunk, name, Table(len(value), kept))
+            if not (is_plain(value) and (value.ndim or chunk.single) and observable(value)):
+                continue
+            rows = value.detach()
+            rows = in_a_batch(rows, name == "target") if chunk.single else rows
+            if rows.numel() <= OUTPUT_LIMIT * len(rows):
+                kept = rows[:MOST_SAMPLES].clone()
+                setattr(chunk, name, Table(len(rows), kept))
                 self._waiting += kept.nbytes
         chunk.loss = function
 

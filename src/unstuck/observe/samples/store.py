@@ -31,6 +31,7 @@ class Chunk:
     beside: torch.Tensor | None  # the other inputs of these samples, if they lie along the first
     indices: Sequence[int] | None
     in_order: bool  # it belongs to the unbroken beginning
+    single: bool = False  # one sample, without an axis of the batch
     target: Table | None = None
     output: Table | None = None
     loss: str = ""
@@ -82,6 +83,12 @@ class Table:
             return None
         found = self.values[:count]
         return found.reshape(len(found), -1).to("cpu", torch.float64).numpy().astype(dtype)
+
+
+def in_a_batch(value: torch.Tensor, target: bool) -> torch.Tensor:
+    """A model's output or a target of a single sample, with the batch's axis that it lacks."""
+    label = target and value.numel() == 1 and not value.is_floating_point()
+    return value.reshape(1) if label else value.reshape(1, -1)
 
 
 class Store:
