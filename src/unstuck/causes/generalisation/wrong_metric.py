@@ -14,7 +14,7 @@ from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 from unstuck.torch_api import BINARY, CLASSES
-from unstuck.words import percent
+from unstuck.words import number, percent
 
 AGREED = Threshold(
     "agreed-scores", 3.0,
@@ -30,6 +30,7 @@ DOES = {
     "half",
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
     Counting.AXIS: "takes, for each class, the sample with the largest output",
+    Counting.BATCHES: "divides the number of right predictions by the number of batches",
 }
 BETTER = {
     Counting.COLUMN: "Count a prediction as class 1 where the logit is above zero: (outputs > 0). "
@@ -41,6 +42,8 @@ BETTER = {
     Counting.PAIRS: "Give predictions and labels the same shape. For several classes leave out "
     "keepdim=True in argmax or max. For a single output compare outputs.squeeze(1) with labels.",
     Counting.AXIS: "Take the class with the largest output for each sample: outputs.argmax(dim=1).",
+    Counting.BATCHES: "Divide by the number of samples: len(loader.dataset). len(loader) is the "
+    "number of batches.",
 }
 
 
@@ -85,16 +88,18 @@ def _has_one_label(loss: Loss) -> bool:
 def _present(view: View, score: Score) -> Present:
     told, true = (level(view[signal][score.name]) for signal in (TOLD_SCORE, TRUE_SCORE))
     name = score.name.rpartition(": ")[2]
+    says = number(told) if score.how is Counting.BATCHES else percent(told)
     return Present(
         strength=0.95, certain=True,
-        title=f"`{name}` {DOES[score.how]}: it says {percent(told)}, and {percent(true)} of the "
+        title=f"`{name}` {DOES[score.how]}: it says {says}, and {percent(true)} of the "
         "predictions are right",
         since_step=int(view[TOLD_SCORE][score.name].steps[0]),
         location=score.location,
-        label="does not count the right predictions",
+        label="is no share of the samples" if score.how is Counting.BATCHES else
+        "does not count the right predictions",
         evidence=(
             measured(view, TOLD_SCORE, score.name, None, f"the score, as the program counts it: "
-                     f"{percent(told)} (its value agreed {score.agreed:,} times)"),
+                     f"{says} (its value agreed {score.agreed:,} times)"),
             measured(view, TRUE_SCORE, score.name, None,
                      f"the share of right predictions at the same times: {percent(true)}"),
         ),
@@ -119,7 +124,7 @@ CAUSE = Cause(
         "keepdim=True, compared with a row of labels gives every pair of samples. argmax over the "
         "wrong axis picks a sample instead of a class. With a single output for two classes, "
         "argmax over its one column is always 0, and rounding a logit is not rounding a "
-        "probability.",
+        "probability. len(loader) is a number of batches, and right predictions are samples.",
         detection="While the program evaluates a classifier without gradients, unstuck counts the "
         "right predictions itself, and in these wrong ways; also of the samples that an index or a "
         "mask picks. A variable whose name speaks of a score must hold the number of a wrong way, "

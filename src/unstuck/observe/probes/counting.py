@@ -58,9 +58,16 @@ class Part:
         """The ways of counting that come to a number."""
         if self.samples < FEWEST:
             return {}
-        return {how: tally for how, tallies in self.tallies.items() for tally in tallies
-                if _is_one_of(value, SAME, tally.forms(self))
-                or (how is Counting.RIGHT and _is_rounded(value, tally.forms(self)))}
+        found = {how: tally for how, tallies in self.tallies.items() for tally in tallies
+                 if _is_one_of(value, SAME, tally.forms(self))
+                 or (how is Counting.RIGHT and _is_rounded(value, tally.forms(self)))}
+        if found or self.batches < 2:
+            return found
+        for tally in self.tallies.get(Counting.RIGHT, ()):
+            each = tally.count / self.batches
+            if each > 1 and _is_one_of(value, SAME, (each,)):  # and so no share of anything
+                found[Counting.BATCHES] = Tally(tally.count, tally.count)
+        return found
 
     def is_nearly_right(self, value: float) -> bool:
         """Whether a number is about that of the right predictions."""

@@ -15,8 +15,14 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.source.comparisons import compares_sigmoid, computed_by, reading
-from unstuck.observe.source.named import Scope, scopes, tensor_of
+from unstuck.observe.source.comparisons import (
+    compares,
+    compares_sigmoid,
+    computed_by,
+    divides,
+    reading,
+)
+from unstuck.observe.source.named import SHARE, Scope, scopes, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import observable, tensors_in
@@ -264,7 +270,8 @@ class ScoreProbe(Probe):
                 held.before[called] = value
                 found: dict[Counting, tuple[Tally, Part]] = {}
                 for part in parts:
-                    found |= {how: (tally, part) for how, tally in part.holding(value).items()}
+                    found |= {how: (tally, part) for how, tally in part.holding(value).items()
+                              if how is not Counting.BATCHES or SHARE.search(name)}
                 if set(found) == {Counting.RIGHT}:
                     self._agree(called, Counting.RIGHT)
                 if any(part.is_nearly_right(value) for part in parts):
@@ -273,7 +280,7 @@ class ScoreProbe(Probe):
                 if len(found) == 1:  # else ways have come to the same so far
                     (how, (tally, part)), = found.items()
                     if called not in self._places:
-                        self._places[called] = self._place(scope, name)
+                        self._places[called] = self._place(scope, name, how)
                     self._agree(called, how)
                     right = part.tallies[Counting.RIGHT][0]
                     self._write(called, tally.means / part.batches, right.means / part.batches)
@@ -288,10 +295,12 @@ class ScoreProbe(Probe):
             self._writer.sample(TOLD_SCORE, step, {called: told})
             self._writer.sample(TRUE_SCORE, step, {called: true})
 
-    def _place(self, scope: Scope, name: str) -> SourceLocation | None:
+    def _place(self, scope: Scope, name: str, how: Counting) -> SourceLocation | None:
         """The expression that a variable is computed by."""
         tree = syntax_tree(scope.file)
-        found = computed_by(tree, scope.function, scope.line, name) if tree is not None else None
+        found = None if tree is None else computed_by(
+            tree, scope.function, scope.line, name,
+            divides if how is Counting.BATCHES else compares)
         return expression_at(scope.file, found, self._sites.keeps_text) if found else None
 
     def finished(self, kind: EndKind) -> None:

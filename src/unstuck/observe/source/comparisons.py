@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from unstuck.schema.facts.scores import Code
 
@@ -122,14 +122,28 @@ def _compared(node: ast.expr) -> list[ast.expr]:
     return node.args[:2] if of_torch else [node.func.value, *node.args[:1]]
 
 
-def computed_by(tree: ast.Module, function: str, line: int, name: str) -> ast.expr | None:
-    """The expression that a variable comes from: the comparison behind it, if that is the only one.
+def compares(node: ast.AST) -> bool:
+    """Whether this is a comparison of two values."""
+    return isinstance(node, ast.expr) and bool(_compared(node))
+
+
+def divides(node: ast.AST) -> bool:
+    """Whether this is a division."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+
+
+def computed_by(
+    tree: ast.Module, function: str, line: int, name: str, how: Callable[[ast.AST], bool]
+) -> ast.expr | None:
+    """The expression that a variable comes from: the one behind it that computes `how`, if that is
+    the only one.
 
     Args:
         tree: of the file.
         function: in which the variable is, and a line of it that runs.
         line: of the file.
         name: of the variable, or what it holds: `scores['valid']`.
+        how: `compares` or `divides`.
     """
     scope = next((node for node in ast.walk(tree) if isinstance(node, Function)
                   and node.name == function
@@ -137,30 +151,31 @@ def computed_by(tree: ast.Module, function: str, line: int, name: str) -> ast.ex
     values = list(_values(scope or tree, name))
     if len(values) != 1:
         return None
-    found = {id(node): node for node in _comparing(tree, scope, values[0], set(), DEPTH)}
+    found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}
     return next(iter(found.values())) if len(found) == 1 else values[0]
 
 
-def _comparing(
-    tree: ast.Module, scope: Function | None, value: ast.expr, seen: set[tuple[int, str]],
-    depth: int,
+def _computing(
+    tree: ast.Module, scope: Function | None, value: ast.expr, how: Callable[[ast.AST], bool],
+    seen: set[tuple[int, str]], depth: int,
 ) -> Iterator[ast.expr]:
-    """The expressions with a comparison that a value is computed by."""
-    if any(_compared(node) for node in ast.walk(value) if isinstance(node, ast.expr)):
+    """The expressions that compute so, by which a value is computed."""
+    if any(map(how, ast.walk(value))):
         yield value
         return
     for node in ast.walk(value) if depth else ():
         if isinstance(node, ast.Name) and (id(scope), node.id) not in seen:
             seen.add((id(scope), node.id))
             for assigned in _values(scope or tree, node.id):
-                yield from _comparing(tree, scope, assigned, seen, depth - 1)
+                yield from _computing(tree, scope, assigned, how, seen, depth - 1)
         elif isinstance(node, ast.Call):
             for called in _functions(tree, node.func):
                 if (id(called), "") not in seen:
                     seen.add((id(called), ""))
                     for back in ast.walk(called):
                         if isinstance(back, ast.Return) and back.value is not None:
-                            yield from _comparing(tree, called, back.value, seen, depth - 1)
+                            yield from _computing(
+                                tree, called, back.value, how, seen, depth - 1)
 
 
 def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:

@@ -26,6 +26,7 @@ MOST_VALUES = 2_000  # of a scope, with what they hold
 DEPTH = 3  # of containers within each other
 FOREIGN = frozenset({"torch", "numpy", "builtins", "functools", "collections", "pathlib", "random"})
 SCORE = re.compile(r"acc|corr|right|hit|score|match", re.IGNORECASE)
+SHARE = re.compile(r"acc|score", re.IGNORECASE)  # of all samples, and no number of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Counting(StrEnum):
     TWICE = "twice"  # by the sigmoid of what is a probability already
     PAIRS = "pairs"  # against the label of each sample of the batch
     AXIS = "axis"  # by the sample with the largest output for each class
+    BATCHES = "batches"  # rightly, and divides their number by that of batches
 
 
 @dataclass(frozen=True, slots=True)
