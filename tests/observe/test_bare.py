@@ -195,6 +195,37 @@ for _ in range(3):
         "w": "torch.randn(3, 4) * 0.1", "v": "torch.randn(4, 1) * 0.2"}
 
 
+def test_the_function_that_makes_weights_is_followed(tmp_path: Path) -> None:
+    record = record_of("""
+        def weights(sizes):
+            made = []
+            for fan_in, fan_out in zip(sizes, sizes[1:]):
+                w = torch.randn(fan_in, fan_out) / fan_in ** 0.5
+                b = torch.zeros(fan_out)
+                made.append((w.requires_grad_(), b.requires_grad_()))
+            return made
+
+        def forward(pairs, x):
+            for w, b in pairs[:-1]:
+                x = torch.tanh(x @ w + b)
+            return x @ pairs[-1][0] + pairs[-1][1]
+
+        torch.manual_seed(0)
+        x, y = torch.randn(32, 5), torch.randn(32, 1)
+        pairs = weights([5, 4, 1])
+        optimizer = torch.optim.SGD([each for pair in pairs for each in pair], lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.mse_loss(forward(pairs, x), y).backward()
+            optimizer.step()
+        """, tmp_path)
+    (model,) = record.facts(Model)
+    weight, bias = "torch.randn(fan_in, fan_out) / fan_in ** 0.5", "torch.zeros(fan_out)"
+    assert {p.name: text_at(p.made) for p in model.parameters} == {
+        "pairs[0][0]": weight, "pairs[0][0].pairs[0][1]": bias,
+        "pairs[1][0]": weight, "pairs[1][0].pairs[1][1]": bias}
+
+
 def test_weights_that_a_later_loss_reaches_are_a_layer(tmp_path: Path) -> None:
     record = record_of('''
 generator, critic = torch.randn(2, 3).requires_grad_(), torch.randn(3, 1).requires_grad_()

@@ -15,6 +15,8 @@ from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
 from unstuck.observe.source.variables import MOST_NAMES, MOST_PARTS, attributes, scopes
 from unstuck.schema.places import SourceLocation
 
+DEPTH = 8  # of names, containers and calls that are followed
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -84,7 +86,7 @@ def _in_container(
             if isinstance(own, str):
                 yield id(tensor), Held(f"{called}.{own}", _made(part, own, sites))
             else:
-                yield id(tensor), Held(f"{called}[{own}]", None)
+                yield id(tensor), Held(f"{called}[{own}]", text.inside(name, key, own))
 
 
 def _by_class(module: nn.Module, path: str, sites: Sites) -> SourceLocation | None:
@@ -106,55 +108,82 @@ class _Text:
         self._function = function.rpartition(".")[2]
         self._nodes: list[ast.AST] | None = None
 
+    def _function_of(self, name: str) -> ast.AST | None:
+        tree = syntax_tree(self._file)
+        return next((node for node in ast.walk(tree) if isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.name == name), None) if tree is not None else None
+
     def _all(self) -> list[ast.AST]:
         if self._nodes is None:
-            tree = syntax_tree(self._file)
-            scope = next((node for node in ast.walk(tree) if isinstance(
-                node, ast.FunctionDef | ast.AsyncFunctionDef)
-                and node.name == self._function), tree) if tree is not None else None
+            scope = self._function_of(self._function) or syntax_tree(self._file)
             self._nodes = list(ast.walk(scope)) if scope is not None else []
         return self._nodes
 
-    def _assigned(self, name: str) -> ast.expr | None:
-        """What the first statement assigns to a name."""
-        found: list[ast.expr] = []
-        for node in self._all():
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-                continue
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                    pairs = list(zip(target.elts, node.value.elts, strict=False))
-                else:
-                    pairs = [(target, node.value)]
-                found += [value for own, value in pairs
-                          if isinstance(own, ast.Name) and own.id == name]
-        return min(found, key=lambda value: value.lineno, default=None)
-
     def of(self, name: str) -> SourceLocation | None:
         """The expression that made a variable's first value."""
-        return self._at(self._assigned(name))
+        return self._at(_assigned(self._all(), name))
 
-    def inside(self, name: str, key: Any) -> SourceLocation | None:
-        """The expression that made an element of a list or dict."""
-        value = self._assigned(name)
+    def inside(self, name: str, *path: Any) -> SourceLocation | None:
+        """The expression that made an element of a list or dict; of one within, by its path."""
+        return self._at(self._element(self._all(), ast.Name(name), path, DEPTH))
+
+    def _element(
+        self, nodes: list[ast.AST], value: ast.expr, path: tuple[Any, ...], depth: int
+    ) -> ast.expr | None:
+        """What a function makes, by its nodes, of that part of a value."""
+        if not depth:
+            return None
+        if isinstance(value, ast.Name):
+            first = _assigned(nodes, value.id)
+            if path and (first is None or (isinstance(first, ast.List) and not first.elts)):
+                added = [node.args[0] for node in nodes if isinstance(node, ast.Call)
+                         and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
+                         and len(node.args) == 1 and _is_named(node.func.value, value.id)]
+                return self._element(
+                    nodes, added[0], path[1:], depth - 1) if len(added) == 1 else None
+            return self._element(nodes, first, path, depth - 1) if first is not None else None
+        if not path:
+            named = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and (
+                value.func.attr == "requires_grad_") and value.func.value
+            return self._element(
+                nodes, named, path, depth - 1) if isinstance(named, ast.Name) else value
+        part: ast.expr | None = None
         if isinstance(value, ast.Dict):
-            for own, element in zip(value.keys, value.values, strict=True):
-                if isinstance(own, ast.Constant) and own.value == key:
-                    return self._at(element)
-        if isinstance(value, ast.List | ast.Tuple) and value.elts:
-            fits = isinstance(key, int) and key < len(value.elts)
-            return self._at(value.elts[key]) if fits else None
-        if isinstance(value, ast.ListComp):
-            return self._at(value.elt)
-        added = [node.args[0] for node in self._all() if isinstance(node, ast.Call)
-                 and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
-                 and len(node.args) == 1 and _is_named(node.func.value, name)]
-        return self._at(added[0]) if len(added) == 1 else None
+            part = next((element for own, element in zip(value.keys, value.values, strict=True)
+                         if isinstance(own, ast.Constant) and own.value == path[0]), None)
+        elif isinstance(value, ast.List | ast.Tuple):
+            fits = isinstance(path[0], int) and path[0] < len(value.elts)
+            part = value.elts[path[0]] if fits else None
+        elif isinstance(value, ast.ListComp):
+            part = value.elt
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+            inner = self._function_of(value.func.id)
+            own = list(ast.walk(inner)) if inner is not None else []
+            given = [node.value for node in own if isinstance(node, ast.Return) and node.value]
+            return self._element(own, given[0], path, depth - 1) if len(given) == 1 else None
+        return self._element(nodes, part, path[1:], depth - 1) if part is not None else None
 
     def _at(self, value: ast.expr | None) -> SourceLocation | None:
         if value is None or isinstance(value, ast.Name | ast.Constant):
             return None
         return expression_at(self._file, value, self._sites.keeps_text)
+
+
+def _assigned(nodes: list[ast.AST], name: str) -> ast.expr | None:
+    """What the first statement assigns to a name."""
+    found: list[ast.expr] = []
+    for node in nodes:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            else:
+                pairs = [(target, node.value)]
+            found += [value for own, value in pairs
+                      if isinstance(own, ast.Name) and own.id == name]
+    return min(found, key=lambda value: value.lineno, default=None)
 
 
 def _is_named(node: ast.expr, name: str) -> bool:
