@@ -11,7 +11,7 @@ import corpus
 from harness import records
 from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
-from unstuck.observe.source.comparisons import reading
+from unstuck.observe.source.comparisons import compared_values, reading
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.scores import Code, Counting, Score
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -182,3 +182,18 @@ def test_a_program_without_a_score() -> None:
 ])
 def test_how_code_counts(code: str, how: Code) -> None:
     assert reading([ast.parse(code)]) is how
+
+
+@pytest.mark.parametrize(("code", "found"), [
+    ("told, _ = torch.max(out, 1)\nprint((told == y).sum())", "told == y"),
+    ("best = out.max(dim=-1)\nright = torch.eq(labels, best.values.cpu())",
+     "torch.eq(labels, best.values.cpu())"),
+    ("print((out.max(1)[0] == target).sum())", "out.max(1)[0] == target"),
+    ("_, told = torch.max(out, 1)\nprint((told == y).sum())", None),
+    ("print((out.argmax(1) == y).sum(), (out.max(1)[1] == y).sum())", None),
+    ("most, _ = x.max(1, keepdim=True)\nties = x == most", None),
+    ("sure, told = out.max(1)\nkept = told[sure == limit]", None),
+])
+def test_outputs_that_are_compared_with_labels(code: str, found: str | None) -> None:
+    node = compared_values(ast.parse(code))
+    assert (None if node is None else ast.unparse(node)) == found

@@ -11,7 +11,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
-from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 from unstuck.torch_api import BINARY, CLASSES
 from unstuck.words import number, percent
@@ -55,6 +55,10 @@ def _detect(view: View) -> Verdict:
     if any(s.how is Counting.RIGHT for s in scores):
         return Absent("the program's score is the share of right predictions")
     record = view.record
+    labelled = [loss for loss in record.facts(Loss) if _has_one_label(loss)]
+    for scoring in record.facts(Scoring):
+        if scoring.code is Code.VALUES and labelled:
+            return _of_values(scoring, labelled[0])
     code = {each.code for each in record.facts(Scoring)}
     if unwatched(record) is None and code == {Code.SILENT}:
         return Absent("nothing in the program's code counts right predictions")
@@ -83,6 +87,22 @@ def _has_one_label(loss: Loss) -> bool:
     """Whether a loss has one output for each class, and a label for each sample, in one dimension.
     """
     return loss.function in CLASSES and len(loss.input_shape) == 2 and len(loss.target_shape) == 1
+
+
+def _of_values(scoring: Scoring, loss: Loss) -> Present:
+    """The largest outputs themselves are compared with the labels, and the score is zero."""
+    return Present(
+        strength=0.9,
+        title="the labels are compared with the largest output of each sample, not with its class: "
+        "no prediction counts as right",
+        since_step=0,
+        location=scoring.location,
+        label="compares outputs with labels",
+        evidence=(Evidence("", loss.name, (), (), None, "the code takes the first part of what "
+                           "max(dim=1) returns: the values. The classes are the second part"),),
+        remedies=(Remedy("count the right predictions", Safety.ADVICE, advice="Take the class with "
+                         "the largest output: outputs.argmax(dim=1)."),),
+    )
 
 
 def _present(view: View, score: Score) -> Present:

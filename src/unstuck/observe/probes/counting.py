@@ -69,6 +69,11 @@ class Part:
                 found[Counting.BATCHES] = Tally(tally.count, tally.count)
         return found
 
+    def has_right(self) -> bool:
+        """Whether predictions are right, among enough."""
+        return self.samples >= FEWEST and any(
+            tally.count for tally in self.tallies.get(Counting.RIGHT, ()))
+
     def is_nearly_right(self, value: float) -> bool:
         """Whether a number is about that of the right predictions."""
         return any(_is_one_of(value, APART, tally.forms(self))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_clas
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.source.comparisons import (
+    LABELS,
+    compared_values,
     compares,
     compares_sigmoid,
     computed_by,
@@ -43,8 +45,6 @@ NEAR = 3  # frames around a call in which labels are looked for
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 SURE = 3  # values of a variable that agree
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
-_LABELS = re.compile(
-    r"\by(?!\w*(pred|hat|out|_p\b))|label|targ|truth|gold|class", re.IGNORECASE)
 VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
 PATIENCE = 30  # calls beside which nothing lies that values could be compared with
 Place = tuple[int, int]
@@ -99,6 +99,7 @@ class ScoreProbe(Probe):
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
+        self._zeros = 0  # times that a score is zero, where predictions are right
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
 
@@ -243,8 +244,8 @@ class ScoreProbe(Probe):
                 alone = len(set(map(_identity, found.values()))) == 1
                 # Many variables are values: the only one beside the call needs no such name.
                 if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
-                        _LABELS.search(name) for name in found))):
-                    found = {name: value for name, value in found.items() if _LABELS.search(name)}
+                        LABELS.search(name) for name in found))):
+                    found = {name: value for name, value in found.items() if LABELS.search(name)}
                 if len(set(map(_identity, found.values()))) == 1:
                     name, value = next(iter(found.items()))
                     self._labels_at[place] = name
@@ -265,6 +266,8 @@ class ScoreProbe(Probe):
         for scope in near:
             for name, value in scope.numbers():
                 called = f"{scope.function}: {name}"
+                if not value:
+                    self._zeros += any(part.has_right() for part in parts)
                 if held.before.get(called) == value or not value:
                     continue
                 held.before[called] = value
@@ -309,8 +312,13 @@ class ScoreProbe(Probe):
             if self._mostly(called, how, agreed):
                 self._writer.fact(
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
-        trees = [tree for _, tree in user_trees(self._sites)]
-        self._writer.fact(Scoring(reading(trees) if trees else Code.OTHER), self._moment.step)
+        trees = dict(user_trees(self._sites))
+        scoring = Scoring(reading(list(trees.values())) if trees else Code.OTHER)
+        if self._zeros >= SURE and not (self._agreed or self._others):
+            wrong = {file: node for file, tree in trees.items() if (node := compared_values(tree))}
+            for each in islice(wrong.items(), 1):
+                scoring = Scoring(Code.VALUES, expression_at(*each, self._sites.keeps_text))
+        self._writer.fact(scoring, self._moment.step)
 
 
 def _restart(held: _Evaluation, scope: Scope) -> None:

@@ -12,6 +12,10 @@ COMPARING = ("eq", "ne", "equal")  # functions and methods
 KEEPING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach", "flatten")  # the dimensions
 COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
                       re.IGNORECASE)
+LABELS = re.compile(
+    r"\by(?!\w*(pred|hat|out|_p\b))|label|targ|truth|gold|class", re.IGNORECASE)
+CLASSES, VALUES = "indices", "values"  # as torch.max calls what it returns
+NUMBERS = {CLASSES: "1", VALUES: "0"}
 DEPTH = 5  # of names and calls that are followed
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -40,6 +44,18 @@ def reading(trees: Sequence[ast.Module]) -> Code:
     return Code.OTHER if named and found is Code.SILENT else found
 
 
+def compared_values(tree: ast.Module) -> ast.expr | None:
+    """The comparison of a label with the largest output of each sample, in place of its class."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr) or len(sides := _compared(node)) < 2:
+            continue
+        for one, other in (sides, sides[::-1]):
+            if _is_plain(other) and LABELS.search(ast.unparse(other)) and _is_largest(
+                    tree, one, DEPTH, part=VALUES):
+                return node
+    return None
+
+
 def compares_sigmoid(trees: Sequence[ast.Module]) -> bool:
     """Whether a program compares the sigmoid of something with a half, or rounds it."""
     for tree in trees:
@@ -60,21 +76,27 @@ def _calls_sigmoid(node: ast.AST) -> bool:
                for each in ast.walk(node))
 
 
-def _is_largest(tree: ast.Module, value: ast.expr, depth: int) -> bool:
-    """Whether a value is the class with the largest output of each sample, in one dimension."""
+def _is_largest(tree: ast.Module, value: ast.expr, depth: int, part: str = CLASSES) -> bool:
+    """Whether a value is the class with the largest output of each sample, in one dimension.
+
+    With `part=VALUES`, whether it is that output.
+    """
     if isinstance(value, ast.Name):
-        given = list(_values(tree, value.id))
+        given = list(_values(tree, value.id, parts=True))
         return depth > 0 and bool(given) and all(
-            _is_largest(tree, each, depth - 1) for each in given)
+            _is_largest(tree, each, depth - 1, part) for each in given)
     if isinstance(value, ast.Subscript):  # the places of the largest, or some of the samples
         picks = isinstance(value.slice, ast.Name | ast.Attribute)
-        return (picks or ast.unparse(value.slice) == "1") and _is_largest(tree, value.value, depth)
+        return (picks or ast.unparse(value.slice) == NUMBERS[part]) and _is_largest(
+            tree, value.value, depth, part)
     if isinstance(value, ast.Attribute):
-        return value.attr == "indices" and _is_largest(tree, value.value, depth)
+        return value.attr == part and _is_largest(tree, value.value, depth, part)
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
         return False
     if value.func.attr in KEEPING:
-        return _is_largest(tree, value.func.value, depth)
+        return _is_largest(tree, value.func.value, depth, part)
+    if part == VALUES and value.func.attr == "argmax":
+        return False
     options = {option.arg: ast.unparse(option.value) for option in value.keywords}
     given = value.args[1:] if ast.unparse(value.func.value) == "torch" else value.args
     axis = options.get("dim", ast.unparse(given[0]) if given else "")
@@ -184,14 +206,17 @@ def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function) and node.name == name]
 
 
-def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
-    """What is assigned, added or appended to a variable, left out what only begins it."""
+def _values(scope: ast.AST, name: str, parts: bool = False) -> Iterator[ast.expr]:
+    """What is assigned, added or appended to a variable, left out what only begins it.
+
+    Of what is unpacked it is the whole, or with `parts` the variable's part, `whole[1]`.
+    """
     for node in ast.walk(scope):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == name:
             yield node.value
         elif isinstance(node, ast.Assign):
             yield from (value for target in node.targets
-                        for value in _assigned(target, node.value, name))
+                        for value in _assigned(target, node.value, name, parts))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
             node.func.attr == "append" and len(node.args) == 1
             and ast.unparse(node.func.value) == name
@@ -199,7 +224,9 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
             yield node.args[0]
 
 
-def _assigned(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
+def _assigned(
+    target: ast.expr, value: ast.expr, name: str, parts: bool
+) -> Iterator[ast.expr]:
     """The part of a value that an assignment gives to a variable."""
     if not isinstance(target, ast.Tuple):
         begins = isinstance(value, ast.Constant | ast.List | ast.Dict)
@@ -207,6 +234,8 @@ def _assigned(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr
             yield value
     elif isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
         for part, given in zip(target.elts, value.elts, strict=True):
-            yield from _assigned(part, given, name)
-    elif any(ast.unparse(part) == name for part in target.elts):
-        yield value
+            yield from _assigned(part, given, name, parts)
+    else:
+        for number, part in enumerate(target.elts):
+            if ast.unparse(part) == name:
+                yield ast.Subscript(value, ast.Constant(number), ast.Load()) if parts else value

@@ -39,11 +39,16 @@ class Code(StrEnum):
 
     SILENT = "silent"  # it speaks of no score, and compares values only to decide what to do
     LARGEST = "largest"  # it compares the class with the largest output of each sample with a label
+    VALUES = "values"  # it compares the largest output of each sample itself with a label
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring(Fact):
-    """How the program's code counts right predictions."""
+    """How the program's code counts right predictions.
+
+    With values, no score of the program's ever was above zero; `location` is of the comparison.
+    """
 
     code: Code
+    location: SourceLocation | None = None
