@@ -13,8 +13,8 @@ def share_right(scores, labels):
 
 
 def share_right_by_class(scores, labels):
-    _, told = torch.max(scores, 1)
-    return (told == labels).float().mean().item()
+    _, classes = torch.max(scores, 1)
+    return (classes == labels).float().mean().item()
 
 
 def main(share):
