@@ -41,6 +41,7 @@ STEADY = (OutcomeKind.LEARNING, OutcomeKind.PLATEAU, OutcomeKind.CONVERGED,
 ERRORS = 2.0  # times as many of them as a baseline model makes: the network is surely behind
 RANKING = 0.03  # of the area under the ROC curve; its error is 0.01 on some hundred samples
 VARIANCE = 0.1  # of the targets
+SEPARATED = 0.01  # of the area: with less the classes can be told apart, and the loss can go to zero
 SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURVE)
 
 
@@ -49,8 +50,8 @@ class Shortfall:
     """How well the network and a baseline model do on the same data, in words.
 
     `steps_share` is the part of the training loss that is gradient noise, None if unknown; `behind`
-    is the share of the variance, or the area, that the network falls short of, and `errors` how
-    many times as much it leaves unexplained as the baseline model.
+    is the share of the variance, of the area, or of a loss at rest that the network falls short of,
+    and `errors` how many times as much it leaves unexplained as the baseline model.
     """
 
     says: str
@@ -91,9 +92,13 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
                        "what the network can learn", ("a longer run",))
     level = train_loss_at_the_end(view)
     cost = jump_cost(view, late_step(view))
+    behind = possible - reached
+    if outcome.kind is OutcomeKind.PLATEAU and outcome.skill is not None and (
+            1 - possible < SEPARATED):
+        behind = max(behind, possible - outcome.skill)
     return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level,
-                     possible - reached, ratio(1 - reached, 1 - possible))
+                     behind, ratio(1 - reached, 1 - possible))
 
 
 def _of_classes(view: View) -> _Compared | None:

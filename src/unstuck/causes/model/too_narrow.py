@@ -85,8 +85,9 @@ def _detect(view: View) -> Verdict:
         return found
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
         return Absent("the noise floor of SGD keeps the loss high, not the width")
+    layer = view.record.layers()[least.name]
     return Present(
-        strength=0.45, since_step=0, location=model_location(view),
+        strength=0.45, since_step=0, location=layer.location or model_location(view),
         of_value=True,
         hides_outcome=found.errors >= view.limit(FAR) and found.behind >= view.limit(SHORT),
         title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
