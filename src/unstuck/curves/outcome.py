@@ -30,6 +30,7 @@ from unstuck.curves.loss_curve import (
 )
 from unstuck.curves.moving import not_told
 from unstuck.curves.statistics import Trend, end_median, point_noise, ratio, tidy, trend
+from unstuck.curves.terms import starved
 from unstuck.curves.wording import wording
 from unstuck.curves.worsening import exploding, non_finite, rising, runaway
 from unstuck.record.reader import Record
@@ -70,6 +71,15 @@ def judge(record: Record) -> Outcome:
     A model that returns the same for every sample has learned nothing of them, whatever they say.
     """
     found = _by_curves(record)
+    if found.kind in (OutcomeKind.CONVERGED, OutcomeKind.LEARNING) and found.skill is None:
+        term = starved(record)
+        if term is not None:
+            says = found.says.partition(". ")[0].rstrip(".")
+            return Outcome(
+                OutcomeKind.NOT_LEARNING, COLLAPSED,
+                f"{says}. What fell is another of its terms: the {term.loss} ends at "
+                f"{number(term.level)}, hardly better than for a constant prediction.",
+                found.since_step)
     if found.kind in (OutcomeKind.NOT_LEARNING, *_HOPEFUL) and not (
         found.skill is not None and found.skill > SOME_SKILL
     ):

@@ -41,7 +41,7 @@ STEADY = (OutcomeKind.LEARNING, OutcomeKind.PLATEAU, OutcomeKind.CONVERGED,
 ERRORS = 2.0  # times as many of them as a baseline model makes: the network is surely behind
 RANKING = 0.03  # of the area under the ROC curve; its error is 0.01 on some hundred samples
 VARIANCE = 0.1  # of the targets
-SEPARATED = 0.01  # of the area: with less the classes can be told apart, and the loss can go to zero
+SEPARATED = 0.01  # of the area: with less the classes can be told apart, and the loss can vanish
 SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURVE)
 
 

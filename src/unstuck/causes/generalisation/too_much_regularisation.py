@@ -14,6 +14,7 @@ from unstuck.measures.basics import (
     learned_little,
     loss_ends_at,
     loss_points,
+    measured,
     train_loss_at_the_end,
 )
 from unstuck.measures.steps import main_optimizer
@@ -22,12 +23,14 @@ from unstuck.record.series import PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
+from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety, WeighTerm
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.sums import TERM_SHARE
 from unstuck.words import called, number, percent, times
 
 DROPPED = Threshold(
@@ -76,6 +79,12 @@ PULL = Threshold(
     "loss.",
     "with the usual weight decay of 1e-4 to 1e-2 it pulls a few per cent as hard",
 )
+HALF = Threshold(
+    "share-of-the-penalty", 0.5,
+    "At the first steps, where the data have most to say, the gradient of the penalty on the "
+    "weights is at least as large as that of all other terms together.",
+    "a penalty that only keeps weights small has a few per cent of the gradient at the start",
+)
 HEARD = Threshold(
     "share-of-the-largest-gradient", 0.1,
     "Only weights count whose gradient is at least a tenth of the largest one: where a gradient "
@@ -89,11 +98,14 @@ EARLY = 5  # steps, before which a decay has had no time to make the gradient sm
 
 def _detect(view: View) -> Verdict:
     if not learned_little(view.outcome):
+        if view.outcome.skill is None and not isinstance(_penalty(view), Absent):
+            return Unknown("it is not known whether anything but the penalty on the weights fell",
+                           ("a run with --overhead 1",))
         return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
         return Absent(f"the outcome of the run is \"{view.outcome.kind}\", which too much "
                       "regularisation does not cause")
-    verdicts = [_dropout(view), _decay(view)]
+    verdicts = [_dropout(view), _decay(view), _penalty(view)]
     for kind in (Present, Unknown):
         found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
         if found is not None:
@@ -207,12 +219,7 @@ def _decay(view: View) -> Verdict:
     if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
         return Unknown("the sizes of weights, gradients and updates were not measured",
                        (WEIGHT_NORM.name,))
-    shapes = {n: p.shape for n, p in view.record.parameters().items()}
-    left = {
-        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
-        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
-        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
-    }
+    left = _left(view, optimizer)
     pulls = _pulls(view, optimizer)
     early = [pull for step, pull in pulls.items() if step < EARLY]
     if not left or not early:
@@ -227,6 +234,16 @@ def _decay(view: View) -> Verdict:
                       f"pulls {_hard(pull)} as hard as the gradient of the loss")
     first = next(name for name in left if left[name] <= shrunk)
     return _decay_present(view, optimizer, first, shrunk, pull)
+
+
+def _left(view: View, optimizer: Optimizer) -> dict[str, float]:
+    """The share of its norm that each weight matrix has kept."""
+    shapes = {n: p.shape for n, p in view.record.parameters().items()}
+    return {
+        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
+        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
+        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
+    }
 
 
 def _decay_present(
@@ -255,6 +272,56 @@ def _decay_present(
     )
 
 
+# Penalties ---------------------------------------------------------------------------------------
+def _penalty(view: View) -> Verdict:
+    """Judges a term of the loss that is made of nothing but the weights."""
+    optimizer = main_optimizer(view)
+    terms = [term for term in view.record.facts(LossTerm) if term.penalty]
+    if not terms or optimizer is None:
+        return Absent("the loss has no term that is a penalty on the weights")
+    if not (view.has(TERM_SHARE) and view.has(WEIGHT_NORM)):
+        return Unknown("the penalty on the weights was not measured",
+                       (TERM_SHARE.name, WEIGHT_NORM.name))
+    shares = {term.name: float(np.median(values[:EARLY])) for term in terms
+              if term.name in view[TERM_SHARE]
+              and len(values := view[TERM_SHARE][term.name].finite.values)}
+    left = _left(view, optimizer)
+    if not shares or not left:
+        return Unknown("the gradient of the penalty on the weights was not measured",
+                       (TERM_SHARE.name,))
+    most = max(shares, key=lambda name: shares[name])
+    shrunk = float(np.median(list(left.values())))
+    strong, small = shares[most] >= view.limit(HALF), shrunk <= view.limit(SHRUNK)
+    if strong and not small and 2 * max(
+            view[WEIGHT_NORM][name].steps[-1] for name in left) < view.record.steps:
+        return Unknown("the weights were not measured late enough to see what the penalty on them "
+                       "came to", ("a run with --overhead 1",))
+    if not (strong and small):
+        return Absent(f"the weights kept {percent(shrunk)} of their norm, and the penalty on them "
+                      f"starts with {percent(shares[most])} of the gradient")
+    term = next(term for term in terms if term.name == most)
+    name = next(name for name in left if left[name] <= shrunk)
+    sizes = view[WEIGHT_NORM][name].finite
+    return Present(
+        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
+        location=term.location or term.sum_location,
+        title=f"the penalty on the weights has shrunk them to {percent(shrunk)} of their norm: it "
+        f"starts with {percent(shares[most])} of the gradient",
+        label="weighs more than all that the data say",
+        evidence=(
+            drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * float(sizes.values[0]),
+                  f"the norm of {name} falls from {number(float(sizes.values[0]))} to "
+                  f"{number(float(sizes.values[-1]))}"),
+            measured(view, TERM_SHARE, most, view.limit(HALF),
+                     "the penalty's share of the gradient, where it joins that of the other terms"),
+        ),
+        remedies=(Remedy("give the penalty a smaller weight", Safety.CHANGES_EXPERIMENT, tuple(
+            WeighTerm(term.location, factor) for factor in (0.1, 0.01, 0.001)
+            ) if term.location is not None else (),
+            advice="Multiply the penalty by a smaller factor."),),
+    )
+
+
 CAUSE = Cause(
     slug="too-much-regularisation",
     code="R002",
@@ -277,19 +344,21 @@ CAUSE = Cause(
         "better, and better than a constant, but far from good. If the run learned nothing at all, "
         "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
         "have lost half of their norm and the decay pulled, from the first steps on, at least "
-        "three tenths as hard as the gradient of the loss, over all weights together.",
+        "three tenths as hard as the gradient of the loss, over all weights together. A "
+        "penalty that the program adds to its loss is reported if the matrices have shrunk as "
+        "much, and it had at least half of the gradient at first.",
         limitations="If less than 90 % of the units are dropped and the network does not beat a "
         "constant in eval mode either, only a trial can show whether dropout is to blame. "
-        "Penalties that the program adds to its loss by hand, noise on the inputs, and dropout "
-        "that is called as a function are not judged.",
+        "Noise on the inputs, and dropout that is called as a function are not judged.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HEARD),
+    uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM,
+          TERM_SHARE),
+    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
         Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,

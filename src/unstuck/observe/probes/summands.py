@@ -12,6 +12,13 @@ from unstuck.observe import graph
 from unstuck.observe.tensors import is_plain
 
 MOST_TERMS = 16
+MOST_NODES = 2_000  # of a term that is looked at
+# What penalties are made of: nothing among them multiplies weights by data, or picks by these.
+_OF_PENALTIES = (
+    "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Abs", "Sqrt", "Sum", "Mean", "Norm",
+    "LinalgVectorNorm", "Cat", "Stack", "View", "UnsafeView", "ReshapeAlias", "Clone", "Dot",
+    "Square", "Unsqueeze", "Squeeze", "T", "ToCopy", "Sign", "Clamp", "Maximum",
+)
 _FACTORS = ("MulBackward0", "DivBackward0", "NegBackward0")
 
 
@@ -65,6 +72,25 @@ def _below(node: Any, factor: float | None, losses: set[int], first: bool) -> It
             yield from inner
             return
     yield Summand(node, factor)
+
+
+def is_penalty(term: Any) -> bool:
+    """Whether nothing but parameters goes into what a node has made."""
+    known, waiting, leaves = {term}, [term], 0
+    while waiting and len(known) <= MOST_NODES:
+        node = waiting.pop()
+        if graph.variable(node) is not None:
+            leaves += 1
+            continue
+        if node.name().removesuffix("0").removesuffix("Backward") not in _OF_PENALTIES or any(
+                is_plain(other) and other.numel() > 1
+                for (parent, _), name in zip(node.next_functions, ("self", "other"), strict=False)
+                if parent is None and (other := graph.saved(node, name)) is not None):
+            return False
+        fresh = set(graph.parents(node)) - known
+        known |= fresh
+        waiting += fresh
+    return leaves > 0 and not waiting
 
 
 def _holds(node: Any, losses: set[int]) -> bool:

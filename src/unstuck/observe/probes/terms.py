@@ -15,7 +15,15 @@ from unstuck.observe.probes.constant import ConstantLoss, mean_error
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import read_formula
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.probes.summands import Joint, Summand, joints, reaching, summands, sums
+from unstuck.observe.probes.summands import (
+    Joint,
+    Summand,
+    is_penalty,
+    joints,
+    reaching,
+    summands,
+    sums,
+)
 from unstuck.observe.source.addition import addition, written
 from unstuck.observe.source.sites import Site, expression_at
 from unstuck.observe.tensors import is_plain, observable
@@ -101,13 +109,15 @@ class TermProbe(Probe):
                 for n in range(1, len(terms) + 1)]
         reached = reaching(nodes, terms) if len(nodes) <= MOST_NODES else {}
         for bit, (term, each) in enumerate(zip(terms, known, strict=True)):
-            self._know(each, term, self._value(each, term, reached, 1 << bit))
+            loss = self._value(each, term, reached, 1 << bit)
+            self._know(each, term, loss, loss is None and is_penalty(term.node))
         self._place(nodes[0], terms, known)
         self._ask(joints(reached), known)
 
-    def _know(self, each: _Term, term: Summand, loss: str | None) -> None:
-        fact = replace(each.fact, factor=term.factor, loss=loss or each.fact.loss)
-        if fact.loss != each.fact.loss or not each.fact.factor:
+    def _know(self, each: _Term, term: Summand, loss: str | None, penalty: bool) -> None:
+        fact = replace(
+            each.fact, factor=term.factor, loss=loss or each.fact.loss, penalty=penalty)
+        if (fact.loss, penalty) != (each.fact.loss, each.fact.penalty) or not each.fact.factor:
             each.fact = fact
             self._writer.fact(fact, self._moment.step)
 

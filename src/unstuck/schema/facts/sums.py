@@ -15,7 +15,8 @@ class LossTerm(Fact):
     `of` names the sum, `sum_location` is its expression. `location` is that of the term there, else
     where it is computed. `loss` names the loss that the term is, by its function, None if it
     compares no prediction with a target. `factor` is the constant that the sum multiplies the term
-    by, None if that is no constant number.
+    by, None if that is no constant number. `penalty` says that nothing but parameters goes into the
+    term.
     """
 
     name: str
@@ -24,3 +25,4 @@ class LossTerm(Fact):
     factor: float | None
     location: SourceLocation | None
     sum_location: SourceLocation | None
+    penalty: bool = False
