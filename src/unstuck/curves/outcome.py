@@ -77,8 +77,8 @@ def judge(record: Record) -> Outcome:
             says = found.says.partition(". ")[0].rstrip(".")
             return Outcome(
                 OutcomeKind.NOT_LEARNING, COLLAPSED,
-                f"{says}. What fell is another of its terms: the {term.loss} ends at "
-                f"{number(term.level)}, hardly better than for a constant prediction.",
+                f"{says}. But the {term.loss} in it ends at {number(term.level)}, hardly better "
+                "than for a constant prediction: another of its terms fell.",
                 found.since_step)
     if found.kind in (OutcomeKind.NOT_LEARNING, *_HOPEFUL) and not (
         found.skill is not None and found.skill > SOME_SKILL
