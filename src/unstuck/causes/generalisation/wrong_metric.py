@@ -115,7 +115,7 @@ def _present(view: View, score: Score) -> Present:
         "predictions are right",
         since_step=int(view[TOLD_SCORE][score.name].steps[0]),
         location=score.location,
-        label="is no share of the samples" if score.how is Counting.BATCHES else
+        label="is not a share of the samples" if score.how is Counting.BATCHES else
         "does not count the right predictions",
         evidence=(
             measured(view, TOLD_SCORE, score.name, None, f"the score, as the program counts it: "
