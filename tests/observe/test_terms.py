@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import unstuck
 from unstuck.judge.engine import diagnose
-from unstuck.observe.probes.summands import summands
+from unstuck.observe.probes.summands import is_penalty, summands
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.losses import RetainedGraph
 from unstuck.schema.facts.sums import LossTerm
@@ -149,3 +149,19 @@ def test_a_divergence_is_one_term() -> None:
     found = summands(total.grad_fn, {first.grad_fn._sequence_nr()})
     assert len(found) == 2
     assert [term.factor for term in found] == [1.0, -0.5]
+
+
+@pytest.mark.parametrize(("term", "expected"), [
+    (lambda w, v, x: w.pow(2).sum() + v.pow(2).sum(), True),
+    (lambda w, v, x: 0.1 * (w.norm() + torch.linalg.vector_norm(v, 1)), True),
+    (lambda w, v, x: torch.cat([w.flatten(), v.flatten()]).abs().mean(), True),
+    (lambda w, v, x: (w * w).sum().sqrt(), True),
+    (lambda w, v, x: (x @ w).pow(2).mean(), False),
+    (lambda w, v, x: (w[:, 0] * x[0]).sum(), False),
+    (lambda w, v, x: (w.t() @ w).pow(2).sum(), False),
+    (lambda w, v, x: F.embedding(torch.tensor([1, 2]), w).pow(2).sum(), False),
+])
+def test_what_is_a_penalty_on_the_weights(term: Loss, expected: bool) -> None:
+    torch.manual_seed(0)
+    w, v = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3, 1))
+    assert is_penalty(term(w, v, torch.randn(5, 4)).grad_fn) is expected
