@@ -37,3 +37,25 @@ def test_its_samples_are_those_of_batches_of_one(tmp_path: Path) -> None:
         reasons.add(verdict.reason)
     assert len(reasons) == 1
     assert "of 200 samples" in reasons.pop()  # which inputs and labels both were kept of
+
+
+def test_a_row_of_samples_is_a_batch_of_them(tmp_path: Path) -> None:
+    record = record_of("""
+        x = torch.randn(64)
+
+        class Density(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean = nn.Parameter(torch.tensor(1.0))
+
+            def forward(self, x):
+                return (x - self.mean).pow(2).mean()
+
+        model = Density()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            model(x).backward()
+            optimizer.step()
+        """, tmp_path)
+    assert set(record.series(BATCH_SIZE).values) == {64.0}

@@ -80,10 +80,11 @@ class Batch:
 def is_one_sample(first: torch.Tensor, output: torch.Tensor | None) -> bool:
     """Whether what a model receives are the features of a single sample, without a batch's axis.
 
-    A row of numbers may as well be a batch of them; then the output has one for each.
+    A row of numbers may as well be a batch of them; then the output has one for each, or is a
+    single number that was made of all, such as a loss.
     """
     return first.ndim == 1 and first.is_floating_point() and is_leaf(first) and (
-        output is not None and output.ndim < 2 and output.shape != first.shape)
+        output is not None and output.ndim == 1 and output.shape != first.shape)
 
 
 def samples_of(args: Any) -> int:
