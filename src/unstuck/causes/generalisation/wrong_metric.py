@@ -108,14 +108,15 @@ def _of_values(scoring: Scoring, loss: Loss) -> Present:
 def _present(view: View, score: Score) -> Present:
     told, true = (level(view[signal][score.name]) for signal in (TOLD_SCORE, TRUE_SCORE))
     name = score.name.rpartition(": ")[2]
-    says = number(told) if score.how is Counting.BATCHES else percent(told)
+    of_batches = score.how is Counting.BATCHES  # which somebody may want, if hardly by such a name
+    says = number(told) if of_batches else percent(told)
     return Present(
-        strength=0.95, certain=True,
+        strength=0.95, certain=not of_batches,
         title=f"`{name}` {DOES[score.how]}: it says {says}, and {percent(true)} of the "
         "predictions are right",
         since_step=int(view[TOLD_SCORE][score.name].steps[0]),
         location=score.location,
-        label="is not a share of the samples" if score.how is Counting.BATCHES else
+        label="is not a share of the samples" if of_batches else
         "does not count the right predictions",
         evidence=(
             measured(view, TOLD_SCORE, score.name, None, f"the score, as the program counts it: "
