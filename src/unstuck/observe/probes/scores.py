@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -314,10 +313,11 @@ class ScoreProbe(Probe):
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
         trees = dict(user_trees(self._sites))
         scoring = Scoring(reading(list(trees.values())) if trees else Code.OTHER)
-        if self._zeros >= SURE and not (self._agreed or self._others):
-            wrong = {file: node for file, tree in trees.items() if (node := compared_values(tree))}
-            for each in islice(wrong.items(), 1):
-                scoring = Scoring(Code.VALUES, expression_at(*each, self._sites.keeps_text))
+        stays_zero = self._zeros >= SURE and not (self._agreed or self._others)
+        for file, tree in trees.items() if stays_zero else ():
+            wrong = compared_values(tree)
+            if wrong is not None:
+                scoring = Scoring(Code.VALUES, expression_at(file, wrong, self._sites.keeps_text))
         self._writer.fact(scoring, self._moment.step)
 
 
