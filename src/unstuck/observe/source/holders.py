@@ -38,50 +38,56 @@ def holders(wanted: Collection[torch.Tensor], sites: Sites) -> dict[int, Held]:
     found: dict[int, Held] = {}
     for function, file, names in scopes(sites):
         text = _Text(sites, file, function)
-        for key, held in _in_scope(names, text, sites):
-            if key in keys and (key not in found or (
-                    found[key].made is None and held.made is not None)):
+        for key, held in _in_scope(names, text, sites, keys):
+            if key not in found or (found[key].made is None and held.made is not None):
                 found[key] = held
         if all(key in found and found[key].made is not None for key in keys):
             break
     return found
 
 
-def _in_scope(names: dict[str, Any], text: _Text, sites: Sites) -> Iterator[tuple[int, Held]]:
+def _in_scope(
+    names: dict[str, Any], text: _Text, sites: Sites, keys: Collection[int]
+) -> Iterator[tuple[int, Held]]:
+    """The tensors that have one of the `keys`. What made others is not looked for: it takes time.
+    """
     parts = []
     for name, value in list(names.items())[:MOST_NAMES]:
         if not isinstance(name, str) or name.startswith("__"):
             continue
         if isinstance(value, torch.Tensor):
-            yield id(value), Held(name, text.of(name))
+            if id(value) in keys:
+                yield id(value), Held(name, text.of(name))
         else:
             parts.append((name, value))
     for name, value in parts:
         if isinstance(value, nn.Module):
             for path, tensor in nn.Module.named_parameters(value):
-                yield id(tensor), Held(path, _by_class(value, path, sites))
+                if id(tensor) in keys:
+                    yield id(tensor), Held(path, _by_class(value, path, sites))
         elif type(value) in (dict, list, tuple):
-            yield from _in_container(name, value, text, sites)
+            yield from _in_container(name, value, text, sites, keys)
         else:
             for key, part in attributes(value):
-                if isinstance(part, torch.Tensor):
+                if id(part) in keys:
                     yield id(part), Held(key, _made(value, key, sites))
                 elif type(part) in (dict, list, tuple):
-                    yield from _in_container(key, part, text, sites)
+                    yield from _in_container(key, part, text, sites, keys)
 
 
 def _in_container(
-    name: str, value: Any, text: _Text, sites: Sites
+    name: str, value: Any, text: _Text, sites: Sites, keys: Collection[int]
 ) -> Iterator[tuple[int, Held]]:
     items = list(value.items() if type(value) is dict else enumerate(value))[:MOST_PARTS]
     for key, part in items:
         called = key if type(key) is str and key.isidentifier() else f"{name}[{key!r}]"
         if isinstance(part, torch.Tensor):
-            yield id(part), Held(called, text.inside(name, key))
+            if id(part) in keys:
+                yield id(part), Held(called, text.inside(name, key))
             continue
         inner = enumerate(part) if type(part) in (list, tuple) else attributes(part)
         for own, tensor in list(inner)[:MOST_PARTS]:
-            if not isinstance(tensor, torch.Tensor):
+            if id(tensor) not in keys:
                 continue
             if isinstance(own, str):
                 yield id(tensor), Held(f"{called}.{own}", _made(part, own, sites))
