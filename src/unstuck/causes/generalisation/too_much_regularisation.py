@@ -232,8 +232,7 @@ def _decay(view: View) -> Verdict:
     if not (shrunk <= most and pull >= least):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
                       f"pulls {_hard(pull)} as hard as the gradient of the loss")
-    first = next(name for name in left if left[name] <= shrunk)
-    return _decay_present(view, optimizer, first, shrunk, pull)
+    return _decay_present(view, optimizer, _shrinking(view, left), shrunk, pull)
 
 
 def _left(view: View, optimizer: Optimizer) -> dict[str, float]:
@@ -246,23 +245,34 @@ def _left(view: View, optimizer: Optimizer) -> dict[str, float]:
     }
 
 
+def _shrinking(view: View, left: dict[str, float]) -> Evidence:
+    """The norm of the first matrix that has shrunk like most."""
+    shrunk = float(np.median(list(left.values())))
+    name = next(name for name in left if left[name] <= shrunk)
+    sizes = view[WEIGHT_NORM][name].finite
+    first, last = float(sizes.values[0]), float(sizes.values[-1])
+    return drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
+                 f"the norm of {name} falls from {number(first)} to {number(last)}")
+
+
+def _strength(view: View, shrunk: float) -> float:
+    return 0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75
+
+
 def _decay_present(
-    view: View, optimizer: Optimizer, name: str, shrunk: float, pull: float
+    view: View, optimizer: Optimizer, shrinking: Evidence, shrunk: float, pull: float
 ) -> Present:
     decay = optimizer.weight_decay or 0.0
-    sizes = view[WEIGHT_NORM][name].finite
     steps, points = loss_points(view)
-    first, last = float(sizes.values[0]), float(sizes.values[-1])
     return Present(
-        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
+        strength=_strength(view, shrunk), since_step=0,
         location=optimizer.location, of_value=True,
         title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
         f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
         "few per cent)",
         label="shrinks the weights faster than the loss makes them grow",
         evidence=(
-            drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
-                  f"the norm of {name} falls from {number(first)} to {number(last)}"),
+            shrinking,
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {number(loss_ends_at(view))}"),
         ),
@@ -300,18 +310,14 @@ def _penalty(view: View) -> Verdict:
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the penalty on them "
                       f"starts with {percent(shares[most])} of the gradient")
     term = next(term for term in terms if term.name == most)
-    name = next(name for name in left if left[name] <= shrunk)
-    sizes = view[WEIGHT_NORM][name].finite
     return Present(
-        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
+        strength=_strength(view, shrunk), since_step=0,
         location=term.location or term.sum_location,
         title=f"the penalty on the weights has shrunk them to {percent(shrunk)} of their norm: it "
         f"starts with {percent(shares[most])} of the gradient",
         label="weighs more than all that the data say",
         evidence=(
-            drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * float(sizes.values[0]),
-                  f"the norm of {name} falls from {number(float(sizes.values[0]))} to "
-                  f"{number(float(sizes.values[-1]))}"),
+            _shrinking(view, left),
             measured(view, TERM_SHARE, most, view.limit(HALF),
                      "the penalty's share of the gradient, where it joins that of the other terms"),
         ),

@@ -260,8 +260,7 @@ class LayerProbe(Probe):
             self._compare(output)
         first = next(iter(tensors_in(*args, *kwargs.values())), None)
         if first is not None and first.ndim > 0 and self._batch is None:
-            made = next(iter(tensors_in(output)), None)
-            self._batch = 1 if is_one_sample(first, made) else first.shape[0]
+            self._batch = 1 if is_one_sample(first, output) else first.shape[0]
 
     def _compare(self, output: Any) -> None:
         share = self._constant.share()

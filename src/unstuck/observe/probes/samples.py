@@ -140,12 +140,10 @@ class SampleProbe(Probe):
             self.batch = self._made.batch
             self._output(output)
             return
-        bagged = unbagged(module, given)
-        single = is_one_sample(first, next(iter(tensors_in(output)), None))
-        if bagged is not None or single:
-            first = first.detach().unsqueeze(0) if bagged is None else bagged
-        alone = bagged is not None or single or self._together is False
-        others = () if alone else _beside(given)
+        single = is_one_sample(first, output)
+        rows = first.detach().unsqueeze(0) if single else unbagged(module, given)
+        others = () if rows is not None or self._together is False else _beside(given)
+        first = first if rows is None else rows
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
         self._later.read(self._hash(first, others), lambda found: self._hashed(
             hashes, self._identity(found, len(others), learns), tensors))

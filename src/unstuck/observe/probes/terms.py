@@ -105,19 +105,17 @@ class TermProbe(Probe):
             before = sum(map(len, self._known.values()))
             known = self._known[key] = [
                 _Term(LossTerm(f"term {before + n}", f"sum {len(self._known) + 1}",
-                               None, None, None, None))
-                for n in range(1, len(terms) + 1)]
+                               None, None, None, None, is_penalty(term.node)))
+                for n, term in enumerate(terms, 1)]
         reached = reaching(nodes, terms) if len(nodes) <= MOST_NODES else {}
         for bit, (term, each) in enumerate(zip(terms, known, strict=True)):
-            loss = self._value(each, term, reached, 1 << bit)
-            self._know(each, term, loss, loss is None and is_penalty(term.node))
+            self._know(each, term, self._value(each, term, reached, 1 << bit))
         self._place(nodes[0], terms, known)
         self._ask(joints(reached), known)
 
-    def _know(self, each: _Term, term: Summand, loss: str | None, penalty: bool) -> None:
-        fact = replace(
-            each.fact, factor=term.factor, loss=loss or each.fact.loss, penalty=penalty)
-        if (fact.loss, penalty) != (each.fact.loss, each.fact.penalty) or not each.fact.factor:
+    def _know(self, each: _Term, term: Summand, loss: str | None) -> None:
+        fact = replace(each.fact, factor=term.factor, loss=loss or each.fact.loss)
+        if fact.loss != each.fact.loss or not each.fact.factor:
             each.fact = fact
             self._writer.fact(fact, self._moment.step)
 

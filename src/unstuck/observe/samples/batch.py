@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unstuck.observe.samples.store import Chunk
-from unstuck.observe.tensors import is_leaf, is_plain, observable
+from unstuck.observe.tensors import is_leaf, is_plain, observable, tensors_in
 
 
 class Role(StrEnum):
@@ -77,14 +77,16 @@ class Batch:
         return self.hashes.role
 
 
-def is_one_sample(first: torch.Tensor, output: torch.Tensor | None) -> bool:
+def is_one_sample(first: torch.Tensor, output: Any) -> bool:
     """Whether what a model receives are the features of a single sample, without a batch's axis.
 
     A row of numbers may as well be a batch of them; then the output has one for each, or is a
     single number that was made of all, such as a loss.
     """
-    return first.ndim == 1 and first.is_floating_point() and is_leaf(first) and (
-        output is not None and output.ndim == 1 and output.shape != first.shape)
+    if first.ndim != 1 or not first.is_floating_point() or not is_leaf(first):
+        return False
+    made = next(iter(tensors_in(output)), None)
+    return made is not None and made.ndim == 1 and made.shape != first.shape
 
 
 def samples_of(args: Any) -> int:
