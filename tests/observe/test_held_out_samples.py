@@ -14,7 +14,7 @@ from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_AGAIN, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 
 def verdict_of(folder: Path, *, classified: bool, shared: int) -> Verdict:
@@ -128,3 +128,35 @@ def test_a_loss_that_a_module_of_the_program_computes_is_heard_in_evaluations(
     """, tmp_path, overhead=1e-4)
     assert len(record.series(HELD_OUT_LOSS)) == 8
     assert len(record.series(TRAIN_LOSS)) == 32
+
+
+@pytest.mark.parametrize(("rows", "expected"), [
+    ("range(200, 300)", [1.0, 1.0, 1.0]),
+    ("torch.randperm(100) + 200", [1.0, 1.0, 1.0]),
+    ("torch.randint(200, 300, (100,))", [0.0, 0.0, 0.0]),
+], ids=["in order", "in any order", "drawn anew"])
+def test_whether_evaluations_are_of_the_same_samples(
+    rows: str, expected: list[float], tmp_path: Path
+) -> None:
+    record = record_of(f"""
+        torch.manual_seed(0)
+        x = torch.randn(300, 5)
+        y = x.sum(1, keepdim=True)
+        model = nn.Linear(5, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+        def evaluate():
+            with torch.no_grad():
+                for part in torch.as_tensor({rows}).split(40):
+                    F.mse_loss(model(x[part]), y[part])
+
+        for _ in range(4):
+            for part in torch.randperm(200).split(20):
+                optimizer.zero_grad()
+                F.mse_loss(model(x[part]), y[part]).backward()
+                optimizer.step()
+            evaluate()
+        if expected[0]:
+            evaluate()  # a look at the end is none of another pass
+    """.replace("expected[0]", str(expected[0])), tmp_path)
+    assert record.series(HELD_OUT_AGAIN).values.tolist() == expected

@@ -156,6 +156,7 @@ def test_a_divergence_is_one_term() -> None:
     (lambda w, v, x: 0.1 * (w.norm() + torch.linalg.vector_norm(v, 1)), True),
     (lambda w, v, x: torch.cat([w.flatten(), v.flatten()]).abs().mean(), True),
     (lambda w, v, x: (w * w).sum().sqrt(), True),
+    (lambda w, v, x: w.norm(dim=1).sum() + v.abs().mean(0).sum(), True),
     (lambda w, v, x: (x @ w).pow(2).mean(), False),
     (lambda w, v, x: (w[:, 0] * x[0]).sum(), False),
     (lambda w, v, x: (w.t() @ w).pow(2).sum(), False),

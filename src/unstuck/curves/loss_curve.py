@@ -79,6 +79,13 @@ class LossCurve:
         """The level that a change is compared with."""
         return self.constant or max(abs(self.start), abs(self.end))
 
+    def came(self) -> str:
+        """How the curve came to its end; the first points may by chance lie no higher."""
+        end = self.words.number(self.end)
+        if not self.start > self.end:
+            return f"is at {end}"
+        return f"{self.words.fell} from {self.words.number(self.start)} to {end}"
+
     def outcome(self, kind: OutcomeKind, confidence: float, says: str, since: float | None = None,
                 more: int | None = None) -> Outcome:
         """An outcome of this curve; for mixed and signed losses the worst is never sure."""

@@ -177,8 +177,7 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
     if falling and not done:
         return _worse_than_constant(curve) or curve.outcome(
             OutcomeKind.LEARNING, min(0.6 + 2 * gain, 0.95) if gain > MATERIAL else 0.5,
-            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and is still "
-            f"{w.falling}" + _lately(curve, gain))
+            f"The {w.noun} {curve.came()} and is still {w.falling}" + _lately(curve, gain))
     if no_better or not fell:
         return _never_fell(record, curve, scale, no_better)
     held_fall = still_falls(held, since)
@@ -186,8 +185,8 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
             held, int(curve.points.steps[3 * n // 4]), scale):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.5,
-            f"The train {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and "
-            f"seems flat, but the held-out {w.noun} is still {w.falling}"
+            f"The train {w.noun} {curve.came()} and seems flat, but the held-out {w.noun} is "
+            f"still {w.falling}"
             + ("" if w.higher else f", by {percent(held_fall)} in the second half of the run")
             + ".")
     slack = slack_of(quarter, scale)
@@ -201,25 +200,24 @@ def _by_level(record: Record, curve: LossCurve, held: Series | None) -> Outcome:
             end = f"is still {w.falling}" + _lately(curve, gain)
         return curve.outcome(
             OutcomeKind.CONVERGED, 0.9 if slack < 0.1 else 0.75,
-            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} "
-            f"{'' if w.higher else left}and {end}", flat_since)
+            f"The {w.noun} {curve.came()} {'' if w.higher else left}and {end}", flat_since)
     maybe = half is None or not half.score > -0.7
     if level > curve.start and not slack < (0.12 if maybe else 0.5):
         return too_short(curve, slack)  # it rose, as far as noise lets one see
     if curve.cut_short or not slack < (0.12 if maybe else 0.5):
         return curve.outcome(
             OutcomeKind.LEARNING, 0.4,
-            f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)}; noise hides "
-            f"whether it is still {w.falling}.")
+            f"The {w.noun} {curve.came()}; noise hides whether it is still {w.falling}.")
     if skill is not None:
+        began = f"{'fell from' if seen else 'began at'} {number(curve.start)} and "
+        began = began if curve.start > level else ""  # the first ones may by chance lie lower
         return curve.outcome(
             OutcomeKind.PLATEAU, (0.65 if slack < 0.1 else 0.5) if seen else 0.4,
-            f"The loss {'fell from' if seen else 'began at'} {number(curve.start)} and has been "
-            f"at {number(level)} since step {round(flat_since):,} ({_skilled(skill)}).",
-            flat_since)
+            f"The loss {began}has been at {number(level)} since step {round(flat_since):,} "
+            f"({_skilled(skill)}).", flat_since)
     return _by_score(record, curve, flat_since) or curve.outcome(
         OutcomeKind.CONVERGED, 0.35 + 0.35 * min(max(fall, 0.0), 1.0),
-        f"The {w.noun} {w.fell} from {w.number(curve.start)} to {w.number(level)} and is now flat. "
+        f"The {w.noun} {curve.came()} and is now flat. "
         f"How {w.low} it could get is unknown, so it may be stuck there.", flat_since)
 
 

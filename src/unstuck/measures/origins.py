@@ -41,6 +41,15 @@ def target_steps(view: View, loss: str | None = None) -> Steps:
     return next((call.steps for call in (*trained, *others)), ())
 
 
+def own_target_steps(view: View, loss: str | None = None) -> Steps:
+    """The same without what the inputs have gone through too, if the targets are computed of them.
+    """
+    steps = target_steps(view, loss)
+    shared = {step.location for step in input_steps(view)}
+    own = next((i for i, step in enumerate(steps) if step.location in shared), len(steps))
+    return steps[:own] if any(step.kind in COMPUTED for step in steps[:own]) else steps
+
+
 def nearest(steps: Steps, *kinds: StepKind) -> SourceLocation | None:
     """The step of one of these kinds that comes last before the model or the loss."""
     return next((step.location for step in steps if step.kind in kinds), None)

@@ -15,7 +15,7 @@ from unstuck.measures.basics import (
     unread_loss,
     unwatched,
 )
-from unstuck.measures.origins import nearest, target_steps
+from unstuck.measures.origins import COMPUTED, nearest, own_target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -175,7 +175,8 @@ def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
 def _present(
     view: View, loss: Loss, scale: _Scale, strength: float, title: str, label: str
 ) -> Present:
-    made = nearest(target_steps(view, loss.name), StepKind.CONVERTED)
+    own = own_target_steps(view, loss.name)
+    made = nearest(own, StepKind.CONVERTED) or nearest(own, *COMPUTED)
     steps, values = thinned(scale.predictions.steps, scale.predictions.values)
     return Present(
         strength=strength,

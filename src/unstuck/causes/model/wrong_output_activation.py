@@ -11,11 +11,13 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import Layer
+from unstuck.schema.facts.models import Activation, Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
+    CLASS_SUM_ERROR,
     TARGET_MAXIMUM,
     TARGET_MINIMUM,
+    TARGET_SUM_ERROR,
     UNREACHABLE_LOSS,
     UNREACHABLE_SHARE,
 )
@@ -31,6 +33,17 @@ FLOOR = Threshold(
     "Noise around the end of the range is small compared with the spread of the targets. From this "
     "limit on, even the best prediction within the range misses a fiftieth of their variance.",
     "definition of the explained variance",
+)
+SUM = Threshold(
+    "outputs-sum-to-one", 1e-3,
+    "Outputs that always sum to 1 are those of a softmax. Half precision has three digits.",
+    "definition",
+)
+APART = Threshold(
+    "targets-sum-apart", 0.1,
+    "Targets that sum to 1 in nearly every sample are a distribution, or one class. Others are "
+    "numbers, or several classes that may be right at once.",
+    "targets of one class, smoothed or mixed, sum to 1 exactly",
 )
 # An operation and its range, in words.
 NAMES = {
@@ -57,6 +70,12 @@ def _operation(loss: Loss) -> str | None:
 def _detect(view: View) -> Verdict:
     if not view.record.facts(Loss):
         return Unknown("no loss of the program was recognised", ("a loss from torch.nn",))
+    for loss in view.record.facts(Loss):
+        sums, targets = (level(view[signal][loss.name]) if view.has(signal) and loss.name in view[
+            signal] else None for signal in (CLASS_SUM_ERROR, TARGET_SUM_ERROR))
+        if sums is not None and targets is not None and sums <= view.limit(SUM) and (
+                targets >= view.limit(APART) and _operation(loss) == "Softmax"):
+            return _competing(view, loss, targets)
     if not view.has(UNREACHABLE_SHARE):
         return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
@@ -111,6 +130,30 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
     )
 
 
+def _competing(view: View, loss: Loss, apart: float) -> Present:
+    """The outputs of a sample share a sum of 1, and its targets do not."""
+    layer = view.record.layers().get(loss.input_layer or "")
+    name = layer.name if layer is not None else next(
+        (each.name for each in view.record.facts(Activation)
+         if each.location is not None and each.location == loss.input_location), "torch.softmax")
+    series = view[TARGET_SUM_ERROR][loss.name].finite
+    return Present(
+        strength=0.93,
+        title="the model can never reach its targets: its output comes from a softmax, so it sums "
+        f"to 1 for each sample, but the targets of a sample do not (they miss 1 by "
+        f"{number(apart)} on average)",
+        since_step=0,
+        location=made_at(view.record, loss),
+        label="one output can only rise if the others fall",
+        evidence=(Evidence(
+            TARGET_SUM_ERROR.name, loss.name, *thinned(series.steps, series.values),
+            view.limit(APART),
+            f"the sum of a sample's targets differs from 1 by {number(apart)} on average"),),
+        remedies=(Remedy("give each output a sigmoid of its own", Safety.SAFE,
+                         (ReplaceLayer(name, "Sigmoid()"),)),),
+    )
+
+
 def _remedies(loss: Loss, layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
     operation = (_operation(loss) or "").lower()
     name = layer.name if layer is not None else f"torch.{operation}" if operation else kind
@@ -145,17 +188,22 @@ CAUSE = Cause(
         detection="The autograd graph shows which operation made the prediction. "
         "unstuck measures the share of targets outside the range of that operation, and the "
         "squared error that remains for the best possible output. Both must be larger than noise "
-        "and outliers make them.",
+        "and outliers make them. The outputs of a softmax sum to 1 for each sample. Targets that "
+        "do not, such as several classes that may be right at once, cannot be reached either.",
         limitations="An activation whose result is scaled or shifted afterwards is not judged. "
-        "Only squared, absolute and Huber errors are judged, from torch.nn or written by hand.",
+        "Of the range, only squared, absolute and Huber errors are judged, from torch.nn or "
+        "written by hand.",
         references=(
             "Holden 2017: My neural network isn't working: you used the wrong last activation",
             "Goodfellow, Bengio, Courville: Deep Learning, ch. 6.2.2: output units",
         ),
     ),
     needs=(),
-    uses=(UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM),
-    thresholds=(SHARE, FLOOR),
+    uses=(
+        UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM, CLASS_SUM_ERROR,
+        TARGET_SUM_ERROR,
+    ),
+    thresholds=(SHARE, FLOOR, SUM, APART),
     effects=(
         Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,

@@ -29,6 +29,11 @@ AGREE = Threshold(
     "quarter of the samples would already give as much signal as noise.",
     "McCandlish et al. 2018: the agreement is 1 / (1 + noise scale / batch size)",
 )
+SMALL = Threshold(
+    "small-batch", 32.0,
+    "Fewer samples than this are a small batch, even where they are all that there are.",
+    "Masters, Luschi 2018: batches of 2 to 32 samples generalise best",
+)
 FEW_UPDATES = Threshold(
     "updates-per-epoch", 8.0,
     "So few updates per epoch make poor use of the data: an eighth of all samples or more goes "
@@ -50,6 +55,8 @@ def _detect(view: View) -> Verdict:
     size, updates = samples_per_step(view), updates_per_epoch(view)
     if size is None:
         return Unknown("the batch size is not known", (BATCH_SIZE.name,))
+    if not size >= view.limit(SMALL):
+        return Absent(f"{count(round(size), 'sample')} are a small batch")
     if not found.whole >= view.limit(AGREE):
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
@@ -123,8 +130,8 @@ CAUSE = Cause(
         "have been enough for several steps that are almost as good.",
         detection="Three things must come together. The gradients of successive steps agree to at "
         "least four fifths over the run, so the gradient noise scale is at most a quarter of the "
-        "batch size. An epoch has at most eight updates. The run has not learned enough, and its "
-        "loss was still falling when it ended.",
+        "batch size, which is 32 or more. An epoch has at most eight updates. The run has not "
+        "learned enough, and its loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
         "little. A run on full batches of noisy labels looks the same once it has learned most of "
@@ -137,7 +144,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
     uses=(SAME_BATCH,),
-    thresholds=(AGREE, FEW_UPDATES, ON_ITS_WAY),
+    thresholds=(SMALL, AGREE, FEW_UPDATES, ON_ITS_WAY),
     by_trial=True,
     detect=_detect,
 )

@@ -189,7 +189,8 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
 
 
 def _label(fastest: float) -> str:
-    return f"one update changes the weights by {percent(fastest)} (usual: about {percent(HEALTHY)})"
+    usual = f" (usual: about {percent(HEALTHY)})" if fastest < HEALTHY else ""
+    return f"one update changes the weights by {percent(fastest)}{usual}"
 
 
 def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures import arms
 from unstuck.measures.basics import (
+    drawn,
     loss_points,
     rate_code,
     rate_location,
@@ -21,6 +22,7 @@ from unstuck.measures.steps import (
     main_optimizer,
     samples_per_step,
 )
+from unstuck.measures.swings import held_out_swings
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -29,7 +31,7 @@ from unstuck.schema.edits import BatchSize, Remedy, Safety, Schedule
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
-from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_AGAIN, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
@@ -48,6 +50,13 @@ REST = Threshold(
     "steps-at-rest", 100.0,
     "Fewer steps without progress are not a plateau yet.",
     "a choice: plateaus that a lower learning rate breaks last for epochs",
+)
+SWINGING = Threshold(
+    "swinging-loss", 0.25,
+    "If the loss of the same held-out samples swings by a quarter from one evaluation to the next, "
+    "at least about a quarter of it comes from steps that jump about the minimum.",
+    "the mean of a chi-squared distribution of two or more degrees of freedom is at least its "
+    "standard deviation",
 )
 SPENT = Threshold(
     "gradients-spent", 0.3,
@@ -78,17 +87,20 @@ def _detect(view: View) -> Verdict:
     if not rest >= view.limit(REST):
         return Absent(f"the loss plateaued only {count(rest, 'step')} before the end")
     cost, late = jump_cost(view, late_step(view)), agreement(view, late_step(view))
+    swings = held_out_swings(view, late_step(view))
+    if swings is not None and not swings.share >= view.limit(SWINGING):
+        swings = None
     if cost is None or late is None:
         return Unknown("the noise floor of the plateau was not measured",
                        (GRADIENT_PRODUCT.name, UPDATE_NORM.name))
     optimizer = main_optimizer(view)
     # With momentum the weights swing about the minimum so slowly that gradients agree at rest, too.
-    swings = optimizer is not None and (optimizer.momentum or 0.0) >= view.limit(SWINGS)
-    if not late <= view.limit(SPENT) and not swings:
+    slowly = optimizer is not None and (optimizer.momentum or 0.0) >= view.limit(SWINGS)
+    if not late <= view.limit(SPENT) and not slowly:
         return Absent("the run has not plateaued: successive gradients still agree (agreement "
                       f"{number(late)}; pure noise: 0, no noise: 1)")
     share = cost / level
-    if not share >= view.limit(COST):
+    if not share >= view.limit(COST) and swings is None:
         if share >= view.limit(COST) / 2 and max(left_out(view.record), default=-1) >= late_step(
             view
         ):  # a mean of few looks, each half as large again as the next
@@ -115,13 +127,18 @@ def _detect(view: View) -> Verdict:
     if size is not None:
         remedies.append(Remedy("use larger batches", Safety.CHANGES_EXPERIMENT,
                                (BatchSize(round(4 * size)), BatchSize(round(16 * size)))))
+    lowered = "training" if share >= view.limit(COST) else "held-out"
     steps, losses = loss_points(view)
     evidence = (
         Evidence(TRAIN_LOSS.name, "", steps, losses, None,
                  f"the loss has plateaued at {number(level)} since step "
                  f"{number(outcome.since_step)} ({percent(outcome.skill)} below that of the best "
                  "constant prediction)"),
-        *(() if swings else agreement_evidence(
+        *(() if swings is None else (
+            drawn(HELD_OUT_LOSS, "", swings.held, None,
+                  "the loss of the same held-out samples swings by "
+                  f"{percent(swings.share)} of its mean from one evaluation to the next"),)),
+        *(() if slowly else agreement_evidence(
             view, 0.0,
             "steps jump around a point without coming closer to it (agreement of successive "
             f"gradients in the second half of the run: {number(late)}; pure noise: 0, no noise: 1)",
@@ -129,16 +146,18 @@ def _detect(view: View) -> Verdict:
     )
     return Present(
         strength=0.75 if share < 2 * view.limit(COST) else 0.85,
-        title=f"the loss has plateaued at {number(level)}; about {percent(min(share, 1.0))} of it "
-        "is gradient noise sustained by this learning rate and batch size",
+        title=f"the loss has plateaued at {number(level)}; " + (
+            f"about {percent(min(share, 1.0))} of it is gradient noise sustained by this learning "
+            "rate and batch size" if share >= view.limit(COST) else
+            "steps of this learning rate and batch size jump about the minimum"),
         since_step=min(outcome.since_step, view.record.steps),
         location=rate_location(view, optimizer) if optimizer is not None else None,
         label="steps of this size cannot come any closer to the minimum", evidence=evidence,
         remedies=tuple(remedies), one_of=others,
         separated_by=Experiment(
             "run once with a tenth of the learning rate from the plateau on, and once with four "
-            "times the batch size: if both lower the training loss, the cause is noise-floor; if a "
-            "tenth of the learning rate from the start lowers it as well, the cause is "
+            f"times the batch size: if both lower the {lowered} loss, the cause is noise-floor; if "
+            "a tenth of the learning rate from the start lowers it as well, the cause is "
             "learning-rate-too-high", (
                 Arm((), ("noise-floor",),
                     "a tenth of the learning rate from the plateau on"),
@@ -165,7 +184,8 @@ CAUSE = Cause(
         "two balance at the noise floor of SGD. It is proportional to the learning rate and to the "
         "noise of the gradient, so larger batches lower it too. More steps do not.",
         detection="On a plateau, unstuck estimates the noise floor as a quarter of the norm of an "
-        "update times the norm of its gradient. It must be at least a quarter of the loss. The "
+        "update times the norm of its gradient. It must be at least a quarter of the loss, or the "
+        "loss of the same held-out samples must swing by a quarter between evaluations. The "
         "training loss must have plateaued after a fall. Without momentum, successive gradients "
         "must no longer agree.",
         limitations="The estimate is exact for a quadratic valley and plain gradient descent. For "
@@ -177,8 +197,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
-    uses=(BATCH_SIZE,),
-    thresholds=(COST, REST, SPENT, SWINGS),
+    uses=(BATCH_SIZE, HELD_OUT_LOSS, HELD_OUT_AGAIN),
+    thresholds=(COST, REST, SWINGING, SPENT, SWINGS),
     shows=Effect.PLATEAU,
     needs_trend=True,
     formerly=("bottleneck",),

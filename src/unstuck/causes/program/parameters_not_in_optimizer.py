@@ -186,7 +186,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     size = weights(missing)
     share = percent(size / max(weights(every), 1))
     useless = _useless(view)
-    copied = _copied(view, units)
+    late = any(p.name in _replaced(view) for p in missing)
+    copied = None if late else _copied(view, units)
     optimizer = useless or copied or _nearest(view, missing)
     skill = view.outcome.skill
     fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
@@ -220,7 +221,8 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
 
 
 def _copied(view: View, units: list[tuple[str, Model]]) -> Optimizer | None:
-    """Of two optimizers with the same parameters, that whose line names what is missing instead."""
+    """Of two optimizers with the same parameters, that whose line names what is missing instead,
+    or else the later one."""
     held: dict[tuple[str, ...], list[Optimizer]] = {}
     for optimizer in view.record.facts(Optimizer):
         held.setdefault(optimizer.parameters, []).append(optimizer)
@@ -228,9 +230,14 @@ def _copied(view: View, units: list[tuple[str, Model]]) -> Optimizer | None:
     for twins in held.values():
         named = [twin for twin in twins if twin.location is not None and any(
             name in (twin.location.text or "").partition("=")[0].lower() for name in wanted)]
-        if len(twins) > 1 and len(named) == 1:
-            return named[0]
+        if len(twins) > 1:
+            return named[0] if len(named) == 1 else max(twins, key=_where)
     return None
+
+
+def _where(optimizer: Optimizer) -> tuple[int, int]:
+    place = optimizer.location
+    return (0, 0) if place is None else (place.line, place.column)
 
 
 def _location(
@@ -242,12 +249,12 @@ def _location(
 
 
 def _nearest(view: View, missing: list[Parameter]) -> Optimizer | None:
-    """The optimizer that should hold them: of the same model if there is one, else the last."""
+    """The optimizer that should hold them: the last of the same model, or of all."""
     lost = {p.name for p in missing}
     for model in view.record.facts(Model):
         own = {p.name for p in model.parameters}
         if own & lost:
-            for optimizer in view.record.facts(Optimizer):
+            for optimizer in reversed(view.record.facts(Optimizer)):
                 if own & set(optimizer.parameters):
                     return optimizer
     return view.record.facts(Optimizer)[-1]

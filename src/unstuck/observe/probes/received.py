@@ -7,7 +7,14 @@ from typing import Any
 import torch
 
 from unstuck.observe.later import Later
-from unstuck.observe.tensors import is_plain, mean_deviation, observable, pieces
+from unstuck.observe.tensors import (
+    PIECE,
+    is_plain,
+    mean_deviation,
+    observable,
+    pieces,
+    spread,
+)
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
@@ -15,11 +22,12 @@ from unstuck.schema.signals.targets import (
     LOSS_INPUT_MINIMUM,
     TARGET_DEVIATION,
     TARGET_MEAN,
+    TARGET_SUM_ERROR,
 )
 
 SIGNALS = (
     BATCH_SUM_ERROR, CLASS_SUM_ERROR, LOSS_INPUT_MAXIMUM, LOSS_INPUT_MINIMUM, TARGET_DEVIATION,
-    TARGET_MEAN,
+    TARGET_MEAN, TARGET_SUM_ERROR,
 )
 
 
@@ -50,3 +58,6 @@ def write_target(later: Later, loss: str, target: Any, step: int) -> None:
         mean, deviation = mean_deviation(values)
         later.sample(TARGET_MEAN, step, {loss: mean})
         later.sample(TARGET_DEVIATION, step, {loss: deviation})
+        if values.ndim >= 2 and values.shape[1] > 1 and values.is_floating_point():
+            apart = (spread(values, PIECE, keep=1).sum(1) - 1).abs().mean()
+            later.sample(TARGET_SUM_ERROR, step, {loss: apart})

@@ -21,11 +21,13 @@ from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.relabelled import Relabelled
 from unstuck.observe.samples.reservoir import Reservoir
+from unstuck.observe.samples.rounds import Rounds
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import first_columns, is_leaf, is_plain, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.sentinels import Filling
+from unstuck.schema.signals.losses import HELD_OUT_AGAIN
 from unstuck.torch_api import CLASS_LIKELIHOODS, DIFFERENCES, target_among
 
 FIRST_STEPS = 128  # in which every training batch is hashed
@@ -47,7 +49,7 @@ class SampleProbe(Probe):
     `no_grad` looks like training until then.
     """
 
-    signals = (*ending.SIGNALS, *relabelled.SIGNALS)
+    signals = (HELD_OUT_AGAIN, *ending.SIGNALS, *relabelled.SIGNALS)
     facts = (Filling, Kept)
 
     def __init__(self, context: Context) -> None:
@@ -56,6 +58,7 @@ class SampleProbe(Probe):
         self._timed = context.timed
         self._overlap = Overlap()
         self._passes = Passes()
+        self._rounds = Rounds()
         self._relabelled = Relabelled()
         self.trained_on: set[float] = set()
         self._reservoir = Reservoir()
@@ -263,10 +266,18 @@ class SampleProbe(Probe):
 
     def _looked_at(self, batch: Batch, role: Role, here: Callable[[], Site | None]) -> None:
         self._overlap.looked_at(batch, here)
+        if role is Role.HELD_OUT:
+            self._rounds.looked_at(batch.hashes.values)
         if batch.chunk is not None and role is Role.HELD_OUT:
             self._reservoir.looked_at(batch.chunk)
         else:
             batch.chunk = None  # the batch itself may be remembered for long
+
+    def evaluation_ended(self) -> None:
+        """Notes whether it was of the same samples as the one before."""
+        again = self._rounds.ended()
+        if again is not None:
+            self._writer.row(HELD_OUT_AGAIN, self._moment.step, float(again))
 
     def quiet_call(self) -> None:
         """Nothing of the batch is to be hashed."""

@@ -82,7 +82,7 @@ def is_penalty(term: Any) -> bool:
         if graph.variable(node) is not None:
             leaves += 1
             continue
-        if node.name().removesuffix("0").removesuffix("Backward") not in _OF_PENALTIES or any(
+        if node.name().partition("Backward")[0] not in _OF_PENALTIES or any(
                 is_plain(other) and other.numel() > 1
                 for (parent, _), name in zip(node.next_functions, ("self", "other"), strict=False)
                 if parent is None and (other := graph.saved(node, name)) is not None):

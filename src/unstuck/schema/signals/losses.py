@@ -15,6 +15,12 @@ HELD_OUT_LOSS = StepSignal(
     "mean loss of a pass over held-out data, from which nothing is learned",
     requires=runs.VALIDATION,
 )
+HELD_OUT_AGAIN = StepSignal(
+    "held-out-again", "",
+    "1 if a pass over held-out data met the same samples as the one before it, else 0; written "
+    "after each pass but the first",
+    requires=runs.VALIDATION,
+)
 SEEN_LOSS = StepSignal(
     "seen-loss", "",
     "mean loss of a pass over training data from which nothing is learned",

@@ -26,6 +26,11 @@ CLASS_SUM_ERROR = PlaceSignal(
     "largest distance from 1 of the sum over classes of a loss's predictions",
     requires=runs.KNOWN_LOSS, place="loss",
 )
+TARGET_SUM_ERROR = PlaceSignal(
+    "target-sum-error", "",
+    "mean distance from 1 of the sum over classes of a loss's targets, if they are numbers",
+    requires=runs.TARGETS, place="loss",
+)
 BATCH_SUM_ERROR = PlaceSignal(
     "batch-sum-error", "",
     "largest distance from 1 of the sum over the batch of a loss's predictions",
