@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
-from unstuck.observe.axes import cut, order_of
+from unstuck.observe.axes import cut, cuts_in_order, order_of, swapped
 from unstuck.observe.batch_axis import Entry, Lost, Mixed, State, follow, kept, memory
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.models import BatchAxis, Pasted
@@ -184,3 +184,27 @@ def test_a_view_cuts_factors_in_their_order() -> None:
     assert cut(axes, (24, 10)) == (((4, 0), (6, 1)), ((10, 0),))
     assert cut(axes, (8, 30)) == (((4, 0), (2, 3)), ((3, 1), (10, 0)))
     assert cut(axes, (10, 24)) is None
+
+
+@pytest.mark.parametrize(("given", "taken", "order"), [
+    ((64, 32, 7, 7), (64, 49, 32), (0, 2, 3, 1)),
+    ((64, 10, 6), (64, 6, 10), (0, 2, 1)),
+    ((64, 1, 10, 6), (64, 6, 10), (0, 3, 2, 1)),
+    ((64, 3, 8, 8), (64, 8, 24), ()),  # the height or the width
+    ((64, 32, 7, 7), (64, 1568), ()),
+    ((64, 32, 7, 7), (64, 32, 49), ()),
+    ((64, 49, 7, 7), (64, 49, 49), ()),
+    ((64, 10, 24), (64, 10, 4, 6), ()),
+    ((64, 10, 24), (640, 24), ()),
+    ((64, 32), (32, 64), ()),
+    ((64, 12, 12), (64, 9, 16), ()),
+])
+def test_the_order_of_axes_that_a_view_takes_for_granted(
+    given: tuple[int, ...], taken: tuple[int, ...], order: tuple[int, ...]
+) -> None:
+    assert swapped(given, taken) == order
+
+
+def test_a_view_that_may_be_meant_as_it_is() -> None:
+    assert not cuts_in_order((64, 32, 7, 7), (64, 49, 32))
+    assert cuts_in_order((64, 32, 64), (64, 64, 32))

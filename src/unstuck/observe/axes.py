@@ -7,6 +7,7 @@ else, numbers of several samples lie where those of one belong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import permutations
 from typing import TypeAlias
@@ -92,6 +93,39 @@ def order_of(given: tuple[int, ...], taken: tuple[int, ...], axes: Axes) -> tupl
         if parts is not None and parts[place] == frozenset({wanted}):
             ways.setdefault(parts, order)
     return next(iter(ways.values())) if len(ways) == 1 else ()
+
+
+def swapped(given: tuple[int, ...], taken: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of the axes of which a view has the shape, if it is another than their own.
+
+    The first axis stays. () for a view that only joins axes, or where the order is not plain.
+    """
+    wide = [i for i, size in enumerate(given) if size > 1 and i]
+    shape = tuple(size for size in taken[1:] if size > 1)
+    if given[:1] != taken[:1] or not 1 < len(wide) < _MOST_AXES or len(shape) < 2:
+        return ()
+    ways = {}
+    for order in permutations(wide):
+        parts = _parts([((given[i], i + 1),) for i in order], shape)
+        if parts is not None:
+            ways.setdefault(parts, order)
+    if len(ways) != 1:
+        return ()
+    order = next(iter(ways.values()))  # of several the first, which joins axes as they stand
+    rest = (i for i, size in enumerate(given) if size == 1 and i)
+    return (0, *order, *rest) if order != tuple(wide) else ()
+
+
+def cuts_in_order(given: tuple[int, ...], taken: tuple[int, ...]) -> bool:
+    """Whether a view ends where axes do, or splits them into equal parts before it joins them."""
+    ends = [math.prod(given[:i]) for i in range(len(given) + 1)]
+    for i in range(1, len(taken)):
+        end = math.prod(taken[:i])
+        before = max(e for e in ends if e <= end)
+        after = min(e for e in ends if e >= end)
+        if end % before or after % end:
+            return False
+    return True
 
 
 def _parts(

@@ -9,7 +9,7 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import last, train_loss_at_the_end
-from unstuck.measures.origins import GIVEN, held_out_steps, nearest
+from unstuck.measures.origins import GIVEN, held_out_steps, input_steps, nearest
 from unstuck.measures.samples import held_out, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -205,8 +205,13 @@ def _gap(view: View) -> float | None:
 
 
 def _location(view: View, where: Kept) -> SourceLocation | None:
-    """Where the held-out inputs are made, else where the model receives them."""
-    return nearest(held_out_steps(view), StepKind.WRAPPED, *GIVEN) or where.location
+    """Where the held-out inputs are made apart from those of training, else where the model
+    receives them."""
+    steps, shared = held_out_steps(view), {step.location for step in input_steps(view)}
+    own = tuple(step for step in steps if step.location not in shared)
+    made = nearest(own, StepKind.WRAPPED, *GIVEN)
+    # Where both come from the same data, these lack what the others go through.
+    return made or nearest(own, StepKind.CALLED) or where.location
 
 
 def _present(view: View, found: _Difference, where: Kept) -> Present:

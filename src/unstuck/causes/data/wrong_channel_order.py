@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import thinned, unwatched
+from unstuck.measures.basics import GOOD_SKILL, failed, thinned, unwatched
 from unstuck.measures.origins import input_steps, nearest
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import MoveChannels, Remedy, Safety
+from unstuck.schema.edits import MoveChannels, Remedy, Safety, SwapAxes
 from unstuck.schema.facts.calls import StepKind
-from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.models import Model, Swapped
 from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -70,6 +70,9 @@ FEWEST = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    swapped = _swapped(view)
+    if swapped is not None:
+        return swapped
     if not (view.has(PICTURE_ROUGHNESS) and view.has(CHANNELS_LAST_ROUGHNESS)):
         blind = unwatched(view.record)
         if blind is not None:
@@ -127,6 +130,29 @@ def _detect(view: View) -> Verdict:
                      f"throughout (median roughness: {number(smooth)})"),
         ),
         remedies=(_permuted(view),),
+    )
+
+
+def _swapped(view: View) -> Present | None:
+    """A view within the model in place of a permute, told by its shapes."""
+    found = min(view.record.facts(Swapped), key=lambda each: each.cuts_in_order, default=None)
+    if found is None:
+        return None
+    skill = view.outcome.skill
+    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    sizes = found.given[1:], found.taken[1:]
+    return Present(
+        strength=0.45 if fine or (found.cuts_in_order and not failed(view.outcome)) else 0.85,
+        title=f"a view of {found.given} as {found.taken} scrambles the numbers within each sample, "
+        "because a view does not swap axes",
+        since_step=0, location=found.location,
+        label=f"{sizes[0]} becomes {sizes[1]}, but the numbers stay in the same order",
+        evidence=(Evidence(
+            "", "", (), (), None,
+            "the shape after the view is that of the same axes in another order, so what stood "
+            "together as one channel is torn apart"),),
+        remedies=(Remedy("put the axes in order before the reshape", Safety.SAFE,
+                         (SwapAxes(found.location, found.order),)),),
     )
 
 
@@ -195,7 +221,8 @@ CAUSE = Cause(
         "read as height, width, channels. The axes were mixed up only if the second reading is "
         "much smoother, in both directions and in every batch checked. In noisy images, the "
         "channels are still seen to alternate: numbers that lie one pixel apart in the second "
-        "reading are more alike than those between them.",
+        "reading are more alike than those between them. Within the model, a view is reported "
+        "whose shape is that of its axes in another order.",
         limitations="Noise has no order to be found, so images of noise alone are missed. So are "
         "nearly grey images, whose channels are as alike as neighbours. A fine diagonal texture "
         "would look swapped if its period in pixels equals the number of channels. Series, "

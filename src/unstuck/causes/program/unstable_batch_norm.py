@@ -6,17 +6,15 @@ import math
 import re
 from collections.abc import Mapping
 
-import numpy as np
-
 from unstuck.measures.basics import (
     GOOD_SKILL,
-    POOR_SKILL,
     failed,
     learned_little,
     level,
     loss_points,
     thinned,
 )
+from unstuck.measures.evaluation import eval_over_train, poor_evaluation
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -69,6 +67,12 @@ FOLLOWS = Threshold(
     "Running statistics of which a batch replaces three quarters are those of the last batches.",
     "the weight of the newest batch is 0.1 by default; Keras's 0.99 for the old ones is 0.01 here",
 )
+UNMOVED = Threshold(
+    "start-that-is-left", 0.1,
+    "Running statistics begin at a mean of 0 and a variance of 1. A tenth of that beside nine "
+    "tenths of what was measured is no longer a large part.",
+    "a choice: with the default momentum it takes 22 batches",
+)
 ROUGH = Threshold(
     "uncertain-mean", 0.15,
     "The mean of a single batch that is uncertain by so many standard deviations moves what all "
@@ -85,7 +89,6 @@ GAP = Threshold(
 _PAIR = 2.0  # two values always become -1 and 1: no size survives at all
 _CRASH = re.compile(r"Expected more than 1 value per channel when training")
 _SIZE = re.compile(r"\[(\d+(?:, ?\d+)*)\]")
-_WINDOW = 50  # steps before an evaluation that it is compared with
 
 
 def _detect(view: View) -> Verdict:
@@ -105,6 +108,9 @@ def _detect(view: View) -> Verdict:
     followed = _last_batch(view, values, typical)
     if followed is not None:
         return followed
+    unmoved = _unmoved(view, typical)
+    if unmoved is not None:
+        return unmoved
     few = {name: n for name, n in typical.items() if n <= view.limit(FEW)}
     if few:
         layer = min(few, key=lambda name: few[name])
@@ -122,7 +128,7 @@ def _last_batch(
                if name in layers and (momentum := layers[name].momentum) is not None
                and momentum >= view.limit(FOLLOWS)}
     layer = min(momenta, key=lambda name: typical[name], default=None)
-    ratio = _evaluated(view, layer) if layer is not None else None
+    ratio = eval_over_train(view, layer) if layer is not None else None
     if layer is None or ratio is None:
         return None  # what no evaluation uses does no harm
     momentum, error = momenta[layer], 1 / math.sqrt(typical[layer])
@@ -151,6 +157,41 @@ def _last_batch(
     )
 
 
+def _unmoved(view: View, typical: Mapping[str, float]) -> Present | None:
+    """Layers whose running statistics are still in part those that they were built with."""
+    if not view.has(BATCH_NORM_GAP):
+        return None
+    layers, gaps = view.record.layers(), view[BATCH_NORM_GAP]
+    left = {name: (1 - momentum) ** view.record.steps for name in typical
+            if name in layers and (momentum := layers[name].momentum) is not None
+            and 0 <= momentum < 1 and name in gaps and len(gaps[name].finite)
+            and gaps[name].finite.values[-1] >= view.limit(GAP)}
+    layer = max(left, key=lambda name: left[name], default=None)
+    ratio = eval_over_train(view, layer) if layer is not None else None
+    if layer is None or ratio is None or not (
+            left[layer] >= view.limit(UNMOVED) and ratio >= view.limit(WORSE)):
+        return None
+    momentum, series = layers[layer].momentum or 0.0, gaps[layer].finite
+    kinds = sorted({layers[name].kind for name in left})
+    return Present(
+        strength=0.85, since_step=0, location=layers[layer].location,
+        title=f"evaluation uses statistics that {called(layer)} was built with: with a momentum of "
+        f"{number(momentum)}, {percent(left[layer])} of its running mean are still the 0 of the "
+        f"start after {count(view.record.steps, 'batch')}",
+        label=f"a momentum of {number(momentum)} takes in {percent(momentum)} of each batch "
+        "(PyTorch's default: 10 %)",
+        evidence=(
+            Evidence(BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values),
+                     view.limit(GAP), "for the same batch, the outputs of the two modes differ by "
+                     f"{number(series.values[-1])} standard deviations (healthy: under "
+                     f"{number(view.limit(GAP))})"),
+            _loss_evidence(view, ratio),
+        ),
+        remedies=(Remedy("take in more of each batch", Safety.SAFE,
+                         tuple(_momentum(kinds, value) for value in ("0.1", "0.01"))),),
+    )
+
+
 def _momentum(kinds: list[str], value: str) -> Edit:
     edits = tuple(LayerArgument(kind, "momentum", value) for kind in kinds)
     return edits[0] if len(edits) == 1 else Together(
@@ -164,9 +205,9 @@ def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
     if outcome.kind in (OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED) and not pair:
         return Unknown(f"{called(layer)} gets only {values} per channel, but it is too early to "
                        "say whether the run suffers from it", ("a longer run",))
-    ratio = _evaluated(view, layer)
+    ratio = eval_over_train(view, layer)
     little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
-    very_few, poor = typical <= view.limit(VERY_FEW), _poor_evaluation(view)
+    very_few, poor = typical <= view.limit(VERY_FEW), poor_evaluation(view)
     apart = ratio is not None and abs(math.log(ratio)) >= math.log(
         view.limit(APART))
     worse = ratio is not None and ratio >= view.limit(WORSE)
@@ -226,41 +267,6 @@ def _location(view: View, layer: str) -> SourceLocation | None:
     return known.location if known is not None else None
 
 
-# What the evaluation says ------------------------------------------------------------------------
-def _evaluated(view: View, layer: str) -> float | None:
-    """Loss in eval mode over that in train mode, at the last evaluations; None if unknown."""
-    modes = view[TRAIN_IN_VALIDATION] if view.has(TRAIN_IN_VALIDATION) else {}
-    if not view.has(TRAIN_LOSS) or (layer in modes and bool((modes[layer].values > 0).any())):
-        return None
-    train = view[TRAIN_LOSS].finite
-    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
-        series = view[signal].finite if view.has(signal) else None
-        if series is None or not len(series):
-            continue
-        ratios = []
-        last = max(1, len(series) // 3)
-        for step, value in zip(series.steps[-last:], series.values[-last:], strict=True):
-            near = train.values[(train.steps < step) & (train.steps >= step - _WINDOW)]
-            mean = float(np.mean(near)) if len(near) else math.nan
-            if mean > 0 and (ratio := float(value) / mean) > 0:
-                ratios.append(ratio)
-        if ratios:
-            return float(np.median(ratios))
-    return None
-
-
-def _poor_evaluation(view: View) -> bool:
-    """Whether the best loss in eval mode gains less than half of what there was, unlike train."""
-    if not view.has(CONSTANT_LOSS):
-        return False
-    constant = level(view[CONSTANT_LOSS])
-    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
-        values = view[signal].finite.values if view.has(signal) else np.zeros(0)
-        if len(values):
-            return constant > 0 and 1 - float(values.min()) / constant < POOR_SKILL
-    return False
-
-
 def _loss_evidence(view: View, ratio: float) -> Evidence:
     says = (f"with the same weights, the loss in eval mode is {times(ratio)} the loss in train "
             "mode (expected: about the same)")
@@ -271,8 +277,8 @@ def _loss_evidence(view: View, ratio: float) -> Evidence:
 def _apart(view: View, typical: dict[str, float]) -> Verdict:
     """Many values, but the batches' statistics are far from those that evaluation will use."""
     least = min(typical.values())
-    calm = Absent("every batch normalisation layer gets at least "
-                  f"{count(round(least), 'value')} per channel")
+    calm = Absent(
+        f"every batch normalisation layer gets at least {count(round(least), 'value')} per channel")
     if not view.has(BATCH_NORM_GAP) or view.outcome.kind is OutcomeKind.TOO_SHORT:
         return calm
     middle = view.record.steps // 2
@@ -282,11 +288,11 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     if not wide:
         return calm
     layer = next(iter(wide))  # the first in the network: which gap is widest varies
-    ratio = _evaluated(view, layer)
+    ratio = eval_over_train(view, layer)
     if ratio is None:
         return Unknown(f"{called(layer)} behaves differently in eval mode, but the program never "
                        "evaluates the model in eval mode", (HELD_OUT_LOSS.name,))
-    suffers = ratio >= view.limit(WORSE) and _poor_evaluation(view)
+    suffers = ratio >= view.limit(WORSE) and poor_evaluation(view)
     if not suffers:
         return Absent("the batch statistics vary, but the loss in eval mode does not suffer")
     series = view[BATCH_NORM_GAP][layer].finite
@@ -367,12 +373,13 @@ CAUSE = Cause(
         "square root of n. Two values always become -1 and 1, and PyTorch refuses a single value "
         "with an error.",
         detection="A momentum of three quarters or more leaves the running statistics to the last "
-        "batch: a finding if evaluation uses them, and is much worse or the batches are small. At "
-        "sampled steps, unstuck counts the values per channel (samples times "
-        "positions) that each batch normalisation layer receives in train mode. The typical batch "
-        "decides, so a small last batch does not matter. Few values become a finding if the run "
-        "learned little and its loss differs between the two modes, or if evaluation is much "
-        "worse. Layers in eval mode, and normalisation within a sample, do not count.",
+        "batch: a finding if evaluation uses them, and is much worse or the batches are small. A "
+        "tiny one leaves them at the values that they were built with. At sampled steps, unstuck "
+        "counts the values per channel (samples times positions) that each batch normalisation "
+        "layer receives in train mode. The typical batch decides, so a small last batch does not "
+        "matter. Few values become a finding if the run learned little and its loss differs "
+        "between the two modes, or if evaluation is much worse. Layers in eval mode, and "
+        "normalisation within a sample, do not count.",
         limitations="Batch normalisation that is called as a function is not seen. Statistics that "
         "several processes share are not seen either. Few values that do no harm are only a note. "
         "With five to eight values and no evaluation in eval mode, the finding stays a note too.",
@@ -385,7 +392,7 @@ CAUSE = Cause(
     needs=(),
     uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
           TRAIN_IN_VALIDATION),
-    thresholds=(FEW, VERY_FEW, APART, WORSE, FOLLOWS, ROUGH, GAP),
+    thresholds=(FEW, VERY_FEW, APART, WORSE, FOLLOWS, UNMOVED, ROUGH, GAP),
     effects=(
         Effect.SAMPLES_FEW, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,

@@ -10,18 +10,20 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.axes import cuts_in_order, swapped
 from unstuck.observe.batch_axis import Entry, Lost, Mixed, follow, kept, memory
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.naming import unwrapped
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
-from unstuck.schema.facts.models import BatchAxis, Pasted
+from unstuck.schema.facts.models import BatchAxis, Pasted, Swapped
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
 FEWEST = 3  # samples of a batch
+_VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
 _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
 MOST_CALLS = 8  # of models in one step
 
@@ -43,7 +45,7 @@ class MixingProbe(Probe):
     """
 
     signals = (PASTED_SHARE,)
-    facts = (Pasted, BatchAxis)
+    facts = (Pasted, BatchAxis, Swapped)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -119,6 +121,9 @@ class MixingProbe(Probe):
             return
         for call in calls:
             self._follow(call, nodes, step)
+        for node in nodes:
+            if node.name() in _VIEWS:
+                self._view(node, step)
         for node in nodes if newest >= 0 else ():
             if node.name() in _SOFTMAX and graph.sequence(node) <= newest:
                 self._look(node, newest, step)
@@ -148,6 +153,21 @@ class MixingProbe(Probe):
         location = self._sites.operation(*line, name) if line is not None else None
         self._found(name.removesuffix("Backward0"), "view", mixed.given, mixed.taken, location,
                     step, samples, mixed.order)
+
+    def _view(self, node: Any, step: int) -> None:
+        """Axes that a view swaps by name only."""
+        (parent, output), *_ = node.next_functions
+        given, taken = graph.shape(parent), graph.shape(node)
+        if given is None or taken is None or output or graph.variable(parent) is not None:
+            return
+        order = swapped(given, taken)
+        key = f"{given} {taken}"
+        if order and key not in self._known:
+            self._known.add(key)
+            line, name = self._finite.line_of(node), node.name()
+            location = self._sites.operation(*line, name) if line is not None else None
+            self._writer.fact(
+                Swapped(given, taken, order, cuts_in_order(given, taken), location), step)
 
     def _look(self, node: Any, newest: int, step: int) -> None:
         """Weights of one number a sample, or of samples by samples, are meant to compare them.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from unstuck.observe.later import Later
 from unstuck.observe.samples.kept import Contents
@@ -66,7 +67,7 @@ class Reservoir:
         """A loader fetches these samples next; one with workers does so ahead of time."""
         known = isinstance(indices, list) and indices and isinstance(indices[0], int) and not (
             getattr(iterator, "_num_workers", 1))
-        self._drawn = [*self._drawn[-1:], indices if known else []]
+        self._drawn = [*self._drawn[-1:], _owners(iterator, indices) if known else []]
 
     def opens(self, step: int) -> bool:
         """Whether every training batch of the step that begins is copied."""
@@ -252,6 +253,24 @@ class Reservoir:
             for store in (self._train, self._held_out))
         return Contents(train, held_out, tuple(self._order), tuple(self._owners),
                         not self._train.full)
+
+
+def _owners(iterator: Any, indices: list[int]) -> list[int]:
+    """The numbers of samples in the data set from which parts of it were taken; none if that is not
+    known. A split that is made anew numbers the same samples in another way.
+    """
+    data = getattr(iterator, "_dataset", None)
+    while type(data) is Subset:
+        numbers = data.indices
+        if not isinstance(numbers, list | range) or not -len(numbers) <= min(indices) <= (
+            max(indices)
+        ) < len(numbers):
+            return []
+        indices = [numbers[i] for i in indices]
+        if not isinstance(indices[0], int):
+            return []
+        data = data.dataset
+    return indices
 
 
 def _copied(others: Sequence[torch.Tensor]) -> torch.Tensor | None:

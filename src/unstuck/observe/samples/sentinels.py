@@ -23,6 +23,7 @@ LEAST_SHARE = 0.005  # of a feature's cells: below it a number is an outlier rat
 LEAST_COUNT = 3
 DISTINCT = 8  # different other numbers: a feature with fewer is a category
 PADDED = 0.8  # share of such cells behind, or before, which all others are the same
+MARKED = 0.95  # of the samples that have a value equally often
 SIGNALS = (
     SEARCHED_FEATURES, SENTINEL_DEVIATION, SENTINEL_GAP, SENTINEL_MEDIAN, SENTINEL_SHARE,
     SENTINEL_SPREAD, SENTINEL_VALUE,
@@ -42,7 +43,7 @@ def write_sentinels(train: Samples, writer: RecordWriter, step: int) -> Floats:
         one = _sentinel(column[np.isfinite(column)])
         if one is not None:
             found[feature], values[feature] = one, one[0]
-    padding = _padding(rows, values)
+    padding = _padding(rows, values) | _marks(rows, values)
     found = {feature: one for feature, one in found.items() if not padding[feature]}
     for i, signal in enumerate((SENTINEL_VALUE, SENTINEL_SHARE, SENTINEL_GAP, SENTINEL_MEDIAN,
                                 SENTINEL_SPREAD, SENTINEL_DEVIATION)):
@@ -86,3 +87,13 @@ def _padding(rows: Rows, values: Floats) -> NDArray[np.bool_]:
     ends[0], ends[-1] = bool(wanted[0]), bool(wanted[-1])
     inner = padded & ~ends
     return np.asarray(inner | (ends & inner.any()))
+
+
+def _marks(rows: Rows, values: Floats) -> NDArray[np.bool_]:
+    """All such features, if each sample has its value as often as every other: a mark, no gap."""
+    wanted = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        times = (rows == values.astype(np.float32)).sum(1)
+    usual = int(np.bincount(times).argmax())
+    marked = usual > 0 and int(wanted.sum()) > usual and float((times == usual).mean()) >= MARKED
+    return wanted & marked

@@ -244,6 +244,20 @@ class Pasted(Fact):
     order: tuple[int, ...] = ()  # of the axes, for a view that keeps the samples apart
 
 
+@dataclass(frozen=True, slots=True)
+class Swapped(Fact):
+    """A view within a model that has the shape of its axes in another `order`, but not their order.
+
+    `cuts_in_order` says whether the shape could also be meant as it is: an axis split into parts.
+    """
+
+    given: tuple[int, ...]
+    taken: tuple[int, ...]
+    order: tuple[int, ...]
+    cuts_in_order: bool
+    location: SourceLocation | None
+
+
 COMBINED = "a constant matrix"  # with a row for each sample, by which a program combines them
 
 
