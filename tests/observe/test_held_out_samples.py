@@ -160,3 +160,33 @@ def test_whether_evaluations_are_of_the_same_samples(
             evaluate()  # a look at the end is none of another pass
     """.replace("expected[0]", str(expected[0])), tmp_path)
     assert record.series(HELD_OUT_AGAIN).values.tolist() == expected
+
+
+@pytest.mark.parametrize(("anew", "expected"), [(True, Present), (False, Absent)],
+                         ids=["in each epoch", "once"])
+def test_a_split_of_a_data_set_that_is_made_anew(
+    anew: bool, expected: type[Verdict], tmp_path: Path
+) -> None:
+    record = record_of(f"""
+        from torch.utils.data import DataLoader, TensorDataset, random_split
+        torch.manual_seed(0)
+        x = torch.randn(200, 5)
+        data = TensorDataset(x, x.sum(1, keepdim=True))
+        model = nn.Linear(5, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        train, held_out = random_split(data, [150, 50])
+        for _ in range(4):
+            if {anew}:
+                train, held_out = random_split(data, [150, 50])
+            for rows, wanted in DataLoader(train, batch_size=15, shuffle=True):
+                optimizer.zero_grad()
+                F.mse_loss(model(rows), wanted).backward()
+                optimizer.step()
+            val_loader = DataLoader(held_out, batch_size=50)
+            with torch.no_grad():
+                for rows, wanted in val_loader:
+                    val_loss = F.mse_loss(model(rows), wanted)
+    """, tmp_path)
+    verdicts = dict(diagnose(record).verdicts)
+    assert isinstance(verdicts["train-validation-leak"], expected)
+    assert not isinstance(verdicts["duplicate-samples"], Present)

@@ -132,6 +132,14 @@ def _known(name: str) -> str:
         raise ValueError(f"no cause is called {name!r}") from None
 
 
+def _no_trend(record: Record, outcome: Outcome) -> Unknown:
+    if outcome.kind is OutcomeKind.NOT_TOLD:
+        return Unknown("the loss of this run does not measure what is learned",
+                       ("a loss that does",))
+    why = outcome.says.partition(". ")[0].rstrip(".")
+    return Unknown(lowered(why), (_longer(record, outcome),))
+
+
 def verdict_of(
     record: Record, cause: Cause, outcome: Outcome, overrides: Mapping[str, float]
 ) -> tuple[Verdict, list[str]]:
@@ -141,14 +149,12 @@ def verdict_of(
         required = joined(dict.fromkeys(s.requires for s in missing))
         return Unknown(unwatched(record) or f"the check needs {required}",
                        tuple(s.name for s in missing)), []
-    if cause.needs_trend and outcome.kind in NO_TREND:
-        if outcome.kind is OutcomeKind.NOT_TOLD:
-            return Unknown("the loss of this run does not measure what is learned",
-                           ("a loss that does",)), []
-        why = outcome.says.partition(". ")[0].rstrip(".")
-        return Unknown(lowered(why), (_longer(record, outcome),)), []
+    view = View(record, cause, outcome, overrides)
     try:
-        return cause.detect(View(record, cause, outcome, overrides)), []
+        if cause.needs_trend and outcome.kind in NO_TREND:
+            found = cause.without_trend(view) if cause.without_trend is not None else None
+            return found or _no_trend(record, outcome), []
+        return cause.detect(view), []
     except NotMeasured as error:
         return Unknown(str(error), (error.signal.name,)), []
     except Exception as error:

@@ -104,7 +104,7 @@ def swapped(given: tuple[int, ...], taken: tuple[int, ...]) -> tuple[int, ...]:
     shape = tuple(size for size in taken[1:] if size > 1)
     if given[:1] != taken[:1] or not 1 < len(wide) < _MOST_AXES or len(shape) < 2:
         return ()
-    ways = {}
+    ways: dict[tuple[frozenset[int], ...], tuple[int, ...]] = {}
     for order in permutations(wide):
         parts = _parts([((given[i], i + 1),) for i in order], shape)
         if parts is not None:

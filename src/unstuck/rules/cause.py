@@ -46,7 +46,8 @@ class Cause:
     `shows` is the effect that a finding of it is, where other causes can have that effect: it may
     then be their symptom. Its own effects come later in the order of `Effect`.
     `alike` are slugs of causes that predict the same record; said on one side of a pair only.
-    `needs_trend` marks a cause that cannot be judged while the run is too short for a trend.
+    `needs_trend` marks a cause that cannot be judged while the run is too short for a trend, but
+    for what it finds `without_trend`.
     `by_trial` marks one that no record can distinguish from others: it is named as one of a set,
     together with the trial that separates them.
     `formerly` are slugs that it had before; they are still accepted.
@@ -67,6 +68,7 @@ class Cause:
     effects: tuple[Effect, ...] = ()
     alike: tuple[str, ...] = ()
     needs_trend: bool = False
+    without_trend: Callable[[View], Verdict | None] | None = None
     by_trial: bool = False
     formerly: tuple[str, ...] = ()
     symptoms: tuple[Symptom, ...] = ()

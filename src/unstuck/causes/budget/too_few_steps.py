@@ -13,6 +13,8 @@ from unstuck.measures import arms
 from unstuck.measures.basics import (
     UNSURE,
     backward_location,
+    drawn,
+    failed,
     learned_little,
     loss_points,
     nan_median,
@@ -28,10 +30,16 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
+from unstuck.schema.facts.calls import OptimizerCall
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, LEARNING_RATE, TRAIN_LOSS
-from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.losses import (
+    HELD_OUT_LOSS,
+    LEARNING_RATE,
+    LEFT_OUT_LOSSES,
+    TRAIN_LOSS,
+)
+from unstuck.schema.signals.parameters import CLEARED_BACKWARDS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import count, number, percent
 
 LARGE = Threshold(
@@ -70,15 +78,26 @@ SLOW = Threshold(
     "may get as far in the same number of steps.",
     "CS231n: about 1e-3 is usual",
 )
+IN_VAIN = Threshold(
+    "losses-in-vain", 3.0,
+    "If only one of so many losses, or gradients, leads to a step, the rest of the data is read "
+    "and never learned from. Two optimizers, and steps that are taken back, use every second one.",
+    "a choice: a step behind the loop over batches wastes all but the last one",
+)
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
 LEAST_QUARTER = 3  # held-out losses in a quarter of the run, to say that they rest
 RESTS = 0.02  # of all that they fell by
 FIRST = 3  # losses at either end of a training whose median is its level there
+FEWEST_IN_VAIN = 3  # steps at which that was seen
+MOSTLY = 0.8  # of the backward passes
 FACTORS = (2.0, 3.0, 5.0)
 
 
 def _detect(view: View) -> Verdict:
     end, outcome = view.record.end, view.outcome
+    vain = _in_vain(view)
+    if vain is not None:
+        return vain
     if end.kind in CUT and view.record.fact(Log) is None:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
@@ -113,6 +132,42 @@ def _detect(view: View) -> Verdict:
         return Absent("50 % more training would probably lower the loss by only "
                       f"{percent(max(found.share, 0.0))}")
     return _present(view, found, loss)
+
+
+def _in_vain(view: View) -> Present | None:
+    """Batches whose losses are computed and never learned from: a step stands behind their loop."""
+    passes = len(view[TRAIN_LOSS])
+    for signal, what, says in (
+        (LEFT_OUT_LOSSES, "losses", "reaches backward()"),
+        (CLEARED_BACKWARDS, "gradients", "is there when the optimizer steps"),
+    ):
+        series = view[signal].finite if view.has(signal) else None
+        if series is None or len(series) < FEWEST_IN_VAIN:
+            continue
+        of = 1 + float(np.median(series.values))
+        # Of a validation with gradients on, the losses come before one backward pass in many.
+        usual = signal is CLEARED_BACKWARDS or len(series) >= MOSTLY * (passes - 1)
+        if not of >= view.limit(IN_VAIN) or not usual:
+            continue
+        steps = [call.location for call in view.record.facts(OptimizerCall)
+                 if call.method == "step" and call.location is not None]
+        place = backward_location(view) if signal is LEFT_OUT_LOSSES else None
+        return Present(
+            strength=0.85 if failed(view.outcome) or view.outcome.kind in (
+                OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING) else 0.45,
+            since_step=0, location=place or next(iter(steps), None),
+            title=f"only one of {number(of)} {what} {says}, so the run made only "
+            f"{count(view.record.steps, 'step')}",
+            label=f"comes once for {number(of)} losses: it may belong inside the loop over batches",
+            evidence=(drawn(signal, "", series, None,
+                            f"for each step, about {number(of - 1)} other {what} are lost"),),
+            remedies=(Remedy(
+                "make a step for each batch", Safety.ADVICE,
+                advice="Call backward() and the optimizer's step() inside the loop over batches, "
+                "for each loss.",
+                code_text="loss.backward(); optimizer.step()  # indented as the loss is"),),
+        )
+    return None
 
 
 def _rate_left(view: View) -> float:
@@ -261,9 +316,12 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(LARGE, SMALL, STEEP, HARDLY, DECAYED, SLOW),
+    uses=(
+        LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES, CLEARED_BACKWARDS,
+    ),
+    thresholds=(LARGE, SMALL, STEEP, HARDLY, DECAYED, SLOW, IN_VAIN),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
+    without_trend=_in_vain,
     detect=_detect,
 )

@@ -70,9 +70,9 @@ FEWEST = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    swapped = _swapped(view)
-    if swapped is not None:
-        return swapped
+    within = _swapped(view)
+    if within is not None:
+        return within
     if not (view.has(PICTURE_ROUGHNESS) and view.has(CHANNELS_LAST_ROUGHNESS)):
         blind = unwatched(view.record)
         if blind is not None:

@@ -11,6 +11,7 @@ from unstuck.measures.basics import (
     backward_location,
     failed,
     learned_little,
+    level,
     nan_median,
     thinned,
     unwatched,
@@ -26,7 +27,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import LOSS_FACTOR, TRAIN_LOSS
-from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.parameters import CLEARED_BACKWARDS, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import joined, number, percent, times
 
 PASSES = Threshold(
@@ -92,6 +93,9 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"each optimizer step follows {number(passes)} backward passes, and how the "
                        "loss was scaled in each is not known", (LOSS_FACTOR.name,))
     worst = max(sums, key=lambda s: s.total)
+    cleared = view[CLEARED_BACKWARDS].finite if view.has(CLEARED_BACKWARDS) else None
+    if cleared is not None and len(cleared) and level(cleared) >= worst.passes - 1:
+        return Absent("gradients are cleared before each backward pass, so none add up")
     if worst.total < view.limit(WHOLE) or worst.loss.reduction != "mean":
         return Absent(f"the loss of each of the {number(worst.passes)} backward passes is divided, "
                       "or is a sum over its samples")
@@ -165,7 +169,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM),
+    uses=(LOSS_FACTOR, UPDATE_NORM, WEIGHT_NORM, CLEARED_BACKWARDS),
     thresholds=(PASSES, WHOLE, LARGE),
     effects=(Effect.GRADIENTS_TOO_LARGE,),
     detect=_detect,

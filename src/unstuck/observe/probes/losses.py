@@ -22,7 +22,7 @@ from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.probes.pending import Known, Pending
+from unstuck.observe.probes.pending import Known, Pending, left_out
 from unstuck.observe.probes.rows import LossRows, is_many, mean_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, stretched, target_of
@@ -34,6 +34,7 @@ from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
+    LEFT_OUT_LOSSES,
     LOSS_FACTOR,
     SEEN_LOSS,
     TRAIN_LOSS,
@@ -54,8 +55,8 @@ class LossProbe(Probe):
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
     signals = (
-        CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
-        *received.SIGNALS, *targets.SIGNALS,
+        CONSTANT_LOSS, HELD_OUT_LOSS, LEFT_OUT_LOSSES, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS,
+        TRAIN_LOSS, *received.SIGNALS, *targets.SIGNALS,
     )
     facts = (Ascent, Loss, RetainedGraph)
 
@@ -183,8 +184,7 @@ class LossProbe(Probe):
     def loss_differentiated(self, loss: torch.Tensor) -> None:
         """Writes the loss that this is, if it is known."""
         step, sampled = self._moment.step, self._moment.sampled
-        if self._passes:
-            self._end_pass(step)
+        self._end_pass(step)
         if self._plain_backward(loss, step, sampled):
             return
         root = loss.grad_fn
@@ -212,8 +212,7 @@ class LossProbe(Probe):
                             self._write_factor(known, value, own, step)
                         value = own
             self._forget(found)
-            if self._passes:
-                self._end_pass(step)
+            self._end_pass(step)
         if not found:
             known = self._hand_written(root, value, sampled, step)
         self.output = None  # nothing of the program's is kept beyond its backward
@@ -263,6 +262,8 @@ class LossProbe(Probe):
 
     def _forget(self, found: set[int]) -> None:
         lines = [self.pending.pop(number).known for number in found]
+        if left := left_out(self.pending.values(), lines):
+            self._writer.row(LEFT_OUT_LOSSES, self._moment.step, float(left))
         new = {id(known) for known in lines if not known.reached}  # a step by hand shows late
         self.pending = {n: p for n, p in self.pending.items() if id(p.known) not in new}
         for known in lines:

@@ -19,15 +19,16 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import FirstValues, held_by, is_nonzero, mark, readable
 from unstuck.schema.facts.optimizers import Clearing
-from unstuck.schema.signals.parameters import EMPTY_STEP, UNUSED_BACKWARDS
+from unstuck.schema.signals.parameters import CLEARED_BACKWARDS, EMPTY_STEP, UNUSED_BACKWARDS
 
+MOST_CLEARED = 1_000  # backward passes of a step
 MOST_MARKED = 100  # parameters that are looked at around the step of a closure
 
 
 class OrderProbe(Probe):
     """Follows backward, clearing and step, at sampled steps and until the first step."""
 
-    signals = (EMPTY_STEP, UNUSED_BACKWARDS)
+    signals = (CLEARED_BACKWARDS, EMPTY_STEP, UNUSED_BACKWARDS)
     facts = (Clearing,)
 
     def __init__(self, context: Context) -> None:
@@ -35,6 +36,7 @@ class OrderProbe(Probe):
         self._parameters = context.probe(ParameterProbe)
         self._reached: dict[int, weakref.ref[torch.Tensor]] = {}  # by a backward since the step
         self._cleared = _Cleared()  # what the last backward left
+        self._before: list[_Cleared] = []  # what backward passes before that left, in this step
         self._written: set[Site | None] = set()
         self._backwards = 0
         self._stepped = False
@@ -59,6 +61,8 @@ class OrderProbe(Probe):
         """Counts; until the first step it looks now and then whether anything uses gradients."""
         if self._moment.within_step or (self._settled and not self._moment.sampled):
             return
+        if self._moment.backwards > 1 and len(self._before) < MOST_CLEARED:
+            self._before.append(self._cleared)
         self._cleared = _Cleared()
         self._backwards += 1
         if self._settled:
@@ -194,9 +198,17 @@ class OrderProbe(Probe):
     def look_ended(self, step: int) -> None:
         """What comes now belongs to the next step."""
         self._note_idle(step)
+        before, self._before = self._before, []
+        if before:
+            self._later.read((), lambda _: self._note_cleared(before, step))
         if self._stepped:  # else many passes without a step were counted as one
             self._reached.clear()
         self._cleared = _Cleared()
+
+    def _note_cleared(self, before: list[_Cleared], step: int) -> None:
+        cleared = sum(each.by is not None for each in before)
+        if cleared:
+            self._writer.row(CLEARED_BACKWARDS, step, float(cleared))
 
     def _look_before(self, optimizer: Optimizer) -> None:
         """Whether the optimizer finds no gradient; nothing if it cannot be told why."""

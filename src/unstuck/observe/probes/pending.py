@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unstuck.observe.later import Number
@@ -34,3 +35,9 @@ class Pending:
     weight: int
     share: Number = 1.0  # of one term, in the value
     age: int = 0
+
+
+def left_out(pending: Iterable[Pending], lines: Iterable[Known]) -> int:
+    """How many losses these lines have computed since the last backward pass, that still wait."""
+    own = {id(known) for known in lines}
+    return sum(not each.age and id(each.known) in own for each in pending)

@@ -259,7 +259,7 @@ def _owners(iterator: Any, indices: list[int]) -> list[int]:
     """The numbers of samples in the data set from which parts of it were taken; none if that is not
     known. A split that is made anew numbers the same samples in another way.
     """
-    data = getattr(iterator, "_dataset", None)
+    data: Any = getattr(iterator, "_dataset", None)
     while type(data) is Subset:
         numbers = data.indices
         if not isinstance(numbers, list | range) or not -len(numbers) <= min(indices) <= (

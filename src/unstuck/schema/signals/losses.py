@@ -10,6 +10,12 @@ TRAIN_LOSS = StepSignal(
     "the loss on which backward() is called, without the factor of a gradient scaler",
     requires=runs.LOSS,
 )
+LEFT_OUT_LOSSES = StepSignal(
+    "left-out-losses", "losses",
+    "losses that the line of the trained loss has computed since the last backward pass, and that "
+    "this one does not reach; written where there are any",
+    requires=runs.LOSS,
+)
 HELD_OUT_LOSS = StepSignal(
     "held-out-loss", "",
     "mean loss of a pass over held-out data, from which nothing is learned",

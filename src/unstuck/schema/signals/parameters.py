@@ -63,6 +63,12 @@ UNUSED_BACKWARDS = PlaceSignal(
     "while gradients came to this one; 0 once it steps, or a weight of its changes",
     requires=runs.STEPLESS, place="optimizer",
 )
+CLEARED_BACKWARDS = StepSignal(
+    "cleared-backwards", "passes",
+    "backward passes of a step whose gradients were cleared before another backward pass and the "
+    "optimizer's step; written where there are any",
+    requires=runs.UPDATES,
+)
 LIVE_GRAPHS = PlaceSignal(
     "live-graphs", "",
     "graphs of losses and outputs that are still in memory more than two steps after they were "
