@@ -31,6 +31,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.calls import OptimizerCall
+from unstuck.schema.facts.loops import Loop
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import (
@@ -167,7 +168,31 @@ def _in_vain(view: View) -> Present | None:
                 "for each loss.",
                 code_text="loss.backward(); optimizer.step()  # indented as the loss is"),),
         )
-    return None
+    return _spent(view)
+
+
+def _spent(view: View) -> Present | None:
+    """Passes over the data that make no step, for what they iterate is at its end after the first.
+    """
+    place = next((loop.spent for loop in view.record.facts(Loop) if loop.spent is not None), None)
+    if place is None:
+        return None
+    steps, losses = loss_points(view)
+    return Present(
+        strength=0.85 if failed(view.outcome) or view.outcome.kind in (
+            OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING) else 0.45,
+        since_step=view.record.steps, location=place,
+        title=f"only the first pass over the data makes steps, {view.record.steps:,} of them: what "
+        "the loop iterates is an iterator, which is at its end after that",
+        label="made before the loop around this one, and used up by the first pass",
+        evidence=(Evidence(TRAIN_LOSS.name, "", steps, losses, None,
+                           f"the loss went from {number(losses[0])} to {number(losses[-1])} in the "
+                           "only pass"),),
+        remedies=(Remedy(
+            "make the iterator anew for each pass", Safety.ADVICE,
+            advice="Build what the loop iterates inside the loop over epochs, or make a list of it "
+            "once.", code_text="batches = list(batches)  # before the loop over epochs"),),
+    )
 
 
 def _rate_left(view: View) -> float:

@@ -11,7 +11,9 @@ from typing import Any
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes.repeats import loader_fact
+from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
+from unstuck.observe.source.variables import scopes
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding
@@ -23,6 +25,10 @@ MOST_STACKS = 64
 MOST_FEEDS = 128
 MOST_DRAWN = 8  # batches between two calls of a model whose loaders are remembered
 
+_PASSING = ("enumerate", "tqdm")  # what they are given they iterate once
+# Modules whose iterators cannot be begun anew,
+_ENDING = ("builtins", "itertools", "torch.utils.data.dataloader")
+_ENDLESS = ("count", "cycle", "repeat")  # and which of them never end
 _RANK = {CallRole.OTHER: 0, CallRole.HELD_OUT: 1, CallRole.TRAIN: 2}
 
 
@@ -150,16 +156,36 @@ class Loops:
             location = self._sites.location(site)
             if location is None:
                 continue
-            for statement in around(self._sites.code(site), location):
+            loops = around(self._sites.code(site), location)
+            for number, statement in enumerate(loops):
                 key = location.file, statement.lineno, statement.col_offset
                 known = self._found.get(key)
                 if known is not None:
                     self._found[key] = replace(known, level=min(level, known.level))
                 elif len(self._found) < MOST_LOOPS:
+                    spent = self._spent(statement, loops[number + 1:number + 2], location.file)
+                    places = [expression_at(location.file, node, self._sites.keeps_text)
+                              for node in (statement, spent) if node is not None]
                     self._found[key] = Loop(
-                        f"{len(self._found) + 1}",
-                        expression_at(location.file, statement, self._sites.keeps_text), level)
+                        f"{len(self._found) + 1}", places[0], level,
+                        spent=places[1] if spent is not None else None)
                 level += 1
+
+    def _spent(self, loop: ast.stmt, outer: list[ast.stmt], file: str) -> ast.expr | None:
+        """What a loop iterates, if the loop around it finds it at its end the second time."""
+        name = _iterated(loop)
+        if name is None or not outer or _comes_once(outer[0]) or any(
+            isinstance(node, ast.Break | ast.Return) or (
+                isinstance(node, ast.Name) and node.id == name.id
+                and isinstance(node.ctx, ast.Store))
+            for node in ast.walk(outer[0])
+        ):
+            return None
+        value = next((names[name.id] for _, where, names in scopes(self._sites)
+                      if where == file and name.id in names), None)
+        kind = type(value)
+        made = kind.__module__ in _ENDING and kind.__name__ not in _ENDLESS
+        return name if made and hasattr(kind, "__next__") else None
 
     def flush(self, step: int) -> None:
         """Writes what is new."""
@@ -170,6 +196,21 @@ class Loops:
             if self._written.get(loop.name) != fact:
                 self._written[loop.name] = fact
                 self._writer.fact(fact, step)
+
+
+def _iterated(loop: ast.stmt) -> ast.Name | None:
+    """The variable that a loop iterates, through `enumerate` and the like."""
+    head: ast.expr | None = loop.iter if isinstance(loop, ast.For) else None
+    while isinstance(head, ast.Call) and last_name(head.func) in _PASSING and head.args:
+        head = head.args[0]
+    return head if isinstance(head, ast.Name) else None
+
+
+def _comes_once(loop: ast.stmt) -> bool:
+    """Whether the text says that a loop makes a single pass."""
+    head = loop.iter if isinstance(loop, ast.For) else None
+    return isinstance(head, ast.Call) and last_name(head.func) == "range" and [
+        each.value for each in head.args if isinstance(each, ast.Constant)] == [1]
 
 
 _Span = tuple[tuple[int, int], tuple[int, int]]  # first and last place: line, column in bytes

@@ -14,13 +14,15 @@ class Loop(Fact):
 
     `level` 0 is the innermost loop around a step, 1 the one around that. The innermost makes steps;
     where data come in batches, the one around it makes epochs. `loader` is the name of the loader
-    that the loop iterates.
+    that the loop iterates. `spent` is what it iterates, if that was made before the loop around it
+    and is at its end after one pass.
     """
 
     name: str
     location: SourceLocation
     level: int
     loader: str | None = None
+    spent: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
