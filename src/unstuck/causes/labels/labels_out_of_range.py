@@ -187,7 +187,7 @@ def _detect(view: View) -> Verdict:
         return Unknown(unread_loss(view.record) or "no loss with targets was seen",
                        ("a loss from torch.nn or torch.nn.functional that takes labels",))
     for loss in view.record.facts(Loss):
-        judged = _judge(view, loss)
+        judged = None if loss.reversed else _judge(view, loss)  # its target is no label
         if judged is not None:
             return _present(view, loss, *judged)
     return Absent("all labels are in the range that their loss expects")

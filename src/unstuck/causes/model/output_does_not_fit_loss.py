@@ -151,6 +151,11 @@ def _nearest(loss: Loss) -> str:
 
 def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     slack, near = view.limit(RANGE), view.limit(SUM)
+    if loss.reversed:
+        return _Fault(
+            "the targets in the place of the outputs", "the outputs first and then the targets",
+            "the two are the other way round",
+            (loss_form("criterion(outputs, targets)", "hand over the outputs first"),), 0.97)
     operation = _nearest(loss)
     many = values.count >= view.limit(SAMPLES)
     single = loss.input_shape[-1:] == (1,) and loss.softmax_dimension in (1, -1)
@@ -379,6 +384,9 @@ CAUSE = Cause(
     needs=(),
     uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
     thresholds=(SUM, RANGE, SAMPLES),
-    effects=(Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
+    effects=(
+        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL,
+        Effect.CANNOT_FIT,
+    ),
     detect=_detect,
 )

@@ -25,7 +25,7 @@ from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.probes.pending import Known, Pending, left_out
 from unstuck.observe.probes.rows import LossRows, is_many, mean_of
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.observe.probes.targets import Targets, stretched, target_of
+from unstuck.observe.probes.targets import Targets, is_reversed, stretched, target_of
 from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
@@ -338,6 +338,7 @@ class LossProbe(Probe):
             str(getattr(target, "dtype", "")).removeprefix("torch."), constant.reduction,
             tuple(n.name() for n in chain), stretched(function, given, target),
             graph.dimension_in(given.grad_fn, softmax), log_input=constant.log_input,
+            reversed=is_reversed(function, given, target),
         )
         rows = self._writer.rows(TRAIN_LOSS, fact.name)
         return self.known.setdefault((function, site), Known(fact.name, fact, constant, rows))
@@ -383,12 +384,11 @@ class LossProbe(Probe):
 
     # What a loss receives -----------------------------------------------------------------------
     def _measure(self, known: Known, args: Any, kwargs: Any, step: int) -> None:
-        weighted = known.fact.function in WEIGHTED
-        self._look(known, args[0], args[0].grad_fn, target_of(known.fact.function, args), step,
-                   kwargs.get("weight", args[2] if len(args) > 2 and weighted else None))
+        function = known.fact.function
+        weight = kwargs.get("weight", args[2] if len(args) > 2 and function in WEIGHTED else None)
+        self._look(known, args[0], args[0].grad_fn, target_of(function, args), step, weight)
         received.write_input(self._later, known.name, args[0], step)
-        received.write_target(
-            self._later, known.name, target_among(known.fact.function, args), step)
+        received.write_target(self._later, known.name, target_among(function, args), step)
 
     def _look(
         self, known: Known, given: torch.Tensor, node: Any, target: torch.Tensor | None,

@@ -40,7 +40,14 @@ from unstuck.schema.signals.targets import (
     UNREACHABLE_LOSS,
     UNREACHABLE_SHARE,
 )
-from unstuck.torch_api import BROADCASTING, CLASSES, DIFFERENCES, DISTRIBUTIONS, target_among
+from unstuck.torch_api import (
+    BINARY,
+    BROADCASTING,
+    CLASSES,
+    DIFFERENCES,
+    DISTRIBUTIONS,
+    target_among,
+)
 
 ELEMENT_LIMIT = 1_000_000
 LAST_LOOK = 4  # step up to which the operation before a loss is looked for in the source
@@ -348,6 +355,13 @@ def _order(
     if not bool((pairs.std(1) > 0).all()) or not bool((chance > 0).all()):
         return None
     return float(torch.corrcoef(pairs)[0, 1]), float(apart.mean() / chance.mean())
+
+
+def is_reversed(function: str, given: torch.Tensor, target: torch.Tensor | None) -> bool:
+    """Whether a loss that tells them apart gets data as its input, and the model's as its target.
+    """
+    return function in BINARY and target is not None and (
+        target.requires_grad and not given.requires_grad)
 
 
 def stretched(

@@ -37,6 +37,7 @@ class Loss(Fact):
     built: SourceLocation | None = None  # where the loss module was constructed
     input_first: bool | None = None  # whether the input stands left of a hand-written operator
     log_input: bool | None = None  # whether a loss of counts takes logarithms, None for others
+    reversed: bool = False  # what the model made is given as the target, and data as the input
 
 
 @dataclass(frozen=True, slots=True)
