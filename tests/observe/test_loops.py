@@ -112,21 +112,25 @@ for step in range(12):
     assert loops(record) == [(0, "for step in range(12):")]
 
 
-@pytest.mark.parametrize(("made", "expected"), [
-    ("zip(x.split(5), y.split(5))", "batches"),
-    ("((x[i:i + 5], y[i:i + 5]) for i in range(0, 40, 5))", "batches"),
-    ("iter(DataLoader(TensorDataset(x, y), batch_size=5))", "batches"),
-    ("list(zip(x.split(5), y.split(5)))", None),
-    ("DataLoader(TensorDataset(x, y), batch_size=5)", None),
-], ids=["zip", "generator", "loader's iterator", "list", "loader"])
-def test_what_is_used_up_after_one_pass(made: str, expected: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("made", "passes", "expected"), [
+    ("zip(x.split(5), y.split(5))", "3", "batches"),
+    ("((x[i:i + 5], y[i:i + 5]) for i in range(0, 40, 5))", "epochs", "batches"),
+    ("iter(DataLoader(TensorDataset(x, y), batch_size=5))", 'config["epochs"]', "batches"),
+    ("zip(x.split(5), y.split(5))", "once", None),
+    ("list(zip(x.split(5), y.split(5)))", "3", None),
+    ("DataLoader(TensorDataset(x, y), batch_size=5)", "3", None),
+], ids=["zip", "generator", "loader's iterator", "a single pass", "list", "loader"])
+def test_what_is_used_up_after_one_pass(
+    made: str, passes: str, expected: str | None, tmp_path: Path
+) -> None:
     record = record_of(f"""
         from torch.utils.data import DataLoader, TensorDataset
         x, y = torch.randn(40, 3), torch.randn(40, 1)
         model = nn.Linear(3, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        epochs, once, config = 3, 1, {{"epochs": 3}}
         batches = {made}
-        for epoch in range(3):
+        for epoch in range({passes}):
             for i, (rows, wanted) in enumerate(batches):
                 optimizer.zero_grad()
                 F.mse_loss(model(rows), wanted).backward()

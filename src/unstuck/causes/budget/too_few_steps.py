@@ -137,7 +137,6 @@ def _detect(view: View) -> Verdict:
 
 def _in_vain(view: View) -> Present | None:
     """Batches whose losses are computed and never learned from: a step stands behind their loop."""
-    passes = len(view[TRAIN_LOSS])
     for signal, what, says in (
         (LEFT_OUT_LOSSES, "losses", "reaches backward()"),
         (CLEARED_BACKWARDS, "gradients", "is there when the optimizer steps"),
@@ -147,6 +146,7 @@ def _in_vain(view: View) -> Present | None:
             continue
         of = 1 + float(np.median(series.values))
         # Of a validation with gradients on, the losses come before one backward pass in many.
+        passes = np.count_nonzero(view[TRAIN_LOSS].steps <= series.steps[-1])
         usual = signal is CLEARED_BACKWARDS or len(series) >= MOSTLY * (passes - 1)
         if not of >= view.limit(IN_VAIN) or not usual:
             continue

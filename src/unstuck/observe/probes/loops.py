@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
@@ -13,7 +14,7 @@ from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probes.repeats import loader_fact
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Site, Sites, expression_at, syntax_tree
-from unstuck.observe.source.variables import scopes
+from unstuck.observe.source.variables import own_attributes, scopes
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding
@@ -174,18 +175,17 @@ class Loops:
     def _spent(self, loop: ast.stmt, outer: list[ast.stmt], file: str) -> ast.expr | None:
         """What a loop iterates, if the loop around it finds it at its end the second time."""
         name = _iterated(loop)
-        if name is None or not outer or _comes_once(outer[0]) or any(
+        if name is None or not outer or any(
             isinstance(node, ast.Break | ast.Return) or (
                 isinstance(node, ast.Name) and node.id == name.id
                 and isinstance(node.ctx, ast.Store))
             for node in ast.walk(outer[0])
         ):
             return None
-        value = next((names[name.id] for _, where, names in scopes(self._sites)
-                      if where == file and name.id in names), None)
-        kind = type(value)
+        names = ChainMap(*(names for _, where, names in scopes(self._sites) if where == file))
+        kind = type(names.get(name.id))
         made = kind.__module__ in _ENDING and kind.__name__ not in _ENDLESS
-        return name if made and hasattr(kind, "__next__") else None
+        return name if made and hasattr(kind, "__next__") and _passes(outer[0], names) > 1 else None
 
     def flush(self, step: int) -> None:
         """Writes what is new."""
@@ -206,11 +206,29 @@ def _iterated(loop: ast.stmt) -> ast.Name | None:
     return head if isinstance(head, ast.Name) else None
 
 
-def _comes_once(loop: ast.stmt) -> bool:
-    """Whether the text says that a loop makes a single pass."""
+def _passes(loop: ast.stmt, names: Mapping[str, Any]) -> int:
+    """How many passes a loop over a range makes; 0 if that is not known."""
     head = loop.iter if isinstance(loop, ast.For) else None
-    return isinstance(head, ast.Call) and last_name(head.func) == "range" and [
-        each.value for each in head.args if isinstance(each, ast.Constant)] == [1]
+    if not isinstance(head, ast.Call) or last_name(head.func) != "range":
+        return 0
+    given = [n for each in head.args if (n := _whole(each, names)) is not None]
+    return len(range(*given)) if 0 < len(head.args) == len(given) < 3 else 0
+
+
+def _whole(node: ast.expr, names: Mapping[str, Any]) -> int | None:
+    """A whole number: typed, or what a variable, its attribute or its item has."""
+    value: Any = None
+    match node:
+        case ast.Constant():
+            value = node.value
+        case ast.Name():
+            value = names.get(node.id)
+        case ast.Attribute(value=ast.Name() as owner):
+            value = own_attributes(names.get(owner.id)).get(node.attr)
+        case ast.Subscript(value=ast.Name() as owner, slice=ast.Constant() as key):
+            table = names.get(owner.id)
+            value = table.get(key.value) if type(table) is dict else None
+    return value if type(value) is int else None
 
 
 _Span = tuple[tuple[int, int], tuple[int, int]]  # first and last place: line, column in bytes

@@ -22,7 +22,7 @@ from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.probes.pending import Known, Pending, left_out
+from unstuck.observe.probes.pending import Known, Pending, write_left_out
 from unstuck.observe.probes.rows import LossRows, is_many, mean_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, is_reversed, stretched, target_of
@@ -261,9 +261,9 @@ class LossProbe(Probe):
         }
 
     def _forget(self, found: set[int]) -> None:
-        lines = [self.pending.pop(number).known for number in found]
-        if left := left_out(self.pending.values(), lines):
-            self._writer.row(LEFT_OUT_LOSSES, self._moment.step, float(left))
+        reached = [self.pending.pop(number) for number in found]
+        write_left_out(self.pending.values(), reached, self._later, self._writer, self._moment.step)
+        lines = [each.known for each in reached]
         new = {id(known) for known in lines if not known.reached}  # a step by hand shows late
         self.pending = {n: p for n, p in self.pending.items() if id(p.known) not in new}
         for known in lines:

@@ -158,12 +158,14 @@ class MixingProbe(Probe):
         """Axes that a view swaps by name only."""
         (parent, output), *_ = node.next_functions
         given, taken = graph.shape(parent), graph.shape(node)
-        if given is None or taken is None or output or graph.variable(parent) is not None:
-            return
-        order = swapped(given, taken)
         key = f"{given} {taken}"
-        if order and key not in self._known:
-            self._known.add(key)
+        if given is None or taken is None or output or key in self._known or (
+            graph.variable(parent) is not None
+        ):
+            return
+        self._known.add(key)
+        order = swapped(given, taken)
+        if order:
             line, name = self._finite.line_of(node), node.name()
             location = self._sites.operation(*line, name) if line is not None else None
             self._writer.fact(

@@ -12,8 +12,9 @@ TRAIN_LOSS = StepSignal(
 )
 LEFT_OUT_LOSSES = StepSignal(
     "left-out-losses", "losses",
-    "losses that the line of the trained loss has computed since the last backward pass, and that "
-    "this one does not reach; written where there are any",
+    "other batches of which the line of the trained loss has computed a loss since the last "
+    "backward pass, and that this one does not reach; written where there are any, in the first "
+    "steps",
     requires=runs.LOSS,
 )
 HELD_OUT_LOSS = StepSignal(
