@@ -54,8 +54,9 @@ PATTERNS: dict[str, Keep] = {
 _LOOKED = {signal.name for signal in LOOKED}
 # Written whether a step is looked at closely or not; so is what the kept samples say at the end.
 _ALWAYS = {
-    losses.TRAIN_LOSS, losses.HELD_OUT_LOSS, losses.SEEN_LOSS, losses.METRIC,
-    losses.LEARNING_RATE, parameters.CLIP_NORM, modes.TRAIN_IN_VALIDATION,
+    losses.TRAIN_LOSS, losses.HELD_OUT_LOSS, losses.HELD_OUT_AGAIN, losses.LEFT_OUT_LOSSES,
+    losses.SEEN_LOSS, losses.METRIC, losses.LEARNING_RATE, parameters.CLIP_NORM,
+    modes.TRAIN_IN_VALIDATION,
     batches.SAME_BATCH, batches.STORED_BATCHES, batches.COPIED_GENERATORS,
 }
 CLOSE = frozenset(
