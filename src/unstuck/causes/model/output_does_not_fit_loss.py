@@ -384,9 +384,6 @@ CAUSE = Cause(
     needs=(),
     uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
     thresholds=(SUM, RANGE, SAMPLES),
-    effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL,
-        Effect.CANNOT_FIT,
-    ),
+    effects=(Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )
