@@ -171,7 +171,7 @@ def _unmoved(view: View, typical: Mapping[str, float]) -> Present | None:
     if layer is None or ratio is None or not (
             left[layer] >= view.limit(UNMOVED) and ratio >= view.limit(WORSE)):
         return None
-    momentum, series = layers[layer].momentum or 0.0, gaps[layer].finite
+    momentum = layers[layer].momentum or 0.0
     kinds = sorted({layers[name].kind for name in left})
     return Present(
         strength=0.85, since_step=0, location=layers[layer].location,
@@ -180,13 +180,8 @@ def _unmoved(view: View, typical: Mapping[str, float]) -> Present | None:
         f"start after {count(view.record.steps, 'batch')}",
         label=f"a momentum of {number(momentum)} takes in {percent(momentum)} of each batch "
         "(PyTorch's default: 10 %)",
-        evidence=(
-            Evidence(BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values),
-                     view.limit(GAP), "for the same batch, the outputs of the two modes differ by "
-                     f"{number(series.values[-1])} standard deviations (healthy: under "
-                     f"{number(view.limit(GAP))})"),
-            _loss_evidence(view, ratio),
-        ),
+        evidence=(_gap_evidence(view, layer, float(gaps[layer].finite.values[-1])),
+                  _loss_evidence(view, ratio)),
         remedies=(Remedy("take in more of each batch", Safety.SAFE,
                          tuple(_momentum(kinds, value) for value in ("0.1", "0.01"))),),
     )
@@ -267,6 +262,14 @@ def _location(view: View, layer: str) -> SourceLocation | None:
     return known.location if known is not None else None
 
 
+def _gap_evidence(view: View, layer: str, gap: float) -> Evidence:
+    series = view[BATCH_NORM_GAP][layer].finite
+    return Evidence(
+        BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values), view.limit(GAP),
+        f"for the same batch, the two modes give outputs that differ by {number(gap)} standard "
+        f"deviations (healthy: under {number(view.limit(GAP))})")
+
+
 def _loss_evidence(view: View, ratio: float) -> Evidence:
     says = (f"with the same weights, the loss in eval mode is {times(ratio)} the loss in train "
             "mode (expected: about the same)")
@@ -295,20 +298,13 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     suffers = ratio >= view.limit(WORSE) and poor_evaluation(view)
     if not suffers:
         return Absent("the batch statistics vary, but the loss in eval mode does not suffer")
-    series = view[BATCH_NORM_GAP][layer].finite
     return Present(
         strength=0.75,
         title=f"the outputs of {called(layer)} differ by {number(wide[layer])} standard deviations "
         f"between train and eval mode, and the loss is {times(ratio)} as high in eval mode",
         since_step=0, location=_location(view, layer),
         label="normalises differently in train mode and in eval mode",
-        evidence=(
-            Evidence(BATCH_NORM_GAP.name, layer, *thinned(series.steps, series.values),
-                     view.limit(GAP), "for the same batch, the two modes give outputs that differ "
-                     f"by {number(wide[layer])} standard deviations (healthy: under "
-                     f"{number(view.limit(GAP))})"),
-            _loss_evidence(view, ratio),
-        ),
+        evidence=(_gap_evidence(view, layer, wide[layer]), _loss_evidence(view, ratio)),
         remedies=_remedies(view, layer),
     )
 

@@ -14,7 +14,7 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe import graph
 from unstuck.observe.later import Number, value_of
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.probes import received, targets
+from unstuck.observe.probes import left_out, received, targets
 from unstuck.observe.probes.ascent import Ascents
 from unstuck.observe.probes.constant import ConstantLoss
 from unstuck.observe.probes.finite import FiniteProbe
@@ -22,7 +22,7 @@ from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
 from unstuck.observe.probes.lifetimes import FIRST_STEPS, Lifetimes, Place
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.probes.pending import Known, Pending, write_left_out
+from unstuck.observe.probes.pending import Known, Pending
 from unstuck.observe.probes.rows import LossRows, is_many, mean_of
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.probes.targets import Targets, is_reversed, stretched, target_of
@@ -34,7 +34,6 @@ from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
-    LEFT_OUT_LOSSES,
     LOSS_FACTOR,
     SEEN_LOSS,
     TRAIN_LOSS,
@@ -55,8 +54,8 @@ class LossProbe(Probe):
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
     signals = (
-        CONSTANT_LOSS, HELD_OUT_LOSS, LEFT_OUT_LOSSES, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS,
-        TRAIN_LOSS, *received.SIGNALS, *targets.SIGNALS,
+        CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
+        *left_out.SIGNALS, *received.SIGNALS, *targets.SIGNALS,
     )
     facts = (Ascent, Loss, RetainedGraph)
 
@@ -262,7 +261,8 @@ class LossProbe(Probe):
 
     def _forget(self, found: set[int]) -> None:
         reached = [self.pending.pop(number) for number in found]
-        write_left_out(self.pending.values(), reached, self._later, self._writer, self._moment.step)
+        left_out.write(
+            self.pending.values(), reached, self._later, self._writer, self._moment.step)
         lines = [each.known for each in reached]
         new = {id(known) for known in lines if not known.reached}  # a step by hand shows late
         self.pending = {n: p for n, p in self.pending.items() if id(p.known) not in new}
