@@ -148,15 +148,15 @@ def _in_vain(view: View) -> Present | None:
         # Of a validation with gradients on, the losses come before one backward pass in many.
         passes = np.count_nonzero(view[TRAIN_LOSS].steps <= series.steps[-1])
         usual = signal is CLEARED_BACKWARDS or len(series) >= MOSTLY * (passes - 1)
-        if not of >= view.limit(IN_VAIN) or not usual:
-            continue
         steps = [call.location for call in view.record.facts(OptimizerCall)
                  if call.method == "step" and call.location is not None]
-        place = backward_location(view) if signal is LEFT_OUT_LOSSES else None
+        if not of >= view.limit(IN_VAIN) or not usual or not steps:
+            continue
+        place = backward_location(view) if signal is LEFT_OUT_LOSSES else steps[0]
         return Present(
             strength=0.85 if failed(view.outcome) or view.outcome.kind in (
                 OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING) else 0.45,
-            since_step=0, location=place or next(iter(steps), None),
+            since_step=0, location=place or steps[0],
             title=f"only one of {number(of)} {what} {says}, so the run made only "
             f"{count(view.record.steps, 'step')}",
             label=f"comes once for {number(of)} losses: it may belong inside the loop over batches",
