@@ -20,7 +20,15 @@ from unstuck.record.series import Floats, Integers, PlaceSeries, Series
 from unstuck.schema.edits import Edit, OptimizerArgument, literal
 from unstuck.schema.facts.calls import CallRole, ModelCall
 from unstuck.schema.facts.losses import Backward, Loss
-from unstuck.schema.facts.models import MATMUL, STAND_IN, Layer, LayerRole, Model, Parameter
+from unstuck.schema.facts.models import (
+    MATMUL,
+    STAND_IN,
+    Activation,
+    Layer,
+    LayerRole,
+    Model,
+    Parameter,
+)
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.facts.run import NonFinite
 from unstuck.schema.findings import Absent, Evidence, Outcome, OutcomeKind, Unknown
@@ -43,6 +51,11 @@ MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
 def failed(outcome: Outcome) -> bool:
     """Whether the run surely failed."""
     return outcome.kind in FAILED and outcome.confidence >= UNSURE
+
+
+def succeeded(outcome: Outcome) -> bool:
+    """Whether the run is known to have learned nearly all that there is."""
+    return not failed(outcome) and outcome.skill is not None and outcome.skill >= GOOD_SKILL
 
 
 def learned_little(outcome: Outcome) -> bool:
@@ -100,6 +113,13 @@ def made_at(record: Record, loss: Loss) -> SourceLocation | None:
     if layer is not None and layer.location is not None:
         return layer.location
     return loss.input_location or loss.location
+
+
+def activation_at(record: Record, loss: Loss) -> str | None:
+    """The name of the activation function that makes what a loss receives, where none is a module.
+    """
+    return next((each.name for each in record.facts(Activation)
+                 if each.location is not None and each.location == loss.input_location), None)
 
 
 def first_model(view: View) -> Model | None:

@@ -36,9 +36,8 @@ def held_out_swings(view: View, first: int) -> Swings | None:
     if not view.has(HELD_OUT_LOSS) or not view.has(HELD_OUT_AGAIN):
         return None
     held = tidy(view[HELD_OUT_LOSS].since(first))
-    again = dict(zip(*(part.tolist() for part in (
-        view[HELD_OUT_AGAIN].steps, view[HELD_OUT_AGAIN].values)), strict=True))
-    same = all(again.get(step, 1.0) == 1.0 for step in held.steps.tolist())
-    if len(held) < FEWEST or not same or not np.min(held.values) > 0:
+    again = view[HELD_OUT_AGAIN]
+    others = np.isin(held.steps, again.steps[again.values != 1])
+    if len(held) < FEWEST or others.any() or not np.min(held.values) > 0:
         return None
     return Swings(held, point_noise(held.values) / float(np.mean(held.values)))

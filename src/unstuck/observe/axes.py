@@ -8,7 +8,7 @@ else, numbers of several samples lie where those of one belong.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from typing import TypeAlias
 # holds none, OPEN for rows that hold samples in an order that is not known.
 Factor: TypeAlias = tuple[int, int]
 Axes: TypeAlias = tuple[tuple[Factor, ...], ...]
+_Joined: TypeAlias = tuple[frozenset[int], ...]  # the axes, by number, of which each is made
 OPEN = -1
 _MOST_AXES = 6  # whose orders are tried
 
@@ -86,13 +87,8 @@ def order_of(given: tuple[int, ...], taken: tuple[int, ...], axes: Axes) -> tupl
     ):
         return ()
     place, wanted = taken.index(given[holding[0]]), holding[0]
-    plain: Axes = tuple(((size, i + 1),) for i, size in enumerate(given))  # each axis its own
-    ways: dict[tuple[frozenset[int], ...], tuple[int, ...]] = {}
-    for order in permutations(range(len(given))):
-        parts = _parts([plain[i] for i in order], taken)
-        if parts is not None and parts[place] == frozenset({wanted}):
-            ways.setdefault(parts, order)
-    return next(iter(ways.values())) if len(ways) == 1 else ()
+    return _only_order(range(len(given)), given, taken,
+                       lambda parts: parts[place] == frozenset({wanted}))
 
 
 def swapped(given: tuple[int, ...], taken: tuple[int, ...]) -> tuple[int, ...]:
@@ -104,16 +100,9 @@ def swapped(given: tuple[int, ...], taken: tuple[int, ...]) -> tuple[int, ...]:
     shape = tuple(size for size in taken[1:] if size > 1)
     if given[:1] != taken[:1] or not 1 < len(wide) < _MOST_AXES or len(shape) < 2:
         return ()
-    ways: dict[tuple[frozenset[int], ...], tuple[int, ...]] = {}
-    for order in permutations(wide):
-        parts = _parts([((given[i], i + 1),) for i in order], shape)
-        if parts is not None:
-            ways.setdefault(parts, order)
-    if len(ways) != 1:
-        return ()
-    order = next(iter(ways.values()))  # of several the first, which joins axes as they stand
+    order = _only_order(wide, given, shape)
     rest = (i for i, size in enumerate(given) if size == 1 and i)
-    return (0, *order, *rest) if order != tuple(wide) else ()
+    return (0, *order, *rest) if order and order != tuple(wide) else ()
 
 
 def cuts_in_order(given: tuple[int, ...], taken: tuple[int, ...]) -> bool:
@@ -128,9 +117,25 @@ def cuts_in_order(given: tuple[int, ...], taken: tuple[int, ...]) -> bool:
     return True
 
 
+def _only_order(
+    numbers: Sequence[int], given: tuple[int, ...], shape: tuple[int, ...],
+    fits: Callable[[_Joined], bool] = lambda parts: True,
+) -> tuple[int, ...]:
+    """The order of these axes that a shape joins in a way that fits; () unless there is one way.
+
+    Of several orders that join the same axes the first, which leaves them as they stand.
+    """
+    ways: dict[_Joined, tuple[int, ...]] = {}
+    for order in permutations(numbers):
+        parts = _parts([((given[i], i + 1),) for i in order], shape)  # each axis its own
+        if parts is not None and fits(parts):
+            ways.setdefault(parts, order)
+    return next(iter(ways.values())) if len(ways) == 1 else ()
+
+
 def _parts(
     axes: Sequence[tuple[Factor, ...]], shape: tuple[int, ...]
-) -> tuple[frozenset[int], ...] | None:
+) -> _Joined | None:
     """Which axes, by number, each axis of a view is made of; None if it cuts one apart."""
     rest = [axis[0] for axis in axes][::-1]
     found: list[frozenset[int]] = []

@@ -152,11 +152,9 @@ def _in_vain(view: View) -> Present | None:
                  if call.method == "step" and call.location is not None]
         if not of >= view.limit(IN_VAIN) or not usual or not steps:
             continue
-        place = backward_location(view) if signal is LEFT_OUT_LOSSES else steps[0]
+        place = backward_location(view) if signal is LEFT_OUT_LOSSES else None
         return Present(
-            strength=0.85 if failed(view.outcome) or view.outcome.kind in (
-                OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING) else 0.45,
-            since_step=0, location=place or steps[0],
+            strength=_strength(view), since_step=0, location=place or steps[0],
             title=f"only one of {number(of)} {what} {says}, so the run made only "
             f"{count(view.record.steps, 'step')}",
             label=f"comes once for {number(of)} losses: it may belong inside the loop over batches",
@@ -171,6 +169,12 @@ def _in_vain(view: View) -> Present | None:
     return _spent(view)
 
 
+def _strength(view: View) -> float:
+    """How much it matters that steps were not made: little, if the run got along without them."""
+    ended_early = view.outcome.kind in (OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING)
+    return 0.85 if failed(view.outcome) or ended_early else 0.45
+
+
 def _spent(view: View) -> Present | None:
     """Passes over the data that make no step, for what they iterate is at its end after the first.
     """
@@ -179,9 +183,7 @@ def _spent(view: View) -> Present | None:
         return None
     steps, losses = loss_points(view)
     return Present(
-        strength=0.85 if failed(view.outcome) or view.outcome.kind in (
-            OutcomeKind.TOO_SHORT, OutcomeKind.LEARNING) else 0.45,
-        since_step=view.record.steps, location=place,
+        strength=_strength(view), since_step=view.record.steps, location=place,
         title=f"only the first pass over the data makes steps, {view.record.steps:,} of them: what "
         "the loop iterates is an iterator, which is at its end after that",
         label="made before the loop around this one, and used up by the first pass",

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, failed, thinned, unwatched
+from unstuck.measures.basics import failed, succeeded, thinned, unwatched
 from unstuck.measures.origins import input_steps, nearest
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -138,8 +138,7 @@ def _swapped(view: View) -> Present | None:
     found = min(view.record.facts(Swapped), key=lambda each: each.cuts_in_order, default=None)
     if found is None:
         return None
-    skill = view.outcome.skill
-    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    fine = succeeded(view.outcome)
     sizes = found.given[1:], found.taken[1:]
     return Present(
         strength=0.45 if fine or (found.cuts_in_order and not failed(view.outcome)) else 0.85,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unstuck.measures.basics import made_at, thinned
+from unstuck.measures.basics import activation_at, made_at, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import Record
 from unstuck.record.series import Series
@@ -27,7 +27,6 @@ from unstuck.schema.edits import (
     loss_form,
 )
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import Activation
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
@@ -126,9 +125,7 @@ def _made_by(view: View, kind: str) -> str:
 
 def _single(view: View, loss: Loss) -> str:
     """The softmax that makes what a loss receives: the operation at that place, or the module."""
-    return next((each.name for each in view.record.facts(Activation)
-                 if each.location is not None and each.location == loss.input_location),
-                _made_by(view, "Softmax"))
+    return activation_at(view.record, loss) or _made_by(view, "Softmax")
 
 
 def _axis(loss: Loss) -> str | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import level, made_at, thinned
+from unstuck.measures.basics import activation_at, level, made_at, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import Activation, Layer
+from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
     CLASS_SUM_ERROR,
@@ -133,9 +133,8 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
 def _competing(view: View, loss: Loss, apart: float) -> Present:
     """The outputs of a sample share a sum of 1, and its targets do not."""
     layer = view.record.layers().get(loss.input_layer or "")
-    name = layer.name if layer is not None else next(
-        (each.name for each in view.record.facts(Activation)
-         if each.location is not None and each.location == loss.input_location), "torch.softmax")
+    name = layer.name if layer is not None else (
+        activation_at(view.record, loss) or "torch.softmax")
     series = view[TARGET_SUM_ERROR][loss.name].finite
     return Present(
         strength=0.93,

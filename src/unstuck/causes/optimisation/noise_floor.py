@@ -100,7 +100,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the run has not plateaued: successive gradients still agree (agreement "
                       f"{number(late)}; pure noise: 0, no noise: 1)")
     share = cost / level
-    if not share >= view.limit(COST) and swings is None:
+    costly = share >= view.limit(COST)
+    if not costly and swings is None:
         if share >= view.limit(COST) / 2 and max(left_out(view.record), default=-1) >= late_step(
             view
         ):  # a mean of few looks, each half as large again as the next
@@ -127,7 +128,7 @@ def _detect(view: View) -> Verdict:
     if size is not None:
         remedies.append(Remedy("use larger batches", Safety.CHANGES_EXPERIMENT,
                                (BatchSize(round(4 * size)), BatchSize(round(16 * size)))))
-    lowered = "training" if share >= view.limit(COST) else "held-out"
+    lowered = "training" if costly else "held-out"
     steps, losses = loss_points(view)
     evidence = (
         Evidence(TRAIN_LOSS.name, "", steps, losses, None,
@@ -148,7 +149,7 @@ def _detect(view: View) -> Verdict:
         strength=0.75 if share < 2 * view.limit(COST) else 0.85,
         title=f"the loss has plateaued at {number(level)}; " + (
             f"about {percent(min(share, 1.0))} of it is gradient noise sustained by this learning "
-            "rate and batch size" if share >= view.limit(COST) else
+            "rate and batch size" if costly else
             "steps of this learning rate and batch size jump about the minimum"),
         since_step=min(outcome.since_step, view.record.steps),
         location=rate_location(view, optimizer) if optimizer is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, failed, thinned, weights
+from unstuck.measures.basics import GOOD_SKILL, succeeded, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -189,8 +189,7 @@ def _present(view: View, missing: list[Parameter]) -> Verdict:
     late = any(p.name in _replaced(view) for p in missing)
     copied = None if late else _copied(view, units)
     optimizer = useless or copied or _nearest(view, missing)
-    skill = view.outcome.skill
-    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    fine = succeeded(view.outcome)
     # Fixed random features are a method too: where the run succeeds, nothing proves a mistake.
     strength = 0.95 if len(missing) == len(every) or useless else 0.45 if fine else 0.85
     signal = HELD if view.has(HELD) else REACHED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, failed, thinned
+from unstuck.measures.basics import succeeded, thinned
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -54,8 +54,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     places = list(dict.fromkeys(f"{layer.owner}.{layer.attribute}" for layer in layers))
     missing = sum(layer.elements for layer in layers)
     are = "is" if len(layers) == 1 else "are"
-    skill = view.outcome.skill
-    fine = not failed(view.outcome) and skill is not None and skill >= GOOD_SKILL
+    fine = succeeded(view.outcome)
     total = missing + sum(
         int(np.prod(p.shape)) for p in view.record.parameters().values() if p.trainable)
     share = percent(missing / max(total, 1))
