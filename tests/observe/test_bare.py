@@ -19,7 +19,14 @@ from tests.observe.sources import record_of, text_at
 from unstuck.observe import graph
 from unstuck.observe.bare import calls
 from unstuck.observe.bare.places import Place, data_of, places
-from unstuck.observe.source.standins import Convolution, Linear, Lookup, MatMul, StandIn
+from unstuck.observe.source.standins import (
+    Convolution,
+    Linear,
+    Lookup,
+    MatMul,
+    Scale,
+    StandIn,
+)
 from unstuck.schema.facts.models import STAND_IN, LayerRole, Model
 from unstuck.schema.signals.inputs import INPUT_DEVIATION
 from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SILENT_SHARE, TWIN_UNITS
@@ -65,6 +72,36 @@ def test_a_product_of_data_and_weights_is_a_layer(form: str) -> None:
     assert (place.bias is b) is (form.endswith("b") or form in ("F.linear", "addmm"))
     assert again.requires_grad
     assert again.grad_fn is place.end
+
+
+LINES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "unpacked": lambda x, p: (lambda w, b: w * x + b)(*p),
+    "by their places": lambda x, p: x * p[0] + p[-1],
+    "the other first": lambda x, p: p[1] + p[0] * x,
+}
+
+
+@pytest.mark.parametrize("form", LINES)
+def test_a_number_times_data_is_a_layer_where_there_is_no_other(form: str) -> None:
+    x, numbers = torch.randn(N), leaf(2)
+    made = LINES[form](x, numbers)
+    (place,) = found(made)
+    assert place.kind is Scale
+    assert place.weight is numbers
+    assert place.bias is numbers
+    assert place.taken().tolist() == [[value] for value in x.tolist()]
+    again = place.made()
+    assert again is not None
+    assert torch.equal(again.detach(), made.detach()[:, None])
+    (product,) = found(made.mean() * x[:, None] @ leaf(1, UNITS))
+    assert product.kind is MatMul
+
+
+def test_numbers_that_meet_no_data_are_no_layer() -> None:
+    w = leaf()
+    assert not found(w * torch.randn(N, INPUTS).mean())
+    assert not found(torch.relu(w) * torch.randn(N))
+    assert not found(leaf(INPUTS) * torch.randn(N, INPUTS))
 
 
 def test_sequences_are_taken_whole() -> None:

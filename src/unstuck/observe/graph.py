@@ -130,7 +130,7 @@ def numbered(nodes: Iterable[Any]) -> Iterator[tuple[Any, str, int]]:
 def dimension(softmax: Any) -> int | None:
     """The dimension that a softmax node runs over."""
     value = saved(softmax, "dim") if softmax is not None else None
-    return _signed(value) if isinstance(value, int) else None
+    return signed(value) if isinstance(value, int) else None
 
 
 def dimension_in(node: Any, softmax: Any) -> int | None:
@@ -168,15 +168,15 @@ def _moved(
         order = list(range(len(before)))
         if name == "PermuteBackward0":
             dims = saved(node, "dims") or ()
-            order = [_signed(each) % len(before) for each in dims]
+            order = [signed(each) % len(before) for each in dims]
         elif name == "TBackward0":
             order.reverse()
         else:
-            first, second = (_signed(saved(node, key)) for key in ("dim0", "dim1"))
+            first, second = (signed(saved(node, key)) for key in ("dim0", "dim1"))
             order[first], order[second] = order[second], order[first]
         return order.index(axis) if axis in order else None
     if name == "SelectBackward0":
-        gone = _signed(saved(node, "dim")) % len(before)
+        gone = signed(saved(node, "dim")) % len(before)
         return None if axis == gone else axis - (gone < axis)
     if name == "SliceBackward0":
         return axis
@@ -187,7 +187,7 @@ def _moved(
     return next(places, None)
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
     """A dimension as the program wrote it; torch keeps a negative one unsigned."""
     return value - 2**64 if value >= 2**63 else value
 

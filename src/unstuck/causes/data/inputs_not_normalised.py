@@ -141,11 +141,12 @@ def _present(view: View, scales: _Scales, faults: list[str]) -> Verdict:
     model = first_model(view)
     order = np.argsort(scales.size)
     shown = [int(order[-1]), int(order[0])] if len(order) > 1 else [int(order[0])]
-    sides = ("largest", "smallest")
+    sides = [f"{side} feature (number {scales.places[i]})" for side, i in zip(
+        ("largest", "smallest"), shown, strict=False)] if len(order) > 1 else ["only feature"]
     evidence = tuple(
         Evidence(
             INPUT_DEVIATION.name, scales.places[i], (0,), (float(scales.deviation[i]),), 1.0,
-            f"the {side} feature (number {scales.places[i]}) has mean {number(scales.mean[i])} "
+            f"the {side} has mean {number(scales.mean[i])} "
             f"and standard deviation {number(scales.deviation[i])} (expected: 0 and 1)",
         )
         for side, i in zip(sides, shown, strict=False)
@@ -180,7 +181,7 @@ def _norm_layer(model: Model | None, view: View) -> tuple[Remedy, ...]:
     layers = view.record.layers()
     first = layers.get(model.first_layer or "")
     dimension = len(model.input_shape)
-    if first is None or dimension not in (2, 4):
+    if first is None or first.role is LayerRole.OTHER or dimension not in (2, 4):
         return ()
     kind = "BatchNorm1d" if dimension == 2 else "BatchNorm2d"
     layer = f"{kind}({model.input_shape[1]})"

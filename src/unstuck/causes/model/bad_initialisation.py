@@ -79,6 +79,9 @@ def _detect(view: View) -> Verdict:
     if not view.has(STACKED_LAYERS):
         if _only_tables(view):
             return Absent("the network has only tables of weights, and these are not zero")
+        if _without_matrices(view):
+            return Absent("no weights are a matrix: no units can be copies of one another, and no "
+                          "signal passes through layers")
         return Unknown(unwatched(view.record) or f"the check needs {STACKED_LAYERS.requires}",
                        (STACKED_LAYERS.name,))
     weighted = weighted_layers(view)
@@ -96,6 +99,13 @@ def _only_tables(view: View) -> bool:
                 if len(each.shape) >= 2]
     return bool(matrices) and unwatched(view.record) is None and all(
         layer is not None and layer.role is LayerRole.EMBEDDING for layer in matrices)
+
+
+def _without_matrices(view: View) -> bool:
+    """Whether all parameters are single numbers or rows of them."""
+    parameters = view.record.parameters().values()
+    return bool(parameters) and unwatched(view.record) is None and all(
+        len(each.shape) < 2 for each in parameters)
 
 
 # Factors of one another that are zero -------------------------------------------------------------

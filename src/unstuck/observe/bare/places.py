@@ -1,4 +1,7 @@
-"""Where weights meet data in a graph: products with a leaf, convolutions, tables of vectors."""
+"""Where weights meet data in a graph: products with a leaf, convolutions, tables of vectors.
+
+Where there is nothing of these, single numbers that are learned are weights too: `w * x + b`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.bare.recomputed import standing_for
-from unstuck.observe.source.standins import Convolution, Linear, Lookup, MatMul, StandIn
+from unstuck.observe.source.standins import (
+    Convolution,
+    Linear,
+    Lookup,
+    MatMul,
+    Scale,
+    StandIn,
+)
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.models import LayerRole
 
@@ -36,7 +46,8 @@ _ENDS = ("SigmoidBackward0", "SoftmaxBackward0", "TanhBackward0", "ReluBackward0
 class Place:
     """A use of weights: `node` multiplies by them, `end` has added the bias, if there is one.
 
-    `source` is the node that made `given`, the other operand; None for data.
+    `source` is the node that made `given`, the other operand; None for data. `numbers` are what a
+    Scale multiplies by and adds: elements of `weight` and `bias`.
     """
 
     kind: type[StandIn]
@@ -47,10 +58,13 @@ class Place:
     given: torch.Tensor
     source: Any
     left: bool = False  # the weights stand to the left of what they multiply
+    numbers: tuple[torch.Tensor, ...] = ()
 
     def taken(self) -> torch.Tensor:
         """What the weights met, with the samples along its first axis."""
         found = self.given
+        if self.kind is Scale:
+            return _as_column(found)
         if found.ndim == 3 and len(found) == 1:  # as `einsum` takes a matrix
             found = found[0]
         if self.source is not None:
@@ -69,6 +83,9 @@ class Place:
         if shape is None or math.prod(shape) > ELEMENT_LIMIT:
             return None
         with torch.no_grad():
+            if self.kind is Scale:
+                factor, *added = self.numbers
+                return standing_for(self.end, _as_column(sum(added, self.given * factor)))
             values = self._product(self.given, self.weight.detach())
             if values is None or values.numel() != math.prod(shape):
                 return None
@@ -123,7 +140,10 @@ def places(nodes: Iterable[Any]) -> list[Place]:
         place = _lookup(node) if node.name() in _LOOKUPS else _place(node, users, biases)
         if place is not None:
             found.append(place)
-    return found
+    return found or [
+        place for node in sorted((n for n in nodes if n.name() == "MulBackward0"),
+                                 key=graph.sequence)
+        if (place := _scale(node, users)) is not None]
 
 
 def data_of(found: Iterable[Place]) -> torch.Tensor | None:
@@ -162,8 +182,8 @@ def _meeting(found: Iterable[Place]) -> Place | None:
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:
     """What a network returns whose loss is written by hand: the last layer's output, activated."""
     last = next((place for place in reversed(found) if place.kind is not Lookup), None)
-    if last is None:
-        return None
+    if last is None or (last.kind is Scale and last is not found[0]):
+        return None  # several numbers make a sum, of which the last is a term
     users = [node for node in nodes if any(p is last.end for p in graph.parents(node))]
     if len(users) == 1 and users[0].name() in _ENDS:
         values = graph.saved(users[0], "result")
@@ -210,6 +230,47 @@ def _place(node: Any, users: dict[Any, list[Any]], biases: set[int]) -> Place | 
     end, bias = _with_bias(node, users, biases)
     return Place(kind, weight, bias, node, end, given, behind[other],
                  at == 0 and kind is not Convolution)
+
+
+def _scale(node: Any, users: dict[Any, list[Any]]) -> Place | None:
+    """Where a single number that is learned multiplies data, and another may be added."""
+    own = next((at for at, (behind, _) in enumerate(node.next_functions) if behind is not None), 0)
+    found = _number(*node.next_functions[own])
+    given = graph.kept(node, "self" if own else "other")
+    if found is None or node.next_functions[1 - own][0] is not None or not is_plain(given) or (
+        not observable(given) or not given.is_floating_point() or given.ndim == 0
+        or given.numel() == 1
+    ):
+        return None
+    weight, number = found
+    following = users.get(node, [])
+    if len(following) == 1 and following[0].name() == "AddBackward0":
+        for behind, output in following[0].next_functions:
+            added = _number(behind, output)
+            if added is not None:
+                return Place(Scale, weight, added[0], node, following[0], given, None,
+                             numbers=(number, added[1]))
+    return Place(Scale, weight, None, node, node, given, None, numbers=(number,))
+
+
+def _number(node: Any, output: int) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The leaf that a single number is, or of which it is an element; and its value."""
+    if node is None:
+        return None
+    index, name = None, node.name()
+    if name in ("SelectBackward0", "UnbindBackward0"):
+        index = output if name == "UnbindBackward0" else graph.signed(graph.saved(node, "index"))
+        node = next(iter(graph.parents(node)), node)
+    leaf = graph.variable(node)
+    if leaf is None or leaf.ndim > 1 or not is_plain(leaf) or not observable(leaf):
+        return None
+    number = leaf.detach() if index is None else leaf.detach()[index]
+    return (leaf, number) if number.numel() == 1 else None
+
+
+def _as_column(values: torch.Tensor) -> torch.Tensor:
+    """Single numbers of samples, as rows."""
+    return values.unsqueeze(-1) if values.ndim == 1 else values
 
 
 def _with_bias(

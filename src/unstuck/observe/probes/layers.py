@@ -135,7 +135,7 @@ class LayerProbe(Probe):
                 if is_plain(given) and given.grad_fn is not None:
                     self._behind = given, kind  # weights of no layer may have met the data
                 elif self._input_due:
-                    self._input(given, kind)
+                    self._input(_rows(module, given, tensor), kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
@@ -384,6 +384,13 @@ def _is_full(found: Mapping[str, Sequence[Any]], name: str) -> bool:
 def _add(found: dict[str, list[Any]], name: str, value: Any) -> None:
     """Adds a value in one go: another thread may write down or forget all of them meanwhile."""
     found[name] = [*found.get(name, ()), value]
+
+
+def _rows(module: nn.Module, given: Any, output: torch.Tensor) -> Any:
+    """What a layer receives, with an axis of features: single weights scale numbers of samples."""
+    single = is_plain(given) and given.ndim == 1 and given.shape == output.shape
+    weights = nn.Module.parameters(module, recurse=False)
+    return given.unsqueeze(-1) if single and all(w.numel() == 1 for w in weights) else given
 
 
 def _columns(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:

@@ -76,6 +76,12 @@ class Linear(StandIn):
     role = LayerRole.LINEAR
 
 
+class Scale(StandIn):
+    """Data times a single number: `w * x`."""
+
+    role = LayerRole.OTHER
+
+
 class Convolution(StandIn):
     """Filters of torch's functions."""
 
