@@ -17,6 +17,7 @@ from unstuck.record.reader import Record
 from unstuck.report import terminal
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Experiment
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import End, EndKind
@@ -374,6 +375,9 @@ _OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
      "called Net, but it built no optimizer and no loss reached backward() before it exited"),
     (Record("a", "1").hold(_MODEL, _OPTIMIZER, End(EndKind.FINISHED)),
      "called Net and built an optimizer, but no loss reached backward(), so"),
+    (Record("a", "1").hold(
+        Loader("l", _at(), 128, "RandomSampler", 120, 0, whole=True), End(EndKind.FINISHED)),
+     "the loader at train.py:37:7 brings no batch, so nothing was trained: its 120 samples do not"),
     (Record("a", "1").hold(End(EndKind.EXCEPTION, 1, "ValueError", "x", _at())),
      "ended with ValueError at train.py:37:7 before its first backward pass"),
 ])

@@ -167,11 +167,12 @@ def jump_cost(view: View, first: int) -> float | None:
 
 def samples_per_step(view: View) -> float | None:
     """Samples behind one update: the batch, times the backward passes that a step adds up."""
-    if not view.has(BATCH_SIZE) or not len(view[BATCH_SIZE].finite):
+    sizes = view[BATCH_SIZE].finite.values if view.has(BATCH_SIZE) else np.array([])
+    if not (sizes > 0).any():
         return None
     steps = view[TRAIN_LOSS].steps
     passes = float(np.median(np.unique(steps, return_counts=True)[1])) if len(steps) else 1.0
-    return float(np.median(view[BATCH_SIZE].finite.values)) * passes
+    return float(np.median(sizes[sizes > 0])) * passes
 
 
 def updates_per_epoch(view: View) -> float | None:

@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING
 from unstuck.report import notebook, summary
 from unstuck.report.changes import draw_rows, read_diff
 from unstuck.schema.edits import Safety
+from unstuck.schema.facts.calls import ModelCall
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
@@ -301,6 +303,14 @@ def nothing_trained(record: Record) -> str:
             f"the program ended with {record.end.exception or 'an exception'}{at} before its first "
             "backward pass, so there is no training to diagnose"
         )
+    for loader in record.facts(Loader):
+        if loader.whole and loader.samples and loader.samples < (loader.batch_size or 0):
+            at = f" at {_place(loader.location)}" if loader.location else ""
+            return (
+                f"the loader{at} brings no batch, so nothing was trained: its "
+                f"{count(loader.samples, 'sample')} do not fill a batch of {loader.batch_size}, "
+                "and drop_last=True drops what does not"
+            )
     cut = {
         EndKind.EXIT: f"exited with status {record.end.status}",
         EndKind.INTERRUPTED: "was interrupted",
@@ -310,11 +320,13 @@ def nothing_trained(record: Record) -> str:
     elsewhere = ("of the processes that a program starts, unstuck watches those that "
                  "multiprocessing spawns; in others, put `with unstuck.watch():` around the "
                  "training")
-    if not record.facts(Model):
+    models = [model.kind for model in record.facts(Model)] + [
+        call.model for call in record.facts(ModelCall)]
+    if not models:
         return (
             f"the program imported torch but called no model in this process{until} ({elsewhere})"
         )
-    name = record.facts(Model)[0].kind
+    name = models[0]
     if record.facts(Optimizer):
         return (
             f"the program called {name} and built an optimizer, but no loss reached "

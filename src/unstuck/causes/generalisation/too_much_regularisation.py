@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from unstuck.measures.basics import (
@@ -15,15 +13,24 @@ from unstuck.measures.basics import (
     loss_ends_at,
     loss_points,
     measured,
+    thinned,
     train_loss_at_the_end,
 )
+from unstuck.measures.decay import left_of_weights, pulls_of_decay
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
-from unstuck.record.series import PlaceSeries
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety, WeighTerm
+from unstuck.schema.edits import (
+    Dropout,
+    OptimizerArgument,
+    Remedy,
+    RemoveLayer,
+    Safety,
+    WeighTerm,
+)
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sums import LossTerm
@@ -31,6 +38,7 @@ from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unkn
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_SHARE
+from unstuck.schema.signals.targets import LOSS_INPUT_DROPPED
 from unstuck.words import called, number, percent, times
 
 DROPPED = Threshold(
@@ -85,18 +93,25 @@ HALF = Threshold(
     "weights is at least as large as that of all other terms together.",
     "a penalty that only keeps weights small has a few per cent of the gradient at the start",
 )
+ANSWERS = Threshold(
+    "dropped-answers", 0.02,
+    "Dropout belongs between layers: what is left of a layer can stand for what is missing. Behind "
+    "the last one nothing does.",
+    "no network of the field drops its outputs; the smallest dropout in use is 5 %",
+)
 HEARD = Threshold(
     "share-of-the-largest-gradient", 0.1,
     "Only weights count whose gradient is at least a tenth of the largest one: where a gradient "
     "vanishes, the weakest decay wins.",
     "the gradient of plain layers that are well initialised stays within a factor of ten",
 )
-# They add the decay to the gradient, before any scaling; others take it off the weights.
-COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
 EARLY = 5  # steps, before which a decay has had no time to make the gradient small
 
 
 def _detect(view: View) -> Verdict:
+    at_the_end = _at_the_end(view)
+    if at_the_end is not None:
+        return at_the_end
     if not learned_little(view.outcome):
         if view.outcome.skill is None and not isinstance(_penalty(view), Absent):
             return Unknown("it is not known whether anything but the penalty on the weights fell",
@@ -176,38 +191,45 @@ def _dropout_present(
     )
 
 
+def _at_the_end(view: View) -> Present | None:
+    """Dropout of the network's own answers: there is nothing behind it to make up for them."""
+    if not view.has(LOSS_INPUT_DROPPED):
+        return None
+    shares = {name: float(np.median(series.finite.values))
+              for name, series in view[LOSS_INPUT_DROPPED].items() if len(series.finite) >= EARLY}
+    loss = next((each for each in view.record.facts(Loss)
+                 if shares.get(each.name, 0.0) >= view.limit(ANSWERS)), None)
+    if loss is None:
+        return None
+    share, series = percent(shares[loss.name]), view[LOSS_INPUT_DROPPED][loss.name].finite
+    layer = view.record.layers().get(loss.input_layer or "")
+    called_at = loss.input_location if loss.input_location is not None and (
+        layer is None or f".{layer.name.rpartition('.')[2]}(" in (loss.input_location.text or "")
+    ) else None
+    name = layer.name if layer is not None and called_at is None else "torch.dropout"
+    other, train = _eval_loss(view), train_loss_at_the_end(view)
+    worse = other is not None and train >= view.limit(MODES) * other[1]
+    return Present(
+        strength=0.85 if worse or learned_little(view.outcome) else 0.5, since_step=0,
+        location=called_at or (layer.location if layer is not None else loss.location),
+        title=f"dropout sets {share} of what the loss receives to zero: it comes behind the last "
+        "layer, so no weights can make up for it",
+        label=f"zeroes {share} of the network's own answers",
+        evidence=(
+            Evidence(LOSS_INPUT_DROPPED.name, loss.name, *thinned(series.steps, series.values),
+                     view.limit(ANSWERS), f"{share} of the outputs are zero when the loss is "
+                     "computed, other ones at each step (healthy: none)"),
+            *([] if other is None else [
+                Evidence(other[0], "", (view.record.steps,), (other[1],), None,
+                         f"the training loss ends at {number(train)}; without dropout (in eval "
+                         f"mode) the network has a loss of {number(other[1])}")]),
+        ),
+        remedies=(Remedy("no dropout behind the last layer", Safety.SAFE,
+                         (RemoveLayer(name, called_at),)),),
+    )
+
+
 # Weight decay ------------------------------------------------------------------------------------
-def _pulls(view: View, optimizer: Optimizer) -> dict[int, float]:
-    """How strong the decay was beside the loss, at each sampled step: of all weights together.
-
-    A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
-    judged by itself, and only those count that get a fair share of the largest gradient.
-    """
-    decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
-    coupled = optimizer.kind in COUPLED
-    weights = _at_steps(view[WEIGHT_NORM], optimizer)
-    pulls = {}
-    for step, sizes in _at_steps(
-            view[GRADIENT_NORM if coupled else UPDATE_NORM], optimizer).items():
-        least = view.limit(HEARD) * max(sizes.values())
-        known = weights.get(step, {})
-        heard = [name for name, size in sizes.items() if size >= least and name in known]
-        against = math.hypot(*(sizes[name] for name in heard))
-        pull = math.hypot(*(known[name] for name in heard))
-        if against > 0 and math.isfinite(pull / against):
-            pulls[step] = decay * (1.0 if coupled else rate) * pull / against
-    return pulls
-
-
-def _at_steps(series: PlaceSeries, optimizer: Optimizer) -> dict[int, dict[str, float]]:
-    found: dict[int, dict[str, float]] = {}
-    for name, each in series.items():
-        if name in optimizer.parameters:
-            for step, size in zip(each.steps.tolist(), each.values.tolist(), strict=True):
-                found.setdefault(step, {})[name] = size
-    return found
-
-
 def _hard(pull: float) -> str:
     return percent(pull) if pull < 2 else times(pull)
 
@@ -219,8 +241,8 @@ def _decay(view: View) -> Verdict:
     if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
         return Unknown("the sizes of weights, gradients and updates were not measured",
                        (WEIGHT_NORM.name,))
-    left = _left(view, optimizer)
-    pulls = _pulls(view, optimizer)
+    left = left_of_weights(view, optimizer)
+    pulls = pulls_of_decay(view, optimizer, view.limit(HEARD))
     early = [pull for step, pull in pulls.items() if step < EARLY]
     if not left or not early:
         return Unknown("too few gradients were measured to compare the weight decay with them",
@@ -233,16 +255,6 @@ def _decay(view: View) -> Verdict:
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
                       f"pulls {_hard(pull)} as hard as the gradient of the loss")
     return _decay_present(view, optimizer, _shrinking(view, left), shrunk, pull)
-
-
-def _left(view: View, optimizer: Optimizer) -> dict[str, float]:
-    """The share of its norm that each weight matrix has kept."""
-    shapes = {n: p.shape for n, p in view.record.parameters().items()}
-    return {
-        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
-        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
-        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
-    }
 
 
 def _shrinking(view: View, left: dict[str, float]) -> Evidence:
@@ -295,7 +307,7 @@ def _penalty(view: View) -> Verdict:
     shares = {term.name: float(np.median(values[:EARLY])) for term in terms
               if term.name in view[TERM_SHARE]
               and len(values := view[TERM_SHARE][term.name].finite.values)}
-    left = _left(view, optimizer)
+    left = left_of_weights(view, optimizer)
     if not shares or not left:
         return Unknown("the gradient of the penalty on the weights was not measured",
                        (TERM_SHARE.name,))
@@ -345,7 +357,8 @@ CAUSE = Cause(
         "kept.) Weight decay makes large weights costly. If dropout is too strong, too few units "
         "are left to compute with. If weight decay is too strong, it pulls the weights to zero "
         "faster than the gradient can make them grow.",
-        detection="Only runs that learned little are judged. A dropout layer is reported if it "
+        detection="Dropout of what the loss receives is always reported: no layer comes behind it. "
+        "Otherwise only runs that learned little are judged. A dropout layer is reported if it "
         "zeroes at least 70 % of its units, and the same network without dropout is clearly "
         "better, and better than a constant, but far from good. If the run learned nothing at all, "
         "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
@@ -355,7 +368,8 @@ CAUSE = Cause(
         "much, and it had at least half of the gradient at first.",
         limitations="If less than 90 % of the units are dropped and the network does not beat a "
         "constant in eval mode either, only a trial can show whether dropout is to blame. "
-        "Noise on the inputs, and dropout that is called as a function are not judged.",
+        "Noise on the inputs is not judged, and neither is dropout that is called as a function "
+        "between layers.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",
@@ -363,8 +377,8 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM,
-          TERM_SHARE),
-    thresholds=(DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, HEARD),
+          TERM_SHARE, LOSS_INPUT_DROPPED),
+    thresholds=(ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
         Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,

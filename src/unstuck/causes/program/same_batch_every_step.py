@@ -12,6 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FetchEachStep, Remedy, Safety, SeedOnce
+from unstuck.schema.facts.calls import CallRole, ModelCall
 from unstuck.schema.facts.data import Fetch, Remade
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import EndKind
@@ -53,6 +54,12 @@ def _hurts(view: View) -> bool:
         end_median(held) >= view.limit(HURT) * train_loss_at_the_end(view))
 
 
+def _is_asked(view: View, size: float) -> bool:
+    """Whether the model is called with batches of another size too, elsewhere."""
+    return any(call.role is not CallRole.TRAIN and call.shape and call.shape[0] not in (1, size)
+               for call in view.record.facts(ModelCall))
+
+
 def _detect(view: View) -> Verdict:
     same = view[SAME_BATCH]
     if np.any(same.values != 1):
@@ -88,7 +95,7 @@ def _detect(view: View) -> Verdict:
     steps, values = thinned(same.steps, same.values)
     # Memorising one batch is also a test of a program: then nothing else is looked at.
     test = view.record.end.kind is EndKind.FINISHED and not (
-        view.has(HELD_OUT_LOSS) or kept(view, "held-out") is not None)
+        view.has(HELD_OUT_LOSS) or kept(view, "held-out") is not None or _is_asked(view, size))
     seeded = not whole
     drawn = count(round(size), "sample") if seeded else (
         f"{number(round(size))} of {count(whole, 'sample')}")
@@ -146,6 +153,6 @@ CAUSE = Cause(
     uses=(BATCH_SIZE, HELD_OUT_LOSS, TRAIN_LOSS, STORED_BATCHES),
     thresholds=(STEPS, STORED, SLICE, HURT),
     shows=Effect.BATCHES_ALIKE,
-    effects=(Effect.SAMPLES_FEW,),
+    effects=(Effect.SAMPLES_FEW, Effect.TOO_SLOW),
     detect=_detect,
 )

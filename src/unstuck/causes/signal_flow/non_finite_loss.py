@@ -18,6 +18,7 @@ from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Verdict
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.words import called, count, number
 
@@ -30,6 +31,14 @@ NAMES = {
     "Mul": "a multiplication", "Acos": "acos", "Asin": "asin", "Norm": "a norm",
     "LinalgVectorNorm": "a norm", "Reciprocal": "a reciprocal", "Convolution": "a convolution",
 }
+
+
+NO_SAMPLES = (
+    "Look at how batches are cut. x[i:i + size] is a batch that begins at row i, but x[i:size] has "
+    "no rows once i has reached size.")
+NOTHING_CHOSEN = (
+    "Count what is chosen before the mean is taken, and leave the loss out where that is nothing: "
+    "if mask.any().")
 
 
 def operation_name(operation: str | None) -> str | None:
@@ -87,6 +96,11 @@ def _origin(view: View, found: NonFinite | None, value: str) -> tuple[str, str]:
             label = f"{name} has an infinite slope here" if name else (
                 f"an update ruined {called(found.layer) if found.layer else 'the weights'}")
             return f"{found.detail}{maker}", label
+        case NonFiniteStage.EMPTY if _without_samples(view):
+            return ("the batch has no samples, and the mean of nothing is NaN",
+                    "no sample comes here")
+        case NonFiniteStage.EMPTY:
+            return f"{found.detail}, and the mean of nothing is NaN", found.detail
         case NonFiniteStage.GRADIENT:
             return (f"{name or 'an operation'}{layer} has a finite value but no finite gradient",
                     f"{name or 'this operation'} has an infinite slope here")
@@ -95,10 +109,16 @@ def _origin(view: View, found: NonFinite | None, value: str) -> tuple[str, str]:
             return f"{made} produced it ({found.detail})", found.detail
 
 
+def _without_samples(view: View) -> bool:
+    """Whether batches came without a sample."""
+    return view.has(BATCH_SIZE) and not view[BATCH_SIZE].values.all()
+
+
 def _location(view: View, found: NonFinite | None) -> SourceLocation | None:
-    if found is not None and found.location is not None:
+    empty = found is not None and found.stage is NonFiniteStage.EMPTY and _without_samples(view)
+    if found is not None and found.location is not None and not empty:
         return found.location
-    if found is not None and found.stage is NonFiniteStage.INPUT:
+    if empty or (found is not None and found.stage is NonFiniteStage.INPUT):
         called = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
         if called:
             return called[0]
@@ -124,6 +144,9 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
         return (Remedy("clean the data", Safety.ADVICE,
                        advice="Before training, drop or impute the samples with NaN or Inf: "
                        "mask = torch.isfinite(x).all(1)."),)
+    if stage is NonFiniteStage.EMPTY:
+        return (Remedy("leave out what is empty", Safety.ADVICE, advice=NO_SAMPLES if (
+            _without_samples(view)) else NOTHING_CHOSEN),)
     at = _location(view, found) if found is not None else None
     match stem:
         case "Log" | "Log2" | "Log10":
@@ -199,6 +222,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
+    uses=(BATCH_SIZE,),
     shows=Effect.NON_FINITE,
     detect=_detect,
 )

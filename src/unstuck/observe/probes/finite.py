@@ -42,6 +42,9 @@ _SUMS = ("AddBackward0", "SubBackward0", "RsubBackward1")
 HUGE = 1e18
 NEAR = 200  # graph nodes behind an operation among which its layer is looked for
 OPERANDS = "its operands are the first non-finite values"
+NO_NUMBERS = "the mean of no numbers"
+NO_TARGETS = "every target is left out"
+_MEAN = 1  # as torch numbers reductions
 CONSTANT = "a value that no gradient flows to is infinite here, as the logarithm of 0 is"
 
 
@@ -149,6 +152,10 @@ class FiniteProbe(Probe):
                             f"{percent(_share(given))} of the model's input is NaN or infinite")
                 return
         for node, name, ordinal in graph.numbered(graph.walk(root)):
+            empty = _of_nothing(node)
+            if empty is not None:
+                self._write(step, NonFiniteStage.EMPTY, name, node, ordinal, empty)
+                return
             detail = _makes_non_finite(node, name)
             if detail is None:
                 continue
@@ -277,6 +284,16 @@ def _is_steep(node: Any, name: str) -> bool:
         exponent = graph.saved(node, "exponent")
         return isinstance(exponent, int | float) and exponent < 1
     return name in _STEEP
+
+
+def _of_nothing(node: Any) -> str | None:
+    """What shows that an operation took a mean of no numbers, which is NaN."""
+    own, weight = graph.saved(node, "self"), graph.saved(node, "total_weight")
+    count = graph.saved(node, "self_sym_numel" if node.name().startswith("Mean") else "")
+    if count == 0 or (graph.saved(node, "reduction") == _MEAN and is_plain(own)
+                      and own.numel() == 0):
+        return NO_NUMBERS
+    return NO_TARGETS if is_plain(weight) and not bool(weight.any()) else None
 
 
 def _makes_non_finite(node: Any, name: str) -> str | None:

@@ -17,7 +17,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import channels
 from unstuck.observe.probes.activations import FUNCTIONAL, computed_by, functional
 from unstuck.observe.probes.channels import Channels
-from unstuck.observe.probes.moments import ConstantInputs, Moments, identical_rows
+from unstuck.observe.probes.moments import ConstantInputs, Moments, features_of, identical_rows
 from unstuck.observe.samples.batch import is_one_sample
 from unstuck.observe.tensors import (
     evenly,
@@ -135,7 +135,7 @@ class LayerProbe(Probe):
                 if is_plain(given) and given.grad_fn is not None:
                     self._behind = given, kind  # weights of no layer may have met the data
                 elif self._input_due:
-                    self._input(_rows(module, given, tensor), kind)
+                    self._input(features_of(module, given, tensor), kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
@@ -143,6 +143,8 @@ class LayerProbe(Probe):
                 module, kind, args, tensor)
             if made_as is not None:
                 self._activation(module, made_as, tensor, name)
+            elif kind is LayerRole.DROPOUT and tensor.grad_fn is not None:
+                self._by_module.setdefault(graph.sequence(tensor.grad_fn), name)
         if own:
             self._hook(tensor, name)
             self._fed_by, self._fed_role = name, kind
@@ -175,7 +177,7 @@ class LayerProbe(Probe):
                 self._non_finite is not None) else bad
 
     def activation(self, node: Any) -> str | None:
-        """The activation module that made the tensor of a graph node in the step under way."""
+        """The activation or dropout module that made the tensor of a graph node in this step."""
         chain = graph.producers(node, 1) if node is not None else []
         return self._by_module.get(graph.sequence(chain[0])) if chain else None
 
@@ -384,13 +386,6 @@ def _is_full(found: Mapping[str, Sequence[Any]], name: str) -> bool:
 def _add(found: dict[str, list[Any]], name: str, value: Any) -> None:
     """Adds a value in one go: another thread may write down or forget all of them meanwhile."""
     found[name] = [*found.get(name, ()), value]
-
-
-def _rows(module: nn.Module, given: Any, output: torch.Tensor) -> Any:
-    """What a layer receives, with an axis of features: single weights scale numbers of samples."""
-    single = is_plain(given) and given.ndim == 1 and given.shape == output.shape
-    weights = nn.Module.parameters(module, recurse=False)
-    return given.unsqueeze(-1) if single and all(w.numel() == 1 for w in weights) else given
 
 
 def _columns(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:

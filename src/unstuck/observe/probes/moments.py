@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import nn
 
 from unstuck.observe.tensors import PIECE, evenly, is_plain, pieces, rows_of
 
@@ -104,3 +107,10 @@ def identical_rows(output: object) -> torch.Tensor | None:
             apart.append((piece - piece[:1]).abs().max())
             size.append(piece.abs().max())
         return torch.stack(apart).max() <= 1e-5 * torch.stack(size).max()
+
+
+def features_of(module: nn.Module, given: Any, output: torch.Tensor) -> Any:
+    """What a layer receives, with an axis of features: single weights scale numbers of samples."""
+    single = is_plain(given) and given.ndim == 1 and given.shape == output.shape
+    weights = nn.Module.parameters(module, recurse=False)
+    return given.unsqueeze(-1) if single and all(w.numel() == 1 for w in weights) else given

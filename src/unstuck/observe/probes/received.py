@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from unstuck.observe import graph
 from unstuck.observe.later import Later
 from unstuck.observe.tensors import (
     PIECE,
@@ -18,6 +19,7 @@ from unstuck.observe.tensors import (
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
+    LOSS_INPUT_DROPPED,
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
     TARGET_DEVIATION,
@@ -26,17 +28,38 @@ from unstuck.schema.signals.targets import (
 )
 
 SIGNALS = (
-    BATCH_SUM_ERROR, CLASS_SUM_ERROR, LOSS_INPUT_MAXIMUM, LOSS_INPUT_MINIMUM, TARGET_DEVIATION,
-    TARGET_MEAN, TARGET_SUM_ERROR,
+    BATCH_SUM_ERROR, CLASS_SUM_ERROR, LOSS_INPUT_DROPPED, LOSS_INPUT_MAXIMUM, LOSS_INPUT_MINIMUM,
+    TARGET_DEVIATION, TARGET_MEAN, TARGET_SUM_ERROR,
 )
+
+
+def mask_of(node: Any) -> torch.Tensor | None:
+    """What may be the mask of a dropout that made what a loss receives, by the node that did."""
+    chain = graph.producers(node, 1) if node is not None else []
+    name = chain[0].name() if chain else ""
+    if name not in ("MulBackward0", "NativeDropoutBackward0"):
+        return None
+    mask = graph.factor(chain[0]) if name == "MulBackward0" else graph.saved(chain[0], "result1")
+    return mask if is_plain(mask) and observable(mask) and (
+        tuple(mask.shape) == graph.shape(chain[0])) else None
+
+
+def _dropped(mask: torch.Tensor) -> torch.Tensor:
+    """The share of zeros in a mask of zeros and one number above 1; 0 for other tensors."""
+    if mask.dtype is torch.bool:
+        return 1 - mask.float().mean()
+    zeros, kept = mask == 0, mask.max()
+    return (zeros.float().mean() * ((zeros | (mask == kept)).all() & (kept > 1))).float()
 
 
 def write_input(later: Later, loss: str, given: torch.Tensor, step: int) -> None:
     """Measures the first argument of a loss function, of shape (batch, classes or anything)."""
     with torch.no_grad():
-        given = given.detach()
+        given, mask = given.detach(), mask_of(given.grad_fn)
         if not given.is_floating_point() or not observable(given):
             return
+        if mask is not None:
+            later.sample(LOSS_INPUT_DROPPED, step, {loss: _dropped(mask)})
         low, high = torch.aminmax(given)
         later.sample(LOSS_INPUT_MINIMUM, step, {loss: low})
         later.sample(LOSS_INPUT_MAXIMUM, step, {loss: high})

@@ -49,6 +49,7 @@ def loader_fact(
         f"loader at line {where}", location, getattr(loader, "batch_size", None),
         type(sampler).__name__, samples_of(loader), int(getattr(loader, "num_workers", 0)),
         weights=length(weights), draws=length(sampler), built=built,
+        whole=bool(getattr(loader, "drop_last", False)),
     )
 
 
@@ -127,9 +128,11 @@ class RepeatProbe(Probe):
     def _compare(self, step: int, stored: float, anew: bool) -> None:
         now, self._now = self._now, Counter()
         if self._last is not None and now and len(now) > 1:
-            self._writer.row(SAME_BATCH, step, float(now == self._last))
+            # An evaluation with gradients comes on top, in some steps or in all but the first.
+            same = now <= self._last or self._last <= now
+            self._writer.row(SAME_BATCH, step, float(same))
             self._writer.row(STORED_BATCHES, step, stored)
-            if anew and now == self._last and not self._remade:
+            if anew and same and not self._remade:
                 self._remade = True
                 places = filter(None, map(self._sites.location, self._stack))
                 self._writer.fact(Remade(

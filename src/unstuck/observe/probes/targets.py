@@ -13,6 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.later import Later
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.layers import LayerProbe
+from unstuck.observe.probes.received import mask_of
 from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import (
     evenly,
@@ -154,11 +155,12 @@ class Targets:
         self._measure(loss.name, loss.function, given, node, target, step, options, weight)
         if target is not None:
             self.met(loss, target)
-        if step > LAST_LOOK or output_range(node) is None:
+        masked = mask_of(node) is not None
+        if step > LAST_LOOK or not (masked or output_range(node) is not None):
             return loss
         layer = self._layers.activation(node)
         node = graph.producers(node, 1)[0]
-        line = self._finite.line_of(node) if layer is None else None
+        line = self._finite.line_of(node) if layer is None or masked else None
         place = self._sites.operation(*line, node.name(), last=True) if line else (
             loss.input_location)
         return replace(loss, input_layer=layer, input_location=place)

@@ -25,6 +25,8 @@ def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch
     """
     found = index.at(edit.at, "what takes the batch")
     source, statement = found.source, found.statement
+    if isinstance(statement, ast.For):
+        return [_to_the_end(edit, source, statement)]
     backward = backwards(record, index)[0]
     loops = [loop for where, loop in index.loops(backward.source, backward.node)
              if where is source and source.function(loop) is source.function(statement)]
@@ -58,6 +60,15 @@ def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch
             *change.before(source, loops[0].body[0], code.replace(given, held)), *gone),
             Form.STATEMENT, needs)]
     return [Patch(edit, (*gone, *change.before(source, loops[0].body[0], code)), Form.STATEMENT)]
+
+
+def _to_the_end(edit: FetchEachStep, source: Source, loop: ast.For) -> Patch:
+    """A loop over all batches, in the place of one that is left after the first."""
+    left = [node for node in ast.walk(loop) if isinstance(node, ast.Break) and next(
+        each for each in source.ancestors(node) if isinstance(each, Loop)) is loop]
+    if len(left) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "The loop over the batches is not left by one break.")
+    return Patch(edit, change.remove(source, left[0]), Form.STATEMENT)
 
 
 def _is_anew(node: ast.AST) -> bool:

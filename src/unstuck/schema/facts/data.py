@@ -22,7 +22,8 @@ class Loader(Fact):
     Where the length of that is a division, at `counted`, `length` is what it says and `stored`
     how many things the data set holds that it fetches one by one. `planned` is how many samples
     a sampler of batches of the program's own holds the numbers of, and `batches` what it goes
-    over to make them.
+    over to make them. `whole` says that what is left of the samples behind the last whole batch
+    is dropped.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Loader(Fact):
     unread: bool = False
     planned: int | None = None
     batches: SourceLocation | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

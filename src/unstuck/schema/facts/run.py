@@ -64,6 +64,7 @@ class NonFiniteStage(StrEnum):
     INPUT = "input"  # the data held it
     TARGET = "target"  # the targets held it
     OPERATION = "operation"  # an operation of the forward made it
+    EMPTY = "empty"  # there were no numbers to take the mean of
     GRADIENT = "gradient"  # a finite loss had a non-finite gradient
     UNKNOWN = "unknown"
 

@@ -36,6 +36,11 @@ BATCH_SUM_ERROR = PlaceSignal(
     "largest distance from 1 of the sum over the batch of a loss's predictions",
     requires=runs.KNOWN_LOSS, place="loss",
 )
+LOSS_INPUT_DROPPED = PlaceSignal(
+    "loss-input-dropped", "",
+    "share of what a loss receives that dropout has just set to zero, if any",
+    requires=runs.KNOWN_LOSS, place="loss",
+)
 LOSS_INPUT_MEAN = PlaceSignal(
     "loss-input-mean", "", "mean of the predictions passed to a regression loss",
     requires=runs.REGRESSION, place="loss",

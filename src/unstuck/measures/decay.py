@@ -1,0 +1,54 @@
+"""How hard a decay of the weights pulls at them, and what is left of them."""
+
+from __future__ import annotations
+
+import math
+
+from unstuck.measures.view import View
+from unstuck.record.series import PlaceSeries
+from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
+
+# They add the decay to the gradient, before any scaling; others take it off the weights.
+COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
+
+
+def pulls_of_decay(view: View, optimizer: Optimizer, fair: float) -> dict[int, float]:
+    """How strong the decay was beside the loss, at each sampled step: of all weights together.
+
+    A layer that gets no gradient leaves its weights to any decay, however weak; so no layer is
+    judged by itself, and only those count that get a `fair` share of the largest gradient.
+    """
+    decay, rate = optimizer.weight_decay or 0.0, optimizer.learning_rate or 0.0
+    coupled = optimizer.kind in COUPLED
+    weights = _at_steps(view[WEIGHT_NORM], optimizer)
+    pulls = {}
+    for step, sizes in _at_steps(
+            view[GRADIENT_NORM if coupled else UPDATE_NORM], optimizer).items():
+        least = fair * max(sizes.values())
+        known = weights.get(step, {})
+        heard = [name for name, size in sizes.items() if size >= least and name in known]
+        against = math.hypot(*(sizes[name] for name in heard))
+        pull = math.hypot(*(known[name] for name in heard))
+        if against > 0 and math.isfinite(pull / against):
+            pulls[step] = decay * (1.0 if coupled else rate) * pull / against
+    return pulls
+
+
+def _at_steps(series: PlaceSeries, optimizer: Optimizer) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = {}
+    for name, each in series.items():
+        if name in optimizer.parameters:
+            for step, size in zip(each.steps.tolist(), each.values.tolist(), strict=True):
+                found.setdefault(step, {})[name] = size
+    return found
+
+
+def left_of_weights(view: View, optimizer: Optimizer) -> dict[str, float]:
+    """The share of its norm that each weight matrix has kept."""
+    shapes = {n: p.shape for n, p in view.record.parameters().items()}
+    return {
+        name: float(sizes[-1] / sizes[0]) for name, series in view[WEIGHT_NORM].items()
+        if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
+        and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
+    }
