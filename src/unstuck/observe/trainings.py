@@ -16,7 +16,9 @@ from unstuck.observe.lineage import Lineage
 from unstuck.observe.moment import Moment
 from unstuck.observe.probe import Context
 from unstuck.observe.sampling import Sampling
+from unstuck.observe.tensors import held_by, is_plain
 from unstuck.record.writer import RecordWriter
+from unstuck.schema.facts.optimizers import StartedOver
 from unstuck.schema.facts.run import End, EndKind
 
 MOST = 32  # trainings of a process that are watched
@@ -53,6 +55,14 @@ class Training:
         later.settle()
 
 
+def _likeness(optimizer: Optimizer) -> tuple[object, ...]:
+    """By what an optimizer is told to do the same as another, for a model of the same shape."""
+    settings = {name: value for name, value in optimizer.defaults.items()
+                if type(value) in (int, float, bool, str, tuple)}
+    return (type(optimizer), repr(settings),
+            [tuple(each.shape) for each in held_by(optimizer) if is_plain(each)])
+
+
 class Trainings:
     """Begins a training where an optimizer of fresh parameters is built after others have stepped.
 
@@ -82,6 +92,9 @@ class Trainings:
         self._voids = 0
         self._short = 0  # trainings in a row, up to now, that may be inner loops
         self._all_seen = False  # what comes now is the last
+        self._likeness: object = None  # of the optimizer that was built last
+        self._times = 0  # trainings in a row, up to now, that are alike,
+        self._life = 0  # with so many steps each
 
     @property
     def steps(self) -> int:
@@ -95,8 +108,15 @@ class Trainings:
 
     def built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed, between two steps: a training may begin."""
+        likeness = _likeness(optimizer)
         if self._begins(optimizer):
+            life, alike = self._moment.step, likeness == self._likeness
+            again = alike and (not self._times or life == self._life)
+            self._times, self._life = self._times * again + alike, life
             self._begin(self._lineage.is_derived(optimizer, self.now.context.names))
+            self._writer.fact(
+                StartedOver(type(optimizer).__name__, self._times, self._life), 0)
+        self._likeness = likeness
         self._lineage.built(optimizer, self.now.number)
 
     def before_first_step(self, optimizer: Optimizer) -> None:

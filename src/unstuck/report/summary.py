@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
 from unstuck.judge.catalogue import causes
 from unstuck.rules.symptoms import Symptom
@@ -27,6 +28,7 @@ _MOST_REASONS = 2
 _MOST_NEEDS = 3
 _MOST_SIGNALS = 8
 
+_MANY_ALIKE = 6  # trainings in a row that get one line
 _MOST_RULED_OUT = 3
 # What users see of a run that failed.
 _SEEN = {
@@ -107,15 +109,27 @@ def _steps_of(training: Training) -> str:
 
 
 def trainings(diagnosis: Diagnosis) -> list[str]:
-    """A line for each training but the one that the diagnosis is about."""
+    """A line for each training but the one that the diagnosis is about; one for many alike."""
     lines = []
-    for number, training in enumerate(diagnosis.trainings):
-        counted = training.diagnosis.counted()
-        found = joined(f.cause for f in counted if f.explained_by is None) or "no problem was found"
-        if number != diagnosis.training:
-            lines.append(f"training {number + 1} ({_steps_of(training)}): "
-                         f"{in_short(training.diagnosis.outcome)}; {found}")
+    for came, alike in groupby(
+        enumerate(diagnosis.trainings),
+        lambda each: None if each[0] == diagnosis.training else _came_to(each[1]),
+    ):
+        row = list(alike)
+        if came is not None and len(row) >= _MANY_ALIKE:
+            (first, begins), (last, ends) = row[0], row[-1]
+            lines.append(f"trainings {first + 1} to {last + 1} (steps {begins.first_step:,} to "
+                         f"{ends.last_step:,}): {came}")
+        elif came is not None:
+            lines += [f"training {number + 1} ({_steps_of(training)}): {came}"
+                      for number, training in row]
     return lines
+
+
+def _came_to(training: Training) -> str:
+    counted = training.diagnosis.counted()
+    found = joined(f.cause for f in counted if f.explained_by is None) or "no problem was found"
+    return f"{in_short(training.diagnosis.outcome)}; {found}"
 
 
 def in_short(outcome: Outcome) -> str:

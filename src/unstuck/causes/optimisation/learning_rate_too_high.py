@@ -205,8 +205,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
                       "them")
     if found is not None and found.stage is NonFiniteStage.EMPTY:
-        return Absent("the loss that is not finite is the mean of no numbers, which no learning rate "
-                      "changes")
+        return Absent("the loss that is not finite is the mean of no numbers, which no "
+                      "learning rate changes")
     if failed(view.outcome) and (sustained or giant) and (giant or jumped or worse or lost):
         strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
         strength += 0.1 * (signs.typical >= view.limit(LARGE))

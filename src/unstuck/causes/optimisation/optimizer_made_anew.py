@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from unstuck.measures.basics import failed, learned_little, thinned
+from unstuck.measures.steps import updates_per_epoch
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BuildOnce, Remedy, Safety
 from unstuck.schema.facts.loops import Loop
-from unstuck.schema.facts.optimizers import Rebuilt
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.facts.optimizers import Optimizer, Rebuilt, StartedOver
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.rebuilt import OPTIMIZER_LIFE
 from unstuck.words import count
 
@@ -28,7 +33,18 @@ BATCHES = Threshold(
 )
 
 
+WHOLE = Threshold(
+    "trainings-from-scratch", 8.0,
+    "So many trainings in a row with the same settings, none of which goes through the data twice, "
+    "are the epochs of one.",
+    "five to ten folds or seeds are usual, and each of them trains for many epochs",
+)
+
+
 def _detect(view: View) -> Verdict:
+    over = view.record.fact(StartedOver)
+    if over is not None and over.times >= view.limit(WHOLE) and _is_one_pass(view, over):
+        return _from_scratch(view, over)
     if all(series.values.max() == 0 for series in view[OPTIMIZER_LIFE].values()):
         return Absent("no optimizer was built again over the same parameters")
     reasons = []
@@ -52,6 +68,35 @@ def _detect(view: View) -> Verdict:
         return Unknown("the record does not describe the optimizers that were built again",
                        ("a complete record of the run",))
     return Absent(reasons[0])
+
+
+def _is_one_pass(view: View, over: StartedOver) -> bool:
+    """Whether each training ended before any sample came again, with little learned."""
+    passes = updates_per_epoch(view)
+    return passes is not None and passes > 1 and over.life <= math.ceil(passes) and (
+        view.outcome.kind is OutcomeKind.TOO_SHORT or failed(view.outcome)
+        or learned_little(view.outcome))
+
+
+def _from_scratch(view: View, over: StartedOver) -> Present:
+    optimizer = next(iter(view.record.facts(Optimizer)), None)
+    steps = count(over.life, "step")
+    return Present(
+        strength=0.8, hides_outcome=True,
+        title=f"a new model and a new {over.name} are built every {steps}: this is training number "
+        f"{over.times + 1}, and it begins from scratch, as all before it",
+        since_step=0,
+        location=optimizer.location if optimizer is not None else None,
+        label=f"this builds a new {over.name} for a new model every {steps}",
+        evidence=(Evidence(
+            OPTIMIZER_LIFE.name, "", (0,), (float(over.life),), None,
+            f"{count(over.times, 'training')} before this one, with the same settings and shapes, "
+            f"ended after {steps} each: one pass over the data"),),
+        remedies=() if optimizer is None else (Remedy(
+            "build both once", Safety.SAFE, (BuildOnce(optimizer.location, model=True),),
+            advice="Build the model and its optimizer once, before the loop over epochs.",
+        ),),
+    )
 
 
 def _strength(view: View, fact: Rebuilt) -> float:
@@ -111,7 +156,8 @@ CAUSE = Cause(
         "the optimizer. A new optimizer begins without them.",
         detection="The same line builds optimizers over the same parameters, at least four, and "
         "each makes fewer steps than it averages over. They are built for each batch or for each "
-        "pass of the innermost loop over batches.",
+        "pass of the innermost loop over batches. Where the model is built anew as well, at least "
+        "eight trainings in a row with the same settings end before any sample comes again.",
         limitations="Optimizers that train for several epochs each, that begin after weights were "
         "loaded, or whose learning rate was annealed are taken for stages, folds and restarts. "
         "SGD without momentum keeps nothing and loses nothing.",
@@ -119,7 +165,8 @@ CAUSE = Cause(
                     "PyTorch: torch.optim"),
     ),
     needs=(OPTIMIZER_LIFE,),
-    thresholds=(TIMES, BATCHES),
+    uses=(BATCH_SIZE, SAME_BATCH, TRAIN_LOSS),
+    thresholds=(TIMES, BATCHES, WHOLE),
     effects=(
         Effect.UPDATES_TOO_LARGE, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),

@@ -37,8 +37,9 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
                       "constructed.")
     if loop is None:
         return [Patch(edit, _as_argument(found, statement, held, index), Form.STATEMENT)]
-    moved = [statement, *_schedulers(source, statement, held)]
-    made = names_made(loop)
+    before = _needed(source, statement) if edit.model else []
+    moved = [*before, statement, *_schedulers(source, statement, held)]
+    made = names_made(loop) - {names.dotted(each.targets[0]) for each in before}
     for each in moved:
         _check(each, made - {held})
     code = "\n".join(source.code(each) for each in moved)
@@ -50,6 +51,19 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
         return [Patch(edit, _as_argument(found, statement, held, index), Form.ARGUMENT), here]
     except Refused:
         return [here]
+
+
+def _needed(source: Source, statement: ast.Assign) -> list[ast.Assign]:
+    """The statements before one in its body that make what it reads, and what these read."""
+    found: list[ast.Assign] = []
+    wanted = _names_read(statement.value)
+    for each in reversed(source.body(statement)[:source.body(statement).index(statement)]):
+        if isinstance(each, ast.Assign) and len(each.targets) == 1 and (
+            names.dotted(each.targets[0]) in wanted
+        ):
+            found.insert(0, each)
+            wanted |= _names_read(each.value)
+    return found
 
 
 def _by_its_caller(index: Index, found: Found, deepest: int = 3) -> Found:

@@ -70,12 +70,17 @@ class CopyState(Edit):
 
 @dataclass(frozen=True, slots=True)
 class BuildOnce(Edit):
-    """Build an optimizer before the loops that build it again. `at` is its construction."""
+    """Build an optimizer before the loops that build it again. `at` is its construction.
+
+    With `model` what it is built of is built there too.
+    """
 
     at: SourceLocation | None
+    model: bool = False
 
     def words(self) -> str:
-        return "build the optimizer once, before the loop"
+        what = "model and optimizer" if self.model else "the optimizer"
+        return f"build {what} once, before the loop"
 
     def code(self) -> str:
         return "optimizer = Adam(model.parameters())  # before the loop over epochs"

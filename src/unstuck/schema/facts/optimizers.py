@@ -90,6 +90,18 @@ class Clearing(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class StartedOver(Fact):
+    """This training is like all of `times` trainings right before it, of `life` steps each.
+
+    The same settings in an optimizer of the same kind, over fresh parameters of the same shapes.
+    """
+
+    name: str  # of the kind
+    times: int
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt(Fact):
     """A place that builds an optimizer again and again over the same parameters.
 
