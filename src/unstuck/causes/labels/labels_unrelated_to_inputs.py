@@ -43,6 +43,12 @@ PAIRS = Threshold(
     "With fewer samples, a weak relation cannot be distinguished from chance.",
     "a rank correlation of 0.2 is then 2.8 standard deviations",
 )
+FEW = Threshold(
+    "pairs-apart", 60.0,
+    "So many are enough where the program splits or orders inputs and targets in two calls of "
+    "their own, and half of the limit of the relation is not reached.",
+    "a rank correlation of 0.3 is then 2.3 standard deviations",
+)
 OTHERS = Threshold(
     "samples-of-other-classes", 30.0,
     "Counts the samples outside the largest class. With fewer of them the labels are nearly "
@@ -119,6 +125,10 @@ def _detect(view: View) -> Verdict:
         if not by_few and place in network and network[place].score >= view.limit(FOUND):
             return Absent(f"the network predicts {place} samples better than chance")
     if not pairs["train"] >= view.limit(PAIRS):
+        if pairs["train"] >= view.limit(FEW) and score <= view.limit(DEPENDENT) / 2 and (
+            apart(view) is not None
+        ):
+            return _present(view, network, 0.85, scores)
         return Unknown(f"{count(round(pairs['train']), 'pair')} of input and target are too few", (
             f"at least {count(round(view.limit(PAIRS)), 'sample')}",))
     counts = last(view[CLASS_SAMPLES]) if view.has(CLASS_SAMPLES) else {}
@@ -284,7 +294,7 @@ CAUSE = Cause(
         LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
         CLASS_SAMPLES,
     ),
-    thresholds=(DEPENDENT, PAIRS, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
+    thresholds=(DEPENDENT, PAIRS, FEW, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     shows=Effect.LABELS_UNPREDICTABLE,
     effects=(
         Effect.LABELS_WRONG, Effect.SAMPLES_FEW, Effect.WEIGHTS_SHRINK,
