@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -123,15 +123,22 @@ def binding(name: str, at: Point) -> Binding | None:
     condition that need not have been met.
     """
     found = bindings(at.scope.body, name)
-    before = [each for each in found if (
-        each.statement.lineno < at.line if not each.loop else each.statement.lineno <= at.line)]
-    last = (before or found)[-1] if found else None
+    before = _before(found, at)
+    # A loop may have bound it further down, in its last turn; not before an argument is read.
+    last = before[-1] if before else (
+        found[-1] if found and name not in _parameters(at.scope.body) else None)
     if last is None or any(
         isinstance(each, ast.If) and not (each.lineno <= at.line <= (each.end_lineno or 0))
         for each in _around(at.scope.body, last.statement)
     ):
         return None
     return last
+
+
+def _before(found: Sequence[Binding], at: Point) -> list[Binding]:
+    """Those of some bindings that come before a line."""
+    return [each for each in found if (
+        each.statement.lineno < at.line if not each.loop else each.statement.lineno <= at.line)]
 
 
 @lru_cache(maxsize=_KEPT)
@@ -324,7 +331,7 @@ def one_back(
     if isinstance(node, ast.Attribute):
         return _attribute(node, at, left)
     found = binding(node.id, at)
-    if found is None and not bindings(at.scope.body, node.id):
+    if found is None and not _before(bindings(at.scope.body, node.id), at):
         given = passed(node.id, at.scope)
         if given is not None:
             return *given, (), None
@@ -351,7 +358,9 @@ def _points(at: Point | None) -> Iterator[Point]:
         at = at.scope.outer
 
 
-def _parameters(body: Function | ast.Lambda) -> set[str]:
+def _parameters(body: ast.AST) -> set[str]:
+    if not isinstance(body, Function | ast.Lambda):
+        return set()
     return {each.arg for each in (*body.args.posonlyargs, *body.args.args, *body.args.kwonlyargs)}
 
 
