@@ -26,6 +26,7 @@ _WORDS = {
     "LogBackward0": "the negative log-likelihood",
     "LogsumexpBackward0": "the negative log-likelihood",
 }
+OVERLAP = "DivBackward0"  # of which more is better
 
 
 def _detect(view: View) -> Verdict:
@@ -78,20 +79,23 @@ def _against(view: View, policy: PolicySign) -> Present:
 
 
 def _present(view: View, ascent: Ascent) -> Verdict:
-    what = _WORDS.get(ascent.of, "an error")
+    what, worse, most, sign = (
+        ("the overlap of predictions and targets", "smaller", "small", "without a minus sign")
+        if ascent.of == OVERLAP else
+        (_WORDS.get(ascent.of, "an error"), "larger", "large", "with a minus sign"))
     steps, values = loss_points(view)
     end = loss_ends_at(view)
     return Present(
         strength=0.95 if failed(view.outcome) or end < min(0.0, values[0]) else 0.85,
         certain=True,
-        title=f"the loss has the wrong sign: minimising it makes {what} larger (the loss went "
+        title=f"the loss has the wrong sign: minimising it makes {what} {worse} (the loss went "
         f"from {number(values[0])} to {number(end)})",
         since_step=0,
         location=ascent.location or backward_location(view),
-        label=f"minimising this makes {what} as large as possible",
+        label=f"minimising this makes {what} as {most} as possible",
         evidence=(
             Evidence(TRAIN_LOSS.name, ascent.name, steps, values, None,
-                     f"{what} enters the loss with a minus sign (the loss went from "
+                     f"{what} enters the loss {sign} (the loss went from "
                      f"{number(values[0])} to {number(end)})"),
         ),
         remedies=(
@@ -118,7 +122,8 @@ CAUSE = Cause(
         "needs a minus sign before it. With one minus sign too many, an error is maximised.",
         detection="The detector follows the graph of the loss through sums and constant factors "
         "down to the operations that measure an error: a squared or absolute difference, a cross "
-        "entropy, or the logarithm of a probability. It multiplies the signs on the way. All of "
+        "entropy, the logarithm of a probability, or the overlap of a mask and its prediction "
+        "(Dice's coefficient, intersection over union). It multiplies the signs on the way. All of "
         "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
         "reward, ends the search: there it is seen whether the factors on the log-probabilities "
         "rise with a variable that holds rewards or returns.",

@@ -100,7 +100,7 @@ def _collect(
         found.append((sign, path))
     elif name in _LOG_PROBABILITIES or (
         name == "LogBackward0" and any(map(_is_probability, behind))
-    ):
+    ) or (name == "DivBackward0" and len(behind) == 2 and _is_overlap(node.next_functions[0][0])):
         found.append((-sign, path))
     elif (likelihood := _likelihood(node, behind)) is not None:
         factor, total = likelihood
@@ -127,6 +127,26 @@ def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
         return None
     sources = [_picked_from(parent)[1] for parent in graph.parents(total[1])]
     return total if other[1] in sources else None
+
+
+def _is_overlap(node: Any) -> bool:
+    """Whether a dividend is how much of the probability lies where the target is, as in Dice's
+    coefficient and in intersection over union: the larger the better.
+    """
+    for _ in range(8):
+        behind = graph.parents(node)
+        if len(behind) != 1:
+            return False
+        factor = graph.factor(node) if node.name() == "MulBackward0" else None
+        if is_plain(factor) and observable(factor) and 1 < factor.numel() <= ELEMENT_LIMIT:
+            with torch.no_grad():
+                marked = factor == 1
+                return bool((marked | (factor == 0)).all() & marked.any()) and (
+                    _is_probability(behind[0]))
+        if not (factor is not None or node.name() in _POSITIVE or node.name() == "AddBackward0"):
+            return False
+        node = behind[0]
+    return False
 
 
 def _picked_from(node: Any) -> tuple[float, Any]:
