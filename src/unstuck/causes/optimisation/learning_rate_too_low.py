@@ -81,6 +81,12 @@ MODEST = Threshold(
     "higher learning rate.",
     "CS231n: about 1e-3; a typical update above 1e-2 is rare in healthy runs",
 )
+MANY = Threshold(
+    "steps-above-a-constant", 200.0,
+    "Within so many steps of a usual size, the loss of any network comes down to that of a "
+    "constant prediction, which is a matter of its last biases.",
+    "two hundred updates of the usual thousandth move the weights by a fifth of their size",
+)
 AMPLE = Threshold(
     "ample-update", 3e-3,
     "An update of this share of the weights is three times the usual one. If the weights are still "
@@ -147,6 +153,16 @@ def _detect(view: View) -> Verdict:
         return _on_its_way(view, updates, fastest, left)
     return Absent(f"the weights move enough ({moves}), and successive gradients have little in "
                   "common any more")
+
+
+def _without_trend(view: View) -> Verdict | None:
+    """A loss that has not even come down to a constant's in many steps, all of them tiny."""
+    if view.record.steps < view.limit(MANY) or not (
+        view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) and view.has(GRADIENT_NORM)
+    ):
+        return None
+    found = _detect(view)
+    return found if isinstance(found, Present) and found.of_value and not found.one_of else None
 
 
 def _hardly_fell(view: View) -> bool:
@@ -278,10 +294,11 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(GRADIENT_PRODUCT,),
-    thresholds=(SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE),
+    thresholds=(MANY, SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE),
     shows=Effect.UPDATES_TOO_SMALL,
     effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),
     needs_trend=True,
+    without_trend=_without_trend,
     detect=_detect,
 )

@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import CallRequiresGrad, Remedy, Safety, Unfreeze
+from unstuck.schema.edits import CallRequiresGrad, LayerArgument, Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter, Thaw
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN
@@ -53,7 +53,8 @@ def _detect(view: View) -> Verdict:
         if learned_little(view.outcome) and last < LATE * view.record.steps:
             return Unknown("whether the program unfreezes its weights was looked at only up to "
                            f"step {number(last)}", ("a run with --overhead 1",))
-        return Absent("the frozen weights were trained or loaded, or are a small part of the model")
+        return _vectors(view) or Absent(
+            "the frozen weights were trained or loaded, or are a small part of the model")
     return _present(view, *guilty)
 
 
@@ -113,6 +114,40 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
             ),
         ),
     )
+
+
+def _vectors(view: View) -> Present | None:
+    """A frozen table of vectors in a run that learned little: nobody knows what is in it."""
+    if not learned_little(view.outcome):
+        return None
+    for model in view.record.facts(Model):
+        layers = {layer.name: layer for layer in model.layers
+                  if layer.role is LayerRole.EMBEDDING}
+        frozen = [p for p in model.parameters if p.layer in layers and not p.trainable
+                  and not p.loaded and p.name in view[FROZEN]]
+        share = weights(frozen) / max(weights(model.parameters), 1)
+        if share < view.limit(SHARE) or len(frozen) == len(model.parameters):
+            continue
+        table = max(frozen, key=lambda p: weights([p]))
+        series = view[FROZEN][table.name]
+        return Present(
+            strength=0.45,
+            title=f"the vectors of {called(table.layer)} are frozen, {percent(share)} of the "
+            f"weights of {model.name}, and what is left learned little",
+            since_step=0,
+            location=layers[table.layer].location,
+            label="these vectors never change",
+            evidence=(Evidence(
+                FROZEN.name, table.name, *thinned(series.steps, series.values), 0.0,
+                f"{table.name} {table.shape} is frozen, and it is not known whether anything was "
+                "ever trained into it"),),
+            remedies=(Remedy(
+                "train the vectors too", Safety.CHANGES_EXPERIMENT,
+                (LayerArgument(table.layer, "freeze", "False"),),
+                advice="Let the vectors learn, with freeze=False or requires_grad_(True), unless "
+                "they come from a trained model. Embedding.from_pretrained freezes them."),),
+        )
+    return None
 
 
 def _meant(view: View, thaw: Thaw, frozen: list[Parameter], share: float) -> Present:
