@@ -13,6 +13,7 @@ from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.layers import SILENT_SHARE
 from unstuck.schema.signals.targets import (
     CLASS_SUM_ERROR,
     TARGET_MAXIMUM,
@@ -21,6 +22,7 @@ from unstuck.schema.signals.targets import (
     UNREACHABLE_LOSS,
     UNREACHABLE_SHARE,
 )
+from unstuck.torch_api import CLASS_LIKELIHOODS
 from unstuck.words import number, percent
 
 SHARE = Threshold(
@@ -45,6 +47,7 @@ APART = Threshold(
     "numbers, or several classes that may be right at once.",
     "targets of one class, smoothed or mixed, sum to 1 exactly",
 )
+FEWEST = 3  # looks in the second half of a run
 # An operation and its range, in words.
 NAMES = {
     "Relu": ("a ReLU", "0 and above"), "Sigmoid": ("a sigmoid", "0 to 1"),
@@ -76,6 +79,10 @@ def _detect(view: View) -> Verdict:
         if sums is not None and targets is not None and sums <= view.limit(SUM) and (
                 targets >= view.limit(APART) and _operation(loss) == "Softmax"):
             return _competing(view, loss, targets)
+        if loss.function in CLASS_LIKELIHOODS and _operation(loss) == "Relu":
+            mute = _mute(view, loss)
+            if mute is not None:
+                return mute
     if not view.has(UNREACHABLE_SHARE):
         return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
@@ -128,6 +135,43 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
         evidence=tuple(evidence),
         remedies=_remedies(loss, layer, kind),
     )
+
+
+def _mute(view: View, loss: Loss) -> Present | None:
+    """A class whose output a ReLU holds at zero for every sample: nothing can lift it again."""
+    if not view.has(SILENT_SHARE):
+        return None
+    layer = view.record.layers().get(loss.input_layer or "")
+    outputs = {p.layer for p in view.record.parameters().values()
+               if len(p.shape) == 2 and p.shape[0] == loss.input_shape[-1]}
+    shared = [f"{each} > relu" for each in outputs if f"{each} > relu" in view[SILENT_SHARE]]
+    for place in shared or [loss.input_layer or ""]:
+        if place not in view[SILENT_SHARE]:
+            continue
+        series = view[SILENT_SHARE][place]
+        late = series.finite.values[len(series.finite) // 2:]
+        if len(late) < FEWEST or not (late > 0).mean() > 0.5:
+            continue
+        silent = round(float(np.median(late[late > 0])) * loss.input_shape[-1])
+        if not silent:
+            continue
+        what = f"{silent} of {loss.input_shape[-1]} classes"
+        return Present(
+            strength=0.85,
+            title=f"the model can hardly predict {what}: a ReLU behind the last layer holds "
+            f"{'its score' if silent == 1 else 'their scores'} at zero for every sample",
+            since_step=0,
+            location=made_at(view.record, loss),
+            label=f"keeps {what} at zero",
+            evidence=(Evidence(
+                SILENT_SHARE.name, place, *thinned(series.finite.steps, series.finite.values), 0.0,
+                f"{what} get a score of zero in whole batches, and no gradient"),),
+            remedies=_remedies(loss, layer, "a ReLU") if not (shared and layer) else (
+                Remedy("leave out the last ReLU", Safety.ADVICE,
+                       advice=f"Use {layer.name} between the layers only, and return what the "
+                       "last layer makes."),),
+        )
+    return None
 
 
 def _competing(view: View, loss: Loss, apart: float) -> Present:
@@ -199,6 +243,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(
+        SILENT_SHARE,
         UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM, CLASS_SUM_ERROR,
         TARGET_SUM_ERROR,
     ),
