@@ -35,6 +35,12 @@ BENDS = Threshold(
     "Two units can bend a function twice; enclosing a region of the inputs takes three bends.",
     "Johnson 2019: Deep, skinny neural networks are not universal approximators",
 )
+WIDEST = Threshold(
+    "units-at-the-widest", 4.0,
+    "If even the widest hidden layer has four units, the whole network is as narrow, however few "
+    "inputs it has.",
+    "a choice: the smallest networks that are used have eight",
+)
 STEPS = Threshold(
     "steps-share-narrow", 0.25,
     "If the noise floor of SGD makes up this share of the loss, the width is not to blame.",
@@ -66,7 +72,8 @@ def _detect(view: View) -> Verdict:
     outputs = layers[-1].units
     bends, share = view.limit(BENDS), view.limit(SQUEEZE)
     # Few channels are many numbers: one of each at every place.
-    narrow = [one for one in inner if one.units <= (
+    thin = max(one.units for one in inner) <= view.limit(WIDEST)
+    narrow = [one for one in inner if (thin and not one.convolution) or one.units <= (
         bends if one.convolution else max(bends, min(share * one.inputs, outputs)))]
     if not narrow:
         return Absent("no hidden layer is too narrow (the narrowest has "
@@ -123,13 +130,13 @@ CAUSE = Cause(
         "because the network cannot represent what the task needs.",
         why="A hidden layer outputs as many numbers as it has units. What does not fit into them "
         "is lost to all later layers.",
-        detection="A hidden layer has at most two units, or at most a quarter as many units as "
-        "inputs and no more than the network has outputs. Noise in the data must not be the "
-        "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
-        "that it has not seen far better than the network predicts the samples that it was "
-        "trained on. The noise floor of SGD must not explain the loss either. Too few layers or "
-        "too few steps look the same, so this is only possible until a wider network has been "
-        "tried.",
+        detection="A hidden layer has at most two units, all have at most four, or one has at most "
+        "a quarter as many units as inputs and no more than the network has outputs. Noise in the "
+        "data must not be the reason: a baseline model (nearest neighbours or kernel regression) "
+        "must predict samples that it has not seen far better than the network predicts the "
+        "samples that it was trained on. The noise floor of SGD must not explain the loss either. "
+        "Too few layers or too few steps look the same, so this is only possible until a wider "
+        "network has been tried.",
         limitations="Width usually has little influence and comes last among the suspects. Nothing "
         "is reported if the target of each sample is not known, or if the baseline model does no "
         "better, as on large images. Autoencoders are left alone, because they are narrow on "
@@ -141,7 +148,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(SQUEEZE, BENDS, STEPS, FAR, SHORT),
+    thresholds=(SQUEEZE, BENDS, WIDEST, STEPS, FAR, SHORT),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
