@@ -27,6 +27,7 @@ MOST_SHORT = 4  # and besides so many if they had few steps: each holds samples
 MOST_VOID = 2  # trainings that turned out to be part of another: then only sure ones count
 # So many trainings in a row of fewer steps, of copies of a network, are inner loops of one.
 MANY, SHORT = 8, 20
+_PLAIN = (int, float, bool, str)  # settings that are compared
 
 
 @dataclass(slots=True)
@@ -57,10 +58,11 @@ class Training:
 
 def _likeness(optimizer: Optimizer) -> tuple[object, ...]:
     """By what an optimizer is told to do the same as another, for a model of the same shape."""
-    settings = {name: value for name, value in optimizer.defaults.items()
-                if type(value) in (int, float, bool, str, tuple)}
-    return (type(optimizer), repr(settings),
-            [tuple(each.shape) for each in held_by(optimizer) if is_plain(each)])
+    settings = getattr(optimizer, "defaults", {})
+    known = [(name, value) for name, value in settings.items() if type(value) in _PLAIN or (
+        type(value) is tuple and all(type(each) in _PLAIN for each in value))]
+    return type(optimizer), known, [
+        tuple(each.shape) for each in held_by(optimizer) if is_plain(each)]
 
 
 class Trainings:

@@ -39,7 +39,7 @@ WIDEST = Threshold(
     "units-at-the-widest", 4.0,
     "If even the widest hidden layer has four units, the whole network is as narrow, however few "
     "inputs it has.",
-    "a choice: the smallest networks that are used have eight",
+    "a choice: such networks are for toy problems, whose data they fit",
 )
 STEPS = Threshold(
     "steps-share-narrow", 0.25,

@@ -79,10 +79,9 @@ def _detect(view: View) -> Verdict:
         if sums is not None and targets is not None and sums <= view.limit(SUM) and (
                 targets >= view.limit(APART) and _operation(loss) == "Softmax"):
             return _competing(view, loss, targets)
-        if loss.function in CLASS_LIKELIHOODS and _operation(loss) == "Relu":
-            mute = _mute(view, loss)
-            if mute is not None:
-                return mute
+        mute = _mute(view, loss)
+        if mute is not None:
+            return mute
     if not view.has(UNREACHABLE_SHARE):
         return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
@@ -139,7 +138,9 @@ def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
 
 def _mute(view: View, loss: Loss) -> Present | None:
     """A class whose output a ReLU holds at zero for every sample: nothing can lift it again."""
-    if not view.has(SILENT_SHARE):
+    if loss.function not in CLASS_LIKELIHOODS or _operation(loss) != "Relu" or (
+        not loss.input_shape or not view.has(SILENT_SHARE)
+    ):
         return None
     layer = view.record.layers().get(loss.input_layer or "")
     outputs = {p.layer for p in view.record.parameters().values()

@@ -11,9 +11,10 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import CallRequiresGrad, LayerArgument, Remedy, Safety, Unfreeze
 from unstuck.schema.facts.models import Cut, Freezing, LayerRole, Model, Parameter, Thaw
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_MEAN
-from unstuck.schema.signals.parameters import FROZEN
+from unstuck.schema.signals.parameters import COLUMN_TIES, FROZEN
 from unstuck.words import called, count, joined, number, percent
 
 SHARE = Threshold(
@@ -23,6 +24,12 @@ SHARE = Threshold(
     "definition: most of the model",
 )
 
+TIES = Threshold(
+    "chance-ties", 1.7,
+    "Columns that were drawn by themselves are correlated as much as chance makes them: 1 on this "
+    "scale. What training puts into vectors ties their columns together.",
+    "the variance of a correlation is 1 / (n - 1); with 8 columns the mean strays by 0.3",
+)
 LATE = 0.5  # of a run that learned little: what was to be unfrozen by then is looked at
 
 
@@ -50,11 +57,14 @@ def _detect(view: View) -> Verdict:
             guilty = (model, fresh, share)
     if guilty is None:
         last = max((int(series.steps[-1]) for series in view[FROZEN].values()), default=0)
-        if learned_little(view.outcome) and last < LATE * view.record.steps:
+        late = last >= LATE * view.record.steps
+        vectors = _vectors(view, late)
+        if vectors is not None:
+            return vectors
+        if learned_little(view.outcome) and not late:
             return Unknown("whether the program unfreezes its weights was looked at only up to "
                            f"step {number(last)}", ("a run with --overhead 1",))
-        return _vectors(view) or Absent(
-            "the frozen weights were trained or loaded, or are a small part of the model")
+        return Absent("the frozen weights were trained or loaded, or are a small part of the model")
     return _present(view, *guilty)
 
 
@@ -116,36 +126,43 @@ def _present(view: View, model: Model, fresh: list[Parameter], share: float) -> 
     )
 
 
-def _vectors(view: View) -> Present | None:
-    """A frozen table of vectors in a run that learned little: nobody knows what is in it."""
-    if not learned_little(view.outcome):
+def _vectors(view: View, late: bool) -> Present | None:
+    """A frozen table of vectors in a run that learned little, unless something shows in them.
+
+    It stays frozen if it was so in a `late` look, or if no optimizer holds it.
+    """
+    held = {name for optimizer in view.record.facts(Optimizer) for name in optimizer.parameters}
+    if not learned_little(view.outcome) or not view.has(COLUMN_TIES):
         return None
     for model in view.record.facts(Model):
         layers = {layer.name: layer for layer in model.layers
                   if layer.role is LayerRole.EMBEDDING}
         frozen = [p for p in model.parameters if p.layer in layers and not p.trainable
-                  and not p.loaded and p.name in view[FROZEN]]
+                  and not p.loaded and p.name in view[COLUMN_TIES]]
         share = weights(frozen) / max(weights(model.parameters), 1)
         if share < view.limit(SHARE) or len(frozen) == len(model.parameters):
             continue
         table = max(frozen, key=lambda p: weights([p]))
-        series = view[FROZEN][table.name]
+        ties = view[COLUMN_TIES][table.name]
+        if not ties.values[-1] <= view.limit(TIES) or not (late or table.name not in held):
+            continue
+        part = percent(share)
         return Present(
-            strength=0.45,
-            title=f"the vectors of {called(table.layer)} are frozen, {percent(share)} of the "
-            f"weights of {model.name}, and what is left learned little",
-            since_step=0,
+            strength=0.8,
+            title=f"the vectors of {called(table.layer)} are frozen and look random: {part} of the "
+            f"weights of {model.name} hold nothing that was learned",
+            since_step=int(ties.steps[0]),
             location=layers[table.layer].location,
             label="these vectors never change",
             evidence=(Evidence(
-                FROZEN.name, table.name, *thinned(series.steps, series.values), 0.0,
-                f"{table.name} {table.shape} is frozen, and it is not known whether anything was "
-                "ever trained into it"),),
+                COLUMN_TIES.name, table.name, *thinned(ties.steps, ties.values), view.limit(TIES),
+                f"the columns of {table.name} {table.shape} have no more in common than by chance "
+                f"({number(float(ties.values[-1]))} times; trained vectors: several times)"),),
             remedies=(Remedy(
                 "train the vectors too", Safety.CHANGES_EXPERIMENT,
                 (LayerArgument(table.layer, "freeze", "False"),),
-                advice="Let the vectors learn, with freeze=False or requires_grad_(True), unless "
-                "they come from a trained model. Embedding.from_pretrained freezes them."),),
+                advice="Let the vectors learn, with freeze=False or requires_grad_(True), or load "
+                "trained ones. Embedding.from_pretrained freezes what it gets."),),
         )
     return None
 
@@ -192,7 +209,9 @@ CAUSE = Cause(
         "worth keeping.",
         detection="Most of a model's weights are frozen and take part in the forward pass. Their "
         "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
-        "earlier in the run, and their values do not change. Embeddings are not counted. Or "
+        "earlier in the run, and their values do not change. A frozen "
+        "table of vectors counts in a run that learned little, if its columns are correlated no "
+        "more than by chance. Or "
         "requires_grad was set to True on a module, or a misspelt requires_grad on parameters: "
         "PyTorch takes that for an attribute of the program's own, and the parameters stay frozen.",
         limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "
@@ -201,12 +220,12 @@ CAUSE = Cause(
         references=("PyTorch: torch.nn.Module.requires_grad_", "PyTorch: autograd mechanics"),
     ),
     needs=(),
-    uses=(FROZEN, OUTPUT_MEAN),
-    thresholds=(SHARE,),
+    uses=(COLUMN_TIES, FROZEN, OUTPUT_MEAN),
+    thresholds=(SHARE, TIES),
     shows=Effect.WEIGHTS_RANDOM,
     effects=(
         Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
+        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     alike=("detached-graph",),
     detect=_detect,

@@ -234,7 +234,9 @@ def _place(node: Any, users: dict[Any, list[Any]], biases: set[int]) -> Place | 
 
 def _scale(node: Any, users: dict[Any, list[Any]]) -> Place | None:
     """Where a single number that is learned multiplies data, and another may be added."""
-    own = next((at for at, (behind, _) in enumerate(node.next_functions) if behind is not None), 0)
+    if len(node.next_functions) != 2:
+        return None
+    own = int(node.next_functions[0][0] is None)
     found = _number(*node.next_functions[own])
     given = graph.kept(node, "self" if own else "other")
     if found is None or node.next_functions[1 - own][0] is not None or not is_plain(given) or (

@@ -20,9 +20,11 @@ from unstuck.observe.tensors import FirstValues, held_by, readable
 from unstuck.schema.facts.models import Freezing, Thaw
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.parameters import FROZEN
+from unstuck.schema.signals.parameters import COLUMN_TIES, FROZEN
 
 LIMIT = 2_000  # parameters of a model that are looked at
+FEWEST_ROWS, MOST_ROWS = 32, 4_096  # of a table whose columns are compared,
+FEWEST_COLUMNS, MOST_COLUMNS = 4, 1_024  # and of these
 # Attributes that a parameter does not have, and that are meant for `requires_grad`.
 MISSPELT = frozenset({"require_grad", "require_grads", "requires_grads", "required_grad",
                       "requires_gradient", "require_gradient", "requires_gradients", "trainable"})
@@ -36,7 +38,7 @@ class FrozenProbe(Probe):
     it, and its values have rested since they were first seen.
     """
 
-    signals = (FROZEN,)
+    signals = (COLUMN_TIES, FROZEN)
     facts = (Freezing, Thaw)
 
     def __init__(self, context: Context) -> None:
@@ -47,6 +49,7 @@ class FrozenProbe(Probe):
         self._freezing: ByIdentity[torch.Tensor, tuple[Site | None]] = ByIdentity()
         self._first = FirstValues()
         self._written: set[str] = set()
+        self._tied: set[str] = set()  # tables whose columns were compared
         # Of each model, what stayed frozen though the program was to unfreeze it, at the last look.
         self._meant: dict[str, tuple[str, ...]] = {}
         self._misspelt: dict[str, str] = {}  # of each model, the attribute that was set instead
@@ -95,6 +98,7 @@ class FrozenProbe(Probe):
             if id(parameter) in leaves:
                 self._trained[parameter] = True
         found: dict[str, Number] = {}
+        ties: dict[str, Number] = {}
         for model, name in self._names.models():
             every = [p for p in nn.Module.parameters(model) if readable(p)][:LIMIT]
             if all(p.requires_grad for p in every):
@@ -110,10 +114,15 @@ class FrozenProbe(Probe):
                 label = self._names.parameter(parameter)
                 if label is not None:
                     found[label] = self._fresh(parameter) if id(parameter) in built else 0.0
+                    if label not in self._tied and _is_table(parameter):
+                        self._tied.add(label)
+                        ties[label] = column_ties(parameter)
             if name not in self._written:
                 self._written.add(name)
                 self._writer.fact(Freezing(name, self._location(model, frozen)), step)
         self._later.sample(FROZEN, step, found)
+        if ties:
+            self._later.sample(COLUMN_TIES, step, ties)
 
     def _look_for_thaw(self, model: nn.Module, name: str) -> None:
         """Notes what is frozen in modules with an attribute that was meant for their parameters."""
@@ -153,6 +162,25 @@ class FrozenProbe(Probe):
                  if isinstance(node, ast.Assign | ast.Call) and _freezes(node)]
         return expression_at(built.file, found[0], built.text is not None) if (
             len(found) == 1) else None
+
+
+def _is_table(parameter: torch.Tensor) -> bool:
+    return parameter.ndim == 2 and parameter.is_floating_point() and (
+        len(parameter) >= FEWEST_ROWS and FEWEST_COLUMNS <= parameter.shape[1] <= MOST_COLUMNS)
+
+
+def column_ties(table: torch.Tensor) -> torch.Tensor:
+    """The mean squared correlation between the columns of a table (n, D), times n.
+
+    Of independent columns a correlation has the variance 1 / (n - 1).
+    """
+    with torch.no_grad():
+        rows = table.detach()[:MOST_ROWS].double()
+        apart = rows - rows.mean(0)
+        unit = apart / torch.linalg.vector_norm(apart, dim=0).clamp(min=1e-12)
+        squares = (unit.T @ unit).square()
+        pairs = table.shape[1] * (table.shape[1] - 1)
+        return len(rows) * (squares.sum() - squares.diagonal().sum()) / pairs
 
 
 def thawing(sites: Sites) -> SourceLocation | None:

@@ -155,8 +155,10 @@ class Targets:
         self._measure(loss.name, loss.function, given, node, target, step, options, weight)
         if target is not None:
             self.met(loss, target)
+        if step > LAST_LOOK:
+            return loss
         masked = mask_of(node) is not None
-        if step > LAST_LOOK or not (masked or output_range(node) is not None):
+        if not masked and output_range(node) is None:
             return loss
         layer = self._layers.activation(node)
         node = graph.producers(node, 1)[0]

@@ -87,6 +87,12 @@ UNREGISTERED = PlaceSignal(
     "in train mode, was not loaded, and has kept its first values; else 0",
     requires=runs.UNREGISTERED,
 )
+COLUMN_TIES = PlaceSignal(
+    "column-ties", "",
+    "mean squared correlation between the columns of a frozen table, times the rows that were "
+    "looked at; about 1 if all its numbers were drawn by themselves",
+    requires=runs.FROZEN, place="parameter",
+)
 FROZEN = PlaceSignal(
     "frozen-fresh", "",
     "1 if a frozen parameter was neither trained nor loaded and has kept its first values, else 0",
