@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.observe.sources import record_of
 from unstuck.judge.engine import diagnose
+from unstuck.observe.probes.frozen import column_ties
 from unstuck.schema.facts.models import Thaw
 from unstuck.schema.findings import Absent, Present
 
@@ -39,3 +41,13 @@ def test_what_is_unfrozen_in_the_end_was_not_forgotten(
     record = record_of(PROGRAM.replace("LATER", later), tmp_path)
     assert bool(record.facts(Thaw)) is (kind is Present)
     assert isinstance(dict(diagnose(record).verdicts)["frozen-parameters"], kind)
+
+
+def test_columns_that_were_drawn_by_themselves_have_no_more_in_common_than_by_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(500, 16, generator=generator)
+    mixed = drawn @ (torch.eye(16) + 0.2 * torch.randn(16, 16, generator=generator))
+    assert 0.7 < float(column_ties(drawn)) < 1.3
+    assert 0.7 < float(column_ties(3 * torch.rand(500, 16, generator=generator))) < 1.3
+    assert float(column_ties(mixed)) > 5
+    assert float(column_ties(torch.zeros(500, 16))) == 0
