@@ -14,7 +14,7 @@ import unstuck
 from unstuck.judge import catalogue
 from unstuck.judge.advice import next_steps
 from unstuck.record.reader import Record
-from unstuck.report import terminal
+from unstuck.report import summary, terminal
 from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.data import Loader
@@ -30,6 +30,7 @@ from unstuck.schema.findings import (
     OutcomeKind,
     Present,
     Severity,
+    Training,
     TrialResult,
     Unknown,
     Verdict,
@@ -362,6 +363,20 @@ def test_a_causes_text_has_all_its_parts() -> None:
                         "What the fix changes in it"]
     with pytest.raises(KeyError):
         unstuck.explain("xyzzy")
+
+
+def test_trainings_in_a_row_that_came_to_the_same_get_one_line() -> None:
+    short, well = (_diagnosis(kind=kind) for kind in (
+        OutcomeKind.TOO_SHORT, OutcomeKind.CONVERGED))
+    kinds = [well, *[short] * 8, well, short, short]
+    trainings = tuple(Training(10 * i, 10 * i + 9, None, each) for i, each in enumerate(kinds))
+    said = summary.trainings(replace(well, training=0, trainings=trainings))
+    assert said == [
+        "trainings 2 to 9 (steps 10 to 89): too short to tell; no problem was found",
+        "training 10 (steps 90 to 99): converged; no problem was found",
+        "training 11 (steps 100 to 109): too short to tell; no problem was found",
+        "training 12 (steps 110 to 119): too short to tell; no problem was found",
+    ]
 
 
 _MODEL = Model("net", "Net", None, None, (), ())
