@@ -99,6 +99,7 @@ EDITS = [
     edits.CallRequiresGrad(None),
     edits.ClampInputs(-3.0, 1e4),
     edits.FetchEachStep(None),
+    edits.WholeSlices(),
     edits.DivideSchedule("LambdaLR", 0.003),
     edits.RemoveSchedule("StepLR"),
     edits.SwapAxes(None),

@@ -11,7 +11,7 @@ from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Clip, Guard, Remedy, Safety, loss_form
+from unstuck.schema.edits import Clip, Guard, Remedy, Safety, WholeSlices, loss_form
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
@@ -145,8 +145,9 @@ def _remedies(view: View, found: NonFinite | None) -> tuple[Remedy, ...]:
                        advice="Before training, drop or impute the samples with NaN or Inf: "
                        "mask = torch.isfinite(x).all(1)."),)
     if stage is NonFiniteStage.EMPTY:
-        return (Remedy("leave out what is empty", Safety.ADVICE, advice=NO_SAMPLES if (
-            _without_samples(view)) else NOTHING_CHOSEN),)
+        return (Remedy("cut whole batches", Safety.SAFE, (WholeSlices(),), advice=NO_SAMPLES),) if (
+            _without_samples(view)) else (
+                Remedy("leave out what is empty", Safety.ADVICE, advice=NOTHING_CHOSEN),)
     at = _location(view, found) if found is not None else None
     match stem:
         case "Log" | "Log2" | "Log10":

@@ -1,4 +1,4 @@
-"""A new batch in each step, in the place of one that is taken again and again."""
+"""A new batch in each step, in the place of one that is taken again and again, or of none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import backwards, free_name
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.write.once import names_made
-from unstuck.schema.edits import FetchEachStep
+from unstuck.schema.edits import FetchEachStep, WholeSlices
 
 _DRAWING = ("randperm", "permutation", "randint", "choice", "sample")
 
@@ -160,4 +160,20 @@ def _draws(statement: ast.stmt, later: list[ast.stmt]) -> bool:
                     for node in ast.walk(statement)))
 
 
-WRITERS = {FetchEachStep: write_fetch}
+def write_slices(edit: WholeSlices, record: Record, index: Index) -> list[Patch]:
+    """Slices that end at the number of rows by which a `range` goes on, wherever they begin."""
+    sizes = {where.code(call.args[2]) for where, call in index.calls("range")
+             if len(call.args) == 3}
+    splices: list[Splice] = []
+    for source, node in index.nodes(ast.Slice):
+        if isinstance(node, ast.Slice) and isinstance(node.lower, ast.Name) and (
+            node.upper is not None and node.step is None and source.code(node.upper) in sizes
+        ):
+            splices += change.replace(
+                source, node.upper, f"{node.lower.id} + {source.code(node.upper)}")
+    if not splices:
+        raise Refused(Reason.UNKNOWN_FORM, "No slice ends at the size of a batch.")
+    return [Patch(edit, tuple(splices), Form.LITERAL)]
+
+
+WRITERS = {FetchEachStep: write_fetch, WholeSlices: write_slices}

@@ -28,6 +28,7 @@ from unstuck.schema.edits.data import (
     TransformTogether,
     WeightPerSample,
     WholeLength,
+    WholeSlices,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
@@ -189,6 +190,7 @@ __all__ = [
     "WeighTerm",
     "WeightPerSample",
     "WholeLength",
+    "WholeSlices",
     "WidenWeights",
     "WriteInto",
     "ZeroGrad",

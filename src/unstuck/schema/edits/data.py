@@ -248,6 +248,17 @@ class FetchEachStep(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class WholeSlices(Edit):
+    """Cut batches of a whole size: to a size behind their first row, and not to that row."""
+
+    def words(self) -> str:
+        return "cut each batch from its first row on"
+
+    def code(self) -> str:
+        return "x[i:i + size]  # in place of x[i:size]"
+
+
+@dataclass(frozen=True, slots=True)
 class TransformTogether(Edit):
     """Transform the input and the target of a sample with the same random numbers.
 
