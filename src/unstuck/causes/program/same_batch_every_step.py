@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import thinned, train_loss_at_the_end
 from unstuck.measures.samples import kept
+from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -74,6 +75,8 @@ def _detect(view: View) -> Verdict:
                   if f.samples > f.batch_size and np.any(sizes == f.batch_size)
                   and not np.any(sizes >= f.samples)), None)
     size = float(sizes[0]) if len(sizes) else 0.0
+    if fetch is not None and (samples_per_step(view) or 0.0) >= fetch.samples:
+        return Absent("each step adds up the gradients of all the batches")
     stored = float(np.min(view[STORED_BATCHES].values)) if view.has(STORED_BATCHES) else 1.0
     remade = next(iter(view.record.facts(Remade)), None)
     whole = 0
