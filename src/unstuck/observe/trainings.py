@@ -112,12 +112,13 @@ class Trainings:
         """An optimizer was constructed, between two steps: a training may begin."""
         likeness = _likeness(optimizer)
         if self._begins(optimizer):
-            life, alike = self._moment.step, likeness == self._likeness
-            again = alike and (not self._times or life == self._life)
-            self._times, self._life = self._times * again + alike, life
+            again = self._moment.step == self._life
+            self._life = self._moment.step
+            self._times = 0 if likeness != self._likeness else self._times + 1 if again else 1
             self._begin(self._lineage.is_derived(optimizer, self.now.context.names))
-            self._writer.fact(
-                StartedOver(type(optimizer).__name__, self._times, self._life), 0)
+            if self._times:
+                self._writer.fact(
+                    StartedOver(type(optimizer).__name__, self._times, self._life), 0)
         self._likeness = likeness
         self._lineage.built(optimizer, self.now.number)
 

@@ -131,9 +131,9 @@ def _vectors(view: View, late: bool) -> Present | None:
 
     It stays frozen if it was so in a `late` look, or if no optimizer holds it.
     """
-    held = {name for optimizer in view.record.facts(Optimizer) for name in optimizer.parameters}
     if not learned_little(view.outcome) or not view.has(COLUMN_TIES):
         return None
+    held = {name for optimizer in view.record.facts(Optimizer) for name in optimizer.parameters}
     for model in view.record.facts(Model):
         layers = {layer.name: layer for layer in model.layers
                   if layer.role is LayerRole.EMBEDDING}
@@ -209,9 +209,8 @@ CAUSE = Cause(
         "worth keeping.",
         detection="Most of a model's weights are frozen and take part in the forward pass. Their "
         "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
-        "earlier in the run, and their values do not change. A frozen "
-        "table of vectors counts in a run that learned little, if its columns are correlated no "
-        "more than by chance. Or "
+        "earlier in the run, and their values do not change. A frozen table of vectors counts in a "
+        "run that learned little, if its columns are correlated no more than by chance. Or "
         "requires_grad was set to True on a module, or a misspelt requires_grad on parameters: "
         "PyTorch takes that for an attribute of the program's own, and the parameters stay frozen.",
         limitations="Weights that were copied in by hand, without load_state_dict, look untrained. "

@@ -289,9 +289,11 @@ def _is_steep(node: Any, name: str) -> bool:
 def _of_nothing(node: Any) -> str | None:
     """What shows that an operation took a mean of no numbers, which is NaN."""
     own, weight = graph.saved(node, "self"), graph.saved(node, "total_weight")
-    count = graph.saved(node, "self_sym_numel" if node.name().startswith("Mean") else "")
-    if count == 0 or (graph.saved(node, "reduction") == _MEAN and is_plain(own)
-                      and own.numel() == 0):
+    if node.name().startswith("Mean"):
+        empty = graph.saved(node, "self_sym_numel") == 0
+    else:
+        empty = graph.saved(node, "reduction") == _MEAN and is_plain(own) and own.numel() == 0
+    if empty:
         return NO_NUMBERS
     return NO_TARGETS if is_plain(weight) and not bool(weight.any()) else None
 

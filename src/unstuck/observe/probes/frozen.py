@@ -109,12 +109,16 @@ class FrozenProbe(Probe):
                 id(p) for module in model.modules() if self._names.was_built(module)
                 for p in nn.Module.parameters(module, recurse=False)
             }
+            tables = {id(module.weight) for module in model.modules()
+                      if isinstance(module, nn.Embedding)}
             frozen = [p for p in every if not p.requires_grad]
             for parameter in frozen:
                 label = self._names.parameter(parameter)
                 if label is not None:
                     found[label] = self._fresh(parameter) if id(parameter) in built else 0.0
-                    if label not in self._tied and _is_table(parameter):
+                    if id(parameter) in tables and label not in self._tied and (
+                        _is_comparable(parameter)
+                    ):
                         self._tied.add(label)
                         ties[label] = column_ties(parameter)
             if name not in self._written:
@@ -164,7 +168,7 @@ class FrozenProbe(Probe):
             len(found) == 1) else None
 
 
-def _is_table(parameter: torch.Tensor) -> bool:
+def _is_comparable(parameter: torch.Tensor) -> bool:
     return parameter.ndim == 2 and parameter.is_floating_point() and (
         len(parameter) >= FEWEST_ROWS and FEWEST_COLUMNS <= parameter.shape[1] <= MOST_COLUMNS)
 
