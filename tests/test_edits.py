@@ -82,6 +82,7 @@ EDITS = [
     edits.AlsoAtEnd(None),
     edits.WriteInto(None),
     edits.CallStep("SGD"),
+    edits.StepEachBatch("SGD"),
     edits.SwitchMode("train", None),
     edits.SwitchMode("eval", None),
     edits.FollowMode(()),

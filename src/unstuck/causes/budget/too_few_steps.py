@@ -28,7 +28,7 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import MoreSteps, Remedy, Safety, literal
+from unstuck.schema.edits import MoreSteps, Remedy, Safety, StepEachBatch, literal
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.calls import OptimizerCall
 from unstuck.schema.facts.loops import Loop
@@ -148,23 +148,26 @@ def _in_vain(view: View) -> Present | None:
         # Of a validation with gradients on, the losses come before one backward pass in many.
         passes = np.count_nonzero(view[TRAIN_LOSS].steps <= series.steps[-1])
         usual = signal is CLEARED_BACKWARDS or len(series) >= MOSTLY * (passes - 1)
-        steps = [call.location for call in view.record.facts(OptimizerCall)
+        steps = [call for call in view.record.facts(OptimizerCall)
                  if call.method == "step" and call.location is not None]
         if not of >= view.limit(IN_VAIN) or not usual or not steps:
             continue
         place = backward_location(view) if signal is LEFT_OUT_LOSSES else None
         return Present(
-            strength=_strength(view), since_step=0, location=place or steps[0],
+            strength=_strength(view), since_step=0, location=place or steps[0].location,
             title=f"only one of {number(of)} {what} {says}, so the run made only "
             f"{count(view.record.steps, 'step')}",
-            label=f"comes once for {number(of)} losses: it may belong inside the loop over batches",
+            label=f"comes once for {number(of)} losses: it may belong inside the loop over batches"
+            if signal is LEFT_OUT_LOSSES else
+            f"comes once for {number(of)} gradients, and all but the last were cleared before it",
             evidence=(drawn(signal, "", series, None,
                             f"for each step, about {number(of - 1)} other {what} are lost"),),
             remedies=(Remedy(
-                "make a step for each batch", Safety.ADVICE,
+                "let the gradient of each batch reach a step", Safety.SAFE,
+                (StepEachBatch(steps[0].optimizer),),
                 advice="Call backward() and the optimizer's step() inside the loop over batches, "
-                "for each loss.",
-                code_text="loss.backward(); optimizer.step()  # indented as the loss is"),),
+                "for each loss. If gradients are meant to add up, clear them only after the "
+                "step."),),
         )
     return _spent(view)
 

@@ -99,6 +99,12 @@ class FiniteProbe(Probe):
                 return match["file"], int(match["line"])
         return None
 
+    def by_library(self, node: Any) -> bool:
+        """Whether a library's own function called the operation, as far as torch noted it."""
+        found = [match for text in node.metadata.get("traceback_") or []
+                 if (match := _LINE.search(text))]
+        return bool(found) and not self._sites.is_user(found[-1]["file"])
+
     def frames(self, node: Any) -> list[tuple[str, int, str]]:
         """File, line and function of the user's frames when a node was made, outermost first."""
         found = (_FRAME.search(text) for text in node.metadata.get("traceback_") or [])

@@ -155,7 +155,7 @@ class MixingProbe(Probe):
                     step, samples, mixed.order)
 
     def _view(self, node: Any, step: int) -> None:
-        """Axes that a view swaps by name only."""
+        """Axes that a view of the program's own swaps by name only; a layer's parts its heads."""
         (parent, output), *_ = node.next_functions
         given, taken = graph.shape(parent), graph.shape(node)
         key = f"{given} {taken}"
@@ -165,7 +165,7 @@ class MixingProbe(Probe):
             return
         self._known.add(key)
         order = swapped(given, taken)
-        if order:
+        if order and not self._finite.by_library(node):
             line, name = self._finite.line_of(node), node.name()
             location = self._sites.operation(*line, name) if line is not None else None
             self._writer.fact(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
@@ -14,6 +15,7 @@ from unstuck.schema.signals.samples import LEARNING_CURVE, LEARNING_GAIN_ERROR
 
 MOST = 600  # training samples: the work grows with their cube
 MOST_HELD_OUT = 1_000
+ASIDE = 3  # of so many training samples, one stands for new ones where none came with a target
 FEWEST = 24  # samples of either role
 STRIPE = 400_000  # elements of held-out samples that are worked on at a time
 WIDEST = 32  # classes or targets
@@ -24,13 +26,11 @@ SIGNALS = (LEARNING_CURVE, LEARNING_GAIN_ERROR)
 
 def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) -> None:
     """Writes the skill that kernel ridge regression reaches on parts of the training samples."""
-    train, held_out = contents.train, contents.held_out
-    if train is None or held_out is None or train.discrete:
+    train = contents.train
+    sides = None if train is None or train.discrete else _sides(train, contents.held_out)
+    if train is None or sides is None or min(len(x) for x, _ in sides) < FEWEST:
         return
-    pairs, others = _pairs(train, MOST), _pairs(held_out, MOST_HELD_OUT)
-    if pairs is None or others is None or min(len(pairs[0]), len(others[0])) < FEWEST:
-        return
-    (inputs, y), (new, truth) = pairs, others
+    (inputs, y), (new, truth) = sides
     if train.class_indices:
         classes = np.unique(y)
         if not 2 <= len(classes) <= WIDEST:
@@ -64,6 +64,24 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
     gains = errors[-2] - errors[-1]
     writer.sample(LEARNING_CURVE, step, curve)
     writer.row(LEARNING_GAIN_ERROR, step, float(gains.std() / math.sqrt(len(gains))))
+
+
+def _sides(
+    train: Samples, held_out: Samples | None
+) -> tuple[tuple[Rows, Floats], tuple[Rows, Floats]] | None:
+    """What is learned from and what is predicted: the held-out samples, or, where no loss saw their
+    targets, training samples that are set aside. Classes have their leave-one-out baselines then.
+    """
+    others = None if held_out is None else _pairs(held_out, MOST_HELD_OUT)
+    if others is not None:
+        pairs = _pairs(train, MOST)
+        return None if pairs is None else (pairs, others)
+    pairs = None if classes_of(train) is not None else _pairs(train, MOST + MOST // (ASIDE - 1))
+    if pairs is None:
+        return None
+    inputs, targets = pairs
+    aside = np.arange(len(inputs)) % ASIDE == ASIDE - 1
+    return (inputs[~aside], targets[~aside]), (inputs[aside], targets[aside])
 
 
 def _pairs(samples: Samples, most: int) -> tuple[Rows, Floats] | None:

@@ -36,6 +36,20 @@ class CallStep(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class StepEachBatch(Edit):
+    """Let each batch's gradient reach a step: what stands behind the loop over batches moves into
+    it, or what clears the gradients moves behind a step that comes at every so many batches."""
+
+    optimizer: str
+
+    def words(self) -> str:
+        return f"let the gradient of each batch reach a step of {self.optimizer}"
+
+    def code(self) -> str:
+        return "loss.backward(); optimizer.step()  # indented as the loss is"
+
+
+@dataclass(frozen=True, slots=True)
 class AlsoAtEnd(Edit):
     """Reach a call that is made at every so many batches at the last batch of a loop as well."""
 

@@ -89,7 +89,8 @@ FEATURE_SCALE = PlaceSignal(
 LEARNING_CURVE = PlaceSignal(
     "learning-curve", "",
     "skill of kernel ridge regression on the held-out samples (1 - its error / the error of the "
-    "training mean) after training on a quarter, a half and all of the kept training samples",
+    "training mean) after training on a quarter, a half and all of the kept training samples; "
+    "where no held-out sample has a known target, every third training sample is set aside instead",
     requires=runs.LABELLED_ROLES, place="share of the samples",
 )
 LEARNING_GAIN_ERROR = StepSignal(

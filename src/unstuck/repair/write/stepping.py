@@ -1,0 +1,104 @@
+"""A step of each batch, where most gradients or losses are lost before the optimizer steps."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.index import Index, Loop
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.places import backwards, receiver, steps
+from unstuck.repair.text import Function, Source, Splice
+from unstuck.repair.write.once import names_made
+from unstuck.schema.edits import StepEachBatch
+
+_CLIPS = ("clip_grad_norm_", "clip_grad_value_", "unscale_")
+
+
+def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> list[Patch]:
+    """What stands behind the loop over batches is moved to its end.
+
+    Of a step that a condition of the loop holds back, gradients are meant to add up: what clears
+    them moves behind the step instead.
+    """
+    passes, stepping = backwards(record, index), steps(record, index, edit.optimizer)
+    if len(passes) != 1 or len(stepping) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "There are several backward passes or steps.")
+    backward, step = passes[0], stepping[0]
+    source = backward.source
+    if step.source is not source or source.function(step.node) is not source.function(
+            backward.node):
+        raise Refused(Reason.UNKNOWN_FORM, "The step is in another function than backward().")
+    around, of_step = _loops(source, backward.statement), _loops(source, step.statement)
+    held = receiver(record, index, edit.optimizer, step)
+    if around == of_step and step.statement not in source.body(backward.statement):
+        return [Patch(edit, tuple(_cleared_behind(source, around, held, step.statement)),
+                      Form.STATEMENT)]
+    body = source.body(step.statement)
+    if around[-len(of_step):] == of_step and len(around) == len(of_step) + 1:
+        loop = around[0]
+    else:
+        loop = _before(body, backward.statement)
+    if loop not in body:
+        raise Refused(Reason.UNKNOWN_FORM, "The step does not stand behind the loop over batches.")
+    start, end = (next(i for i, each in enumerate(body) if each is one)
+                  for one in (loop, step.statement))
+    moved = [each for each in body[start + 1:end + 1] if each in (
+        backward.statement, step.statement) or _called(each, ("zero_grad", *_CLIPS))]
+    lines = [source.code(each) for each in moved]
+    if not any(_called(node, ("zero_grad",)) for node in (*ast.walk(loop), *moved)):
+        lines.insert(0, f"{held}.zero_grad()")
+        if backward.statement not in moved:
+            raise Refused(Reason.UNKNOWN_FORM, "Nothing clears the gradients in the loop.")
+    if any("\n" in line for line in lines):
+        raise Refused(Reason.UNKNOWN_FORM, "A statement that moves has several lines.")
+    last = backward.statement if backward.statement in loop.body else loop.body[-1]
+    splices = [*change.after(source, last, "\n".join(lines))]
+    for each in moved:
+        splices += change.remove(source, each)
+    return [Patch(edit, tuple(splices), Form.STATEMENT)]
+
+
+def _loops(source: Source, node: ast.AST) -> list[Loop]:
+    """The loops around a node in its own function, innermost first."""
+    found: list[Loop] = []
+    for outer in source.ancestors(node):
+        if isinstance(outer, Function):
+            break
+        if isinstance(outer, Loop):
+            found.append(outer)
+    return found
+
+
+def _before(body: list[ast.stmt], backward: ast.stmt) -> ast.stmt | None:
+    """The loop in front of a backward pass that makes the loss."""
+    if backward not in body or not isinstance(backward, ast.Expr):
+        return None
+    needed = {node.id for node in ast.walk(backward) if isinstance(node, ast.Name)}
+    loops = [each for each in body[:body.index(backward)]
+             if isinstance(each, Loop) and needed & names_made(each)]
+    return loops[-1] if loops else None
+
+
+def _cleared_behind(
+    source: Source, loops: list[Loop], held: str, step: ast.stmt
+) -> list[Splice]:
+    """What clears the gradients in a loop, moved behind its step."""
+    clearing = [each for each in ast.walk(loops[0]) if isinstance(each, ast.stmt)
+                and _called(each, ("zero_grad",))] if loops else []
+    if len(clearing) != 1:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know what clears the gradients.",
+                      ("the line that clears the gradients",))
+    return [*change.remove(source, clearing[0]),
+            *change.after(source, step, f"{held}.zero_grad()")]
+
+
+def _called(node: ast.AST, wanted: tuple[str, ...]) -> bool:
+    """Whether a node is a statement that calls one of these functions and does nothing else."""
+    return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+            and names.called(node.value) in wanted)
+
+
+WRITERS = {StepEachBatch: write_step_each_batch}
