@@ -153,6 +153,7 @@ def _in_vain(view: View) -> Present | None:
         if not of >= view.limit(IN_VAIN) or not usual or not steps:
             continue
         place = backward_location(view) if signal is LEFT_OUT_LOSSES else None
+        name = steps[0].optimizer
         return Present(
             strength=_strength(view), since_step=0, location=place or steps[0].location,
             title=f"only one of {number(of)} {what} {says}, so the run made only "
@@ -164,7 +165,7 @@ def _in_vain(view: View) -> Present | None:
                             f"for each step, about {number(of - 1)} other {what} are lost"),),
             remedies=(Remedy(
                 "let the gradient of each batch reach a step", Safety.SAFE,
-                (StepEachBatch(steps[0].optimizer),),
+                (StepEachBatch(name),) if name else (),
                 advice="Call backward() and the optimizer's step() inside the loop over batches, "
                 "for each loss. If gradients are meant to add up, clear them only after the "
                 "step."),),

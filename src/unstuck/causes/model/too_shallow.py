@@ -18,7 +18,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
 from unstuck.words import count
@@ -33,6 +33,13 @@ STEPS = Threshold(
     "steps-share-shallow", 0.25,
     "If the noise floor of SGD makes up this share of the loss, the depth is not to blame.",
     "from this share on, a plateau is attributed to the noise floor",
+)
+SURELY = Threshold(
+    "errors-over-baseline-shallow", 4.0,
+    "If the loss of a linear model has come to rest, and it leaves this many times as much "
+    "unexplained of what it was trained on as a baseline model leaves of new samples, little but "
+    "its depth can be the reason.",
+    "a choice: twice what counts as behind",
 )
 TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0.9, ten times the "
          "learning rate, four times the epochs (it is too-shallow if the first lowers the training "
@@ -60,8 +67,10 @@ def _detect(view: View) -> Verdict:
     hidden = tuple(
         ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
+    at_rest = view.outcome.kind is OutcomeKind.PLATEAU
     return Present(
-        strength=0.45, since_step=0, location=model_location(view),
+        strength=0.8 if at_rest and found.errors >= view.limit(SURELY) else 0.45,
+        since_step=0, location=model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "
         f"{found.says}",
         label=f"can only compute weighted sums of its {count(inputs, 'input')}",
@@ -96,7 +105,8 @@ CAUSE = Cause(
         "reason: a baseline model (nearest neighbours or kernel regression) must predict samples "
         "that it has not seen far better than the network predicts the samples that it was "
         "trained on. The noise floor of SGD must not explain the loss either. An unfinished run "
-        "looks the same, so this is only a note until a deeper network has been tried.",
+        "looks the same, so this is only a note until a deeper network has been tried, unless the "
+        "loss is at rest and the baseline model is far better.",
         limitations="Too few layers in a network that has hidden layers are not detected, because "
         "nothing that is recorded would show it. Nothing is reported if the target of each sample "
         "is not known.",
@@ -107,7 +117,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(MATRICES, STEPS),
+    thresholds=(MATRICES, STEPS, SURELY),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,

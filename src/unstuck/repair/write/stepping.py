@@ -38,10 +38,10 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
                       Form.STATEMENT)]
     body = source.body(step.statement)
     if around[-len(of_step):] == of_step and len(around) == len(of_step) + 1:
-        loop = around[0]
+        loop: ast.stmt | None = around[0]
     else:
         loop = _before(body, backward.statement)
-    if loop not in body:
+    if not isinstance(loop, Loop) or loop not in body:
         raise Refused(Reason.UNKNOWN_FORM, "The step does not stand behind the loop over batches.")
     start, end = (next(i for i, each in enumerate(body) if each is one)
                   for one in (loop, step.statement))
