@@ -31,13 +31,16 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
     if step.source is not source or source.function(step.node) is not source.function(
             backward.node):
         raise Refused(Reason.UNKNOWN_FORM, "The step is in another function than backward().")
+    if step.call.args:
+        raise Refused(Reason.UNKNOWN_FORM, "A gradient scaler makes the step, and is updated once "
+                      "for each.")
     around, of_step = _loops(source, backward.statement), _loops(source, step.statement)
     held = receiver(record, index, edit.optimizer, step)
     if around == of_step and step.statement not in source.body(backward.statement):
         return [Patch(edit, tuple(_cleared_behind(source, around, held, step.statement)),
                       Form.STATEMENT)]
     body = source.body(step.statement)
-    if around[-len(of_step):] == of_step and len(around) == len(of_step) + 1:
+    if around[1:] == of_step:
         loop: ast.stmt | None = around[0]
     else:
         loop = _before(body, backward.statement)
