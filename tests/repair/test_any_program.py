@@ -35,6 +35,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
         yield edits.SwapOptimizer(optimizer.name, "Adam", 1e-3)
         yield edits.ZeroGrad(optimizer.name)
         yield edits.CallStep(optimizer.name)
+        yield edits.StepEachBatch(optimizer.name)
         yield edits.ParametersToOptimizer(optimizer.name, (), "model.parameters()")
     yield from (edits.Clip(1.0), edits.Schedule("CosineAnnealingLR", 100), edits.MoreSteps(3.0),
                 edits.BatchSize(7), edits.ResizeLayer(2.0), edits.Dropout(0.25),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -212,6 +212,12 @@ def shown(source: Source, node: ast.AST) -> bool:
 def called(call: ast.Call) -> str:
     """The last name of what a call calls: "SGD" of torch.optim.SGD(...)."""
     return last_name(call.func)
+
+
+def only_calls(node: ast.AST, functions: Collection[str]) -> bool:
+    """Whether a node is a statement that calls one of these functions and does nothing else."""
+    return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+            and called(node.value) in functions)
 
 
 def last_name(node: ast.expr) -> str:

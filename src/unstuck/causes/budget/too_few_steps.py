@@ -137,9 +137,11 @@ def _detect(view: View) -> Verdict:
 
 def _in_vain(view: View) -> Present | None:
     """Batches whose losses are computed and never learned from: a step stands behind their loop."""
-    for signal, what, says in (
-        (LEFT_OUT_LOSSES, "losses", "reaches backward()"),
-        (CLEARED_BACKWARDS, "gradients", "is there when the optimizer steps"),
+    for signal, what, says, then in (
+        (LEFT_OUT_LOSSES, "losses", "reaches backward()",
+         ": it may belong inside the loop over batches"),
+        (CLEARED_BACKWARDS, "gradients", "is there when the optimizer steps",
+         ", and all but the last were cleared before it"),
     ):
         series = view[signal].finite if view.has(signal) else None
         if series is None or len(series) < FEWEST_IN_VAIN:
@@ -158,9 +160,7 @@ def _in_vain(view: View) -> Present | None:
             strength=_strength(view), since_step=0, location=place or steps[0].location,
             title=f"only one of {number(of)} {what} {says}, so the run made only "
             f"{count(view.record.steps, 'step')}",
-            label=f"comes once for {number(of)} losses: it may belong inside the loop over batches"
-            if signal is LEFT_OUT_LOSSES else
-            f"comes once for {number(of)} gradients, and all but the last were cleared before it",
+            label=f"comes once for {number(of)} {what}{then}",
             evidence=(drawn(signal, "", series, None,
                             f"for each step, about {number(of - 1)} other {what} are lost"),),
             remedies=(Remedy(

@@ -31,7 +31,7 @@ def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch
     loops = [loop for where, loop in index.loops(backward.source, backward.node)
              if where is source and source.function(loop) is source.function(statement)]
     anew = [node for node in ast.walk(statement) if _is_anew(node)]
-    inside = any(isinstance(each, Loop) for each in _own_ancestors(source, statement))
+    inside = any(isinstance(each, Loop) for each in own_ancestors(source, statement))
     if len(anew) == 1 and isinstance(anew[0], ast.Call) and (inside or not loops):
         return [_going_on(edit, index, source, anew[0])]
     if not loops or not isinstance(statement, ast.Assign) or inside:
@@ -88,7 +88,7 @@ def _needs(source: Source) -> tuple[Need, ...]:
     return (Need(source.name, "count", "from itertools import count"),)
 
 
-def _own_ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
+def own_ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
     """What is around a node within its own function."""
     found: list[ast.AST] = []
     for outer in source.ancestors(node):
@@ -104,7 +104,7 @@ def _going_on(edit: FetchEachStep, index: Index, source: Source, anew: ast.Call)
     assert isinstance(made, ast.Call)
     loader = made.args[0]
     outer = source.class_of(anew)
-    loops = [each for each in _own_ancestors(source, anew) if isinstance(each, Loop)]
+    loops = [each for each in own_ancestors(source, anew) if isinstance(each, Loop)]
     dotted = names.dotted(loader)
     if loops:
         needed = {node.id for node in ast.walk(loader) if isinstance(node, ast.Name)}
@@ -135,7 +135,7 @@ def _of_class(edit: FetchEachStep, source: Source, anew: ast.Call, outer: ast.Cl
             and ast.dump(node.value) == ast.dump(made) for target in node.targets]
     if any(isinstance(each, ast.Try) and any(
             handler.type is not None and names.last_name(handler.type) == "StopIteration"
-            for handler in each.handlers) for each in _own_ancestors(source, anew)):
+            for handler in each.handlers) for each in own_ancestors(source, anew)):
         own = {each for each in kept if each.startswith("self.")}
         if len(own) == 1:
             return Patch(edit, change.replace(source, made, own.pop()), Form.LITERAL)

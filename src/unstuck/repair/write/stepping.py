@@ -10,11 +10,11 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Index, Loop
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import backwards, receiver, steps
-from unstuck.repair.text import Function, Source, Splice
+from unstuck.repair.text import Source, Splice
+from unstuck.repair.write.fetching import own_ancestors
 from unstuck.repair.write.once import names_made
+from unstuck.repair.write.steps import CLIPS
 from unstuck.schema.edits import StepEachBatch
-
-_CLIPS = ("clip_grad_norm_", "clip_grad_value_", "unscale_")
 
 
 def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> list[Patch]:
@@ -41,7 +41,7 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
                       Form.STATEMENT)]
     body = source.body(step.statement)
     if around[1:] == of_step:
-        loop: ast.stmt | None = around[0]
+        loop: ast.AST | None = around[0]
     else:
         loop = _before(body, backward.statement)
     if not isinstance(loop, Loop) or loop not in body:
@@ -49,9 +49,9 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
     start, end = (next(i for i, each in enumerate(body) if each is one)
                   for one in (loop, step.statement))
     moved = [each for each in body[start + 1:end + 1] if each in (
-        backward.statement, step.statement) or _called(each, ("zero_grad", *_CLIPS))]
+        backward.statement, step.statement) or names.only_calls(each, ("zero_grad", *CLIPS))]
     lines = [source.code(each) for each in moved]
-    if not any(_called(node, ("zero_grad",)) for node in (*ast.walk(loop), *moved)):
+    if not any(names.only_calls(node, ("zero_grad",)) for node in (*ast.walk(loop), *moved)):
         lines.insert(0, f"{held}.zero_grad()")
         if backward.statement not in moved:
             raise Refused(Reason.UNKNOWN_FORM, "Nothing clears the gradients in the loop.")
@@ -64,15 +64,9 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
     return [Patch(edit, tuple(splices), Form.STATEMENT)]
 
 
-def _loops(source: Source, node: ast.AST) -> list[Loop]:
+def _loops(source: Source, node: ast.AST) -> list[ast.AST]:
     """The loops around a node in its own function, innermost first."""
-    found: list[Loop] = []
-    for outer in source.ancestors(node):
-        if isinstance(outer, Function):
-            break
-        if isinstance(outer, Loop):
-            found.append(outer)
-    return found
+    return [each for each in own_ancestors(source, node) if isinstance(each, Loop)]
 
 
 def _before(body: list[ast.stmt], backward: ast.stmt) -> ast.stmt | None:
@@ -86,22 +80,16 @@ def _before(body: list[ast.stmt], backward: ast.stmt) -> ast.stmt | None:
 
 
 def _cleared_behind(
-    source: Source, loops: list[Loop], held: str, step: ast.stmt
+    source: Source, loops: list[ast.AST], held: str, step: ast.stmt
 ) -> list[Splice]:
     """What clears the gradients in a loop, moved behind its step."""
     clearing = [each for each in ast.walk(loops[0]) if isinstance(each, ast.stmt)
-                and _called(each, ("zero_grad",))] if loops else []
+                and names.only_calls(each, ("zero_grad",))] if loops else []
     if len(clearing) != 1:
         raise Refused(Reason.NO_PLACE, "unstuck does not know what clears the gradients.",
                       ("the line that clears the gradients",))
     return [*change.remove(source, clearing[0]),
             *change.after(source, step, f"{held}.zero_grad()")]
-
-
-def _called(node: ast.AST, wanted: tuple[str, ...]) -> bool:
-    """Whether a node is a statement that calls one of these functions and does nothing else."""
-    return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-            and names.called(node.value) in wanted)
 
 
 WRITERS = {StepEachBatch: write_step_each_batch}

@@ -30,6 +30,8 @@ from unstuck.schema.facts.models import STAND_IN, Model
 from unstuck.schema.facts.optimizers import Clearing, Clipping, Optimizer
 from unstuck.schema.signals.parameters import BY_HAND
 
+CLIPS = ("clip_grad_norm_", "clip_grad_value_", "unscale_")  # in front of a step
+
 
 def _statement_of_call(found: Found) -> ast.stmt:
     """The statement that is nothing but this call. Raises Refused if it is more."""
@@ -179,8 +181,7 @@ def write_call_step(edit: CallStep, record: Record, index: Index) -> list[Patch]
             splices += change.replace(source, mistaken, held)
             continue
         for each in body[place + 1:]:
-            if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and names.called(
-                    each.value) in ("clip_grad_norm_", "clip_grad_value_", "unscale_"):
+            if names.only_calls(each, CLIPS):
                 last = each
         splices += change.after(source, last, f"{held}.step()")
     if not splices:
