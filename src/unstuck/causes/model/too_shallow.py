@@ -36,7 +36,7 @@ STEPS = Threshold(
 )
 SURELY = Threshold(
     "errors-over-baseline-shallow", 4.0,
-    "If the loss of a linear model has come to rest, and it leaves this many times as much "
+    "If the loss of a linear model has plateaued, and it leaves this many times as much "
     "unexplained of what it was trained on as a baseline model leaves of new samples, little but "
     "its depth can be the reason.",
     "a choice: twice what counts as behind",
@@ -106,7 +106,7 @@ CAUSE = Cause(
         "that it has not seen far better than the network predicts the samples that it was "
         "trained on. The noise floor of SGD must not explain the loss either. An unfinished run "
         "looks the same, so this is only a note until a deeper network has been tried, unless the "
-        "loss is at rest and the baseline model is far better.",
+        "loss has plateaued and the baseline model is far better.",
         limitations="Too few layers in a network that has hidden layers are not detected, because "
         "nothing that is recorded would show it. Nothing is reported if the target of each sample "
         "is not known.",
