@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from unstuck.curves.statistics import smooth
+from unstuck.curves.statistics import noise, smooth
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
@@ -66,6 +66,14 @@ CAME_BACK = Threshold(
     "had been learned is lost again.",
     "a choice: well above the half that was reached, so that noise does not cross both",
 )
+WAVE = Threshold(
+    "wave-of-the-loss", 0.1,
+    "The median loss of ten steps rises by a tenth of what the run started with, to twice its value "
+    "and more, and falls again. The noise of batches hardly moves a median of ten.",
+    "a choice: where a run of the corpus has plateaued without high momentum, none rises so far",
+)
+WAVES = 3  # such rises: one or two may have other reasons
+BEYOND_NOISE = 5.0  # standard errors of a mean of ten steps
 
 
 def _detect(view: View) -> Verdict:
@@ -78,8 +86,9 @@ def _detect(view: View) -> Verdict:
     swapped = _swapped(view, optimizer)
     if swapped is not None:
         return swapped
-    diverged = view.outcome.kind is OutcomeKind.DIVERGED
-    if not (diverged or learned_little(view.outcome)):
+    outcome = view.outcome
+    swings = outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING) and len(_rises(view)) >= WAVES
+    if not (swings or outcome.kind is OutcomeKind.DIVERGED or learned_little(outcome)):
         return Absent("the loss fell well, so the run tolerates its momentum")
     schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
     if schedule is not None and number(optimizer.momentum) != next(
@@ -93,7 +102,7 @@ def _detect(view: View) -> Verdict:
     if not len(added.since(BUILT_UP)):
         return Unknown("no step was measured after momentum had built up",
                        ("a longer run",))
-    end = _left_again(view)
+    end = _rises(view)[-1] if swings else _left_again(view)
     if end is None:
         if failed(view.outcome):
             return Unknown("the loss never fell far enough to show what momentum did to it",
@@ -108,25 +117,28 @@ def _detect(view: View) -> Verdict:
     if not factor >= view.limit(SOME):
         return Absent(f"steps are only {times(factor)} as long as without momentum, and a momentum "
                       "of 0.9 would make them just as long")
-    sure = factor >= view.limit(ADDED)
+    sure = swings or factor >= view.limit(ADDED)
     added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
     steps, points = loss_points(view)
     lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))
+    went = (f"the loss rose {count(len(_rises(view)), 'time')} to at least twice its value and "
+            "fell again") if swings else (
+        f"the loss fell but was nearly back at its starting value by step {number(end)}")
     return Present(
-        strength=(0.85 if failed(view.outcome) else 0.75) if sure else 0.6, of_value=True,
+        strength=(0.85 if failed(outcome) else 0.75) if sure else 0.6, of_value=True,
         title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
-        f"{times(factor)} as long as without momentum, and the loss fell but was nearly back at "
-        f"its starting value by step {number(end)}",
+        f"{times(factor)} as long as without momentum, and {went}",
         since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
         location=optimizer.location,
         label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL_MOMENTUM))})",
         evidence=(
-            drawn(UPDATE_NORM, "", added, view.limit(ADDED if sure else SOME),
+            drawn(UPDATE_NORM, "", added, view.limit(ADDED if factor >= view.limit(ADDED) else SOME),
                   f"steps are {times(factor)} as long as without momentum (a momentum of 0.9 makes "
-                  + ("them at most 10 times as long)" if sure else
+                  + ("them at most 10 times as long)" if factor >= view.limit(ADDED) else
                      "them 2.3 times as long if gradients are pure noise)")),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     "the loss fell while momentum built up, and had climbed back by step "
+                     f"the loss swings in waves, the last of them at step {number(end)}" if swings
+                     else "the loss fell while momentum built up, and had climbed back by step "
                      f"{number(end)}"),
         ),
         remedies=(Remedy("lower the momentum", Safety.SAFE, lower),),
@@ -167,6 +179,29 @@ def _swapped(view: View, optimizer: Optimizer) -> Present | None:
         remedies=(Remedy("set the usual momentum", Safety.SAFE,
                          (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)),),
     )
+
+
+def _rises(view: View) -> list[int]:
+    """The steps at which a loss that had fallen had risen again by a wave."""
+    loss = view[TRAIN_LOSS]
+    levels, jitter = smooth(loss, BUILT_UP), noise(loss)
+    if jitter is None:
+        return []
+    high = float(np.mean(loss.finite.values[:FEWEST]))
+    wave = max(view.limit(WAVE) * high, BEYOND_NOISE * jitter / math.sqrt(BUILT_UP))
+    low, falls, rises = math.inf, True, []
+    for step, level in zip(levels.steps.tolist(), levels.values.tolist(), strict=True):
+        if falls:
+            low = min(low, level)
+            falls = level < max(low + wave, 2 * low)
+            if not falls:
+                rises.append(step)
+                high = level
+        else:
+            high = max(high, level)
+            if level <= high - wave:
+                falls, low = True, level
+    return rises
 
 
 def _left_again(view: View) -> int | None:
@@ -237,13 +272,15 @@ CAUSE = Cause(
         "half times as long, which is more than a momentum of 0.9 makes of pure noise. The run "
         "must have learned little or diverged. Its loss must have fallen while momentum built up, "
         "because until then any momentum of 0.9 or more does much the same. After that, the loss "
-        "must have climbed nearly back to where it began and stayed there. A momentum that the run "
-        "tolerates is never reported, however high it is. Of Adam, a first beta far above the "
+        "must have climbed nearly back to where it began and stayed there. Or the run must have "
+        "plateaued with a loss that rises to twice its value and falls again at least three times, "
+        "in waves that the noise of batches does not make. A momentum that the run tolerates is "
+        "never reported, however high it is. Of Adam, a first beta far above the "
         "second is reported where the run suffers, because then they were probably swapped.",
         limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "the effect of a momentum alone is not measured. If steps are less than ten times as long "
         "as without momentum, a lower learning rate may cure the run as well. Runs that never "
-        "learn, and runs that swing without losing what they have learned, are not reported.",
+        "learn are not reported.",
         references=(
             "Sutskever et al. 2013: On the importance of initialization and momentum",
             "Goh 2017: Why momentum really works (Distill)",
@@ -251,7 +288,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(LEARNING_RATE,),
-    thresholds=(ADDED, LONG, SOME, CAME_DOWN, CAME_BACK),
+    thresholds=(ADDED, LONG, SOME, CAME_DOWN, CAME_BACK, WAVE),
     shows=Effect.STEPS_ADD_UP,
     effects=(Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.PLATEAU),
     alike=("learning-rate-too-high",),
