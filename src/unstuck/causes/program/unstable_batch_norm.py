@@ -282,10 +282,15 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     least = min(typical.values())
     calm = Absent(
         f"every batch normalisation layer gets at least {count(round(least), 'value')} per channel")
-    if not view.has(BATCH_NORM_GAP) or view.outcome.kind is OutcomeKind.TOO_SHORT:
+    if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return calm
     middle = view.record.steps // 2
-    late = {name: s.finite.since(middle) for name, s in view[BATCH_NORM_GAP].items()}
+    gaps = view[BATCH_NORM_GAP].items() if view.has(BATCH_NORM_GAP) else ()
+    late = {name: s.finite.since(middle) for name, s in gaps}
+    if any(len(late.get(name, ())) < 2 and (eval_over_train(view, name) or 0.0) >= view.limit(WORSE)
+           for name in typical):
+        return Unknown("the loss is worse in eval mode, and how far the outputs of the two modes "
+                       "are apart was measured too seldom", (BATCH_NORM_GAP.name,))
     wide = {name: level(s) for name, s in late.items() if len(s) >= 2}
     wide = {name: gap for name, gap in wide.items() if gap >= view.limit(GAP)}
     if not wide:
