@@ -61,11 +61,11 @@ def at(sources: Iterable[Source], snippet: str) -> SourceLocation:
 
 
 def read(sources: list[Source], values: Mapping[str, Any]) -> Record:
-    """The record of a program. `values` has what the text alone does not say: `lr`, `loss`."""
+    """The record of a program. `values` has what the text alone does not say: `lr`, `steps`."""
     calls = [(source, node) for source in sources for node in ast.walk(source.tree)
              if isinstance(node, ast.Call)]
     calls.sort(key=lambda pair: (sources.index(pair[0]), pair[0].span(pair[1])))
-    record = Record("0" * 32, "0")
+    record = Record("0" * 32, "0", steps=values.get("steps", 0))
     optimizers: list[Optimizer] = []
     for source, call in calls:
         kind = names.called(call)

@@ -211,3 +211,9 @@ def _imported(node: ast.stmt) -> Iterator[tuple[str, str]]:
 def methods(node: ast.ClassDef, name: str) -> list[Function]:
     """The methods of a class with a name."""
     return [each for each in node.body if isinstance(each, Function) and each.name == name]
+
+
+def breaks(source: Source, loop: Loop) -> list[ast.Break]:
+    """The statements that leave a loop."""
+    return [node for node in ast.walk(loop) if isinstance(node, ast.Break) and next(
+        each for each in source.ancestors(node) if isinstance(each, Loop)) is loop]

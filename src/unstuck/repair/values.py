@@ -96,6 +96,12 @@ def constant(node: ast.expr) -> float | None:
     return None
 
 
+def known(index: Index, source: Source, node: ast.expr) -> float | None:
+    """The number that an expression has, if literals give it, here or where it comes from."""
+    origin = _origin(index, source, node, Number(factor=1.0, shared=True))
+    return constant(origin.node if origin is not None else node)
+
+
 def ways(index: Index, source: Source, node: ast.expr, number: Number,
          several: bool = False) -> list[Way]:
     """How to put a number into an expression: where it comes from first, then at the place itself.

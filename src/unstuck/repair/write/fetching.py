@@ -7,7 +7,7 @@ import ast
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.index import Index, Loop, methods
+from unstuck.repair.index import Index, Loop, breaks, methods
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import backwards, free_name
 from unstuck.repair.text import Function, Source, Splice
@@ -64,8 +64,7 @@ def write_fetch(edit: FetchEachStep, record: Record, index: Index) -> list[Patch
 
 def _to_the_end(edit: FetchEachStep, source: Source, loop: ast.For) -> Patch:
     """A loop over all batches, in the place of one that is left after the first."""
-    left = [node for node in ast.walk(loop) if isinstance(node, ast.Break) and next(
-        each for each in source.ancestors(node) if isinstance(each, Loop)) is loop]
+    left = breaks(source, loop)
     if len(left) != 1:
         raise Refused(Reason.UNKNOWN_FORM, "The loop over the batches is not left by one break.")
     return Patch(edit, change.remove(source, left[0]), Form.STATEMENT)

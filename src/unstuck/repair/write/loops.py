@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+import math
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.index import Found, Index, Loop
+from unstuck.repair.index import Found, Index, Loop, breaks
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import backwards, spell
 from unstuck.repair.text import Source, Splice
-from unstuck.repair.values import Number, constant, ways
+from unstuck.repair.values import Number, constant, known, ways
 from unstuck.schema.edits import AlsoAtEnd, BatchSize, DropLast, MoreSteps, Shuffle
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Fetch, Loader
@@ -29,19 +30,41 @@ def _loops(record: Record, index: Index) -> list[tuple[Source, Loop]]:
 
 # The number of steps -----------------------------------------------------------------------------
 def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patch]:
-    """A multiple of what the outermost loop over numbers counts to."""
+    """A multiple of what the outermost loop over numbers counts to; a loop that was left early is
+    not left any more."""
     number = Number(factor=edit.factor, shared=True, whole=True)
     built = {loop for fact in record.facts(Optimizer) if fact.location is not None
              for found in [index.at(fact.location, "the construction of the optimizer")]
              for _, loop in index.loops(found.source, found.node)}  # over folds or settings
-    for source, loop in reversed(_loops(record, index)):
+    loops = _loops(record, index)
+    for around, (source, loop) in reversed(list(enumerate(loops))):
         if loop in built:
             continue
         end = _end(source, loop)
         if end is not None:
+            left = _left_early(record, index, source, loop, around)
+            if left is not None:
+                return [Patch(edit, change.remove(source, left), Form.STATEMENT)]
             return [Patch(edit, way.splices, way.form)
                     for way in ways(index, source, end, number)]
     raise Refused(Reason.UNKNOWN_FORM, "No loop around the training counts its epochs or steps.")
+
+
+def _left_early(
+    record: Record, index: Index, source: Source, loop: Loop, around: int
+) -> ast.Break | None:
+    """The one `break` of a loop that made at most half of its turns; None if that is not known.
+
+    `around` says how many loops are inside it, around a step: of one, a pass over a loader.
+    """
+    end, fetched = _end(source, loop), record.facts(Fetch)
+    batches = {math.ceil(each.samples / each.batch_size) for each in fetched}
+    a_turn = 1 if not around else batches.pop() if around == 1 and len(batches) == 1 else None
+    turns = known(index, source, end) if end is not None else None
+    left = breaks(source, loop)
+    if a_turn is None or turns is None or len(left) != 1:
+        return None
+    return left[0] if 0 < 2 * record.steps <= turns * a_turn else None
 
 
 def _end(source: Source, loop: Loop) -> ast.expr | None:
