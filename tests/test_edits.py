@@ -102,6 +102,7 @@ EDITS = [
     edits.FetchEachStep(None),
     edits.WholeSlices(),
     edits.DivideSchedule("LambdaLR", 0.003),
+    edits.ScheduleArgument("ReduceLROnPlateau", "mode", '"max"'),
     edits.RemoveSchedule("StepLR"),
     edits.SwapAxes(None),
     edits.SwapAxes(None, (1, 2, 0, 3)),

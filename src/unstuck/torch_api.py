@@ -172,6 +172,7 @@ ARGUMENTS = {
     "clip_grad_norm_": ("parameters", "max_norm"),
     "clip_grad_value_": ("parameters", "clip_value"),
     "softmax": ("input", "dim"), "log_softmax": ("input", "dim"),
+    "ReduceLROnPlateau": ("optimizer", "mode", "factor", "patience"),
     "StepLR": ("optimizer", "step_size"), "CosineAnnealingLR": ("optimizer", "T_max"),
 }
 

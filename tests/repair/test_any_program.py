@@ -48,6 +48,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
     for scheduler in record.facts(Scheduler):
         yield edits.MoveSchedulerStep(scheduler.name, "epoch")
         yield edits.RemoveSchedule(scheduler.name)
+        yield edits.ScheduleArgument(scheduler.name, "patience", "10")
     for model in record.facts(Model):
         for layer in model.layers:
             yield edits.InsertLayer(layer.name, "ReLU()")

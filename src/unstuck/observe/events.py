@@ -156,6 +156,9 @@ class Events:
     def scheduler_steps(self, scheduler: Any) -> None:
         """The program is about to call the `step` of a learning rate scheduler."""
 
+    def scheduler_watches(self, scheduler: Any, value: Any) -> None:
+        """That call hands the scheduler a value to decide by; told after `scheduler_steps`."""
+
     # Quiet steps: those of which nothing is told but this ----------------------------------------
     def quiet_steps_begin(self) -> None:
         """Some steps follow that are quiet."""

@@ -68,8 +68,8 @@ CAME_BACK = Threshold(
 )
 WAVE = Threshold(
     "wave-of-the-loss", 0.1,
-    "The median loss of ten steps rises by a tenth of what the run started with, to twice its value "
-    "and more, and falls again. The noise of batches hardly moves a median of ten.",
+    "The median loss of ten steps rises by a tenth of what the run started with, to twice its "
+    "value and more, and falls again. The noise of batches hardly moves a median of ten.",
     "a choice: where a run of the corpus has plateaued without high momentum, none rises so far",
 )
 WAVES = 3  # such rises: one or two may have other reasons
@@ -87,7 +87,8 @@ def _detect(view: View) -> Verdict:
     if swapped is not None:
         return swapped
     outcome = view.outcome
-    swings = outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING) and len(_rises(view)) >= WAVES
+    rises = _rises(view) if outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING) else []
+    swings = len(rises) >= WAVES
     if not (swings or outcome.kind is OutcomeKind.DIVERGED or learned_little(outcome)):
         return Absent("the loss fell well, so the run tolerates its momentum")
     schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
@@ -102,7 +103,7 @@ def _detect(view: View) -> Verdict:
     if not len(added.since(BUILT_UP)):
         return Unknown("no step was measured after momentum had built up",
                        ("a longer run",))
-    end = _rises(view)[-1] if swings else _left_again(view)
+    end = rises[-1] if swings else _left_again(view)
     if end is None:
         if failed(view.outcome):
             return Unknown("the loss never fell far enough to show what momentum did to it",
@@ -117,11 +118,12 @@ def _detect(view: View) -> Verdict:
     if not factor >= view.limit(SOME):
         return Absent(f"steps are only {times(factor)} as long as without momentum, and a momentum "
                       "of 0.9 would make them just as long")
-    sure = swings or factor >= view.limit(ADDED)
+    long = factor >= view.limit(ADDED)
+    sure = swings or long
     added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
     steps, points = loss_points(view)
     lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))
-    went = (f"the loss rose {count(len(_rises(view)), 'time')} to at least twice its value and "
+    went = (f"the loss rose {count(len(rises), 'time')} to at least twice its value and "
             "fell again") if swings else (
         f"the loss fell but was nearly back at its starting value by step {number(end)}")
     return Present(
@@ -132,9 +134,9 @@ def _detect(view: View) -> Verdict:
         location=optimizer.location,
         label=f"adds up {added_up} gradients (usual: {number(1 / (1 - USUAL_MOMENTUM))})",
         evidence=(
-            drawn(UPDATE_NORM, "", added, view.limit(ADDED if factor >= view.limit(ADDED) else SOME),
+            drawn(UPDATE_NORM, "", added, view.limit(ADDED if long else SOME),
                   f"steps are {times(factor)} as long as without momentum (a momentum of 0.9 makes "
-                  + ("them at most 10 times as long)" if factor >= view.limit(ADDED) else
+                  + ("them at most 10 times as long)" if long else
                      "them 2.3 times as long if gradients are pure noise)")),
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss swings in waves, the last of them at step {number(end)}" if swings

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from unstuck.curves.statistics import relative_fall, trend
+from unstuck.curves.statistics import relative_fall
 from unstuck.measures.basics import (
     GOOD_SKILL,
     failed,
     learned_little,
     loss_ends_at,
     loss_points,
+    thinned,
     typed,
-    weight_updates,
+)
+from unstuck.measures.schedules import (
+    Trace,
+    largest_update,
+    often,
+    pace_of,
+    was_falling,
+    watched_the_wrong_way,
 )
 from unstuck.measures.view import Threshold, View
-from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import DivideSchedule, MoveSchedulerStep, Remedy, Safety, Schedule
+from unstuck.schema.edits import (
+    DivideSchedule,
+    MoveSchedulerStep,
+    Remedy,
+    Safety,
+    Schedule,
+    ScheduleArgument,
+)
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import LEARNING_RATE, SCHEDULER_CALLS, TRAIN_LOSS
+from unstuck.schema.signals.losses import (
+    HELD_OUT_LOSS,
+    LEARNING_RATE,
+    SCHEDULER_CALLS,
+    TRAIN_LOSS,
+    WATCHED_BY_SCHEDULE,
+)
 from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
-from unstuck.words import count, number, percent, times
+from unstuck.words import count, number, percent
 
 DEAD = Threshold(
     "dead-rate", 0.01,
@@ -71,6 +90,12 @@ DAMPED = Threshold(
     "twentieth, it may return learning rates in the place of factors.",
     "a choice: a learning rate taken as a factor is 0.01 or less",
 )
+LOWERED = Threshold(
+    "rate-lowered", 0.5,
+    "A schedule that takes the network's progress for its opposite has to have halved the learning "
+    "rate to matter.",
+    "a choice: the usual factors of ReduceLROnPlateau are 0.1 to 0.5",
+)
 IDLE = Threshold(
     "idle-update", 1e-4,
     "The largest update of the whole run is a tenth of the usual one. The warm-up never reached a "
@@ -82,33 +107,11 @@ PLATEAU = "ReduceLROnPlateau"
 RISING = ("OneCycleLR", "LinearLR", "SequentialLR", "ConstantLR")
 
 
-@dataclass(frozen=True, slots=True)
-class _Trace:
-    """The learning rate of one parameter group over the run."""
-
-    place: str
-    series: Series
-    steps: int
-
-    def at(self, share: float) -> float:
-        """The learning rate after a share of the run."""
-        index = np.searchsorted(self.series.steps, share * self.steps, side="right") - 1
-        return float(self.series.values[max(int(index), 0)])
-
-    def below_for_good(self, limit: float) -> int | None:
-        """The first step from which it stays below a limit, None if it ends above."""
-        high = np.flatnonzero(~(self.series.values < limit))
-        if not len(high):
-            return int(self.series.steps[0])
-        last = int(high[-1]) + 1
-        return int(self.series.steps[last]) if last < len(self.series) else None
-
-
 def _detect(view: View) -> Verdict:
     if not view.record.steps:
         return Unknown("no optimizer step was recorded", (LEARNING_RATE.name, "a longer run"))
     traces = [
-        _Trace(place, points, view.record.steps) for place, series in view[LEARNING_RATE].items()
+        Trace(place, points, view.record.steps) for place, series in view[LEARNING_RATE].items()
         if len(points := series.finite)
     ]
     if not traces:
@@ -118,8 +121,8 @@ def _detect(view: View) -> Verdict:
     if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
         return Absent(
             f"the learning rate is constant ({number(float(trace.series.values[0]))})")
-    return _dead(view, trace, scheduler) or _never_up(view, trace, scheduler) or _damped(
-        view, trace, scheduler) or Absent(
+    return _watches_wrongly(view, trace, scheduler) or _dead(view, trace, scheduler) or _never_up(
+        view, trace, scheduler) or _damped(view, trace, scheduler) or Absent(
         f"the learning rate goes from {number(float(trace.series.values[0]))} to "
         f"{number(float(trace.series.values[-1]))}, and that does not harm this run")
 
@@ -143,7 +146,34 @@ def _suffers(view: View) -> bool:
     return learned_little(outcome) or outcome.skill < GOOD_SKILL
 
 
-def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+def _watches_wrongly(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
+    """A schedule that lowers the learning rate because the network gets better."""
+    peak, last = float(np.max(trace.series.values)), float(trace.series.values[-1])
+    alive = trace.below_for_good(view.limit(DEAD) * peak)
+    given = watched_the_wrong_way(view, scheduler, alive) if scheduler is not None else None
+    if scheduler is None or given is None or not last <= view.limit(LOWERED) * peak or (
+            not _suffers(view)):
+        return None
+    low, other = ("lower", "max") if scheduler.mode == "min" else ("higher", "min")
+    better = "higher" if low == "lower" else "lower"
+    found = _present(
+        view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
+        title=f"{scheduler.kind} waits for a {low} value, and the one that it is given gets "
+        f"{better} as the network learns: it cut the learning rate from {number(peak)} to "
+        f"{number(last)}", label=f"needs mode=\"{other}\" for a value that gets {better}",
+        bound=peak)
+    watched = Evidence(
+        WATCHED_BY_SCHEDULE.name, scheduler.name, *thinned(given.steps, given.values), None,
+        f"it was given {number(float(given.values[0]))} first and "
+        f"{number(float(given.values[-1]))} at last, while the loss fell")
+    return replace(
+        found, location=scheduler.location or found.location,
+        evidence=(watched, *found.evidence), remedies=(Remedy(
+            f"let it wait for a {better} value", Safety.SAFE,
+            (ScheduleArgument(scheduler.name, "mode", f'"{other}"'),)),))
+
+
+def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
     peak = float(np.max(trace.series.values))
     target = scheduler.target if scheduler is not None and scheduler.kind in RISING else None
     floor = view.limit(DEAD) * max(peak, target or 0.0)
@@ -151,8 +181,11 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
     if died is None or not died <= view.limit(EARLY) * trace.steps or not _suffers(view):
         return None
     at_once = died <= view.limit(AT_ONCE) * trace.steps
-    falling = _was_falling(view, died)
-    if scheduler is not None and scheduler.kind == PLATEAU and not (at_once or falling):
+    # One that waits for a plateau must have met one at the full rate.
+    waits = scheduler is not None and scheduler.kind == PLATEAU
+    first = trace.below_for_good(peak) if waits else None
+    falling = was_falling(view, view.limit(STILL), died if first is None else first)
+    if waits and not (at_once or falling):
         return None  # it did what it is for: the loss had plateaued by itself
     if not (at_once or falling):
         return Unknown(
@@ -173,25 +206,25 @@ def _dead(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | N
     )
 
 
-def _was_falling(view: View, died: int) -> bool:
-    """Whether the loss was still falling when the learning rate died."""
-    loss = view[TRAIN_LOSS].finite
-    alive = loss.steps <= died
-    before = Series(loss.steps[alive], loss.values[alive])
-    late = Series(before.steps[len(before) // 2:], before.values[len(before) // 2:])
-    line, enough = trend(late), view.limit(STILL)
-    return line is not None and line.falling and line.fall >= enough
-
-
-def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+def _never_up(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
     if view.record.end.kind not in (EndKind.FINISHED, EndKind.EXIT) or scheduler is None:
         return None
     values, low = trace.series.values, view.limit(LOW)
-    update, idle = _largest_update(view), view.limit(IDLE)
+    update, idle = largest_update(view), view.limit(IDLE)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
-    if not rises or not _suffers(view) or not learned_little(view.outcome):
+    if not rises or not _suffers(view):
         return None
     goal = scheduler.target if scheduler.kind in RISING else _intended(scheduler, trace)
+    if not learned_little(view.outcome):
+        # A run that goes well may be shorter than its schedule, unless that counts epochs.
+        pace = pace_of(view, scheduler)
+        if goal is None or scheduler.length is None or not values[-1] <= low * goal:
+            return None
+        if pace is None:
+            return Unknown("the learning rate only rises, and how often the scheduler steps was "
+                           "not measured", (SCHEDULER_CALLS.name,))
+        if pace > 0.5 or pace * trace.steps > low * scheduler.length:
+            return None
     if goal is None:
         if not (values[0] <= low * values[-1] and update <= idle):
             return None
@@ -220,7 +253,7 @@ def _never_up(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict
     )
 
 
-def _damped(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict | None:
+def _damped(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
     """A schedule whose factors are far below 1 throughout.
 
     A base rate of 1 leaves the learning rate to the schedule.
@@ -228,7 +261,7 @@ def _damped(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict |
     peak = float(np.max(trace.series.values))
     if scheduler is None or scheduler.kind != "LambdaLR" or scheduler.target in (None, 1.0) or (
         not 0 < peak <= view.limit(DAMPED) * scheduler.target
-    ) or not learned_little(view.outcome) or _largest_update(view) > view.limit(IDLE):
+    ) or not learned_little(view.outcome) or largest_update(view) > view.limit(IDLE):
         return None
     factor = peak / scheduler.target
     found = _present(
@@ -244,7 +277,7 @@ def _damped(view: View, trace: _Trace, scheduler: Scheduler | None) -> Verdict |
                "learning rate by it."),))
 
 
-def _intended(scheduler: Scheduler, trace: _Trace) -> float | None:
+def _intended(scheduler: Scheduler, trace: Trace) -> float | None:
     """The base rate of a schedule of one's own, if the rate climbs towards it in equal steps.
 
     One that multiplies by anything else has no goal that a record could know.
@@ -254,36 +287,8 @@ def _intended(scheduler: Scheduler, trace: _Trace) -> float | None:
     return scheduler.target if even and len(climbs) >= 3 else None
 
 
-def _largest_update(view: View) -> float:
-    """Of the typical weight matrix, in the whole run; infinite if it was not measured."""
-    if not (view.has(UPDATE_NORM) and view.has(WEIGHT_NORM)):
-        return math.inf
-    typical = weight_updates(view).typical()
-    return float(np.max(typical[np.isfinite(typical)], initial=0.0)) or math.inf
-
-
-def _pace(view: View, scheduler: Scheduler | None) -> float | None:
-    """Calls of the scheduler per optimizer step."""
-    if scheduler is None or not view.has(SCHEDULER_CALLS):
-        return None
-    series = view[SCHEDULER_CALLS].get(scheduler.name)
-    if series is None or not series.steps[-1] > 0 or not math.isfinite(series.values[-1]):
-        return None
-    return float(series.values[-1] / series.steps[-1])
-
-
-def _often(pace: float) -> str:
-    """How often the scheduler steps, in words."""
-    if not pace > 0:
-        return "the scheduler never steps"
-    if pace > 0.5:
-        often = "once" if 0.9 < pace < 1.1 else times(pace)
-        return f"the scheduler steps {often} per optimizer step"
-    return f"the scheduler steps about once every {count(round(1 / pace), 'optimizer step')}"
-
-
 def _present(
-    view: View, trace: _Trace, scheduler: Scheduler | None, *, strength: float,
+    view: View, trace: Trace, scheduler: Scheduler | None, *, strength: float,
     title: str, label: str, bound: float, ends_early: bool = False,
 ) -> Present:
     if scheduler is not None:
@@ -291,10 +296,10 @@ def _present(
     else:
         location = next((o.location for o in view.record.facts(Optimizer)
                          if o.name == trace.place.rpartition(".")[0]), None)
-    pace = _pace(view, scheduler)
-    steps, values = _drawn(trace)
+    pace = pace_of(view, scheduler)
+    steps, values = trace.drawn()
     loss_steps, losses = loss_points(view)
-    calls = "" if pace is None else f"; {_often(pace)}"
+    calls = "" if pace is None else f"; {often(pace)}"
     course = f"goes from {number(values[0])} to {number(values[-1])}"
     if min(values) == max(values):
         course = f"stays at {number(values[0])}"
@@ -312,7 +317,7 @@ def _present(
 
 
 def _remedies(
-    trace: _Trace, scheduler: Scheduler | None, pace: float | None, ends_early: bool
+    trace: Trace, scheduler: Scheduler | None, pace: float | None, ends_early: bool
 ) -> tuple[Remedy, ...]:
     """A schedule that ends early must step less often or be longer; a slow one the other way."""
     if scheduler is None:
@@ -321,15 +326,22 @@ def _remedies(
                        "value until the loss no longer falls."),)
     length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
     own = trace.steps if pace is None else max(round(pace * trace.steps), 1)
+    if scheduler.kind == PLATEAU:
+        now = scheduler.length or 0
+        return (Remedy("wait longer before the learning rate is lowered", Safety.SAFE, tuple(
+            ScheduleArgument(scheduler.name, "patience", str(value))
+            for value in (max(5 * now, 10), max(20 * now, 40))),
+            advice="Give the schedule more patience, and a value that is not rounded and not that "
+            "of a single batch, such as the mean held-out loss of an epoch."),)
     fit = (f"This run calls scheduler.step() {count(own, 'time')}: give the schedule that length"
            f"{length}.")
     longer = Remedy("make the schedule as long as the run", Safety.CHANGES_EXPERIMENT,
                     (Schedule("CosineAnnealingLR", own),),
                     code_text=f"CosineAnnealingLR(optimizer, T_max={own})")
-    often = pace is not None and pace > 0.5
-    if pace is None or often is not ends_early:
+    each_step = pace is not None and pace > 0.5
+    if pace is None or each_step is not ends_early:
         return (Remedy("fit the schedule to the run", Safety.SAFE, advice=fit), longer)
-    if often:
+    if each_step:
         advice = ("The scheduler steps once per batch. Call scheduler.step() once per epoch. "
                   f"Or: {fit}")
         code = "scheduler.step()  # after the loop over batches, once per epoch"
@@ -337,20 +349,9 @@ def _remedies(
         advice = ("The scheduler steps less often than once per batch. Call scheduler.step() after "
                   f"every optimizer step. Or: {fit}")
         code = "scheduler.step()  # after every optimizer.step()"
-    edit = MoveSchedulerStep(scheduler.name, "epoch" if often else "batch")
+    edit = MoveSchedulerStep(scheduler.name, "epoch" if each_step else "batch")
     return (Remedy("call scheduler.step() in the right place", Safety.SAFE, (edit,), advice=advice,
                    code_text=code), longer)
-
-
-def _drawn(trace: _Trace) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The trace as it would be drawn: at most 200 changes, and where it ends."""
-    picked = np.unique(np.linspace(0, len(trace.series) - 1, 199).astype(int))
-    steps = [int(trace.series.steps[i]) for i in picked]
-    values = [float(trace.series.values[i]) for i in picked]
-    if steps[-1] < trace.steps - 1:
-        steps.append(trace.steps - 1)
-        values.append(values[-1])
-    return tuple(steps), tuple(values)
 
 
 CAUSE = Cause(
@@ -367,7 +368,8 @@ CAUSE = Cause(
         "learns nothing. The result is that of a much shorter run.",
         why="A schedule counts its own steps. If it is meant for epochs but steps after every "
         "batch, it is over within the first epochs. If it is meant for batches but steps once per "
-        "epoch, it never leaves its warm-up.",
+        "epoch, it never leaves its warm-up. One that waits for a value to fall, and is given an "
+        "accuracy, takes every gain for a failure.",
         detection="The learning rate of every step is recorded. It must fall below a hundredth of "
         "its peak before the middle of the run and stay there, while the run had more to gain: "
         "either the loss was still falling when the learning rate collapsed, or the collapse came "
@@ -375,7 +377,8 @@ CAUSE = Cause(
         "still rising at the end of a finished run and is below a fifth of the target that the "
         "schedule itself names. If it names no target, every update must also be far too small. "
         "Factors of one's own that stay below a twentieth are reported as well, if the updates are "
-        "far too small.",
+        "far too small. So is a schedule that watches a value and waits for it to move in the "
+        "direction opposite to that in which it moves while the loss falls.",
         limitations="If the learning rate collapses after the loss has plateaued, there is no "
         "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
         "no target. Cyclic schedules with a wrong period are not detected.",
@@ -385,8 +388,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(LEARNING_RATE, TRAIN_LOSS),
-    uses=(SCHEDULER_CALLS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, IDLE),
+    uses=(SCHEDULER_CALLS, WATCHED_BY_SCHEDULE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, LOWERED, IDLE),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW),
     detect=_detect,
 )

@@ -287,10 +287,10 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     middle = view.record.steps // 2
     gaps = view[BATCH_NORM_GAP].items() if view.has(BATCH_NORM_GAP) else ()
     late = {name: s.finite.since(middle) for name, s in gaps}
-    if any(len(late.get(name, ())) < 2 and (eval_over_train(view, name) or 0.0) >= view.limit(WORSE)
+    if any(len(late.get(name, ())) < 2 and (eval_over_train(view, name) or 0) >= view.limit(WORSE)
            for name in typical):
-        return Unknown("the loss is worse in eval mode, and how far the outputs of the two modes "
-                       "are apart was measured too seldom", (BATCH_NORM_GAP.name,))
+        return Unknown("the loss is worse in eval mode, and the outputs of the two modes were "
+                       "compared too seldom", (BATCH_NORM_GAP.name,))
     wide = {name: level(s) for name, s in late.items() if len(s) >= 2}
     wide = {name: gap for name, gap in wide.items() if gap >= view.limit(GAP)}
     if not wide:
@@ -394,9 +394,7 @@ CAUSE = Cause(
     uses=(BATCH_NORM_VALUES, BATCH_NORM_GAP, TRAIN_LOSS, HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS,
           TRAIN_IN_VALIDATION),
     thresholds=(FEW, VERY_FEW, APART, WORSE, FOLLOWS, UNMOVED, ROUGH, GAP),
-    effects=(
-        Effect.SAMPLES_FEW, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
-    ),
+    effects=(Effect.SAMPLES_FEW, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+             Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
     detect=_detect,
 )

@@ -32,6 +32,8 @@ class OptimizerHooks:
         taps = self._taps
         taps.swap(Optimizer.__init__, taps.after(taps.steps.optimizer_built))
         taps.swap(lr_scheduler.LRScheduler.__init__, self._scheduler_init)
+        # It has a beginning of its own.
+        taps.swap(lr_scheduler.ReduceLROnPlateau.__init__, self._scheduler_init)
         for name in SCHEDULERS:
             if "step" in vars(getattr(lr_scheduler, name, object)):
                 taps.swap(getattr(lr_scheduler, name).step, self._scheduler_step)
@@ -61,6 +63,7 @@ class OptimizerHooks:
 
     def _scheduler_step(self, original: Original) -> Callable[..., Any]:
         calls, steps = self._calls, self._taps.event("scheduler_steps")
+        watches = self._taps.event("scheduler_watches")
 
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             if calls.in_scheduler or not self._guard.active:
@@ -68,6 +71,8 @@ class OptimizerHooks:
             calls.in_scheduler = True  # some schedulers step others
             try:
                 self._tell(steps, scheduler)
+                if hasattr(scheduler, "num_bad_epochs"):  # it compares what it is given
+                    self._tell(watches, scheduler, args[0] if args else kwargs.get("metrics"))
                 return original(scheduler, *args, **kwargs)
             finally:
                 calls.in_scheduler = False

@@ -1,4 +1,4 @@
-"""How signals can flow: first weights, layers that nothing bends, repeated weights, schedules."""
+"""How signals can flow: first weights, layers that nothing bends, repeated weights."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import OWN_FOLDER, Site
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of
 from unstuck.schema.facts.models import Initialisation
-from unstuck.schema.facts.optimizers import Scheduler
 from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS
-from unstuck.schema.signals.losses import SCHEDULER_CALLS
 
 ELEMENT_LIMIT = 1_000_000  # elements of a matrix that are looked at
 GRAPH_LIMIT = 5_000  # operations of a graph that is searched for missing activations
 MOST_INITIALISED = 10_000  # tensors whose initialisation is remembered
-MOST_NAMED = 100  # schedulers of a kind that are written
 GRAPH_STEPS = 3  # steps at which it is searched; a program's graph is the same at most steps
 STRIPE = 64  # rows that are compared at a time
 SAME = 1e-4  # relative distance below which two rows are the same
@@ -61,10 +57,10 @@ class _Product:
 
 
 class FlowProbe(Probe):
-    """Looks at weights before the first update, at the graph, and at learning rate schedules."""
+    """Looks at weights before the first update, and at the graph."""
 
-    signals = (CURVED_OPERATIONS, SCHEDULER_CALLS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS)
-    facts = (Initialisation, Scheduler)
+    signals = (CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS)
+    facts = (Initialisation,)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -73,13 +69,10 @@ class FlowProbe(Probe):
         self._met: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
         self._growth: dict[str, list[torch.Tensor | None]] = {}
-        self._schedulers: ByIdentity[Any, str] = ByIdentity()
-        self._built: ByIdentity[Any, tuple[Site | None]] = ByIdentity()
-        self._kinds: dict[str, int] = {}
 
     def follow(self, before: Self) -> None:
-        """Networks and schedules may have been built before."""
-        self._initialised, self._built = before._initialised, before._built
+        """Networks may have been built before."""
+        self._initialised = before._initialised
 
     # Initialisation -----------------------------------------------------------------------------
     def initialised(self, function: str, tensor: Any) -> None:
@@ -247,27 +240,6 @@ class FlowProbe(Probe):
         """Forgets what was noted of a step that was left halfway."""
         self._growth = {}
 
-    # Schedules ----------------------------------------------------------------------------------
-    def scheduler_built(self, scheduler: Any) -> None:
-        """Notes where a scheduler is constructed."""
-        self._built[scheduler] = (self._sites.here(scheduler),)
-
-    def scheduler_steps(self, scheduler: Any) -> None:
-        """Writes the scheduler when the program calls its `step` for the first time."""
-        if scheduler in self._schedulers:
-            return
-        kind = type(scheduler).__name__
-        if self._kinds.get(kind, 0) >= MOST_NAMED:
-            self._schedulers[scheduler] = f"{kind}-{MOST_NAMED}"
-            return
-        name = self._schedulers[scheduler] = numbered(self._kinds, kind)
-        self._writer.fact(Scheduler(
-            name, kind, self._parameters.name_of(getattr(scheduler, "optimizer", None)),
-            self._sites.location((self._built.get(scheduler) or (None,))[0]),
-            self._sites.location(self._sites.here()),
-            _length(scheduler), _target(scheduler),
-        ), self._moment.step)
-
     # End of the step ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
         """Writes what a sampled step showed."""
@@ -277,12 +249,6 @@ class FlowProbe(Probe):
             self._writer.sample(TIME_GROWTH, step, {
                 name: _growth(*numbers[3 * i:3 * i + 3]) for i, name in enumerate(known)})))
         self._growth = {}
-        calls = {}
-        for scheduler, name in self._schedulers.items():
-            count = getattr(scheduler, "last_epoch", None)
-            if isinstance(count, int | float):
-                calls[name] = float(count)
-        self._writer.sample(SCHEDULER_CALLS, step, calls)
 
 
 def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
@@ -370,23 +336,3 @@ def _growth(first: float, middle: float, last: float) -> float:
 def _ratio(first: float, last: float) -> float:
     """How much larger the first is; NaN where the last is 0, for then the loss does not read it."""
     return first / last if last else math.nan
-
-
-def _length(scheduler: Any) -> int | None:
-    """How many of its steps a schedule is made for, or apart its changes lie."""
-    for name in ("total_steps", "total_iters", "T_max", "T_0", "step_size", "patience"):
-        value = getattr(scheduler, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    milestones = getattr(scheduler, "milestones", None)
-    return max(milestones, default=None) if milestones else None
-
-
-def _target(scheduler: Any) -> float | None:
-    """The highest learning rate that a schedule is meant to reach, as far as it says."""
-    groups = getattr(getattr(scheduler, "optimizer", None), "param_groups", None) or []
-    peaks = getattr(scheduler, "max_lrs", None) or [g.get("max_lr") for g in groups]
-    rates = [r for r in peaks if isinstance(r, int | float)]
-    rates = rates or [
-        float(r) for r in getattr(scheduler, "base_lrs", None) or [] if isinstance(r, int | float)]
-    return float(max(rates)) if rates else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
@@ -17,6 +18,7 @@ from unstuck.schema.edits import (
     MoveSchedulerStep,
     RemoveSchedule,
     Schedule,
+    ScheduleArgument,
     literal,
 )
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
@@ -161,7 +163,16 @@ def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Pat
     raise Refused(Reason.UNKNOWN_FORM, "The function of the schedule is not written out.")
 
 
+def write_argument(edit: ScheduleArgument, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the scheduler."""
+    fact = _named(record, edit.scheduler)
+    found = index.at(fact.location, "the construction of the scheduler")
+    return [Patch(edit, change.set_argument(
+        found.source, found.call, edit.argument, edit.value,
+        torch_api.position(fact.kind, edit.argument)), Form.LITERAL)]
+
+
 WRITERS = {
     DivideSchedule: write_divide, RemoveSchedule: write_remove, Schedule: write_schedule,
-    MoveSchedulerStep: write_move,
+    MoveSchedulerStep: write_move, ScheduleArgument: write_argument,
 }

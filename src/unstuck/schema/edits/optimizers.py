@@ -170,6 +170,21 @@ class DivideSchedule(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleArgument(Edit):
+    """Another argument of a scheduler."""
+
+    scheduler: str  # its name in the record
+    argument: str
+    value: str  # as Python code
+
+    def words(self) -> str:
+        return f"set the {self.argument} of {self.scheduler} to {self.value}"
+
+    def code(self) -> str:
+        return f"{self.argument}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
 class WidenWeights(Edit):
     """Keep weights and data of a type of 16 bits ("bfloat16") in float32; autocast stays."""
 

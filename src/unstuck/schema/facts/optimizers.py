@@ -56,6 +56,8 @@ class Scheduler(Fact):
 
     `length` is the number of its own steps that it is made for, or after which it changes the
     learning rate. `target` is the highest learning rate that it is meant to reach, as far as known.
+    `mode` says whether a lower value is better ("min") or a higher one ("max"), where it watches
+    one.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Scheduler(Fact):
     call_location: SourceLocation | None
     length: int | None = None
     target: float | None = None
+    mode: str | None = None
 
 
 def sets_the_rate(schedulers: Iterable[Scheduler], optimizer: Optimizer) -> Scheduler | None:

@@ -54,6 +54,11 @@ LOSS_FACTOR = PlaceSignal(
     "backward pass",
     requires=runs.BACKWARD_OF_KNOWN_LOSS, place="loss",
 )
+WATCHED_BY_SCHEDULE = PlaceSignal(
+    "watched-by-schedule", "",
+    "the value that a scheduler such as ReduceLROnPlateau is given and decides by",
+    requires=runs.SCHEDULER, place="scheduler",
+)
 SCHEDULER_CALLS = PlaceSignal(
     "scheduler-calls", "", "steps that a learning rate scheduler has made so far",
     requires=runs.SCHEDULER, place="scheduler",

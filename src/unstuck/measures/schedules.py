@@ -1,0 +1,142 @@
+"""What a learning rate schedule did: its course, its pace, and whether it watched the wrong way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unstuck.curves.statistics import trend
+from unstuck.measures.basics import weight_updates
+from unstuck.measures.view import View
+from unstuck.record.series import Floats, Series
+from unstuck.schema.facts.optimizers import Scheduler
+from unstuck.schema.signals.losses import (
+    HELD_OUT_LOSS,
+    SCHEDULER_CALLS,
+    TRAIN_LOSS,
+    WATCHED_BY_SCHEDULE,
+)
+from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
+from unstuck.words import count, times
+
+FEWEST = 5  # values that a schedule was given
+AGAINST = 0.6  # rank correlation from which two series rise and fall together
+SAME = 1e-2  # relative difference of two losses that are one
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The learning rate of one parameter group over the run."""
+
+    place: str
+    series: Series
+    steps: int
+
+    def at(self, share: float) -> float:
+        """The learning rate after a share of the run."""
+        index = np.searchsorted(self.series.steps, share * self.steps, side="right") - 1
+        return float(self.series.values[max(int(index), 0)])
+
+    def below_for_good(self, limit: float) -> int | None:
+        """The first step from which it stays below a limit, None if it ends above."""
+        high = np.flatnonzero(~(self.series.values < limit))
+        if not len(high):
+            return int(self.series.steps[0])
+        last = int(high[-1]) + 1
+        return int(self.series.steps[last]) if last < len(self.series) else None
+
+    def drawn(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """At most 200 changes, and where it ends."""
+        picked = np.unique(np.linspace(0, len(self.series) - 1, 199).astype(int))
+        steps = [int(self.series.steps[i]) for i in picked]
+        values = [float(self.series.values[i]) for i in picked]
+        if steps[-1] < self.steps - 1:
+            steps.append(self.steps - 1)
+            values.append(values[-1])
+        return tuple(steps), tuple(values)
+
+
+def largest_update(view: View) -> float:
+    """Of the typical weight matrix, in the whole run; infinite if it was not measured."""
+    if not (view.has(UPDATE_NORM) and view.has(WEIGHT_NORM)):
+        return math.inf
+    typical = weight_updates(view).typical()
+    return float(np.max(typical[np.isfinite(typical)], initial=0.0)) or math.inf
+
+
+def was_falling(view: View, enough: float, until: int) -> bool:
+    """Whether the loss still fell by a share in the second half of the steps up to one."""
+    loss = view[TRAIN_LOSS].finite
+    alive = loss.steps <= until
+    before = Series(loss.steps[alive], loss.values[alive])
+    late = Series(before.steps[len(before) // 2:], before.values[len(before) // 2:])
+    line = trend(late)
+    return line is not None and line.falling and line.fall >= enough
+
+
+def pace_of(view: View, scheduler: Scheduler | None) -> float | None:
+    """Calls of the scheduler per optimizer step."""
+    if scheduler is None or not view.has(SCHEDULER_CALLS):
+        return None
+    series = view[SCHEDULER_CALLS].get(scheduler.name)
+    if series is None or not series.steps[-1] > 0 or not math.isfinite(series.values[-1]):
+        return None
+    return float(series.values[-1] / series.steps[-1])
+
+
+def often(pace: float) -> str:
+    """How often the scheduler steps, in words."""
+    if not pace > 0:
+        return "the scheduler never steps"
+    if pace > 0.5:
+        often = "once" if 0.9 < pace < 1.1 else times(pace)
+        return f"the scheduler steps {often} per optimizer step"
+    return f"the scheduler steps about once every {count(round(1 / pace), 'optimizer step')}"
+
+
+def watched_the_wrong_way(view: View, scheduler: Scheduler, until: int | None) -> Series | None:
+    """The values by which a schedule decides, if they get better where it takes them for worse.
+
+    Those up to a step count, for a learning rate of nearly zero moves none of them. They are
+    compared with the held-out loss; with that of training, which goes on falling where a network
+    overfits, only if no value was taken for better than the first. None if they agree, or if the
+    values are themselves that loss.
+    """
+    given = view[WATCHED_BY_SCHEDULE].get(scheduler.name) if view.has(WATCHED_BY_SCHEDULE) else None
+    held = view.has(HELD_OUT_LOSS) and len(view[HELD_OUT_LOSS].finite) >= FEWEST
+    if given is None or scheduler.mode is None:
+        return None
+    given, loss = given.finite, view[HELD_OUT_LOSS if held else TRAIN_LOSS].finite
+    if until is not None:
+        alive = given.steps <= until
+        given = Series(given.steps[alive], given.values[alive])
+    if len(given) < FEWEST or not len(loss):
+        return None
+    best = given.values.min() if scheduler.mode == "min" else given.values.max()
+    if not held and given.values[0] != best:
+        return None
+    beside = np.array([_since(loss, before, step) for before, step in zip(
+        [-1, *given.steps[:-1].tolist()], given.steps.tolist(), strict=True)])
+    known = np.isfinite(beside)
+    if np.count_nonzero(known) < FEWEST or np.allclose(
+            beside[known], given.values[known], rtol=SAME, atol=0):
+        return None
+    together = _rank_correlation(given.values[known], beside[known])
+    wrong = -together if scheduler.mode == "min" else together
+    return given if wrong >= AGAINST else None
+
+
+def _since(loss: Series, before: int, step: int) -> float:
+    """The median loss after one step up to another; NaN if there is none."""
+    values = loss.values[(loss.steps > before) & (loss.steps <= step)]
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def _rank_correlation(one: Floats, other: Floats) -> float:
+    """Spearman's; 0 where one of them is constant."""
+    ranks = [np.unique(values, return_inverse=True)[1].astype(float) for values in (one, other)]
+    if any(np.ptp(each) == 0 for each in ranks):
+        return 0.0
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
