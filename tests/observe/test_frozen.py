@@ -51,3 +51,13 @@ def test_columns_that_were_drawn_by_themselves_have_no_more_in_common_than_by_ch
     assert 0.7 < float(column_ties(3 * torch.rand(500, 16, generator=generator))) < 1.3
     assert float(column_ties(mixed)) > 5
     assert float(column_ties(torch.zeros(500, 16))) == 0
+
+
+def test_the_statement_is_found_in_a_loop_over_modules(tmp_path: Path) -> None:
+    source = PROGRAM.replace("LATER", "None").replace(
+        "        body.requires_grad = True\n",
+        "        for part in body.children():\n            part.requires_grad = True\n")
+    (thaw,) = record_of(source, tmp_path).facts(Thaw)
+    assert thaw.location is not None
+    assert thaw.location.text is not None
+    assert thaw.location.text.strip() == "part.requires_grad = True"

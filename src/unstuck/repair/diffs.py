@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shlex
 from dataclasses import replace
@@ -87,10 +88,17 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
 
 
 def _replaced(patch: Patch, index: Index) -> SourceLocation | None:
-    """What a patch replaces, if it is a part of a single line."""
+    """What a patch replaces, or the call that it adds to, if it is a part of a single line."""
     splices = sorted(patch.splices, key=lambda splice: splice.start)
-    if patch.form is Form.STATEMENT or len({splice.file for splice in splices}) != 1 or not all(
-            splice.start < splice.end for splice in splices):
+    if patch.form is Form.STATEMENT or len({splice.file for splice in splices}) != 1:
         return None
-    found = index.sources[splices[0].file].location(splices[0].start, splices[-1].end)
+    source = index.sources[splices[0].file]
+    start, end = splices[0].start, splices[-1].end
+    if not all(splice.start < splice.end for splice in splices):
+        calls = [source.span(node) for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+        around = [span for span in calls if span[0] < start and end < span[1]]
+        if not around:
+            return None
+        start, end = min(around, key=lambda span: span[1] - span[0])
+    found = source.location(start, end)
     return found if found.line == found.end_line else None

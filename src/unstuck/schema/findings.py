@@ -83,8 +83,8 @@ class Present:
     """The cause is there. `strength` is a probability. The title carries the numbers.
 
     `certain` says that it is true by definition of what was measured: no other reading of the
-    measurements is possible. `of_value` says that a number is at fault, which the first remedy
-    changes: where the program's text shows that number's definition, that is the place.
+    measurements is possible. `of_value` says that what is at fault, a number or a call, is what the
+    first remedy changes: where the program's text shows it, that is the place.
     `hides_outcome` says that a run may be worse than its loss looks: that is nearly all about
     something else, or should be far lower.
     """

@@ -108,7 +108,7 @@ def _seen(view: View) -> Present | None:
     calls = [c for c in view.record.facts(LossCall) if c.role is not CallRole.TRAIN]
     loaded = _loaded(view, CallRole.HELD_OUT, CallRole.OTHER)
     return Present(
-        strength=0.9, certain=True,
+        strength=0.9, certain=True, of_value=True,
         title=f"{percent(1 - kept)} of the samples that are both trained on and evaluated have "
         "another label in the evaluation",
         since_step=0,
@@ -141,7 +141,7 @@ def _present(view: View, where: Kept, plain: float, best: float, known: float) -
     step = int(view[RELABELLED_ACCURACY].steps[-1])
     classes = len(last(view[PREDICTED_CLASS]))
     return Present(
-        strength=0.9 if classes > 2 else 0.7,
+        strength=0.9 if classes > 2 else 0.7, of_value=True,
         title=f"the held-out labels have other numbers than the training labels: accuracy "
         f"{percent(plain)}, but {percent(best)} after renumbering {number(len(moved))} of "
         f"{number(classes)} classes",

@@ -45,7 +45,7 @@ from unstuck.schema.signals.parameters import (
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import count, number, percent
+from unstuck.words import count, number, percent, times
 
 HEALTHY = 1e-3
 SMALL = Threshold(
@@ -94,6 +94,13 @@ AMPLE = Threshold(
     "CS231n: about 1e-3",
 )
 
+OFF = Threshold(
+    "losses-of-a-constant", 100.0,
+    "A loss that ends at a hundred times that of a constant prediction is about outputs or targets "
+    "of quite another size. Small steps are not what keeps it there.",
+    "a new network's loss is usually less than ten times that of a constant prediction",
+)
+
 
 def travel(updates: Updates, steps: int) -> Floats:
     """Per matrix the sum of all update ratios of a run, steps between samples interpolated."""
@@ -121,6 +128,11 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
     if short_on_purpose(view.record):
         return Absent(SHORT)
+    skill = view.outcome.skill
+    if skill is not None and 1 - skill > view.limit(OFF):
+        return Unknown(f"the loss ends at {times(1 - skill)} that of a constant prediction, so the "
+                       "size of outputs or targets has to be mended first",
+                       ("a run whose first outputs are of the size of its targets",))
     updates = weight_updates(view)
     if any(p.loaded for p in view.record.parameters().values()):
         return Absent("some weights were loaded, and small steps are usual in fine-tuning")
@@ -294,7 +306,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(GRADIENT_PRODUCT,),
-    thresholds=(MANY, SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE),
+    thresholds=(MANY, SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE, OFF),
     shows=Effect.UPDATES_TOO_SMALL,
     effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),

@@ -136,8 +136,10 @@ def _padded(
         edit = LossOption(loss.location, "ignore_index", literal(fact.value), reason)
     elif loss.function in REGRESSION and loss.target_shape[:2] == loss.input_shape[:2]:
         edit = LeaveOutPadding(loss.location, fact.value)
+    # How far padding lies from real numbers is most of what such numbers vary by.
+    most = MOST if fact.own and loss.function in REGRESSION else NEARLY_ALL
     return Present(
-        strength=0.85, hides_outcome=share >= view.limit(NEARLY_ALL),
+        strength=0.85, hides_outcome=share >= view.limit(most),
         title=f"{percent(share)} of the targets that count in the loss are padding: "
         f"they are all {value}{ignores}{'' if fact.own else ', as real targets may be too'}",
         since_step=0, location=loss.location, label="counts the padded time steps",
@@ -184,7 +186,8 @@ CAUSE = Cause(
         limitations="Of losses that are written by hand, those are judged that pick the "
         "log-probability of a class at each step. If the network has to learn "
         "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "
-        "note if the run learned well.",
+        "note if the run learned well, unless numbers are predicted and most of them are padding: "
+        "then the loss does not show it.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss (ignore_index)",
             "PyTorch tutorials: translation with torch.nn.Transformer (ignore_index=PAD_IDX)",

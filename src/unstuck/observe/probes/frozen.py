@@ -29,6 +29,8 @@ FEWEST_COLUMNS, MOST_COLUMNS = 4, 1_024  # and of these
 MISSPELT = frozenset({"require_grad", "require_grads", "requires_grads", "required_grad",
                       "requires_gradient", "require_gradient", "requires_gradients", "trainable"})
 
+_MODULES = ("children", "modules", "named_children", "named_modules")
+
 
 class FrozenProbe(Probe):
     """Looks at frozen parameters at sampled steps only.
@@ -191,7 +193,8 @@ def thawing(sites: Sites) -> SourceLocation | None:
     """The only statement of the user's files that sets `requires_grad` of no known parameter."""
     found = []
     for file, tree in user_trees(sites):
-        looped = {name.id for loop in ast.walk(tree) if isinstance(loop, ast.For)
+        looped = {name.id for loop in ast.walk(tree)
+                  if isinstance(loop, ast.For) and not _over_modules(loop.iter)
                   for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
         found += [
             (file, node) for node in ast.walk(tree)
@@ -201,6 +204,12 @@ def thawing(sites: Sites) -> SourceLocation | None:
     if len(found) != 1:
         return None
     return expression_at(*found[0], sites.keeps_text)
+
+
+def _over_modules(iterated: ast.expr) -> bool:
+    """Whether a loop's expression says that it hands out modules."""
+    return any(isinstance(node, ast.Attribute) and node.attr in _MODULES
+               for node in ast.walk(iterated))
 
 
 def _of_a_parameter(target: ast.expr, looped: set[str]) -> bool:
