@@ -287,8 +287,12 @@ def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
         return [Patch(edit, _without_minus(found, node), Form.LITERAL)]
     if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub):
         return [Patch(edit, _without_minus(found, parent), Form.LITERAL)]
-    if names.called(found.call) == "backward" and isinstance(found.call.func, ast.Attribute):
-        held = found.call.func.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        start = source.span(node)[0]
+        return [Patch(edit, (Splice(source.name, start, start, "-"),), Form.CALL)]
+    if isinstance(node, ast.Call) and names.called(node) == "backward" and isinstance(
+            node.func, ast.Attribute):
+        held = node.func.value
         if isinstance(held, ast.UnaryOp) and isinstance(held.op, ast.USub):
             return [Patch(edit, _without_minus(found, held), Form.LITERAL)]
         origin = hop(index, source, held)
