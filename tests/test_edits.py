@@ -29,6 +29,7 @@ EDITS = [
     edits.ZeroGrad(BY_HAND),
     edits.TransformTogether(None),
     edits.SortClasses(),
+    edits.ShuffleFirst(),
     edits.FillWithMedian(),
     edits.OneLoader(),
     edits.ZeroGrad("SGD", early=True),

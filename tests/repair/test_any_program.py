@@ -40,7 +40,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
     yield from (edits.Clip(1.0), edits.Schedule("CosineAnnealingLR", 100), edits.MoreSteps(3.0),
                 edits.BatchSize(7), edits.ResizeLayer(2.0), edits.Dropout(0.25),
                 edits.NormaliseInputs(), edits.NormaliseTargets(), edits.ReplaceMissing(),
-                edits.ClampInputs(-1.0, 1.0), edits.DropLast(None),
+                edits.ClampInputs(-1.0, 1.0), edits.DropLast(None), edits.ShuffleFirst(),
                 edits.InitialiseLayer("", "kaiming_normal_"))
     for kind in ("ReLU", "Sigmoid", "Tanh"):
         yield edits.ReplaceLayer(kind, "LeakyReLU(0.01)")

@@ -15,7 +15,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy, Safety, ShuffleFirst
 from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -26,9 +26,16 @@ from unstuck.schema.signals.samples import (
     FEATURE_SCALE,
     FEATURE_SHIFT,
     TOKEN_DISTANCE,
+    UNKNOWN_CLASSES,
 )
-from unstuck.words import count, number, percent, times
+from unstuck.words import count, joined, number, percent, times
 
+NEW = Threshold(
+    "new-classes", 0.2,
+    "A fifth of the held-out samples is of classes that training never sees, and this is no "
+    "accident of a small sample. No network can be right about them.",
+    "a random split of one set gives 0",
+)
 DISTANCE = Threshold(
     "feature-distance", 0.3,
     "For at least half of the features, the two distributions are this much further apart than "
@@ -103,6 +110,9 @@ def _detect(view: View) -> Verdict:
         return where
     if not where.samples:
         return unjudged(where)
+    strange = _strange_classes(view, where)
+    if strange is not None:
+        return strange
     if where.discrete:
         return _tokens(view, where)
     found = _difference(view)
@@ -119,6 +129,33 @@ def _detect(view: View) -> Verdict:
             "the held-out inputs are close enough to the training inputs (median shift: "
             f"{number(found.shift)} standard deviations; median scale: {times(found.scale)})")
     return _present(view, found, where)
+
+
+def _strange_classes(view: View, where: Kept) -> Present | None:
+    """Held-out samples of classes that training lacks: the data were sorted when they were split.
+    """
+    shares = last(view[UNKNOWN_CLASSES]) if view.has(UNKNOWN_CLASSES) else {}
+    total = sum(shares.values())
+    if not total >= view.limit(NEW):
+        return None
+    step = int(next(iter(view[UNKNOWN_CLASSES].values())).steps[-1])
+    new = sorted((label for label, share in shares.items() if share), key=int)
+    names = joined([f"class {label}" for label in new[:3]]) + (" and more" if new[3:] else "")
+    return Present(
+        strength=0.9 if total >= 2 * view.limit(NEW) else 0.7, since_step=0,
+        location=_location(view, where),
+        title=f"{percent(total)} of the held-out samples are of classes that no training sample "
+        f"has ({names})",
+        label="these samples hold classes that training never sees",
+        evidence=tuple(Evidence(
+            UNKNOWN_CLASSES.name, label, (step,), (shares[label],), view.limit(NEW),
+            f"class {label} makes up {percent(shares[label])} of the held-out samples, and no "
+            "training sample is of it") for label in new[:3]),
+        remedies=(Remedy(
+            "shuffle the samples before they are split", Safety.SAFE, (ShuffleFirst(),),
+            advice="The data are sorted by class. Split them at random, best with each class in "
+            "both parts: train_test_split(x, y, stratify=y)."),),
+    )
 
 
 def _tokens(view: View, where: Kept) -> Verdict:
@@ -273,7 +310,8 @@ CAUSE = Cause(
         detection="A two-sample test compares training and held-out inputs feature by feature, as "
         "the model receives them. Half of the features must differ by far more than chance, and "
         "their mean or spread must be off by as much as a missing preprocessing step makes it. "
-        "Tokens are compared by their frequencies. "
+        "Tokens are compared by their frequencies. Held-out samples of classes that training "
+        "lacks are counted. "
         "Alternatively, nearly all features must be wider, or nearly all narrower. If the held-out "
         "loss is about as low as the training loss, the finding is only a note.",
         limitations="Preprocessing inside the model, such as a normalisation as its first layer, "
@@ -285,9 +323,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, TOKEN_DISTANCE, CONSTANT_LOSS,
-          HELD_OUT_LOSS, TRAIN_LOSS),
-    thresholds=(DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, GAP),
+    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, TOKEN_DISTANCE, UNKNOWN_CLASSES,
+          CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS),
+    thresholds=(NEW, DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, GAP),
     effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from unstuck.observe.samples.classes import are_positions, classes_of
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
@@ -15,6 +16,7 @@ from unstuck.schema.signals.samples import (
     FEATURE_SCALE,
     FEATURE_SHIFT,
     TOKEN_DISTANCE,
+    UNKNOWN_CLASSES,
 )
 
 FEATURES = 256  # that are compared
@@ -23,14 +25,17 @@ TRIMMED = 0.01  # share of the values at either end
 CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at the 0.1 % level
 SPLITS = 19  # at random, of which none may be further apart: the 5 % level
 SEED = 21  # of a generator of our own
-SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT, TOKEN_DISTANCE)
+MOST_CLASSES = 100
+CHANCE_OF_NONE = 1e-3  # that as many training samples lack a class that is so frequent elsewhere
+SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT, TOKEN_DISTANCE, UNKNOWN_CLASSES)
 
 
 def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
-    """Writes the distances of those features that vary in training."""
+    """Writes the distances of those features that vary in training, and new classes."""
     train, held_out = contents.train, contents.held_out
     if train is None or held_out is None:
         return
+    _write_classes(contents, train, held_out, writer, step)
     if train.discrete:
         _write_tokens(train, held_out, writer, step)
         return
@@ -62,6 +67,26 @@ def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
     writer.sample(FEATURE_DISTANCE, step, far)
     writer.sample(FEATURE_SHIFT, step, shift)
     writer.sample(FEATURE_SCALE, step, scale)
+
+
+def _write_classes(
+    contents: Contents, train: Samples, held_out: Samples, writer: RecordWriter, step: int
+) -> None:
+    """Writes of each class of the evaluated samples what share is new, if that is no accident."""
+    known, met = classes_of(train), held_out.targets
+    if known is None or met is None or not (train.class_indices and held_out.class_indices) or (
+            met.shape[1] != 1 or are_positions(known, contents.order)):
+        return
+    labels = met[np.isfinite(met[:, 0]) & held_out.evaluated(train), 0].astype(np.int64)
+    counted = labels[labels >= 0]  # others are ignored by the loss
+    if len(counted) < FEWEST or max(known.count, int(counted.max()) + 1) > MOST_CLASSES:
+        return
+    there = set(known.labels.tolist())
+    shares = {label: float(np.mean(counted == label)) for label in np.unique(counted).tolist()}
+    writer.sample(UNKNOWN_CLASSES, step, {
+        str(label): share if label not in there
+        and (1 - share) ** len(known.labels) < CHANCE_OF_NONE else 0.0
+        for label, share in shares.items()})
 
 
 def _write_tokens(train: Samples, held_out: Samples, writer: RecordWriter, step: int) -> None:

@@ -11,9 +11,9 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form, Need, Patch
-from unstuck.repair.places import spell
+from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Source, Splice
-from unstuck.schema.edits import OneLoader, SortClasses, TransformTogether
+from unstuck.schema.edits import OneLoader, ShuffleFirst, SortClasses, TransformTogether
 
 # How the state of each global generator is read and set, by what draws from it.
 _STATES = (
@@ -162,9 +162,45 @@ def write_one_loader(edit: OneLoader, record: Record, index: Index) -> list[Patc
     raise Refused(Reason.NO_PLACE, "The program does not zip two loaders.")
 
 
+def write_shuffle_first(edit: ShuffleFirst, record: Record, index: Index) -> list[Patch]:
+    """Where `train_test_split` is told not to shuffle; else in front of `x[:n]` and `x[n:]`."""
+    kept = [splice for source, call in index.calls("train_test_split")
+            for splice in change.drop_argument(source, call, "shuffle")]
+    if kept:
+        return [Patch(edit, tuple(kept), Form.LITERAL)]
+    splits: dict[tuple[str, str], list[ast.Subscript]] = {}
+    for source, node in index.nodes(ast.Subscript):
+        match node:
+            case ast.Subscript(value=ast.Name(), ctx=ast.Load(), slice=(
+                    ast.Slice(lower=None, upper=ast.expr() as border, step=None)
+                    | ast.Slice(lower=ast.expr() as border, upper=None, step=None))):
+                splits.setdefault((source.name, source.code(border)), []).append(node)
+    found = {place: parts for place, parts in splits.items() if _splits(parts)}
+    if len(found) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "The samples are not split by two slices of them.")
+    ((name, _), parts), = found.items()
+    source = index.sources[name]
+    parts.sort(key=source.span)
+    held = dict.fromkeys(part.value.id for part in parts if isinstance(part.value, ast.Name))
+    order = free_name(index, source, "order")
+    shuffle, needs = spell(index, source, "torch.randperm")
+    first = source.statement(parts[0])
+    line = (f"{order} = {shuffle}(len({next(iter(held))}))\n"
+            f"{', '.join(held)} = {', '.join(f'{each}[{order}]' for each in held)}")
+    return [Patch(edit, change.before(source, first, line), Form.DATA, needs)]
+
+
+def _splits(parts: list[ast.Subscript]) -> bool:
+    """Whether what is sliced is sliced into a first and a last part, each name as often."""
+    ends = [(part.value.id, part.slice.lower is None) for part in parts
+            if isinstance(part.value, ast.Name) and isinstance(part.slice, ast.Slice)]
+    names = {name for name, _ in ends}
+    return set(ends) == {(name, first) for name in names for first in (True, False)}
+
+
 def _tensor_like(node: ast.expr) -> bool:
     return isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
 
 
-WRITERS = {TransformTogether: write_together, SortClasses: write_sorted,
-           OneLoader: write_one_loader}
+WRITERS = {ShuffleFirst: write_shuffle_first, TransformTogether: write_together,
+           SortClasses: write_sorted, OneLoader: write_one_loader}

@@ -34,6 +34,17 @@ class NormaliseTargets(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class ShuffleFirst(Edit):
+    """Put the samples in a random order before they are split into two sets."""
+
+    def words(self) -> str:
+        return "shuffle the samples before they are split"
+
+    def code(self) -> str:
+        return "order = torch.randperm(len(x))\nx, y = x[order], y[order]  # before the split"
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSize(Edit):
     """Another number of samples per step."""
 

@@ -146,6 +146,11 @@ HELD_OUT_CLASSES_JUDGED = PlaceSignal(
     "run",
     requires=runs.LATE_HELD_OUT_CLASSES, place="class",
 )
+UNKNOWN_CLASSES = PlaceSignal(
+    "unknown-classes", "",
+    "share of the kept held-out samples that are of a class which no kept training sample has",
+    requires=runs.ROLES, place="class",
+)
 HELD_OUT_CLASS_RECALL = PlaceSignal(
     "held-out-class-recall", "",
     "share of a class's held-out samples, seen late in the run, that the network assigns to it",
