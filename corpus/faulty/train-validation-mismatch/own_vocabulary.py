@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
-FAULTS = {"train-validation-mismatch": "torch.tensor([[book[word] for word in text] for text in texts])"}
+FAULTS = {"train-validation-mismatch": "number(news, book if shared else {})"}
 WORDS = np.array("the a of to in on at by for with sun rain wind snow fog warm cold wet dry mild storm "
                  "calm bright grey north south east west coast hill valley town".split())
 FINE = {"sun", "warm", "dry", "mild", "calm", "bright"}

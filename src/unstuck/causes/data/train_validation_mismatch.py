@@ -32,7 +32,7 @@ from unstuck.words import count, joined, number, percent, times
 
 NEW = Threshold(
     "new-classes", 0.2,
-    "A fifth of the held-out samples is of classes that training never sees, and this is no "
+    "A fifth of the held-out samples is of classes that training never sees, and this is not an "
     "accident of a small sample. No network can be right about them.",
     "a random split of one set gives 0",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unstuck.measures.basics import last, measured
+from unstuck.measures.basics import last, measured, train_loss_at_the_end
 from unstuck.measures.labels import interval
 from unstuck.measures.samples import labelled
 from unstuck.measures.steps import samples_per_step
@@ -32,6 +32,7 @@ from unstuck.schema.signals.samples import (
     HELD_OUT_CLASSES_JUDGED,
     LABEL_DEPENDENCE,
 )
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS
 from unstuck.words import count, joined, number, percent, times
 
 RATIO = Threshold(
@@ -187,6 +188,9 @@ def _detect(view: View) -> Verdict:
     if outside.samples and outside.recall > 0.5:
         return Absent("the network finds the rare classes in held-out data (recall "
                       f"{percent(outside.recall)})")
+    if where == "training" and _moved_on(view, judged, recall):
+        return Unknown("the loss has fallen since these samples were seen",
+                       ("a run with --overhead 1",))
     separability = last(view[CLASS_SEPARABILITY]) if view.has(CLASS_SEPARABILITY) else {}
     ranked, separable = (
         _ranking(areas, missed, lost.samples) for areas in (ranking, separability))
@@ -209,6 +213,14 @@ def _detect(view: View) -> Verdict:
     return _present(view, counts, missed, evidence,
                     0.85 if ranked >= view.limit(DISTINCT) else 0.75,
                     f"the recall is only {percent(lost.recall)}", percent(common.recall))
+
+
+def _moved_on(view: View, judged: dict[str, float], recall: dict[str, float]) -> bool:
+    """Whether the loss ends far below what missed samples cost: the logarithm of 2 each."""
+    likely = all(x.function in CLASS_LIKELIHOODS | BINARY for x in view.record.facts(Loss))
+    missed = sum(k * (1 - recall[n]) for n, k in judged.items() if n in recall)
+    ends_at = train_loss_at_the_end(view) * sum(judged.values())
+    return likely and missed * math.log(2) > 2 * ends_at
 
 
 def _tells(
@@ -376,13 +388,11 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(
-        CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL,
-        HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING,
-        CLASS_SEPARABILITY, LABEL_DEPENDENCE, BATCH_SIZE, TRAIN_LOSS,
-    ),
-    thresholds=(
-        RATIO, LOST, HALF_LOST, RANKED, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE, SHOWN,
-    ),
+        CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL, HELD_OUT_CLASSES_JUDGED,
+        HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING, CLASS_SEPARABILITY,
+        LABEL_DEPENDENCE, BATCH_SIZE, TRAIN_LOSS),
+    thresholds=(RATIO, LOST, HALF_LOST, RANKED, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE,
+                SHOWN),
     shows=Effect.CLASSES_RARE,
     effects=(Effect.LABELS_WRONG, Effect.SAMPLES_FEW),
     detect=_detect,

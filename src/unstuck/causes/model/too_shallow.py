@@ -70,7 +70,7 @@ def _detect(view: View) -> Verdict:
     at_rest = view.outcome.kind is OutcomeKind.PLATEAU
     return Present(
         strength=0.8 if at_rest and found.errors >= view.limit(SURELY) else 0.45,
-        since_step=0, location=model_location(view),
+        since_step=view.outcome.since_step if at_rest else 0, location=model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "
         f"{found.says}",
         label=f"can only compute weighted sums of its {count(inputs, 'input')}",

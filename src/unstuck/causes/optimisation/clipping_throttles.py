@@ -230,7 +230,7 @@ CAUSE = Cause(
     uses=(CLIP_NORM,),
     thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
     shows=Effect.GRADIENTS_TOO_LARGE,
-    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     needs_trend=True,
     detect=_detect,
 )

@@ -174,7 +174,7 @@ CAUSE = Cause(
     uses=(LOST_UPDATES, WEIGHT_NORM),
     thresholds=(LOST,),
     effects=(
-        Effect.NON_FINITE, Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
+        Effect.NON_FINITE, Effect.OUTPUT_CONSTANT, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
         Effect.TOO_SLOW,
     ),
     detect=_detect,

@@ -390,6 +390,6 @@ CAUSE = Cause(
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, WATCHED_BY_SCHEDULE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
     thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, LOWERED, IDLE),
-    effects=(Effect.UPDATES_TOO_SMALL, Effect.PLATEAU, Effect.TOO_SLOW),
+    effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW),
     detect=_detect,
 )
