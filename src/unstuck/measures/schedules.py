@@ -66,13 +66,11 @@ def largest_update(view: View) -> float:
     return float(np.max(typical[np.isfinite(typical)], initial=0.0)) or math.inf
 
 
-def was_falling(view: View, enough: float, until: int) -> bool:
-    """Whether the loss still fell by a share in the second half of the steps up to one."""
+def was_falling(view: View, enough: float, since: float, until: int) -> bool:
+    """Whether the loss still fell by a share between two steps."""
     loss = view[TRAIN_LOSS].finite
-    alive = loss.steps <= until
-    before = Series(loss.steps[alive], loss.values[alive])
-    late = Series(before.steps[len(before) // 2:], before.values[len(before) // 2:])
-    line = trend(late)
+    late = (loss.steps >= since) & (loss.steps <= until)
+    line = trend(Series(loss.steps[late], loss.values[late]))
     return line is not None and line.falling and line.fall >= enough
 
 

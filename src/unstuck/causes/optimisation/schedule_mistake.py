@@ -181,10 +181,11 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
     if died is None or not died <= view.limit(EARLY) * trace.steps or not _suffers(view):
         return None
     at_once = died <= view.limit(AT_ONCE) * trace.steps
-    # One that waits for a plateau must have met one at the full rate.
     waits = scheduler is not None and scheduler.kind == PLATEAU
-    first = trace.below_for_good(peak) if waits else None
-    falling = was_falling(view, view.limit(STILL), died if first is None else first)
+    cut = trace.below_for_good(peak) if waits else None
+    # One that waits for a plateau must have met one at the full rate.
+    since, until = (died / 2, died) if cut is None else (2 * cut / 3, cut)
+    falling = was_falling(view, view.limit(STILL), since, until)
     if waits and not (at_once or falling):
         return None  # it did what it is for: the loss had plateaued by itself
     if not (at_once or falling):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Self
 
 import torch
@@ -61,7 +62,7 @@ class ScheduleProbe(Probe):
     def scheduler_watches(self, scheduler: Any, value: Any) -> None:
         """Writes a value by which a scheduler decides."""
         name = self._schedulers.get(scheduler)
-        if name is None or not (isinstance(value, int | float) or (
+        if name is None or not (isinstance(value, Real) or (  # NumPy's numbers, too
                 is_plain(value) and value.numel() == 1)):
             return
         number = self._watched[name] = self._watched.get(name, 0) + 1
