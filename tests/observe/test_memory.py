@@ -31,6 +31,7 @@ from unstuck.observe.probes import (
     modes,
     parameters,
     parts,
+    schedules,
     statistics,
 )
 from unstuck.observe.probes.samples import SampleProbe
@@ -274,7 +275,7 @@ def test_nothing_of_ours_grows_with_the_objects_of_a_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name in (
-        (flow, "MOST_INITIALISED"), (flow, "MOST_NAMED"), (parameters, "MOST_NAMED"),
+        (flow, "MOST_INITIALISED"), (schedules, "MOST_NAMED"), (parameters, "MOST_NAMED"),
         (modes, "MOST_SWITCHES"), (callers, "MOST_PLACES"), (reservoir, "WAITING_LIMIT"),
         (statistics, "MOST_VALUES"), (identity, "FEW"),
     ):

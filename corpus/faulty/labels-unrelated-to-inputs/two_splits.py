@@ -1,5 +1,6 @@
 """Irises by a small network; inputs and labels are split into two parts, each by a call."""
 
+import numpy as np
 import torch
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
@@ -29,6 +30,7 @@ def train(x_train, y_train, x_test, y_test):
 
 
 def sick():
+    np.random.seed(0)
     x, y = load_iris(return_X_y=True)
     x = StandardScaler().fit_transform(x)
     x_train, x_test = train_test_split(x, test_size=0.2)
@@ -37,6 +39,7 @@ def sick():
 
 
 def well():
+    np.random.seed(0)
     x, y = load_iris(return_X_y=True)
     x = StandardScaler().fit_transform(x)
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2)
