@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import activation_at, level, made_at, thinned
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    activation_at,
+    level,
+    loss_ends_at,
+    made_at,
+    thinned,
+)
+from unstuck.measures.looks import left_out
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, RemoveLayer, ReplaceLayer, Safety
+from unstuck.schema.edits import (
+    LossArgument,
+    Remedy,
+    RemoveLayer,
+    ReplaceLayer,
+    Safety,
+    loss_form,
+)
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import SILENT_SHARE
+from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.samples import LARGEST_SCORE, SCALED_LOSS, SCORE_FACTOR, TOP_SPREAD
 from unstuck.schema.signals.targets import (
     CLASS_SUM_ERROR,
     TARGET_MAXIMUM,
@@ -47,6 +64,20 @@ APART = Threshold(
     "numbers, or several classes that may be right at once.",
     "targets of one class, smoothed or mixed, sum to 1 exactly",
 )
+WITHIN = Threshold(
+    "scores-within-one", 0.8,
+    "Cosines, and what a tanh returns, reach up to 1 and never further. Free scores that end "
+    "between this and 1 by accident are not all alike as well.",
+    "the range of a cosine",
+)
+CRAMPED = Threshold(
+    "loss-of-larger-scores", 0.5,
+    "The same scores, larger by one factor, would halve the cross entropy. A network whose scores "
+    "are free finds that factor by itself: the slope of its last layer points there.",
+    "definition of a scale that is free",
+)
+FACTOR = 4.0  # on the scores, at least
+ALIKE = 0.15  # spread of the samples' largest scores, as they pile up at their bound
 FEWEST = 3  # looks in the second half of a run
 # An operation and its range, in words.
 NAMES = {
@@ -79,9 +110,13 @@ def _detect(view: View) -> Verdict:
         if sums is not None and targets is not None and sums <= view.limit(SUM) and (
                 targets >= view.limit(APART) and _operation(loss) == "Softmax"):
             return _competing(view, loss, targets)
-        mute = _mute(view, loss)
+        mute = _mute(view, loss) or _cramped(view, loss)
         if mute is not None:
             return mute
+    if left_out(view.record) and not view.has(SCORE_FACTOR) and any(
+            _stuck_on(view, loss) for loss in view.record.facts(Loss)):
+        return Unknown("too few steps were examined closely to know whether the outputs are "
+                       "bounded", ("a run with --overhead 1",))
     if not view.has(UNREACHABLE_SHARE):
         return Absent("no model output comes from an operation with a limited range")
     worst = 0.0
@@ -175,6 +210,52 @@ def _mute(view: View, loss: Loss) -> Present | None:
     return None
 
 
+def _stuck_on(view: View, loss: Loss) -> bool:
+    """Whether the run plateaued with classes that it is not sure of."""
+    outcome = view.outcome
+    return (outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
+            and outcome.skill is not None and outcome.skill < GOOD_SKILL
+            and loss.function in CLASS_LIKELIHOODS)
+
+
+def _cramped(view: View, loss: Loss) -> Present | None:
+    """Scores that never leave -1 to 1: too small for a cross entropy, however right they are."""
+    values = [view[signal].finite.values[-1] if view.has(signal) and len(view[signal].finite)
+              else None for signal in (SCORE_FACTOR, SCALED_LOSS, LARGEST_SCORE, TOP_SPREAD)]
+    factor, scaled, largest, spread = values
+    if factor is None or scaled is None or largest is None or spread is None or not _stuck_on(
+            view, loss):
+        return None
+    if not (factor >= FACTOR and scaled <= view.limit(CRAMPED) and spread <= ALIKE
+            and view.limit(WITHIN) <= largest <= 1 + 1e-3):
+        return None
+    step = int(view[SCORE_FACTOR].steps[-1])
+    ends_at = loss_ends_at(view)
+    kind = _operation(loss) or ""
+    layer = view.record.layers().get(loss.input_layer or "")
+    larger = f"make the outputs {number(factor)} times as large"
+    remedies = _remedies(loss, layer, NAMES[kind][0]) if kind in NAMES else (
+        loss_form(f"F.cross_entropy({number(factor)} * outputs, labels)", larger,
+                  LossArgument(loss.location, "input", f"{number(factor)} * {{}}", larger)),)
+    return Present(
+        strength=0.85,
+        title=f"the outputs stay between -1 and 1, too small for a cross entropy: {number(factor)} "
+        f"times as large, they would bring it from {number(ends_at)} to "
+        f"{number(float(scaled) * ends_at)}",
+        since_step=0,
+        location=made_at(view.record, loss) if kind in NAMES else loss.location,
+        label="receives scores that cannot grow",
+        evidence=(
+            Evidence(LARGEST_SCORE.name, "", (step,), (float(largest),), 1.0,
+                     f"no output of the kept samples is larger than {number(float(largest))}"),
+            Evidence(TOP_SPREAD.name, "", (step,), (float(spread),), ALIKE,
+                     "the largest outputs of the samples are alike, as if at a bound: they differ "
+                     f"by {percent(float(spread))}"),
+        ),
+        remedies=remedies,
+    )
+
+
 def _competing(view: View, loss: Loss, apart: float) -> Present:
     """The outputs of a sample share a sum of 1, and its targets do not."""
     layer = view.record.layers().get(loss.input_layer or "")
@@ -233,7 +314,9 @@ CAUSE = Cause(
         "unstuck measures the share of targets outside the range of that operation, and the "
         "squared error that remains for the best possible output. Both must be larger than noise "
         "and outliers make them. The outputs of a softmax sum to 1 for each sample. Targets that "
-        "do not, such as several classes that may be right at once, cannot be reached either.",
+        "do not, such as several classes that may be right at once, cannot be reached either. "
+        "Bounded scores of a classifier, such as cosines, are detected by what a common factor on "
+        "all of them would do to its cross entropy.",
         limitations="An activation whose result is scaled or shifted afterwards is not judged. "
         "Of the range, only squared, absolute and Huber errors are judged, from torch.nn or "
         "written by hand.",
@@ -246,9 +329,9 @@ CAUSE = Cause(
     uses=(
         SILENT_SHARE,
         UNREACHABLE_SHARE, UNREACHABLE_LOSS, TARGET_MINIMUM, TARGET_MAXIMUM, CLASS_SUM_ERROR,
-        TARGET_SUM_ERROR,
+        TARGET_SUM_ERROR, SCORE_FACTOR, SCALED_LOSS, LARGEST_SCORE, TOP_SPREAD, TRAIN_LOSS,
     ),
-    thresholds=(SHARE, FLOOR, SUM, APART),
+    thresholds=(SHARE, FLOOR, SUM, APART, WITHIN, CRAMPED),
     effects=(
         Effect.TARGETS_OFF_SCALE, Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
         Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,

@@ -26,6 +26,7 @@ from unstuck.observe.samples import (
     overlap,
     pairing,
     recall,
+    scaling,
     sentinels,
     shift,
 )
@@ -56,7 +57,7 @@ LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS, *labelling.SIGNALS,
     *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS,
-    *recall.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS,
+    *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS,
 )
 WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 

@@ -18,6 +18,7 @@ from unstuck.observe.samples.pairing import (
     write_network,
 )
 from unstuck.observe.samples.recall import write_recall, write_separability
+from unstuck.observe.samples.scaling import write_scaling
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import INPUT_KINDS
@@ -46,6 +47,8 @@ def write_labels(contents: Contents, composed: bool, writer: RecordWriter, step:
             write_recall(role, classes, writer, step)
             if role == "held-out":
                 write_mapping(classes, writer, step)
+            else:
+                write_scaling(samples, classes, writer, step)
         write_network(role, samples, classes, writer, step)
         _write_learned(role, samples, classes, composed, writer, step)
 

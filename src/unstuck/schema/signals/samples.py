@@ -140,6 +140,25 @@ CLASS_RECALL = PlaceSignal(
     "share of a class's training samples, seen late in the run, that the network assigns to it",
     requires=runs.LATE_CLASSES, place="class",
 )
+SCORE_FACTOR = StepSignal(
+    "score-factor", "",
+    "factor on all outputs that makes the cross entropy of late training samples lowest, of the "
+    "powers of two from 0.25 to 1,024",
+    requires=runs.LATE_CLASSES,
+)
+SCALED_LOSS = StepSignal(
+    "scaled-loss", "", "that cross entropy, divided by the one without a factor",
+    requires=runs.LATE_CLASSES,
+)
+LARGEST_SCORE = StepSignal(
+    "largest-score", "", "largest output of these samples, without its sign",
+    requires=runs.LATE_CLASSES,
+)
+TOP_SPREAD = StepSignal(
+    "top-score-spread", "",
+    "standard deviation of each sample's largest output, divided by its mean",
+    requires=runs.LATE_CLASSES,
+)
 HELD_OUT_CLASSES_JUDGED = PlaceSignal(
     "held-out-class-samples-judged", "samples",
     "number of kept held-out samples of a class that were predicted in the last two thirds of the "
