@@ -68,9 +68,7 @@ def largest_update(view: View) -> float:
 
 def was_falling(view: View, enough: float, since: float, until: int) -> bool:
     """Whether the loss still fell by a share between two steps."""
-    loss = view[TRAIN_LOSS].finite
-    late = (loss.steps >= since) & (loss.steps <= until)
-    line = trend(Series(loss.steps[late], loss.values[late]))
+    line = trend(view[TRAIN_LOSS].finite.since(math.ceil(since)).until(until))
     return line is not None and line.falling and line.fall >= enough
 
 
@@ -108,8 +106,7 @@ def watched_the_wrong_way(view: View, scheduler: Scheduler, until: int | None) -
         return None
     given, loss = given.finite, view[HELD_OUT_LOSS if held else TRAIN_LOSS].finite
     if until is not None:
-        alive = given.steps <= until
-        given = Series(given.steps[alive], given.values[alive])
+        given = given.until(until)
     if len(given) < FEWEST or not len(loss):
         return None
     best = given.values.min() if scheduler.mode == "min" else given.values.max()
@@ -128,7 +125,7 @@ def watched_the_wrong_way(view: View, scheduler: Scheduler, until: int | None) -
 
 def _since(loss: Series, before: int, step: int) -> float:
     """The median loss after one step up to another; NaN if there is none."""
-    values = loss.values[(loss.steps > before) & (loss.steps <= step)]
+    values = loss.since(before + 1).until(step).values
     return float(np.median(values)) if len(values) else math.nan
 
 

@@ -35,6 +35,11 @@ class Series:
         keep = self.steps >= step
         return Series(self.steps[keep], self.values[keep])
 
+    def until(self, step: int) -> Series:
+        """The part up to `step`, with it; may be empty."""
+        keep = self.steps <= step
+        return Series(self.steps[keep], self.values[keep])
+
 
 PlaceSeries = Mapping[str, Series]
 

@@ -7,6 +7,7 @@ import numpy as np
 from unstuck.measures.basics import (
     GOOD_SKILL,
     activation_at,
+    final,
     level,
     loss_ends_at,
     made_at,
@@ -220,9 +221,8 @@ def _stuck_on(view: View, loss: Loss) -> bool:
 
 def _cramped(view: View, loss: Loss) -> Present | None:
     """Scores that never leave -1 to 1: too small for a cross entropy, however right they are."""
-    values = [view[signal].finite.values[-1] if view.has(signal) and len(view[signal].finite)
-              else None for signal in (SCORE_FACTOR, SCALED_LOSS, LARGEST_SCORE, TOP_SPREAD)]
-    factor, scaled, largest, spread = values
+    factor, scaled, largest, spread = (
+        final(view, signal) for signal in (SCORE_FACTOR, SCALED_LOSS, LARGEST_SCORE, TOP_SPREAD))
     if factor is None or scaled is None or largest is None or spread is None or not _stuck_on(
             view, loss):
         return None
@@ -241,16 +241,16 @@ def _cramped(view: View, loss: Loss) -> Present | None:
         strength=0.85,
         title=f"the outputs stay between -1 and 1, too small for a cross entropy: {number(factor)} "
         f"times as large, they would bring it from {number(ends_at)} to "
-        f"{number(float(scaled) * ends_at)}",
+        f"{number(scaled * ends_at)}",
         since_step=0,
         location=made_at(view.record, loss) if kind in NAMES else loss.location,
         label="receives scores that cannot grow",
         evidence=(
-            Evidence(LARGEST_SCORE.name, "", (step,), (float(largest),), 1.0,
-                     f"no output of the kept samples is larger than {number(float(largest))}"),
-            Evidence(TOP_SPREAD.name, "", (step,), (float(spread),), ALIKE,
+            Evidence(LARGEST_SCORE.name, "", (step,), (largest,), 1.0,
+                     f"no output of the kept samples is larger than {number(largest)}"),
+            Evidence(TOP_SPREAD.name, "", (step,), (spread,), ALIKE,
                      "the largest outputs of the samples are alike, as if at a bound: they differ "
-                     f"by {percent(float(spread))}"),
+                     f"by {percent(spread)}"),
         ),
         remedies=remedies,
     )

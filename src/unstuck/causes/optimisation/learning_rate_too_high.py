@@ -178,8 +178,7 @@ def _while_trained(view: View) -> Series:
     last = max((int(steps[-1]) for steps in trained if len(steps)), default=-1)
     if last < 0 or np.count_nonzero(looks > last) < 2:
         return loss
-    keep = loss.steps <= last + 1
-    return Series(loss.steps[keep], loss.values[keep])
+    return loss.until(last + 1)
 
 
 def _detect(view: View) -> Verdict:

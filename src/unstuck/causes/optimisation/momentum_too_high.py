@@ -109,8 +109,7 @@ def _detect(view: View) -> Verdict:
             return Unknown("the loss never fell far enough to show what momentum did to it",
                            ("a second run with a momentum of 0.9",))
         return Absent("the loss did not climb back after it had fallen")
-    until = added.steps <= end
-    before = Series(added.steps[until], added.values[until]).since(BUILT_UP)
+    before = added.until(end).since(BUILT_UP)
     if len(before) < FEWEST:
         return Unknown("too few steps were measured before the loss climbed back",
                        ("a second run with a momentum of 0.9",))
@@ -274,10 +273,10 @@ CAUSE = Cause(
         "half times as long, which is more than a momentum of 0.9 makes of pure noise. The run "
         "must have learned little or diverged. Its loss must have fallen while momentum built up, "
         "because until then any momentum of 0.9 or more does much the same. After that, the loss "
-        "must have climbed nearly back to where it began and stayed there. Or the run must have "
-        "plateaued with a loss that rises to twice its value and falls again at least three times, "
-        "in waves that the noise of batches does not make. A momentum that the run tolerates is "
-        "never reported, however high it is. Of Adam, a first beta far above the "
+        "must have climbed nearly back to where it began and stayed there. Or the loss of a "
+        "run that plateaued or is still falling must rise to twice its value and fall again at "
+        "least three times, in waves that the noise of batches does not make. A momentum that the "
+        "run tolerates is never reported, however high it is. Of Adam, a first beta far above the "
         "second is reported where the run suffers, because then they were probably swapped.",
         limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "the effect of a momentum alone is not measured. If steps are less than ten times as long "

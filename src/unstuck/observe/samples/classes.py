@@ -36,6 +36,15 @@ class Classes:
         scores = None if self.scores is None else self.scores[kept]
         return Classes(self.rows[kept], self.labels[kept], self.count, scores, self.steps[kept])
 
+    def late(self, since: float) -> tuple[Integers, Floats]:
+        """Labels (M,) and scores (M, K) of the samples whose last visit was at a step or later."""
+        assert self.scores is not None
+        rows = np.arange(len(self.steps))
+        last = np.maximum((self.steps >= 0).sum(1) - 1, 0)
+        scores = self.scores[rows, last]
+        kept = (self.steps[rows, last] >= since) & np.all(np.isfinite(scores), axis=1)
+        return self.labels[kept], scores[kept]
+
 
 def classes_of(samples: Samples) -> Classes | None:
     """The labels of samples; None if the targets are not one class label per sample."""

@@ -23,11 +23,8 @@ def write_mapping(classes: Classes, writer: RecordWriter, step: int) -> None:
     """Writes it for the kept samples that were predicted late."""
     if classes.scores is None or classes.count > MOST_CLASSES:
         return
-    last = np.maximum((classes.steps >= 0).sum(1) - 1, 0)
-    rows = np.arange(len(last))
-    scores = classes.scores[rows, last]
-    late = (classes.steps[rows, last] >= LATE * step) & np.all(np.isfinite(scores), axis=1)
-    write_numbering(classes.labels[late], scores[late].argmax(1), classes.count, writer, step)
+    labels, scores = classes.late(LATE * step)
+    write_numbering(labels, scores.argmax(1), classes.count, writer, step)
 
 
 def write_numbering(

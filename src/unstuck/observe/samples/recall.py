@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from unstuck.observe.samples.cheap import ranks
 from unstuck.observe.samples.classes import Classes
+from unstuck.observe.samples.samplewise import log_softmax
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import (
@@ -37,12 +38,7 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
         writer.sample(CLASS_SAMPLES, step, _places(counts))
     if classes.scores is None:
         return
-    visits = (classes.steps >= 0).sum(1)
-    last = np.maximum(visits - 1, 0)
-    rows = np.arange(len(last))
-    scores = classes.scores[rows, last]
-    late = (classes.steps[rows, last] >= LATE * step) & np.all(np.isfinite(scores), axis=1)
-    labels, scores = classes.labels[late], scores[late]
+    labels, scores = classes.late(LATE * step)
     judged = np.bincount(labels, minlength=classes.count)
     right = np.bincount(labels[scores.argmax(1) == labels], minlength=classes.count)
     with np.errstate(invalid="ignore"):
@@ -50,10 +46,8 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
     train = role == "train"
     writer.sample(CLASSES_JUDGED if train else HELD_OUT_CLASSES_JUDGED, step, _places(judged))
     writer.sample(CLASS_RECALL if train else HELD_OUT_CLASS_RECALL, step, _places(recall))
-    top = scores.max(1, keepdims=True)
-    likely = scores - top - np.log(np.exp(scores - top).sum(1, keepdims=True))
-    writer.sample(
-        CLASS_RANKING if train else HELD_OUT_CLASS_RANKING, step, _rankings(likely, labels))
+    writer.sample(CLASS_RANKING if train else HELD_OUT_CLASS_RANKING, step,
+                  _rankings(log_softmax(scores), labels))
 
 
 def write_separability(

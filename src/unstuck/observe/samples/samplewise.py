@@ -61,8 +61,7 @@ def _of_some(
     width = given.shape[2]
     if function in CLASS_LIKELIHOODS and targets.shape[1] == 1 and width > 1:
         if function == "cross_entropy":
-            top = given.max(2, keepdims=True)
-            given = given - top - np.log(np.exp(given - top).sum(2, keepdims=True))
+            given = log_softmax(given)
         valid = (wanted >= 0) & (wanted < width)
         classes = np.where(valid, wanted, 0).astype(np.int64)
         classes = np.broadcast_to(classes, (*given.shape[:2], 1))
@@ -92,3 +91,10 @@ def _of_some(
     else:
         return None
     return each.mean(2), np.linalg.norm(slope, axis=2) / width
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Over the last axis."""
+    top = scores.max(-1, keepdims=True)
+    found: Floats = scores - top - np.log(np.exp(scores - top).sum(-1, keepdims=True))
+    return found

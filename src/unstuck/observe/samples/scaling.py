@@ -6,7 +6,7 @@ import numpy as np
 
 from unstuck.observe.samples.classes import Classes
 from unstuck.observe.samples.kept import Samples
-from unstuck.record.series import Floats, Integers
+from unstuck.observe.samples.samplewise import log_softmax
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import LARGEST_SCORE, SCALED_LOSS, SCORE_FACTOR, TOP_SPREAD
 from unstuck.torch_api import CLASS_LIKELIHOODS, LOGITS
@@ -21,14 +21,11 @@ def write_scaling(samples: Samples, classes: Classes, writer: RecordWriter, step
     """Writes what the cross entropy would be if all scores were larger by one factor."""
     if classes.scores is None or samples.loss not in CLASS_LIKELIHOODS & LOGITS:
         return
-    last = np.maximum((classes.steps >= 0).sum(1) - 1, 0)
-    rows = np.arange(len(last))
-    scores = classes.scores[rows, last]
-    late = (classes.steps[rows, last] >= LATE * step) & np.all(np.isfinite(scores), axis=1)
-    if np.count_nonzero(late) < FEWEST:
+    labels, scores = classes.late(LATE * step)
+    if len(labels) < FEWEST:
         return
-    labels, scores = classes.labels[late], scores[late]
-    losses = np.array([cross_entropy(factor * scores, labels) for factor in FACTORS])
+    rows = np.arange(len(labels))
+    losses = np.array([-log_softmax(factor * scores)[rows, labels].mean() for factor in FACTORS])
     plain = float(losses[FACTORS == 1.0][0])
     top = scores.max(1)
     if not plain > 0 or not top.mean() > 0:
@@ -37,10 +34,3 @@ def write_scaling(samples: Samples, classes: Classes, writer: RecordWriter, step
     writer.row(SCALED_LOSS, step, float(losses.min()) / plain)
     writer.row(LARGEST_SCORE, step, float(np.abs(scores).max()))
     writer.row(TOP_SPREAD, step, float(top.std() / top.mean()))
-
-
-def cross_entropy(scores: Floats, labels: Integers) -> float:
-    """The mean over samples: scores of (N, K), labels of (N,)."""
-    most = scores.max(1)
-    whole = most + np.log(np.exp(scores - most[:, None]).sum(1))
-    return float(np.mean(whole - scores[np.arange(len(labels)), labels]))

@@ -42,7 +42,7 @@ def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patc
             continue
         end = _end(source, loop)
         if end is not None:
-            left = _left_early(record, index, source, loop, around)
+            left = _left_early(record, index, source, loop, end, around)
             if left is not None:
                 return [Patch(edit, change.remove(source, left), Form.STATEMENT)]
             return [Patch(edit, way.splices, way.form)
@@ -51,16 +51,16 @@ def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patc
 
 
 def _left_early(
-    record: Record, index: Index, source: Source, loop: Loop, around: int
+    record: Record, index: Index, source: Source, loop: Loop, end: ast.expr, around: int
 ) -> ast.Break | None:
     """The one `break` of a loop that made at most half of its turns; None if that is not known.
 
-    `around` says how many loops are inside it, around a step: of one, a pass over a loader.
+    `end` is what it counts to. `around` says how many loops are inside it, around a step: one is a
+    pass over a loader.
     """
-    end, fetched = _end(source, loop), record.facts(Fetch)
-    batches = {math.ceil(each.samples / each.batch_size) for each in fetched}
+    batches = {math.ceil(each.samples / each.batch_size) for each in record.facts(Fetch)}
     a_turn = 1 if not around else batches.pop() if around == 1 and len(batches) == 1 else None
-    turns = known(index, source, end) if end is not None else None
+    turns = known(index, source, end)
     left = breaks(source, loop)
     if a_turn is None or turns is None or len(left) != 1:
         return None
