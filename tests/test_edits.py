@@ -13,6 +13,7 @@ from unstuck.schema.signals.parameters import BY_HAND
 
 EDITS = [
     edits.OptimizerArgument("SGD-2", "lr", 3e-5),
+    edits.GroupRate("AdamW", 1, 0.003),
     edits.ParametersToOptimizer("SGD", ("decoder.weight",), "decoder.parameters()"),
     edits.ParametersToOptimizer("SGD", ("head.weight",), "head.parameters()", unit="head"),
     edits.ReplaceLayer("2.1", "LeakyReLU(0.01)"),

@@ -33,6 +33,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
         yield from (edits.OptimizerArgument(optimizer.name, name, 0.5)
                     for name in ("lr", "momentum", "weight_decay"))
         yield edits.SwapOptimizer(optimizer.name, "Adam", 1e-3)
+        yield edits.GroupRate(optimizer.name, 0, 0.01)
         yield edits.ZeroGrad(optimizer.name)
         yield edits.CallStep(optimizer.name)
         yield edits.StepEachBatch(optimizer.name)

@@ -36,7 +36,7 @@ def train(shift):
     writer = Writer()
     optimizer = torch.optim.Adam(writer.parameters(), lr=4e-3)
     for step in range(260):
-        begins = torch.randint(0, len(text) - WINDOW - 1, (32,), generator=generator).tolist()
+        begins = torch.randint(0, len(text) - WINDOW - 1, (WINDOW,), generator=generator).tolist()
         given = torch.stack([text[i:i + WINDOW] for i in begins])
         wanted = torch.stack([text[i + shift:i + shift + WINDOW] for i in begins])
         said = writer(given)

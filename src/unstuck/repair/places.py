@@ -197,6 +197,10 @@ def model_name(record: Record, index: Index, model: Model, near: Found) -> str:
     Raises:
         Refused: none is known there.
     """
+    within, method = near.source.class_of(near.node), near.source.function(near.node)
+    if within is not None and within.name == model.kind and method is not None and (
+            method.args.args):
+        return method.args.args[0].arg
     for expression in _model_names(index, model):
         head = expression.partition(".")[0]
         if head == "self" and near.source.class_of(near.node) is None:

@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.curves.statistics import relative_fall
 from unstuck.measures import arms
 from unstuck.measures.basics import (
+    GOOD_SKILL,
     POOR_SKILL,
     Updates,
     drawn,
@@ -33,19 +34,19 @@ from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import MoreSteps, Remedy, Safety
+from unstuck.schema.edits import GroupRate, MoreSteps, Remedy, Safety
 from unstuck.schema.experiments import Experiment
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.losses import LEARNING_RATE, TRAIN_LOSS
 from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
     GRADIENT_PRODUCT,
     UPDATE_NORM,
     WEIGHT_NORM,
 )
-from unstuck.words import count, number, percent, times
+from unstuck.words import called, count, joined, number, percent, times
 
 HEALTHY = 1e-3
 SMALL = Threshold(
@@ -102,6 +103,14 @@ OFF = Threshold(
 )
 
 
+STANDING = Threshold(
+    "rate-beside-others", 0.01,
+    "A parameter group with a hundredth of the rate of another one stands still beside it. Where "
+    "weights were trained before, a tenth is usual.",
+    "Howard and Ruder 2018 divide the rate of each layer by 2.6",
+)
+
+
 def travel(updates: Updates, steps: int) -> Floats:
     """Per matrix the sum of all update ratios of a run, steps between samples interpolated."""
     total: Floats = np.zeros(len(updates.names))
@@ -121,6 +130,9 @@ def _sum_over_steps(at: Integers, values: Floats, steps: int) -> float:
 
 
 def _detect(view: View) -> Verdict:
+    standing = _standing_group(view)
+    if standing is not None:
+        return standing
     if not learned_little(view.outcome) and not _hardly_fell(view):
         return Absent("the loss fell well")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
@@ -138,11 +150,7 @@ def _detect(view: View) -> Verdict:
         return Absent("some weights were loaded, and small steps are usual in fine-tuning")
     if not updates.names:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
-    gradients = view[GRADIENT_NORM]
-    alive = [
-        name for name in updates.names
-        if name in gradients and level(gradients[name]) >= view.limit(GRADIENT_ALIVE)
-    ]
+    alive = [name for name in updates.names if _alive(view, name)]
     if not alive:
         return Absent("no gradient reaches the weights, so the learning rate is not what holds "
                       "them back")
@@ -165,6 +173,63 @@ def _detect(view: View) -> Verdict:
         return _on_its_way(view, updates, fastest, left)
     return Absent(f"the weights move enough ({moves}), and successive gradients have little in "
                   "common any more")
+
+
+def _standing_group(view: View) -> Present | None:
+    """A parameter group of random weights whose rate is next to nothing beside another's."""
+    skill = view.outcome.skill
+    if skill is None or skill >= GOOD_SKILL or view.record is not view.record.siblings[0]:
+        return None  # an earlier training may have left weights that are worth keeping
+    updates = weight_updates(view)
+    for optimizer in view.record.facts(Optimizer):
+        peaks = _peaks(view, optimizer)
+        ends = np.cumsum([group.parameters for group in optimizer.groups])
+        for index, (peak, end) in enumerate(zip(peaks, ends, strict=False)):
+            if not peak <= view.limit(STANDING) * max(peaks):
+                continue
+            names = optimizer.parameters[end - optimizer.groups[index].parameters:end]
+            own = updates.only(name for name in names if _alive(view, name))
+            far = float(np.max(travel(own, view.record.steps))) if own.names else math.inf
+            if far <= view.limit(TRAVEL) / 4:
+                return _stands(view, optimizer, index, own, far, peaks)
+    return None
+
+
+def _peaks(view: View, optimizer: Optimizer) -> list[float]:
+    """The highest rate of each group, if all are known and they differ."""
+    known = view[LEARNING_RATE] if view.has(LEARNING_RATE) else {}
+    series = [known.get(f"{optimizer.name}.{index}") for index in range(len(optimizer.groups))]
+    peaks = [float(each.finite.values.max()) for each in series
+             if each is not None and len(each.finite)]
+    return peaks if len(peaks) == len(series) > 1 and max(peaks) > min(peaks) else []
+
+
+def _stands(view: View, optimizer: Optimizer, index: int, own: Updates, far: float,
+            peaks: list[float]) -> Present:
+    now, rate = number(peaks[index]), max(peaks)
+    layers = list(dict.fromkeys(view.record.parameters()[name].layer for name in own.names))
+    steps, values = thinned(own.steps, own.typical())
+    edit = GroupRate(optimizer.name, index, rate)
+    return Present(
+        strength=0.9, of_value=True,
+        title=f"parameter group {index} of {optimizer.name} stands still: its learning rate is "
+        f"{now} (that of another group: {number(rate)}), so the weights of "
+        f"{joined(map(called, layers))[:80]} change by at most {percent(far)} in "
+        f"{count(view.record.steps, 'step')}",
+        since_step=0, location=optimizer.location,
+        label=f"the learning rate of parameter group {index} is {now}",
+        evidence=(Evidence(
+            UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
+            f"updates of this group are {percent(float(np.nanmedian(values)))} of its weights "
+            f"(usual: about {percent(HEALTHY)}), although gradients reach them"),),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,), code_text=edit.code()),),
+    )
+
+
+def _alive(view: View, name: str) -> bool:
+    """Whether a gradient reaches the weights."""
+    gradients = view[GRADIENT_NORM]
+    return name in gradients and level(gradients[name]) >= view.limit(GRADIENT_ALIVE)
 
 
 def _without_trend(view: View) -> Verdict | None:
@@ -295,7 +360,8 @@ CAUSE = Cause(
         "schedule that ends near zero after successful training is not reported, because its "
         "weights have already travelled. If the updates are not that small but the gradient that "
         "successive batches have in common is nearly as strong at the end as at the start, then "
-        "larger steps or more of them would have helped, and the finding names both.",
+        "larger steps or more of them would have helped, and the finding names both. A parameter "
+        "group of random weights is judged by itself if its rate is a hundredth of another's.",
         limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
         "there. A learning rate that is too low by a factor of three looks like slow learning. "
         "Only a second run with a higher learning rate can distinguish the two.",
@@ -305,8 +371,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
-    uses=(GRADIENT_PRODUCT,),
-    thresholds=(MANY, SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE, OFF),
+    uses=(GRADIENT_PRODUCT, LEARNING_RATE),
+    thresholds=(STANDING, MANY, SMALL, TRAVEL, FALL, GRADIENT_ALIVE, MODEST, AMPLE, OFF),
     shows=Effect.UPDATES_TOO_SMALL,
     effects=(Effect.TOO_SLOW,),
     alike=("vanishing-gradients",),

@@ -55,7 +55,8 @@ class LeakProbe(Probe):
         self._in_place: dict[str, float] = {}
         # Layers of attention, and those that go both ways with what made their input.
         self._layers: list[tuple[str, Site | None, Any]] = []
-        self._forwards: list[tuple[str, Any]] = []  # recurrent layers, and what made their outputs
+        # Recurrent layers, what made their outputs, and along which axis time goes.
+        self._forwards: list[tuple[str, Any, int]] = []
         self._same: dict[str, torch.Tensor] = {}  # features that were the target so far
         self._ahead: dict[str, float] = {}
         self._counts: dict[str, float] = {}
@@ -70,7 +71,8 @@ class LeakProbe(Probe):
         if recurrent and not module.bidirectional:
             tensor = next(iter(tensors_in(output)), None)
             if tensor is not None and tensor.grad_fn is not None:
-                self._forwards.append((type(module).__name__, tensor.grad_fn))
+                self._forwards.append(
+                    (type(module).__name__, tensor.grad_fn, int(module.batch_first)))
         else:
             site = self._names.built_at(module) if recurrent else None
             made = next((t.grad_fn for t in tensors_in(*args)), None) if recurrent else None
@@ -165,13 +167,13 @@ class LeakProbe(Probe):
         An encoder reads its tokens as well, to give them back, but it attends to later ones too,
         or hands on what it knows at the end.
         """
-        read = any(_reads(node, given) for node in nodes)
-        for time in (1, 0) if read and given.shape[0] != given.shape[1] else ():
+        for time in (1, 0) if any(_reads(node, given) for node in nodes) else ():
             steps = int(given.shape[time])
             shares = [share for node in nodes if (share := _ahead(node, steps)) is not None]
-            layer = None if shares else next((kind for kind, made in self._forwards if any(
-                _reads(node, given) for node in graph.walk(made)
-            ) and _leads_on(made, nodes, given.numel())), None)
+            layer = None if shares else next((
+                kind for kind, made, axis in self._forwards if axis == time and any(
+                    _reads(node, given) for node in graph.walk(made)
+                ) and _leads_on(made, nodes, given.numel())), None)
             if steps >= STEPS and (shares or layer is not None):
                 fact = TargetInPlace(name, steps, time, layer)
                 self._later.values(shares, partial(self._note_in_place, fact, self._moment.step))

@@ -14,7 +14,7 @@ from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import construction, optimizer, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.repair.values import Number, constant, decimal, ways
-from unstuck.schema.edits import OptimizerArgument, SwapOptimizer, literal
+from unstuck.schema.edits import GroupRate, OptimizerArgument, SwapOptimizer, literal
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 
 _FIELDS = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
@@ -114,16 +114,10 @@ def _first_beta(
 
 def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tuple[Splice, ...]:
     """Splices for parameter groups that have a value of their own, and the rest; none without."""
-    given = change.argument(found.call, "params", 0)
-    here = None if given is None else Origin(found.source, given, Form.CALL)
-    if here is not None and isinstance(here.node, ast.Name):
-        here = hop(index, here.source, here.node)
-    if here is None or not isinstance(here.node, ast.List | ast.Tuple):
-        return ()
     splices: list[Splice] = []
     without = False
-    for element in here.node.elts:
-        own = entry(index, Origin(here.source, element, Form.DICTIONARY), argument)
+    for element in _groups(index, found):
+        own = entry(index, element, argument)
         if own is None:
             without = True
             continue
@@ -138,6 +132,29 @@ def _of_groups(index: Index, found: Found, argument: str, number: Number) -> tup
             found.source, found.call, argument, decimal(number.value or 0.0),
             torch_api.position("SGD", argument) if argument == "lr" else None)
     return tuple(splices)
+
+
+def _groups(index: Index, found: Found) -> list[Origin]:
+    """The parameter groups that are written one by one; none if they are not."""
+    given = change.argument(found.call, "params", 0)
+    here = None if given is None else Origin(found.source, given, Form.CALL)
+    if here is not None and isinstance(here.node, ast.Name):
+        here = hop(index, here.source, here.node)
+    if here is None or not isinstance(here.node, ast.List | ast.Tuple):
+        return []
+    return [Origin(here.source, each, Form.DICTIONARY) for each in here.node.elts]
+
+
+def write_group_rate(edit: GroupRate, record: Record, index: Index) -> list[Patch]:
+    """At the rate that the group is given."""
+    groups = _groups(index, construction(record, index, edit.optimizer))[:edit.group + 1]
+    written = len(groups) > edit.group and not any(
+        isinstance(each.node, ast.Starred) for each in groups)
+    own = entry(index, groups[-1], "lr") if written else None
+    if own is None:
+        raise Refused(Reason.UNKNOWN_FORM, "The learning rate of the parameter group is not "
+                      "written out.")
+    return [Patch(edit, change.replace(own.source, own.node, decimal(edit.value)), Form.GROUPS)]
 
 
 def ways_of_argument(
@@ -216,4 +233,5 @@ def write_swap(edit: SwapOptimizer, record: Record, index: Index) -> list[Patch]
         Check("optimizer.kind", edit.optimizer, edit.by),))]
 
 
-WRITERS = {OptimizerArgument: write_argument, SwapOptimizer: write_swap}
+WRITERS = {OptimizerArgument: write_argument, GroupRate: write_group_rate,
+           SwapOptimizer: write_swap}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -10,9 +11,10 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import Origin, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
-from unstuck.repair.places import construction, receiver
+from unstuck.repair.places import construction, model_name, optimizer, receiver
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.schema.edits import CallRequiresGrad, ParametersToOptimizer, Unfreeze
+from unstuck.schema.facts.models import Model
 
 
 def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) -> list[Patch]:
@@ -29,15 +31,15 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
     later = [made for made in (_made(record, index, name) for name in edit.parameters)
              if made is not None and _behind(made, found)]
     if not later:
-        for part in parts:
-            _known(found, part)
-        splices = _at_construction(index, found, parts)
+        parts = [_known(record, index, found, part, edit.parameters) for part in parts]
+        several = len(optimizer(record, edit.optimizer).groups) > 1
+        splices = _at_construction(index, found, parts, several)
         if edit.instead and (given := change.argument(found.call, "params", 0)) is not None:
-            splices = change.replace(found.source, given, edit.expression)
+            whole = parts[0] if len(parts) == 1 else f"[{', '.join(map(_spread, parts))}]"
+            splices = change.replace(found.source, given, whole)
         return [Patch(edit, splices, Form.CALL, checks=checks)]
     last = max(later, key=lambda made: made.source.span(made.node))
-    for part in parts:
-        _known(last, part)
+    parts = [_known(record, index, last, part, edit.parameters) for part in parts]
     held = receiver(record, index, edit.optimizer, last)
     lines = [f'{held}.add_param_group({{"params": {part}}})' for part in parts]
     return [Patch(edit, change.after(last.source, last.statement, "\n".join(lines)),
@@ -89,26 +91,38 @@ def _behind(made: Found, built: Found) -> bool:
             and made.source.span(made.node)[0] > built.source.span(built.node)[0])
 
 
-def _known(found: Found, expression: str) -> None:
+def _known(record: Record, index: Index, found: Found, expression: str,
+           parameters: Sequence[str]) -> str:
+    """The expression with a name that the model has at a place, if it has another one there."""
     tree = ast.parse(expression, mode="eval")
-    heads = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    for head in heads:
-        bound = names.resolve(found.source, found.node, head)
-        here = found.source.function(found.node)
-        start = found.source.span(found.node)[0]
-        ready = [each for each in bound if isinstance(each.node, ast.arg)
-                 or found.source.function(each.node) is not here
-                 or _start(found.source, each.node) < start]
-        if not ready:
-            raise Refused(Reason.UNKNOWN_FORM, f"{head} is not known where the optimizer is "
-                          "constructed.")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not _bound(found, node.id):
+            held = [model for model in record.facts(Model) if node.id in ("model", model.name)]
+            model = next((model for model in held if any(
+                each.name in parameters for each in model.parameters)), None)
+            if model is None:
+                raise Refused(Reason.UNKNOWN_FORM, f"{node.id} is not known where the optimizer "
+                              "is constructed.")
+            node.id = model_name(record, index, model, found)
+    return ast.unparse(tree)
+
+
+def _bound(found: Found, name: str) -> bool:
+    """Whether a name has a value at a place."""
+    here, start = found.source.function(found.node), found.source.span(found.node)[0]
+    return any(isinstance(each.node, ast.arg) or found.source.function(each.node) is not here
+               or _start(found.source, each.node) < start
+               for each in names.resolve(found.source, found.node, name))
 
 
 def _start(source: Source, node: ast.AST) -> int:
     return source.span(node)[0] if isinstance(node, ast.expr | ast.stmt) else 0
 
 
-def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Splice, ...]:
+def _at_construction(
+    index: Index, found: Found, parts: list[str], several: bool
+) -> tuple[Splice, ...]:
+    """Beside what the optimizer is given, which may be `several` parameter groups."""
     source, call = found.source, found.call
     given = change.argument(call, "params", 0)
     if given is None:
@@ -117,15 +131,19 @@ def _at_construction(index: Index, found: Found, parts: list[str]) -> tuple[Spli
     if isinstance(given, ast.Name):
         here = hop(index, source, given) or here
     if isinstance(here.node, ast.List):
-        groups = any(isinstance(each, ast.Dict | ast.Call) and (
+        groups = several or any(isinstance(each, ast.Dict | ast.Call) and (
             isinstance(each, ast.Dict) or names.called(each) == "dict") for each in here.node.elts)
         opens = here.source.span(here.node)[0]
-        added = [f'{{"params": {part}}}' if groups else _spread(part) for part in parts]
-        return change.add_item(here.source, opens, ", ".join(added))
+        return change.add_item(here.source, opens, _items(parts, groups))
     text = source.code(given)
-    joined = ", ".join(map(_spread, parts))
+    joined = _items(parts, several)
     simple = isinstance(given, ast.Call | ast.Name | ast.Attribute)
     return change.replace(source, given, f"[*{text if simple else f'({text})'}, {joined}]")
+
+
+def _items(parts: list[str], groups: bool) -> str:
+    """What is added to a list of parameter groups, or to one of parameters."""
+    return ", ".join(f'{{"params": {part}}}' if groups else _spread(part) for part in parts)
 
 
 def _spread(part: str) -> str:

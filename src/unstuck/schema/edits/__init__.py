@@ -79,6 +79,7 @@ from unstuck.schema.edits.losses import (
 from unstuck.schema.edits.optimizers import (
     Clip,
     DivideSchedule,
+    GroupRate,
     MoveSchedulerStep,
     OptimizerArgument,
     ParametersToOptimizer,
@@ -138,6 +139,7 @@ __all__ = [
     "FlipSign",
     "Follow",
     "FollowMode",
+    "GroupRate",
     "Guard",
     "IgnorePaddedSteps",
     "Impute",

@@ -34,6 +34,22 @@ class OptimizerArgument(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRate(Edit):
+    """Another learning rate for one parameter group of an optimizer, counted from 0."""
+
+    optimizer: str
+    group: int
+    value: float
+
+    def words(self) -> str:
+        return (f"set the learning rate of parameter group {self.group} of {self.optimizer} to "
+                f"{number(self.value)}")
+
+    def code(self) -> str:
+        return f"optimizer.param_groups[{self.group}]['lr'] = {literal(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class ParametersToOptimizer(Edit):
     """Register parameters with an optimizer."""
 
